@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine with Python 3.11 to 3.13: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test demo lint format type layers test test-slow clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.installed
+
+setup: $(VENV)/.installed  ## .venv with the zoo in it
+setup-test: $(VENV)/.installed-test  ## .venv with the test tools as well
+
+demo: setup  ## train on the embedded data and print the table (under 8 minutes on 2 cores)
+	$(BIN)/zoo bench run --models unet,bipvl --data phantom_chest --size tiny --trainer cpu --seeds 0 --out demo
+	$(BIN)/zoo bench table demo --format md
+
+format: setup-test  ## rewrite the sources in the house style
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: setup-test  ## style, types and layers
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, then all tests but the slow ones, with coverage
+	$(BIN)/python -m pytest -m 'not slow' --cov --cov-report=term:skip-covered
+
+test-slow: setup-test  ## the long runs on real data
+	$(BIN)/python -m pytest -m slow
+
+clean:  ## what the commands above made, results in demo/ and runs/ excepted
+	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,59 @@
+"""One exception tree. Every message says what is wrong, where, and what to do next.
+
+The command line prints such an error as one line and exits with code 2; anything that is not a
+`ZooError` is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ZooError(Exception):
+    """An error that the user can mend.
+
+    Args:
+        message: What is wrong and where (a file, a key, a name).
+        fix: The next step, as a sentence or a command.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(f"{message} {fix}".strip())
+
+
+class ConfigError(ZooError):
+    """A configuration cannot be composed or differs from the one a run was started with."""
+
+
+class DataError(ZooError):
+    """A file of a data set is missing, unreadable or not what its card says."""
+
+
+class TextError(ZooError):
+    """A prompt, a report or a text encoder cannot be used."""
+
+
+class CheckpointError(ZooError):
+    """A checkpoint is missing, unsafe or belongs to another model."""
+
+
+class RunError(ZooError):
+    """A run or a benchmark cannot start or go on."""
+
+
+class UnknownNameError(ConfigError):
+    """A name stands in no registry.
+
+    Args:
+        kind: What was looked for: "model", "data set", "text encoder".
+        name: The name as typed.
+        known: The names that exist.
+        listing: The command that lists them.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], listing: str) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}."
+        super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")

@@ -1,0 +1,136 @@
+"""Names to cards: built-in YAML files and the entry points of other distributions, found lazily.
+
+A card is data: finding, listing and composing it imports no model and no torch. A third party
+declares `[project.entry-points."zoo.models"] mynet = "mypackage:cards/mynet.yaml"` (a module and a
+YAML file beside it) and its model then stands in every list, benchmark and contract test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import ConfigError, UnknownNameError
+from zoo.types import Card
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+CONFIGS = Path(str(files("zoo.configs"))) if find_spec("zoo.configs") else Path(__file__).parents[1] / "configs"
+"""The folder of bundled cards, recipes, presets, prompts and splits."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file as a dictionary.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, or is not a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # a safe loader: see above
+    except (OSError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not a readable YAML file: {problem}.", "Mend or remove the file.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: a mapping is expected at the top.", "Write `key: value` lines.")
+    return content
+
+
+def card_from(name: str, path: Path, origin: str = "zoo") -> Card:
+    """The card in one YAML file."""
+    content = read_yaml(path)
+    unknown = set(content) - {"about", "config", "sizes"}
+    if unknown:
+        raise ConfigError(f"{path}: unknown keys {sorted(unknown)}.", "A card has `about`, `config` and `sizes`.")
+    return Card(name=name, origin=origin, **content)
+
+
+class Registry:
+    """The cards of one kind.
+
+    Args:
+        kind: What it holds, for messages ("model").
+        folder: Sub-folder of the bundled configs.
+        group: Entry point group of other distributions.
+        listing: The command that lists it.
+    """
+
+    def __init__(self, kind: str, folder: str, group: str, listing: str) -> None:
+        self.kind = kind
+        self.folder = folder
+        self.group = group
+        self.listing = listing
+        self._sources: dict[str, Callable[[], Card]] | None = None
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._find())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._find()
+
+    def __iter__(self) -> Iterator[Card]:
+        """All cards by name; one that cannot be read comes with its reason in `broken`."""
+        for name in self.names():
+            try:
+                yield self.get(name)
+            except ConfigError as error:
+                yield Card(name=name, broken=str(error))
+
+    def get(self, name: str) -> Card:
+        """The card of a name.
+
+        Raises:
+            UnknownNameError: No such name; the message has the nearest ones.
+            ConfigError: The card of a plug-in cannot be read.
+        """
+        sources = self._find()
+        if name not in sources:
+            raise UnknownNameError(self.kind, name, sources, self.listing)
+        return sources[name]()
+
+    def _find(self) -> Mapping[str, Callable[[], Card]]:
+        if self._sources is None:
+            sources: dict[str, Callable[[], Card]] = {}
+            for path in sorted((CONFIGS / self.folder).glob("*.yaml")):
+                sources[path.stem] = _lazily(card_from, path.stem, path)
+            for point in entry_points(group=self.group):
+                if point.name in sources:
+                    sources[point.name] = _lazily(_clash, self.kind, point)
+                else:
+                    sources[point.name] = _lazily(_plugin_card, self.kind, point)
+            self._sources = sources
+        return self._sources
+
+
+def _lazily(make: Callable[..., Card], *args: Any) -> Callable[[], Card]:
+    return cache(lambda: make(*args))
+
+
+def _clash(kind: str, point: EntryPoint) -> Card:
+    origin = point.dist.name if point.dist else point.value
+    raise ConfigError(f"The {kind} name '{point.name}' of {origin} is taken.", f"Rename it or uninstall {origin}.")
+
+
+def _plugin_card(kind: str, point: EntryPoint) -> Card:
+    """The card an entry point `module:file.yaml` names; the module's package is found, not imported."""
+    origin = point.dist.name if point.dist else point.value
+    module, _, file = point.value.partition(":")
+    try:
+        spec = find_spec(module.strip())
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"The {kind} '{point.name}' of {origin} is broken: {error}.", f"Mend {origin}.") from error
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"The {kind} '{point.name}' of {origin}: no module '{module}'.", f"Reinstall {origin}.")
+    return card_from(point.name, Path(spec.origin).parent / file.strip(), origin)
+
+
+MODELS = Registry("model", "model", "zoo.models", "zoo list models")
+DATA = Registry("data set", "data", "zoo.data", "zoo list data")
+ENCODERS = Registry("text encoder", "encoder", "zoo.encoders", "zoo list encoders")

@@ -1,0 +1,239 @@
+"""The facts that all three packages share: text, labels, cases, cards, batches. No torch here.
+
+Facts are frozen. What crosses a process or a checkpoint is plain Python (`to_dict`, `from_dict`),
+so that a checkpoint loads with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+TRACKS = ("none", "class", "report", "mask-derived")
+"""Where a data set's text comes from. Two tracks are never ranked together."""
+
+
+class ClassPrompt(NamedTuple):
+    """The text of one class: its short name, one sentence, and sentences on single attributes."""
+
+    name: str
+    sentence: str
+    concepts: tuple[str, ...] = ()
+
+
+class Text(NamedTuple):
+    """The text that goes with a batch of B images.
+
+    Attributes:
+        classes: One prompt a foreground class, in label order; the same for every sample.
+        reports: B report strings, or None where the data set has no reports.
+    """
+
+    classes: tuple[ClassPrompt, ...]
+    reports: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpace:
+    """The foreground classes of a data set, by name.
+
+    Attributes:
+        names: The K class names, in the order of the model's channels.
+        values: For each class the values of the label file that make it up.
+        exclusive: True: classes exclude each other (softmax over background and K classes, label
+            map of 0..K). False: overlapping regions or a single class (K sigmoid channels, K masks).
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    exclusive: bool = True
+
+    @property
+    def channels(self) -> int:
+        """Number of logit channels: K, and one more for the background where exclusive."""
+        return len(self.names) + int(self.exclusive)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for configs, manifests and checkpoints."""
+        return {"names": list(self.names), "values": [list(v) for v in self.values], "exclusive": self.exclusive}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> LabelSpace:
+        """The inverse of `to_dict`."""
+        return cls(
+            names=tuple(facts["names"]),
+            values=tuple(tuple(int(v) for v in values) for values in facts["values"]),
+            exclusive=bool(facts["exclusive"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a model must know of a data set. Typed once, on the data card, and linked to the model.
+
+    Attributes:
+        name: The data set's snake name.
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the image tensor.
+        patch: Size of a training patch, in the order of the image's axes.
+        labels: The label space.
+        prompts: One prompt a class.
+        track: One of `TRACKS`.
+        tolerance: Of the normalised surface distance, in the set's unit.
+    """
+
+    name: str
+    spatial_dims: int
+    in_channels: int
+    patch: tuple[int, ...]
+    labels: LabelSpace
+    prompts: tuple[ClassPrompt, ...]
+    track: str
+    tolerance: float = 2.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python: what the command line links from the data to the model."""
+        prompts = [{"name": p.name, "sentence": p.sentence, "concepts": list(p.concepts)} for p in self.prompts]
+        return {
+            "name": self.name,
+            "spatial_dims": self.spatial_dims,
+            "in_channels": self.in_channels,
+            "patch": list(self.patch),
+            "labels": self.labels.to_dict(),
+            "prompts": prompts,
+            "track": self.track,
+            "tolerance": self.tolerance,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> DataFacts:
+        """The inverse of `to_dict`."""
+        return cls(
+            name=facts["name"],
+            spatial_dims=int(facts["spatial_dims"]),
+            in_channels=int(facts["in_channels"]),
+            patch=tuple(int(n) for n in facts["patch"]),
+            labels=LabelSpace.from_dict(facts["labels"]),
+            prompts=tuple(ClassPrompt(p["name"], p["sentence"], tuple(p["concepts"])) for p in facts["prompts"]),
+            track=facts["track"],
+            tolerance=float(facts["tolerance"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of a data set's index: where a case's files are and what is said of it.
+
+    Attributes:
+        case_id: Unique within the data set; safe as a file name.
+        images: One path a channel.
+        label: Path of the label file, None where a case is only to be predicted.
+        subject: The person the case comes from; splits are made by it.
+        report: The case's report, None where the set has none.
+    """
+
+    case_id: str
+    images: tuple[Path, ...]
+    label: Path | None
+    subject: str
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a network-grid array lies in its file, so that a prediction can return to it.
+
+    The steps from file to network are: reorient to RAS (3D only), crop, resample to the network's
+    size. All but `affine` and `shape` speak of the grid after reorientation.
+
+    Attributes:
+        affine: 4x4 affine of the file, None for images that have none (PNG).
+        shape: Shape of the file's array, in the file's own axis order.
+        crop: (start, stop) of the crop on each axis of the reoriented array.
+        spacing: Size of a native voxel on each axis of the reoriented array.
+        unit: Of the spacing and of every distance: "mm", or "px" where the file has no spacing.
+        source: The image file, whose header a written prediction takes over.
+    """
+
+    affine: tuple[tuple[float, ...], ...] | None
+    shape: tuple[int, ...]
+    crop: tuple[tuple[int, int], ...]
+    spacing: tuple[float, ...]
+    unit: str
+    source: Path | None = None
+
+
+class Native(NamedTuple):
+    """What scoring a case needs beside the prediction.
+
+    Attributes:
+        geometry: The way back to the file's grid.
+        label: Labels on the native grid in RAS order: uint8 of 0..K with shape S where classes are
+            exclusive, else uint8 {0, 1} of shape (K, *S). None where the case has no label.
+    """
+
+    geometry: Geometry
+    label: NDArray[np.uint8] | None
+
+
+class Batch(TypedDict):
+    """What every datamodule gives and every model takes. `S` is (H, W) or the three RAS axes.
+
+    image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
+    uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
+    reports: B strings, absent where the set has none. native: B entries, in evaluation only.
+    """
+
+    image: Tensor
+    label: NotRequired[Tensor]
+    case_id: list[str]
+    spacing: Tensor
+    classes: tuple[ClassPrompt, ...]
+    reports: NotRequired[list[str]]
+    native: NotRequired[list[Native]]
+
+
+class Prediction(NamedTuple):
+    """A finished prediction of one case on its native grid, in RAS order.
+
+    Attributes:
+        case_id: The case.
+        mask: uint8, laid out as `Native.label`.
+        geometry: The way back to the file's axes.
+    """
+
+    case_id: str
+    mask: NDArray[np.uint8]
+    geometry: Geometry
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One registered model or data set, read without importing its code.
+
+    Attributes:
+        name: The snake name that the user types.
+        about: What it is: title, paper, licence, text kinds, dimensions.
+        config: The configuration layer that it brings.
+        sizes: Further layers, one a size ("tiny", "published").
+        origin: Where the card was found: "zoo" or the distribution that brings it.
+        broken: Why it cannot be used; empty where it can.
+    """
+
+    name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origin: str = "zoo"
+    broken: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for `--json` listings."""
+        return asdict(self)
