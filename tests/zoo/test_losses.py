@@ -1,0 +1,97 @@
+"""Losses: named halves, multi-positive contrast, learned weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.losses import LearnedWeights, Pairs, SegmentationLoss, contrast, masks_of, text_ids
+
+
+def unit(*shape: int, seed: int = 0) -> Tensor:
+    """Random unit vectors."""
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def ids(*strings: str) -> Tensor:
+    """Text ids on the CPU."""
+    return text_ids(strings, torch.device("cpu"))
+
+
+def test_perfect_logits_cost_nothing() -> None:
+    label = torch.randint(0, 3, (2, 1, 8, 8), dtype=torch.uint8)
+    logits = 40.0 * F.one_hot(label[:, 0].long(), 3).permute(0, 3, 1, 2) - 20
+    losses = SegmentationLoss(exclusive=True)(logits, label)
+    assert set(losses) == {"dice", "cross_entropy"}
+    assert max(float(v) for v in losses.values()) < 1e-3
+    one = (label > 0).to(torch.uint8)
+    losses = SegmentationLoss(exclusive=False)(40.0 * one - 20.0, one)
+    assert max(float(v) for v in losses.values()) < 1e-3
+
+
+def test_one_channel_cross_entropy_is_not_zero() -> None:
+    label = torch.ones(1, 1, 4, 4, dtype=torch.uint8)
+    losses = SegmentationLoss(exclusive=False)(torch.zeros(1, 1, 4, 4), label)
+    assert float(losses["cross_entropy"]) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_masks_of_both_kinds() -> None:
+    label = torch.tensor([[[[0, 1], [2, 1]]]], dtype=torch.uint8)
+    masks = masks_of(label, 2, exclusive=True)
+    assert masks.tolist() == [[[[False, True], [False, True]], [[False, False], [True, False]]]]
+    assert masks_of(masks.byte(), 2, exclusive=False).equal(masks)
+
+
+def test_contrast_with_distinct_texts_is_info_nce() -> None:
+    visual, textual = unit(5, 16), unit(5, 16, seed=1)
+    loss = contrast(Pairs(visual, textual, ids(*"abcde")), 0.2)
+    cosine = visual @ textual.T / 0.2
+    target = torch.arange(5)
+    expected = (F.cross_entropy(cosine, target) + F.cross_entropy(cosine.T, target)) / 2
+    assert loss is not None
+    torch.testing.assert_close(loss, expected)
+
+
+def test_identical_texts_are_never_pushed_apart() -> None:
+    visual = unit(3, 16).requires_grad_()
+    textual = unit(3, 16, seed=1)
+    textual[1] = textual[0]
+    loss = contrast(Pairs(visual, textual, ids("a", "a", "b")), 0.2)
+    assert loss is not None
+    (gradient,) = torch.autograd.grad(loss, visual)
+    # Going downhill brings the first image nearer to the second one's text, which is its own text.
+    assert float(-gradient[0] @ textual[1]) > 0
+
+
+def test_contrast_is_absent_without_two_texts() -> None:
+    assert contrast(Pairs(unit(2, 4), unit(2, 4), ids("a", "a")), 0.2) is None
+    assert contrast(Pairs(unit(0, 4), unit(0, 4), ids()), 0.2) is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_hard_negatives_are_the_most_similar(count: int) -> None:
+    visual, textual = unit(count, 8), unit(count, 8, seed=3)
+    pairs = Pairs(visual, textual, ids(*[str(i) for i in range(count)]))
+    hard, every = contrast(pairs, 0.2, hard_negatives=1), contrast(pairs, 0.2)
+    assert hard is not None
+    assert every is not None
+    cosine = visual @ textual.T / 0.2
+    off = cosine.masked_fill(torch.eye(count, dtype=torch.bool), -torch.inf)
+
+    def side(c: Tensor, o: Tensor) -> Tensor:
+        positive = c.diagonal()
+        return -(positive - torch.logaddexp(positive, o.max(1).values)).mean()
+
+    torch.testing.assert_close(hard, (side(cosine, off) + side(cosine.T, off.T)) / 2)
+    assert 0 <= float(hard) <= float(every) + 1e-6
+
+
+def test_learned_weights_balance_and_survive_absence() -> None:
+    weights = LearnedWeights(("a", "b"))
+    total = weights({"a": torch.tensor(4.0)})
+    assert float(total) == pytest.approx(2.0)
+    total.backward()
+    assert all(p.grad is not None for p in weights.parameters())
+    assert float(weights.log_variance["b"].grad) == 0.0

@@ -1,0 +1,144 @@
+"""Losses on logits, and the contrast between image and text that several competitors share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+import torch.distributed.nn.functional as dist_nn
+from monai.losses import DiceLoss
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SegmentationLoss(nn.Module):
+    """Soft Dice plus cross entropy, both from logits and each under its own name.
+
+    MONAI's `DiceCELoss` means different things by version and channel count (for one channel it had
+    no cross entropy at all before 1.3), so the two halves are spelled out here.
+
+    Args:
+        exclusive: True: softmax over background and K classes. False: a sigmoid a channel.
+    """
+
+    def __init__(self, exclusive: bool) -> None:
+        super().__init__()
+        self.exclusive = exclusive
+        self.dice = DiceLoss(softmax=exclusive, sigmoid=not exclusive, to_onehot_y=exclusive, batch=True)
+
+    def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """Losses of logits [B, K, *S] against a label as in `Batch`."""
+        logits = logits.float()
+        if self.exclusive:
+            cross_entropy = F.cross_entropy(logits, label[:, 0].long())
+        else:
+            cross_entropy = F.binary_cross_entropy_with_logits(logits, label.float())
+        return {"dice": self.dice(logits, label), "cross_entropy": cross_entropy}
+
+
+def masks_of(label: Tensor, classes: int, exclusive: bool) -> Tensor:
+    """Foreground masks bool [B, classes, *S] of a label as in `Batch`."""
+    if not exclusive:
+        return label.bool()
+    values = torch.arange(1, classes + 1, device=label.device).view(1, -1, *[1] * (label.ndim - 2))
+    return label == values
+
+
+class Pairs(NamedTuple):
+    """Matched embeddings: visual [P, d] and textual [P, d], L2-normalised, with the text's id [P].
+
+    Two pairs of one text have the same id: they are positives of each other and never pushed apart.
+    """
+
+    visual: Tensor
+    textual: Tensor
+    ids: Tensor
+
+
+def text_ids(strings: Sequence[str], device: torch.device) -> Tensor:
+    """An int64 id a string, the same on every rank."""
+    numbers = [int.from_bytes(sha256(s.encode()).digest()[:8], "big", signed=True) for s in strings]
+    return torch.tensor(numbers, dtype=torch.int64, device=device)
+
+
+def gather_pairs(pairs: Pairs) -> Pairs:
+    """The pairs of all ranks, with gradient; ranks may bring differing numbers, even none."""
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return pairs
+    count = torch.tensor([len(pairs.ids)], device=pairs.ids.device)
+    counts = [torch.zeros_like(count) for _ in range(dist.get_world_size())]
+    dist.all_gather(counts, count)
+    sizes = [int(c) for c in counts]
+    if not any(sizes):
+        return pairs
+    pad = max(sizes) - len(pairs.ids)
+
+    def together(x: Tensor) -> Tensor:
+        padded = F.pad(x, (0, 0) * (x.ndim - 1) + (0, pad))
+        parts = dist_nn.all_gather(padded) if x.is_floating_point() else _all_gather_plain(padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    return Pairs(*(together(x) for x in pairs))
+
+
+def _all_gather_plain(x: Tensor) -> list[Tensor]:
+    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, x.contiguous())
+    return parts
+
+
+def contrast(pairs: Pairs, temperature: float, hard_negatives: int = 0) -> Tensor | None:
+    """Symmetric InfoNCE over gathered pairs, identical texts being positives of each other.
+
+    Args:
+        pairs: P pairs.
+        temperature: Divides the cosines.
+        hard_negatives: With n > 0 only the n most similar negatives of each anchor stay in the
+            denominator.
+
+    Returns:
+        A scalar that is at least 0, or None where fewer than two distinct texts leave nothing to
+        contrast.
+    """
+    if len(pairs.ids.unique()) < 2:
+        return None
+    cosine = pairs.visual @ pairs.textual.T / temperature
+    same = pairs.ids[:, None] == pairs.ids[None, :]
+    return (_info_nce(cosine, same, hard_negatives) + _info_nce(cosine.T, same, hard_negatives)) / 2
+
+
+def _info_nce(cosine: Tensor, same: Tensor, hard_negatives: int) -> Tensor:
+    negatives = cosine.masked_fill(same, -torch.inf)
+    if hard_negatives:
+        negatives = negatives.topk(min(hard_negatives, cosine.shape[1]), dim=1).values
+    # Each positive against the negatives alone: other positives are no competitors of it.
+    log_denominator = torch.logaddexp(cosine, negatives.logsumexp(dim=1, keepdim=True))
+    log_share = (cosine - log_denominator).masked_fill(~same, 0.0)
+    return -(log_share.sum(dim=1) / same.sum(dim=1)).mean()
+
+
+class LearnedWeights(nn.Module):
+    """Sum of losses weighted by learned homoscedastic uncertainty: L / (2 e^s) + s / 2.
+
+    Kendall et al., "Multi-task learning using uncertainty to weigh losses" (CVPR 2018); used by
+    BiPVL-Seg's released code with every s starting at 0. Every loss must be at least 0, or s would
+    run to minus infinity.
+
+    Args:
+        names: The losses to be weighted.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
+
+    def forward(self, losses: dict[str, Tensor]) -> Tensor:
+        """The weighted sum; a loss that is absent from this batch keeps its weight unchanged."""
+        total = torch.zeros((), device=next(self.parameters()).device)
+        for name, s in self.log_variance.items():
+            # The zero term keeps every parameter in the graph: ranks may differ in what is absent.
+            total = total + (losses[name] / (2 * s.exp()) + s / 2 if name in losses else 0.0 * s)
+        return total

@@ -1,0 +1,1 @@
+"""The competitors, one file each; they never import each other."""

@@ -1,0 +1,181 @@
+"""`SegModule`: the one training contract. A competitor adds its network and its loss terms.
+
+`encode(image, text)` gives features with the logits among them; the ground truth never enters it.
+What training needs of the mask lives in `training_losses(batch, features)`, a dictionary of named
+terms, each logged under its own name.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from zoo.errors import RunError
+from zoo.inference import native_mask, whole_logits
+from zoo.losses import SegmentationLoss, masks_of
+from zoo.metrics.pooled import PooledDice
+from zoo.metrics.rows import ScoreRow, score_case
+from zoo.text.encoders import TextEncoder
+from zoo.types import Batch, DataFacts, Prediction, Text
+
+Features = dict[str, Any]
+
+
+def text_of(batch: Batch) -> Text:
+    """The text of a batch, as a model takes it."""
+    reports = batch.get("reports")
+    return Text(batch["classes"], None if reports is None else tuple(reports))
+
+
+class SegModule(LightningModule, ABC):
+    """Base of every competitor.
+
+    Args:
+        facts: `DataFacts.to_dict()` of the data set; linked from the datamodule, never typed.
+        lr: Peak learning rate of AdamW.
+        weight_decay: Of AdamW, for every parameter.
+        warmup: Share of all steps with linearly rising rate; a cosine to zero follows.
+        overlap: Of sliding windows, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        lr: float = 1e-3,
+        weight_decay: float = 1e-5,
+        warmup: float = 0.05,
+        overlap: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.facts = DataFacts.from_dict(facts)
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.overlap = overlap
+        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
+        self.val_dice = PooledDice(len(self.facts.labels.names))
+
+    @abstractmethod
+    def encode(self, image: Tensor, text: Text) -> Features:
+        """Features of images [B, C, *S] and their text; `features["logits"]` is [B, K, *S]."""
+
+    def forward(self, image: Tensor, text: Text) -> Tensor:
+        """Logits [B, K, *S], always logits."""
+        logits: Tensor = self.encode(image, text)["logits"]
+        return logits
+
+    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+        """The named loss terms of a batch; Dice and cross entropy unless a competitor has more."""
+        return self.segmentation_loss(features["logits"], batch["label"])  # type: ignore[no-any-return]
+
+    def combine(self, losses: dict[str, Tensor]) -> Tensor:
+        """The scalar that is minimised: the plain sum unless a competitor weighs."""
+        return torch.stack(list(losses.values())).sum()
+
+    @property
+    def params(self) -> int:
+        """Parameters in all; a frozen text encoder counts although it is out of `parameters()`."""
+        frozen = (m.parameter_count() for m in self.modules() if isinstance(m, TextEncoder) and m.frozen)
+        return sum(p.numel() for p in self.parameters()) + sum(frozen)
+
+    @property
+    def params_trainable(self) -> int:
+        """Parameters that training changes."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step: encode, take the named losses, log each, return their combination."""
+        features = self.encode(batch["image"], text_of(batch))
+        losses = self.training_losses(batch, features)
+        total = self.combine(losses)
+        if not torch.isfinite(total):
+            terms = ", ".join(f"{name} {float(term):.4g}" for name, term in losses.items())
+            raise RunError(
+                f"The loss is not finite at step {self.global_step} ({terms}), cases {', '.join(batch['case_id'])}.",
+                "Lower `--model.lr`, or use `--trainer.precision 32`.",
+            )
+        size = len(batch["image"])
+        self.log_dict({f"train/{name}": term.detach() for name, term in losses.items()}, batch_size=size)
+        self.log("train/loss", total.detach(), batch_size=size, prog_bar=True)
+        return total
+
+    def on_validation_epoch_start(self) -> None:
+        """Give every rank rank 0's buffers, so that all score with one and the same model."""
+        self.val_dice.reset()
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count true and false voxels on the network's grid."""
+        logits = self.predict_logits(batch)
+        labels = self.facts.labels
+        decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
+        classes = len(labels.names)
+        self.val_dice.update(
+            masks_of(decision, classes, labels.exclusive),
+            masks_of(batch["label"], classes, labels.exclusive),
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/dice` from counts summed over ranks: the same number on every rank."""
+        self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:
+        """Rows of scores on the native grid, one a case and class."""
+        rows: list[ScoreRow] = []
+        for prediction, native in zip(self.predict_step(batch, batch_idx), batch["native"], strict=True):
+            if native.label is None:
+                raise RunError(f"Case {prediction.case_id} has no label.", "Use `zoo predict` for unlabelled cases.")
+            geometry = native.geometry
+            rows += score_case(
+                prediction.case_id,
+                prediction.mask,
+                native.label,
+                self.facts.labels,
+                geometry.spacing,
+                geometry.unit,
+                self.facts.tolerance,
+            )
+        return rows
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
+        """Masks on the native grid, one a case."""
+        logits = self.predict_logits(batch)
+        return [
+            Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry)
+            for case_id, one, native in zip(batch["case_id"], logits, batch["native"], strict=True)
+        ]
+
+    def predict_logits(self, batch: Batch) -> Tensor:
+        """Logits of whole images on the network's grid."""
+        return whole_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Tensors move; strings, prompts and native labels stay where they are."""
+        moved = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
+        return moved  # type: ignore[return-value]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with linear warm-up and a cosine to zero over all steps of the run."""
+        optimizer = torch.optim.AdamW(
+            (p for p in self.parameters() if p.requires_grad), lr=self.lr, weight_decay=self.weight_decay
+        )
+        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        rising = max(round(self.warmup * steps), 1)
+
+        def factor(step: int) -> float:
+            if step < rising:
+                return (step + 1) / rising
+            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,52 @@
+"""A U-shaped decoder over the maps of a staged encoder: SwinUNETR's, of any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock, UnetResBlock
+from torch import Tensor, nn
+
+
+class UDecoder(nn.Module):
+    """Residual blocks on every skip, transposed convolutions upwards, a 1x1 head.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Of the image, which is the skip at full resolution.
+        widths: Channels of the encoder's maps, stem first.
+        out_channels: Of the logits.
+    """
+
+    def __init__(self, spatial_dims: int, in_channels: int, widths: Sequence[int], out_channels: int) -> None:
+        super().__init__()
+        full = widths[0]
+
+        def block(channels_in: int, channels_out: int) -> nn.Module:
+            return UnetrBasicBlock(
+                spatial_dims, channels_in, channels_out, kernel_size=3, stride=1, norm_name="instance", res_block=True
+            )
+
+        self.full_skip = block(in_channels, full)
+        self.skips = nn.ModuleList(block(width, width) for width in widths[:-1])
+        self.bottleneck = UnetResBlock(
+            spatial_dims, widths[-1], widths[-1], kernel_size=3, stride=1, norm_name="instance"
+        )
+        outputs = (full, *widths[:-1])
+        self.ups = nn.ModuleList(
+            UnetrUpBlock(
+                spatial_dims, width, out, kernel_size=3, upsample_kernel_size=2, norm_name="instance", res_block=True
+            )
+            for width, out in zip(widths, outputs, strict=True)
+        )
+        conv = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
+        self.head = conv(full, out_channels, kernel_size=1)
+
+    def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """The image and the maps of stem and stages -> logits at full resolution."""
+        x = self.bottleneck(maps[-1])
+        skips = [skip(m) for skip, m in zip(self.skips, maps[:-1], strict=True)]
+        for up, skip in zip(reversed(self.ups), [*reversed(skips), self.full_skip(image)], strict=True):
+            x = up(x, skip)
+        logits: Tensor = self.head(x)
+        return logits

@@ -1,0 +1,122 @@
+"""Vision encoders that run stage by stage, so that text can enter between the stages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from monai.networks.blocks import UnetResBlock
+from monai.networks.nets.swin_unetr import SwinTransformer
+from torch import Tensor, nn
+
+
+class StagedEncoder(nn.Module, ABC):
+    """A stem at stride 2 and stages that halve the grid each.
+
+    Attributes:
+        widths: Channels of the stem and of every stage.
+    """
+
+    widths: tuple[int, ...]
+
+    @property
+    def stride(self) -> int:
+        """Of the last stage against the image."""
+        return int(2 ** len(self.widths))
+
+    @abstractmethod
+    def stem(self, image: Tensor) -> Tensor:
+        """[B, C, *S] -> [B, widths[0], *S/2]."""
+
+    @abstractmethod
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
+
+
+class ConvEncoder(StagedEncoder):
+    """Residual convolution blocks: small enough for a CPU, and the convolutional choice.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Of the image.
+        width: Channels of the stem; doubled by every stage.
+        stages: Number of stages after the stem.
+    """
+
+    def __init__(self, spatial_dims: int, in_channels: int, width: int, stages: int) -> None:
+        super().__init__()
+        self.widths = tuple(width * 2**i for i in range(stages + 1))
+        channels = (in_channels, *self.widths)
+        self.blocks = nn.ModuleList(
+            UnetResBlock(spatial_dims, channels[i], channels[i + 1], kernel_size=3, stride=2, norm_name="instance")
+            for i in range(stages + 1)
+        )
+
+    def stem(self, image: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.blocks[0](image)
+        return out
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.blocks[index](x)
+        return out
+
+
+class SwinEncoder(StagedEncoder):
+    """The encoder of MONAI's SwinUNETR-V2: a patch embedding of stride 2, then Swin stages with
+    merging, a residual convolution in front of each (`use_v2`).
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Of the image.
+        width: Channels of the stem (48 in SwinUNETR).
+        depths: Swin blocks a stage.
+        heads: Attention heads a stage.
+        window: Size of an attention window on every axis.
+        checkpoint: Recompute activations in the backward pass, for memory.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        width: int = 48,
+        depths: Sequence[int] = (2, 2, 2, 2),
+        heads: Sequence[int] = (3, 6, 12, 24),
+        window: int = 7,
+        checkpoint: bool = True,
+    ) -> None:
+        super().__init__()
+        self.widths = tuple(width * 2**i for i in range(len(depths) + 1))
+        self.swin = SwinTransformer(
+            in_chans=in_channels,
+            embed_dim=width,
+            window_size=[window] * spatial_dims,
+            patch_size=[2] * spatial_dims,
+            depths=tuple(depths),
+            num_heads=tuple(heads),
+            use_checkpoint=checkpoint,
+            spatial_dims=spatial_dims,
+            use_v2=True,
+        )
+
+    def stem(self, image: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.swin.pos_drop(self.swin.patch_embed(image))
+        return out
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """See the base class."""
+        x = getattr(self.swin, f"layers{index}c")[0](x.contiguous())
+        out: Tensor = getattr(self.swin, f"layers{index}")[0](x.contiguous())
+        return out
+
+
+def build_encoder(kind: str, spatial_dims: int, in_channels: int, width: int, stages: int) -> StagedEncoder:
+    """The encoder of a name: "conv" or "swin_v2"; the latter always has its four stages."""
+    if kind == "conv":
+        return ConvEncoder(spatial_dims, in_channels, width, stages)
+    if kind == "swin_v2" and stages == 4:
+        return SwinEncoder(spatial_dims, in_channels, width)
+    raise ValueError(f"No vision encoder '{kind}' of {stages} stages; there are conv (any) and swin_v2 (4).")

@@ -1,0 +1,85 @@
+"""Bidirectional fusion of text tokens and image tokens: BiPVL-Seg's BiFusion block.
+
+The block of the authors' figure, whose formulas a secondary summary spells out:
+
+    T' = SA(LN(T)),  V' = SA(LN(V))
+    T^ = T' + MLP_T(CA(q=T', kv=V'))
+    V^ = V' + MLP_V(CA(q=V', kv=T^))        (the text is already updated)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from zoo.nn.grid import positions
+
+
+class Attention(nn.Module):
+    """Multi-head attention with a residual-free output, by `scaled_dot_product_attention`."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[B, N, d] x [B, M, d] -> [B, N, d]; `mask` bool [B, M], True = a real token."""
+        padding = None if mask is None else ~mask
+        out: Tensor = self.attention(query, key, value, key_padding_mask=padding, need_weights=False)[0]
+        return out
+
+
+def mlp(width: int, ratio: int = 4) -> nn.Sequential:
+    """Two linear layers with a GELU between them."""
+    return nn.Sequential(nn.Linear(width, ratio * width), nn.GELU(), nn.Linear(ratio * width, width))
+
+
+class BidirectionalFusion(nn.Module):
+    """One stage of the fusion.
+
+    Where this departs from the figure, on purpose: the self-attentions keep a residual (without it
+    the block throws the encoder's features away at the start); image tokens know their position
+    (or "left" could not mean anything); what returns to the text is added to the text's own
+    stream through a layer that starts at zero, so that pre-trained text layers first see their
+    own hidden states; padding tokens are masked.
+
+    Args:
+        vision_width: Channels d of the image tokens; attention runs at this width.
+        text_width: Channels of the text tokens.
+        heads: Attention heads.
+    """
+
+    def __init__(self, vision_width: int, text_width: int, heads: int) -> None:
+        super().__init__()
+        self.text_in = nn.Linear(text_width, vision_width)
+        self.text_norm, self.vision_norm = nn.LayerNorm(vision_width), nn.LayerNorm(vision_width)
+        self.text_self, self.vision_self = Attention(vision_width, heads), Attention(vision_width, heads)
+        self.text_cross, self.vision_cross = Attention(vision_width, heads), Attention(vision_width, heads)
+        self.text_query, self.vision_query = nn.LayerNorm(vision_width), nn.LayerNorm(vision_width)
+        self.text_mlp, self.vision_mlp = mlp(vision_width), mlp(vision_width)
+        self.text_out = nn.Linear(vision_width, text_width)
+        nn.init.zeros_(self.text_out.weight)
+        nn.init.zeros_(self.text_out.bias)
+
+    def see(self, vision: Tensor, size: Sequence[int]) -> Tensor:
+        """V' of image tokens [B, N, d] that lie on a grid of `size`."""
+        normed = self.vision_norm(vision)
+        placed = normed + positions(size, vision.shape[-1], vision.device)
+        seen: Tensor = vision + self.vision_self(placed, placed, normed)
+        return seen
+
+    def read(self, text: Tensor, mask: Tensor, seen: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Text [B, L, text width] attends to V': the text stream after it, and T^ [B, L, d]."""
+        inner = self.text_in(text)
+        normed = self.text_norm(inner)
+        inner = inner + self.text_self(normed, normed, normed, mask)
+        placed = seen + positions(size, seen.shape[-1], seen.device)
+        read = inner + self.text_mlp(self.text_cross(self.text_query(inner), placed, seen))
+        return text + self.text_out(read), read
+
+    def write(self, seen: Tensor, size: Sequence[int], read: Tensor, mask: Tensor) -> Tensor:
+        """V' attends to T^: the fused image tokens V^ [B, N, d]."""
+        query = self.vision_query(seen) + positions(size, seen.shape[-1], seen.device)
+        written: Tensor = seen + self.vision_mlp(self.vision_cross(query, read, read, mask))
+        return written

@@ -1,0 +1,46 @@
+"""Between feature maps and tokens: padding to a stride, flattening, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pad_to_stride(image: Tensor, stride: int) -> Tensor:
+    """[B, C, *S] padded with zeros at the end of each axis to the next multiple of `stride`."""
+    gaps = [-size % stride for size in image.shape[2:]]
+    if not any(gaps):
+        return image
+    return F.pad(image, [n for gap in reversed(gaps) for n in (0, gap)])
+
+
+def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Undo `pad_to_stride`: the first `size` elements of each spatial axis."""
+    return x[(..., *(slice(0, n) for n in size))]
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """[B, C, *S] -> [B, N, C]."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_map(tokens: Tensor, size: Sequence[int]) -> Tensor:
+    """[B, N, C] -> [B, C, *S], the inverse of `to_tokens`."""
+    return tokens.transpose(1, 2).unflatten(2, tuple(size))
+
+
+def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
+    """Sine and cosine of each axis at doubling frequencies, [1, N, width].
+
+    Coordinates run from 0 to 1 over the grid whatever its size; channels that do not divide evenly
+    stay zero.
+    """
+    bands = width // (2 * len(size))
+    frequency = torch.pi * 2.0 ** torch.linspace(0, 6, bands, device=device)
+    axes = torch.meshgrid(*(torch.linspace(0, 1, n, device=device) for n in size), indexing="ij")
+    phase = torch.stack([axis.flatten() for axis in axes], dim=-1)[..., None] * frequency
+    code = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
+    return F.pad(code, (0, width - code.shape[1]))[None]
