@@ -20,7 +20,7 @@ import yaml
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.types import Card
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
 
 CONFIGS = Path(str(files("zoo.configs"))) if find_spec("zoo.configs") else Path(__file__).parents[1] / "configs"
 """The folder of bundled cards, recipes, presets, prompts and splits."""
@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # a safe loader: see above
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506 - it is a safe one
     except (OSError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
         raise ConfigError(f"{path}: not a readable YAML file: {problem}.", "Mend or remove the file.") from error

@@ -31,18 +31,20 @@ def test_positions_tell_every_place_apart() -> None:
         assert len(code[0].unique(dim=0)) == code.shape[1]
 
 
-@pytest.mark.parametrize(("kind", "stages", "dims"), [("conv", 2, 2), ("conv", 3, 3), ("swin_v2", 4, 2), ("swin_v2", 4, 3)])
+@pytest.mark.parametrize(
+    ("kind", "stages", "dims"), [("conv", 2, 2), ("conv", 3, 3), ("swin_v2", 4, 2), ("swin_v2", 4, 3)]
+)
 def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
-    width = 12
+    width, side = 12, 64
     encoder = build_encoder(kind, dims, 1, width, stages)
-    image = torch.randn(1, 1, *[32] * dims)
+    image = torch.randn(1, 1, *[side] * dims)
     maps = [encoder.stem(image)]
     for i in range(1, stages + 1):
         maps.append(encoder.stage(i, maps[-1]))
     assert tuple(m.shape[1] for m in maps) == encoder.widths
-    assert [m.shape[2] for m in maps] == [16 // 2**i for i in range(stages + 1)]
-    assert encoder.stride == 32 // maps[-1].shape[2]
-    assert UDecoder(dims, 1, encoder.widths, 4)(image, maps).shape == (1, 4, *[32] * dims)
+    assert [m.shape[2] for m in maps] == [side // 2 ** (i + 1) for i in range(stages + 1)]
+    assert encoder.stride == side // maps[-1].shape[2]
+    assert UDecoder(dims, 1, encoder.widths, 4)(image, maps).shape == (1, 4, *[side] * dims)
 
 
 def test_unknown_encoder_is_refused() -> None:

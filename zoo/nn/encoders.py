@@ -64,8 +64,10 @@ class ConvEncoder(StagedEncoder):
 
 
 class SwinEncoder(StagedEncoder):
-    """The encoder of MONAI's SwinUNETR-V2: a patch embedding of stride 2, then Swin stages with
-    merging, a residual convolution in front of each (`use_v2`).
+    """The encoder of MONAI's SwinUNETR-V2.
+
+    A patch embedding of stride 2, then Swin stages with merging, a residual convolution in front of
+    each (`use_v2`).
 
     Args:
         spatial_dims: 2 or 3.
