@@ -190,10 +190,8 @@ class BiPVL(SegModule):
 
         The release flattens the map itself, which ties the projection to one patch size.
         """
-        if self.facts.labels.exclusive:
-            weight = class_logits.softmax(-1)[..., 1:]
-        else:
-            weight = class_logits.sigmoid()
+        exclusive = self.facts.labels.exclusive
+        weight = class_logits.softmax(-1)[..., 1:] if exclusive else class_logits.sigmoid()
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-6)
         pooled = weight.transpose(1, 2) @ deepest
         return F.normalize(self.visual_projection(pooled), dim=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monai.networks.blocks import UnetrBasicBlock, UnetrUpBlock, UnetResBlock
+from monai.networks.blocks import UnetrBasicBlock, UnetResBlock, UnetrUpBlock
 from torch import Tensor, nn
 
 

@@ -1,0 +1,81 @@
+"""Two processes that form one gloo group and serve every multi-rank test of a session.
+
+Starting a process costs seconds of imports, so they are started once. They look like a job that
+torchrun started, which Lightning takes as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import traceback
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+def _serve(rank: int, world: int, port: int, pipe: Connection) -> None:
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world),
+        "GROUP_RANK": "0",
+        "TORCHELASTIC_RUN_ID": "tests",
+        "OMP_NUM_THREADS": "1",
+    }
+    while True:
+        task = pipe.recv()
+        if task is None:
+            return
+        function, args = task
+        try:
+            pipe.send((True, function(*args)))
+        except BaseException:  # noqa: BLE001 - whatever it is, the test must see it
+            pipe.send((False, traceback.format_exc()))
+
+
+class RankPool:
+    """Runs a function on every rank at once.
+
+    Args:
+        world: Number of ranks.
+    """
+
+    def __init__(self, world: int = 2) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        context = get_context("spawn")
+        self.pipes: list[Connection] = []
+        self.processes = []
+        for rank in range(world):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(rank, world, port, theirs), daemon=True)
+            process.start()
+            self.pipes.append(ours)
+            self.processes.append(process)
+
+    def run(self, function: Callable[..., Any], *args: Any, timeout: float = 300) -> list[Any]:
+        """The function's value on every rank; a rank's exception or silence fails the test."""
+        for pipe in self.pipes:
+            pipe.send((function, args))
+        values = []
+        for rank, pipe in enumerate(self.pipes):
+            if not pipe.poll(timeout):
+                raise TimeoutError(f"rank {rank} did not answer within {timeout} s")
+            good, value = pipe.recv()
+            if not good:
+                raise RuntimeError(f"rank {rank}:\n{value}")
+            values.append(value)
+        return values
+
+    def close(self) -> None:
+        """End the ranks."""
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
+            pipe.send(None)
+            process.join(10)
+            process.kill()
