@@ -1,0 +1,181 @@
+"""The chest phantom's law, and the bound on what can be scored without its text."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from datamodules.phantoms.chest import (
+    ZONES,
+    ChestCase,
+    best_choice,
+    describe,
+    draw_chest,
+    expected_dice,
+    subsets,
+    text_free_bound,
+)
+
+WORDS = {"target", "lesions", "in", "the", "left", "right", "upper", "middle", "lower", "zone", "and"}
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[ChestCase]:
+    return [draw_chest(0, "test", index, size=64) for index in range(200)]
+
+
+def digest(case: ChestCase) -> str:
+    return hashlib.sha256(case.image.tobytes() + case.lesions.tobytes() + case.report.encode()).hexdigest()
+
+
+def test_same_pixels_in_another_process_with_other_thread_counts() -> None:
+    code = (
+        "import hashlib; from datamodules.phantoms.chest import draw_chest; c = draw_chest(3, 'val', 7, 48);"
+        "d = hashlib.sha256(c.image.tobytes() + c.lesions.tobytes() + c.report.encode()); "
+        "import sys; sys.stdout.write(d.hexdigest())"
+    )
+    env = os.environ | {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3", "PYTHONHASHSEED": "5"}
+    other = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert other.stdout == digest(draw_chest(3, "val", 7, 48))
+
+
+def test_each_of_seed_split_and_index_changes_the_case() -> None:
+    keys = [(0, "test", 0), (1, "test", 0), (0, "val", 0), (0, "test", 1)]
+    assert len({digest(draw_chest(*key)) for key in keys}) == len(keys)
+
+
+def test_form_of_a_case(cases: list[ChestCase]) -> None:
+    for case in cases:
+        assert case.image.dtype == np.float32
+        assert case.image.shape == case.label.shape == (64, 64)
+        assert 0 <= case.image.min() < case.image.max() <= 1
+        assert 2 <= len(case.zones) == len(case.lesions) == len(case.named) <= 4
+        assert len(set(case.zones)) == len(case.zones)
+        assert case.lesions.sum(axis=0).max() == 1, "lesions overlap"
+        assert 0 < sum(case.named) < len(case.named)
+
+
+def test_lesions_lie_in_their_zone_of_the_image(cases: list[ChestCase]) -> None:
+    for case in cases:
+        for zone, lesion in zip(case.zones, case.lesions, strict=True):
+            side, level, _ = zone.split()
+            row, column = (axis.mean() / 64 for axis in np.nonzero(lesion))
+            assert side == ("left" if column < 0.5 else "right")
+            assert level == ("upper" if row < 0.36 else "middle" if row < 0.64 else "lower")
+
+
+def test_report_names_the_mask_and_nothing_else(cases: list[ChestCase]) -> None:
+    for case in cases:
+        said = {zone for zone in ZONES if zone in case.report}
+        assert said == {zone for zone, named in zip(case.zones, case.named, strict=True) if named}
+        meant = np.zeros((64, 64), bool)
+        for zone, lesion in zip(case.zones, case.lesions, strict=True):
+            meant |= lesion & (zone in said)
+        np.testing.assert_array_equal(case.label, meant)
+        assert set(case.report.lower().strip(".").split()) <= WORDS
+
+
+def test_report_form() -> None:
+    assert describe(["left upper zone"]) == "Target lesions in the left upper zone."
+    assert describe(ZONES[::5]) == "Target lesions in the left upper zone and the right lower zone."
+
+
+def test_named_and_unnamed_lesions_look_alike(cases: list[ChestCase]) -> None:
+    """Area and brightness have the same mean for both: within 4 standard errors of the difference."""
+    facts: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for case in cases:
+        for lesion, named in zip(case.lesions, case.named, strict=True):
+            facts[named].append((float(lesion.sum()), float(case.image[lesion].mean())))
+    named_facts, other = np.array(facts[True]), np.array(facts[False])
+    error = np.sqrt(named_facts.var(axis=0) / len(named_facts) + other.var(axis=0) / len(other))
+    assert (np.abs(named_facts.mean(axis=0) - other.mean(axis=0)) < 4 * error).all()
+
+
+def test_subsets_are_drawn_uniformly() -> None:
+    """Chi-square of the named subset among 3 lesions, 5 degrees of freedom, one in a thousand at 20.5."""
+    drawn = [draw_chest(1, "law", index, size=8) for index in range(1200)]
+    counts = Counter(case.named for case in drawn if len(case.named) == 3)
+    assert len(counts) == len(subsets(3)) == 6
+    expected = sum(counts.values()) / 6
+    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 20.5
+
+
+def test_zones_and_numbers_are_all_drawn(cases: list[ChestCase]) -> None:
+    assert {zone for case in cases for zone in case.zones} == set(ZONES)
+    assert {len(case.zones) for case in cases} == {2, 3, 4}
+
+
+def test_the_law_is_the_same_at_every_size() -> None:
+    small, large = draw_chest(0, "test", 5, 64), draw_chest(0, "test", 5, 128)
+    assert (small.zones, small.named, small.report) == (large.zones, large.named, large.report)
+    shares = [case.lesions.mean(axis=(1, 2)) for case in (small, large)]
+    np.testing.assert_allclose(*shares, rtol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("areas", "choice", "dice"),
+    [
+        ((9, 9), (True, True), 2 / 3),  # either truth: 2*9 / (18 + 9)
+        ((9, 9), (True, False), 1 / 2),  # right or wholly wrong
+        ((9, 9), (False, False), 0),
+        ((5, 5, 5), (True, True, True), (3 * 1 / 2 + 3 * 4 / 5) / 6),  # singles 2/4, pairs 4/5
+        ((5, 5, 5), (True, True, False), (2 * 2 / 3 + 0 + 1 + 2 * 2 / 4) / 6),
+        ((1, 3), (True, True), (2 * 1 / 5 + 2 * 3 / 7) / 2),
+        ((1, 3), (False, True), 1 / 2),
+    ],
+)
+def test_expected_dice_by_hand(areas: tuple[int, ...], choice: tuple[bool, ...], dice: float) -> None:
+    assert expected_dice(areas, choice) == pytest.approx(dice)
+
+
+def test_best_choice_by_hand() -> None:
+    assert best_choice((9, 9)) == (pytest.approx(2 / 3), (True, True))
+    assert best_choice((5, 5, 5)) == (pytest.approx(0.65), (True, True, True))
+    four = (4 * 2 / 5 + 6 * 2 / 3 + 4 * 6 / 7) / 14
+    assert best_choice((2, 2, 2, 2)) == (pytest.approx(four), (True,) * 4)
+    # Of two very unequal ones the large one alone is the better guess than... both: 1/2 < (2/101 + 200/201)/2.
+    assert best_choice((1, 100)) == (pytest.approx((2 / 102 + 200 / 201) / 2), (True, True))
+
+
+def test_bound_lies_where_the_law_puts_it(cases: list[ChestCase]) -> None:
+    assert 0.62 < text_free_bound(cases) < 0.68
+    choices = [best_choice([int(lesion.sum()) for lesion in case.lesions])[1] for case in cases]
+    assert all(all(choice) for choice in choices), "segmenting every lesion is meant to be the best guess"
+
+
+def test_no_text_free_mask_beats_the_bound_in_expectation(cases: list[ChestCase]) -> None:
+    """Any mask made without the text, of parts of lesions and background too, stays below the bound of its image."""
+    rng = np.random.default_rng(0)
+    for case in cases[:60]:
+        areas = case.lesions.sum(axis=(1, 2))
+        bound, _ = best_choice([int(area) for area in areas])
+        truths = [case.lesions[truth].any(axis=0) for truth in subsets(len(areas))]
+        for _ in range(20):
+            kept = rng.uniform(size=len(areas)) ** rng.choice([0.1, 1.0, 4.0])
+            mask = (case.lesions & (rng.uniform(size=case.lesions.shape) < kept[:, None, None])).any(axis=0)
+            mask |= (rng.uniform(size=mask.shape) < 0.01) & (rng.uniform() < 0.5)
+            dice = [2 * (mask & truth).sum() / (mask.sum() + truth.sum()) for truth in truths]
+            assert np.mean(dice) <= bound + 1e-12
+
+
+def test_no_drawn_guess_beats_the_bound_beyond_sampling_error(cases: list[ChestCase]) -> None:
+    """Against the reports as drawn: random choices, and all lesions, whose mean must come near the bound."""
+    rng = np.random.default_rng(1)
+    bound = text_free_bound(cases)
+
+    def score(case: ChestCase, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+        mask, truth = case.lesions[chosen].any(axis=0), case.label > 0
+        return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+
+    every = np.array([score(case, np.ones(len(case.named), bool)) for case in cases])
+    error = every.std() / np.sqrt(len(every))
+    assert abs(every.mean() - bound) < 4 * error
+    for _ in range(20):
+        guess = np.array([score(case, rng.uniform(size=len(case.named)) < 0.7) for case in cases])
+        assert guess.mean() < bound + 4 * guess.std() / np.sqrt(len(guess))

@@ -1,0 +1,112 @@
+"""Prompt files: what is bundled, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datamodules.prompts import CONCEPTS, load_prompts, prompt_file
+from zoo.errors import TextError, ZooError
+from zoo.registry import CONFIGS, DATA, read_yaml
+from zoo.types import Card
+
+BUNDLED = sorted(path.stem for path in (CONFIGS / "prompts").glob("*.yaml"))
+CARDS = [card for card in DATA if "prompts" in card.about]
+BTCV = (
+    "spleen right_kidney left_kidney gallbladder esophagus liver stomach aorta inferior_vena_cava "
+    "portal_and_splenic_veins pancreas right_adrenal_gland left_adrenal_gland"
+).split()
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"sentence": "The liver.", **{key: f"Some {key}." for key in CONCEPTS}, **changes}
+
+
+def write(folder: Path, content: object) -> Path:
+    path = folder / "prompts.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def test_all_planned_sets_have_prompts() -> None:
+    wanted = "acdc amos22 brats btcv hippocampus mmwhs_ct mmwhs_mr phantom_abdomen phantom_chest qata_cov19"
+    assert set(wanted.split()) <= set(BUNDLED)
+
+
+@pytest.mark.parametrize("stem", BUNDLED)
+def test_bundled_prompts_are_short_distinct_sentences(stem: str) -> None:
+    names = list(read_yaml(prompt_file(stem))["classes"])
+    prompts = load_prompts(stem, names)
+    assert len({prompt.sentence for prompt in prompts}) == len(prompts)
+    for prompt in prompts:
+        assert prompt.name.isidentifier()
+        assert prompt.name == prompt.name.lower()
+        assert len(prompt.concepts) == len(CONCEPTS)
+        for text in (prompt.sentence, *prompt.concepts):
+            assert 2 <= len(text.split()) <= 20
+            assert text[0].isupper()
+            assert text.endswith(".")
+
+
+@pytest.mark.parametrize("stem", BUNDLED)
+def test_a_sided_class_says_its_own_side_in_its_sentence(stem: str) -> None:
+    for prompt in load_prompts(stem, list(read_yaml(prompt_file(stem))["classes"])):
+        for side, other in (("left", "right"), ("right", "left")):
+            if prompt.name.startswith(f"{side}_"):
+                assert side in prompt.sentence.split()
+                assert other not in prompt.sentence.split()
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_every_card_finds_its_prompts(card: Card) -> None:
+    names = list(card.about["classes"])
+    assert [prompt.name for prompt in load_prompts(card.about["prompts"], names)] == names
+
+
+def test_label_order_of_btcv() -> None:
+    prompts = load_prompts("btcv", BTCV)
+    assert [prompt.name for prompt in prompts] == BTCV
+    assert "patient's left" in prompts[2].sentence
+
+
+def test_concepts_come_in_one_order_whatever_the_files(tmp_path: Path) -> None:
+    backwards = dict(reversed(entry().items()))
+    (prompt,) = load_prompts(write(tmp_path, {"version": 1, "classes": {"liver": backwards}}), ["liver"])
+    assert prompt.concepts == tuple(f"Some {key}." for key in CONCEPTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ({"classes": {"liver": entry()}}, "version"),
+        ({"version": 2, "classes": {"liver": entry()}}, "version 2"),
+        ({"version": 1}, "classes"),
+        ({"version": 1, "classes": {"spleen": entry()}}, "'liver'"),
+        ({"version": 1, "classes": {"liver": entry(), "spleen": entry()}}, "'spleen'"),
+        ({"version": 1, "classes": {"liver": entry(sentence=" ")}}, "'sentence'"),
+        ({"version": 1, "classes": {"liver": {"sentence": "The liver."}}}, "'shape'"),
+        ({"version": 1, "classes": {"liver": entry(contour=3)}}, "'contour'"),
+        ({"version": 1, "classes": {"liver": entry(colour="Red.")}}, "'colour'"),
+        ({"version": 1, "classes": {"liver": "The liver."}}, "mapping"),
+    ],
+)
+def test_bad_files_are_refused_by_name(tmp_path: Path, content: object, word: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(ZooError) as caught:
+        load_prompts(path, ["liver"])
+    assert str(path) in str(caught.value)
+    assert word in str(caught.value)
+
+
+def test_wrong_order_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, {"version": 1, "classes": {"spleen": entry(), "liver": entry()}})
+    with pytest.raises(TextError, match="'spleen' is out of order"):
+        load_prompts(path, ["liver", "spleen"])
+
+
+def test_unknown_set_lists_the_bundled_ones() -> None:
+    with pytest.raises(TextError, match="btcv"):
+        load_prompts("btvc", ["liver"])
