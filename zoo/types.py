@@ -189,6 +189,7 @@ class Batch(TypedDict):
     image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
     uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
     reports: B strings, absent where the set has none. native: B entries, in evaluation only.
+    draw: B draw numbers, in training only.
     """
 
     image: Tensor
@@ -198,6 +199,7 @@ class Batch(TypedDict):
     classes: tuple[ClassPrompt, ...]
     reports: NotRequired[list[str]]
     native: NotRequired[list[Native]]
+    draw: NotRequired[list[int]]
 
 
 class Prediction(NamedTuple):

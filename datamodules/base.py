@@ -1,0 +1,350 @@
+"""The base of every data set: index, split, prepare, sample, collate.
+
+A set's own file says where its cases lie (`index`), how they are parted (`cut`) and how prepared
+(`recipe`); everything else stands here. An embedded set overrides `load` and touches no disk.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+import datamodules.prepare
+import zoo.io.image
+from datamodules.augment import augment
+from datamodules.cache import Cache, entry_key
+from datamodules.dataset import EvaluationSet, TrainingSet, collate
+from datamodules.digest import digest
+from datamodules.prepare import Prepared, Recipe, list_foreground, load_case
+from datamodules.prompts import load_prompts
+from datamodules.sampler import DrawSampler, ExactOnceSampler
+from datamodules.splits import PARTS, Split
+from datamodules.text_control import CONTROLS, control_classes, control_reports
+from datamodules.verify import index_findings
+from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.registry import DATA
+from zoo.settings import cache_root, data_root
+from zoo.types import Batch, Case, ClassPrompt, DataFacts, LabelSpace
+
+log = logging.getLogger(__name__)
+
+_STAGE_PARTS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
+
+
+class SegDataModule(L.LightningDataModule):
+    """A data set of the zoo. Subclasses set `name`, which finds their card.
+
+    Args:
+        root: Folder of the set; default `$ZOO_DATA/<name>`. An embedded set needs none.
+        patch: Size of a training patch, in the order of the image's axes; for images that are
+            resized (2-D sets), the size of the network's grid.
+        batch_size: Over all devices; it must be a multiple of their number.
+        epoch_samples: Training samples between two validations.
+        num_workers: Loader processes; they change no draw.
+        protocol: Name of the split; default the card's first.
+        text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
+        seed: Of the training draws and of the shuffled text; never of the split.
+        augment: Whether training batches are augmented.
+    """
+
+    name: str = ""
+
+    def __init__(
+        self,
+        root: str | None = None,
+        patch: list[int] = [64, 64],  # noqa: B006  (never changed; the command line needs the type)
+        batch_size: int = 2,
+        epoch_samples: int = 250,
+        num_workers: int = 0,
+        protocol: str | None = None,
+        text: str = "true",
+        seed: int = 0,
+        augment: bool = True,
+    ) -> None:
+        super().__init__()
+        self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
+        self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
+        self.about: Mapping[str, Any] = DATA.get(self.name).about
+        self.protocol = self._protocol(protocol)
+        if text not in CONTROLS:
+            raise ConfigError(f"--data.text '{text}' is unknown.", f"Choose one of: {', '.join(CONTROLS)}.")
+        self.text = text
+        if len(self.patch) != self.about["spatial_dims"] or min(self.patch) < 1:
+            raise ConfigError(
+                f"--data.patch {list(self.patch)} does not fit {self.name}.",
+                f"Give {self.about['spatial_dims']} positive numbers.",
+            )
+        if not 0 < batch_size <= epoch_samples:
+            raise ConfigError(
+                f"--data.epoch_samples {epoch_samples} holds no batch of {batch_size}.",
+                "Raise it to one batch or more.",
+            )
+        self._keys: dict[str, str] = {}
+        self._memory: dict[str, Prepared] = {}
+
+    # What a set says of itself
+
+    @abstractmethod
+    def index(self) -> list[Case]:
+        """All labelled cases of the set, in file order. Reads listings and captions, not images.
+
+        Raises:
+            DataError: The layout is not the documented one.
+        """
+
+    @abstractmethod
+    def cut(self, cases: list[Case]) -> Split:
+        """The parts of `self.protocol`."""
+
+    def recipe(self) -> Recipe:
+        """How a case is prepared; by default only normalised."""
+        return Recipe()
+
+    def load(self, case: Case) -> Prepared:
+        """Read and prepare a case, without the cache; an embedded set generates it here.
+
+        Raises:
+            DataError: A file is not what the card says; the message begins with the file.
+        """
+        return load_case(case, self.recipe(), self.labels)
+
+    def controls(self) -> dict[str, float]:
+        """Reference values of the test part that a table prints beside the models, by name."""
+        return {}
+
+    # What follows from it
+
+    @cached_property
+    def labels(self) -> LabelSpace:
+        """The label space of the card."""
+        classes = self.about["classes"]
+        values = tuple(tuple(int(v) for v in values) for values in classes.values())
+        return LabelSpace(tuple(classes), values, bool(self.about.get("exclusive", True)))
+
+    @cached_property
+    def prompts(self) -> tuple[ClassPrompt, ...]:
+        """The true class prompts."""
+        return load_prompts(self.about["prompts"], self.labels.names)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model must know (`DataFacts.to_dict`); reads no data."""
+        return DataFacts(
+            name=self.name,
+            spatial_dims=self.about["spatial_dims"],
+            in_channels=self.about["in_channels"],
+            patch=self.patch,
+            labels=self.labels,
+            prompts=self.prompts,
+            track=self.about["track"],
+            tolerance=float(self.about.get("tolerance", 2.0)),
+        ).to_dict()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the set is generated and has no files."""
+        return bool(self.about.get("embedded", False))
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether every case comes with a report."""
+        return self.about["track"] in ("report", "mask-derived")
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the set.
+
+        Raises:
+            DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
+        """
+        base = data_root()
+        folder = Path(self.root).expanduser() if self.root else base / self.name if base else None
+        if folder is None or not folder.is_dir():
+            missing = (
+                f"{folder}: no such folder for '{self.name}'" if folder else f"no folder is known for '{self.name}'"
+            )
+            raise DataError(f"{missing}.", f"Get it at {self.about['homepage']} and give --data.root DIR.")
+        return folder.resolve()
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """The index by case id, after the checks that need no image.
+
+        Raises:
+            DataError: The first finding of `datamodules.verify.index_findings`.
+        """
+        found = self.index()
+        findings = index_findings(found, self.has_reports)
+        if findings:
+            raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for all findings.")
+        return {case.case_id: case for case in found}
+
+    @cached_property
+    def split(self) -> Split:
+        """The parts, checked: no subject stands in two, unless the protocol's card declares it.
+
+        Raises:
+            DataError: A subject in two parts, naming it and its cases.
+        """
+        split = self.cut(list(self.cases.values()))
+        leaks = split.leaks()
+        if leaks and not self.declares_leak:
+            raise DataError(f"{self.name}, protocol {self.protocol}: {leaks[0]}.", "Choose another --data.protocol.")
+        if leaks:
+            log.warning("%s, protocol %s leaks (as its card says): %s", self.name, self.protocol, leaks[0])
+        return split
+
+    @property
+    def declares_leak(self) -> bool:
+        """Whether the protocol's card says that it parts subjects."""
+        return bool(self.about["protocols"][self.protocol].get("leaks", False))
+
+    @property
+    def split_hash(self) -> str:
+        """The split's hash; reads the index."""
+        return self.split.hash
+
+    @property
+    def prompt_hash(self) -> str:
+        """SHA-256 over the true class prompts and, in a set of reports, each case's report; reads the index."""
+        reports = {case.case_id: case.report for case in self.cases.values()} if self.has_reports else {}
+        return digest({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})
+
+    def prepared(self, case: Case) -> Prepared:
+        """A case's arrays: from the cache, or generated and kept in memory where the set is embedded."""
+        if self.embedded:
+            if case.case_id not in self._memory:
+                self._memory[case.case_id] = self._complete(case)
+            return self._memory[case.case_id]
+        if case.case_id not in self._keys:
+            files = [*case.images, *([case.label] if case.label else [])]
+            self._keys[case.case_id] = entry_key(files, self._preparation)
+        return Cache(cache_root() / "data" / self.name).get(self._keys[case.case_id], partial(self._complete, case))
+
+    @cached_property
+    def _preparation(self) -> dict[str, Any]:
+        """What makes the arrays beside the files: recipe, labels and the code, byte for byte."""
+        sources = {inspect.getfile(zoo.io.image), inspect.getfile(datamodules.prepare)}
+        sources |= {inspect.getfile(kind) for kind in type(self).__mro__ if issubclass(kind, SegDataModule)}
+        code = sorted(digest(Path(file).read_text(encoding="utf-8")) for file in sources)
+        return {"recipe": asdict(self.recipe()), "labels": self.labels.to_dict(), "code": code}
+
+    def _complete(self, case: Case) -> Prepared:
+        """A freshly loaded case with its foreground listed."""
+        prepared = self.load(case)
+        if prepared.foreground is not None or prepared.label is None:
+            return prepared
+        names = len(self.labels.names)
+        return prepared._replace(foreground=list_foreground(prepared.label, self.labels.exclusive, names))
+
+    # What the trainer calls
+
+    def setup(self, stage: str | None = None) -> None:
+        """Check and prepare every case of the stage (fit: of all parts), so that a bad file ends it here.
+
+        Raises:
+            DataError: As `cases`, `split` and `load`.
+        """
+        parts = _STAGE_PARTS.get(stage or "fit", PARTS)
+        for part in parts:
+            if part != "train":
+                self._text(part)
+        cases = self._part_cases(parts)
+        log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
+        for case in cases:
+            self.prepared(case)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Numbered draws; `set_epoch` of its sampler moves on to the next ones."""
+        rank, world = self._rank_world()
+        cases = self._part_cases(["train"])
+        samples = self.epoch_samples // self.batch_size * self.batch_size
+        return DataLoader(
+            TrainingSet(cases, self.prepared, self.patch, self.seed),
+            batch_size=self._per_device(world),
+            sampler=DrawSampler(len(cases), samples, self.seed, rank, world),
+            num_workers=self.num_workers,
+            collate_fn=partial(collate, classes=self.prompts),
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Every validation case exactly once over the ranks."""
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Every test case exactly once over the ranks."""
+        return self._evaluation("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The test cases."""
+        return self._evaluation("test")
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move the tensors; Lightning's own walk would stumble over the frozen facts in `native`."""
+        moved = {
+            key: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            for key, value in batch.items()
+        }
+        return cast(Batch, moved)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment a training batch (one that has draws) on the device."""
+        if not self.augment or "draw" not in batch:
+            return batch
+        return augment(batch, self.seed, self.about.get("flips", ()))
+
+    # Private
+
+    def _protocol(self, protocol: str | None) -> str:
+        known = self.about["protocols"]
+        if protocol is not None and protocol not in known:
+            raise UnknownNameError("protocol", protocol, known, f"zoo show {self.name}")
+        return protocol or str(next(iter(known)))
+
+    def _part_cases(self, parts: Iterable[str]) -> list[Case]:
+        return [self.cases[case_id] for part in parts for case_id in self.split.part(part)]
+
+    def _text(self, part: str) -> tuple[tuple[ClassPrompt, ...], dict[str, str] | None]:
+        """The class prompts and reports that a part's batches carry under the text control."""
+        if not self.has_reports:
+            return control_classes(self.prompts, self.text, self.seed), None
+        own = {case.case_id: case.report or "" for case in self._part_cases([part])}
+        classes = control_classes(self.prompts, "blank") if self.text == "blank" else self.prompts
+        return classes, control_reports(own, self.text, self.seed)
+
+    def _evaluation(self, part: str) -> DataLoader[Any]:
+        rank, world = self._rank_world()
+        cases = self._part_cases([part])
+        classes, reports = self._text(part)
+        return DataLoader(
+            EvaluationSet(cases, self.prepared, self.labels.exclusive),
+            batch_size=1 if self.about["spatial_dims"] == 3 else self._per_device(world),
+            sampler=ExactOnceSampler(len(cases), rank, world),
+            num_workers=self.num_workers,
+            collate_fn=partial(collate, classes=classes, reports=reports),
+        )
+
+    def _rank_world(self) -> tuple[int, int]:
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _per_device(self, world: int) -> int:
+        if self.batch_size % world:
+            raise ConfigError(
+                f"--data.batch_size {self.batch_size} cannot be divided over {world} devices.",
+                "It counts samples over all devices: give a multiple.",
+            )
+        return self.batch_size // world

@@ -1,0 +1,59 @@
+"""Caption tables: CSV or xlsx with an `Image` column and one of `Description`, `text` or `caption`."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from zoo.errors import DataError
+
+COLUMNS = ("description", "text", "caption")
+
+
+def read_captions(path: Path) -> list[tuple[str, str]]:
+    """The rows of a caption table.
+
+    Args:
+        path: `.csv` (UTF-8, with or without a byte order mark) or `.xlsx` (first sheet).
+
+    Returns:
+        (file name, caption) in file order; an empty caption stays "".
+
+    Raises:
+        DataError: The table cannot be read, lacks a column, or names a file twice; or openpyxl is missing.
+    """
+    try:
+        rows = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
+    except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, KeyError) as error:
+        raise DataError(f"{path}: not a readable caption table ({error}).", "Fetch it again.") from error
+    table = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
+    header = [name.lower() for name in table[0]] if table else []
+    column = next((name for name in COLUMNS if name in header), None)
+    if "image" not in header or column is None:
+        raise DataError(f"{path}: columns {header} lack Image and one of {', '.join(COLUMNS)}.", "Rename the columns.")
+    here, there = header.index("image"), header.index(column)
+    captions = [(row[here], row[there] if there < len(row) else "") for row in table[1:] if any(row)]
+    names = [name for name, _ in captions]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{path}: '{double}' comes twice.", "Keep one of its rows.")
+    return captions
+
+
+def _csv(path: Path) -> Iterable[Iterable[object]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.reader(file))
+
+
+def _xlsx(path: Path) -> Iterable[Iterable[object]]:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise DataError(f"{path}: reading xlsx needs openpyxl.", "Run `pip install 'textseg-zoo[xlsx]'`.") from error
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        return list(book.worksheets[0].iter_rows(values_only=True))
+    finally:
+        book.close()

@@ -1,0 +1,65 @@
+"""The text put to the test: true, exchanged for another's, or taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from zoo.errors import DataError
+from zoo.types import ClassPrompt
+
+T = TypeVar("T", bound=Hashable)
+CONTROLS = ("true", "shuffled", "blank")
+
+
+def control_reports(reports: Mapping[str, str], control: str, seed: int = 0) -> dict[str, str]:
+    """The reports that cases get under a control.
+
+    Shuffled exchanges the distinct strings among each other in one seeded cycle, so that every case
+    gets a string that differs from its own and equal reports stay equal.
+
+    Args:
+        reports: Each case's own report.
+        control: One of `CONTROLS`.
+        seed: Of the exchange.
+
+    Raises:
+        DataError: Shuffled, and all reports are the same string.
+    """
+    if control == "blank":
+        return dict.fromkeys(reports, "")
+    if control == "true":
+        return dict(reports)
+    distinct = sorted(set(reports.values()))
+    if len(distinct) < 2:
+        raise DataError("text 'shuffled': all reports are the same string.", "Use --data.text blank instead.")
+    exchange = _cycle(distinct, seed)
+    return {case_id: exchange[report] for case_id, report in reports.items()}
+
+
+def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 0) -> tuple[ClassPrompt, ...]:
+    """The class prompts under a control: name, sentence and concepts go together.
+
+    Raises:
+        DataError: Shuffled, and there is one class only or all have the same text.
+    """
+    if control == "blank":
+        return tuple(ClassPrompt("", "", ("",) * len(prompt.concepts)) for prompt in classes)
+    if control == "true":
+        return classes
+    if len(set(classes)) < max(2, len(classes)):
+        raise DataError(
+            f"text 'shuffled': {len(classes)} class prompt(s) without reports leave nothing to exchange.",
+            "Use --data.text blank instead.",
+        )
+    exchange = _cycle(classes, seed)
+    return tuple(exchange[prompt] for prompt in classes)
+
+
+def _cycle(things: Sequence[T], seed: int) -> dict[T, T]:
+    """A random permutation in one cycle: with two things or more none stays where it was."""
+    order = np.random.default_rng((seed, 0x7E47)).permutation(len(things)).tolist()
+    following = order[1:] + order[:1]
+    return {things[here]: things[there] for here, there in zip(order, following, strict=True)}

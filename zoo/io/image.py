@@ -1,0 +1,185 @@
+"""NIfTI and PNG, in and out. A volume is worked on in RAS order and returns to its file's own axes.
+
+The affine is the only source of a volume's spacing and orientation (nibabel's rule as well). Every
+fault of a file is a `DataError` of one line that begins with the file's name.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from zoo.errors import DataError
+from zoo.types import Geometry, Prediction
+
+NIFTI = (".nii", ".nii.gz")
+_RAS = axcodes2ornt(("R", "A", "S"))
+_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, UnidentifiedImageError, ImageFileError, HeaderDataError)
+_HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file name is that of a NIfTI file."""
+    return path.name.lower().endswith(NIFTI)
+
+
+def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
+    """One channel of an image.
+
+    Args:
+        path: NIfTI (3-D), or any raster that Pillow reads (2-D; colour becomes gray).
+
+    Returns:
+        The array, float32 in RAS order for a volume and (H, W) for a raster, and its geometry, whose
+        crop is the whole array; unit "mm" for a volume, "px" for a raster.
+
+    Raises:
+        DataError: Missing, truncated or unreadable, not of the due dimensions, or not finite.
+    """
+    array, geometry = _read(path, np.float32)
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.")
+    return array, geometry
+
+
+def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
+    """A label map, int32, laid out as `read_image` does, with the values of the file.
+
+    Raises:
+        DataError: As `read_image`, or a value is not a whole number.
+    """
+    array, geometry = _read(path, np.float64)
+    whole = np.rint(np.nan_to_num(array, nan=0.5))
+    if not np.array_equal(whole, array):
+        raise DataError(f"{path}: a label file with values that are no whole numbers.", "Mend or remove the case.")
+    return whole.astype(np.int32), geometry
+
+
+def prediction_suffix(geometry: Geometry) -> str:
+    """The suffix of a prediction's file: what went in comes out."""
+    return ".png" if geometry.affine is None else ".nii.gz"
+
+
+def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
+    """Write a prediction on the input's own axes, affine and shape; whole or not at all.
+
+    A NIfTI holds 0..K for exclusive classes, 0/1 for one mask, and K masks along a fourth axis for
+    overlapping regions. A PNG holds 0/255 for one mask and 0..K for exclusive classes;
+    overlapping regions become one PNG each, `<stem>-<number>.png`, numbered from 1.
+
+    Args:
+        path: Where to; its suffix decides between NIfTI and PNG.
+        prediction: The mask in RAS order, as `Native.label` is laid out.
+
+    Returns:
+        The files written.
+
+    Raises:
+        DataError: The mask does not fit the geometry, or the folder cannot be written.
+    """
+    mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
+    stacked = mask.ndim == len(geometry.shape) + 1
+    single = stacked and mask.shape[0] == 1
+    if single:
+        mask, stacked = mask[0], False
+    grids = list(mask) if stacked else [mask]
+    grids = [_to_file_axes(grid, geometry, path) for grid in grids]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_nifti(path):
+            volume = np.stack(grids, axis=-1) if stacked else grids[0]
+            _atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
+            return (path,)
+        if not stacked:
+            scale = 255 if single else 1
+            _atomically(path, lambda temporary: Image.fromarray(grids[0] * np.uint8(scale)).save(temporary))
+            return (path,)
+        names = tuple(path.with_name(f"{path.stem}-{number}.png") for number in range(1, len(grids) + 1))
+        for name, grid in zip(names, grids, strict=True):
+            _atomically(name, Image.fromarray(grid * np.uint8(255)).save)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}.", "Free some space or choose another --out.") from error
+    return names
+
+
+def _read(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.")
+    try:
+        return _read_nifti(path, dtype) if is_nifti(path) else _read_raster(path, dtype)
+    except _UNREADABLE as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: truncated or unreadable ({problem}).", "Fetch the file again.") from error
+
+
+def _read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+    with Image.open(path) as image:
+        array = np.asarray(image if image.mode in _HIGH_DEPTH else image.convert("L"), dtype=dtype)
+    crop = tuple((0, n) for n in array.shape)
+    return array, Geometry(None, array.shape, crop, (1.0,) * array.ndim, "px", path)
+
+
+def _read_nifti(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+    image: Any = nib.load(path)
+    shape = tuple(int(n) for n in image.shape)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if len(shape) != 3:
+        raise DataError(f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.")
+    spacing = voxel_sizes(affine)
+    if not np.isfinite(affine).all() or not (spacing > 0).all():
+        raise DataError(f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.")
+    to_ras = ornt_transform(io_orientation(affine), _RAS)
+    if np.isnan(to_ras).any():
+        raise DataError(f"{path}: the affine does not tell the axes apart.", "Mend the header.")
+    array = nib.orientations.apply_orientation(np.asarray(image.dataobj, dtype=dtype), to_ras)
+    ras_spacing = voxel_sizes(affine @ inv_ornt_aff(to_ras, shape))
+    rows = tuple(tuple(float(value) for value in row) for row in affine)
+    crop = tuple((0, int(n)) for n in array.shape)
+    steps = tuple(float(step) for step in ras_spacing)
+    return np.ascontiguousarray(array), Geometry(rows, shape, crop, steps, "mm", path)
+
+
+def _to_file_axes(grid: NDArray[np.uint8], geometry: Geometry, path: Path) -> NDArray[np.uint8]:
+    if geometry.affine is not None and grid.ndim == 3:
+        to_file = ornt_transform(_RAS, io_orientation(np.asarray(geometry.affine)))
+        grid = nib.orientations.apply_orientation(grid, to_file)
+    if grid.shape != geometry.shape:
+        raise DataError(f"{path}: a mask of shape {grid.shape} for an input of shape {geometry.shape}.")
+    return np.ascontiguousarray(grid)
+
+
+def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
+    """The image with the input's affine, and its header's codes and units where the input is a NIfTI at hand."""
+    affine = np.eye(4) if geometry.affine is None else np.asarray(geometry.affine)
+    source = geometry.source
+    if source is None or not source.is_file() or not is_nifti(source):
+        return nib.Nifti1Image(volume, affine)
+    loaded: Any = nib.load(source)
+    header = loaded.header.copy()
+    header.set_data_dtype(np.uint8)
+    header["cal_max"] = header["cal_min"] = 0  # the display window of the image says nothing of a mask
+    header.set_slope_inter(1, 0)
+    return type(loaded)(volume, affine, header)
+
+
+def _atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under another name in the same folder, then rename: a reader sees all of it or nothing."""
+    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
