@@ -132,8 +132,13 @@ def test_cxr_bert_loads_into_the_plain_classes(
     assert torch.equal(loaded[f"layers.{last}"], weights[f"bert.encoder.layer.{last}"])
 
 
+def test_cxr_bert_loads_from_a_folder_too(cxr_bert: Path) -> None:
+    assert build_encoder(str(cxr_bert)).weights_hash == build_encoder(str(write_bert(cxr_bert, head=True))).weights_hash
+
+
 def test_a_foreign_model_type_is_named(cxr_bert: Path) -> None:
-    with pytest.raises(TextError, match="type 'cxr-bert'") as caught:
+    (cxr_bert / "config.json").write_text('{"model_type": "roberta"}', encoding="utf-8")
+    with pytest.raises(TextError, match="type 'roberta'") as caught:
         build_encoder(str(cxr_bert))
     one_line(caught)
 

@@ -25,6 +25,7 @@ from zoo.text.tower import TextTokens, Tokenise, Tower, mean_of_real
 BROKEN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
 """What the libraries raise over a folder that is not what it should be."""
 
+_BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a projection of its own on top
 _SMALL_FILES = ("*.json", "vocab.txt")
 
 
@@ -100,16 +101,16 @@ def load_folder(folder: Path, plain: bool = False) -> BertTower:
 
     Args:
         folder: With `config.json`, weights, and `tokenizer.json` or `vocab.txt`.
-        plain: Take the plain BERT classes even if the folder names others (CXR-BERT does).
+        plain: Take the plain BERT classes whatever the folder names, as is done for CXR-BERT anyway.
 
     Raises:
         TextError: Not readable, not a BERT, or weights are missing.
     """
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-        if kind != "bert" and not plain:
+        if kind not in _BERT_TYPES and not plain:
             raise TextError(f"{folder}: a model of type '{kind}', not a BERT.", "Use a folder with a BertModel.")
-        tokenizer_class: Any = BertTokenizer if plain else AutoTokenizer
+        tokenizer_class: Any = BertTokenizer if plain or kind != "bert" else AutoTokenizer
         with quiet():
             tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             loaded: Any = BertModel.from_pretrained(
