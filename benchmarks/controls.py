@@ -1,0 +1,134 @@
+"""Controls of a data set: what a segmenter scores that looks at nothing, or at the text alone.
+
+`python -m benchmarks.controls --data NAME --size SIZE --out DIR` scores the test cases on the native
+grid, as `zoo test` does, and writes one folder with `cases.csv` a control and, last, `controls.json`:
+`all-background`; `mean-shape` of the training masks; `text-only`, the mean shape of the training
+cases with the same report; and the reference values that the data set itself gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.priors import Prior, coverage
+from benchmarks.store import write_json
+from datamodules.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.dataset import EvaluationSet
+from zoo.errors import DataError, ZooError
+from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
+from zoo.types import Geometry
+
+log = logging.getLogger(__name__)
+
+SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
+BOUND = "a bound computed by the data set, not a prediction"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Computes the controls of one data set; returns 0, or 2 with one line where the user can mend it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.controls", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--size", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    known, further = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        write_controls(data_module(known.data, known.size, further), known.out)
+    except ZooError as error:
+        sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
+        return 2
+    return 0
+
+
+def data_module(name: str, size: str, flags: Sequence[str] = ()) -> SegDataModule:
+    """A data set by name, configured as its card says.
+
+    Args:
+        name: Name of the data set.
+        size: "tiny" or "published".
+        flags: Overrides, `--data.key=value`.
+    """
+    pairs = [flag.removeprefix("--data.").removeprefix("init_args.").partition("=") for flag in flags]
+    return build_data(name, size, **{key: yaml.safe_load(value) for key, _, value in pairs})
+
+
+def write_controls(data: SegDataModule, out: Path) -> None:
+    """Scores every control on the test part and writes rows and `controls.json`.
+
+    Args:
+        data: The data set.
+        out: The folder to write to.
+
+    Raises:
+        DataError: A file of the set is not what its card says, or a case has no label.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for name, rows in score_controls(data).items():
+        write_rows(out / name / "cases.csv", rows)
+        entries[name] = {"cases": f"{name}/cases.csv", "track": "none"}
+    if "text-only" in entries:
+        entries["text-only"]["track"] = str(data.about["track"])
+    else:
+        entries["text-only"] = {"track": str(data.about["track"]), "note": SAME_TEXT}
+    for name, dice in data.controls().items():
+        entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
+    write_json(
+        out / "controls.json",
+        {"split_hash": data.split_hash, "metric_version": METRIC_VERSION, "controls": entries},
+    )
+
+
+def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:
+    """The rows of each control that predicts masks, by its name.
+
+    Args:
+        data: The data set; its training part makes the shapes, its test part is scored.
+    """
+    priors = {"mean-shape": Prior(data.labels)}
+    if data.has_reports:
+        priors["text-only"] = Prior(data.labels, by_text=True)
+    log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
+    for mask, _, text in _labelled(data, "train"):
+        share = coverage(mask, data.labels, data.patch)
+        for prior in priors.values():
+            prior.add(share, text)
+    rows: dict[str, list[ScoreRow]] = {name: [] for name in ("all-background", *priors)}
+    for case_id, (mask, geometry, text) in zip(data.split.part("test"), _labelled(data, "test"), strict=True):
+        shape = mask.shape if data.labels.exclusive else mask.shape[1:]
+        guesses = {name: prior.predict(shape, text) for name, prior in priors.items()}
+        for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():
+            rows[name] += score_case(
+                case_id,
+                guess,
+                mask,
+                data.labels,
+                geometry.spacing,
+                geometry.unit,
+                float(data.about.get("tolerance", 2.0)),
+            )
+    return rows
+
+
+def _labelled(data: SegDataModule, part: str) -> Iterator[tuple[np.ndarray[Any, Any], Geometry, str]]:
+    """Native label, geometry and report of each case of a part."""
+    cases = [data.cases[case_id] for case_id in data.split.part(part)]
+    items = EvaluationSet(cases, data.prepared, data.labels.exclusive)
+    for place, case in enumerate(cases):
+        native = items[place]["native"]
+        if native.label is None:
+            raise DataError(f"{data.name}: case {case.case_id} of the {part} part has no label.", "Leave it out.")
+        yield native.label, native.geometry, case.report or ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Rows, jobs and results of made-up benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.plan import Job, Settings
+from benchmarks.results import Result
+from zoo.metrics.rows import ScoreRow
+from zoo.metrics.summary import summarise
+
+FACTS: dict[str, Any] = {
+    "split_hash": "abc",
+    "prompt_hash": "def",
+    "metric_version": "1",
+    "budget": {"samples": 100, "batch_size": 4},
+    "params": 1_250_000,
+    "params_trainable": 1_000_000,
+    "finished": "2025-01-01",
+}
+
+
+def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> ScoreRow:
+    """A row whose counts have the Dice that is asked for."""
+    tp = round(dice * 1000)
+    fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
+    return ScoreRow(
+        case_id=case,
+        label=label,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        dice=dice,
+        hd95=hd95,
+        hd95_pooled=hd95,
+        nsd=dice,
+        assd=hd95,
+        unit=unit,
+        status=status,
+        index=1,
+    )
+
+
+def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:
+    encoder = "" if track == "none" else "minilm"
+    settings = Settings(size=changes.pop("size", "tiny"), trainer="cpu")
+    facts: dict[str, Any] = {"data": "hippocampus", "encoder": encoder, **changes}
+    return Job(model=model, seed=seed, track=track, settings=settings, **facts)
+
+
+def result(one: Job, *dices: Sequence[float], **facts: Any) -> Result:
+    """A finished job; one list of Dice values, one a case, for each of its tests."""
+    tests = {
+        step: summarise([row(f"c{i}", "x", dice) for i, dice in enumerate(values)])
+        for step, values in zip(one.steps[1:], dices, strict=True)
+    }
+    return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, tests=tests)

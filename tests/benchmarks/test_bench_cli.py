@@ -1,0 +1,119 @@
+"""`zoo bench`: its arguments in any order, its mistakes in one line, its three verbs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cli, runner
+from benchmarks.cli import main, overrides_from
+from benchmarks.plan import load_plan
+from zoo.errors import ConfigError
+
+RUN = ["run", "--models", "unet,bipvl", "--data", "hippocampus", "--seeds", "0,1", "--trainer", "cpu"]
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` plans and runs nothing."""
+    monkeypatch.setattr(runner, "run_plan", lambda *_: 0)
+
+
+@pytest.mark.usefixtures("planned")
+def test_the_order_of_flags_does_not_matter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    further = ["--trainer.max_steps", "5", "--data.patch=[8,8,8]"]
+    first, second = tmp_path / "a", tmp_path / "b"
+    assert main([*RUN, "--out", str(first), *further]) == 0
+    assert main(["run", *reversed(further[2:]), "--out", str(second), *further[:2], *RUN[1:]]) == 0
+    assert load_plan(first) == load_plan(second)
+    assert load_plan(first).jobs[0].settings.overrides == (("data.patch", "[8,8,8]"), ("trainer.max_steps", "5"))
+    assert "4 waiting" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("planned")
+def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*RUN, "--out", str(tmp_path)])
+    failed = tmp_path / "jobs" / "hippocampus-unet-tiny-s1"
+    failed.mkdir(parents=True)
+    (failed / "failed.json").write_text(json.dumps({"step": "fit", "reason": "no such file"}))
+    capsys.readouterr()
+    assert main(["status", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "waiting    hippocampus-unet-tiny-s0",
+        "failed     hippocampus-unet-tiny-s1  fit: no such file",
+        "waiting    hippocampus-bipvl-tiny-tiny-s0",
+        "waiting    hippocampus-bipvl-tiny-tiny-s1",
+    ]
+    assert main(["table", str(tmp_path), "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows[1]["reason"] == "0 of 2 seeds: seed 0 waiting; seed 1 failed (fit: no such file)"
+    assert main(["table", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("### hippocampus, text track: class")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--models", "bipvll", "--data", "hippocampuss", "--out", "x"], "bipvll"),
+        ([*RUN, "--out", "x", "--trainner.max_steps", "5"], "unknown argument '--trainner.max_steps'"),
+        ([*RUN, "--out", "x", "--trainer.max_steps"], "has no value"),
+        ([*RUN, "--out", "x", "--data.text", "blank"], "--data.text is not to be set here"),
+        ([*RUN, "--out", "x", "--seeds", "a"], "no list of whole numbers"),
+        ([*RUN, "--out", "x", "--devices", "0"], "no number of devices"),
+        ([*RUN, "--out", "x", "--trainer", "cpuu"], "cpuu"),
+        (RUN, "--out"),
+        ([], "run|status|table"),
+        (["table", "nowhere"], "no benchmark here"),
+        (["status", "nowhere", "more"], "unknown argument 'more'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("zoo: error: ")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())  # nothing half-written
+
+
+@pytest.mark.usefixtures("planned")
+def test_failures_and_interrupts_show_in_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run_plan", lambda *_: 1)
+    assert main([*RUN, "--out", str(tmp_path)]) == 1
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_plan", interrupted)
+    assert main([*RUN, "--out", str(tmp_path)]) == 130
+
+
+def test_an_override_without_a_value_does_not_swallow_the_next_flag() -> None:
+    assert overrides_from(["--model.lr=1", "--data.seedling", "-1"]) == (("data.seedling", "-1"), ("model.lr", "1"))
+    with pytest.raises(ConfigError, match="has no value"):
+        overrides_from(["--model.lr", "--model.width", "3"])
+
+
+def test_help_and_tables_need_no_torch() -> None:
+    code = (
+        "import sys, contextlib\nfrom benchmarks.cli import main\nimport benchmarks.table\n"
+        "with contextlib.suppress(SystemExit):\n    main(['run', '--help'])\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--model.encoder" in done.stdout
+    assert cli.SECTIONS == ("trainer.", "data.", "model.")
