@@ -125,7 +125,8 @@ def _draw_organ(
     hounsfield = organ.hounsfield + rng.uniform(-1, 1) * _SPREAD
     reach = 1.1 * np.sqrt(((turn * radii[:, None]) ** 2).sum(axis=0))
     box = tuple(
-        slice(*np.searchsorted(axis, [at - half, at + half])) for axis, at, half in zip(axes, centre, reach, strict=True)
+        slice(*np.searchsorted(axis, [at - half, at + half]))
+        for axis, at, half in zip(axes, centre, reach, strict=True)
     )
     offset = np.ix_(*(axis[part] - at for axis, part, at in zip(axes, box, centre, strict=True)))
     places = [sum(turn[k, axis] * offset[axis] for axis in range(3)) / radii[k] for k in range(3)]

@@ -8,7 +8,7 @@ cannot tell which lesions are meant. Left and right are those of the image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import product
+from itertools import compress, product
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ _SIDE_AT = {"left": 0.28, "right": 0.72}  # column of a lung's middle; the image
 _LEVEL_AT = {"upper": 0.22, "middle": 0.50, "lower": 0.78}
 _RADIUS = 0.09
 _WANDER = (0.025, 0.03)  # a lesion's distance from its zone's middle, at most (rows, columns)
-_CONTRAST = 0.40
+_CONTRAST = 0.50  # brighter than every other part of the chest
 _NOISE = 0.03
 
 
@@ -37,14 +37,17 @@ class ChestCase(NamedTuple):
         lesions: bool [n, H, W], one mask a lesion, in the order of `zones`; they do not overlap.
         zones: n zones out of `ZONES`, in its order.
         named: For each lesion, whether the report names it.
-        report: The report sentence.
     """
 
     image: NDArray[np.float32]
     lesions: NDArray[np.bool_]
     zones: tuple[str, ...]
     named: tuple[bool, ...]
-    report: str
+
+    @property
+    def report(self) -> str:
+        """The report sentence."""
+        return report_of(self.zones, self.named)
 
     @property
     def label(self) -> NDArray[np.uint8]:
@@ -64,21 +67,33 @@ def draw_chest(seed: int, split: str, index: int, size: int = 64) -> ChestCase:
             the same at every size, apart from its pixel noise.
     """
     rng = stream(seed, split, index)
+    zones, named = _plan(rng)
     shift = rng.uniform(-0.015, 0.015, size=2)
-    places = np.sort(rng.choice(len(ZONES), size=int(rng.integers(2, 5)), replace=False))
-    zones = tuple(ZONES[place] for place in places)
     depths = np.stack([_lesion_depth(rng, zone, shift, size) for zone in zones])
-    named = _proper_subset(rng, len(zones))
     scene = _thorax(rng, shift, size) + (_CONTRAST * _soft(depths, 0.06)).sum(axis=0)
     noisy = scene + _NOISE * rng.standard_normal((size, size))
     image = (np.rint(noisy.clip(0, 1) * 255) / 255).astype(np.float32)
-    report = describe([zone for zone, is_named in zip(zones, named, strict=True) if is_named])
-    return ChestCase(image, depths > 0, zones, named, report)
+    return ChestCase(image, depths > 0, zones, named)
 
 
-def describe(zones: Sequence[str]) -> str:
-    """The report that names `zones`; one grammatical form, whatever their number."""
-    return f"Target lesions in {' and '.join(f'the {zone}' for zone in zones)}."
+def draw_report(seed: int, split: str, index: int, complement: bool = False) -> str:
+    """The report of `draw_chest(seed, split, index)`, or of its `counterpart`, without the pixels."""
+    zones, named = _plan(stream(seed, split, index))
+    return report_of(zones, [flag != complement for flag in named])
+
+
+def counterpart(case: ChestCase) -> ChestCase:
+    """The same image with the complementary report: it names the lesions that `case` does not.
+
+    The complement of a uniformly drawn proper subset is one too, so the law is kept. A training image
+    shown with both reports cannot be learnt by heart without reading them.
+    """
+    return case._replace(named=tuple(not flag for flag in case.named))
+
+
+def report_of(zones: Sequence[str], named: Sequence[bool]) -> str:
+    """The report that names some of `zones`; one grammatical form, whatever their number."""
+    return f"Target lesions in {' and '.join(f'the {zone}' for zone in compress(zones, named))}."
 
 
 def subsets(count: int) -> NDArray[np.bool_]:
@@ -115,9 +130,12 @@ def text_free_bound(cases: Iterable[ChestCase]) -> float:
     return float(np.mean([best_choice([int(lesion.sum()) for lesion in case.lesions])[0] for case in cases]))
 
 
-def _proper_subset(rng: np.random.Generator, count: int) -> tuple[bool, ...]:
-    table = subsets(count)
-    return tuple(bool(flag) for flag in table[rng.integers(len(table))])
+def _plan(rng: np.random.Generator) -> tuple[tuple[str, ...], tuple[bool, ...]]:
+    """The zones that hold a lesion, and which of them the report names."""
+    places = np.sort(rng.choice(len(ZONES), size=int(rng.integers(2, 5)), replace=False))
+    table = subsets(len(places))
+    named = table[rng.integers(len(table))]
+    return tuple(ZONES[place] for place in places), tuple(bool(flag) for flag in named)
 
 
 def _soft(depth: Floats, width: float) -> Floats:
@@ -149,13 +167,13 @@ def _thorax(rng: np.random.Generator, shift: Floats, size: int) -> Floats:
     top, aside = float(shift[0]), float(shift[1])
     rows, columns = centres(size)[:, None] - top, centres(size)[None, :] - aside
     width = 0.135 + 0.055 * _soft(rows - 0.35, 0.08)  # lungs are narrow at the apex
-    scene = 0.5 + 0.05 * smooth_field(rng, (size, size), (5, 5))
+    scene = 0.42 + 0.04 * smooth_field(rng, (size, size), (5, 5))
     for at in _SIDE_AT.values():
         depth = 1 - np.sqrt(((rows - 0.5) / 0.44) ** 4 + ((columns - at) / width) ** 2)
-        scene = scene - 0.3 * _soft(depth, 0.04)
+        scene = scene - 0.27 * _soft(depth, 0.04)
     heart = _ellipse(size, (0.70 + top, 0.54 + aside), (0.17 * rng.uniform(0.9, 1.1), 0.10 * rng.uniform(0.9, 1.1)))
     phase = rng.uniform(0, 2 * np.pi)
     ribs = np.sin(2 * np.pi * (9 * rows + 5 * (columns - 0.5) ** 2) + phase)
     texture = smooth_field(rng, (size, size), (12, 12))
-    darker = scene + 0.2 * _soft(heart, 0.06) + 0.02 * ribs + 0.02 * texture
+    darker = scene + 0.14 * _soft(heart, 0.06) + 0.02 * ribs + 0.02 * texture
     return np.asarray(darker, dtype=np.float64)

@@ -15,9 +15,11 @@ from datamodules.phantoms.chest import (
     ZONES,
     ChestCase,
     best_choice,
-    describe,
+    counterpart,
     draw_chest,
+    draw_report,
     expected_dice,
+    report_of,
     subsets,
     text_free_bound,
 )
@@ -82,8 +84,23 @@ def test_report_names_the_mask_and_nothing_else(cases: list[ChestCase]) -> None:
 
 
 def test_report_form() -> None:
-    assert describe(["left upper zone"]) == "Target lesions in the left upper zone."
-    assert describe(ZONES[::5]) == "Target lesions in the left upper zone and the right lower zone."
+    assert report_of(ZONES, [True] + 5 * [False]) == "Target lesions in the left upper zone."
+    both = report_of((ZONES[0], ZONES[3], ZONES[5]), (True, False, True))
+    assert both == "Target lesions in the left upper zone and the right lower zone."
+
+
+def test_report_without_pixels(cases: list[ChestCase]) -> None:
+    assert [draw_report(0, "test", index) for index in range(len(cases))] == [case.report for case in cases]
+
+
+def test_counterpart_has_the_same_image_and_the_rest_of_the_lesions(cases: list[ChestCase]) -> None:
+    for index, case in enumerate(cases[:20]):
+        other = counterpart(case)
+        assert other.report == draw_report(0, "test", index, complement=True) != case.report
+        np.testing.assert_array_equal(other.image, case.image)
+        np.testing.assert_array_equal(other.label + case.label, case.lesions.any(axis=0))
+        assert other.label.any()
+        assert counterpart(other).report == case.report
 
 
 def test_named_and_unnamed_lesions_look_alike(cases: list[ChestCase]) -> None:
@@ -114,8 +131,8 @@ def test_zones_and_numbers_are_all_drawn(cases: list[ChestCase]) -> None:
 def test_the_law_is_the_same_at_every_size() -> None:
     small, large = draw_chest(0, "test", 5, 64), draw_chest(0, "test", 5, 128)
     assert (small.zones, small.named, small.report) == (large.zones, large.named, large.report)
-    shares = [case.lesions.mean(axis=(1, 2)) for case in (small, large)]
-    np.testing.assert_allclose(*shares, rtol=0.06)
+    shares, same = (case.lesions.mean(axis=(1, 2)) for case in (small, large))
+    np.testing.assert_allclose(shares, same, rtol=0.06)
 
 
 @pytest.mark.parametrize(
@@ -134,13 +151,19 @@ def test_expected_dice_by_hand(areas: tuple[int, ...], choice: tuple[bool, ...],
     assert expected_dice(areas, choice) == pytest.approx(dice)
 
 
-def test_best_choice_by_hand() -> None:
-    assert best_choice((9, 9)) == (pytest.approx(2 / 3), (True, True))
-    assert best_choice((5, 5, 5)) == (pytest.approx(0.65), (True, True, True))
-    four = (4 * 2 / 5 + 6 * 2 / 3 + 4 * 6 / 7) / 14
-    assert best_choice((2, 2, 2, 2)) == (pytest.approx(four), (True,) * 4)
-    # Of two very unequal ones the large one alone is the better guess than... both: 1/2 < (2/101 + 200/201)/2.
-    assert best_choice((1, 100)) == (pytest.approx((2 / 102 + 200 / 201) / 2), (True, True))
+@pytest.mark.parametrize(
+    ("areas", "dice"),
+    [
+        ((9, 9), 2 / 3),
+        ((5, 5, 5), 0.65),
+        ((2, 2, 2, 2), (4 * 2 / 5 + 6 * 2 / 3 + 4 * 6 / 7) / 14),
+        ((1, 100), (2 / 102 + 200 / 201) / 2),  # better than the large one alone, which is right half of the time
+    ],
+)
+def test_best_choice_by_hand(areas: tuple[int, ...], dice: float) -> None:
+    best, choice = best_choice(areas)
+    assert best == pytest.approx(dice)
+    assert all(choice)
 
 
 def test_bound_lies_where_the_law_puts_it(cases: list[ChestCase]) -> None:

@@ -16,9 +16,9 @@ from zoo.types import Card
 BUNDLED = sorted(path.stem for path in (CONFIGS / "prompts").glob("*.yaml"))
 CARDS = [card for card in DATA if "prompts" in card.about]
 BTCV = (
-    "spleen right_kidney left_kidney gallbladder esophagus liver stomach aorta inferior_vena_cava "
-    "portal_and_splenic_veins pancreas right_adrenal_gland left_adrenal_gland"
-).split()
+    *("spleen", "right_kidney", "left_kidney", "gallbladder", "esophagus", "liver", "stomach", "aorta"),
+    *("inferior_vena_cava", "portal_and_splenic_veins", "pancreas", "right_adrenal_gland", "left_adrenal_gland"),
+)
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_every_card_finds_its_prompts(card: Card) -> None:
 
 def test_label_order_of_btcv() -> None:
     prompts = load_prompts("btcv", BTCV)
-    assert [prompt.name for prompt in prompts] == BTCV
+    assert [prompt.name for prompt in prompts] == list(BTCV)
     assert "patient's left" in prompts[2].sentence
 
 
