@@ -1,0 +1,1 @@
+"""What surrounds training: records, checkpoints, random states, scores and predictions on disk, progress."""

@@ -1,0 +1,110 @@
+"""`last.ckpt` at the end of each epoch and `best.ckpt` by `val/dice`: whole or not there, and free of code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from zoo.errors import CheckpointError
+
+MONITOR = "val/dice"
+
+log = logging.getLogger(__name__)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Saves under another name in the same folder and renames; loads nothing but data.
+
+    Lightning's own writer goes through the system's folder for temporary files, whence a move to
+    another disk is a copy that can be cut short.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Writes all of it to disk, then renames."""
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            raise CheckpointError(f"{target}: cannot be written: {error}.", "Free some space and run again.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Loads with `weights_only=True`, whatever is asked for.
+
+        Raises:
+            CheckpointError: No such file, a truncated one, or one that holds code.
+        """
+        return load(Path(path), map_location)
+
+
+def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A checkpoint's content, read without running code in it.
+
+    Raises:
+        CheckpointError: No such file, a truncated one, or one that holds code.
+    """
+    try:
+        # onto the processor first: a loaded model must not stand twice in the memory of a device
+        content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path}: no such checkpoint.", "Train first with `zoo fit`, or name one: --ckpt."
+        ) from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        problem = str(error).strip().split("\n")[0][:160]
+        raise CheckpointError(
+            f"{path}: not a checkpoint that can be loaded ({problem}).", "Name another: --ckpt."
+        ) from error
+    return content
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """`last.ckpt` at each epoch's end, after validation."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            dirpath=folder, filename="last", monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
+        )
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """`best.ckpt`: the highest `val/dice` so far. A model that logs none has no best."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename="best",
+            monitor=MONITOR,
+            mode="max",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves where this epoch's validation was the best."""
+        if MONITOR in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+        else:
+            log.debug("No %s was logged; no best checkpoint.", MONITOR)
+
+
+def checkpoints(folder: Path) -> list[ModelCheckpoint]:
+    """The two callbacks of a training run; best first, so that `last.ckpt` knows of it."""
+    return [BestCheckpoint(folder), LastCheckpoint(folder)]

@@ -1,0 +1,62 @@
+"""`metrics.csv`: Lightning's CSV logger, which forgets nothing when a run is resumed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+from lightning.fabric.loggers.logger import rank_zero_experiment
+
+
+class History(CSVLogger):
+    """Rows of an earlier, interrupted run stay; Lightning's own logger deletes them.
+
+    Args:
+        out: The run folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(save_dir=str(out), name="", version="")
+        self.path = out / "metrics.csv"
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer, made at first use with the earlier rows put back."""
+        if self._experiment is None:
+            kept = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
+            writer: Any = super().experiment
+            if kept:
+                self.path.write_text(kept, encoding="utf-8")
+                writer.metrics_keys = list(csv.DictReader(io.StringIO(kept)).fieldnames or [])
+        return super().experiment
+
+
+class TrimHistory(Callback):
+    """Drops the rows of steps that a resumed run takes again.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keeps the rows before the step at which training goes on."""
+        if not trainer.is_global_zero or not self.path.is_file():
+            return
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            names, rows = list(reader.fieldnames or []), list(reader)
+        # a row without a whole step is one that was being written when the run was killed
+        rows = [row for row in rows if (row.get("step") or "").isdecimal() and int(row["step"]) < trainer.global_step]
+        text = io.StringIO()
+        table = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+        self.path.write_text(text.getvalue(), encoding="utf-8")

@@ -1,0 +1,132 @@
+"""What a run was: its resolved configuration and `manifest.json`, written before training, stamped after."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from zoo import __version__
+from zoo.errors import RunError
+from zoo.metrics.rows import METRIC_VERSION
+from zoo.registry import CONFIGS
+
+VERSIONS = ("torch", "lightning", "monai", "transformers", "numpy")
+
+
+class RunRecord(Callback):
+    """Writes `config.yaml` and `manifest.json` once the model and the data are set up.
+
+    Args:
+        config: Path of the configuration file.
+        manifest: Path of the manifest.
+        text: The resolved configuration as YAML.
+        known: What the command line knows: model, size, encoder, data, seed, config_hash.
+        text_free: Whether the model never looks at text.
+    """
+
+    def __init__(self, config: Path, manifest: Path, text: str, known: Mapping[str, Any], text_free: bool) -> None:
+        self.config = config
+        self.manifest = manifest
+        self.text = text
+        self.known = dict(known)
+        self.text_free = text_free
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Both files, configuration first; a resumed run keeps the time at which it was started."""
+        if not trainer.is_global_zero:
+            return
+        earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        write_text(self.config, self.text)
+        manifest = self._describe(trainer, pl_module) | {"started": earlier.get("started", _now())}
+        write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
+
+    def _describe(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+        data: Any = getattr(trainer, "datamodule", None)
+        facts = getattr(data, "facts", None) or {}
+        weights = list(module.parameters())
+        return {
+            "zoo": __version__,
+            "git_commit": git_commit(),
+            "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS},
+            **self.known,
+            "text_track": "none" if self.text_free else facts.get("track"),
+            "split_hash": getattr(data, "split_hash", None),
+            "prompt_hash": getattr(data, "prompt_hash", None),
+            "metric_version": METRIC_VERSION,
+            "budget": budget(trainer, data),
+            "devices": trainer.world_size,
+            "params": getattr(module, "params", sum(p.numel() for p in weights)),
+            "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
+            "started": None,
+            "finished": None,
+            "best_val_dice": None,
+        }
+
+
+def finish(manifest: Path, best_val_dice: float | None) -> None:
+    """Stamps a manifest: the run is done and is not trained again."""
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content |= {"finished": _now(), "best_val_dice": best_val_dice}
+    write_text(manifest, json.dumps(content, indent=2) + "\n")
+
+
+def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
+    """Samples seen over the whole run, and the global batch size; None where they cannot be known."""
+    batch_size = getattr(data, "batch_size", None)
+    epoch = getattr(data, "epoch_samples", None)
+    whole_epochs = trainer.limit_train_batches in (None, 1.0) and trainer.max_steps == -1
+    if epoch and whole_epochs and trainer.max_epochs and trainer.max_epochs > 0:
+        return {"samples": int(epoch) * trainer.max_epochs, "batch_size": batch_size}
+    batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+    samples = int(batches) * batch_size if batch_size and math.isfinite(batches) else None
+    return {"samples": samples, "batch_size": batch_size}
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this code runs from, `-dirty` where it was changed; None for an installed wheel."""
+    root = CONFIGS.parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None  # git is not installed, or the checkout is another user's: the version stands beside it
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole file or nothing: under another name in the same folder, then renamed.
+
+    Raises:
+        RunError: The folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error}.", "Choose another --out or free some space.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

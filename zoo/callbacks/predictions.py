@@ -1,0 +1,43 @@
+"""One label image a case, in the input's own geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from zoo.errors import RunError
+from zoo.io.image import prediction_suffix, write_prediction
+from zoo.types import Prediction
+
+
+class Predictions(Callback):
+    """Writes what `predict_step` returns as soon as it is there; nothing is kept in memory.
+
+    Args:
+        folder: Where to, `<out>/predictions`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written = 0
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Writes the cases of a batch."""
+        if not isinstance(outputs, list) or not all(isinstance(one, Prediction) for one in outputs):
+            raise RunError(
+                f"{type(pl_module).__name__}.predict_step returned {type(outputs).__name__}, not a list of Prediction.",
+                "Return `zoo.types.Prediction`s.",
+            )
+        for prediction in outputs:
+            write_prediction(self.folder / f"{prediction.case_id}{prediction_suffix(prediction.geometry)}", prediction)
+            self.written += 1

@@ -1,0 +1,89 @@
+"""Rows of scores from all ranks into one file, each case exactly once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence, Sized
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from zoo.errors import RunError
+from zoo.metrics.rows import ScoreRow, write_rows
+
+ADVICE = "The test sampler must give each case to one rank alone."
+
+
+class Scores(Callback):
+    """Collects what `test_step` returns and writes it when all cases are through.
+
+    Args:
+        path: The file, `<out>/test/cases.csv`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[ScoreRow] = []
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts anew."""
+        self.rows = []
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keeps the rows of a batch."""
+        if not isinstance(outputs, list) or not all(isinstance(row, ScoreRow) for row in outputs):
+            raise RunError(
+                f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of ScoreRow.",
+                "Return the rows of `zoo.metrics.rows.score_case`.",
+            )
+        self.rows += outputs
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Brings the rows of all ranks together; rank 0 checks and writes them."""
+        gathered: list[list[ScoreRow]] = [self.rows]
+        if trainer.world_size > 1:
+            gathered = [self.rows] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, self.rows)
+        self.rows = [row for rows in gathered for row in rows]
+        limited = trainer.limit_test_batches not in (None, 1.0)
+        check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
+        if trainer.is_global_zero:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_rows(self.path, self.rows)
+
+
+def check_once(rows: Sequence[ScoreRow], expected: int | None) -> None:
+    """Proves that no case was counted twice, left out, or scored for some classes only.
+
+    Args:
+        rows: The rows of all ranks.
+        expected: Number of cases, None where it is not known.
+
+    Raises:
+        RunError: It was, with the case's name.
+    """
+    twice = [pair for pair, n in Counter((row.case_id, row.label) for row in rows).items() if n > 1]
+    if twice:
+        raise RunError(f"Case {twice[0][0]} was scored more than once ({len(twice)} such rows).", ADVICE)
+    cases = Counter(row.case_id for row in rows)
+    if expected is not None and len(cases) != expected:
+        raise RunError(f"{len(cases)} cases were scored where the test part has {expected}.", ADVICE)
+    if len(set(cases.values())) > 1:
+        fewest = min(cases, key=lambda case: cases[case])
+        raise RunError(f"Case {fewest} has {cases[fewest]} rows, others {max(cases.values())}.", ADVICE)
+
+
+def _expected(loaders: Any) -> int | None:
+    """Cases in the test part: ranks share one data set and differ in the sampler."""
+    dataset = getattr(loaders, "dataset", None)
+    return len(dataset) if isinstance(dataset, Sized) else None

@@ -1,0 +1,1 @@
+"""The command line `zoo`. `zoo.cli.main` dispatches; torch is imported only by the verbs that train or evaluate."""

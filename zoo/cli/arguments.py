@@ -1,0 +1,147 @@
+"""What the user typed, taken apart before anything heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from zoo.config import SIZES
+from zoo.errors import ConfigError
+
+Flag = tuple[str, str]
+"""A dotted key and its value as typed: ("model.lr", "5e-4")."""
+
+_OPTIONS = {
+    "--model": "model",
+    "--data": "data",
+    "--size": "size",
+    "--trainer": "preset",
+    "--out": "out",
+    "--ckpt": "ckpt",
+    "--seed": "seed",
+    "--seed_everything": "seed",
+    "-c": "files",
+    "--config": "files",
+}
+_SWITCHES = ("--print_config", "--help", "-h")
+_SECTIONS = ("model", "data", "trainer")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One command of `zoo fit|validate|test|predict`.
+
+    Attributes:
+        verb: "fit", "validate", "test" or "predict".
+        model: Value of `--model`.
+        data: Value of `--data`.
+        size: Value of `--size`.
+        preset: Value of `--trainer`.
+        out: Value of `--out`.
+        ckpt: Value of `--ckpt`.
+        seed: Value of `--seed`, None where it was not given.
+        files: The `-c` files in the order in which they were typed.
+        flags: Dotted flags, in an order that does not depend on the order in which they were typed.
+        print_config: Whether only the resolved configuration is wanted.
+        help: Whether only the usage is wanted.
+    """
+
+    verb: str
+    model: str | None = None
+    data: str | None = None
+    size: str | None = None
+    preset: str | None = None
+    out: Path | None = None
+    ckpt: Path | None = None
+    seed: int | None = None
+    files: tuple[Path, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    print_config: bool = False
+    help: bool = False
+
+
+def parse(verb: str, argv: Sequence[str]) -> Request:
+    """Takes the arguments of a verb apart.
+
+    Raises:
+        ConfigError: An unknown option, a missing or unusable value, a stray word.
+    """
+    request = Request(verb)
+    flags: list[Flag] = []
+    words = list(argv)
+    while words:
+        option, equals, value = words.pop(0).partition("=")
+        if option in _SWITCHES:
+            shown = option == "--print_config"
+            request = replace(request, print_config=True) if shown else replace(request, help=True)
+            continue
+        _check_option(option)
+        if not equals:
+            if not words or words[0].startswith("--"):
+                raise ConfigError(f"{option} needs a value.", f"Write `{option} VALUE`.")
+            value = words.pop(0)
+        if option in _OPTIONS:
+            request = _with_option(request, option, value)
+        else:
+            flags.append((option[2:], value))
+    return replace(request, flags=_in_order(flags))
+
+
+def _check_option(option: str) -> None:
+    if option in _OPTIONS:
+        return
+    if not option.startswith("-"):
+        raise ConfigError(f"Unexpected word '{option}'.", "Every option is written `--name value`.")
+    section, _, key = option[2:].partition(".")
+    if key and section in _SECTIONS:
+        if key.removeprefix("init_args.").endswith("class_path") and key.count(".") == 0:
+            raise ConfigError(f"{option} changes a class.", f"Choose the class with --{section}.")
+        return
+    known = [*_OPTIONS, *_SWITCHES[:2]]
+    if key:
+        near = [f"--{name}.{key}" for name in get_close_matches(section, _SECTIONS, n=1, cutoff=0.5)]
+    else:
+        near = get_close_matches(option, known, n=2, cutoff=0.6)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Run `zoo --help`."
+    raise ConfigError(f"Unknown option '{option}'.", hint)
+
+
+def _with_option(request: Request, option: str, value: str) -> Request:
+    name = _OPTIONS[option]
+    if name == "files":
+        return replace(request, files=(*request.files, Path(value)))
+    if name in ("out", "ckpt"):
+        return replace(request, **{name: Path(value).expanduser()})  # type: ignore[arg-type]
+    if name == "seed":
+        if not value.isdecimal():
+            raise ConfigError(f"{option} {value}: a seed is a whole number from 0.", f"Write `{option} 0`.")
+        return replace(request, seed=int(value))
+    if name == "size" and value not in SIZES:
+        near = get_close_matches(value, SIZES, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose {' or '.join(SIZES)}."
+        raise ConfigError(f"Unknown size '{value}'.", hint)
+    return replace(request, **{name: value})  # type: ignore[arg-type]
+
+
+def _in_order(flags: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Sorted by key, so that the order of typing never matters; a key typed twice keeps its own order.
+
+    What is appended to a list (`--trainer.callbacks+=X`) and the arguments of what was appended
+    (`--trainer.callbacks.patience=3`) speak of the last entry, so that they stay as typed.
+    """
+    flags = [(key, _absolute(key, value)) for key, value in flags]
+    lists = tuple(key[:-1] for key, _ in flags if key.endswith("+"))
+
+    def place(flag: Flag) -> str:
+        key = flag[0]
+        return next((name for name in lists if key.startswith(name)), key)
+
+    return tuple(sorted(flags, key=place))
+
+
+def _absolute(key: str, value: str) -> str:
+    """The data's folder, so that the stored configuration holds in another working directory too."""
+    is_root = key in ("data.root", "data.init_args.root") and value not in ("null", "")
+    return str(Path(value).expanduser().absolute()) if is_root else value

@@ -1,0 +1,153 @@
+"""The folder of a run: what lies where, whose it is, and whether it is done. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from zoo.config import Composed, config_hash, differing_keys
+from zoo.errors import CheckpointError, ConfigError, RunError
+from zoo.registry import read_yaml
+
+
+class State(Enum):
+    """How far a run came."""
+
+    NEW = "new"
+    UNFINISHED = "unfinished"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run.
+
+    Attributes:
+        path: The folder, whether or not it is there yet.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """What the run was."""
+        return self.path / "manifest.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of `last.ckpt` and `best.ckpt`."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last complete epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        """What was logged in training."""
+        return self.path / "metrics.csv"
+
+    def scores(self, text: str) -> Path:
+        """The rows of `zoo test` with "true", "shuffled" or "blank" text."""
+        return self.path / f"test{_suffix(text)}" / "cases.csv"
+
+    def predictions(self, text: str) -> Path:
+        """The folder of `zoo predict`."""
+        return self.path / f"predictions{_suffix(text)}"
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration that the run was trained with.
+
+        Raises:
+            RunError: There is no run here.
+        """
+        if not self.config.is_file():
+            raise RunError(f"{self.path}: no run is here.", f"Train one first: `zoo fit ... --out {self.path}`.")
+        return read_yaml(self.config)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest, empty where there is none.
+
+        Raises:
+            RunError: It is not JSON.
+        """
+        if not self.manifest.is_file():
+            return {}
+        try:
+            content: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{self.manifest}: not readable: {error}.", "Choose another --out.") from error
+        return content
+
+    def state(self, config: Mapping[str, Any]) -> State:
+        """How far the run with this configuration came here.
+
+        Raises:
+            RunError: Files of something else lie here.
+            ConfigError: A run with another configuration lies here; the differing keys are named.
+        """
+        if not self.config.is_file():
+            taken = [p.name for p in (self.manifest, self.checkpoints, self.metrics) if p.exists()]
+            if taken or (self.path.exists() and not self.path.is_dir()):
+                what = ", ".join(taken) or "a file"
+                raise RunError(f"{self.path}: holds {what} but no run's config.yaml.", "Choose another --out.")
+            return State.NEW
+        found = self.read_config()
+        if not {"model", "data", "trainer"} <= found.keys():
+            raise RunError(f"{self.config}: a file of yours, not a run's.", "Choose another --out.")
+        differing = differing_keys(found, config)
+        if differing:
+            shown = ", ".join(f"{key} ({old} -> {new})" for key, old, new in differing[:8])
+            more = f" and {len(differing) - 8} more" if len(differing) > 8 else ""
+            raise ConfigError(
+                f"{self.path}: holds a run with another configuration: {shown}{more}.",
+                "Choose another --out, or repeat the run's own options.",
+            )
+        return State.FINISHED if self.read_manifest().get("finished") else State.UNFINISHED
+
+    def checkpoint(self, wanted: Path | None) -> Path:
+        """The checkpoint to evaluate: the one that is wanted, else the best, else the last.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        candidates = [wanted] if wanted else [self.checkpoints / "best.ckpt", self.last]
+        for candidate in candidates:
+            if candidate.is_file():
+                return candidate
+        where = wanted or self.checkpoints
+        raise CheckpointError(f"{where}: no checkpoint is here.", f"Train first: `zoo fit ... --out {self.path}`.")
+
+    def check_agrees(self, composed: Composed) -> None:
+        """That the names on the command line, where given, are those of this run.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        manifest = self.read_manifest()
+        for key, typed in (("model", composed.model), ("data", composed.data)):
+            if typed and manifest.get(key) not in (None, typed):
+                raise ConfigError(
+                    f"{self.path}: this run's {key} is {manifest[key]}, not {typed}.",
+                    f"Leave out --{key}, or name another --out.",
+                )
+
+
+def default_folder(composed: Composed, config: Mapping[str, Any]) -> RunFolder:
+    """`runs/<data>/<model>-<size>/<first 8 of the hash>-s<seed>`."""
+    name = f"{config_hash(config)[:8]}-s{config.get('seed_everything', 0)}"
+    return RunFolder(Path("runs") / composed.data / f"{composed.model}-{composed.size}" / name)
+
+
+def _suffix(text: str) -> str:
+    return "" if text == "true" else f"-{text}"

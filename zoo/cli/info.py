@@ -1,0 +1,99 @@
+"""`zoo list`, `zoo show`, `zoo env`: what is installed, read from cards alone. No torch here."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+
+import yaml
+from rich.markup import escape
+from rich.table import Table
+
+from zoo import __version__, settings
+from zoo.cli.console import console
+from zoo.config import PRESETS
+from zoo.errors import ConfigError, UnknownNameError
+from zoo.registry import DATA, ENCODERS, MODELS, Registry
+from zoo.types import Card
+
+KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
+VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")
+
+
+def main(command: str, argv: list[str]) -> int:
+    """Runs one of the three commands and returns the exit code."""
+    commands: dict[str, Callable[[list[str]], None]] = {"list": list_cards, "show": show, "env": environment}
+    commands[command](argv)
+    return 0
+
+
+def list_cards(argv: list[str]) -> None:
+    """`zoo list models|data|encoders|trainers [--json]`; a broken plug-in is listed with its reason."""
+    as_json = "--json" in argv
+    kinds = [word for word in argv if word != "--json"]
+    if len(kinds) != 1 or kinds[0] not in KINDS:
+        typed = " ".join(kinds) or "nothing"
+        near = get_close_matches(typed, KINDS, n=1, cutoff=0.5)
+        hint = f"Did you mean `zoo list {near[0]}`?" if near else f"Write `zoo list {'|'.join(KINDS)} [--json]`."
+        raise ConfigError(f"`zoo list` takes one kind, not '{typed}'.", hint)
+    cards = list(KINDS[kinds[0]])
+    if as_json:
+        sys.stdout.write(json.dumps([card.to_dict() for card in cards], indent=2, default=str) + "\n")
+    else:
+        console.print(_table(cards))
+
+
+def _table(cards: list[Card]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "text", "dims", "what it is"):
+        table.add_column(title, no_wrap=title != "what it is")
+    for card in cards:
+        about = card.about
+        dims = about.get("spatial_dims", "")
+        shown = "/".join(f"{n}D" for n in (dims if isinstance(dims, list) else [dims])) if dims else ""
+        origin = "" if card.origin == "zoo" else f" (by {card.origin})"
+        title = (
+            f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{about.get('title', '')}{origin}")
+        )
+        table.add_row(card.name, str(about.get("text", about.get("track", ""))), shown, title)
+    return table
+
+
+def show(argv: list[str]) -> None:
+    """`zoo show NAME`: the card as YAML. A name of two kinds shows both."""
+    if len(argv) != 1:
+        raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, a name of `zoo list models|data`.")
+    name = argv[0]
+    found = [(kind, registry.get(name)) for kind, registry in KINDS.items() if name in registry]
+    if not found:
+        raise UnknownNameError("name", name, _all_names(), "zoo list models|data|encoders")
+    for kind, card in found:
+        content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
+        text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
+        sys.stdout.write(f"# {name} ({kind}, from {card.origin})\n{text}")
+
+
+def _all_names() -> list[str]:
+    registries: list[Registry] = list(KINDS.values())
+    return [name for registry in registries for name in registry.names()]
+
+
+def environment(argv: list[str]) -> None:
+    """`zoo env`: what a bug report needs, one `key value` line each."""
+    if argv:
+        raise ConfigError(f"`zoo env` takes no arguments, not '{' '.join(argv)}'.")
+    lines = {"zoo": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    lines |= {name: _version(name) for name in VERSIONS} | settings.describe()
+    for key, value in lines.items():
+        sys.stdout.write(f"{key:<16}{value}\n")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"

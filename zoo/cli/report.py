@@ -1,0 +1,41 @@
+"""The short table at the end of `zoo test`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from zoo.cli.console import console
+from zoo.metrics.rows import read_rows
+from zoo.metrics.summary import summarise
+
+
+def print_scores(path: Path) -> None:
+    """Prints per class and in the mean: Dice, HD95 and what was missed or found where nothing is.
+
+    Args:
+        path: The rows of a test.
+    """
+    summary = summarise(read_rows(path))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for title in ("dice", f"hd95 ({summary.unit})", "missed", "spurious"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, figures in summary.per_class.items():
+        table.add_row(name, *_cells(figures))
+    if len(summary.per_class) > 1:
+        table.add_row("mean", *_cells(summary))
+    console.print(table)
+    console.print(f"{summary.cases} cases, one row a case and class in {path}", soft_wrap=True)
+
+
+def _cells(figures: Any) -> list[str]:
+    def value(key: str) -> Any:
+        return figures[key] if isinstance(figures, Mapping) else getattr(figures, key)
+
+    decimals = [("dice", 4), ("hd95", 2)]
+    numbers = ["" if value(key) is None else f"{value(key):.{digits}f}" for key, digits in decimals]
+    return [*numbers, str(value("missed")), str(value("spurious"))]

@@ -1,0 +1,205 @@
+"""`zoo fit|validate|test|predict`: one command from the words typed to the files in the run folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from zoo.cli.arguments import Request, parse
+from zoo.cli.console import console, quiet
+from zoo.cli.folder import RunFolder, State, default_folder
+from zoo.config import Composed, Config, compose, config_hash
+from zoo.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from zoo.cli.engine import ZooCLI
+
+log = logging.getLogger(__name__)
+
+EVALUATION_FLAGS = ("data.text", "data.init_args.text", "data.root", "data.num_workers")
+"""Flags that change how a run is looked at and not which run it is."""
+
+
+def main(verb: str, argv: list[str]) -> int:
+    """Runs a verb.
+
+    Args:
+        verb: "fit", "validate", "test" or "predict".
+        argv: The words after it.
+
+    Returns:
+        The exit code.
+    """
+    request = parse(verb, argv)
+    if request.help:
+        from zoo.cli.main import usage
+
+        sys.stdout.write(usage())
+        return 0
+    # Ranks and workers are new processes: a folder `zoo` or `benchmarks` of the user's must not shadow ours there.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    quiet()
+    composed, folder = _compose(request)
+    cli = _engine(composed, request)
+    if request.print_config:
+        sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
+        return 0
+    if verb == "fit":
+        return _fit(cli, composed, folder or default_folder(composed, cli.resolved()))
+    return _evaluate(cli, request, folder or _folder_of(cli, composed, request))
+
+
+def _compose(request: Request) -> tuple[Composed, RunFolder | None]:
+    """The layers of this command. Evaluation in a run's folder starts from that run's own configuration."""
+    folder = RunFolder(request.out) if request.out else None
+    base = folder.read_config() if folder and request.verb != "fit" else None
+    composed = compose(
+        request.model, request.data, size=request.size, preset=request.preset, files=request.files, base=base
+    )
+    missing = [f"--{key}" for key in ("model", "data") if base is None and not getattr(composed, key)]
+    missing = [key for key in missing if key[2:] not in composed.config]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} missing.", f"Write `zoo {request.verb} --model NAME --data NAME` (`zoo list`)."
+        )
+    if folder and base is not None:
+        folder.check_agrees(composed)
+    return _named(composed), folder
+
+
+def _named(composed: Composed) -> Composed:
+    """Names for what came from a file alone: the classes'."""
+    names = {
+        key: (composed.config.get(key) or {}).get("class_path", "").rpartition(".")[2]
+        for key in ("model", "data")
+        if not getattr(composed, key)
+    }
+    return replace(composed, **names)
+
+
+def _engine(composed: Composed, request: Request) -> ZooCLI:
+    from zoo.cli.engine import ZooCLI
+
+    quiet()
+    seed = [("seed_everything", str(request.seed))] if request.seed is not None else []
+    return ZooCLI(composed.config, [*seed, *request.flags])
+
+
+def _folder_of(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
+    """The default folder of the run that the same options would have trained."""
+    trained = tuple(flag for flag in request.flags if flag[0] not in EVALUATION_FLAGS)
+    if trained != request.flags:
+        cli = _engine(composed, replace(request, flags=trained))
+    folder = default_folder(composed, cli.resolved())
+    folder.read_config()
+    return folder
+
+
+def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> int:
+    config = cli.resolved()
+    state = folder.state(config)
+    if state is State.FINISHED:
+        done = folder.read_manifest()["finished"]
+        console.print(
+            f"{folder.path}: finished on {done}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
+        )
+        return 0
+    resume = folder.last if folder.last.is_file() else None
+    _build_for_fit(cli, composed, config, folder)
+    if cli.trainer.is_global_zero:
+        _announce(composed, folder, "resumed" if resume else "started")
+    with _mistakes_named(folder):
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+    if cli.trainer.is_global_zero:
+        from zoo.callbacks.checkpoints import BestCheckpoint
+        from zoo.callbacks.manifest import finish
+
+        best = next(c.best_model_score for c in cli.trainer.callbacks if isinstance(c, BestCheckpoint))  # type: ignore[attr-defined]
+        finish(folder.manifest, None if best is None else float(best))
+        shown = "" if best is None else f"best val/dice {float(best):.4f}, "
+        console.print(f"{shown}run in {folder.path}", soft_wrap=True)
+    return 0
+
+
+def _announce(composed: Composed, folder: RunFolder, what: str) -> None:
+    layers = " < ".join(composed.layers)
+    log.info("%s (%s) on %s, %s in %s; %s", composed.model, composed.size, composed.data, what, folder.path, layers)
+
+
+def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> None:
+    from zoo.callbacks.checkpoints import checkpoints
+    from zoo.callbacks.history import History, TrimHistory
+    from zoo.callbacks.manifest import RunRecord
+    from zoo.callbacks.progress import Lines
+    from zoo.callbacks.random_state import RandomState
+
+    known = {
+        "model": composed.model,
+        "size": composed.size,
+        "encoder": config["model"].get("init_args", {}).get("encoder"),
+        "data": composed.data,
+        "seed": config["seed_everything"],
+        "config_hash": config_hash(config),
+    }
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    record = RunRecord(folder.config, folder.manifest, text, known, composed.about.get("text") == "none")
+    lines = [] if sys.stderr.isatty() else [Lines()]
+    cli.build(
+        callbacks=[record, TrimHistory(folder.metrics), RandomState(), *lines, *checkpoints(folder.checkpoints)],
+        logger=History(folder.path),
+        default_root_dir=str(folder.path),
+    )
+
+
+def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> int:
+    from zoo.callbacks.predictions import Predictions
+    from zoo.callbacks.scores import Scores
+
+    checkpoint = folder.checkpoint(request.ckpt)
+    text = cli.resolved()["data"].get("init_args", {}).get("text") or "true"
+    scores, predictions = Scores(folder.scores(text)), Predictions(folder.predictions(text))
+    cli.build(callbacks=[scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
+    arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
+    with _mistakes_named(folder):
+        if request.verb == "validate":
+            cli.trainer.validate(cli.model, verbose=False, **arguments)
+        elif request.verb == "test":
+            cli.trainer.test(cli.model, verbose=False, **arguments)
+        else:
+            cli.trainer.predict(cli.model, return_predictions=False, **arguments)
+    if cli.trainer.is_global_zero:
+        _say_results(cli, request.verb, scores, predictions)
+    return 0
+
+
+def _say_results(cli: ZooCLI, verb: str, scores: Any, predictions: Any) -> None:
+    if verb == "test":
+        from zoo.cli.report import print_scores
+
+        print_scores(scores.path)
+    elif verb == "predict":
+        console.print(f"{predictions.written} label images in {predictions.folder}", soft_wrap=True)
+    else:
+        console.print("  ".join(f"{key} {float(value):.4f}" for key, value in cli.trainer.callback_metrics.items()))
+
+
+@contextmanager
+def _mistakes_named(folder: RunFolder) -> Iterator[None]:
+    """A checkpoint of another network is a user's mistake; the list of all its tensors helps nobody."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        first = " ".join(str(error).split("\n")[1:2]).strip()
+        raise CheckpointError(
+            f"{folder.path}: the checkpoint does not fit the model ({first[:160]}).",
+            "Repeat the run's own --model, --size and options.",
+        ) from error

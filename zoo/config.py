@@ -1,0 +1,226 @@
+"""Composition of a run's configuration from layers in one fixed order, and its identity.
+
+The order, each layer winning over those before it: class defaults < model card < data card < size <
+recipe of the pair < trainer preset < `-c` files < flags. Class defaults and flags are the parser's
+(`zoo.cli.run`); everything between is merged here, without torch, so that a mistake is answered at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError
+from zoo.registry import CONFIGS, DATA, MODELS, Registry, card_from, read_yaml
+from zoo.types import Card
+
+SIZES = ("tiny", "published")
+PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
+"""Layers that say on what and how to train; `about.size` is the size they stand for."""
+
+Config = dict[str, Any]
+
+_TRAINER_MACHINE_KEYS = (
+    *("accelerator", "devices", "num_nodes", "strategy", "sync_batchnorm", "use_distributed_sampler", "plugins"),
+    *("logger", "profiler", "default_root_dir", "log_every_n_steps"),
+    *("enable_progress_bar", "enable_model_summary", "enable_checkpointing"),
+)
+
+MACHINE_KEYS = frozenset(
+    {"data.init_args.root", "data.init_args.num_workers", "out", "config"}
+    | {f"trainer.{key}" for key in _TRAINER_MACHINE_KEYS}
+)
+"""Where and on what a run happens, which makes it no other run. Batch normalisation is synchronised so
+that several devices compute what one does, therefore it stands here too."""
+
+_PATH_KEYS = ("dirpath", "save_dir", "log_dir")
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The merged layers of one command.
+
+    Attributes:
+        config: What the parser is given before the flags.
+        model: The model's name, empty where none was named.
+        data: The data set's name, empty where none was named.
+        size: One of `SIZES`.
+        preset: Name of the trainer preset, "auto" for Lightning's own choice.
+        layers: Names of the layers that contributed, in order.
+        about: The model card's `about`.
+    """
+
+    config: Config
+    model: str
+    data: str
+    size: str
+    preset: str = "auto"
+    layers: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def merge(base: Mapping[str, Any], layer: Mapping[str, Any], source: str = "a later layer", at: str = "") -> Config:
+    """`base` with `layer` laid over it: mappings merge, anything else (a list too) replaces.
+
+    Args:
+        base: The layers so far; not changed.
+        layer: The layer that wins.
+        source: Name of the layer, for messages.
+        at: Dotted key of these mappings, for messages.
+
+    Raises:
+        ConfigError: The layer changes a `class_path`: its old `init_args` would be half kept.
+    """
+    merged = dict(base)
+    for key, value in layer.items():
+        old = merged.get(key)
+        if key == "class_path" and old not in (None, value):
+            raise ConfigError(
+                f"{source}: {at}class_path is changed from {old} to {value}.",
+                "Choose the class with --model or --data (or a card of your own); other layers set its arguments.",
+            )
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value, source, f"{at}{key}.") if both else _copy(value)  # type: ignore[arg-type]
+    return merged
+
+
+def _copy(value: Any) -> Any:
+    return {key: _copy(entry) for key, entry in value.items()} if isinstance(value, Mapping) else value
+
+
+def find_card(registry: Registry, value: str, section: str) -> Card:
+    """The card that the value of `--model` or `--data` stands for.
+
+    Args:
+        registry: Where names are looked up.
+        value: A registered name, the path of a card of one's own, or a dotted class.
+        section: "model" or "data": where a dotted class goes.
+
+    Raises:
+        UnknownNameError: No such name.
+        ConfigError: The file is no card.
+    """
+    if "/" in value or value.endswith((".yaml", ".yml")):
+        return card_from(Path(value).stem, Path(value), origin=value)
+    if "." in value:
+        return Card(name=value.rpartition(".")[2], config={section: {"class_path": value}}, origin=value)
+    return registry.get(value)
+
+
+def compose(
+    model: str | None = None,
+    data: str | None = None,
+    *,
+    size: str | None = None,
+    preset: str | None = None,
+    files: Sequence[Path] = (),
+    base: Mapping[str, Any] | None = None,
+) -> Composed:
+    """Merges all layers but class defaults and flags.
+
+    Args:
+        model: Value of `--model`.
+        data: Value of `--data`.
+        size: Value of `--size`; None for the preset's, else "published".
+        preset: Value of `--trainer`: a preset's name or file; None or "auto" for none.
+        files: The `-c` files, in order.
+        base: Configuration of an earlier run, over which only the preset and the files are laid.
+
+    Raises:
+        ConfigError: Every mistake in the names at once, or a layer that does not fit.
+    """
+    looked_up: list[Callable[[], Card]] = [
+        lambda: find_card(MODELS, model, "model") if model else Card(""),
+        lambda: find_card(DATA, data, "data") if data else Card(""),
+        lambda: find_card(PRESETS, preset, "trainer") if preset not in (None, "", "auto") else Card("auto"),
+    ]
+    model_card, data_card, preset_card = _all_or_every_mistake(looked_up)
+    chosen = size or preset_card.about.get("size") or "published"
+    if chosen not in SIZES:
+        raise ConfigError(f"Unknown size '{chosen}'.", f"Choose --size {' or --size '.join(SIZES)}.")
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if base is None:
+        layers += [(f"model {model_card.name}", model_card.config), (f"data {data_card.name}", data_card.config)]
+        layers += [(f"size {chosen}", card.sizes.get(chosen, {})) for card in (model_card, data_card)]
+        layers += _recipe(model_card, data_card, chosen)
+    layers.append((f"trainer {preset_card.name}", preset_card.config))
+    layers += [(str(path), read_yaml(path)) for path in files]
+    config: Config = dict(base or {})
+    for name, layer in layers:
+        config = merge(config, layer, name)
+    names = tuple(dict.fromkeys(name for name, layer in layers if layer))
+    return Composed(config, model_card.name, data_card.name, chosen, preset_card.name, names, model_card.about)
+
+
+def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:
+    """The results, or one error that names each mistake: who mistypes twice learns it once."""
+    cards, mistakes = [], []
+    for call in calls:
+        try:
+            cards.append(call())
+        except ConfigError as error:
+            mistakes.append(error)
+    if len(mistakes) == 1:
+        raise mistakes[0]
+    if mistakes:
+        raise ConfigError(" ".join(map(str, mistakes)))
+    return cards
+
+
+def _recipe(model: Card, data: Card, size: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The pair's own schedule, where the zoo has one: budget and optimisation, and what a size changes of it."""
+    path = CONFIGS / "recipe" / data.name / f"{model.name}.yaml"
+    ours = model.origin == data.origin == "zoo"  # a card of one's own that happens to have our name has no recipe here
+    if not (ours and model.name and data.name and path.is_file()):
+        return []
+    card = card_from(model.name, path)
+    name = f"recipe {data.name}/{model.name}"
+    return [(name, card.config), (name, card.sizes.get(size, {}))]
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same: dotted key -> value, without machine matters and without unset keys.
+
+    Args:
+        config: A resolved configuration.
+    """
+    return {key: _without_paths(value) for key, value in _leaves(config) if value is not None}
+
+
+def _leaves(config: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        name = f"{at}{key}"
+        if name in MACHINE_KEYS:
+            continue
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _without_paths(value: Any) -> Any:
+    """Callbacks stand in a list; where they write is a machine matter too."""
+    if isinstance(value, Mapping):
+        return {k: _without_paths(v) for k, v in value.items() if k not in _PATH_KEYS and v is not None}
+    return [_without_paths(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def canonical_json(config: Mapping[str, Any]) -> str:
+    """The identity of a configuration as JSON that does not depend on the order of keys."""
+    return json.dumps(identity(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of `canonical_json`, in hex."""
+    return hashlib.sha256(canonical_json(config).encode()).hexdigest()
+
+
+def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(dotted key, old value, new value) of each difference that makes another run; None for "not set"."""
+    before, after = identity(old), identity(new)
+    keys = sorted(before.keys() | after.keys())
+    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
