@@ -85,8 +85,8 @@ def draw_report(seed: int, split: str, index: int, complement: bool = False) -> 
 def counterpart(case: ChestCase) -> ChestCase:
     """The same image with the complementary report: it names the lesions that `case` does not.
 
-    The complement of a uniformly drawn proper subset is one too, so the law is kept. A training image
-    shown with both reports cannot be learnt by heart without reading them.
+    The complement of a uniformly drawn proper subset is one too, so the law is kept. An image shown
+    with both reports cannot be learnt by heart without reading them.
     """
     return case._replace(named=tuple(not flag for flag in case.named))
 
