@@ -1,0 +1,286 @@
+"""One row of scores a case and class, and the CSV file of such rows.
+
+`METRIC_VERSION` goes up with every change that can move a number in a row or in a mean of rows: what
+a border voxel is, where distances run from and to, how percentiles are taken, what a missed, spurious
+or absent object scores, the slack of the tolerance, or the order in which means are taken. A faster
+way to the same numbers, another column or another message does not change it. Results of two versions
+do not stand in one table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import DataError, RunError
+from zoo.metrics.objects import objects
+from zoo.metrics.surface import diagonal, surface_scores
+from zoo.types import LabelSpace
+
+METRIC_VERSION = "1"
+
+UNITS = ("mm", "px")
+
+SCORES = ("dice", "hd95", "hd95_pooled", "nsd", "assd")
+"""The fields of a row that are numbers to average; NaN where the object is absent."""
+
+COUNTS = ("tp", "fp", "fn")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """The scores of one class in one case, on the native grid.
+
+    A missed or spurious object has Dice and `nsd` 0, and the image's diagonal as each distance. An
+    absent one has NaN in every score: nothing was there to be found, and nothing was found.
+
+    Attributes:
+        case_id: The case.
+        label: The name of the class.
+        tp: Voxels in both masks.
+        fp: Voxels in the prediction alone.
+        fn: Voxels in the label alone.
+        dice: 2 tp / (2 tp + fp + fn).
+        hd95: The larger of the two directed 95th percentiles of the surface distances.
+        hd95_pooled: The 95th percentile of both directions together.
+        nsd: Normalised surface distance: share of border voxels within the data set's tolerance.
+        assd: Mean surface distance of the border voxels of both masks.
+        unit: Of the distances: "mm" or "px".
+        status: Of the object, from `status_of`.
+        index: Place of the class in the label space, from 1; rows of a case are sorted by it.
+    """
+
+    case_id: str
+    label: str
+    tp: int
+    fp: int
+    fn: int
+    dice: float
+    hd95: float
+    hd95_pooled: float
+    nsd: float
+    assd: float
+    unit: str
+    status: str
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a row that would drop out of a mean, or enter one, without being meant to."""
+        if min(self.tp, self.fp, self.fn) < 0:
+            raise ValueError("a count is below 0")
+        if self.status != status_of(self.tp, self.fp, self.fn):
+            raise ValueError(
+                f"the status '{self.status}' does not go with tp, fp, fn = {self.tp}, {self.fp}, {self.fn}"
+            )
+        if self.unit not in UNITS:
+            raise ValueError(f"the unit '{self.unit}' is none of {', '.join(UNITS)}")
+        for name in SCORES:
+            value = getattr(self, name)
+            if math.isinf(value) or math.isnan(value) != (self.status == "absent"):
+                raise ValueError(f"{name} is {value} where the object is {self.status}")
+
+    def __eq__(self, other: object) -> bool:
+        """Rows of an absent object are equal too, though NaN equals nothing, not even itself."""
+        return isinstance(other, ScoreRow) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def _facts(self) -> tuple[str | float | None, ...]:
+        values = astuple(self)
+        return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in values)
+
+
+def status_of(tp: int, fp: int, fn: int) -> str:
+    """Where an object is: "ok" in both masks, "missed" or "spurious" in one, "absent" in neither.
+
+    Args:
+        tp: Voxels in both masks.
+        fp: Voxels in the prediction alone.
+        fn: Voxels in the label alone.
+    """
+    if tp + fn:
+        return "ok" if tp + fp else "missed"
+    return "spurious" if fp else "absent"
+
+
+COLUMNS = tuple(field.name for field in fields(ScoreRow))
+
+
+def score_case(
+    case_id: str,
+    mask: NDArray[np.uint8],
+    label: NDArray[np.uint8],
+    labels: LabelSpace,
+    spacing: Sequence[float],
+    unit: str,
+    tolerance: float,
+) -> list[ScoreRow]:
+    """Score a prediction against its label, one row a class in the order of the label space.
+
+    Args:
+        case_id: The case.
+        mask: The prediction on the native grid: 0..K of shape S where classes are exclusive, else
+            {0, 1} of shape (K, *S).
+        label: The truth, laid out alike.
+        labels: The label space.
+        spacing: Size of a voxel on each axis of S.
+        unit: Of the spacing: "mm" or "px".
+        tolerance: Of `nsd`, in that unit.
+
+    Raises:
+        DataError: Shapes, values or spacing do not fit each other.
+    """
+    mask, label = np.asarray(mask), np.asarray(label)
+    _check(case_id, mask, label, labels, spacing, tolerance)
+    return [
+        _score(case_id, name, index, predicted, true, image, spacing, unit, tolerance)
+        for index, (name, (predicted, true, image)) in enumerate(
+            zip(labels.names, objects(mask, label, labels), strict=True), start=1
+        )
+    ]
+
+
+def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
+    """Write rows as CSV, sorted by case and class, so that the order they come in does not show.
+
+    A number that is not there is an empty cell; every other reads back as exactly the number it was.
+
+    Args:
+        path: The file; it is replaced in one step.
+        rows: One a case and class.
+
+    Raises:
+        RunError: A case and class stands twice.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(value) for value in astuple(row)] for row in sort_rows(rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text.getvalue(), encoding="utf-8", newline="")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_rows(path: Path) -> list[ScoreRow]:
+    """The rows of a file of `write_rows`.
+
+    Raises:
+        RunError: The file cannot be read, or a line of it is not a row.
+    """
+    fix = "Run `zoo test` again to write it anew."
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RunError(f"{path}: not a readable table of scores: {error}.", fix) from error
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise RunError(f"{path}: the first line does not name the columns {', '.join(COLUMNS)}.", fix)
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            rows.append(_row(line))
+        except ValueError as error:
+            raise RunError(f"{path}, line {number}: not a row of scores: {error}.", fix) from error
+    return rows
+
+
+def sort_rows(rows: Iterable[ScoreRow]) -> list[ScoreRow]:
+    """Rows by case, then by class.
+
+    Raises:
+        RunError: A case and class stands twice.
+    """
+    ordered = sorted(rows, key=lambda row: (row.case_id, row.index, row.label))
+    seen: set[tuple[str, str]] = set()
+    for row in ordered:
+        if (row.case_id, row.label) in seen:
+            raise RunError(
+                f"Case '{row.case_id}' has two scores of '{row.label}'.", "Score each case once; run `zoo test` again."
+            )
+        seen.add((row.case_id, row.label))
+    return ordered
+
+
+def _score(
+    case_id: str,
+    name: str,
+    index: int,
+    predicted: NDArray[np.bool_],
+    true: NDArray[np.bool_],
+    image: tuple[int, ...],
+    spacing: Sequence[float],
+    unit: str,
+    tolerance: float,
+) -> ScoreRow:
+    tp = int(np.count_nonzero(predicted & true))
+    fp = int(np.count_nonzero(predicted)) - tp
+    fn = int(np.count_nonzero(true)) - tp
+    status, worst = status_of(tp, fp, fn), diagonal(image, spacing)
+    if status == "absent":
+        scores = (math.nan,) * 5
+    elif status == "ok":
+        hd95, hd95_pooled, nsd, assd = surface_scores(predicted, true, spacing, tolerance)
+        dice = 2 * tp / (2 * tp + fp + fn)
+        # Rounding may carry a distance past the diagonal, and then a hit would score worse than a miss.
+        scores = (dice, min(hd95, worst), min(hd95_pooled, worst), nsd, min(assd, worst))
+    else:
+        scores = (0.0, worst, worst, 0.0, worst)
+    return ScoreRow(case_id, name, tp, fp, fn, *scores, unit=unit, status=status, index=index)
+
+
+def _check(
+    case_id: str,
+    mask: NDArray[np.uint8],
+    label: NDArray[np.uint8],
+    labels: LabelSpace,
+    spacing: Sequence[float],
+    tolerance: float,
+) -> None:
+    """Refuse what cannot be scored; a wrong number would look like any other."""
+    classes = len(labels.names)
+    axes = mask.ndim if labels.exclusive else mask.ndim - 1
+    highest = classes if labels.exclusive else 1
+    if mask.shape != label.shape or mask.size == 0:
+        problem = f"prediction of shape {mask.shape} and label of shape {label.shape}"
+    elif not labels.exclusive and len(mask) != classes:
+        problem = f"{len(mask)} masks for {classes} classes"
+    elif mask.dtype != np.uint8 or label.dtype != np.uint8:
+        problem = f"masks are uint8, these are {mask.dtype} and {label.dtype}"
+    elif max(mask.max(), label.max()) > highest:
+        problem = f"a value of {max(mask.max(), label.max())} where {highest} is the highest"
+    elif len(spacing) != axes or not all(0 < float(size) < math.inf for size in spacing):
+        problem = f"spacing {tuple(spacing)} for {axes} axes"
+    elif not 0 <= tolerance < math.inf:
+        problem = f"a tolerance of {tolerance}"
+    else:
+        return
+    raise DataError(f"Case '{case_id}' cannot be scored: {problem}.", "Run `zoo data verify` on the data set.")
+
+
+def _cell(value: str | float) -> str:
+    """`repr` gives the shortest digits that read back as the same float."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(float(value))  # NumPy's own floats print their type
+    return str(value)
+
+
+def _row(line: Sequence[str]) -> ScoreRow:
+    if len(line) != len(COLUMNS):
+        raise ValueError(f"{len(line)} cells where {len(COLUMNS)} are expected")
+    cells = dict(zip(COLUMNS, line, strict=True))
+    counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
+    scores = {name: float(cells.pop(name) or math.nan) for name in SCORES}
+    return ScoreRow(**cells, **counts, **scores)  # type: ignore[arg-type]
