@@ -6,7 +6,6 @@ A set's own file says where its cases lie (`index`), how they are parted (`cut`)
 
 from __future__ import annotations
 
-import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -19,11 +18,9 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-import datamodules.prepare
-import zoo.io.image
 from datamodules.augment import augment
-from datamodules.cache import Cache, entry_key
-from datamodules.dataset import EvaluationSet, TrainingSet, collate
+from datamodules.cache import Cache, entry_key, preparing_code
+from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
 from datamodules.digest import digest
 from datamodules.prepare import Prepared, Recipe, list_foreground, load_case
 from datamodules.prompts import load_prompts
@@ -234,10 +231,8 @@ class SegDataModule(L.LightningDataModule):
     @cached_property
     def _preparation(self) -> dict[str, Any]:
         """What makes the arrays beside the files: recipe, labels and the code, byte for byte."""
-        sources = {inspect.getfile(zoo.io.image), inspect.getfile(datamodules.prepare)}
-        sources |= {inspect.getfile(kind) for kind in type(self).__mro__ if issubclass(kind, SegDataModule)}
-        code = sorted(digest(Path(file).read_text(encoding="utf-8")) for file in sources)
-        return {"recipe": asdict(self.recipe()), "labels": self.labels.to_dict(), "code": code}
+        kinds = [kind for kind in type(self).__mro__ if issubclass(kind, SegDataModule)]
+        return {"recipe": asdict(self.recipe()), "labels": self.labels.to_dict(), "code": preparing_code(kinds)}
 
     def _complete(self, case: Case) -> Prepared:
         """A freshly loaded case with its foreground listed."""
@@ -266,17 +261,11 @@ class SegDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Numbered draws; `set_epoch` of its sampler moves on to the next ones."""
-        rank, world = self._rank_world()
-        cases = self._part_cases(["train"])
         samples = self.epoch_samples // self.batch_size * self.batch_size
-        return DataLoader(
-            TrainingSet(cases, self.prepared, self.patch, self.seed),
-            batch_size=self._per_device(world),
-            sampler=DrawSampler(len(cases), samples, self.seed, rank, world),
-            num_workers=self.num_workers,
-            collate_fn=partial(collate, classes=self.prompts),
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+        dataset = TrainingSet(self._part_cases(["train"]), self.prepared, self.patch, self.seed)
+        sampler = DrawSampler(len(dataset), samples, self.seed, *self._rank_world())
+        return make_loader(
+            dataset, sampler, self._per_device(), self.num_workers, partial(collate, classes=self.prompts)
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -293,11 +282,10 @@ class SegDataModule(L.LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the tensors; Lightning's own walk would stumble over the frozen facts in `native`."""
-        moved = {
-            key: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
-            for key, value in batch.items()
+        move = {
+            key: value.to(device, non_blocking=True) for key, value in batch.items() if isinstance(value, torch.Tensor)
         }
-        return cast(Batch, moved)
+        return cast(Batch, {**batch, **move})
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment a training batch (one that has draws) on the device."""
@@ -325,23 +313,19 @@ class SegDataModule(L.LightningDataModule):
         return classes, control_reports(own, self.text, self.seed)
 
     def _evaluation(self, part: str) -> DataLoader[Any]:
-        rank, world = self._rank_world()
-        cases = self._part_cases([part])
         classes, reports = self._text(part)
-        return DataLoader(
-            EvaluationSet(cases, self.prepared, self.labels.exclusive),
-            batch_size=1 if self.about["spatial_dims"] == 3 else self._per_device(world),
-            sampler=ExactOnceSampler(len(cases), rank, world),
-            num_workers=self.num_workers,
-            collate_fn=partial(collate, classes=classes, reports=reports),
-        )
+        dataset = EvaluationSet(self._part_cases([part]), self.prepared, self.labels.exclusive)
+        size = 1 if self.about["spatial_dims"] == 3 else self._per_device()
+        sampler = ExactOnceSampler(len(dataset), *self._rank_world())
+        return make_loader(dataset, sampler, size, self.num_workers, partial(collate, classes=classes, reports=reports))
 
     def _rank_world(self) -> tuple[int, int]:
         if self.trainer is None:
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _per_device(self, world: int) -> int:
+    def _per_device(self) -> int:
+        _, world = self._rank_world()
         if self.batch_size % world:
             raise ConfigError(
                 f"--data.batch_size {self.batch_size} cannot be divided over {world} devices.",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from datamodules.base import SegDataModule
 from datamodules.prepare import Recipe
 from datamodules.splits import Split, read_split
-from zoo.errors import DataError
+from zoo.errors import ConfigError, DataError
 from zoo.types import Case
 
 
@@ -19,34 +20,16 @@ class BTCV(SegDataModule):
     away the air around the body.
 
     Args:
-        root: See `SegDataModule`, as all that follows but the spacing.
-        patch: Three sizes, in RAS order.
-        batch_size: Over all devices.
-        epoch_samples: Patches between two validations.
-        num_workers: Loader processes.
-        protocol: One of the card's.
-        text: "true", "shuffled" or "blank".
-        seed: Of the draws.
-        augment: Whether training batches are augmented.
         spacing: Voxel size of the network's grid in mm, in RAS order.
+        **kwargs: See `SegDataModule`.
     """
 
     name = "btcv"
 
-    def __init__(
-        self,
-        root: str | None = None,
-        patch: list[int] = [96, 96, 96],  # noqa: B006
-        batch_size: int = 2,
-        epoch_samples: int = 240,
-        num_workers: int = 0,
-        protocol: str | None = None,
-        text: str = "true",
-        seed: int = 0,
-        augment: bool = True,
-        spacing: list[float] = [1.5, 1.5, 2.0],  # noqa: B006
-    ) -> None:
-        super().__init__(root, patch, batch_size, epoch_samples, num_workers, protocol, text, seed, augment)
+    def __init__(self, spacing: list[float] = [1.5, 1.5, 2.0], **kwargs: Any) -> None:  # noqa: B006
+        super().__init__(**kwargs)
+        if len(spacing) != 3 or min(spacing) <= 0:
+            raise ConfigError(f"--data.spacing {spacing} is no voxel size.", "Give three positive numbers in mm.")
         self.spacing = tuple(spacing)
 
     def recipe(self) -> Recipe:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+import datamodules.prepare
+import zoo.io.image
 from datamodules.digest import digest
 from datamodules.prepare import Prepared
 from zoo.errors import DataError
@@ -46,6 +49,17 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
             raise DataError(f"{path}: cannot be read ({error.strerror}).", "Fetch the file again.") from error
         states.append([str(path.resolve()), state.st_size, state.st_mtime_ns])
     return digest({"files": states, "recipe": recipe})[:32]
+
+
+def preparing_code(kinds: Iterable[type]) -> list[str]:
+    """Hashes of the sources that prepare a case: a changed line makes every entry stale.
+
+    Args:
+        kinds: The classes of the data set, whose files count too.
+    """
+    modules = {zoo.io.image, datamodules.prepare, *(sys.modules[kind.__module__] for kind in kinds)}
+    files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
+    return sorted(digest(Path(str(file)).read_text(encoding="utf-8")) for file in files)
 
 
 class Cache:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datamodules.prepare import Prepared
 from datamodules.sampler import generator
@@ -147,3 +147,19 @@ def collate(
     if "draw" in items[0]:
         batch["draw"] = [item["draw"] for item in items]
     return batch
+
+
+def make_loader(
+    dataset: Dataset[Item], sampler: Sampler[Any], batch_size: int, workers: int, collate_fn: Callable[..., Batch]
+) -> DataLoader[Any]:
+    """A loader whose order is the sampler's alone and which leaves the global random state as it was."""
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate_fn,
+        generator=torch.Generator(),  # else each pass takes a number from the global one
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datamodules.cli import main
+from tests.datamodules.fixtures import make_hippocampus, make_qata
+
+
+def test_prepare_writes_every_case_once(tmp_path: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_hippocampus(tmp_path, 5)
+    before = sorted(path for path in root.rglob("*"))
+    assert main(["prepare", "hippocampus", "--root", str(root), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["cases"] == 5
+    assert len(list((own_cache / "data" / "hippocampus").glob("*/facts.json"))) == 5
+    assert sorted(path for path in root.rglob("*")) == before
+
+
+def test_verify_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_hippocampus(tmp_path, 5)
+    assert main(["verify", "hippocampus", "--root", str(root)]) == 0
+    assert "nothing found" in capsys.readouterr().out
+    bad = root / "imagesTr" / "hippocampus_003.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:200])
+    assert main(["verify", "hippocampus", "--root", str(root)]) == 2
+    assert "hippocampus_003.nii.gz: truncated" in capsys.readouterr().out
+    assert main(["verify", "hippocampus", "--root", str(root), "--json"]) == 2
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [finding["case_id"] for finding in findings] == ["hippocampus_003"]
+
+
+def test_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_qata(tmp_path, 10, 4)
+    assert main(["stats", "qata_cov19", "--root", str(root), "--size", "tiny", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["train"] == {"cases": 8, "subjects": 8}
+    assert facts["shape"]["middle"] == [32, 32]
+    assert facts["captions"]["distinct"] <= 4
+    assert "14 cases" in facts["share of voxels"]["infection"]
+    assert main(["stats", "qata_cov19", "--root", str(root), "--size", "tiny"]) == 0
+    assert "words, middle" in capsys.readouterr().out
+
+
+def test_a_mistyped_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "hippocampuss"]) == 2
+    assert "Did you mean hippocampus" in capsys.readouterr().err
+
+
+def test_help_and_mistakes_load_no_torch() -> None:
+    code = (
+        "import sys; from datamodules.cli import main; assert main(['stats', 'btcvv']) == 2; "
+        "assert 'torch' not in sys.modules; main(['--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "prepare" in done.stdout

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datamodules.text_control import control_classes, control_reports
+from zoo.errors import DataError
+from zoo.types import ClassPrompt
+
+reports = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("xyz", max_size=3), min_size=2)
+
+
+@given(own=reports.filter(lambda own: len(set(own.values())) > 1), seed=st.integers(0, 50))
+def test_shuffled_reports_all_differ_from_their_own(own: dict[str, str], seed: int) -> None:
+    got = control_reports(own, "shuffled", seed)
+    assert got.keys() == own.keys()
+    assert all(got[case_id] != own[case_id] for case_id in own)
+    assert set(got.values()) == set(own.values())
+    assert got == control_reports(own, "shuffled", seed)
+
+
+def test_seeds_shuffle_differently() -> None:
+    own = {str(number): f"report {number}" for number in range(20)}
+    assert control_reports(own, "shuffled", 0) != control_reports(own, "shuffled", 1)
+
+
+def test_one_string_cannot_be_shuffled() -> None:
+    with pytest.raises(DataError, match="same string"):
+        control_reports({"a": "x", "b": "x"}, "shuffled")
+
+
+@given(k=st.integers(2, 15), seed=st.integers(0, 50))
+def test_shuffled_classes_have_no_fixed_point(k: int, seed: int) -> None:
+    classes = tuple(ClassPrompt(f"c{n}", f"s{n}", (f"x{n}",)) for n in range(k))
+    got = control_classes(classes, "shuffled", seed)
+    assert sorted(got) == sorted(classes)
+    assert all(new != old for new, old in zip(got, classes, strict=True))
+
+
+def test_one_class_cannot_be_shuffled_and_blank_is_empty() -> None:
+    one = (ClassPrompt("a", "b", ("c", "d")),)
+    with pytest.raises(DataError, match="nothing to exchange"):
+        control_classes(one, "shuffled")
+    assert control_classes(one, "blank") == (ClassPrompt("", "", ("", "")),)
+    assert control_classes(one, "true") == one
+    assert control_reports({"a": "x"}, "blank") == {"a": ""}
+    assert control_reports({"a": "x"}, "true") == {"a": "x"}
