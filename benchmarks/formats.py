@@ -26,7 +26,9 @@ def to_csv(table: Table) -> str:
 
 def to_json(table: Table) -> str:
     """An object with `rows` (one object each, the columns of the CSV) and `footnotes`."""
-    rows = [{key: round(v, 6) if isinstance(v, float) else v for key, v in asdict(row).items()} for row in table.rows]
+    rows = [
+        {key: round(v, 6) + 0.0 if isinstance(v, float) else v for key, v in asdict(row).items()} for row in table.rows
+    ]
     return json.dumps({"rows": rows, "footnotes": list(table.footnotes)}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -117,7 +119,7 @@ def _spread(mean: float | None, deviation: float | None, digits: int) -> str:
 
 
 def _fixed(value: float | None, digits: int, sign: str = "") -> str:
-    return "" if value is None else f"{value:{sign}.{digits}f}"
+    return "" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: never "-0.000"
 
 
 def _short(value: float | None) -> str:
@@ -132,7 +134,7 @@ def _exact(value: object) -> str:
     """Six digits after the point: more than any table prints, fewer than rounding errors need."""
     if value is None:
         return ""
-    return repr(round(value, 6)) if isinstance(value, float) else str(value)
+    return repr(round(value, 6) + 0.0) if isinstance(value, float) else str(value)
 
 
 def _line(cells: Sequence[str]) -> str:

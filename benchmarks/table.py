@@ -88,7 +88,7 @@ class Block:
 
     Attributes:
         data: The data set.
-        track: The text track of the models that read text; "none" where no model does.
+        track: The text track of the models, or at least of a control, that read text; "none" where nothing does.
         ranked: Rows that stand in the ranking, best Dice first.
         unranked: Rows that do not, each with its reason.
         controls: Rows of controls.
@@ -147,7 +147,8 @@ def make_table(results: Iterable[Result], controls: Iterable[Control]) -> Table:
     blocks = []
     for data in sorted({row.data for row in rows}):
         mine = [row for row in rows if row.data == data]
-        for track in sorted({row.text_track for row in mine} - {"none"}) or ["none"]:
+        known = {row.text_track for row in (*mine, *(line for line in lines if line.data == data))}
+        for track in sorted(known - {"none"}) or ["none"]:
             shown = [row for row in mine if row.text_track in {"none", track}]
             beside = [row for row in lines if row.data == data and row.text_track in {"none", track}]
             blocks.append(_block(data, track, shown, beside))
@@ -269,9 +270,8 @@ def _block(data: str, track: str, rows: Sequence[Row], controls: Sequence[Row]) 
     reference = _reference([_gated(row) for row in whole])
     ranked, unranked = [], [row for row in rows if row.status != "ok"]
     for row in whole:
-        reasons = [
-            f"{key} {_shown(v)}, not {_shown(reference[key])}" for key, v in _gated(row).items() if v != reference[key]
-        ]
+        differing = [key for key, value in _gated(row).items() if value != reference[key]]
+        reasons = [f"{key} {_shown(getattr(row, key))}, not {_shown(reference[key])}" for key in differing]
         if row.dice is None:
             reasons.append("no class in any case")
         if reasons:
@@ -305,4 +305,5 @@ def _stale(row: Row, reference: Mapping[str, Any]) -> Row:
 
 
 def _shown(value: object) -> str:
-    return str(value) if value not in ("", None) else "(none)"
+    text = str(value) if value not in ("", None) else "(none)"
+    return f"{text[:12]}..." if len(text) == 64 else text  # a hash

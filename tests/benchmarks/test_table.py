@@ -141,6 +141,14 @@ def test_two_text_tracks_are_two_blocks_and_text_free_rows_stand_in_both() -> No
     assert [r.model for r in found.rows].count("unet") == 1
 
 
+def test_a_control_of_the_text_stands_beside_text_free_models() -> None:
+    text = Control("text-only", "hippocampus", track="class", note="not applicable")
+    found = block(make_table(results()[:2], [*controls(), text]))
+    assert found.track == "class"
+    assert [row.model for row in found.ranked] == ["unet"]
+    assert [row.model for row in found.controls][-1] == "control:text-only"
+
+
 def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
     stale = Control("mean-shape", "hippocampus", facts={"split_hash": "old", "metric_version": "1"}, dice=1.0)
     found = block(make_table(results(), [*controls(), stale]))
