@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
-from lightning.fabric.loggers.logger import rank_zero_experiment
 
 
 class History(CSVLogger):

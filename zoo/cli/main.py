@@ -36,8 +36,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except ZooError as error:
-        sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"zoo: error: {one_line(error)}\n")
         return 2
+
+
+def one_line(error: ZooError) -> str:
+    """What an error says. One raised in a loader's worker comes wrapped in that process's traceback."""
+    said = str(error)
+    if "Original Traceback" in said:
+        last = said.strip().splitlines()[-1]
+        said = last.partition(": ")[2] or last
+    return " ".join(said.split())
 
 
 def _dispatch(arguments: list[str]) -> int:
