@@ -61,7 +61,9 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
     Raises:
         DataError: As `read_image`, or a value is not a whole number.
     """
-    array, geometry = _read(path, np.float64)
+    array, geometry = _read(path, None)
+    if array.dtype.kind in "iub":
+        return array.astype(np.int32), geometry
     whole = np.rint(np.nan_to_num(array, nan=0.5))
     if not np.array_equal(whole, array):
         raise DataError(f"{path}: a label file with values that are no whole numbers.", "Mend or remove the case.")
