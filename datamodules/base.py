@@ -316,8 +316,11 @@ class SegDataModule(L.LightningDataModule):
         classes, reports = self._text(part)
         dataset = EvaluationSet(self._part_cases([part]), self.prepared, self.labels.exclusive)
         size = 1 if self.about["spatial_dims"] == 3 else self._per_device()
-        sampler = ExactOnceSampler(len(dataset), *self._rank_world())
-        return make_loader(dataset, sampler, size, self.num_workers, partial(collate, classes=classes, reports=reports))
+        rank, world = self._rank_world()
+        spare = rank >= len(dataset)  # a rank without a case goes through the motions, or the others would wait for it
+        sampler = ExactOnceSampler(1) if spare else ExactOnceSampler(len(dataset), rank, world)
+        gather = partial(collate, classes=classes, reports=reports, spare=spare)
+        return make_loader(dataset, sampler, size, self.num_workers, gather)
 
     def _rank_world(self) -> tuple[int, int]:
         if self.trainer is None:

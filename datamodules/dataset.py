@@ -123,6 +123,8 @@ def collate(
     items: Sequence[Item],
     classes: tuple[ClassPrompt, ...],
     reports: Mapping[str, str] | None = None,
+    *,
+    spare: bool = False,
 ) -> Batch:
     """Items to a batch.
 
@@ -130,6 +132,7 @@ def collate(
         items: Of one of the sets above.
         classes: The class prompts that the batch carries.
         reports: Reports by case id that stand in for the cases' own (a text control).
+        spare: Mark the batch as one that another rank scores.
     """
     batch = Batch(
         image=torch.from_numpy(np.stack([item["image"] for item in items])),
@@ -144,6 +147,8 @@ def collate(
         batch["reports"] = own if reports is None else [reports[item["case_id"]] for item in items]
     if "native" in items[0]:
         batch["native"] = [item["native"] for item in items]
+    if spare:
+        batch["spare"] = True
     if "draw" in items[0]:
         batch["draw"] = [item["draw"] for item in items]
     return batch

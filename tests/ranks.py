@@ -11,7 +11,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 
@@ -46,15 +46,19 @@ class RankPool:
     """
 
     def __init__(self, world: int = 2) -> None:
+        self.world = world
+        self._start()
+
+    def _start(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         context = get_context("spawn")
         self.pipes: list[Connection] = []
         self.processes = []
-        for rank in range(world):
+        for rank in range(self.world):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, world, port, theirs), daemon=True)
+            process = context.Process(target=_serve, args=(rank, self.world, port, theirs), daemon=True)
             process.start()
             self.pipes.append(ours)
             self.processes.append(process)
@@ -63,15 +67,25 @@ class RankPool:
         """The function's value on every rank; a rank's exception or silence fails the test."""
         for pipe in self.pipes:
             pipe.send((function, args))
-        values = []
-        for rank, pipe in enumerate(self.pipes):
-            if not pipe.poll(timeout):
-                raise TimeoutError(f"rank {rank} did not answer within {timeout} s")
-            good, value = pipe.recv()
-            if not good:
-                raise RuntimeError(f"rank {rank}:\n{value}")
-            values.append(value)
-        return values
+        values: dict[int, Any] = {}
+        while len(values) < len(self.pipes):
+            waiting = [pipe for rank, pipe in enumerate(self.pipes) if rank not in values]
+            ready = wait(waiting, timeout)
+            if not ready:
+                raise TimeoutError(f"ranks {set(range(len(self.pipes))) - set(values)} are silent after {timeout} s")
+            for pipe in ready:
+                rank = self.pipes.index(pipe)  # type: ignore[arg-type]
+                good, values[rank] = self.pipes[rank].recv()
+                if not good:  # the others may wait for it for ever: start anew
+                    self.restart()
+                    raise RuntimeError(f"rank {rank}:\n{values[rank]}")
+        return [values[rank] for rank in range(len(self.pipes))]
+
+    def restart(self) -> None:
+        """Kill the ranks and start others."""
+        for process in self.processes:
+            process.kill()
+        self._start()
 
     def close(self) -> None:
         """End the ranks."""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from monai.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -65,29 +64,30 @@ def text_ids(strings: Sequence[str], device: torch.device) -> Tensor:
 
 
 def gather_pairs(pairs: Pairs) -> Pairs:
-    """The pairs of all ranks, with gradient; ranks may bring differing numbers, even none."""
+    """The pairs of all ranks, with gradient; ranks may bring differing numbers, even none.
+
+    Only a rank's own rows carry gradient, times the number of ranks, which DDP's mean then divides
+    by: together that is the gradient of the global loss. No collective runs in the backward pass,
+    where ranks with differing graphs would meet it in differing order and wait for ever.
+    """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return pairs
+    rank, world = dist.get_rank(), dist.get_world_size()
     count = torch.tensor([len(pairs.ids)], device=pairs.ids.device)
-    counts = [torch.zeros_like(count) for _ in range(dist.get_world_size())]
+    counts = [torch.zeros_like(count) for _ in range(world)]
     dist.all_gather(counts, count)
     sizes = [int(c) for c in counts]
-    if not any(sizes):
-        return pairs
-    pad = max(sizes) - len(pairs.ids)
 
     def together(x: Tensor) -> Tensor:
-        padded = F.pad(x, (0, 0) * (x.ndim - 1) + (0, pad))
-        parts = dist_nn.all_gather(padded) if x.is_floating_point() else _all_gather_plain(padded)
-        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+        mine = x.detach()
+        padded = F.pad(mine, (0, 0) * (x.ndim - 1) + (0, max(sizes) - len(x))).contiguous()
+        parts = [torch.empty_like(padded) for _ in range(world)]
+        dist.all_gather(parts, padded)
+        rows = [part[:size] for part, size in zip(parts, sizes, strict=True)]
+        rows[rank] = mine + world * (x - mine) if x.is_floating_point() else x
+        return torch.cat(rows)
 
-    return Pairs(*(together(x) for x in pairs))
-
-
-def _all_gather_plain(x: Tensor) -> list[Tensor]:
-    parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, x.contiguous())
-    return parts
+    return Pairs(*(together(x) for x in pairs)) if any(sizes) else pairs
 
 
 def contrast(pairs: Pairs, temperature: float, hard_negatives: int = 0) -> Tensor | None:

@@ -103,8 +103,13 @@ class SegModule(LightningModule, ABC):
                 "Lower `--model.lr`, or use `--trainer.precision 32`.",
             )
         size = len(batch["image"])
-        self.log_dict({f"train/{name}": term.detach() for name, term in losses.items()}, batch_size=size)
-        self.log("train/loss", total.detach(), batch_size=size, prog_bar=True)
+        named = {"loss": total, **losses}
+        self.log_dict(
+            {f"train/{name}": term.detach() for name, term in named.items()},
+            on_step=False,
+            on_epoch=True,  # the mean over the steps that had the term, of rank 0: no ranks wait for a number to look at
+            batch_size=size,
+        )
         return total
 
     def on_validation_epoch_start(self) -> None:
@@ -116,6 +121,8 @@ class SegModule(LightningModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count true and false voxels on the network's grid."""
+        if batch.get("spare"):
+            return
         logits = self.predict_logits(batch)
         labels = self.facts.labels
         decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
@@ -132,7 +139,9 @@ class SegModule(LightningModule, ABC):
     def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:
         """Rows of scores on the native grid, one a case and class."""
         rows: list[ScoreRow] = []
-        for prediction, native in zip(self.predict_step(batch, batch_idx), batch["native"], strict=True):
+        predictions = self.predict_step(batch, batch_idx)
+        natives = batch["native"] if predictions else []
+        for prediction, native in zip(predictions, natives, strict=True):
             if native.label is None:
                 raise RunError(f"Case {prediction.case_id} has no label.", "Use `zoo predict` for unlabelled cases.")
             geometry = native.geometry
@@ -148,7 +157,9 @@ class SegModule(LightningModule, ABC):
         return rows
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
-        """Masks on the native grid, one a case."""
+        """Masks on the native grid, one a case; none of a batch that another rank scores."""
+        if batch.get("spare"):
+            return []
         logits = self.predict_logits(batch)
         return [
             Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry)
@@ -158,11 +169,6 @@ class SegModule(LightningModule, ABC):
     def predict_logits(self, batch: Batch) -> Tensor:
         """Logits of whole images on the network's grid."""
         return whole_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Tensors move; strings, prompts and native labels stay where they are."""
-        moved = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
-        return moved  # type: ignore[return-value]
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with linear warm-up and a cosine to zero over all steps of the run."""

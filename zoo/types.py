@@ -189,7 +189,8 @@ class Batch(TypedDict):
     image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
     uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
     reports: B strings, absent where the set has none. native: B entries, in evaluation only.
-    draw: B draw numbers, in training only.
+    draw: B draw numbers, in training only. spare: True where this rank has no case of its own and
+    only keeps step with the others: the batch is scored elsewhere.
     """
 
     image: Tensor
@@ -200,6 +201,7 @@ class Batch(TypedDict):
     reports: NotRequired[list[str]]
     native: NotRequired[list[Native]]
     draw: NotRequired[list[int]]
+    spare: NotRequired[bool]
 
 
 class Prediction(NamedTuple):

@@ -23,8 +23,8 @@ ZONES = tuple(f"{side} {level} zone" for side, level in product(SIDES, LEVELS))
 
 _SIDE_AT = {"left": 0.28, "right": 0.72}  # column of a lung's middle; the image is 1 wide and 1 high
 _LEVEL_AT = {"upper": 0.22, "middle": 0.50, "lower": 0.78}
-_RADIUS = 0.09
-_WANDER = (0.025, 0.03)  # a lesion's distance from its zone's middle, at most (rows, columns)
+_RADIUS = 0.07
+_WANDER = (0.06, 0.06)  # a lesion's distance from its zone's middle, at most (rows, columns)
 _CONTRAST = 0.50  # brighter than every other part of the chest
 _NOISE = 0.03
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -34,7 +35,7 @@ def blob(shape: tuple[int, ...], centre: tuple[float, ...], radius: float) -> ND
     return np.asarray(distance <= radius**2)
 
 
-def make_hippocampus(folder: Path, n: int, seed: int = 0) -> Path:
+def make_hippocampus(folder: Path, n: int = 12, seed: int = 0) -> Path:
     """`Task04_Hippocampus` with n cases of about 20x26x18 voxels; returns the task's folder."""
     rng = np.random.default_rng(seed)
     task, entries = folder / "Task04_Hippocampus", []
@@ -111,3 +112,11 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
         write_nifti(training / "img" / f"img{number}.nii.gz", image.astype(np.int16), affine)
         write_nifti(training / "label" / f"label{number}.nii.gz", label, affine)
     return folder
+
+
+REPLICAS: dict[str, Callable[[Path], object]] = {
+    "btcv": make_btcv,
+    "hippocampus": make_hippocampus,
+    "qata_cov19": make_qata,
+}
+"""How the layout of each set on disk is made; the contract tests go through all of them."""

@@ -1,0 +1,82 @@
+"""Every registered data set through prepare, verify, setup and one batch of each loader.
+
+An embedded set is made small; a set on disk is tested on the replica of its layout that stands for
+it in `tests.datamodules.fixtures.REPLICAS`. A set without a replica fails here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.cli import main
+from tests.datamodules.fixtures import REPLICAS
+from zoo.registry import DATA
+from zoo.types import TRACKS, DataFacts
+
+SETS = [card.name for card in DATA if not card.broken]
+
+
+@pytest.fixture(scope="module", params=SETS)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path | None]:
+    """A set and the folder of its replica, None where it is embedded."""
+    name: str = request.param
+    if DATA.get(name).about.get("embedded"):
+        return name, None
+    folder = tmp_path_factory.mktemp(name)
+    REPLICAS[name](folder)
+    return name, folder
+
+
+@pytest.fixture(scope="module")
+def data(made: tuple[str, Path | None]) -> SegDataModule:
+    """The set, set up."""
+    name, folder = made
+    small: dict[str, Any] = {"counts": [6, 2, 3]} if folder is None else {"root": str(folder)}
+    module = build_data(name, "tiny", batch_size=2, epoch_samples=4, **small)
+    module.setup("fit")
+    return module
+
+
+@pytest.mark.parametrize("command", ["prepare", "verify", "stats"])
+def test_commands_end_well(made: tuple[str, Path | None], command: str) -> None:
+    name, folder = made
+    root = [] if folder is None else ["--root", str(folder)]
+    assert main([command, name, *root]) == 0
+
+
+def test_facts_are_complete(data: SegDataModule) -> None:
+    facts = DataFacts.from_dict(data.facts)
+    assert facts.track in TRACKS
+    assert [prompt.name for prompt in facts.prompts] == list(facts.labels.names)
+    assert all(prompt.sentence and len(prompt.concepts) == 5 for prompt in facts.prompts)
+    assert data.split_hash
+    assert data.prompt_hash
+
+
+def test_training_batch_keeps_the_contract(data: SegDataModule) -> None:
+    facts = DataFacts.from_dict(data.facts)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].shape == (2, facts.in_channels, *facts.patch)
+    assert batch["image"].isfinite().all()
+    channels = 1 if facts.labels.exclusive else len(facts.labels.names)
+    assert batch["label"].shape == (2, channels, *facts.patch)
+    assert int(batch["label"].max()) <= (len(facts.labels.names) if facts.labels.exclusive else 1)
+    assert "native" not in batch
+    assert ("reports" in batch) == data.has_reports
+    assert data.on_after_batch_transfer(batch, 0)["image"].shape == batch["image"].shape
+
+
+def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
+    for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
+        seen = [case for batch in loader for case in batch["case_id"]]
+        assert sorted(seen) == sorted(data.split.part(part))
+        batch = next(iter(loader))
+        native = batch["native"][0]
+        assert native.label is not None
+        assert native.geometry.unit == data.about["unit"]
+        assert batch["spacing"].shape == (len(batch["image"]), batch["image"].ndim - 2)
