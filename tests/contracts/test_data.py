@@ -27,9 +27,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name: str = request.param
     if DATA.get(name).about.get("embedded"):
         return name, None
-    folder = tmp_path_factory.mktemp(name)
-    REPLICAS[name](folder)
-    return name, folder
+    return name, REPLICAS[name](tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture(scope="module")

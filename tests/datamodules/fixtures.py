@@ -114,9 +114,9 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
     return folder
 
 
-REPLICAS: dict[str, Callable[[Path], object]] = {
+REPLICAS: dict[str, Callable[[Path], Path]] = {
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,
 }
-"""How the layout of each set on disk is made; the contract tests go through all of them."""
+"""How the layout of each set on disk is made; each returns the root. The contract tests go through all of them."""

@@ -48,6 +48,7 @@ class BiPVL(SegModule):
         vision: "swin_v2" (published) or "conv".
         width: Channels of the vision stem.
         stages: Vision stages after the stem; each is fused with the text.
+        full_width: Channels of the decoder at full resolution; None: those of the stem.
         heads: Attention heads of the fusion.
         embedding: Width of the space in which image and text are contrasted (128 in the release).
         temperature: Of the contrast (0.2 in the release).
@@ -63,6 +64,7 @@ class BiPVL(SegModule):
         vision: str = "swin_v2",
         width: int = 48,
         stages: int = 4,
+        full_width: int | None = None,
         heads: int = 8,
         embedding: int = 128,
         temperature: float = 0.2,
@@ -81,7 +83,7 @@ class BiPVL(SegModule):
         # Half of the text layers run before the first fusion, the rest evenly between the fusions:
         # of 12 layers with four stages 6, 8, 10 and 12, as in the release.
         self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
-        self.decoder = UDecoder(dims, self.facts.in_channels, self.vision.widths, labels.channels)
+        self.decoder = UDecoder(dims, self.facts.in_channels, self.vision.widths, labels.channels, full_width)
         deepest = self.vision.widths[-1]
         self.class_map = nn.Sequential(nn.Linear(deepest, deepest), nn.ReLU(), nn.Linear(deepest, labels.channels))
         self.visual_projection = nn.Linear(deepest, embedding)

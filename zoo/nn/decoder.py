@@ -16,11 +16,19 @@ class UDecoder(nn.Module):
         in_channels: Of the image, which is the skip at full resolution.
         widths: Channels of the encoder's maps, stem first.
         out_channels: Of the logits.
+        full_width: Channels at full resolution, where most of the time goes; None: those of the stem.
     """
 
-    def __init__(self, spatial_dims: int, in_channels: int, widths: Sequence[int], out_channels: int) -> None:
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        widths: Sequence[int],
+        out_channels: int,
+        full_width: int | None = None,
+    ) -> None:
         super().__init__()
-        full = widths[0]
+        full = full_width or widths[0]
 
         def block(channels_in: int, channels_out: int) -> nn.Module:
             return UnetrBasicBlock(
