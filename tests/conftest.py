@@ -14,12 +14,11 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes the user's cache, asks a hub or takes over the user's settings."""
     os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("zoo-cache"))
     os.environ["ZOO_OFFLINE"] = "1"
     os.environ.pop("ZOO_DATA", None)
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,7 @@ class RankPool:
             ready = wait(waiting, timeout)
             if not ready:
                 raise TimeoutError(f"ranks {set(range(len(self.pipes))) - set(values)} are silent after {timeout} s")
-            for pipe in ready:
-                rank = self.pipes.index(pipe)  # type: ignore[arg-type]
+            for rank in (rank for rank, pipe in enumerate(self.pipes) if pipe in ready):
                 good, values[rank] = self.pipes[rank].recv()
                 if not good:  # the others may wait for it for ever: start anew
                     self.restart()

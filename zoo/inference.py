@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import EllipsisType
 
 import numpy as np
 import torch
@@ -62,10 +63,10 @@ def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArr
     grid = F.interpolate(logits[None].float(), size=size, mode=mode, align_corners=False)[0]
     decision = grid.argmax(dim=0) if labels.exclusive else grid > 0
     inner = decision.to(torch.uint8).cpu().numpy()
-    window = tuple(slice(start, stop) for start, stop in geometry.crop)
+    window: tuple[EllipsisType | slice, ...] = (..., *(slice(start, stop) for start, stop in geometry.crop))
     shape = inner.shape[: inner.ndim - len(size)] + ras_shape(geometry)
     mask = np.zeros(shape, dtype=np.uint8)
-    mask[(..., *window)] = inner
+    mask[window] = inner
     return mask
 
 

@@ -6,7 +6,6 @@ A model that stands in the registry, ours or a plug-in's, is tested here without
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,12 @@ def same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 @pytest.fixture(scope="module", params=pairs(), ids="-".join)
-def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pair, Path]]:
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pair, Path]:
     """A pair and the folder of its finished run."""
     pair: Pair = request.param
     out = tmp_path_factory.mktemp("-".join(pair)) / "run"
     run("fit", pair, out)
-    yield pair, out
+    return pair, out
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +85,7 @@ def module_and_batches(fitted: tuple[Pair, Path]) -> tuple[SegModule, Batch, Bat
     cli = ZooCLI(composed.config, list(request.flags))
     cli.build(callbacks=[], logger=False)
     module = type(cli.model).load_from_checkpoint(out / "checkpoints" / "last.ckpt", weights_only=True)
+    assert isinstance(module, SegModule)
     module.trainer = cli.trainer
     cli.datamodule.setup("fit")
     cli.datamodule.setup("test")

@@ -31,9 +31,10 @@ class UDecoder(nn.Module):
         full = full_width or widths[0]
 
         def block(channels_in: int, channels_out: int) -> nn.Module:
-            return UnetrBasicBlock(
+            made: nn.Module = UnetrBasicBlock(
                 spatial_dims, channels_in, channels_out, kernel_size=3, stride=1, norm_name="instance", res_block=True
             )
+            return made
 
         self.full_skip = block(in_channels, full)
         self.skips = nn.ModuleList(block(width, width) for width in widths[:-1])

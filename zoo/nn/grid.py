@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import EllipsisType
 
 import torch
 from torch import Tensor
@@ -19,7 +20,8 @@ def pad_to_stride(image: Tensor, stride: int) -> Tensor:
 
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Undo `pad_to_stride`: the first `size` elements of each spatial axis."""
-    return x[(..., *(slice(0, n) for n in size))]
+    window: tuple[EllipsisType | slice, ...] = (..., *(slice(0, n) for n in size))
+    return x[window]
 
 
 def to_tokens(x: Tensor) -> Tensor:
@@ -29,7 +31,8 @@ def to_tokens(x: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, size: Sequence[int]) -> Tensor:
     """[B, N, C] -> [B, C, *S], the inverse of `to_tokens`."""
-    return tokens.transpose(1, 2).unflatten(2, tuple(size))
+    grid: Tensor = tokens.transpose(1, 2).unflatten(2, tuple(size))
+    return grid
 
 
 def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
