@@ -136,7 +136,7 @@ class LearnedWeights(nn.Module):
         self.log_variance = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in names})
 
     def forward(self, losses: dict[str, Tensor]) -> Tensor:
-        """The weighted sum; a loss that is absent from this batch keeps its weight unchanged."""
+        """The weighted sum; a loss that is absent from this batch gives its weight no gradient."""
         total = torch.zeros((), device=next(self.parameters()).device)
         for name, s in self.log_variance.items():
             # The zero term keeps every parameter in the graph: ranks may differ in what is absent.

@@ -7,6 +7,7 @@ terms, each logged under its own name.
 
 from __future__ import annotations
 
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from zoo.metrics.pooled import PooledDice
 from zoo.metrics.rows import ScoreRow, score_case
 from zoo.text.encoders import TextEncoder
 from zoo.types import Batch, DataFacts, Prediction, Text
+
+log = logging.getLogger(__name__)
 
 Features = dict[str, Any]
 
@@ -62,6 +65,7 @@ class SegModule(LightningModule, ABC):
         self.overlap = overlap
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
         self.val_dice = PooledDice(len(self.facts.labels.names))
+        self._said_absent: set[str] = set()
 
     @abstractmethod
     def encode(self, image: Tensor, text: Text) -> Features:
@@ -79,6 +83,12 @@ class SegModule(LightningModule, ABC):
     def combine(self, losses: dict[str, Tensor]) -> Tensor:
         """The scalar that is minimised: the plain sum unless a competitor weighs."""
         return torch.stack(list(losses.values())).sum()
+
+    def say_absent(self, name: str) -> None:
+        """Log, once a run and term, that a term is absent where fewer than two distinct texts leave no contrast."""
+        if name not in self._said_absent and self.global_rank == 0:
+            log.info("train/%s: no such term in a batch with fewer than two distinct texts (said once)", name)
+        self._said_absent.add(name)
 
     @property
     def params(self) -> int:
@@ -107,7 +117,7 @@ class SegModule(LightningModule, ABC):
         self.log_dict(
             {f"train/{name}": term.detach() for name, term in named.items()},
             on_step=False,
-            on_epoch=True,  # the mean over the steps that had the term, of rank 0: no ranks wait for a number to look at
+            on_epoch=True,  # rank 0's mean over the steps that had the term: no rank waits for a number to look at
             batch_size=size,
         )
         return total
@@ -136,7 +146,7 @@ class SegModule(LightningModule, ABC):
         """Log `val/dice` from counts summed over ranks: the same number on every rank."""
         self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:
+    def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:  # type: ignore[override]  # kept by `Scores`
         """Rows of scores on the native grid, one a case and class."""
         rows: list[ScoreRow] = []
         predictions = self.predict_step(batch, batch_idx)

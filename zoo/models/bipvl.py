@@ -7,7 +7,7 @@ released code; the paper's body was not. `docs/models/bipvl.md` lays the three b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -98,17 +98,20 @@ class BiPVL(SegModule):
         padded = pad_to_stride(image, self.vision.stride)
         x = self.vision.stem(padded)
         maps, seen_by_stage = [x], []
-        for i, fusion in enumerate(self.fusions):
+        for i in range(len(self.fusions)):
             x = self.vision.stage(i + 1, x)
             size = x.shape[2:]
-            seen = fusion.see(to_tokens(x), size)
-            hidden, read = self._read(i, hidden, mask, mask, seen, size)
-            x = to_map(fusion.write(seen, size, read, mask.view(len(image), -1)), size)
+            seen = self._fusion(i).see(to_tokens(x), size)
+            hidden, read = self._read(i, hidden, mask, mask, seen)
+            x = to_map(self._fusion(i).write(seen, read, mask.view(len(image), -1)), size)
             maps.append(x)
             seen_by_stage.append((seen, size))
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
         deepest = to_tokens(x)
-        return {"logits": logits, "prompts": prompts, "seen": seen_by_stage, "deepest": deepest, "text": hidden}
+        return {"logits": logits, "prompts": prompts, "seen": seen_by_stage, "deepest": deepest, "text": (hidden, mask)}
+
+    def _fusion(self, stage: int) -> BidirectionalFusion:
+        return cast(BidirectionalFusion, self.fusions[stage])
 
     def _text_before_fusion(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Hidden states [len(strings), L, D] before the first fusion; a string is encoded once."""
@@ -119,7 +122,7 @@ class BiPVL(SegModule):
         return hidden[index], mask[index]
 
     def _read(
-        self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor, size: Sequence[int]
+        self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The strings of a sample read its image together, then run on to the next fusion's layer.
 
@@ -129,14 +132,13 @@ class BiPVL(SegModule):
             mask: [B * n, L], the real tokens.
             used: [B * n, L], the tokens that the fusion may attend to.
             seen: V' [B, N, d].
-            size: Grid of the image tokens.
 
         Returns:
             hidden after this stage's text layers, and T^ [B, n * L, d].
         """
         batch = len(seen)
         together = hidden.reshape(batch, -1, hidden.shape[-1])
-        together, read = self.fusions[stage].read(together, used.reshape(batch, -1), seen, size)  # type: ignore[operator]
+        together, read = self._fusion(stage).read(together, used.reshape(batch, -1), seen)
         start, stop = (*self.layers, self.text.depth)[stage : stage + 2]
         return self.text.run_layers(together.view_as(hidden), mask, start, stop), read
 
@@ -153,12 +155,13 @@ class BiPVL(SegModule):
         visual = embedded[pairs[:, 0], pairs[:, 1]]
         textual = self._concept_embeddings(concepts, pairs[:, 0].tolist(), features["seen"])
         for name, term in self._alignment(visual, textual, concepts).items():
-            if term is not None:
+            if term is None:
+                self.say_absent(name)
+            else:
                 losses[name] = term
         # Where there is nothing to contrast, these parameters must still be part of the graph (DDP).
-        losses["class_embedding"] = losses["class_embedding"] + 0.0 * (
-            features["text"].sum() + embedded.sum() + textual.sum()
-        )
+        read = self.text.finish(*features["text"]).pooled
+        losses["class_embedding"] = losses["class_embedding"] + 0.0 * (read.sum() + embedded.sum() + textual.sum())
         return losses
 
     def combine(self, losses: dict[str, Tensor]) -> Tensor:
@@ -181,8 +184,7 @@ class BiPVL(SegModule):
         if labels.exclusive:
             masks = torch.cat([1 - masks.sum(1, keepdim=True), masks], dim=1)
         masks = pad_to_stride(masks, self.vision.stride)
-        pool = F.adaptive_avg_pool2d if self.facts.spatial_dims == 2 else F.adaptive_avg_pool3d
-        target = to_tokens(pool(masks, list(size)))
+        target = to_tokens(F.interpolate(masks, tuple(size), mode="area"))
         if labels.exclusive:
             return -(target * class_logits.log_softmax(-1)).sum(-1).mean()
         return F.binary_cross_entropy_with_logits(class_logits, target)
@@ -217,8 +219,8 @@ class BiPVL(SegModule):
         hidden, mask = self._text_before_fusion([s for place in padded for s in place])
         used = torch.tensor([bool(s) for place in padded for s in place], device=mask.device)
         order = torch.tensor(list(rows), device=self.device)
-        for i, (stage_seen, size) in enumerate(seen):
-            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen[order], size)
+        for i, (stage_seen, _) in enumerate(seen):
+            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen[order])
         pooled = self.text.finish(hidden, mask).pooled.view(len(rows), fullest, MAX_CONCEPTS, -1)
         flat = torch.cat([pooled[i, : len(pairs)] for i, pairs in enumerate(rows.values())])
         back = torch.tensor([p for pairs in rows.values() for p in pairs], device=self.device).argsort()
