@@ -69,6 +69,17 @@ def test_training_batch_keeps_the_contract(data: SegDataModule) -> None:
     assert data.on_after_batch_transfer(batch, 0)["image"].shape == batch["image"].shape
 
 
+def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> None:
+    reported = set(data.split.part("test"))
+    people = {data.split.subjects[case_id] for case_id in reported}
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        dataset: Any = loader.dataset
+        seen = {case.case_id: case.subject for case in dataset.cases}
+        assert seen
+        assert not reported & set(seen)
+        assert data.declares_leak or not people & set(seen.values())
+
+
 def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
     for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         seen = [case for batch in loader for case in batch["case_id"]]

@@ -1,0 +1,65 @@
+"""No reported case influences training or selection: other test images give the same run, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.phantom_chest import PhantomChest
+from datamodules.prepare import Prepared
+from zoo.cli.main import main
+from zoo.types import Case
+
+FIT = [
+    *("fit", "--model", "unet", "--data", "phantom_chest", "--size", "tiny", "--trainer", "cpu"),
+    *("--data.counts", "[6,2,5]", "--data.pixels", "32", "--data.patch", "[32,32]"),
+    *("--data.batch_size", "4", "--data.epoch_samples", "8", "--trainer.max_epochs", "3"),
+]
+
+Record = tuple[dict[str, Any], str, dict[str, dict[str, torch.Tensor]]]
+
+
+def spoil(patch: pytest.MonkeyPatch, part: str) -> None:
+    """Turn a part's images and labels into their contrary."""
+    honest = PhantomChest.load
+
+    def load(self: PhantomChest, case: Case) -> Prepared:
+        prepared = honest(self, case)
+        if not case.subject.startswith(part) or prepared.label is None:
+            return prepared
+        return prepared._replace(image=np.ascontiguousarray(-prepared.image), label=1 - prepared.label)
+
+    patch.setattr(PhantomChest, "load", load)
+
+
+def fit(out: Path) -> Record:
+    """What selection leaves: the best score, every logged number, the weights of both checkpoints."""
+    assert main([*FIT, "--out", str(out)]) == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    states = {
+        name: torch.load(out / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+        for name in ("best", "last")
+    }
+    kept = {key: manifest[key] for key in ("best_val_dice", "split_hash", "config_hash")}
+    return kept, (out / "metrics.csv").read_text(), states
+
+
+def test_no_reported_case_influences_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, logged, states = fit(tmp_path / "honest")
+    with monkeypatch.context() as patch:
+        spoil(patch, "test")
+        other_manifest, other_logged, other_states = fit(tmp_path / "other-test")
+    assert other_manifest == manifest
+    assert other_logged == logged
+    for name, state in states.items():
+        assert all(value.equal(other_states[name][key]) for key, value in state.items() if torch.is_tensor(value))
+    with monkeypatch.context() as patch:
+        spoil(patch, "val")  # the probe itself works: selection does look at the validation part
+        val_manifest, _, val_states = fit(tmp_path / "other-val")
+    assert val_manifest["best_val_dice"] != manifest["best_val_dice"]
+    assert all(value.equal(val_states["last"][key]) for key, value in states["last"].items() if torch.is_tensor(value))
