@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo.errors import RunError
@@ -41,3 +42,10 @@ class Predictions(Callback):
         for prediction in outputs:
             write_prediction(self.folder / f"{prediction.case_id}{prediction_suffix(prediction.geometry)}", prediction)
             self.written += 1
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the cases of all ranks; rank 0 says how many there are."""
+        if trainer.world_size > 1:
+            counts = [self.written] * trainer.world_size
+            torch.distributed.all_gather_object(counts, self.written)
+            self.written = sum(counts)
