@@ -11,6 +11,8 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
+from zoo.callbacks.manifest import write_text
+
 
 class History(CSVLogger):
     """Rows of an earlier, interrupted run stay; Lightning's own logger deletes them.
@@ -31,7 +33,7 @@ class History(CSVLogger):
             kept = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
             writer: Any = super().experiment
             if kept:
-                self.path.write_text(kept, encoding="utf-8")
+                write_text(self.path, kept)
                 writer.metrics_keys = list(csv.DictReader(io.StringIO(kept)).fieldnames or [])
         return super().experiment
 
@@ -59,4 +61,4 @@ class TrimHistory(Callback):
         table = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
-        self.path.write_text(text.getvalue(), encoding="utf-8")
+        write_text(self.path, text.getvalue())
