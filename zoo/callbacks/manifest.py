@@ -43,11 +43,12 @@ class RunRecord(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Both files, configuration first; a resumed run keeps the time at which it was started."""
+        described = self._describe(trainer, pl_module)  # by all ranks: to count the steps, they wait for each other
         if not trainer.is_global_zero:
             return
         earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
         write_text(self.config, self.text)
-        manifest = self._describe(trainer, pl_module) | {"started": earlier.get("started", _now())}
+        manifest = described | {"started": earlier.get("started", _now())}
         write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
 
     def _describe(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
@@ -61,6 +62,7 @@ class RunRecord(Callback):
             **self.known,
             "text_track": "none" if self.text_free else facts.get("track"),
             "split_hash": getattr(data, "split_hash", None),
+            "leak_declared": bool(getattr(data, "leak_declared", False)),
             "prompt_hash": getattr(data, "prompt_hash", None),
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
@@ -86,7 +88,8 @@ def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
     epoch = getattr(data, "epoch_samples", None)
     whole_epochs = trainer.limit_train_batches in (None, 1.0) and trainer.max_steps == -1
     if epoch and whole_epochs and trainer.max_epochs and trainer.max_epochs > 0:
-        return {"samples": int(epoch) * trainer.max_epochs, "batch_size": batch_size}
+        seen = int(epoch) // (batch_size or 1) * (batch_size or 1)  # the rest of a batch is never drawn
+        return {"samples": seen * trainer.max_epochs, "batch_size": batch_size}
     batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
     samples = int(batches) * batch_size if batch_size and math.isfinite(batches) else None
     return {"samples": samples, "batch_size": batch_size}

@@ -1,0 +1,49 @@
+"""What a manifest says of a run's budget, and that no rank is left waiting for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from zoo.callbacks.manifest import RunRecord, budget
+
+
+class _Trainer:
+    """The part of a trainer that a record looks at; counting steps is what ranks do together."""
+
+    world_size = 2
+    max_epochs = 3
+    max_steps = -1
+    accumulate_grad_batches = 1
+    datamodule = None
+
+    def __init__(self, zero: bool = True, limit: int | float | None = 1.0) -> None:
+        self.is_global_zero = zero
+        self.limit_train_batches = limit
+        self.counted = 0
+
+    @property
+    def estimated_stepping_batches(self) -> int:
+        self.counted += 1
+        return 6
+
+
+def test_samples_that_fill_no_batch_are_not_counted() -> None:
+    trainer: Any = _Trainer()
+    assert budget(trainer, SimpleNamespace(batch_size=16, epoch_samples=250)) == {"samples": 720, "batch_size": 16}
+    assert budget(trainer, SimpleNamespace(batch_size=5, epoch_samples=250)) == {"samples": 750, "batch_size": 5}
+    limited: Any = _Trainer(limit=2)
+    assert budget(limited, SimpleNamespace(batch_size=16, epoch_samples=250)) == {"samples": 96, "batch_size": 16}
+
+
+def test_every_rank_counts_the_steps_and_one_writes(tmp_path: Path) -> None:
+    for zero in (False, True):
+        trainer: Any = _Trainer(zero, limit=2)
+        module: Any = torch.nn.Linear(1, 1)
+        record = RunRecord(tmp_path / "config.yaml", tmp_path / "manifest.json", "a: 1\n", {}, text_free=True)
+        record.on_fit_start(trainer, module)
+        assert trainer.counted == 1
+        assert (tmp_path / "manifest.json").is_file() == zero
