@@ -21,7 +21,7 @@ class Result:
         job: The job.
         state: "done", "running", "failed", "unfinished" or "waiting".
         note: The reason of a failure, or the next step.
-        facts: The run's manifest, empty where no fit has begun.
+        facts: The run's manifest, empty where no fit has begun; once done, `metric_version` is that of the tests.
         tests: Step ("test", "test-shuffled", "test-blank") to its summary; empty unless done.
     """
 
@@ -89,7 +89,11 @@ def read_controls(folder: Path, data: str) -> list[Control]:
 def _result(folder: Path, job: Job) -> Result:
     run = store.job_folder(folder, job.id)
     state, note = store.job_state(run, job.steps)
+    facts = store.manifest(run) or {}
     tests = {}
     if state == "done":
         tests = {step: summarise(read_rows(store.cases_path(run, step))) for step in job.steps if step != "fit"}
-    return Result(job=job, state=state, note=note, facts=store.manifest(run) or {}, tests=tests)
+        # of the rows, not of the fit: an older run may be tested by a newer zoo
+        versions = {store.scored_by(run, step) or str(facts.get("metric_version")) for step in tests}
+        facts = facts | {"metric_version": " and ".join(sorted(versions))}
+    return Result(job=job, state=state, note=note, facts=facts, tests=tests)

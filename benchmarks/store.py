@@ -61,6 +61,12 @@ def write_json(path: Path, content: object) -> None:
     temporary.replace(path)
 
 
+def scored_by(run: Path, step: str) -> str | None:
+    """The metric version of a test's rows, as `zoo test` wrote it beside them; None where it did not."""
+    path = cases_path(run, step).with_name("about.json")
+    return str(read_json(path)["metric_version"]) if path.is_file() else None
+
+
 def manifest(run: Path) -> dict[str, Any] | None:
     """The manifest of a run folder, None where no fit has begun in it."""
     path = run / "manifest.json"

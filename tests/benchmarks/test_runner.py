@@ -16,6 +16,7 @@ from benchmarks import store
 from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
 from benchmarks.runner import reason_from, run_plan
 from benchmarks.table import read_table
+from zoo.metrics.rows import METRIC_VERSION
 
 REPOSITORY = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.benchmarks.fake_zoo"]
@@ -198,3 +199,13 @@ def test_a_step_without_its_result_has_failed(folder: Path) -> None:
     assert run_plan(folder, jobs, lambda _: None, command=[sys.executable, "-c", ""], controls=None) == 1
     failed = store.failure(store.job_folder(folder, jobs.jobs[0].id))
     assert failed == {"step": "fit", "reason": "fit ended without an error and without its result"}
+
+
+def test_the_metric_version_is_that_of_the_tests(folder: Path) -> None:
+    """A run that was trained under one version may be tested under the next."""
+    [job] = store_plan(folder, plan("unet")).jobs
+    assert run_plan(folder, plan("unet"), print, command=FAKE, controls=None) == 0
+    trained, _control = read_table(folder).rows
+    store.write_json(store.job_folder(folder, job.id) / "test" / "about.json", {"metric_version": "99"})
+    tested, _control = read_table(folder).rows
+    assert (trained.metric_version, tested.metric_version) == (METRIC_VERSION, "99")

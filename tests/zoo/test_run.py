@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from zoo.cli.main import main
-from zoo.metrics.rows import read_rows
+from zoo.metrics.rows import METRIC_VERSION, read_rows
 
 HERE = Path(__file__).parent
 STUB = ["--model", "zoo_stub.StubModel", "--data", "zoo_stub.StubData", "--trainer", "cpu"]
@@ -144,6 +144,19 @@ def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: p
     assert sorted(row.case_id for row in rows) == [f"case{n}" for n in range(5)]
     assert main(["test", *STUB, "--out", str(finished), "--data.text", "shuffled"]) == 0
     assert (finished / "test-shuffled" / "cases.csv").is_file()
+
+
+def test_scores_say_by_which_metric_and_on_which_split(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["test", "--out", str(finished), "--data.text", "blank"]) == 0
+    about = json.loads((finished / "test-blank" / "about.json").read_text())
+    assert (about["metric_version"], about["split_hash"]) == (METRIC_VERSION, "split")
+    rows = (finished / "test-blank" / "cases.csv").read_bytes()
+    monkeypatch.setattr(__import__("zoo_stub").StubData, "split_hash", "another")
+    line = error_line(["test", "--out", str(finished), "--data.text", "blank"], capsys)
+    assert "cases of the training could be scored" in line
+    assert (finished / "test-blank" / "cases.csv").read_bytes() == rows
 
 
 def test_validate_scores_the_best_checkpoint(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

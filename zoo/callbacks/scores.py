@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence, Sized
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from zoo import __version__
+from zoo.callbacks.manifest import git_commit, write_text
 from zoo.errors import RunError
-from zoo.metrics.rows import ScoreRow, write_rows
+from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
 
 ADVICE = "The test sampler must give each case to one rank alone."
 
@@ -19,13 +22,38 @@ ADVICE = "The test sampler must give each case to one rank alone."
 class Scores(Callback):
     """Collects what `test_step` returns and writes it when all cases are through.
 
+    Beside the rows, `about.json` says by which metric and on which split they were scored: a test may be
+    of another day, and of another version of the zoo, than the fit that the manifest describes.
+
     Args:
         path: The file, `<out>/test/cases.csv`.
+        manifest: The run's manifest.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, manifest: Path) -> None:
         self.path = path
+        self.manifest = manifest
         self.rows: list[ScoreRow] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """That the parts are those of the training.
+
+        Raises:
+            RunError: They are not: the test part of another protocol may hold cases that were trained on.
+        """
+        trained, now = self._trained_split(), _split_hash(trainer)
+        if trained and now and trained != now:
+            raise RunError(
+                f"{self.manifest}: trained on the split {trained[:12]}, but these data are parted as {now[:12]}: "
+                "cases of the training could be scored.",
+                "Leave out --data.protocol and name the --data.root of the training.",
+            )
+
+    def _trained_split(self) -> str | None:
+        if not self.manifest.is_file():
+            return None
+        found: str | None = json.loads(self.manifest.read_text(encoding="utf-8")).get("split_hash")
+        return found
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts anew."""
@@ -58,7 +86,10 @@ class Scores(Callback):
         limited = trainer.limit_test_batches not in (None, 1.0)
         check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
         if trainer.is_global_zero:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)  # no moment in which older rows stand beside a newer version
+            about = {"metric_version": METRIC_VERSION, "split_hash": _split_hash(trainer)}
+            about |= {"zoo": __version__, "git_commit": git_commit()}
+            write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n")
             write_rows(self.path, self.rows)
 
 
@@ -81,6 +112,11 @@ def check_once(rows: Sequence[ScoreRow], expected: int | None) -> None:
     if len(set(cases.values())) > 1:
         fewest = min(cases, key=lambda case: cases[case])
         raise RunError(f"Case {fewest} has {cases[fewest]} rows, others {max(cases.values())}.", ADVICE)
+
+
+def _split_hash(trainer: Trainer) -> str | None:
+    """Of the data set; a third party's may have none."""
+    return getattr(getattr(trainer, "datamodule", None), "split_hash", None)
 
 
 def _expected(loaders: Any) -> int | None:

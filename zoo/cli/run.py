@@ -164,7 +164,7 @@ def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> int:
 
     checkpoint = folder.checkpoint(request.ckpt)
     text = cli.resolved()["data"].get("init_args", {}).get("text") or "true"
-    scores, predictions = Scores(folder.scores(text)), Predictions(folder.predictions(text))
+    scores, predictions = Scores(folder.scores(text), folder.manifest), Predictions(folder.predictions(text))
     cli.build(callbacks=[scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     with _mistakes_named(folder):
