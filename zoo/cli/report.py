@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from zoo.cli.console import console
 from zoo.metrics.rows import read_rows
-from zoo.metrics.summary import summarise
+from zoo.metrics.summary import Figures, summarise
 
 
 def print_scores(path: Path) -> None:
@@ -32,10 +30,6 @@ def print_scores(path: Path) -> None:
     console.print(f"{summary.cases} cases, one row a case and class in {path}", soft_wrap=True)
 
 
-def _cells(figures: Any) -> list[str]:
-    def value(key: str) -> Any:
-        return figures[key] if isinstance(figures, Mapping) else getattr(figures, key)
-
-    decimals = [("dice", 4), ("hd95", 2)]
-    numbers = ["" if value(key) is None else f"{value(key):.{digits}f}" for key, digits in decimals]
-    return [*numbers, str(value("missed")), str(value("spurious"))]
+def _cells(figures: Figures) -> list[str]:
+    numbers = ["" if n is None else f"{n:.{digits}f}" for n, digits in ((figures.dice, 4), (figures.hd95, 2))]
+    return [*numbers, str(figures.missed), str(figures.spurious)]
