@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.plan import load_plan
 from benchmarks.results import Control, Result, read_controls, read_results
+from zoo.metrics.rows import LEAK
 
 GATE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit")
 """Columns in which the rows of one ranking must agree."""
@@ -30,6 +31,7 @@ FOOTNOTES = (
     "text_gain: dice with the true text minus dice with shuffled text, text_gain_blank: minus dice with no text; "
     "same checkpoint, mean over seeds; empty for text-free models.",
     "Controls are no models and are never ranked.",
+    f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares.",
 )
 
 
@@ -70,11 +72,13 @@ class Row:
     metric_version: str = ""
     status: str = "ok"
     reason: str = ""
+    mark: str = ""
 
     @property
     def label(self) -> str:
-        """The model with its size, as it is printed: a toy never bears the bare name."""
-        return f"{self.model} ({self.size})" if self.size else self.model
+        """The model with its size, as it is printed: a toy never bears the bare name, nor a marked row a clean one."""
+        name = f"{self.model} ({self.size})" if self.size else self.model
+        return f"{name} [{self.mark}]" if self.mark else name
 
     @property
     def control(self) -> bool:
@@ -220,6 +224,7 @@ def _facts(run: Result) -> dict[str, Any]:
         "budget": " ".join(f"{key}={_plain(budget[key])}" for key in sorted(budget)),
         **{key: str(run.facts.get(key) or "") for key in ("split_hash", "prompt_hash", "metric_version")},
         **{key: run.facts.get(key) for key in ("params", "params_trainable")},
+        "mark": LEAK if run.facts.get("leak_declared") else "",
         "n": run.tests["test"].cases,
         "hd95_unit": run.tests["test"].unit,
     }
@@ -280,7 +285,9 @@ def _block(data: str, track: str, rows: Sequence[Row], controls: Sequence[Row]) 
             ranked.append(row)
     ranked.sort(key=lambda row: (-(row.dice or 0.0), row.model, row.size, row.encoder))
     unranked.sort(key=lambda row: (row.model, row.size, row.encoder, row.text_track))
-    return Block(data, track, tuple(ranked), tuple(unranked), tuple(_stale(row, reference) for row in controls))
+    leaking = {row.split_hash for row in whole if row.mark}
+    marked = [replace(row, mark=LEAK) if row.split_hash in leaking else row for row in controls]
+    return Block(data, track, tuple(ranked), tuple(unranked), tuple(_stale(row, reference) for row in marked))
 
 
 def _gated(row: Row) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class SegDataModule(L.LightningDataModule):
         self.about: Mapping[str, Any] = DATA.get(self.name).about
         self.protocol = self._protocol(protocol)
         if text not in CONTROLS:
-            raise ConfigError(f"--data.text '{text}' is unknown.", f"Choose one of: {', '.join(CONTROLS)}.")
+            raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {self.name}")
         self.text = text
         if len(self.patch) != self.about["spatial_dims"] or min(self.patch) < 1:
             raise ConfigError(
@@ -194,17 +194,31 @@ class SegDataModule(L.LightningDataModule):
             DataError: A subject in two parts, naming it and its cases.
         """
         split = self.cut(list(self.cases.values()))
+        self.check_leaks(split, self.cases.values())
+        return split
+
+    def check_leaks(self, split: Split, cases: Iterable[Case]) -> None:
+        """Warns of subjects in two parts where the protocol's card declares them.
+
+        Raises:
+            DataError: It does not; the first leak, with a file of it.
+        """
         leaks = split.leaks()
         if leaks and not self.declares_leak:
-            raise DataError(f"{self.name}, protocol {self.protocol}: {leaks[0]}.", "Choose another --data.protocol.")
+            raise DataError(f"{leaks[0].named(cases)} (protocol {self.protocol}).", "Choose another --data.protocol.")
         if leaks:
-            log.warning("%s, protocol %s leaks (as its card says): %s", self.name, self.protocol, leaks[0])
-        return split
+            count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
+            log.warning("%s, protocol %s leaks, as its card says (%s): %s", self.name, self.protocol, count, leaks[0])
 
     @property
     def declares_leak(self) -> bool:
         """Whether the protocol's card says that it parts subjects."""
         return bool(self.about["protocols"][self.protocol].get("leaks", False))
+
+    @property
+    def leak_declared(self) -> bool:
+        """Whether subjects do stand in several parts, as the card says: every result is marked. Reads the index."""
+        return bool(self.split.leaks())
 
     @property
     def split_hash(self) -> str:

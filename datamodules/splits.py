@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,28 @@ from zoo.types import Case
 
 PARTS = ("train", "val", "test")
 log = logging.getLogger(__name__)
+
+
+class Leak(NamedTuple):
+    """A subject that stands in more than one part.
+
+    Attributes:
+        subject: The subject.
+        places: Part to its cases there.
+    """
+
+    subject: str
+    places: Mapping[str, Sequence[str]]
+
+    def __str__(self) -> str:
+        where = " and ".join(f"{part} ({', '.join(ids)})" for part, ids in self.places.items())
+        return f"subject {self.subject} stands in {where}"
+
+    def named(self, cases: Iterable[Case]) -> str:
+        """The leak in one line that begins with the file of its last case, where it has one."""
+        last = list(self.places.values())[-1][0]
+        image = next((case.images[0] for case in cases if case.case_id == last and case.images), last)
+        return f"{image}: {self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +74,13 @@ class Split:
         """SHA-256 of `to_dict` as canonical JSON."""
         return digest(self.to_dict())
 
-    def leaks(self) -> list[str]:
-        """One line for each subject that stands in more than one part, naming its cases."""
+    def leaks(self) -> list[Leak]:
+        """The subjects that stand in more than one part, sorted."""
         places: dict[str, dict[str, list[str]]] = {}
         for part in PARTS:
             for case_id in self.part(part):
                 places.setdefault(self.subjects[case_id], {}).setdefault(part, []).append(case_id)
-        lines = []
-        for subject, found in sorted(places.items()):
-            if len(found) > 1:
-                where = " and ".join(f"{part} ({', '.join(ids)})" for part, ids in found.items())
-                lines.append(f"subject {subject} stands in {where}")
-        return lines
+        return [Leak(subject, found) for subject, found in sorted(places.items()) if len(found) > 1]
 
 
 def make_split(protocol: str, parts: Mapping[str, Iterable[str]], cases: Sequence[Case]) -> Split:

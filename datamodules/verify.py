@@ -100,11 +100,14 @@ def verify(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[Ca
     cases = data.index()
     findings = index_findings(cases, data.has_reports)
     try:
-        leaks = data.cut(cases).leaks()
+        split = data.cut(cases)
     except DataError as error:
         findings.append(Finding("", str(error)))
     else:
-        findings += [] if data.declares_leak else [Finding("", f"protocol {data.protocol}: {leak}.") for leak in leaks]
+        if data.declares_leak:
+            data.check_leaks(split, cases)
+        else:
+            findings += [Finding("", f"{leak.named(cases)} (protocol {data.protocol}).") for leak in split.leaks()]
     for case in progress(cases):
         if data.embedded:
             data.load(case)

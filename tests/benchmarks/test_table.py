@@ -214,3 +214,12 @@ def test_latex_escapes_names_and_has_rules() -> None:
 
 def test_fields_of_a_row_are_the_columns() -> None:
     assert ",".join(Row.__slots__).startswith(COLUMNS)
+
+
+def test_a_declared_leak_marks_models_and_controls() -> None:
+    leaking = [result(job("unet", seed), [0.5], leak_declared=True) for seed in (0, 1)]
+    found = make_table(leaking, controls())
+    assert {row.mark for row in found.rows} == {"leak"}
+    assert "unet (tiny) [leak]" in to_markdown(found)
+    assert {row["mark"] for row in csv.DictReader(io.StringIO(to_csv(found)))} == {"leak"}
+    assert {row.mark for row in table().rows} == {""}

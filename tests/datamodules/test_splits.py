@@ -39,7 +39,7 @@ def test_hash_follows_content_not_order() -> None:
 
 def test_leaks_name_subject_and_cases() -> None:
     split = make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case2"]}, cases(["x", "y", "x"]))
-    assert split.leaks() == ["subject x stands in train (case0) and test (case2)"]
+    assert [str(leak) for leak in split.leaks()] == ["subject x stands in train (case0) and test (case2)"]
 
 
 def test_empty_and_double_parts_are_refused() -> None:

@@ -129,7 +129,7 @@ def move_subject(root: Path) -> None:
 def test_a_subject_in_two_splits(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     move_subject(root)
-    check("qata_cov19", root, "subject sub-s00001 stands in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr")
+    check("qata_cov19", root, "subject sub-s00001 stands in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr.png:")
 
 
 def test_a_declared_leak_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -146,8 +146,12 @@ def test_a_declared_leak_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureF
     book.save(table)
     data = build_data("qata_cov19", "tiny", root=str(root), protocol="lvit")
     assert data.split.leaks()
+    assert data.leak_declared
     assert "leaks" in caplog.text
     assert "sub-s00001" in caplog.text
+    caplog.clear()
+    assert verify(data) == []
+    assert "leaks" in caplog.text
     assert not verify(data)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, RunError, ZooError
-from zoo.metrics.rows import COLUMNS, SCORES, ScoreRow, read_rows, score_case, status_of, write_rows
+from zoo.metrics.rows import COLUMNS, LEAK, SCORES, ScoreRow, read_rows, score_case, status_of, write_rows
 from zoo.types import LabelSpace
 
 Volume = NDArray[np.uint8]
@@ -230,7 +230,7 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     folder = tmp_path / "taken.csv"
     folder.mkdir()
-    with pytest.raises(OSError, match=r"taken\.csv"):
+    with pytest.raises(RunError, match="cannot be written"):
         write_rows(folder, [one_row()])
     assert sorted(file.name for file in tmp_path.iterdir()) == ["cases.csv", "taken.csv"]
 
@@ -257,3 +257,18 @@ def test_a_spoiled_file_is_named(tmp_path: Path, spoil: Callable[[str], str], me
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"none\.csv.*zoo test"):
         read_rows(tmp_path / "none.csv")
+
+
+def test_marked_rows_keep_their_mark_and_others_have_no_such_column(tmp_path: Path) -> None:
+    rows = [one_row(mark=LEAK), one_row(case_id="b", mark=LEAK)]
+    write_rows(tmp_path / "marked.csv", rows)
+    assert read_rows(tmp_path / "marked.csv") == rows
+    write_rows(tmp_path / "plain.csv", [one_row()])
+    assert (tmp_path / "plain.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert "mark" not in COLUMNS
+
+
+def test_rows_that_cannot_be_written_name_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cases\.csv: cannot be written"):
+        write_rows(tmp_path / "file" / "cases.csv", [one_row()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from zoo import __version__
 from zoo.callbacks.manifest import git_commit, write_text
 from zoo.errors import RunError
-from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, write_rows
 
 ADVICE = "The test sampler must give each case to one rank alone."
 
@@ -83,6 +84,8 @@ class Scores(Callback):
             gathered = [self.rows] * trainer.world_size
             torch.distributed.all_gather_object(gathered, self.rows)
         self.rows = [row for rows in gathered for row in rows]
+        if getattr(getattr(trainer, "datamodule", None), "leak_declared", False):
+            self.rows = [replace(row, mark=LEAK) for row in self.rows]
         limited = trainer.limit_test_batches not in (None, 1.0)
         check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
         if trainer.is_global_zero:

@@ -17,7 +17,8 @@ def print_scores(path: Path) -> None:
     Args:
         path: The rows of a test.
     """
-    summary = summarise(read_rows(path))
+    rows = read_rows(path)
+    summary = summarise(rows)
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
     for title in ("dice", f"hd95 ({summary.unit})", "missed", "spurious"):
@@ -28,6 +29,8 @@ def print_scores(path: Path) -> None:
         table.add_row("mean", *_cells(summary))
     console.print(table)
     console.print(f"{summary.cases} cases, one row a case and class in {path}", soft_wrap=True)
+    if any(row.mark for row in rows):
+        console.print("marked: this protocol has subjects in more than one part, as its card declares", soft_wrap=True)
 
 
 def _cells(figures: Figures) -> list[str]:

@@ -29,6 +29,9 @@ METRIC_VERSION = "1"
 
 UNITS = ("mm", "px")
 
+LEAK = "leak"
+"""Mark of a row whose protocol has subjects in two parts, as its card declares."""
+
 SCORES = ("dice", "hd95", "hd95_pooled", "nsd", "assd")
 """The fields of a row that are numbers to average; NaN where the object is absent."""
 
@@ -56,6 +59,7 @@ class ScoreRow:
         unit: Of the distances: "mm" or "px".
         status: Of the object, from `status_of`.
         index: Place of the class in the label space, from 1; rows of a case are sorted by it.
+        mark: What speaks against the row: `LEAK`; empty where nothing does.
     """
 
     case_id: str
@@ -71,6 +75,7 @@ class ScoreRow:
     unit: str
     status: str
     index: int = 0
+    mark: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a row that would drop out of a mean, or enter one, without being meant to."""
@@ -112,7 +117,10 @@ def status_of(tp: int, fp: int, fn: int) -> str:
     return "spurious" if fp else "absent"
 
 
-COLUMNS = tuple(field.name for field in fields(ScoreRow))
+COLUMNS = tuple(field.name for field in fields(ScoreRow) if field.name != "mark")
+
+MARKED = (*COLUMNS, "mark")
+"""The columns of a file whose rows are marked."""
 
 
 def score_case(
@@ -153,25 +161,31 @@ def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
     """Write rows as CSV, sorted by case and class, so that the order they come in does not show.
 
     A number that is not there is an empty cell; every other reads back as exactly the number it was.
+    The column `mark` stands only in a file that has marked rows.
 
     Args:
         path: The file; it is replaced in one step.
         rows: One a case and class.
 
     Raises:
-        RunError: A case and class stands twice.
+        RunError: A case and class stands twice, or the folder cannot be written.
     """
+    ordered = sort_rows(rows)
+    columns = MARKED if any(row.mark for row in ordered) else COLUMNS
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in astuple(row)] for row in sort_rows(rows))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    writer.writerow(columns)
+    writer.writerows([_cell(getattr(row, name)) for name in columns] for row in ordered)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text.getvalue(), encoding="utf-8", newline="")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(text.getvalue(), encoding="utf-8", newline="")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error}.", "Free some space or mend its permissions.") from error
 
 
 def read_rows(path: Path) -> list[ScoreRow]:
@@ -186,12 +200,12 @@ def read_rows(path: Path) -> list[ScoreRow]:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: not a readable table of scores: {error}.", fix) from error
-    if not lines or tuple(lines[0]) != COLUMNS:
+    if not lines or tuple(lines[0]) not in (COLUMNS, MARKED):
         raise RunError(f"{path}: the first line does not name the columns {', '.join(COLUMNS)}.", fix)
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         try:
-            rows.append(_row(line))
+            rows.append(_row(lines[0], line))
         except ValueError as error:
             raise RunError(f"{path}, line {number}: not a row of scores: {error}.", fix) from error
     return rows
@@ -277,10 +291,10 @@ def _cell(value: str | float) -> str:
     return str(value)
 
 
-def _row(line: Sequence[str]) -> ScoreRow:
-    if len(line) != len(COLUMNS):
-        raise ValueError(f"{len(line)} cells where {len(COLUMNS)} are expected")
-    cells = dict(zip(COLUMNS, line, strict=True))
+def _row(columns: Sequence[str], line: Sequence[str]) -> ScoreRow:
+    if len(line) != len(columns):
+        raise ValueError(f"{len(line)} cells where {len(columns)} are expected")
+    cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
     scores = {name: float(cells.pop(name) or math.nan) for name in SCORES}
     return ScoreRow(**cells, **counts, **scores)  # type: ignore[arg-type]
