@@ -101,8 +101,8 @@ class Registry:
             for path in sorted((CONFIGS / self.folder).glob("*.yaml")):
                 sources[path.stem] = _lazily(card_from, path.stem, path)
             for point in entry_points(group=self.group):
-                if point.name in sources:
-                    sources[point.name] = _lazily(_clash, self.kind, point)
+                if point.name in sources:  # who came first keeps the name; the other is listed as broken
+                    sources[f"{point.name}@{_origin(point)}"] = _lazily(_clash, self.kind, point)
                 else:
                     sources[point.name] = _lazily(_plugin_card, self.kind, point)
             self._sources = sources
@@ -113,14 +113,19 @@ def _lazily(make: Callable[..., Card], *args: Any) -> Callable[[], Card]:
     return cache(lambda: make(*args))
 
 
+def _origin(point: EntryPoint) -> str:
+    """The distribution that declares an entry point."""
+    return point.dist.name if point.dist else point.value
+
+
 def _clash(kind: str, point: EntryPoint) -> Card:
-    origin = point.dist.name if point.dist else point.value
+    origin = _origin(point)
     raise ConfigError(f"The {kind} name '{point.name}' of {origin} is taken.", f"Rename it or uninstall {origin}.")
 
 
 def _plugin_card(kind: str, point: EntryPoint) -> Card:
     """The card an entry point `module:file.yaml` names; the module's package is found, not imported."""
-    origin = point.dist.name if point.dist else point.value
+    origin = _origin(point)
     module, _, file = point.value.partition(":")
     try:
         spec = find_spec(module.strip())
