@@ -20,7 +20,7 @@ from zoo.types import Card
 
 SIZES = ("tiny", "published")
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
-"""Layers that say on what and how to train; `about.size` is the size they stand for."""
+"""Layers that say on what and how to train; `about.size` is the size they stand for, `about.then` what follows."""
 
 Config = dict[str, Any]
 
@@ -52,6 +52,7 @@ class Composed:
         preset: Name of the trainer preset, "auto" for Lightning's own choice.
         layers: Names of the layers that contributed, in order.
         about: The model card's `about`.
+        then: Verbs that the trainer preset wants after a fit: "validate", "test".
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Composed:
     preset: str = "auto"
     layers: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    then: tuple[str, ...] = ()
 
 
 def merge(base: Mapping[str, Any], layer: Mapping[str, Any], source: str = "a later layer", at: str = "") -> Config:
@@ -153,7 +155,8 @@ def compose(
     for name, layer in layers:
         config = merge(config, layer, name)
     names = tuple(dict.fromkeys(name for name, layer in layers if layer))
-    return Composed(config, model_card.name, data_card.name, chosen, preset_card.name, names, model_card.about)
+    then = tuple(preset_card.about.get("then", ()))
+    return Composed(config, model_card.name, data_card.name, chosen, preset_card.name, names, model_card.about, then)
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:

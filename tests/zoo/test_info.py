@@ -27,6 +27,7 @@ def test_list_names_every_card(kind: str, capsys: pytest.CaptureFixture[str]) ->
     assert main(["list", kind]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in KINDS[kind].names())
+    assert len(shown.splitlines()) == len(KINDS[kind].names()) + 1, "in a pipe a card is one line"
 
 
 def test_broken_plugin_is_listed_with_its_reason(

@@ -7,9 +7,12 @@ import os
 import warnings
 
 from rich.console import Console
+from rich.table import Table
 
 console = Console(highlight=False, soft_wrap=False)
 """Results go to standard output through this console; log lines go to standard error."""
+
+_WIDE = 1000
 
 _NOISE = (
     ".*does not have many workers.*",  # the number of workers is the user's choice and a machine matter
@@ -22,10 +25,17 @@ _NOISE = (
     ".*`broadcast_buffers` is deprecated.*",  # its successor is not in torch 2.11
     ".*callbacks used to create the checkpoint need to be provided.*",  # evaluation needs none of them
     ".*Consider setting `persistent_workers=True`.*",
+    ".*in eval mode at the start of training.*",  # a frozen text encoder is, by design
     ".*GPU available but not used.*",  # --trainer cpu is a choice
     ".*You are using `torch.load` with `weights_only=False`.*",
     ".*non-tuple sequence for multidimensional indexing.*",  # MONAI's sliding window
 )
+
+
+def print_table(table: Table) -> None:
+    """Prints a table as wide as the terminal; in a file or pipe no cell is wrapped, so that `grep` finds it whole."""
+    wide = console if console.is_terminal else Console(highlight=False, width=_WIDE)
+    wide.print(table)
 
 
 def quiet() -> None:

@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import Logger
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.cli.arguments import Flag
 from zoo.config import Config
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
@@ -98,9 +98,15 @@ class ZooCLI(LightningCLI):
 
         Args:
             **trainer: Arguments of the trainer over the configured ones; lists of callbacks and loggers add to them.
+
+        Raises:
+            ZooError: What a constructor refuses: an unknown encoder, a text control that is none.
         """
         self._trainer_arguments = trainer
-        super().instantiate_classes()
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise _own_error(error) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The configured trainer with what a run of ours always has."""
@@ -120,6 +126,14 @@ class ZooCLI(LightningCLI):
             "enable_model_summary": bool(configured.get("enable_model_summary")),
         }
         return super().instantiate_trainer(**arguments)
+
+
+def _own_error(error: BaseException) -> BaseException:
+    """The `ZooError` of a constructor, which jsonargparse wraps with all its arguments; else the error itself."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, ZooError):
+        inner = inner.__cause__ or inner.__context__
+    return error if inner is None else inner
 
 
 def _on_gpu(accelerator: Any) -> bool:

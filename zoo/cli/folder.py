@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -88,6 +91,25 @@ class RunFolder:
         except ValueError as error:
             raise RunError(f"{self.manifest}: not readable: {error}.", "Choose another --out.") from error
         return content
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """The folder, writable. It goes again where a failure left nothing in it.
+
+        Raises:
+            RunError: It cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror}.", "Choose another --out.") from error
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # removes an empty folder alone
+                self.path.rmdir()
 
     def state(self, config: Mapping[str, Any]) -> State:
         """How far the run with this configuration came here.

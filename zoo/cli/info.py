@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo import __version__, settings
-from zoo.cli.console import console
+from zoo.cli.console import print_table
 from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA, ENCODERS, MODELS, Registry
@@ -44,13 +44,13 @@ def list_cards(argv: list[str]) -> None:
     if as_json:
         sys.stdout.write(json.dumps([card.to_dict() for card in cards], indent=2, default=str) + "\n")
     else:
-        console.print(_table(cards))
+        print_table(_table(cards))
 
 
 def _table(cards: list[Card]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("name", "text", "dims", "what it is"):
-        table.add_column(title, no_wrap=title != "what it is")
+        table.add_column(title, no_wrap=title == "name")
     for card in cards:
         about = card.about
         dims = about.get("spatial_dims", "")

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments after the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0, or 2 where the user can mend what is wrong (one line on standard error).
+        The exit code: 0, 2 where the user can mend what is wrong (one line on standard error), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -38,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     except ZooError as error:
         sys.stderr.write(f"zoo: error: {one_line(error)}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
+        return 130
 
 
 def one_line(error: ZooError) -> str:
@@ -101,7 +104,8 @@ zoo fit --model NAME --data NAME [options]; validate, test and predict take the 
   --model NAME       a name of `zoo list models`, a card's file or a dotted class
   --data NAME        a name of `zoo list data`, a card's file or a dotted class
   --size SIZE        tiny or published (default: published; tiny under --trainer cpu and debug)
-  --trainer PRESET   cpu, gpu, ddp, debug or a file (default: auto, what Lightning finds)
+  --trainer PRESET   cpu, gpu, ddp, debug or a file (default: auto, what Lightning finds);
+                     debug is a few steps of fit, validate and test
   --out DIR          folder of the run (default: runs/<data>/<model>-<size>/<hash>-s<seed>)
   --seed N           seed of everything random (default: 0)
   --ckpt FILE        checkpoint to evaluate (default: the run's best, else its last)

@@ -52,7 +52,9 @@ def main(verb: str, argv: list[str]) -> int:
         sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
         return 0
     if verb == "fit":
-        return _fit(cli, composed, folder or default_folder(composed, cli.resolved()))
+        folder = folder or default_folder(composed, cli.resolved())
+        _fit(cli, composed, folder)
+        return _follow(cli, composed, request, folder)
     return _evaluate(cli, request, folder or _folder_of(cli, composed, request))
 
 
@@ -102,7 +104,7 @@ def _folder_of(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
     return folder
 
 
-def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> int:
+def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> None:
     config = cli.resolved()
     state = folder.state(config)
     if state is State.FINISHED:
@@ -110,12 +112,12 @@ def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> int:
         console.print(
             f"{folder.path}: finished on {done}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
         )
-        return 0
+        return
     resume = folder.last if folder.last.is_file() else None
     _build_for_fit(cli, composed, config, folder)
     if cli.trainer.is_global_zero:
         _announce(composed, folder, "resumed" if resume else "started")
-    with _mistakes_named(folder):
+    with folder.opened(), _mistakes_named(folder):
         cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     if cli.trainer.is_global_zero:
         from zoo.callbacks.checkpoints import BestCheckpoint
@@ -125,7 +127,20 @@ def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> int:
         finish(folder.manifest, None if best is None else float(best))
         shown = "" if best is None else f"best val/dice {float(best):.4f}, "
         console.print(f"{shown}run in {folder.path}", soft_wrap=True)
+
+
+def _follow(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder) -> int:
+    """What the preset wants of a trained run, as far as that was not done before."""
+    if folder.scores(_text(cli.resolved())).is_file():
+        return 0
+    for verb in composed.then:
+        _evaluate(_engine(composed, request), replace(request, verb=verb), folder)
     return 0
+
+
+def _text(config: Config) -> str:
+    """The text control of a configuration: "true", "shuffled" or "blank"."""
+    return (config["data"].get("init_args") or {}).get("text") or "true"
 
 
 def _announce(composed: Composed, folder: RunFolder, what: str) -> None:
@@ -163,7 +178,7 @@ def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> int:
     from zoo.callbacks.scores import Scores
 
     checkpoint = folder.checkpoint(request.ckpt)
-    text = cli.resolved()["data"].get("init_args", {}).get("text") or "true"
+    text = _text(cli.resolved())
     scores, predictions = Scores(folder.scores(text), folder.manifest), Predictions(folder.predictions(text))
     cli.build(callbacks=[scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
@@ -195,6 +210,8 @@ def _mistakes_named(folder: RunFolder) -> Iterator[None]:
     """A checkpoint of another network is a user's mistake; the list of all its tensors helps nobody."""
     try:
         yield
+    except SystemExit as error:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from error
     except RuntimeError as error:
         if "loading state_dict" not in str(error):
             raise
