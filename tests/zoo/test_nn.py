@@ -62,8 +62,8 @@ def test_fusion_ignores_padding_and_heeds_text_and_place() -> None:
 
     def run(vision: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         seen = block.see(vision, size)
-        after, read = block.read(text, mask, seen, size)
-        return block.write(seen, size, read, mask), after
+        after, read = block.read(text, mask, seen)
+        return block.write(seen, read, mask), after
 
     out, after = run(vision, text)
     noisy = text.clone()
@@ -78,5 +78,5 @@ def test_fusion_ignores_padding_and_heeds_text_and_place() -> None:
 def test_fusion_leaves_text_alone_at_the_start() -> None:
     block = BidirectionalFusion(16, 24, heads=4)
     text, mask = torch.randn(1, 3, 24), torch.ones(1, 3, dtype=torch.bool)
-    after, _ = block.read(text, mask, block.see(torch.randn(1, 4, 16), (2, 2)), (2, 2))
+    after, _ = block.read(text, mask, block.see(torch.randn(1, 4, 16), (2, 2)))
     assert after.equal(text)

@@ -102,8 +102,8 @@ class BiPVL(SegModule):
             x = self.vision.stage(i + 1, x)
             size = x.shape[2:]
             seen = self._fusion(i).see(to_tokens(x), size)
-            hidden, read = self._read(i, hidden, mask, mask, seen, size)
-            x = to_map(self._fusion(i).write(seen, size, read, mask.view(len(image), -1)), size)
+            hidden, read = self._read(i, hidden, mask, mask, seen)
+            x = to_map(self._fusion(i).write(seen, read, mask.view(len(image), -1)), size)
             maps.append(x)
             seen_by_stage.append((seen, size))
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
@@ -121,9 +121,7 @@ class BiPVL(SegModule):
         index = torch.tensor([distinct.index(s) for s in strings], device=hidden.device)
         return hidden[index], mask[index]
 
-    def _read(
-        self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor, size: Sequence[int]
-    ) -> tuple[Tensor, Tensor]:
+    def _read(self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """The strings of a sample read its image together, then run on to the next fusion's layer.
 
         Args:
@@ -132,14 +130,13 @@ class BiPVL(SegModule):
             mask: [B * n, L], the real tokens.
             used: [B * n, L], the tokens that the fusion may attend to.
             seen: V' [B, N, d].
-            size: Grid of the image tokens.
 
         Returns:
             hidden after this stage's text layers, and T^ [B, n * L, d].
         """
         batch = len(seen)
         together = hidden.reshape(batch, -1, hidden.shape[-1])
-        together, read = self._fusion(stage).read(together, used.reshape(batch, -1), seen, size)
+        together, read = self._fusion(stage).read(together, used.reshape(batch, -1), seen)
         start, stop = (*self.layers, self.text.depth)[stage : stage + 2]
         return self.text.run_layers(together.view_as(hidden), mask, start, stop), read
 
@@ -220,8 +217,8 @@ class BiPVL(SegModule):
         hidden, mask = self._text_before_fusion([s for place in padded for s in place])
         used = torch.tensor([bool(s) for place in padded for s in place], device=mask.device)
         order = torch.tensor(list(rows), device=self.device)
-        for i, (stage_seen, size) in enumerate(seen):
-            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen[order], size)
+        for i, (stage_seen, _) in enumerate(seen):
+            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen[order])
         pooled = self.text.finish(hidden, mask).pooled.view(len(rows), fullest, MAX_CONCEPTS, -1)
         flat = torch.cat([pooled[i, : len(pairs)] for i, pairs in enumerate(rows.values())])
         back = torch.tensor([p for pairs in rows.values() for p in pairs], device=self.device).argsort()

@@ -52,6 +52,7 @@ class BidirectionalFusion(nn.Module):
 
     def __init__(self, vision_width: int, text_width: int, heads: int) -> None:
         super().__init__()
+        self.place = nn.Linear(vision_width, vision_width)
         self.text_in = nn.Linear(text_width, vision_width)
         self.text_norm, self.vision_norm = nn.LayerNorm(vision_width), nn.LayerNorm(vision_width)
         self.text_self, self.vision_self = Attention(vision_width, heads), Attention(vision_width, heads)
@@ -64,22 +65,20 @@ class BidirectionalFusion(nn.Module):
 
     def see(self, vision: Tensor, size: Sequence[int]) -> Tensor:
         """V' of image tokens [B, N, d] that lie on a grid of `size`."""
+        vision = vision + self.place(positions(size, vision.shape[-1], vision.device))
         normed = self.vision_norm(vision)
-        placed = normed + positions(size, vision.shape[-1], vision.device)
-        seen: Tensor = vision + self.vision_self(placed, placed, normed)
+        seen: Tensor = vision + self.vision_self(normed, normed, normed)
         return seen
 
-    def read(self, text: Tensor, mask: Tensor, seen: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def read(self, text: Tensor, mask: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Text [B, L, text width] attends to V': the text stream after it, and T^ [B, L, d]."""
         inner = self.text_in(text)
         normed = self.text_norm(inner)
         inner = inner + self.text_self(normed, normed, normed, mask)
-        placed = seen + positions(size, seen.shape[-1], seen.device)
-        read = inner + self.text_mlp(self.text_cross(self.text_query(inner), placed, seen))
+        read = inner + self.text_mlp(self.text_cross(self.text_query(inner), seen, seen))
         return text + self.text_out(read), read
 
-    def write(self, seen: Tensor, size: Sequence[int], read: Tensor, mask: Tensor) -> Tensor:
+    def write(self, seen: Tensor, read: Tensor, mask: Tensor) -> Tensor:
         """V' attends to T^: the fused image tokens V^ [B, N, d]."""
-        query = self.vision_query(seen) + positions(size, seen.shape[-1], seen.device)
-        written: Tensor = seen + self.vision_mlp(self.vision_cross(query, read, read, mask))
+        written: Tensor = seen + self.vision_mlp(self.vision_cross(self.vision_query(seen), read, read, mask))
         return written
