@@ -69,7 +69,7 @@ def test_unknown_names_are_refused() -> None:
 
 
 def test_hippocampus_batches(tmp_path: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 10)), patch=[16, 24, 24])
+    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 10)), patch=[16, 24, 24], batch_size=4)
     data.setup("fit")
     assert counts(data) == [7, 1, 2]
     batch = next(iter(data.train_dataloader()))

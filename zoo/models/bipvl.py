@@ -118,8 +118,9 @@ class BiPVL(SegModule):
         distinct = list(dict.fromkeys(strings))
         hidden, mask = self.text.embed(distinct, self.device)
         hidden = self.text.run_layers(hidden, mask, 0, self.layers[0])
+        # `index_select`, here and below: the backward of `hidden[index]` adds in any order on several threads.
         index = torch.tensor([distinct.index(s) for s in strings], device=hidden.device)
-        return hidden[index], mask[index]
+        return hidden.index_select(0, index), mask.index_select(0, index)
 
     def _read(self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """The strings of a sample read its image together, then run on to the next fusion's layer.
@@ -218,11 +219,11 @@ class BiPVL(SegModule):
         used = torch.tensor([bool(s) for place in padded for s in place], device=mask.device)
         order = torch.tensor(list(rows), device=self.device)
         for i, (stage_seen, _) in enumerate(seen):
-            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen[order])
+            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen.index_select(0, order))
         pooled = self.text.finish(hidden, mask).pooled.view(len(rows), fullest, MAX_CONCEPTS, -1)
         flat = torch.cat([pooled[i, : len(pairs)] for i, pairs in enumerate(rows.values())])
         back = torch.tensor([p for pairs in rows.values() for p in pairs], device=self.device).argsort()
-        return F.normalize(self.text_projection(flat[back]), dim=-1)
+        return F.normalize(self.text_projection(flat.index_select(0, back)), dim=-1)
 
     def _alignment(
         self, visual: Tensor, textual: Tensor, concepts: Sequence[Sequence[str]]
