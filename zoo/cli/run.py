@@ -15,6 +15,7 @@ import yaml
 from zoo.cli.arguments import Request, parse
 from zoo.cli.console import console, quiet
 from zoo.cli.folder import RunFolder, State, default_folder
+from zoo.cli.help import usage
 from zoo.config import Composed, Config, compose, config_hash
 from zoo.errors import CheckpointError, ConfigError
 
@@ -39,8 +40,6 @@ def main(verb: str, argv: list[str]) -> int:
     """
     request = parse(verb, argv)
     if request.help:
-        from zoo.cli.main import usage
-
         sys.stdout.write(usage())
         return 0
     # Ranks and workers are new processes: a folder `zoo` or `benchmarks` of the user's must not shadow ours there.
