@@ -107,7 +107,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_commands_of_distributions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     broken = EntryPoint("broken", "no_such_module:main", "zoo.commands")
     echo = EntryPoint("echo", "builtins:len", "zoo.commands")
-    monkeypatch.setattr(cli, "entry_points", lambda group: [broken, echo])
+    monkeypatch.setattr("zoo.cli.help.entry_points", lambda group: [broken, echo])
     assert cli.main(["echo", "a", "b"]) == 2, "its exit code is ours"
     assert "no_such_module" in failed(["broken"], capsys)
     assert cli.main(["--help"]) == 0, "a broken one breaks nothing else"
