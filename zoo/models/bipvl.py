@@ -105,10 +105,17 @@ class BiPVL(SegModule):
             hidden, read = self._read(i, hidden, mask, mask, seen)
             x = to_map(self._fusion(i).write(seen, read, mask.view(len(image), -1)), size)
             maps.append(x)
-            seen_by_stage.append((seen, size))
+            seen_by_stage.append(seen)
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
         deepest = to_tokens(x)
-        return {"logits": logits, "prompts": prompts, "seen": seen_by_stage, "deepest": deepest, "text": (hidden, mask)}
+        return {
+            "logits": logits,
+            "prompts": prompts,
+            "seen": seen_by_stage,
+            "deepest": deepest,
+            "grid": x.shape[2:],
+            "text": (hidden, mask),
+        }
 
     def _fusion(self, stage: int) -> BidirectionalFusion:
         return cast(BidirectionalFusion, self.fusions[stage])
@@ -146,7 +153,7 @@ class BiPVL(SegModule):
         losses = super().training_losses(batch, features)
         labels = self.facts.labels
         class_logits = self.class_map(features["deepest"])
-        losses["class_embedding"] = self._class_embedding_loss(class_logits, batch["label"], features["seen"][-1][1])
+        losses["class_embedding"] = self._class_embedding_loss(class_logits, batch["label"], features["grid"])
         embedded = self._visual_embeddings(class_logits, features["deepest"])
         present = masks_of(batch["label"], len(labels.names), labels.exclusive).flatten(2).any(-1)
         pairs = present.nonzero()
@@ -200,7 +207,7 @@ class BiPVL(SegModule):
         return F.normalize(self.visual_projection(pooled), dim=-1)
 
     def _concept_embeddings(
-        self, concepts: Sequence[Sequence[str]], samples: Sequence[int], seen: Sequence[tuple[Tensor, Sequence[int]]]
+        self, concepts: Sequence[Sequence[str]], samples: Sequence[int], seen: Sequence[Tensor]
     ) -> Tensor:
         """U [P, MAX_CONCEPTS, embedding] of the concepts of P pairs, each having read its image.
 
@@ -218,7 +225,7 @@ class BiPVL(SegModule):
         hidden, mask = self._text_before_fusion([s for place in padded for s in place])
         used = torch.tensor([bool(s) for place in padded for s in place], device=mask.device)
         order = torch.tensor(list(rows), device=self.device)
-        for i, (stage_seen, _) in enumerate(seen):
+        for i, stage_seen in enumerate(seen):
             hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen.index_select(0, order))
         pooled = self.text.finish(hidden, mask).pooled.view(len(rows), fullest, MAX_CONCEPTS, -1)
         flat = torch.cat([pooled[i, : len(pairs)] for i, pairs in enumerate(rows.values())])
