@@ -120,6 +120,23 @@ def _info_nce(cosine: Tensor, same: Tensor, hard_negatives: int) -> Tensor:
     return -(log_share.sum(dim=1) / same.sum(dim=1)).mean()
 
 
+def retrieval(pairs: Pairs) -> tuple[Tensor, Tensor] | None:
+    """How often an image finds its own text, and how often it would by chance.
+
+    Args:
+        pairs: P pairs.
+
+    Returns:
+        The share of visual embeddings whose most similar text is one of its own id, and the mean share
+        of such texts among the P; None where fewer than two distinct texts leave nothing to find.
+    """
+    if len(pairs.ids.unique()) < 2:
+        return None
+    nearest = (pairs.visual.detach() @ pairs.textual.detach().T).argmax(dim=1)
+    same = pairs.ids[:, None] == pairs.ids[None, :]
+    return (pairs.ids[nearest] == pairs.ids).float().mean(), same.float().mean()
+
+
 class LearnedWeights(nn.Module):
     """Sum of losses weighted by learned homoscedastic uncertainty: L / (2 e^s) + s / 2.
 

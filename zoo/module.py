@@ -24,6 +24,7 @@ from zoo.losses import SegmentationLoss, masks_of
 from zoo.metrics.pooled import PooledDice
 from zoo.metrics.rows import ScoreRow, score_case
 from zoo.text.encoders import TextEncoder
+from zoo.text.prompts import blank
 from zoo.types import Batch, DataFacts, Prediction, Text
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class SegModule(LightningModule, ABC):
         weight_decay: Of AdamW, for every parameter.
         warmup: Share of all steps with linearly rising rate; a cosine to zero follows.
         overlap: Of sliding windows, in [0, 1).
+        use_text: False is the ablation "text off": the same network, which reads empty strings only.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class SegModule(LightningModule, ABC):
         weight_decay: float = 1e-5,
         warmup: float = 0.05,
         overlap: float = 0.5,
+        use_text: bool = True,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -63,9 +66,11 @@ class SegModule(LightningModule, ABC):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.overlap = overlap
+        self.use_text = use_text
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
         self.val_dice = PooledDice(len(self.facts.labels.names))
         self._said_absent: set[str] = set()
+        self._watched: dict[str, Tensor] = {}
 
     @abstractmethod
     def encode(self, image: Tensor, text: Text) -> Features:
@@ -73,8 +78,12 @@ class SegModule(LightningModule, ABC):
 
     def forward(self, image: Tensor, text: Text) -> Tensor:
         """Logits [B, K, *S], always logits."""
-        logits: Tensor = self.encode(image, text)["logits"]
+        logits: Tensor = self.encode(image, self.readable(text))["logits"]
         return logits
+
+    def readable(self, text: Text) -> Text:
+        """The text as the network gets it: emptied where `use_text` is off."""
+        return text if self.use_text else blank(text)
 
     def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
         """The named loss terms of a batch; Dice and cross entropy unless a competitor has more."""
@@ -90,6 +99,10 @@ class SegModule(LightningModule, ABC):
             log.info("train/%s: no such term in a batch with fewer than two distinct texts (said once)", name)
         self._said_absent.add(name)
 
+    def watch(self, name: str, value: Tensor) -> None:
+        """Have `train/<name>` logged with this step's losses without training on it."""
+        self._watched[name] = value
+
     @property
     def params(self) -> int:
         """Parameters in all; a frozen text encoder counts although it is out of `parameters()`."""
@@ -103,7 +116,8 @@ class SegModule(LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step: encode, take the named losses, log each, return their combination."""
-        features = self.encode(batch["image"], text_of(batch))
+        self._watched.clear()
+        features = self.encode(batch["image"], self.readable(text_of(batch)))
         losses = self.training_losses(batch, features)
         total = self.combine(losses)
         if not torch.isfinite(total):
@@ -113,7 +127,7 @@ class SegModule(LightningModule, ABC):
                 "Lower `--model.lr`, or use `--trainer.precision 32`.",
             )
         size = len(batch["image"])
-        named = {"loss": total, **losses}
+        named = {"loss": total, **losses, **self._watched}
         self.log_dict(
             {f"train/{name}": term.detach() for name, term in named.items()},
             on_step=False,

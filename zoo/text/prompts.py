@@ -24,6 +24,12 @@ def clauses(report: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part) or ("",)
 
 
+def blank(text: Text) -> Text:
+    """The same number of prompts, concepts and reports, each of them empty."""
+    classes = tuple(ClassPrompt("", "", ("",) * len(prompt.concepts)) for prompt in text.classes)
+    return Text(classes, None if text.reports is None else ("",) * len(text.reports))
+
+
 def report_strings(text: Text, batch: int) -> list[str]:
     """One string a sample, for models that read a report.
 
