@@ -9,28 +9,40 @@ from monai.networks.blocks import UnetResBlock
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
 
+from zoo.errors import ConfigError
+from zoo.nn.convnext import ConvNeXt
+
 
 class StagedEncoder(nn.Module, ABC):
-    """A stem at stride 2 and stages that halve the grid each.
+    """A stem and stages that halve the grid each.
 
     Attributes:
         widths: Channels of the stem and of every stage.
+        stem_stride: Of the stem against the image.
     """
 
     widths: tuple[int, ...]
+    stem_stride: int = 2
 
     @property
     def stride(self) -> int:
         """Of the last stage against the image."""
-        return int(2 ** len(self.widths))
+        return int(self.stem_stride * 2 ** (len(self.widths) - 1))
 
     @abstractmethod
     def stem(self, image: Tensor) -> Tensor:
-        """[B, C, *S] -> [B, widths[0], *S/2]."""
+        """[B, C, *S] -> [B, widths[0], *S/stem_stride]."""
 
     @abstractmethod
     def stage(self, index: int, x: Tensor) -> Tensor:
         """Stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The maps of stem and stages, finest first; S is a multiple of `stride`."""
+        maps = [self.stem(image)]
+        for index in range(1, len(self.widths)):
+            maps.append(self.stage(index, maps[-1]))
+        return maps
 
 
 class ConvEncoder(StagedEncoder):
@@ -115,10 +127,59 @@ class SwinEncoder(StagedEncoder):
         return out
 
 
-def build_encoder(kind: str, spatial_dims: int, in_channels: int, width: int, stages: int) -> StagedEncoder:
-    """The encoder of a name: "conv" or "swin_v2"; the latter always has its four stages."""
-    if kind == "conv":
+class ConvNeXtEncoder(StagedEncoder):
+    """ConvNeXt-T of the LanGuideMedSeg family, 2D: stem at stride 4, depths 3, 3, 9, 3.
+
+    Liu et al., "A ConvNet for the 2020s" (CVPR 2022), in the implementation of transformers.
+
+    Args:
+        in_channels: Of the image; a gray image is repeated to three channels.
+        width: Channels of the stem (96 in ConvNeXt-T).
+        stages: Stages after the first (3 in ConvNeXt-T).
+        weights: A folder or a hub repository of a ConvNeXt; empty for random weights.
+    """
+
+    stem_stride = 4
+
+    def __init__(self, in_channels: int, width: int, stages: int, weights: str = "") -> None:
+        super().__init__()
+        self.widths = tuple(width * 2**i for i in range(stages + 1))
+        self.net = ConvNeXt(in_channels, self.widths, weights)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.net.stages[0](self.net.embeddings(self.net.colour(image)))
+        return out
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.net.stages[index](x)
+        return out
+
+
+def build_encoder(
+    kind: str, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str = ""
+) -> StagedEncoder:
+    """The encoder of a name.
+
+    Args:
+        kind: "conv" (any number of stages), "swin_v2" (4 stages) or "convnext" (2D, up to 3 stages).
+        spatial_dims: 2 or 3.
+        in_channels: Of the image.
+        width: Channels of the stem; doubled by every stage.
+        stages: Number of stages after the stem.
+        weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
+
+    Raises:
+        ConfigError: No such encoder in that dimension, with so many stages or with weights.
+    """
+    if kind == "conv" and not weights:
         return ConvEncoder(spatial_dims, in_channels, width, stages)
-    if kind == "swin_v2" and stages == 4:
+    if kind == "swin_v2" and stages == 4 and not weights:
         return SwinEncoder(spatial_dims, in_channels, width)
-    raise ValueError(f"No vision encoder '{kind}' of {stages} stages; there are conv (any) and swin_v2 (4).")
+    if kind == "convnext" and stages <= 3 and spatial_dims == 2:
+        return ConvNeXtEncoder(in_channels, width, stages, weights)
+    raise ConfigError(
+        f"No vision encoder '{kind}' in {spatial_dims}D with {stages} stages{' and weights' if weights else ''}.",
+        "There are conv (any number of stages), swin_v2 (4) and convnext (2D, up to 3; the only one with weights).",
+    )

@@ -10,10 +10,25 @@ The block of the authors' figure, whose formulas a secondary summary spells out:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from zoo.nn.grid import positions
+
+
+class Fused(NamedTuple):
+    """What a fusion gives.
+
+    Attributes:
+        text: The text stream [B, L, text width], for the next text layers.
+        vision: The image tokens [B, N, d], for the next vision stage.
+        seen: V' [B, N, d], which further strings may `read`; None where the block has no such tokens.
+    """
+
+    text: Tensor
+    vision: Tensor
+    seen: Tensor | None
 
 
 class Attention(nn.Module):
@@ -62,6 +77,19 @@ class BidirectionalFusion(nn.Module):
         self.text_out = nn.Linear(vision_width, text_width)
         nn.init.zeros_(self.text_out.weight)
         nn.init.zeros_(self.text_out.bias)
+
+    def forward(self, text: Tensor, mask: Tensor, vision: Tensor, size: Sequence[int]) -> Fused:
+        """Let text and image exchange what they know.
+
+        Args:
+            text: [B, L, text width].
+            mask: [B, L], True = a real token.
+            vision: [B, N, d].
+            size: Of the grid that the N image tokens lie on.
+        """
+        seen = self.see(vision, size)
+        text, read = self.read(text, mask, seen)
+        return Fused(text, self.write(seen, read, mask), seen)
 
     def see(self, vision: Tensor, size: Sequence[int]) -> Tensor:
         """V' of image tokens [B, N, d] that lie on a grid of `size`."""

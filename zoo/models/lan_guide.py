@@ -1,0 +1,71 @@
+"""LanGuideMedSeg ("Ariadne's Thread"): image tokens read the report at every stage of the decoder.
+
+Zhong et al., MICCAI 2023. The released code is GPL-3.0; this is written from a description of it.
+`docs/models/lan_guide.md` lays the two side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoo.module import Features, SegModule
+from zoo.nn.encoders import build_encoder
+from zoo.nn.grid import crop_to, pad_to_stride
+from zoo.nn.guide import GuidedDecoder
+from zoo.text.encoders import build_encoder as build_text_encoder
+from zoo.text.prompts import report_strings
+from zoo.types import Text
+
+
+class LanGuide(SegModule):
+    """A vision encoder, a text encoder, and decoder stages that let the one read the other.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze it; None keeps the encoder's own default.
+        vision: "convnext" (published, 2D), "swin_v2" or "conv".
+        vision_weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
+        width: Channels of the vision stem.
+        stages: Vision stages after the first map; each but the first map is guided.
+        head_width: Channels at full resolution.
+        heads: Heads of the cross-attention.
+        gain: Where the learned factor of the cross-attention starts.
+        norm: Of the decoder's convolutions: "batch" (published) or "instance".
+        tokens: None: reports of any length, padding masked. 24: the released code's fixed length.
+        **kwargs: See `SegModule`.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "cxr_bert",
+        freeze_text: bool | None = None,
+        vision: str = "convnext",
+        vision_weights: str = "",
+        width: int = 96,
+        stages: int = 3,
+        head_width: int = 24,
+        heads: int = 4,
+        gain: float = 1.421,
+        norm: str = "batch",
+        tokens: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        dims = self.facts.spatial_dims
+        self.text = build_text_encoder(encoder, freeze_text)
+        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
+        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
+
+    def encode(self, image: Tensor, text: Text) -> Features:
+        """Logits alone."""
+        read = self.text(report_strings(text, len(image)), self.device)
+        maps = self.vision(pad_to_stride(image, self.vision.stride))
+        feature = self.decoder(maps, self.decoder.project(read.tokens, read.mask))
+        return {"logits": crop_to(self.head(feature), image.shape[2:])}
