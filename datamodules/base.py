@@ -7,9 +7,10 @@ A set's own file says where its cases lie (`index`), how they are parted (`cut`)
 from __future__ import annotations
 
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
@@ -52,6 +53,7 @@ class SegDataModule(L.LightningDataModule):
         text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
         augment: Whether training batches are augmented.
+        train_share: Share of the train part to train on, its first cases; val and test stay whole.
     """
 
     name: str = ""
@@ -67,12 +69,16 @@ class SegDataModule(L.LightningDataModule):
         text: str = "true",
         seed: int = 0,
         augment: bool = True,
+        train_share: float = 1.0,
     ) -> None:
         super().__init__()
         self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
         self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
         self.about: Mapping[str, Any] = DATA.get(self.name).about
         self.protocol = self._protocol(protocol)
+        self.train_share = train_share
+        if not 0 < train_share <= 1:
+            raise ConfigError(f"--data.train_share {train_share} is no share.", "Give more than 0 and at most 1.")
         if text not in CONTROLS:
             raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {self.name}")
         self.text = text
@@ -194,6 +200,7 @@ class SegDataModule(L.LightningDataModule):
             DataError: A subject in two parts, naming it and its cases.
         """
         split = self.cut(list(self.cases.values()))
+        split = replace(split, train=split.train[: math.ceil(self.train_share * len(split.train))])
         self.check_leaks(split, self.cases.values())
         return split
 

@@ -160,3 +160,12 @@ def test_bad_sizes_are_refused() -> None:
         abdomen(shape=[48, 48])
     with pytest.raises(ConfigError, match="pixels"):
         chest(pixels=8)
+
+
+def test_a_share_of_train_leaves_val_and_test_whole() -> None:
+    whole, part = chest().split, chest(train_share=0.2).split
+    assert part.train == whole.train[:3]  # 2.4 of 12 cases, rounded up
+    assert (part.val, part.test) == (whole.val, whole.test)
+    assert part.hash != whole.hash
+    with pytest.raises(ConfigError, match="train_share 0"):
+        chest(train_share=0.0)
