@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from benchmarks import store
 from benchmarks.plan import Plan, Settings, load_plan, make_plan, store_plan
-from zoo.errors import ConfigError, ZooError
+from zoo.cli.main import exit_code
+from zoo.errors import ConfigError
 
 SECTIONS = ("trainer.", "data.", "model.")
 OWN = {"data.text": "the benchmark itself tests each text", "data.seed": "--seeds", "trainer.devices": "--devices"}
@@ -36,15 +37,12 @@ def main(argv: list[str] | None = None) -> int:
         0; 1 where a job failed; 2 where the command is wrong (one line on standard error); 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        known, further = _parser().parse_known_args(arguments)
-        return int(known.action(known, further))
-    except ZooError as error:
-        sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("zoo: interrupted; the same command goes on where this one stopped\n")
-        return 130
+    return exit_code(lambda: _dispatch(arguments))
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    known, further = _parser().parse_known_args(arguments)
+    return int(known.action(known, further))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seeds", type=_seeds, default=[0], help="the seeds, by comma (default: 0)")
     run.add_argument("--size", choices=("tiny", "published"), default="", help="default: what the trainer stands for")
     run.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
+    run.add_argument("--ladder", action="store_true", help="beside each model every rung of its ablation ladder")
+    run.add_argument(
+        "--rungs", type=_rungs, help="only these rungs of the ladders, by comma (with or without --ladder)"
+    )
     run.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
     run.add_argument("--devices", type=_count, help="processes a job")
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")
@@ -74,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _rungs(text: str) -> list[str]:
+    names = _names(text)
+    if not names:
+        raise argparse.ArgumentTypeError(f"'{text}' names no rung")
+    return names
 
 
 def _seeds(text: str) -> list[int]:
@@ -113,7 +122,15 @@ def overrides_from(arguments: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     settings = Settings(known.size, known.trainer, known.devices, overrides_from(further))
-    plan = make_plan(known.models, known.data, known.seeds, settings=settings, root=known.root, encoder=known.encoder)
+    plan = make_plan(
+        known.models,
+        known.data,
+        known.seeds,
+        settings=settings,
+        root=known.root,
+        encoder=known.encoder,
+        rungs=known.rungs or ([] if known.ladder else None),
+    )
     store_plan(known.out, plan)
     from benchmarks.runner import run_plan
 

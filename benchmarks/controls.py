@@ -24,7 +24,8 @@ from benchmarks.store import write_json
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.dataset import EvaluationSet
-from zoo.errors import DataError, ZooError
+from zoo.cli.main import exit_code
+from zoo.errors import DataError
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
 from zoo.types import Geometry
 
@@ -42,12 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path)
     known, further = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        write_controls(data_module(known.data, known.size, further), known.out)
-    except ZooError as error:
-        sys.stderr.write(f"zoo: error: {' '.join(str(error).split())}\n")
-        return 2
-    return 0
+    return exit_code(lambda: write_controls(data_module(known.data, known.size, further), known.out))
 
 
 def data_module(name: str, size: str, flags: Sequence[str] = ()) -> SegDataModule:

@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 
-from benchmarks.table import Block, Row, Table
+from benchmarks.rows import Row
+from benchmarks.table import Block, Table
 
-HEADS = ("Model", "Encoder", "Text", "n", "Seeds", "Dice", "Dice global", "HD95", "Missed", "Spurious")
+NAMES = ("Model", "Encoder", "Text")
+FIGURES = ("Dice global", "HD95", "Missed", "Spurious")
+DELTA = "Δ Dice"
 GAINS = ("Text gain", "Blank gain")
 
 
@@ -33,7 +36,10 @@ def to_json(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """One section a block: ranked rows with the best in bold, then unranked ones, then controls in italics."""
+    """One section a block: ranked rows with the best in bold, then unranked ones, then controls in italics.
+
+    What the rungs of the ladders change stands under their table.
+    """
     parts = []
     for block in table.blocks:
         heads = _heads(block)
@@ -42,8 +48,9 @@ def to_markdown(table: Table) -> str:
         for row in block.rows:
             cells = _cells(row, block, "**{}**".format, _pipe)
             lines.append(_line([f"*{cells[0]}*", *cells[1:]] if row.control else cells))
-        notes = [f"- {_pipe(row.label)}: {_pipe(row.reason)}" for row in block.rows if row.reason]
-        parts.append("\n".join(lines + (["", "Notes:", "", *notes] if notes else [])))
+        for title, notes in (("Rungs", _legends(block)), ("Notes", _reasons(block))):
+            lines += ["", f"{title}:", "", *(f"- {_pipe(note)}" for note in notes)] if notes else []
+        parts.append("\n".join(lines))
     parts.append("\n".join(f"- {note}" for note in table.footnotes))
     return "\n\n".join(parts) + "\n"
 
@@ -67,14 +74,14 @@ def _latex_block(block: Block) -> str:
         r"\toprule",
         " & ".join(map(_tex, heads)) + r" \\",
     ]
-    for rows in (block.ranked, block.unranked, block.controls):
+    for rows in block.parts:
         lines += [r"\midrule"] if rows else []
         for row in rows:
             cells = _cells(row, block, r"\textbf{{{}}}".format, _tex)
             cells[0] = rf"\emph{{{cells[0]}}}" if row.control else cells[0]
             lines.append(" & ".join(cells) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [f"{_tex(row.label)}: {_tex(row.reason)}." for row in block.rows if row.reason]
+    notes = [f"{_tex(note)}." for note in (*_legends(block), *_reasons(block))]
     lines += [rf"\par\footnotesize {' '.join(notes)}"] if notes else []
     return "\n".join([*lines, r"\end{table}"])
 
@@ -84,10 +91,20 @@ def _latex_notes(table: Table) -> str:
 
 
 def _heads(block: Block) -> list[str]:
-    """The heads of a block's columns; text gain only where a model reads text."""
+    """The heads of a block's columns; text gain only where a model reads text, the delta only beside rungs."""
     unit = f" ({block.unit})" if block.unit else ""
+    figures = [f"{head}{unit}" if head == "HD95" else head for head in FIGURES]
+    delta = [DELTA] if block.ladders else []
     gains = GAINS if block.track != "none" else ()
-    return [f"{head}{unit}" if head == "HD95" else head for head in HEADS] + [*gains, "Params (M)"]
+    return [*NAMES, "n", "Seeds", "Dice", *delta, *figures, *gains, "Params (M)"]
+
+
+def _legends(block: Block) -> list[str]:
+    return [f"{row.label}: {row.legend}" for row in block.rows if row.rung]
+
+
+def _reasons(block: Block) -> list[str]:
+    return [f"{row.label}: {row.reason}" for row in block.rows if row.reason]
 
 
 def _cells(row: Row, block: Block, strong: Callable[[str], str], escape: Callable[[str], str]) -> list[str]:
@@ -100,8 +117,9 @@ def _cells(row: Row, block: Block, strong: Callable[[str], str], escape: Callabl
         nearest = [r.hd95 for r in block.ranked if r.hd95 is not None]
         hd95 = strong(hd95) if nearest and block.unit and row.hd95 == min(nearest) else hd95
     cells = [escape(row.label), escape(row.encoder), escape(row.text_track)]
-    cells += [_whole(row.n), _seeds(row), dice, _fixed(row.dice_global, 3), hd95]
-    cells += [_short(row.missed), _short(row.spurious)]
+    cells += [_whole(row.n), _seeds(row), dice]
+    cells += [_spread(row.delta_dice, row.delta_dice_std, 3, "+")] if block.ladders else []
+    cells += [_fixed(row.dice_global, 3), hd95, _short(row.missed), _short(row.spurious)]
     if block.track != "none":
         cells += [_fixed(row.text_gain, 3, "+"), _fixed(row.text_gain_blank, 3, "+")]
     return [*cells, _fixed(None if row.params is None else row.params / 1e6, 2)]
@@ -114,8 +132,8 @@ def _seeds(row: Row) -> str:
     return str(row.seeds) if row.seeds == row.seeds_planned else f"{row.seeds}/{row.seeds_planned}"
 
 
-def _spread(mean: float | None, deviation: float | None, digits: int) -> str:
-    return _fixed(mean, digits) + (f" ± {deviation:.{digits}f}" if deviation is not None else "")
+def _spread(mean: float | None, deviation: float | None, digits: int, sign: str = "") -> str:
+    return _fixed(mean, digits, sign) + (f" ± {deviation:.{digits}f}" if deviation is not None else "")
 
 
 def _fixed(value: float | None, digits: int, sign: str = "") -> str:
@@ -149,6 +167,7 @@ _TEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "Δ": r"$\Delta$",  # pdflatex has no glyph for it in text
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 

@@ -1,8 +1,8 @@
 """The plan of a comparison: an immutable list of jobs, stored as `plan.json` in the folder of the benchmark.
 
-A plan is models x data sets x seeds under one size, one trainer and one set of overrides. The same
-command finds the same plan again; another one may add jobs, but only under the same settings,
-because rows of differing size or budget do not stand in one table.
+A plan is models x data sets x seeds, and where asked for the rungs of each model's ladder, under one
+size, one trainer and one set of overrides. The same command finds the same plan again; another one may
+add jobs, but only under the same settings, because rows of differing size or budget do not stand in one table.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from benchmarks.ladder import FULL, Rung, rungs_of
 from benchmarks.store import read_json, write_json
 from zoo.config import compose
 from zoo.errors import ConfigError, RunError, ZooError
@@ -53,6 +55,9 @@ class Job:
         encoder: Name of the text encoder, empty for a text-free model.
         track: The text track: "none" for a text-free model, else that of the data set's card.
         settings: What it shares with the other jobs.
+        rung: Name of the ablation, empty for the full method.
+        changes: (argument, value) pairs of the model's class that the rung changes.
+        about: What the rung is, in words, as its ladder said when it was planned.
     """
 
     model: str
@@ -62,11 +67,15 @@ class Job:
     encoder: str = ""
     track: str = "none"
     settings: Settings = Settings()
+    rung: str = ""
+    changes: tuple[tuple[str, str], ...] = ()
+    about: str = ""
 
     @property
     def id(self) -> str:
-        """The job's folder: `<data>-<model>-<size>[-<encoder>]-s<seed>`."""
-        return "-".join(filter(None, [self.data, self.model, self.settings.size, self.encoder, f"s{self.seed}"]))
+        """The job's folder: `<data>-<model>-<size>[-<encoder>][+<rung>]-s<seed>`."""
+        method = "-".join(filter(None, [self.data, self.model, self.settings.size, self.encoder]))
+        return f"{method}{f'+{self.rung}' if self.rung else ''}-s{self.seed}"
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -80,8 +89,10 @@ class Job:
         flags += ["--trainer", shared.trainer] if shared.trainer else []
         flags += ["--trainer.devices", str(shared.devices)] if shared.devices is not None else []
         flags += ["--data.root", self.root] if self.root else []
-        flags += ["--model.encoder", self.encoder] if self.encoder else []
-        return flags + [f"--{key}={value}" for key, value in shared.overrides]
+        changed = dict(self.changes)
+        flags += ["--model.encoder", self.encoder] if self.encoder and "encoder" not in changed else []
+        flags += [f"--{key}={value}" for key, value in shared.overrides]
+        return flags + [f"--model.{key}={value}" for key, value in self.changes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,9 @@ def make_plan(
     settings: Settings,
     root: str = "",
     encoder: str = "",
+    rungs: Sequence[str] | None = None,
 ) -> Plan:
-    """All combinations, ordered by data set, model and seed as they were named.
+    """All combinations, ordered by data set, model, rung and seed as they were named, the full method first.
 
     Args:
         models: Names of models.
@@ -118,10 +130,12 @@ def make_plan(
         settings: What all jobs share.
         root: Folder of the one data set that is not embedded.
         encoder: Text encoder for the models that read text; empty for each card's own.
+        rungs: Rungs of the models' ladders beside the full methods; empty for all rungs, None for no ladder.
 
     Raises:
         ConfigError: A name is unknown (all of them are named at once), a card is broken, nothing is
-            to be done, or one root is given for several data sets.
+            to be done, one root is given for several data sets, a model has no ladder, or an override
+            sets what a rung changes.
     """
     cards = _cards(models, data)
     if not (models and data and seeds):
@@ -132,6 +146,8 @@ def make_plan(
             f"One --data.root for several data sets ({', '.join(on_disk)}).",
             "Set ZOO_DATA to the folder whose sub-folders are their roots instead.",
         )
+    ladders = {} if rungs is None else rungs_of((cards["model", model] for model in models), rungs)
+    _refuse_overridden(ladders, settings)
     jobs = {}
     for name in data:
         for model in models:
@@ -139,7 +155,7 @@ def make_plan(
             composed = compose(model, name, size=settings.size or None, preset=settings.trainer or None)
             own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
             track = str(cards["data", name].about.get("track", "none"))
-            for seed in seeds:
+            for rung, seed in product((FULL, *ladders.get(model, ())), seeds):
                 job = Job(
                     model=model,
                     data=name,
@@ -148,9 +164,28 @@ def make_plan(
                     encoder=(encoder or own) if uses_text(card) else "",
                     track=track if uses_text(card) else "none",
                     settings=replace(settings, size=composed.size),
+                    rung=rung.name,
+                    changes=rung.changes,
+                    about=rung.about,
                 )
                 jobs[job.id] = job
     return Plan(tuple(jobs.values()))
+
+
+def _refuse_overridden(ladders: Mapping[str, Sequence[Rung]], settings: Settings) -> None:
+    """An override goes to every job: the full method would have a rung's change, or the rung not."""
+    keys = {
+        key.removeprefix("model.").removeprefix("init_args.")
+        for key, _ in settings.overrides
+        if key.startswith("model.")
+    }
+    for model, rungs in ladders.items():
+        for rung in rungs:
+            for key in sorted(keys & dict(rung.changes).keys()):
+                raise ConfigError(
+                    f"--model.{key} is what the rung {rung.name} of {model} changes.",
+                    "Leave it out, or choose other rungs with --rungs.",
+                )
 
 
 def uses_text(card: Card) -> bool:
@@ -182,7 +217,8 @@ def store_plan(folder: Path, plan: Plan) -> Plan:
     """Adds a plan to the one in a folder and returns the whole; what is stored already never changes.
 
     Raises:
-        RunError: The stored plan has other settings, or another root for one of the data sets.
+        RunError: The stored plan has other settings, another root for one of the data sets, or another rung
+            of the same name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".plan.lock"):
@@ -211,7 +247,13 @@ def _differences(stored: Sequence[Job], added: Sequence[Job]) -> list[str]:
     lines = [f"{key}: {_show(old[key])}, not {_show(new[key])}" for key in old if old[key] != new[key]]
     roots = {job.data: job.root for job in stored}
     moved = {job.data: job.root for job in added if roots.get(job.data, job.root) != job.root}
-    return lines + [f"data.root of {name}: {_show(roots[name])}, not {_show(root)}" for name, root in moved.items()]
+    lines += [f"data.root of {name}: {_show(roots[name])}, not {_show(root)}" for name, root in moved.items()]
+    rungs = {(job.model, job.rung): job.changes for job in stored}
+    for (model, rung), changes in {(job.model, job.rung): job.changes for job in added}.items():
+        before = rungs.get((model, rung), changes)
+        if before != changes:
+            lines.append(f"rung {rung} of {model}: {_show(dict(before))}, not {_show(dict(changes))}")
+    return lines
 
 
 def _show(value: object) -> str:
@@ -219,10 +261,14 @@ def _show(value: object) -> str:
 
 
 def _job(entry: Mapping[str, Any]) -> Job:
-    fields = {key: value for key, value in entry.items() if key not in {"id", "settings"}}
+    fields = {key: value for key, value in entry.items() if key not in {"id", "settings", "changes"}}
     settings = dict(entry["settings"])
-    settings["overrides"] = tuple((key, value) for key, value in settings["overrides"])
-    return Job(**fields, settings=Settings(**settings))
+    settings["overrides"] = _pairs(settings["overrides"])
+    return Job(**fields, settings=Settings(**settings), changes=_pairs(entry.get("changes", ())))
+
+
+def _pairs(entries: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value) for key, value in entries)
 
 
 def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], Card]:

@@ -18,7 +18,8 @@ from zoo.metrics.rows import METRIC_VERSION, write_rows
 
 def main() -> int:
     verb, *rest = sys.argv[1:]
-    flags = dict(zip(rest[::2], rest[1::2], strict=True))
+    pairs = [word for words in rest for word in words.split("=")]
+    flags = dict(zip(pairs[::2], pairs[1::2], strict=True))
     out, model, text = Path(flags["--out"]), flags["--model"], flags.get("--data.text", "true")
     with Path(os.environ["FAKE_CALLS"]).open("a", encoding="utf-8") as calls:
         calls.write(f"{out.name} {verb} {text} {os.getpid()}\n")
@@ -30,7 +31,8 @@ def main() -> int:
     if verb == "fit":
         fit(out, flags)
     else:
-        dice = {"true": 0.8, "shuffled": 0.5, "blank": 0.4}[text] + 0.01 * int(flags["--seed"])
+        reads = flags.get("--model.use_text") != "false"
+        dice = ({"true": 0.8, "shuffled": 0.5, "blank": 0.4}[text] if reads else 0.6) + 0.01 * int(flags["--seed"])
         folder = "test" if text == "true" else f"test-{text}"
         (out / folder).mkdir(exist_ok=True)
         write_rows(out / folder / "cases.csv", [row("a", "x", dice), row("b", "x", dice)])

@@ -49,6 +49,12 @@ def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any)
     return Job(model=model, seed=seed, track=track, settings=settings, **facts)
 
 
+def rung(name: str, seed: int = 0, **changes: Any) -> Job:
+    """A rung of bipvl, which reads text."""
+    facts = {"about": f"without {name[3:]}", "changes": (("use_text", "false"),), **changes}
+    return job("bipvl", seed, "class", rung=name, **facts)
+
+
 def result(one: Job, *dices: Sequence[float], **facts: Any) -> Result:
     """A finished job; one list of Dice values, one a case, for each of its tests."""
     tests = {

@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.formats import FORMATS, to_csv, to_json, to_latex, to_markdown
 from benchmarks.results import Control, Result
-from benchmarks.table import Block, Row, Table, make_table
+from benchmarks.rows import Row
+from benchmarks.table import Block, Table, make_table
 from tests.benchmarks.samples import job, result, row
 from zoo.metrics.summary import summarise
 

@@ -21,8 +21,13 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 0, 2 where the user can mend what is wrong (one line on standard error), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: _dispatch(arguments))
+
+
+def exit_code(command: Callable[[], int | None]) -> int:
+    """Runs a command; what the user can mend becomes one line and 2, Ctrl-C 130. Plug-ins may use it, too."""
     try:
-        return _dispatch(arguments)
+        return command() or 0
     except ZooError as error:
         sys.stderr.write(f"zoo: error: {one_line(error)}\n")
         return 2

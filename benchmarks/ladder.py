@@ -1,0 +1,146 @@
+"""The ablation ladder of a model: `configs/ablation/<model>.yaml`, read without torch.
+
+A rung is the full method with some arguments of its class changed:
+
+    about: what the ladder asks
+    rungs:
+      no_text: {about: reads empty strings, model: {use_text: false}}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError
+from zoo.registry import CONFIGS, read_yaml
+from zoo.types import Card
+
+LADDERS = CONFIGS / "ablation"
+"""The folder of the ladders."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_PLAIN = (str, int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One change to a full method.
+
+    Attributes:
+        name: In snake_case; empty for the full method itself.
+        about: What is other than in the full method, in one line.
+        changes: (argument, value) pairs of the model's class as the command line takes them, sorted.
+    """
+
+    name: str = ""
+    about: str = ""
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+FULL = Rung()
+
+
+def rungs_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Rung, ...]]:
+    """The rungs of each model's ladder, in the file's order.
+
+    Args:
+        models: Cards of the models.
+        names: The rungs that are wanted, each of at least one of the ladders; empty for all.
+
+    Raises:
+        ConfigError: A model has no ladder or a broken one, or a wanted rung is in none of them.
+    """
+    ladders, mistakes = {}, []
+    for card in models:
+        path = ladder_path(card)
+        if path is None:
+            mistakes.append(f"The model '{card.name}' has no ladder.")
+        else:
+            ladders[card.name] = read_ladder(path)
+    if mistakes:
+        known = ", ".join(sorted(path.stem for path in LADDERS.glob("*.yaml"))) or "none"
+        fix = "Run it without --ladder into the same --out, or write configs/ablation/<model>.yaml."
+        raise ConfigError(" ".join(mistakes), f"Ladders there are: {known}. {fix}")
+    _refuse_unknown(names, ladders)
+    return {model: tuple(r for r in rungs if not names or r.name in names) for model, rungs in ladders.items()}
+
+
+def ladder_path(card: Card) -> Path | None:
+    """The file of a model's ladder, None where it has none; a plug-in that has a name of ours has none here."""
+    path = LADDERS / f"{card.name}.yaml"
+    return path if card.origin == "zoo" and path.is_file() else None
+
+
+def read_ladder(path: Path) -> tuple[Rung, ...]:
+    """The rungs in a file, in its order.
+
+    Raises:
+        ConfigError: The file is no ladder; the message names the file, the rung and the mistake.
+    """
+    content = read_yaml(path)
+    _only(content, {"about", "rungs"}, str(path), "A ladder has `about` and `rungs`.")
+    entries = content.get("rungs")
+    if not isinstance(entries, Mapping) or not entries:
+        raise ConfigError(f"{path}: no rungs.", "Write `rungs:` and under it `name: {about: ..., model: {...}}`.")
+    rungs: list[Rung] = []
+    for name, entry in entries.items():
+        rung = _rung(path, name, entry)
+        twin = next((other.name for other in rungs if other.changes == rung.changes), None)
+        if twin:
+            raise ConfigError(f"{path}: rungs {twin} and {rung.name} change the same.", "Remove one of them.")
+        rungs.append(rung)
+    return tuple(rungs)
+
+
+def _rung(path: Path, name: object, entry: object) -> Rung:
+    where = f"{path}: rung '{name}'"
+    if not isinstance(name, str) or not _NAME.fullmatch(name):  # it becomes a part of a folder's name
+        raise ConfigError(f"{where}: not a name in snake_case.", "Write it like no_text.")
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"{where}: a mapping is expected.", "Write {about: ..., model: {...}}.")
+    _only(entry, {"about", "model"}, where, "A rung has `about` and `model`.")
+    about, changes = entry.get("about"), entry.get("model")
+    if not isinstance(about, str) or not about.strip():
+        raise ConfigError(f"{where}: no `about`.", "Say in one line what it changes; tables print it.")
+    if not isinstance(changes, Mapping) or not changes:
+        raise ConfigError(f"{where} changes nothing.", "Write `model: {argument: value}`.")
+    pairs = sorted((_argument(where, key), _value(where, key, value)) for key, value in changes.items())
+    return Rung(name, " ".join(about.split()), tuple(pairs))
+
+
+def _only(mapping: Mapping[Any, Any], known: set[str], where: str, fix: str) -> None:
+    unknown = sorted(str(key) for key in mapping.keys() - known)
+    if unknown:
+        raise ConfigError(f"{where}: unknown keys {', '.join(unknown)}.", fix)
+
+
+def _argument(where: str, key: object) -> str:
+    if not isinstance(key, str) or not key.isidentifier():
+        raise ConfigError(f"{where}: '{key}' is no argument of a model.", "Write `argument: value` pairs, not nested.")
+    return key
+
+
+def _value(where: str, key: object, value: object) -> str:
+    """A value as it stands on a command line."""
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, _PLAIN) for item in items):
+        raise ConfigError(
+            f"{where}: the value of {key} is not plain.", "Write a text, a number, true, false or a list."
+        )
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _refuse_unknown(names: Sequence[str], ladders: Mapping[str, Sequence[Rung]]) -> None:
+    known = sorted({rung.name for rungs in ladders.values() for rung in rungs})
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        near = list(dict.fromkeys(n for name in unknown for n in get_close_matches(name, known, n=1, cutoff=0.5)))
+        hint = f"Did you mean {' and '.join(near)}? " if near else ""
+        lists = "; ".join(f"{model}: {', '.join(rung.name for rung in rungs)}" for model, rungs in ladders.items())
+        raise ConfigError(f"Unknown rung {', '.join(unknown)}.", f"{hint}The rungs of {lists}.")
