@@ -1,4 +1,4 @@
-"""BiPVL-Seg where there is nothing to contrast: the log says so, and no parameter drops out of the loss."""
+"""BiPVL-Seg where there is nothing to contrast, where layers are run twice, and where it cannot be built."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.zoo.text_folders import write_clip
+from zoo.errors import ConfigError
 from zoo.models.bipvl import BiPVL
 from zoo.module import text_of
 from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace
@@ -57,3 +58,18 @@ def test_every_parameter_of_a_trained_clip_has_a_part_without_foreground(tmp_pat
     model = module(encoder=str(write_clip(tmp_path / "clip")), freeze_text=False)
     model.combine(losses(model, batch("Left zone.", "Right zone.", value=0))).backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
+@pytest.mark.parametrize("variant", ["paper", "release"])
+def test_recomputing_text_layers_changes_no_gradient(variant: str) -> None:
+    plain, frugal = (module(variant=variant, checkpoint=on).train() for on in (False, True))
+    for model in (plain, frugal):
+        model.combine(losses(model, batch("Left zone.", "Right zone."))).backward()
+    for (name, p), q in zip(plain.named_parameters(), frugal.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, msg=name)
+
+
+@pytest.mark.parametrize("changes", [{"variant": "draft"}, {"align_local": -1.0}])
+def test_what_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=str(next(iter(changes.values())))):
+        module(**changes)

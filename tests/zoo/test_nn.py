@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from zoo.errors import ConfigError
 from zoo.nn.decoder import UDecoder
 from zoo.nn.encoders import build_encoder
 from zoo.nn.fusion import BidirectionalFusion
@@ -48,7 +49,7 @@ def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
 
 
 def test_unknown_encoder_is_refused() -> None:
-    with pytest.raises(ValueError, match="swin_v2"):
+    with pytest.raises(ConfigError, match="swin_v2"):
         build_encoder("swin_v2", 2, 1, 12, 3)
 
 

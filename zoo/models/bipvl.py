@@ -7,24 +7,33 @@ released code; the paper's body was not. `docs/models/bipvl.md` lays the three b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.losses import LearnedWeights, Pairs, contrast, gather_pairs, masks_of, text_ids
+from zoo.errors import ConfigError
+from zoo.losses import LearnedWeights, Pairs, contrast, gather_pairs, masks_of, retrieval, text_ids
 from zoo.module import Features, SegModule
+from zoo.nn.alignment import (
+    MAX_CONCEPTS,
+    ConceptTable,
+    class_embedding_loss,
+    coarse_label,
+    concepts_of,
+    mean_concept,
+    pool_under,
+)
 from zoo.nn.decoder import UDecoder
 from zoo.nn.encoders import build_encoder
-from zoo.nn.fusion import BidirectionalFusion
+from zoo.nn.fusion import BidirectionalFusion, Fused
 from zoo.nn.grid import crop_to, pad_to_stride, to_map, to_tokens
+from zoo.nn.two_way import TwoWayFusion
 from zoo.text.encoders import build_encoder as build_text_encoder
 from zoo.text.prompts import class_prompts
-from zoo.types import Batch, ClassPrompt, Text
-
-MAX_CONCEPTS = 6
-"""A class's name and five attributes; of a report, the class's name and five clauses."""
+from zoo.types import Batch, Text
 
 GROUPS = {
     "segmentation": ("dice", "cross_entropy"),
@@ -33,6 +42,8 @@ GROUPS = {
 }
 """The three losses that get a learned weight each [released code]."""
 
+FUSIONS = {"paper": BidirectionalFusion, "release": TwoWayFusion}
+
 
 class BiPVL(SegModule):
     """Text and image encoders that run in lock step and exchange what they know after every stage.
@@ -40,6 +51,10 @@ class BiPVL(SegModule):
     The class sentences talk to the image (abstract, figure). The concept sentences only train: they
     read the image through the same blocks and are contrasted with the visual embedding of their
     class, so nothing but class sentences is needed to predict.
+
+    The variant "release" is the network of the released code: its two-way blocks, skips taken before
+    the fusion, the last fusion dropped, concepts that never see the image. Its fusion is trained and
+    its losses are those of this file, because the released ones have known mistakes.
 
     Args:
         facts: See `SegModule`.
@@ -53,7 +68,19 @@ class BiPVL(SegModule):
         embedding: Width of the space in which image and text are contrasted (128 in the release).
         temperature: Of the contrast (0.2 in the release).
         hard_negatives: Negatives that the local contrast keeps (3 in the release).
+        variant: "paper" (the authors' figure) or "release" (their code).
+        fusion: False is an ablation: no exchange, the image alone reaches the logits.
+        freeze_fusion: True is an ablation: the fusion keeps its random weights, as the released code
+            leaves them out of the optimiser.
+        align_global: Weight of the global alignment; 0: logged, not trained. So for the next two.
+        align_local: Weight of the local alignment.
+        class_embedding: Weight of the class-embedding loss.
+        checkpoint: Compute text layers again in the backward pass, for memory. None: with "swin_v2",
+            whose stages do so too.
         **kwargs: See `SegModule`.
+
+    Raises:
+        ConfigError: An unknown variant or a negative weight.
     """
 
     def __init__(
@@ -69,17 +96,37 @@ class BiPVL(SegModule):
         embedding: int = 128,
         temperature: float = 0.2,
         hard_negatives: int = 3,
+        variant: str = "paper",
+        fusion: bool = True,
+        freeze_fusion: bool = False,
+        align_global: float = 1.0,
+        align_local: float = 1.0,
+        class_embedding: float = 1.0,
+        checkpoint: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
+        self.term_weights = {
+            "align_global": align_global,
+            "align_local": align_local,
+            "class_embedding": class_embedding,
+        }
+        if variant not in FUSIONS or min(self.term_weights.values()) < 0:
+            raise ConfigError(
+                f"No BiPVL of variant {variant!r} with the loss weights {self.term_weights}.",
+                f"Variants are {[*FUSIONS]}; a weight is 0 or more.",
+            )
         labels, dims = self.facts.labels, self.facts.spatial_dims
         self.temperature = temperature
         self.hard_negatives = hard_negatives
+        self.released = variant == "release"
         self.text = build_text_encoder(encoder, freeze_text)
+        self.text.checkpoint = vision == "swin_v2" if checkpoint is None else checkpoint
         self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages)
-        self.fusions = nn.ModuleList(
-            BidirectionalFusion(channels, self.text.width, heads) for channels in self.vision.widths[1:]
-        )
+        fused_widths = self.vision.widths[1:] if fusion else ()
+        self.fusions = nn.ModuleList(FUSIONS[variant](channels, self.text.width, heads) for channels in fused_widths)
+        if freeze_fusion:
+            self._freeze_fusions()
         # Half of the text layers run before the first fusion, the rest evenly between the fusions:
         # of 12 layers with four stages 6, 8, 10 and 12, as in the release.
         self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
@@ -90,174 +137,133 @@ class BiPVL(SegModule):
         self.text_projection = nn.Linear(self.text.width, embedding)
         self.weights = LearnedWeights(tuple(GROUPS))
 
+    def _freeze_fusions(self) -> None:
+        for fusion in self.fusions:
+            if isinstance(fusion, BidirectionalFusion):
+                fusion.text_out.reset_parameters()  # it starts at zero, and would never let the image through
+        self.fusions.requires_grad_(False)
+
     def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits, and what the alignment needs: V' of every stage and the deepest map."""
+        """Logits, and what the losses need: V' of every stage, the deepest map, what the last fusion gave."""
         prompts = class_prompts(text, len(image))
-        sentences = [prompt.sentence for sample in prompts for prompt in sample]
-        hidden, mask = self._text_before_fusion(sentences)
         padded = pad_to_stride(image, self.vision.stride)
         x = self.vision.stem(padded)
-        maps, seen_by_stage = [x], []
-        for i in range(len(self.fusions)):
-            x = self.vision.stage(i + 1, x)
-            size = x.shape[2:]
-            seen = self._fusion(i).see(to_tokens(x), size)
-            hidden, read = self._read(i, hidden, mask, mask, seen)
-            x = to_map(self._fusion(i).write(seen, read, mask.view(len(image), -1)), size)
-            maps.append(x)
-            seen_by_stage.append(seen)
+        maps, seen, unused = [self._skip(x)], [], []
+        if self.fusions:
+            hidden, mask = self._before_fusion([prompt.sentence for prompt in chain(*prompts)])
+        for i in range(len(self.layers)):
+            x = fused = self.vision.stage(i + 1, x)
+            last = i + 1 == len(self.layers)
+            # The release drops what its last fusion gives: only the loss needs it, to hold the parameters.
+            if self.fusions and not (last and self.released and not torch.is_grad_enabled()):
+                hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
+                together = hidden.reshape(len(image), -1, hidden.shape[-1]), mask.view(len(image), -1)
+                out: Fused = self.fusions[i](*together, to_tokens(x), x.shape[2:])
+                hidden, fused = out.text.view_as(hidden), to_map(out.vision, x.shape[2:])
+                seen += [] if out.seen is None else [out.seen]
+                unused = [out.text, out.vision]
+            maps.append(self._skip(x if self.released else fused))
+            x = fused
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
-        deepest = to_tokens(x)
+        deepest = to_tokens(maps[-1])
         return {
             "logits": logits,
             "prompts": prompts,
-            "seen": seen_by_stage,
+            "seen": seen,
             "deepest": deepest,
             "grid": x.shape[2:],
-            "text": (hidden, mask),
+            "unused": unused,
         }
 
-    def _fusion(self, stage: int) -> BidirectionalFusion:
-        return cast(BidirectionalFusion, self.fusions[stage])
+    def _skip(self, x: Tensor) -> Tensor:
+        """A map as the decoder gets it: normed over channels, without parameters, in the released code."""
+        return to_map(F.layer_norm(to_tokens(x), x.shape[1:2]), x.shape[2:]) if self.released else x
 
-    def _text_before_fusion(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Hidden states [len(strings), L, D] before the first fusion; a string is encoded once."""
-        distinct = list(dict.fromkeys(strings))
-        hidden, mask = self.text.embed(distinct, self.device)
-        hidden = self.text.run_layers(hidden, mask, 0, self.layers[0])
-        # `index_select`, here and below: the backward of `hidden[index]` adds in any order on several threads.
-        index = torch.tensor([distinct.index(s) for s in strings], device=hidden.device)
-        return hidden.index_select(0, index), mask.index_select(0, index)
-
-    def _read(self, stage: int, hidden: Tensor, mask: Tensor, used: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """The strings of a sample read its image together, then run on to the next fusion's layer.
-
-        Args:
-            stage: Index of the fusion.
-            hidden: [B * n, L, D], n strings a sample.
-            mask: [B * n, L], the real tokens.
-            used: [B * n, L], the tokens that the fusion may attend to.
-            seen: V' [B, N, d].
-
-        Returns:
-            hidden after this stage's text layers, and T^ [B, n * L, d].
-        """
-        batch = len(seen)
-        together = hidden.reshape(batch, -1, hidden.shape[-1])
-        together, read = self._fusion(stage).read(together, used.reshape(batch, -1), seen)
-        start, stop = (*self.layers, self.text.depth)[stage : stage + 2]
-        return self.text.run_layers(together.view_as(hidden), mask, start, stop), read
+    def _before_fusion(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Hidden states [len(strings), L, D] and mask before the first fusion."""
+        return self.text.embed_and_run(strings, self.layers[0], self.device)
 
     def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
         """Dice, cross entropy, class embedding, global and local alignment."""
         losses = super().training_losses(batch, features)
-        labels = self.facts.labels
-        class_logits = self.class_map(features["deepest"])
-        losses["class_embedding"] = self._class_embedding_loss(class_logits, batch["label"], features["grid"])
-        embedded = self._visual_embeddings(class_logits, features["deepest"])
-        present = masks_of(batch["label"], len(labels.names), labels.exclusive).flatten(2).any(-1)
-        pairs = present.nonzero()
-        concepts = [_concepts(features["prompts"][b][c]) for b, c in pairs.tolist()]
-        visual = embedded[pairs[:, 0], pairs[:, 1]]
-        textual = self._concept_embeddings(concepts, pairs[:, 0].tolist(), features["seen"])
+        labels, deepest = self.facts.labels, features["deepest"]
+        masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
+        class_logits = self.class_map(deepest)
+        target = coarse_label(masks, self.vision.stride, features["grid"], labels.exclusive)
+        losses["class_embedding"] = class_embedding_loss(class_logits, target, labels.exclusive)
+        # V of every class: the deepest features under its map.
+        embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
+        pairs = masks.flatten(2).any(-1).nonzero()
+        concepts = [concepts_of(features["prompts"][b][c]) for b, c in pairs.tolist()]
+        visual = embedded.flatten(0, 1).index_select(0, pairs[:, 0] * embedded.shape[1] + pairs[:, 1])
+        read = self._read_concepts if features["seen"] else self._encode_concepts
+        table = ConceptTable(concepts, pairs[:, 0].tolist())
+        textual = F.normalize(self.text_projection(read(table, features["seen"])), dim=-1)
         for name, term in self._alignment(visual, textual, concepts).items():
             if term is None:
                 self.say_absent(name)
             else:
                 losses[name] = term
         # Where there is nothing to contrast, these parameters must still be part of the graph (DDP).
-        read = self.text.finish(*features["text"]).pooled
-        losses["class_embedding"] = losses["class_embedding"] + 0.0 * (read.sum() + embedded.sum() + textual.sum())
+        held = [embedded, textual, self.text([""], self.device).pooled, *features["unused"]]
+        losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.sum() for x in held]).sum()
         return losses
 
     def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """Three learned weights: segmentation, class embedding, alignment."""
+        """Three learned weights: segmentation, class embedding, alignment; what weighs 0 only stays in the graph."""
+        weighted = {name: self.term_weights.get(name, 1.0) * term for name, term in losses.items()}
+        on = {name for name in losses if self.term_weights.get(name, 1.0)}
         groups = {
-            group: torch.stack([losses[n] for n in names if n in losses]).sum()
+            group: torch.stack([weighted[n] for n in names if n in on]).sum()
             for group, names in GROUPS.items()
-            if any(n in losses for n in names)
+            if on.intersection(names)
         }
+        off = [weighted[name] for name in losses if name not in on]
         total: Tensor = self.weights(groups)
-        return total
+        return torch.stack([total, *off]).sum()
 
-    def _class_embedding_loss(self, class_logits: Tensor, label: Tensor, size: Sequence[int]) -> Tensor:
-        """Class maps [B, N, K] against the label, area-averaged to the deepest grid.
+    def _encode_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
+        """The concepts of P pairs without the image, [P, MAX_CONCEPTS, D]: no fusion, or the release's."""
+        pooled: Tensor = self.text([*table.strings, ""], self.device).pooled[:-1]
+        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, table.places.to(self.device))
 
-        The release takes its own down-sampled logits for the target; here it is the ground truth.
-        """
-        labels = self.facts.labels
-        masks = masks_of(label, len(labels.names), labels.exclusive).float()
-        if labels.exclusive:
-            masks = torch.cat([1 - masks.sum(1, keepdim=True), masks], dim=1)
-        masks = pad_to_stride(masks, self.vision.stride)
-        target = to_tokens(F.interpolate(masks, tuple(size), mode="area"))
-        if labels.exclusive:
-            return -(target * class_logits.log_softmax(-1)).sum(-1).mean()
-        return F.binary_cross_entropy_with_logits(class_logits, target)
-
-    def _visual_embeddings(self, class_logits: Tensor, deepest: Tensor) -> Tensor:
-        """V [B, K, embedding]: the deepest features averaged under each class's map.
-
-        The release flattens the map itself, which ties the projection to one patch size.
-        """
-        exclusive = self.facts.labels.exclusive
-        weight = class_logits.softmax(-1)[..., 1:] if exclusive else class_logits.sigmoid()
-        weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-6)
-        pooled = weight.transpose(1, 2) @ deepest
-        return F.normalize(self.visual_projection(pooled), dim=-1)
-
-    def _concept_embeddings(
-        self, concepts: Sequence[Sequence[str]], samples: Sequence[int], seen: Sequence[Tensor]
-    ) -> Tensor:
-        """U [P, MAX_CONCEPTS, embedding] of the concepts of P pairs, each having read its image.
-
-        Every pair fills MAX_CONCEPTS places (empty strings behind its own concepts), every sample
-        as many pairs as the fullest one, so that the places of a sample lie in one row.
-        """
-        rows: dict[int, list[int]] = {}
-        for pair, sample in enumerate(samples):
-            rows.setdefault(sample, []).append(pair)
-        if not rows:
-            return self.text_projection(torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device))  # type: ignore[no-any-return]
-        fullest = max(len(pairs) for pairs in rows.values())
-        table = [[concepts[p] for p in pairs] + [()] * (fullest - len(pairs)) for pairs in rows.values()]
-        padded = [[*c, *[""] * (MAX_CONCEPTS - len(c))] for row in table for c in row]
-        hidden, mask = self._text_before_fusion([s for place in padded for s in place])
-        used = torch.tensor([bool(s) for place in padded for s in place], device=mask.device)
-        order = torch.tensor(list(rows), device=self.device)
+    def _read_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
+        """The concepts of P pairs, each having read its sample's image, [P, MAX_CONCEPTS, D]."""
+        samples, places = table.samples.to(self.device), table.places.to(self.device)
+        if not len(samples):
+            return torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device)
+        hidden, mask = self._before_fusion(table.strings)
+        used = (mask & table.real.to(self.device)[:, None]).view(len(samples), -1)
         for i, stage_seen in enumerate(seen):
-            hidden, _ = self._read(i, hidden, mask, mask & used[:, None], stage_seen.index_select(0, order))
-        pooled = self.text.finish(hidden, mask).pooled.view(len(rows), fullest, MAX_CONCEPTS, -1)
-        flat = torch.cat([pooled[i, : len(pairs)] for i, pairs in enumerate(rows.values())])
-        back = torch.tensor([p for pairs in rows.values() for p in pairs], device=self.device).argsort()
-        return F.normalize(self.text_projection(flat.index_select(0, back)), dim=-1)
+            hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
+            together = hidden.reshape(len(samples), -1, hidden.shape[-1])
+            fusion = cast(BidirectionalFusion, self.fusions[i])
+            hidden = fusion.read(together, used, stage_seen.index_select(0, samples))[0].view_as(hidden)
+        hidden = self.text.run_layers(hidden, mask, self.layers[-1], self.text.depth)
+        pooled = self.text.finish(hidden, mask).pooled
+        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, places)
 
     def _alignment(
         self, visual: Tensor, textual: Tensor, concepts: Sequence[Sequence[str]]
     ) -> dict[str, Tensor | None]:
-        """Global: V against the concepts of its class, weighted by likeness. Local: concept by concept.
+        """Global: V against the mean of its class's concepts. Local: concept by concept.
 
-        The release normalises the weights over classes and takes the least similar negatives for
-        hard ones; here the softmax runs over a class's own concepts and hard means most similar.
+        The release takes the least similar negatives for hard ones; here hard means most similar.
         """
-        cosine = (textual * visual[:, None]).sum(-1)
         counts = torch.tensor([len(c) for c in concepts], device=visual.device)
         real = torch.arange(MAX_CONCEPTS, device=visual.device) < counts[:, None]
-        weight = cosine.masked_fill(~real, -torch.inf).softmax(-1)
-        whole = F.normalize((weight[..., None] * textual).sum(1), dim=-1)
+        whole = mean_concept(visual, textual, real)
         ids = text_ids([" ".join(c) for c in concepts], visual.device)
-        losses = {"align_global": contrast(gather_pairs(Pairs(visual, whole, ids)), self.temperature)}
+        pairs = gather_pairs(Pairs(visual, whole, ids))
+        for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
+            self.watch(name, share)
+        losses = {"align_global": contrast(pairs, self.temperature)}
         local = []
         for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often
-            have = real[:, k]
+            have = real[:, k].nonzero()[:, 0]
             ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
-            pairs = gather_pairs(Pairs(visual[have], textual[have, k], ids))
+            pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
             terms = contrast(pairs, self.temperature), contrast(pairs, self.temperature, self.hard_negatives)
             local += [sum(terms)] if terms[0] is not None else []  # type: ignore[arg-type]
         losses["align_local"] = torch.stack(local).mean() if local else None  # type: ignore[arg-type]
         return losses
-
-
-def _concepts(prompt: ClassPrompt) -> list[str]:
-    """The sentences a class is contrasted by: its name, then its attributes; never an empty one."""
-    return [s for s in (prompt.name.replace("_", " "), *prompt.concepts) if s][:MAX_CONCEPTS]

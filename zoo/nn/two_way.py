@@ -45,7 +45,7 @@ class NarrowAttention(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
         )
-        kept = None if mask is None else mask[:, None, None, :].expand(-1, -1, q.shape[2], -1)
+        kept = None if mask is None else mask[:, None, None, :]
         out: Tensor = self.out(F.scaled_dot_product_attention(q, k, v, kept).transpose(1, 2).flatten(2))
         return out
 

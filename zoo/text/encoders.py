@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from zoo.errors import CheckpointError, TextError
 from zoo.registry import ENCODERS
@@ -41,6 +42,7 @@ class TextEncoder(nn.Module):
         frozen: As given.
         width: Channels W of a token.
         depth: Number of layers.
+        checkpoint: Layers keep only their input for the backward pass and compute again what it needs.
     """
 
     def __init__(self, tower: Tower, name: str, revision: str, *, frozen: bool) -> None:
@@ -50,7 +52,8 @@ class TextEncoder(nn.Module):
         self.frozen = frozen
         self.width = tower.width
         self.depth = tower.depth
-        self._cache = StringCache()
+        self.checkpoint = False
+        self._caches: dict[int | None, StringCache] = {}  # by the number of layers run; None: all, and `finish`
         self._precision: object = None
         self._warned = False
         if frozen:
@@ -73,16 +76,22 @@ class TextEncoder(nn.Module):
         Raises:
             TextError: No strings.
         """
-        strings = list(strings)
-        if not strings:
-            raise TextError(f"No strings for the text encoder '{self.name}'.", 'Give at least one string, or "".')
-        place = self._place(device)
-        if self.frozen or not (self.training or torch.is_grad_enabled()):
-            self._fill(strings, place)
-            return self._cache.gather(strings, place)
-        self._cache.clear()  # gradients are asked for, so the weights are about to change
-        distinct = list(dict.fromkeys(strings))
-        return spread(self._encode(distinct, place), distinct, strings)
+        return self._encoded(strings, None, device)
+
+    def embed_and_run(self, strings: Sequence[str], stop: int, device: torch.device | str | None = None) -> Embedded:
+        """The strings after the layers 0 to `stop - 1`, for models that interleave from there on.
+
+        What no image has reached is the same for every image and window, so it is kept just as
+        `forward` keeps it: by a frozen encoder for good, by a trained one between two updates.
+
+        Returns:
+            `hidden` [N, L, W] and `mask` [N, L] in the order of `strings`, each distinct one run once.
+
+        Raises:
+            TextError: No strings.
+        """
+        hidden, mask, _ = self._encoded(strings, stop, device)
+        return Embedded(hidden, mask)
 
     def embed(self, strings: Sequence[str], device: torch.device | str | None = None) -> Embedded:
         """The strings as they are (repeats included) before the first layer, for models that interleave.
@@ -108,7 +117,11 @@ class TextEncoder(nn.Module):
             stop: One past the last layer.
         """
         self._place(hidden.device)
-        return self._tower.run(hidden, mask, start, stop)
+        if not (self.checkpoint and torch.is_grad_enabled()):
+            return self._tower.run(hidden, mask, start, stop)
+        for layer in range(start, stop):
+            hidden = checkpoint(self._tower.run, hidden, mask, layer, layer + 1, use_reentrant=False)
+        return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
         """What follows the last layer: `embed`, all of `run_layers` and `finish` equal `forward`."""
@@ -128,7 +141,7 @@ class TextEncoder(nn.Module):
         """As `nn.Module.train`; a frozen encoder stays in eval mode, a trained one drops its cache."""
         super().train(mode and not self.frozen)
         if not self.frozen:  # at either switch: Lightning goes back to training without calling `train`
-            self._cache.clear()
+            self._caches.clear()
         return self
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -155,7 +168,7 @@ class TextEncoder(nn.Module):
             )
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._cache.clear()
+        self._caches.clear()
         super()._load_from_state_dict(*args, **kwargs)
 
     @cached_property
@@ -178,18 +191,33 @@ class TextEncoder(nn.Module):
             return next(self._tower.parameters()).device
         return there
 
-    def _encode(self, strings: Sequence[str], device: torch.device) -> TextTokens:
-        hidden, mask = self.embed(strings, device)
-        return self._tower.finish(self._tower.run(hidden, mask, 0, self.depth), mask)
+    def _encoded(self, strings: Sequence[str], stop: int | None, device: torch.device | str | None) -> TextTokens:
+        """N strings after `stop` layers, or to the end where it is None; from the cache where one may be used."""
+        strings = list(strings)
+        if not strings:
+            raise TextError(f"No strings for the text encoder '{self.name}'.", 'Give at least one string, or "".')
+        place = self._place(device)
+        if self.frozen or not (self.training or torch.is_grad_enabled()):
+            return self._cached(strings, stop, place)
+        self._caches.clear()  # gradients are asked for, so the weights are about to change
+        distinct = list(dict.fromkeys(strings))
+        return spread(self._encode(distinct, stop, place), distinct, strings)
 
-    def _fill(self, strings: Sequence[str], device: torch.device) -> None:
+    def _encode(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
+        hidden, mask = self.embed(strings, device)
+        hidden = self.run_layers(hidden, mask, 0, self.depth if stop is None else stop)
+        # on the way there is no pooled vector yet
+        return self._tower.finish(hidden, mask) if stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
+
+    def _cached(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
         """Encode what the cache lacks: frozen in full precision, trained in the precision of the caller."""
         autocast = torch.is_autocast_enabled(device.type)
         precision = torch.get_autocast_dtype(device.type) if autocast and not self.frozen else None
         if precision != self._precision:
-            self._cache.clear()
+            self._caches.clear()
             self._precision = precision
-        new = self._cache.missing(strings)
+        cache = self._caches.setdefault(stop, StringCache())
+        new = cache.missing(strings)
         # out of inference mode: what is cached during validation is used in training afterwards
         with (
             torch.inference_mode(False),
@@ -198,7 +226,8 @@ class TextEncoder(nn.Module):
         ):
             for start in range(0, len(new), _CHUNK):
                 chunk = new[start : start + _CHUNK]
-                self._cache.put(chunk, self._encode(chunk, device))
+                cache.put(chunk, self._encode(chunk, stop, device))
+        return cache.gather(strings, device)
 
 
 def _describe(state: dict[str, Any]) -> str:
