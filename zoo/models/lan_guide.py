@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from zoo.module import Features, SegModule
 from zoo.nn.encoders import build_encoder
-from zoo.nn.grid import crop_to, pad_to_stride
-from zoo.nn.guide import GuidedDecoder
+from zoo.nn.grid import crop_to
+from zoo.nn.guide import GuidedDecoder, pad_to_two_places
 from zoo.text.encoders import build_encoder as build_text_encoder
 from zoo.text.prompts import report_strings
 from zoo.types import Text
@@ -36,6 +37,8 @@ class LanGuide(SegModule):
         gain: Where the learned factor of the cross-attention starts.
         norm: Of the decoder's convolutions: "batch" (published) or "instance".
         tokens: None: reports of any length, padding masked. 24: the released code's fixed length.
+        guidance: False is an ablation: the cross-attention's factor is 0 and stays so; the image alone
+            reaches the logits, through the same network.
         **kwargs: See `SegModule`.
     """
 
@@ -53,6 +56,7 @@ class LanGuide(SegModule):
         gain: float = 1.421,
         norm: str = "batch",
         tokens: int | None = None,
+        guidance: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
@@ -60,12 +64,15 @@ class LanGuide(SegModule):
         self.text = build_text_encoder(encoder, freeze_text)
         self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
         self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
+        if not guidance:
+            for stage in self.decoder.stages:
+                stage.gain = nn.Parameter(torch.tensor(0.0), requires_grad=False)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
 
     def encode(self, image: Tensor, text: Text) -> Features:
         """Logits alone."""
         read = self.text(report_strings(text, len(image)), self.device)
-        maps = self.vision(pad_to_stride(image, self.vision.stride))
+        maps = self.vision(pad_to_two_places(image, self.vision.stride))
         feature = self.decoder(maps, self.decoder.project(read.tokens, read.mask))
         return {"logits": crop_to(self.head(feature), image.shape[2:])}

@@ -36,7 +36,8 @@ class ConvNeXt(nn.Module):
             "hidden_sizes": list(widths),
             "depths": list(DEPTHS[: len(widths)]),
         }
-        model = _load(weights, sizes) if weights else ConvNextModel(ConvNextConfig(**sizes))
+        config = ConvNextConfig(num_stages=len(widths), **sizes)
+        model = _load(weights, sizes) if weights else ConvNextModel(config)
         self.embeddings: nn.Module = model.embeddings
         self.stages: nn.ModuleList = model.encoder.stages
 
