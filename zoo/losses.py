@@ -63,17 +63,21 @@ def text_ids(strings: Sequence[str], device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64, device=device)
 
 
-def gather_pairs(pairs: Pairs) -> Pairs:
-    """The pairs of all ranks, with gradient; ranks may bring differing numbers, even none.
+def gather_rows(*columns: Tensor) -> tuple[Tensor, ...]:
+    """The rows of all ranks in the order of the ranks, with gradient.
 
     Only a rank's own rows carry gradient, times the number of ranks, which DDP's mean then divides
     by: together that is the gradient of the global loss. No collective runs in the backward pass,
     where ranks with differing graphs would meet it in differing order and wait for ever.
+
+    Args:
+        columns: Tensors [P, ...] of one P, which may differ between ranks and even be 0; what follows P,
+            the types and the number of columns may not.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-        return pairs
+        return columns
     rank, world = dist.get_rank(), dist.get_world_size()
-    count = torch.tensor([len(pairs.ids)], device=pairs.ids.device)
+    count = torch.tensor([len(columns[0])], device=columns[0].device)
     counts = [torch.zeros_like(count) for _ in range(world)]
     dist.all_gather(counts, count)
     sizes = [int(c) for c in counts]
@@ -87,7 +91,12 @@ def gather_pairs(pairs: Pairs) -> Pairs:
         rows[rank] = mine + world * (x - mine) if x.is_floating_point() else x
         return torch.cat(rows)
 
-    return Pairs(*(together(x) for x in pairs)) if any(sizes) else pairs
+    return tuple(together(x) for x in columns) if any(sizes) else columns
+
+
+def gather_pairs(pairs: Pairs) -> Pairs:
+    """The pairs of all ranks, with gradient; see `gather_rows`."""
+    return Pairs(*gather_rows(*pairs))
 
 
 def contrast(pairs: Pairs, temperature: float, hard_negatives: int = 0) -> Tensor | None:
@@ -118,6 +127,39 @@ def _info_nce(cosine: Tensor, same: Tensor, hard_negatives: int) -> Tensor:
     log_denominator = torch.logaddexp(cosine, negatives.logsumexp(dim=1, keepdim=True))
     log_share = (cosine - log_denominator).masked_fill(~same, 0.0)
     return -(log_share.sum(dim=1) / same.sum(dim=1)).mean()
+
+
+def soft_targets(distance: Tensor, softness: float) -> Tensor:
+    """Rows of shares that fall with the distance, [P, P]: softmax of -distance / softness.
+
+    A pair's own share is the largest of its row where its own distance is the smallest.
+    """
+    return (-distance / softness).softmax(dim=1)
+
+
+def soft_contrast(pairs: Pairs, distance: Tensor, temperature: float, softness: float) -> Tensor | None:
+    """Symmetric contrast over gathered pairs against soft targets.
+
+    The cross entropy of softmax(cosine / temperature) against `soft_targets`, less the targets' own
+    entropy: the same gradient, and 0 where the two agree, so that values compare between distances.
+
+    Args:
+        pairs: P pairs.
+        distance: [P, P], symmetric and without gradient; 0 where two pairs have one text, which then share
+            their targets.
+        temperature: Divides the cosines.
+        softness: Divides the distances.
+
+    Returns:
+        A scalar that is at least 0, or None where fewer than two distinct texts leave nothing to
+        contrast.
+    """
+    if len(pairs.ids.unique()) < 2:
+        return None
+    cosine = pairs.visual @ pairs.textual.T / temperature
+    target = soft_targets(distance, softness)
+    sides = [F.kl_div(c.log_softmax(dim=1), target, reduction="batchmean") for c in (cosine, cosine.T)]
+    return (sides[0] + sides[1]) / 2
 
 
 def retrieval(pairs: Pairs) -> tuple[Tensor, Tensor] | None:

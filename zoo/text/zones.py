@@ -1,0 +1,37 @@
+"""The lung zones that a caption names: left and right, upper, middle and lower. No torch here."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+SIDES = ("left", "right")
+LEVELS = ("upper", "middle", "lower")
+ZONES = tuple(product(SIDES, LEVELS))
+"""The six zones, in the order of the bits."""
+
+_LEVEL_WORD = r"(?:(?:all|upper|middle|lower)\b[\s,]*(?:and\s+)?)"
+_SIDE = r"\b(left|right|both)\s+"
+# "middle lower right lung", "all left lung", "left lung"
+_LEVEL_FIRST = re.compile(f"({_LEVEL_WORD}*)" + _SIDE + r"lungs?\b")
+# "left upper zone", "right middle and lower lobes"
+_SIDE_FIRST = re.compile(_SIDE + f"({_LEVEL_WORD}+)" + r"(?:lung\s+)?(?:zones?|lobes?|lungs?)\b")
+
+
+def zone_bits(caption: str) -> tuple[int, ...]:
+    """Which of the `ZONES` a caption names, as six 0 or 1; all 0 where it has no zone words.
+
+    A side without a level ("left lung"), and "all", stand for the whole side: some captions of the
+    public sets have lost their level, and the whole lung is what is then left of them.
+    """
+    words = caption.lower()
+    named = [(side, levels) for levels, side in _LEVEL_FIRST.findall(words)]
+    named += [(side, levels) for side, levels in _SIDE_FIRST.findall(words)]
+    zones = {
+        (one, level)
+        for side, levels in named
+        for one in (SIDES if side == "both" else (side,))
+        for level in LEVELS
+        if level in levels or "all" in levels or not levels.strip()
+    }
+    return tuple(int(zone in zones) for zone in ZONES)
