@@ -19,6 +19,7 @@ from zoo.cli.main import main
 from zoo.metrics.rows import read_rows
 from zoo.module import SegModule, text_of
 from zoo.registry import MODELS
+from zoo.text.prompts import blank
 from zoo.types import Batch, Text
 
 # An image of the chest phantom is two cases; the one val and three test volumes do not divide by two ranks.
@@ -206,6 +207,23 @@ def test_text_reaches_the_logits_of_text_models_only(module_and_batches: tuple[S
         change = (module(batch["image"], text) - module(batch["image"], other)).abs().max()
     card = next(card for card in MODELS if card.config["model"]["class_path"].endswith(f".{type(module).__name__}"))
     assert bool(change > 1e-6) == (card.about["text"] != "none")
+
+
+def test_text_off_trains_and_reads_nothing(
+    module_and_batches: tuple[SegModule, Batch, Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, training, batch = module_and_batches
+    monkeypatch.setattr(module, "use_text", False)
+    module.train()
+    module.zero_grad()
+    features = module.encode(training["image"], module.readable(text_of(training)))
+    total = module.combine(module.training_losses(training, features))
+    assert torch.isfinite(total)
+    total.backward()
+    assert not [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    module.eval()
+    with torch.no_grad():
+        assert module(batch["image"], text_of(batch)).equal(module(batch["image"], blank(text_of(batch))))
 
 
 def test_two_reports_of_a_batch_stay_apart(module_and_batches: tuple[SegModule, Batch, Batch]) -> None:

@@ -13,6 +13,7 @@ from zoo.losses import (
     SegmentationLoss,
     contrast,
     masks_of,
+    retrieval,
     soft_contrast,
     soft_targets,
     text_ids,
@@ -170,3 +171,13 @@ def test_learned_weights_balance_and_survive_absence() -> None:
     total.backward()
     assert all(p.grad is not None for p in weights.parameters())
     assert float(weights.log_variance["b"].grad) == 0.0
+
+
+def test_retrieval_counts_identical_texts_as_found() -> None:
+    visual = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    textual = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.0, 1.0]])
+    ids = torch.tensor([7, 7, 8, 8])
+    found = retrieval(Pairs(visual, textual, ids))
+    assert found is not None
+    assert [float(x) for x in found] == [0.75, 0.5]
+    assert retrieval(Pairs(visual, textual, torch.zeros(4))) is None

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from zoo.module import Features, SegModule
 from zoo.nn.encoders import build_encoder
-from zoo.nn.grid import crop_to
-from zoo.nn.guide import GuidedDecoder, pad_to_two_places
+from zoo.nn.grid import crop_to, pad_to_two_places
+from zoo.nn.guide import GuidedDecoder
 from zoo.text.encoders import build_encoder as build_text_encoder
 from zoo.text.prompts import report_strings
 from zoo.types import Text

@@ -22,8 +22,8 @@ from zoo.errors import ConfigError
 from zoo.losses import Pairs, masks_of, retrieval, text_ids
 from zoo.module import Features, SegModule, text_of
 from zoo.nn.encoders import build_encoder
-from zoo.nn.grid import crop_to
-from zoo.nn.guide import RELEASED_LENGTHS, GuidedDecoder, pad_to_two_places
+from zoo.nn.grid import crop_to, pad_to_two_places
+from zoo.nn.guide import RELEASED_LENGTHS, GuidedDecoder
 from zoo.nn.prototype import Foreground, Prototypes, alignment_loss
 from zoo.text.encoders import TextEncoder
 from zoo.text.encoders import build_encoder as build_text_encoder

@@ -19,8 +19,8 @@ from zoo.errors import ConfigError
 from zoo.losses import Pairs, contrast, gather_rows, masks_of, retrieval, soft_contrast, text_ids
 from zoo.module import Features, SegModule
 from zoo.nn.encoders import build_encoder
-from zoo.nn.grid import crop_to
-from zoo.nn.guide import GuidedDecoder, pad_to_two_places
+from zoo.nn.grid import crop_to, pad_to_two_places
+from zoo.nn.guide import GuidedDecoder
 from zoo.nn.semantic import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
 from zoo.text.encoders import build_encoder as build_text_encoder
 from zoo.text.prompts import class_prompts, report_strings

@@ -19,6 +19,15 @@ def pad_to_stride(image: Tensor, stride: int) -> Tensor:
     return F.pad(image, [n for gap in reversed(gaps) for n in (0, gap)])
 
 
+def pad_to_two_places(x: Tensor, stride: int) -> Tensor:
+    """`pad_to_stride`, and one stride more on the last axis where the deepest map would have one place only.
+
+    Instance norm has nothing to norm there, and self-attention nothing to attend to.
+    """
+    padded = pad_to_stride(x, stride)
+    return F.pad(padded, (0, stride)) if all(size == stride for size in padded.shape[2:]) else padded
+
+
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
     """Undo `pad_to_stride`: the first `size` elements of each spatial axis."""
     window: tuple[EllipsisType | slice, ...] = (..., *(slice(0, n) for n in size))

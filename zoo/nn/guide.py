@@ -17,19 +17,10 @@ from torch.nn import functional as F
 
 from zoo.nn.encoders import StagedEncoder
 from zoo.nn.fusion import Attention
-from zoo.nn.grid import pad_to_stride, positions, sequence_positions, to_map, to_tokens
+from zoo.nn.grid import positions, sequence_positions, to_map, to_tokens
 
 RELEASED_LENGTHS = (24, 12, 9)
 """Tokens that the released code keeps at the deepest, the middle and the finest stage, out of 24."""
-
-
-def pad_to_two_places(x: Tensor, stride: int) -> Tensor:
-    """`pad_to_stride`, and one stride more on the last axis where the deepest map would have one place only.
-
-    Instance norm has nothing to norm there, and self-attention nothing to attend to.
-    """
-    padded = pad_to_stride(x, stride)
-    return F.pad(padded, (0, stride)) if all(size == stride for size in padded.shape[2:]) else padded
 
 
 class TextProjection(nn.Module):
