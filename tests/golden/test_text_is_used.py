@@ -1,0 +1,45 @@
+"""Every text-guided model, trained as its card says, passes the text-free bound and loses by wrong words."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from datamodules.build import build_data
+from zoo.cli.main import main
+from zoo.metrics.rows import read_rows
+from zoo.metrics.summary import summarise
+from zoo.registry import MODELS
+
+WITH_TEXT = [card.name for card in MODELS if not card.broken and card.about["text"] != "none"]
+ALIGNED = ("bipvl", "tevia", "tmca")
+"""Models with an alignment loss, which log how often an image finds its text."""
+
+
+def dice(out: Path, text: str) -> float:
+    """Dice on the test images with the text as it is, or shuffled."""
+    assert main(["test", "--out", str(out), "--data.text", text]) == 0
+    score = summarise(read_rows(out / ("test" if text == "true" else f"test-{text}") / "cases.csv")).dice
+    assert score is not None
+    return score
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_TEXT)
+def test_text_is_used_on_the_chest_phantom(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["fit", "--model", name, "--data", "phantom_chest", "--trainer", "cpu", "--out", str(out)]) == 0
+    bound = build_data("phantom_chest", "tiny").controls()["text-free bound"]
+    score = dice(out, "true")
+    assert score >= bound + 0.15
+    assert score - dice(out, "shuffled") >= 0.2
+    if name in ALIGNED:
+        rows = [row for row in csv.DictReader((out / "metrics.csv").open()) if row["train/retrieval"]]
+        first, last, chance = (
+            float(x)
+            for x in (rows[0]["train/retrieval"], rows[-1]["train/retrieval"], rows[-1]["train/retrieval_chance"])
+        )
+        assert last > first
+        assert last > 2 * chance
