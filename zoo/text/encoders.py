@@ -30,6 +30,9 @@ _CHUNK = 64  # strings encoded at a time when a cache is filled: bounds the memo
 class TextEncoder(nn.Module):
     """Strings to tokens, by a tower that is frozen and cached or trained with the model.
 
+    Neither has dropout: pre-trained towers come in eval mode and a trainer leaves them so, because a
+    string is encoded once for all its samples, which would share one draw.
+
     Args:
         tower: The layers and their tokeniser.
         name: The name it was asked for by.
