@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import Logger
 
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.cli.arguments import Flag
+from zoo.cli.memory import keep_freed_memory
 from zoo.config import Config
 from zoo.errors import ConfigError, ZooError
 
@@ -111,6 +112,8 @@ class ZooCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The configured trainer with what a run of ours always has."""
         configured = self.config_init["trainer"]
+        if not _on_gpu(configured.get("accelerator")):
+            keep_freed_memory()
         ours = self._trainer_arguments
         callbacks, plugins = (_as_list(configured.get(key)) for key in ("callbacks", "plugins"))
         progress = configured.get("enable_progress_bar")
