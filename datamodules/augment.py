@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datamodules.laterality import AXIS, follow_mirror
 from datamodules.sampler import generator
 from zoo.types import Batch
 
@@ -42,7 +43,8 @@ def augment(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
         flips: Spatial axes (0 is the first) along which an image may be mirrored.
 
     Returns:
-        The batch with a new image and label; nothing else changes.
+        The batch with a new image and label, and the sides exchanged in the report of a sample that was
+        mirrored along the left-right axis; nothing else changes.
     """
     image = batch["image"]
     dims = image.ndim - 2
@@ -56,7 +58,8 @@ def augment(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
     if "label" in batch:
         label = F.grid_sample(batch["label"].to(grid.dtype), grid, mode="nearest", align_corners=False)
         out["label"] = label.to(torch.uint8)
-    return out
+    sided = dims - 1 - AXIS[dims]  # no rotation drawn here turns this entry's sign, only a mirror does
+    return follow_mirror(out, (theta[:, sided, sided] < 0).tolist())
 
 
 def _affine(rng: np.random.Generator, extent: np.ndarray, dims: int, flips: Sequence[int]) -> np.ndarray:

@@ -1,18 +1,16 @@
 """The base of every data set: index, split, prepare, sample, collate.
 
 A set's own file says where its cases lie (`index`), how they are parted (`cut`) and how prepared
-(`recipe`); everything else stands here. An embedded set overrides `load` and touches no disk.
+(`recipe`); what follows from its card and its index stands in `said_by_card` and `indexed`, the rest
+here. An embedded set overrides `load` and touches no disk.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
@@ -22,24 +20,24 @@ from torch.utils.data import DataLoader
 from datamodules.augment import augment
 from datamodules.cache import Cache, entry_key, preparing_code
 from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
-from datamodules.digest import digest
+from datamodules.indexed import IndexedSet
+from datamodules.laterality import allowed_flips
 from datamodules.prepare import Prepared, Recipe, list_foreground, load_case
-from datamodules.prompts import load_prompts
+from datamodules.readers import Reader
 from datamodules.sampler import DrawSampler, ExactOnceSampler
-from datamodules.splits import PARTS, Split
+from datamodules.splits import PARTS
 from datamodules.text_control import CONTROLS, control_classes, control_reports
-from datamodules.verify import index_findings
-from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA
-from zoo.settings import cache_root, data_root
-from zoo.types import Batch, Case, ClassPrompt, DataFacts, LabelSpace
+from zoo.settings import cache_root
+from zoo.types import Batch, Case, ClassPrompt
 
 log = logging.getLogger(__name__)
 
 _STAGE_PARTS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
-class SegDataModule(L.LightningDataModule):
+class SegDataModule(IndexedSet, L.LightningDataModule):
     """A data set of the zoo. Subclasses set `name`, which finds their card.
 
     Args:
@@ -54,6 +52,8 @@ class SegDataModule(L.LightningDataModule):
         seed: Of the training draws and of the shuffled text; never of the split.
         augment: Whether training batches are augmented.
         train_share: Share of the train part to train on, its first cases; val and test stay whole.
+        fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
+        folds: How many folds; default 5.
     """
 
     name: str = ""
@@ -70,23 +70,23 @@ class SegDataModule(L.LightningDataModule):
         seed: int = 0,
         augment: bool = True,
         train_share: float = 1.0,
+        fold: int | None = None,
+        folds: int | None = None,
     ) -> None:
         super().__init__()
         self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
         self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
         self.about: Mapping[str, Any] = DATA.get(self.name).about
-        self.protocol = self._protocol(protocol)
-        self.train_share = train_share
+        self.protocol = self._known_protocol(protocol)
+        self.train_share, self.text = train_share, text
+        self.fold, self.folds = fold, 5 if folds is None else folds
+        if folds is not None and fold is None:
+            raise ConfigError(f"--data.folds {folds} without a fold.", "Give --data.fold as well, from 0.")
         if not 0 < train_share <= 1:
             raise ConfigError(f"--data.train_share {train_share} is no share.", "Give more than 0 and at most 1.")
         if text not in CONTROLS:
             raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {self.name}")
-        self.text = text
-        if len(self.patch) != self.about["spatial_dims"] or min(self.patch) < 1:
-            raise ConfigError(
-                f"--data.patch {list(self.patch)} does not fit {self.name}.",
-                f"Give {self.about['spatial_dims']} positive numbers.",
-            )
+        self._check_patch()
         if not 0 < batch_size <= epoch_samples:
             raise ConfigError(
                 f"--data.epoch_samples {epoch_samples} holds no batch of {batch_size}.",
@@ -97,21 +97,18 @@ class SegDataModule(L.LightningDataModule):
 
     # What a set says of itself
 
-    @abstractmethod
-    def index(self) -> list[Case]:
-        """All labelled cases of the set, in file order. Reads listings and captions, not images.
-
-        Raises:
-            DataError: The layout is not the documented one.
-        """
-
-    @abstractmethod
-    def cut(self, cases: list[Case]) -> Split:
-        """The parts of `self.protocol`."""
-
     def recipe(self) -> Recipe:
         """How a case is prepared; by default only normalised."""
         return Recipe()
+
+    def recipe_of(self, case: Case) -> Recipe:
+        """The recipe of one case, for sets of several modalities."""
+        return self.recipe()
+
+    @cached_property
+    def reader(self) -> Reader:
+        """How files become arrays; class values that the protocol leaves out become background."""
+        return Reader(self.dropped)
 
     def load(self, case: Case) -> Prepared:
         """Read and prepare a case, without the cache; an embedded set generates it here.
@@ -119,124 +116,13 @@ class SegDataModule(L.LightningDataModule):
         Raises:
             DataError: A file is not what the card says; the message begins with the file.
         """
-        return load_case(case, self.recipe(), self.labels)
+        return load_case(case, self.recipe_of(case), self.labels, self.reader)
 
     def controls(self) -> dict[str, float]:
         """Reference values of the test part that a table prints beside the models, by name."""
         return {}
 
     # What follows from it
-
-    @cached_property
-    def labels(self) -> LabelSpace:
-        """The label space of the card."""
-        classes = self.about["classes"]
-        values = tuple(tuple(int(v) for v in values) for values in classes.values())
-        return LabelSpace(tuple(classes), values, bool(self.about.get("exclusive", True)))
-
-    @cached_property
-    def prompts(self) -> tuple[ClassPrompt, ...]:
-        """The true class prompts."""
-        return load_prompts(self.about["prompts"], self.labels.names)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a model must know (`DataFacts.to_dict`); reads no data."""
-        return DataFacts(
-            name=self.name,
-            spatial_dims=self.about["spatial_dims"],
-            in_channels=self.about["in_channels"],
-            patch=self.patch,
-            labels=self.labels,
-            prompts=self.prompts,
-            track=self.about["track"],
-            tolerance=float(self.about.get("tolerance", 2.0)),
-        ).to_dict()
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the set is generated and has no files."""
-        return bool(self.about.get("embedded", False))
-
-    @property
-    def has_reports(self) -> bool:
-        """Whether every case comes with a report."""
-        return self.about["track"] in ("report", "mask-derived")
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the set.
-
-        Raises:
-            DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
-        """
-        base = data_root()
-        folder = Path(self.root).expanduser() if self.root else base / self.name if base else None
-        if folder is None or not folder.is_dir():
-            missing = (
-                f"{folder}: no such folder for '{self.name}'" if folder else f"no folder is known for '{self.name}'"
-            )
-            raise DataError(f"{missing}.", f"Get it at {self.about['homepage']} and give --data.root DIR.")
-        return folder.resolve()
-
-    @cached_property
-    def cases(self) -> dict[str, Case]:
-        """The index by case id, after the checks that need no image.
-
-        Raises:
-            DataError: The first finding of `datamodules.verify.index_findings`.
-        """
-        found = self.index()
-        findings = index_findings(found, self.has_reports)
-        if findings:
-            raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for all findings.")
-        return {case.case_id: case for case in found}
-
-    @cached_property
-    def split(self) -> Split:
-        """The parts, checked: no subject stands in two, unless the protocol's card declares it.
-
-        Raises:
-            DataError: A subject in two parts, naming it and its cases.
-        """
-        split = self.cut(list(self.cases.values()))
-        split = replace(split, train=split.train[: math.ceil(self.train_share * len(split.train))])
-        self.check_leaks(split, self.cases.values())
-        return split
-
-    def check_leaks(self, split: Split, cases: Iterable[Case]) -> None:
-        """Warns of subjects in two parts where the protocol's card declares them.
-
-        Raises:
-            DataError: It does not; the first leak, with a file of it.
-        """
-        leaks = split.leaks()
-        if leaks and not self.declares_leak:
-            raise DataError(f"{leaks[0].named(cases)} (protocol {self.protocol}).", "Choose another --data.protocol.")
-        if leaks:
-            count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
-            log.warning("%s, protocol %s leaks, as its card says (%s): %s", self.name, self.protocol, count, leaks[0])
-
-    @property
-    def declares_leak(self) -> bool:
-        """Whether the protocol's card says that it parts subjects."""
-        return bool(self.about["protocols"][self.protocol].get("leaks", False))
-
-    @property
-    def leak_declared(self) -> bool:
-        """Whether subjects do stand in several parts, as the card says: every result is marked. Reads the index."""
-        return bool(self.split.leaks())
-
-    @property
-    def split_hash(self) -> str:
-        """The split's hash; reads the index."""
-        return self.split.hash
-
-    @property
-    def prompt_hash(self) -> str:
-        """SHA-256 over the true class prompts and, in a set of reports, each case's report; reads the index."""
-        reports = {case.case_id: case.report for case in self.cases.values()} if self.has_reports else {}
-        return digest({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})
 
     def prepared(self, case: Case) -> Prepared:
         """A case's arrays: from the cache, or generated and kept in memory where the set is embedded."""
@@ -245,15 +131,18 @@ class SegDataModule(L.LightningDataModule):
                 self._memory[case.case_id] = self._complete(case)
             return self._memory[case.case_id]
         if case.case_id not in self._keys:
-            files = [*case.images, *([case.label] if case.label else [])]
-            self._keys[case.case_id] = entry_key(files, self._preparation)
-        return Cache(cache_root() / "data" / self.name).get(self._keys[case.case_id], partial(self._complete, case))
+            paths = [*case.images, *([case.label] if case.label else [])]
+            files = [file for path in paths for file in self.reader.files(path)]
+            recipe = {"recipe": asdict(self.recipe_of(case)), **self._preparation}
+            self._keys[case.case_id] = entry_key(files, recipe)
+        return Cache(cache_root() / "data" / self.home).get(self._keys[case.case_id], partial(self._complete, case))
 
     @cached_property
     def _preparation(self) -> dict[str, Any]:
-        """What makes the arrays beside the files: recipe, labels and the code, byte for byte."""
+        """What makes the arrays beside the files and the recipe: labels, reader and the code, byte for byte."""
         kinds = [kind for kind in type(self).__mro__ if issubclass(kind, SegDataModule)]
-        return {"recipe": asdict(self.recipe()), "labels": self.labels.to_dict(), "code": preparing_code(kinds)}
+        code = preparing_code([*kinds, *type(self.reader).__mro__])
+        return {"labels": self.labels.to_dict(), "reader": repr(self.reader), "code": code}
 
     def _complete(self, case: Case) -> Prepared:
         """A freshly loaded case with its foreground listed."""
@@ -312,15 +201,9 @@ class SegDataModule(L.LightningDataModule):
         """Augment a training batch (one that has draws) on the device."""
         if not self.augment or "draw" not in batch:
             return batch
-        return augment(batch, self.seed, self.about.get("flips", ()))
+        return augment(batch, self.seed, allowed_flips(self.about, self.prompts))
 
     # Private
-
-    def _protocol(self, protocol: str | None) -> str:
-        known = self.about["protocols"]
-        if protocol is not None and protocol not in known:
-            raise UnknownNameError("protocol", protocol, known, f"zoo show {self.name}")
-        return protocol or str(next(iter(known)))
 
     def _part_cases(self, parts: Iterable[str]) -> list[Case]:
         return [self.cases[case_id] for part in parts for case_id in self.split.part(part)]

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from datamodules.base import SegDataModule
 from datamodules.prepare import Recipe
 from datamodules.splits import Split, read_split
-from zoo.errors import ConfigError, DataError
+from datamodules.volume import VolumeDataModule
+from zoo.errors import DataError
 from zoo.types import Case
 
 
-class BTCV(SegDataModule):
+class BTCV(VolumeDataModule):
     """Volumes of `RawData/Training/{img,label}/{img,label}XXXX.nii.gz`, in Hounsfield units.
 
     `root` is the folder that holds `RawData`, or `RawData`, or `Training`. The window of
-    -175 to 250 HU and 1.5x1.5x2.0 mm are those of the literature's 24/6 recipes; the crop takes
-    away the air around the body.
-
-    Args:
-        spacing: Voxel size of the network's grid in mm, in RAS order.
-        **kwargs: See `SegDataModule`.
+    -175 to 250 HU and 1.5x1.5x2.0 mm are those of the literature's 24/6 recipes, and serve the 18/12
+    protocol too, whose papers use slices and -125 to 275 HU; the crop takes away the air around the body.
     """
 
     name = "btcv"
-
-    def __init__(self, spacing: list[float] = [1.5, 1.5, 2.0], **kwargs: Any) -> None:  # noqa: B006
-        super().__init__(**kwargs)
-        if len(spacing) != 3 or min(spacing) <= 0:
-            raise ConfigError(f"--data.spacing {spacing} is no voxel size.", "Give three positive numbers in mm.")
-        self.spacing = tuple(spacing)
 
     def recipe(self) -> Recipe:
         """Window, body crop and spacing."""

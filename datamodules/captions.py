@@ -1,4 +1,4 @@
-"""Caption tables: CSV or xlsx with an `Image` column and one of `Description`, `text` or `caption`."""
+"""Tables: CSV or xlsx; a caption table has an `Image` column and one of `Description`, `text` or `caption`."""
 
 from __future__ import annotations
 
@@ -12,29 +12,54 @@ from zoo.errors import DataError
 COLUMNS = ("description", "text", "caption")
 
 
-def read_captions(path: Path) -> list[tuple[str, str]]:
-    """The rows of a caption table.
+def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """A table of text.
 
     Args:
         path: `.csv` (UTF-8, with or without a byte order mark) or `.xlsx` (first sheet).
 
     Returns:
-        (file name, caption) in file order; an empty caption stays "".
+        The column names in lower case, and the rows, each as long as the header, in file order without
+        empty ones; cells are stripped, and "" where nothing stands in them.
 
     Raises:
-        DataError: The table cannot be read, lacks a column, or names a file twice; or openpyxl is missing.
+        DataError: The table cannot be read or is empty; or openpyxl is missing.
     """
     try:
         rows = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, KeyError) as error:
-        raise DataError(f"{path}: not a readable caption table ({error}).", "Fetch it again.") from error
-    table = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
-    header = [name.lower() for name in table[0]] if table else []
-    column = next((name for name in COLUMNS if name in header), None)
+        raise DataError(f"{path}: not a readable table ({error}).", "Fetch it again, or save it as UTF-8.") from error
+    cells = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
+    cells = [row for row in cells if any(row)]
+    if not cells:
+        raise DataError(f"{path}: the table is empty.", "Fetch it again.")
+    header = [name.lower() for name in cells[0]]
+    return header, [[*row, *[""] * (len(header) - len(row))][: len(header)] for row in cells[1:]]
+
+
+def text_column(header: list[str]) -> str | None:
+    """The name of the column with the captions; None where there is none."""
+    return next((name for name in COLUMNS if name in header), None)
+
+
+def read_captions(path: Path) -> list[tuple[str, str]]:
+    """The rows of a caption table.
+
+    Args:
+        path: As `read_table`.
+
+    Returns:
+        (file name, caption) in file order; an empty caption stays "".
+
+    Raises:
+        DataError: As `read_table`, or the table lacks a column or names a file twice.
+    """
+    header, rows = read_table(path)
+    column = text_column(header)
     if "image" not in header or column is None:
         raise DataError(f"{path}: columns {header} lack Image and one of {', '.join(COLUMNS)}.", "Rename the columns.")
     here, there = header.index("image"), header.index(column)
-    captions = [(row[here], row[there] if there < len(row) else "") for row in table[1:] if any(row)]
+    captions = [(row[here], row[there]) for row in rows]
     names = [name for name, _ in captions]
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)

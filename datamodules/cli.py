@@ -1,10 +1,11 @@
-"""`zoo data prepare|verify|stats NAME --root DIR [--json]`."""
+"""`zoo data prepare|verify|stats|show NAME --root DIR [--json]`."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
@@ -23,6 +24,7 @@ _HELP = {
     "prepare": "check every case and write its arrays to the cache",
     "verify": "read every file and list what is wrong with the set; exit code 2 if anything is",
     "stats": "cases and subjects, shapes, spacing, class shares, captions",
+    "show": "write a contact sheet: image, outline of the mask, text",
 }
 
 
@@ -44,6 +46,8 @@ def main(argv: list[str]) -> int:
 
         options = {key: getattr(arguments, key) for key in ("root", "protocol") if getattr(arguments, key)}
         data = build_data(arguments.name, arguments.size, **options)
+        if arguments.command == "show":
+            return _contact_sheet(data, arguments)
         return {"prepare": _prepare, "verify": _verify, "stats": _stats}[arguments.command](data, arguments.json)
     except ZooError as error:
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
@@ -52,7 +56,7 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="zoo data", description="Prepare, verify and describe data sets.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="prepare|verify|stats")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="prepare|verify|stats|show")
     for name, text in _HELP.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("name", metavar="NAME", help="data set, see `zoo list data`")
@@ -60,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--protocol", metavar="NAME", help="split (default: the card's first)")
         command.add_argument("--size", default="published", help="size preset of the card (default: published)")
         command.add_argument("--json", action="store_true", help="machine-readable output")
+        if name == "show":
+            command.add_argument("--out", metavar="FILE", type=Path, help="the PNG (default: NAME.png)")
+            command.add_argument("--cases", metavar="N", type=int, default=12, help="how many, evenly spread (12)")
     return parser
 
 
@@ -108,6 +115,14 @@ def _stats(data: SegDataModule, as_json: bool) -> int:
     from datamodules.stats import describe
 
     return _show(describe(data, _progress), as_json)
+
+
+def _contact_sheet(data: SegDataModule, arguments: argparse.Namespace) -> int:
+    from datamodules.show import contact_sheet
+
+    path = arguments.out or Path(f"{data.name}.png")
+    shown = contact_sheet(data, path, arguments.cases, _progress)
+    return _show({"data": data.name, "sheet": str(path), "cases": shown}, arguments.json)
 
 
 def _show(facts: dict[str, Any], as_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datamodules.base import SegDataModule
-from datamodules.msd import decathlon_cases
+from datamodules.msd import checked_cases
 from datamodules.splits import Split, cut_by_subject
 from zoo.types import Case
 
@@ -17,8 +17,8 @@ class Hippocampus(SegDataModule):
     name = "hippocampus"
 
     def index(self) -> list[Case]:
-        """The labelled cases that `dataset.json` lists."""
-        return decathlon_cases(self.folder, "Task04_Hippocampus")
+        """The labelled cases that `dataset.json` lists, after a look at its label names."""
+        return checked_cases(self.folder, "Task04_Hippocampus", self.about["listing"])
 
     def cut(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test, shuffled once."""

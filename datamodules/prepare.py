@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from datamodules.readers import Reader
 from zoo.errors import DataError
-from zoo.io import read_image, read_label
 from zoo.types import Case, Geometry, LabelSpace
 
 PER_CLASS = 10_000
@@ -56,22 +56,30 @@ class Prepared(NamedTuple):
     foreground: NDArray[np.int32] | None = None
 
 
-def load_case(case: Case, recipe: Recipe, labels: LabelSpace) -> Prepared:
+def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | None = None) -> Prepared:
     """Read, check and prepare one case.
+
+    Args:
+        case: The case.
+        recipe: What to do.
+        labels: Which values make up which class.
+        reader: How its files become arrays; default NIfTI and rasters.
 
     Raises:
         DataError: A file is missing or unreadable, shapes differ, or a label value is unexpected; the
             message begins with the file.
     """
-    channels = [read_image(path) for path in case.images]
+    reader = reader or Reader()
+    channels = [reader.image(path) for path in case.images]
+    due = channels[0][0].shape[1:]
     for path, (array, _) in zip(case.images[1:], channels[1:], strict=True):
-        same_shape(path, array.shape, case.images[0], channels[0][0].shape)
+        same_shape(path, array.shape[1:], case.images[0], due)
     native = None
     if case.label is not None:
-        raw, _ = read_label(case.label)
-        same_shape(case.label, raw.shape, case.images[0], channels[0][0].shape)
+        raw, _ = reader.label(case.label)
+        same_shape(case.label, raw.shape, case.images[0], due)
         native = to_classes(raw, labels, case.label)
-    return prepare(np.stack([array for array, _ in channels]), native, channels[0][1], recipe)
+    return prepare(np.concatenate([array for array, _ in channels]), native, channels[0][1], recipe)
 
 
 def same_shape(path: Path, shape: tuple[int, ...], other: Path, due: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -105,27 +105,116 @@ def make_split(protocol: str, parts: Mapping[str, Iterable[str]], cases: Sequenc
 
 
 def cut_by_subject(
-    protocol: str, cases: Sequence[Case], shares: tuple[float, float, float] = (0.72, 0.08, 0.20), seed: int = 0
+    protocol: str,
+    cases: Sequence[Case],
+    shares: tuple[float, float, float] = (0.72, 0.08, 0.20),
+    seed: int = 0,
+    group: Callable[[Case], str] = lambda case: "",
 ) -> Split:
     """Shuffle the subjects once (the seed is the protocol's, not a run's) and cut them by shares.
 
-    Val and test get their rounded share and at least one subject; train gets the rest.
+    Val and test get their rounded share and at least one subject of each group; train gets the rest. The
+    subjects of a group are cut the same whichever other groups are at hand.
+
+    Args:
+        protocol: The split's name.
+        cases: What is cut.
+        shares: Of train, val and test.
+        seed: Of the shuffle.
+        group: What a case's subject belongs to, so that each part has some: a modality, a diagnosis.
 
     Raises:
         DataError: Fewer than three subjects.
     """
-    subjects = sorted({case.subject for case in cases})
-    shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
-    n_test = max(1, round(shares[2] * len(subjects)))
-    n_val = max(1, round(shares[1] * len(subjects)))
-    homes = {
-        "test": set(shuffled[:n_test]),
-        "val": set(shuffled[n_test : n_test + n_val]),
-        "train": set(shuffled[n_test + n_val :]),
-    }
+    homes: dict[str, set[str]] = {part: set() for part in PARTS}
+    for subjects in _grouped(cases, group).values():
+        shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
+        n_test = max(1, round(shares[2] * len(subjects)))
+        n_val = max(1, round(shares[1] * len(subjects)))
+        homes["test"].update(shuffled[:n_test])
+        homes["val"].update(shuffled[n_test : n_test + n_val])
+        homes["train"].update(shuffled[n_test + n_val :])
     return make_split(
         protocol, {part: [c.case_id for c in cases if c.subject in home] for part, home in homes.items()}, cases
     )
+
+
+def hold_out_val(
+    protocol: str,
+    cases: Sequence[Case],
+    test: Collection[str],
+    share: float = 0.1,
+    seed: int = 0,
+    group: Callable[[Case], str] = lambda case: "",
+) -> Split:
+    """A set's own test part, and val cut by subject from the rest, once and for all.
+
+    Args:
+        protocol: The split's name.
+        cases: All of the set.
+        test: Ids of the cases that the set tests on.
+        share: Of each group's other subjects, for val; at least one.
+        seed: Of the choice.
+        group: As in `cut_by_subject`.
+
+    Raises:
+        DataError: A part is empty.
+    """
+    rest = [case for case in cases if case.case_id not in test]
+    val: set[str] = set()
+    for subjects in _grouped(rest, group).values():
+        chosen = np.random.default_rng(seed).permutation(len(subjects))[: max(1, round(share * len(subjects)))]
+        val.update(subjects[i] for i in chosen)
+    parts = {
+        "train": [case.case_id for case in rest if case.subject not in val],
+        "val": [case.case_id for case in rest if case.subject in val],
+        "test": [case.case_id for case in cases if case.case_id in test],
+    }
+    return make_split(protocol, parts, cases)
+
+
+def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed: int = 0) -> Split:
+    """One fold of a k-fold by subject: the fold is the test part, a tenth of the other subjects val.
+
+    Each subject is in one fold; every case is tested on in one of them.
+
+    Args:
+        split: The protocol's, whose cases are dealt anew.
+        fold: Which one, from 0.
+        folds: How many.
+        keep_test: The set has a test part of its own: it is left out of all folds.
+        seed: Of the deal, which is the same for every run.
+
+    Raises:
+        ConfigError: There is no such fold.
+        DataError: There are too few subjects.
+    """
+    if folds < 2 or not 0 <= fold < folds:
+        raise ConfigError(f"--data.fold {fold} of {folds} is no fold.", "Count from 0; give --data.folds 2 or more.")
+    parts = PARTS[:2] if keep_test else PARTS
+    ids = sorted(case_id for part in parts for case_id in split.part(part))
+    subjects = sorted({split.subjects[case_id] for case_id in ids})
+    name = f"{split.protocol}, fold {fold} of {folds}"
+    if len(subjects) < max(folds, 3):
+        raise DataError(f"{name}: {len(subjects)} subjects are too few.", "Give fewer --data.folds.")
+    shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
+    test = set(shuffled[fold::folds])
+    rest = [subject for subject in shuffled if subject not in test]
+    val = set(rest[: max(1, round(0.1 * len(rest)))])
+    homes = {"test": test, "val": val, "train": set(rest) - val}
+    chosen = {part: tuple(i for i in ids if split.subjects[i] in home) for part, home in homes.items()}
+    return Split(name, chosen["train"], chosen["val"], chosen["test"], {i: split.subjects[i] for i in ids})
+
+
+def _grouped(cases: Iterable[Case], group: Callable[[Case], str]) -> dict[str, list[str]]:
+    """The subjects of each group, both sorted; a subject is of the group of its first case."""
+    groups: dict[str, str] = {}
+    for case in cases:
+        groups.setdefault(case.subject, group(case))
+    found: dict[str, list[str]] = {}
+    for subject in sorted(groups):
+        found.setdefault(groups[subject], []).append(subject)
+    return dict(sorted(found.items()))
 
 
 def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from datamodules.prepare import same_shape, to_classes
+from datamodules.readers import Reader
 from zoo.errors import DataError
-from zoo.io import read_image, read_label
 from zoo.types import Case, LabelSpace
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
     return findings
 
 
-def file_findings(case: Case, labels: LabelSpace) -> list[Finding]:
+def file_findings(case: Case, labels: LabelSpace, reader: Reader) -> list[Finding]:
     """What is wrong with one case's files: each is read whole; a missing one is the index's matter."""
     findings: list[Finding] = []
 
@@ -68,16 +68,16 @@ def file_findings(case: Case, labels: LabelSpace) -> list[Finding]:
             return None
 
     def read(path: Path) -> None:
-        found = attempt(lambda: read_image(path))
+        found = attempt(lambda: reader.image(path))
         if found is not None:
-            shapes.append((path, found[0].shape))
+            shapes.append((path, found[0].shape[1:]))
 
     shapes: list[tuple[Path, tuple[int, ...]]] = []
     for path in case.images:
         if path.is_file():
             read(path)
     label = case.label
-    raw = attempt(lambda: read_label(label)) if label is not None and label.is_file() else None
+    raw = attempt(lambda: reader.label(label)) if label is not None and label.is_file() else None
     if label is not None and raw is not None:
         values = raw[0]
         shapes.append((label, values.shape))
@@ -112,5 +112,5 @@ def verify(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[Ca
         if data.embedded:
             data.load(case)
         else:
-            findings += file_findings(case, data.labels)
+            findings += file_findings(case, data.labels, data.reader)
     return findings

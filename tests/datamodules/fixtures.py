@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.datamodules.fixtures_slices import SLICE_REPLICAS
+from tests.datamodules.fixtures_volumes import VOLUME_REPLICAS
+
 BTCV_IDS = tuple(f"{number:04d}" for number in [*range(1, 11), *range(21, 41)])
 ZONES = ("upper left lung", "lower left lung", "upper right lung", "lower right lung")
 
@@ -115,6 +118,8 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
 
 
 REPLICAS: dict[str, Callable[[Path], Path]] = {
+    **VOLUME_REPLICAS,
+    **SLICE_REPLICAS,
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,

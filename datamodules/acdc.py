@@ -1,0 +1,87 @@
+"""ACDC: the heart's chambers in cine MR, at end-diastole and end-systole."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from datamodules.layout import volume_file
+from datamodules.prepare import Recipe
+from datamodules.splits import Split, cut_by_subject, hold_out_val
+from datamodules.volume import VolumeDataModule
+from zoo.errors import DataError
+from zoo.types import Case
+
+PHASES = ("ED", "ES")
+
+
+class ACDC(VolumeDataModule):
+    """Folders `{training,testing}/patientXXX` with `Info.cfg` and one volume and label of each phase.
+
+    `root` is the folder that holds `training`, or the archive's `ACDC/database` above it. Slices are 5 to
+    10 mm apart and moved by breathing, so the grid stays coarse across them: 1.5625x1.5625 mm, the median
+    pixel of the set, and 10 mm. Each volume is normalised alone.
+    """
+
+    name = "acdc"
+
+    def recipe(self) -> Recipe:
+        """Normalised, at the set's middle spacing."""
+        return Recipe(spacing=self.spacing)
+
+    def index(self) -> list[Case]:
+        """Two cases a patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""
+        cases = []
+        for folder in self._patients:
+            info = read_info(folder / "Info.cfg")
+            for phase in PHASES:
+                frame = f"{folder.name}_frame{info[phase]:02d}"
+                image, label = volume_file(folder, frame), volume_file(folder, f"{frame}_gt")
+                cases.append(Case(f"{folder.name}_{phase}", (image,), label, subject=folder.name))
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """By patient and diagnosis: the testing folder or a fifth is the test part, a tenth of the rest val."""
+        testing = {case.case_id for case in cases if case.images[0].parent.parent.name == "testing"}
+        if self.protocol == "official":
+            return hold_out_val(self.protocol, cases, testing, group=self._diagnosis)
+        training = [case for case in cases if case.case_id not in testing]
+        return cut_by_subject(self.protocol, training, shares=(0.7, 0.1, 0.2), group=self._diagnosis)
+
+    @cached_property
+    def _patients(self) -> list[Path]:
+        homes = [self.folder, self.folder / "database", self.folder / "ACDC" / "database", self.folder / "ACDC"]
+        home = next((home for home in homes if (home / "training").is_dir()), None)
+        if home is None:
+            raise DataError(f"{self.folder}: no training/patientXXX in it.", "Give the folder that holds training.")
+        found = [path for part in ("training", "testing") for path in sorted((home / part).glob("patient*"))]
+        return [path for path in found if path.is_dir()]
+
+    def _diagnosis(self, case: Case) -> str:
+        """The patient's group, empty where the file does not say it."""
+        return str(read_info(case.images[0].parent / "Info.cfg").get("Group", ""))
+
+
+def read_info(path: Path) -> dict[str, int | str]:
+    """An `Info.cfg`: lines of `key: value`.
+
+    Returns:
+        "ED" and "ES" as frame numbers, every other value as it is written.
+
+    Raises:
+        DataError: It cannot be read or does not name both frames.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}).", "Fetch the patient again.") from error
+    found: dict[str, int | str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        found[key.strip()] = value.strip()
+    for phase in PHASES:
+        value = str(found.get(phase, ""))
+        if not value.isdigit():
+            raise DataError(f"{path}: no frame number for {phase} ('{value}').", "Fetch the patient again.")
+        found[phase] = int(value)
+    return found

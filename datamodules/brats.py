@@ -1,0 +1,123 @@
+"""BraTS: overlapping tumour regions in four MR sequences, in the layouts up to 2021 and from 2023."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.layout import volume_file
+from datamodules.prepare import Recipe
+from datamodules.readers import Reader
+from datamodules.splits import Split, cut_by_subject
+from datamodules.volume import VolumeDataModule
+from zoo.errors import DataError
+from zoo.types import Case, Geometry
+
+OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
+"""The channels in their order, as files end up to 2021 and from 2023."""
+
+_FOLDER_OLD = re.compile(r"brats\d\d(\d\d)?_.+", re.IGNORECASE)
+_FOLDER_NEW = re.compile(r"BraTS-[A-Za-z]+-\d+-\d+")
+_VISIT = re.compile(r"-\d+$")
+
+
+@dataclass(frozen=True)
+class BratsReader(Reader):
+    """Labels as from 2023 on: 1 necrotic and non-enhancing core, 2 oedema, 3 enhancing.
+
+    Attributes:
+        enhancing: The file's value of the enhancing tumour, 4 up to 2021.
+    """
+
+    enhancing: int = 3
+
+    def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
+        """See `Reader.label`."""
+        array, geometry = super().label(path)
+        known = (0, 1, 2, self.enhancing)
+        strange = sorted(set(np.unique(array).tolist()) - set(known))
+        if strange:
+            raise DataError(
+                f"{path}: unexpected label values {strange[:8]}.",
+                f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}.",
+            )
+        return np.where(array == self.enhancing, np.int32(3), array), geometry
+
+
+class BraTS(VolumeDataModule):
+    """A folder a visit, anywhere in `root`, in one of two layouts.
+
+    Up to 2021 `BraTS20xx_*/BraTS20xx_*_{t1,t1ce,t2,flair,seg}.nii.gz`, from 2023
+    `BraTS-GLI-xxxxx-xxx/BraTS-GLI-xxxxx-xxx-{t1n,t1c,t2w,t2f,seg}.nii.gz`, packed or not. A part in which
+    no folder has a label (the validation part) is left out.
+
+    Volumes are skull-stripped at 1 mm. They are cropped to the head and each channel is normalised alone, as
+    is usual, but over the box of the head, the zeros around the brain included.
+    """
+
+    name = "brats"
+
+    def recipe(self) -> Recipe:
+        """Cropped to the head, each channel normalised."""
+        return Recipe(crop_above=0.0, spacing=self.spacing)
+
+    @cached_property
+    def reader(self) -> BratsReader:
+        """By the layout at hand."""
+        return BratsReader(self.dropped, 3 if self._layout == "new" else 4)
+
+    def index(self) -> list[Case]:
+        """Every labelled visit, by name."""
+        ends, dash = (NEW, "-") if self._layout == "new" else (OLD, "_")
+        homes = self._homes[self._layout]
+        labelled = {home.parent for home in homes if volume_file(home, f"{home.name}{dash}seg").is_file()}
+        cases = []
+        for home in homes:
+            name = home.name
+            label = volume_file(home, f"{name}{dash}seg")
+            if not label.is_file() and home.parent not in labelled:  # the validation part comes without
+                continue
+            images = tuple(volume_file(home, f"{name}{dash}{end}") for end in ends)
+            cases.append(Case(name, images, label, subject=_VISIT.sub("", name) if self._layout == "new" else name))
+        if not cases:
+            raise DataError(
+                f"{self.folder}: no subject with a seg file in it.", "Give the folder of the training part."
+            )
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """72 % train, 8 % val, 20 % test of the subjects, shuffled once; a subject's visits stay together."""
+        return cut_by_subject(self.protocol, cases)
+
+    @cached_property
+    def _homes(self) -> dict[str, list[Path]]:
+        folders = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
+        new = [path for path in folders if _FOLDER_NEW.fullmatch(path.name)]
+        old = [path for path in folders if _FOLDER_OLD.fullmatch(path.name) and any(path.glob(f"{path.name}_*.nii*"))]
+        return {"old": old, "new": new}
+
+    @cached_property
+    def _layout(self) -> str:
+        """Either "old", up to 2021, or "new", from 2023: it tells which value is the enhancing tumour.
+
+        Raises:
+            DataError: Both are there, or none.
+        """
+        found = [layout for layout, homes in self._homes.items() if homes]
+        if len(found) > 1:
+            old, new = self._homes["old"][0], self._homes["new"][0]
+            raise DataError(
+                f"{old}: the layout up to 2021, but {new} is that from 2023, where the enhancing tumour has another "
+                "label value.",
+                "Give the folder of one of them.",
+            )
+        if not found:
+            raise DataError(
+                f"{self.folder}: no BraTS20xx_* and no BraTS-GLI-* folders in it.", "Give the folder that holds them."
+            )
+        return found[0]

@@ -1,0 +1,101 @@
+"""The cases of a set and their parts: index, split, fold, and the hashes that go into every result."""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+
+from datamodules.digest import digest
+from datamodules.said_by_card import SaidByCard
+from datamodules.splits import Split, cut_fold
+from datamodules.verify import index_findings
+from zoo.errors import DataError
+from zoo.types import Case
+
+log = logging.getLogger(__name__)
+
+
+class IndexedSet(SaidByCard):
+    """What is known of a set before an image is opened.
+
+    Attributes:
+        train_share: Share of the train part to train on.
+        fold: Fold of a k-fold by subject; None for the protocol's own parts.
+        folds: How many folds.
+    """
+
+    train_share: float
+    fold: int | None
+    folds: int
+
+    @abstractmethod
+    def index(self) -> list[Case]:
+        """All labelled cases of the set, in file order. Reads listings and captions, not images.
+
+        Raises:
+            DataError: The layout is not the documented one.
+        """
+
+    @abstractmethod
+    def cut(self, cases: list[Case]) -> Split:
+        """The parts of `self.protocol`."""
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """The index by case id, after the checks that need no image.
+
+        Raises:
+            DataError: The first finding of `datamodules.verify.index_findings`.
+        """
+        found = self.index()
+        findings = index_findings(found, self.has_reports)
+        if findings:
+            raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for all findings.")
+        return {case.case_id: case for case in found}
+
+    @cached_property
+    def split(self) -> Split:
+        """The parts, checked: no subject stands in two, unless the protocol's card declares it.
+
+        Raises:
+            DataError: A subject in two parts, naming it and its cases.
+        """
+        split = self.cut(list(self.cases.values()))
+        if self.fold is not None:
+            split = cut_fold(split, self.fold, self.folds, self.has_own_test)
+        split = replace(split, train=split.train[: math.ceil(self.train_share * len(split.train))])
+        self.check_leaks(split, self.cases.values())
+        return split
+
+    def check_leaks(self, split: Split, cases: Iterable[Case]) -> None:
+        """Warns of subjects in two parts where the protocol's card declares them.
+
+        Raises:
+            DataError: It does not; the first leak, with a file of it.
+        """
+        leaks = split.leaks()
+        if leaks and not self.declares_leak:
+            raise DataError(f"{leaks[0].named(cases)} (protocol {self.protocol}).", "Choose another --data.protocol.")
+        if leaks:
+            count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
+            log.warning("%s, protocol %s leaks, as its card says (%s): %s", self.name, self.protocol, count, leaks[0])
+
+    @property
+    def leak_declared(self) -> bool:
+        """Whether subjects do stand in several parts, as the card says: every result is marked. Reads the index."""
+        return bool(self.split.leaks())
+
+    @property
+    def split_hash(self) -> str:
+        """The split's hash; reads the index."""
+        return self.split.hash
+
+    @property
+    def prompt_hash(self) -> str:
+        """SHA-256 over the true class prompts and, in a set of reports, each case's report; reads the index."""
+        reports = {case.case_id: case.report for case in self.cases.values()} if self.has_reports else {}
+        return digest({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})

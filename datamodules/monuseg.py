@@ -1,0 +1,39 @@
+"""MoNuSeg with captions: nuclei in stained tissue, in the layout of LViT."""
+
+from __future__ import annotations
+
+import re
+
+from datamodules.slices import SliceDataModule, lvit_cases
+from datamodules.splits import PARTS, Split, make_split
+from zoo.types import Case
+
+_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}", re.IGNORECASE)
+
+
+class MoNuSeg(SliceDataModule):
+    """Colour images of 1000x1000 from The Cancer Genome Atlas, resized to `patch` as LViT does.
+
+    The layout is `{Train,Val,Test}_Folder/{img,labelcol}` with `*_text.xlsx` in each; an image is `.png` or
+    `.tif`, its mask `.png`. The first three fields of a TCGA name are the patient.
+    """
+
+    name = "monuseg"
+
+    def index(self) -> list[Case]:
+        """The cases of the three folders, each in the order of its captions."""
+        return [case for part in PARTS for case in self._part(part)]
+
+    def cut(self, cases: list[Case]) -> Split:
+        """The three folders as they are."""
+        homes = {part: [case.case_id for case in self._part(part)] for part in PARTS}
+        return make_split(self.protocol, homes, cases)
+
+    def _part(self, part: str) -> list[Case]:
+        return lvit_cases(self.folder, part.capitalize(), patient)
+
+
+def patient(stem: str) -> str:
+    """The patient of a TCGA slide's name; another name is taken for its own."""
+    found = _PATIENT.match(stem)
+    return found.group().upper() if found else stem

@@ -1,0 +1,103 @@
+"""A user's own data: what a card cannot know comes from options and from a small file beside the data.
+
+The facts that a model needs (classes, channels, prompts, track) are those of the module's `about`. A
+registered set takes it from its card; here the card holds what all such sets share, and what is found
+beside the data is laid over it before anything else is asked. `facts` is thus complete when the command
+line hands it to the model, and is stored in the checkpoint like any other set's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datamodules.base import SegDataModule
+from datamodules.prompts import CONCEPTS, load_prompts
+from zoo.errors import ConfigError, DataError
+from zoo.types import TRACKS, ClassPrompt
+
+PROMPTS = "prompts.yaml"
+"""The prompt file that is looked for beside the data."""
+
+
+class OwnDataModule(SegDataModule):
+    """Own data. Subclasses lay their facts over the card's with `describe`.
+
+    Args:
+        prompts: Prompt file (as those of `configs/prompts`), looked for beside the data first; default
+            `prompts.yaml`, and where there is none, each class's name is all that is said of it.
+        title: Name of the data. The folder is no part of a run's identity (it differs from machine to
+            machine): two sets of one's own that are trained on under the same options need a title each.
+        **kwargs: See `SegDataModule`.
+    """
+
+    def __init__(self, prompts: str | None = None, title: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prompt_path = prompts
+        if title:
+            self.about = {**self.about, "title": title}
+
+    @cached_property
+    def prompts(self) -> tuple[ClassPrompt, ...]:
+        """The class prompts: of a file, or the plain names."""
+        named = self.prompt_path or PROMPTS
+        beside = inside(self.folder, named)
+        if beside.is_file() or self.prompt_path:
+            return load_prompts(beside if beside.is_file() else named, self.labels.names)
+        return plain_prompts(self.labels.names)
+
+    def describe(self, **facts: Any) -> None:
+        """Lay facts over the card's.
+
+        Raises:
+            ConfigError: The track is none, or says that there are reports where there are none.
+        """
+        self.about = {**self.about, **facts}
+        if self.about["track"] not in TRACKS:
+            raise ConfigError(f"{self.name}: the text track '{self.about['track']}' is unknown.", f"Known: {TRACKS}.")
+
+
+def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:
+    """Prompts of classes of which only the names are known: "Left kidney.", "Left kidney, shape.", ..."""
+    prompts = []
+    for name in names:
+        words = name.replace("_", " ").capitalize()
+        prompts.append(ClassPrompt(name, f"{words}.", tuple(f"{words}, {concept}." for concept in CONCEPTS)))
+    return tuple(prompts)
+
+
+def class_values(classes: Any, where: str) -> dict[str, list[int]]:
+    """The classes as a card has them: snake name to label values.
+
+    Args:
+        classes: Name to one value or several; 0 is background and no class.
+        where: The file or option, for messages.
+
+    Raises:
+        DataError: Not such a mapping, or two names are the same in snake case.
+    """
+    if not isinstance(classes, Mapping) or not classes:
+        raise DataError(f"{where}: the classes are missing.", "Write `classes: {lesion: [255]}`, values of the masks.")
+    found: dict[str, list[int]] = {}
+    for name, values in classes.items():
+        listed = values if isinstance(values, list | tuple) else [values]
+        whole = all(isinstance(value, int) and not isinstance(value, bool) and value > 0 for value in listed)
+        snake = re.sub(r"\W+", "_", str(name).strip().lower()).strip("_")
+        if not whole or not listed or not snake or snake in found:
+            raise DataError(f"{where}: class '{name}': {values!r}.", "Give each name its own label values above 0.")
+        found[snake] = [int(value) for value in listed]
+    return found
+
+
+def overlapping(classes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a value belongs to two classes: regions that lie in each other."""
+    values = [value for listed in classes.values() for value in listed]
+    return len(set(values)) < len(values)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A file that a table names, relative to its folder or absolute."""
+    return folder / Path(name).expanduser()

@@ -1,0 +1,176 @@
+"""2-D sets with captions in the layout of LViT: a folder a part, images, masks and a caption table in each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from datamodules.base import SegDataModule
+from datamodules.captions import read_captions
+from datamodules.pictures import SUFFIXES, PictureReader
+from datamodules.prepare import Recipe
+from zoo.errors import DataError
+from zoo.types import Case
+
+IMAGE_FOLDERS = ("img", "images", "image", "frames", "original")
+MASK_FOLDERS = ("labelcol", "label", "labels", "masks", "mask", "gts", "gt", "ground truth")
+"""Names in use for the same two folders, in lower case."""
+
+_TABLES = (".xlsx", ".csv")
+
+
+class SliceDataModule(SegDataModule):
+    """Single images with one class, resized to `patch`; colour where the card counts three channels."""
+
+    def recipe(self, case: Case | None = None) -> Recipe:
+        """Resized to the patch."""
+        return Recipe(size=self.patch)
+
+    @cached_property
+    def reader(self) -> PictureReader:
+        """Colour as the card says; masks of 0 and 255 with what JPEG and smoothing do to them."""
+        return PictureReader(drop=self.dropped, channels=self.about["in_channels"])
+
+
+def part_folders(root: Path, part: str) -> tuple[Path, Path] | None:
+    """The images and masks of a part: in `Train_Folder`, `Train Folder` or `Train`; None where it is not there."""
+    for name in (f"{part}_Folder", f"{part} Folder", part):
+        found = picture_folders(root / name)
+        if found:
+            return found
+    return None
+
+
+def picture_folders(home: Path) -> tuple[Path, Path] | None:
+    """The folders of images and of masks in a folder, by any of their usual names; None without both."""
+    inside = {path.name.lower(): path for path in _listing(home) if path.is_dir()}
+    images = next((inside[name] for name in IMAGE_FOLDERS if name in inside), None)
+    masks = next((inside[name] for name in MASK_FOLDERS if name in inside), None)
+    return (images, masks) if images and masks else None
+
+
+def caption_table(root: Path, part: str) -> Path | None:
+    """The caption table of a part.
+
+    `prompt/train.csv` comes first, then `Train_text`, then `Train_text_original` (MedCLIPSeg has variants
+    beside it), then the only `Train_text*` (LViT's downloads bear the set's name), each as xlsx or CSV in
+    the part's folder, the root, `Prompts_Folder` or `prompt`; at last `Train_Val_text`, which serves both.
+
+    Raises:
+        DataError: Several tables and none of the plain names.
+    """
+    name = part.lower()
+    homes = [root / f"{part}_Folder", root / f"{part} Folder", root / part]
+    homes += [root, root / "Prompts_Folder", root / "prompt", root / "Train_Folder"]
+    tables = [path for home in homes for path in _listing(home) if path.suffix.lower() in _TABLES]
+    ranked: list[Callable[[Path], bool]] = [
+        lambda path: path.parent.name == "prompt" and path.stem.lower() == name,
+        lambda path: path.stem.lower() == f"{name}_text",
+        lambda path: path.stem.lower() == f"{name}_text_original",
+    ]
+    for fits in ranked:
+        found = next((path for path in tables if fits(path)), None)
+        if found:
+            return found
+    named = list(dict.fromkeys(path for path in tables if path.stem.lower().startswith(f"{name}_text")))
+    if len(named) > 1:
+        raise DataError(
+            f"{named[0]}: one of {len(named)} caption tables of {part} ({', '.join(path.name for path in named)}).",
+            f"Keep one, or name it {part}_text{named[0].suffix}.",
+        )
+    shared = [path for path in tables if part != "Test" and path.stem.lower() == "train_val_text"]
+    return next(iter([*named, *shared]), None)
+
+
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by stem, sorted by name; what macOS leaves beside a file is no picture."""
+    found: dict[str, Path] = {}
+    for suffix in SUFFIXES:
+        for path in _listing(folder):
+            if path.suffix.lower() == suffix and path.stem not in found:
+                found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def paired_cases(
+    folders: Sequence[tuple[Path, Path]],
+    captions: Iterable[tuple[str, str]],
+    subject: Callable[[str], str],
+    extra: Collection[str] | None = None,
+    prefix: str = "",
+) -> list[Case]:
+    """One case a row of a caption table, then one an image without a row.
+
+    A row names the image or its mask, with or without suffix and `mask_`. A missing file is entered
+    under the name that it should have, for the checks to find.
+
+    Args:
+        folders: Pairs of image and mask folders, searched in order.
+        captions: File name and caption, as `read_captions` gives them.
+        subject: From an image's stem to its subject.
+        extra: Stems of the images that count though no row names them, None for all: a folder may serve
+            several tables.
+        prefix: Put before the case ids.
+    """
+    images = [pictures_in(home) for home, _ in folders]
+    masks = [pictures_in(home) for _, home in folders]
+    known = {stem for listing in images for stem in listing}
+    reports: dict[str, str] = {}
+    for name, text in captions:
+        reports.setdefault(_stem_of(name, known), text)
+    stems = [*reports, *(stem for listing in images for stem in listing if extra is None or stem in extra)]
+    cases = []
+    for stem in dict.fromkeys(stems):
+        place = next((index for index, listing in enumerate(images) if stem in listing), 0)
+        names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation")
+        label = next((masks[place][name] for name in names if name in masks[place]), folders[place][1] / f"{stem}.png")
+        image = images[place].get(stem, folders[place][0] / f"{stem}.png")
+        cases.append(Case(prefix + stem, (image,), label, subject=subject(stem), report=reports.get(stem)))
+    return cases
+
+
+def lvit_cases(root: Path, part: str, subject: Callable[[str], str], *, optional: bool = False) -> list[Case]:
+    """The cases of one part of LViT's layout.
+
+    Args:
+        root: The folder that holds the parts' folders.
+        part: "Train", "Val" or "Test".
+        subject: From an image's stem to its subject.
+        optional: Whether the part may be absent.
+
+    Raises:
+        DataError: The folders or the caption table are not there.
+    """
+    folders = part_folders(root, part)
+    if folders is None:
+        if optional:
+            return []
+        raise DataError(
+            f"{root}: no {part}_Folder with img and labelcol in it.", "Give the folder that holds the parts' folders."
+        )
+    table = caption_table(root, part)
+    if table is None:
+        raise DataError(f"{root}: no captions for {part} ({part}_text.xlsx or .csv).", "Get them where the card says.")
+    captions = read_captions(table)
+    other = {"Train": "Val", "Val": "Train"}.get(part)
+    beside = part_folders(root, other) if other else None
+    if beside:  # one table may serve both
+        here, there = set(pictures_in(folders[0])), set(pictures_in(beside[0]))
+        captions = [row for row in captions if _stem_of(row[0], here | there) not in there - here]
+    return paired_cases([folders], captions, subject)
+
+
+def _stem_of(name: str, known: set[str]) -> str:
+    """The stem of the image that a table's row means."""
+    stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
+    bare = re.sub(r"^mask_|_mask$", "", stem)
+    return stem if stem in known else bare
+
+
+def _listing(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -1,0 +1,243 @@
+"""The 2-D sets with text in each of their layouts, and what is refused in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datamodules.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.captions import read_captions, read_table
+from datamodules.mosmed_plus import study
+from datamodules.pictures import PictureReader, to_black_white
+from datamodules.polyps import SEQUENCES, sequence
+from datamodules.splits import PARTS
+from datamodules.verify import verify
+from tests.datamodules.fixtures_slices import (
+    make_kvasir_seg,
+    make_medclipseg,
+    make_monuseg,
+    make_mosmed,
+    make_pranet,
+    write_picture,
+    write_table,
+)
+from zoo.errors import DataError
+
+SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
+
+
+def built(name: str, root: Path, **options: Any) -> SegDataModule:
+    return build_data(name, "tiny", root=str(root), **{**SMALL, **options})
+
+
+def counts(data: SegDataModule) -> list[int]:
+    return [len(data.split.part(part)) for part in PARTS]
+
+
+# MosMedData+
+
+
+@pytest.mark.parametrize(
+    ("stem", "whole"),
+    [
+        ("Morozov_study_0255_12", "Morozov_study_0255"),
+        ("Jun_coronacases_case8_157", "Jun_coronacases_case8"),
+        ("Jun_radiopaedia_10_85902_1_case13_32", "Jun_radiopaedia_10_85902_1_case13"),
+        ("bjorke_81", "bjorke"),
+        ("other", "other"),
+    ],
+)
+def test_a_slice_knows_its_study(stem: str, whole: str) -> None:
+    assert study(stem) == whole
+
+
+@pytest.mark.parametrize("layout", ["frames", "lvit"])
+@pytest.mark.parametrize("column", ["text", "Description"])
+def test_mosmed_by_study_and_as_published(tmp_path: Path, layout: str, column: str) -> None:
+    root = make_mosmed(tmp_path, layout, column)
+    by_study, published = (built("mosmed_plus", root, protocol=name) for name in ("study", "published"))
+    assert built("mosmed_plus", root).protocol == "study"
+    assert not by_study.split.leaks()
+    assert not by_study.leak_declared
+    pooled = {case.case_id for case in by_study.cases.values() if case.subject == "bjorke"}
+    assert len(pooled) == 3
+    assert pooled <= set(by_study.split.train)
+    assert counts(published) == [20, 4, 6]
+    assert published.leak_declared
+    assert {published.split.subjects[name] for name in published.split.test} <= {
+        published.split.subjects[name] for name in published.split.train
+    }
+
+
+def test_slices_without_lesion_are_legal(tmp_path: Path) -> None:
+    data = built("mosmed_plus", make_mosmed(tmp_path))
+    data.setup("fit")
+    empty = [name for name, case in data.cases.items() if "zero infected" in (case.report or "")]
+    assert len(empty) == 6
+    for name in empty:
+        prepared = data.prepared(data.cases[name])
+        assert prepared.label is not None
+        assert not prepared.label.any()
+    assert len(list(data.train_dataloader())) == 2
+    assert verify(data) == []
+
+
+def test_a_frame_in_no_table_and_a_row_without_frame_are_found(tmp_path: Path) -> None:
+    root = make_mosmed(tmp_path)
+    table = root / "Train_text_MosMedData+ 1(in).csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([rows[0], *rows[2:], "lost_1.png,Unilateral.\n"]))
+    problems = [finding.problem for finding in verify(built("mosmed_plus", root))]
+    assert any("Morozov_study_0255_1.png: the caption is missing" in problem for problem in problems)
+    assert any("frames/lost_1.png: no such file" in problem for problem in problems)
+
+
+def test_two_tables_of_one_part_are_refused(tmp_path: Path) -> None:
+    root = make_mosmed(tmp_path)
+    (root / "Test_text_b.csv").write_text("Image,text\n")
+    with pytest.raises(DataError, match=r"2 caption tables of Test .*Test_text\.csv"):
+        built("mosmed_plus", root).index()
+
+
+# MoNuSeg
+
+
+def test_monuseg_is_in_colour_and_whole_by_patient(tmp_path: Path) -> None:
+    data = built("monuseg", make_monuseg(tmp_path))
+    data.setup("fit")
+    assert counts(data) == [6, 2, 3]
+    assert data.split.subjects["TCGA-A0-5000-01Z-00-DX1"] == "TCGA-A0-5000"
+    case = data.cases["TCGA-A0-5000-01Z-00-DX1"]
+    assert case.images[0].suffix == ".tif"
+    prepared = data.prepared(case)
+    assert prepared.image.shape == (3, 16, 16)
+    assert abs(prepared.image.mean(axis=(1, 2))).max() < 1  # each channel by its own mean
+    assert not np.allclose(prepared.image[0], prepared.image[1])
+    assert data.facts["in_channels"] == 3
+
+
+# Polyps
+
+
+def test_kvasir_in_three_layouts(tmp_path: Path) -> None:
+    pranet = built("kvasir", make_pranet(tmp_path))
+    assert counts(pranet) == [8, 1, 3]
+    assert all(name.startswith("cju") for name in pranet.cases)
+    own = built("kvasir", make_kvasir_seg(tmp_path))
+    assert counts(own) == [7, 1, 2]
+    assert own.cases["cju000"].images[0].suffix == ".jpg"
+    assert verify(own) == []
+    folders = built("kvasir", make_medclipseg(tmp_path))
+    assert counts(folders) == [5, 2, 2]
+    assert "One colonic polyp." in (folders.cases["cju000"].report or "")
+    for data in (pranet, own, folders):
+        assert not data.leak_declared
+
+
+def test_clinicdb_by_sequence_and_as_published(tmp_path: Path) -> None:
+    root = make_pranet(tmp_path)
+    published, whole = (built("clinicdb", root, protocol=name) for name in ("published", "by_sequence"))
+    assert built("clinicdb", root).protocol == "by_sequence"
+    assert counts(published)[2] == 3
+    assert published.leak_declared  # frames 160 and 161 are of one sequence
+    assert not whole.split.leaks()
+    assert all(name.isdigit() for name in whole.cases)
+    assert whole.cases["1"].report != published.cases["210"].report == "Polyp center."
+
+
+def test_sequences_cover_all_frames() -> None:
+    assert len(SEQUENCES) == 29
+    assert list(SEQUENCES) == sorted(SEQUENCES)
+    assert sequence("1") == sequence("25") == "sequence-01"
+    assert sequence("26") == "sequence-02"
+    assert sequence("612") == "sequence-29"
+    assert sequence("613") == "613"
+    assert len({sequence(str(number)) for number in range(1, 613)}) == 29
+
+
+@pytest.mark.parametrize("name", ["colondb", "cvc300", "etis"])
+def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None:
+    data = built(name, make_pranet(tmp_path))
+    assert sum(counts(data)) == 9 + 9 + 4
+    assert {case_id.split("-")[0] for case_id in data.split.test} == {name}
+    assert {case_id.split("-")[0] for part in PARTS[:2] for case_id in data.split.part(part)} == {"kvasir", "clinicdb"}
+    assert {data.cases[case_id].images[0].parent.parent.parent.name for case_id in data.split.test} == {"TestDataset"}
+
+
+def test_sets_side_by_side_as_medclipseg_has_them(tmp_path: Path) -> None:
+    for name in ("Kvasir", "ClinicDB", "ColonDB"):
+        make_medclipseg(tmp_path, name)
+    data = built("colondb", tmp_path)
+    assert counts(data) == [10, 4, 2]
+    assert counts(built("kvasir", tmp_path)) == [5, 2, 2]
+
+
+def test_a_long_caption_reaches_the_batch_whole(tmp_path: Path) -> None:
+    root = make_kvasir_seg(tmp_path)
+    long = " ".join(["irregular,smooth"] * 44 + ["polyp."])
+    table = root / "Kvasir_train.csv"
+    rows = [("Image", "Description"), *((name, long) for name, _ in read_captions(table))]
+    write_table(table, rows, bom=True)
+    batch = next(iter(built("kvasir", root).train_dataloader()))
+    assert batch["reports"] == [long, long]
+
+
+def test_what_a_polyp_set_lacks_is_said(tmp_path: Path) -> None:
+    root = make_kvasir_seg(tmp_path)
+    with pytest.raises(DataError, match="no images and masks of clinicdb"):
+        built("etis", make_medclipseg(tmp_path).parent / "Kvasir").index()
+    (root / "images" / "cju777.jpg").write_bytes((root / "images" / "cju000.jpg").read_bytes())
+    (root / "masks" / "cju777.jpg").write_bytes((root / "masks" / "cju000.jpg").read_bytes())
+    with pytest.raises(DataError, match=r"cju777\.jpg: the caption is missing"):
+        _ = built("kvasir", root).cases
+    (root / "Kvasir_test.csv").unlink()
+    with pytest.raises(DataError, match=r"no caption table kvasir_test\.csv"):
+        built("kvasir", root).index()
+
+
+# Masks and tables
+
+
+def test_masks_are_read_whatever_their_makers_did(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    clean = np.zeros((20, 20), np.int32)
+    clean[5:12, 5:12] = 255
+    assert (to_black_white(clean // 255, path) == clean).all()
+    assert (to_black_white(clean, path) == clean).all()
+    assert not to_black_white(np.zeros((4, 4), np.int32), path).any()
+    noisy = np.clip(clean + np.random.default_rng(0).integers(-8, 9, clean.shape), 0, 255).astype(np.int32)
+    assert (to_black_white(noisy, path) == clean).all()
+    coloured = write_picture(tmp_path / "c.png", np.repeat(clean.astype(np.uint8)[..., None], 3, axis=2))
+    assert (PictureReader(channels=3).label(coloured)[0] == clean).all()
+    for strange in (np.where(clean > 0, 76, 0), np.where(np.eye(20, dtype=bool), 255, 100)):
+        with pytest.raises(DataError, match=r"mask\.png: no black-and-white mask"):
+            to_black_white(strange.astype(np.int32), path)
+
+
+def test_pictures_of_few_and_many_bits(tmp_path: Path) -> None:
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    path = write_picture(tmp_path / "deep.png", deep)
+    for channels in (1, 3):
+        array, geometry = PictureReader(channels=channels).image(path)
+        assert array.shape == (channels, 8, 8)
+        assert array.max() == 63000
+        assert geometry.unit == "px"
+    colours = write_picture(tmp_path / "c.png", np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8))
+    with pytest.raises(DataError, match=r"c\.png: a colour picture"):
+        PictureReader(gray_only=True).image(colours)
+    with pytest.raises(DataError, match="no such file"):
+        PictureReader(channels=3).image(tmp_path / "absent.png")
+
+
+@pytest.mark.parametrize("end", [".csv", ".xlsx"])
+def test_tables_are_read_with_gaps(tmp_path: Path, end: str) -> None:
+    rows = [("Image", "Text"), ("a.png", " spaced "), ("", ""), ("b.png",)]
+    header, found = read_table(write_table(tmp_path / f"t{end}", rows))
+    assert header == ["image", "text"]
+    assert found == [["a.png", "spaced"], ["b.png", ""]]
+    with pytest.raises(DataError, match="empty"):
+        read_table(write_table(tmp_path / f"u{end}", [("", "")]))

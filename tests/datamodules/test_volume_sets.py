@@ -1,0 +1,264 @@
+"""What is particular to each set of volumes; what all sets have in common stands in the contract tests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from datamodules.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.prompts import load_prompts
+from datamodules.splits import PARTS
+from datamodules.verify import verify
+from tests.datamodules.fixtures import make_btcv
+from tests.datamodules.fixtures_volumes import (
+    VOLUME_REPLICAS,
+    make_acdc,
+    make_amos,
+    make_brats,
+    make_mmwhs,
+    make_msd,
+    save,
+)
+from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.registry import DATA
+from zoo.types import DataFacts
+
+
+def counts(data: SegDataModule) -> list[int]:
+    return [len(data.split.part(part)) for part in PARTS]
+
+
+def stored(path: Path) -> np.ndarray:
+    """A replica's array in RAS order: its x axis runs to the left."""
+    return np.asarray(nib.load(path).dataobj)[::-1]
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("name", VOLUME_REPLICAS)
+@pytest.mark.parametrize("size", ["tiny", "published"])
+def test_facts_need_no_data(name: str, size: str) -> None:
+    data = build_data(name, size)
+    facts = DataFacts.from_dict(data.facts)
+    assert facts.name in (name, "hippocampus")
+    assert facts.track == "class"
+    assert DATA.get(name).about["laterality"] == "patient"
+    assert all(n % 8 == 0 for n in facts.patch)
+
+
+# AMOS22
+
+
+def test_amos_modalities_are_one_archive(tmp_path: Path) -> None:
+    root = str(make_amos(tmp_path, train=11))
+    both, ct, mr = (build_data(name, root=root) for name in ("amos22", "amos22_ct", "amos22_mr"))
+    assert counts(both) == [20, 2, 4]
+    assert counts(ct) == counts(mr) == [10, 1, 2]
+    for part in PARTS:
+        assert sorted(both.split.part(part)) == sorted(ct.split.part(part) + mr.split.part(part))
+    assert all(int(name[-4:]) > 500 for name in mr.cases)
+    assert all(both.cases[name].images[0].parent.name == "imagesVa" for name in both.split.test)
+    assert build_data("amos22", root=root, modality="mr").split_hash == mr.split_hash
+    one, other = ct.cases["amos_0001"], mr.cases["amos_0507"]
+    assert ct.prepared(one).image.max() <= 1
+    assert abs(float(mr.prepared(other).image.mean())) < 0.2
+    for whole, case, alone in ((both, one, ct), (both, other, mr)):
+        np.testing.assert_array_equal(whole.prepared(case).image, alone.prepared(case).image)
+    with pytest.raises(UnknownNameError, match="both"):
+        build_data("amos22", modality="pet")
+
+
+def test_amos_labels_go_by_name(tmp_path: Path) -> None:
+    root = make_amos(tmp_path, "ct")
+    labels = json.loads((root / "dataset.json").read_text())["labels"]
+    edit(root / "dataset.json", labels={**labels, "2": labels["3"], "3": labels["2"]})
+    with pytest.raises(DataError, match=r"dataset\.json: label 2 is named 'left kidney'.*right_kidney"):
+        build_data("amos22_ct", root=str(root)).index()
+
+
+def test_amos_a_file_that_is_listed_and_not_there_is_found(tmp_path: Path) -> None:
+    root = make_amos(tmp_path, "ct")
+    for folder in ("imagesTr", "labelsTr"):
+        (root / folder / "amos_0004.nii.gz").unlink()
+    assert len(verify(build_data("amos22_ct", root=str(root)))) == 2
+
+
+# ACDC
+
+
+def test_acdc_has_both_phases_of_a_patient_in_one_part(tmp_path: Path) -> None:
+    root = make_acdc(tmp_path, 20, 5)
+    data = build_data("acdc", root=str(root))
+    assert counts(data) == [30, 10, 10]
+    assert sorted(data.cases)[:2] == ["patient001_ED", "patient001_ES"]
+    assert data.cases["patient001_ES"].images[0].name == "patient001_frame09.nii.gz"
+    assert not data.split.leaks()
+    assert {data.split.subjects[name] for name in data.split.test} == {f"patient{n:03d}" for n in range(21, 26)}
+    assert Counter(int(name[7:10]) % 5 for name in data.split.val) == dict.fromkeys(range(5), 2)  # one a diagnosis
+    assert counts(build_data("acdc", root=str(root), protocol="70-10-20")) == [20, 10, 10]
+    assert build_data("acdc", root=str(tmp_path)).split_hash == data.split_hash
+
+
+def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) -> None:
+    root = make_acdc(tmp_path, 15, 0)
+    with pytest.raises(DataError, match="part 'test'"):
+        _ = build_data("acdc", root=str(root)).split
+    info = root / "training" / "patient002" / "Info.cfg"
+    info.write_text("ED: 1\nGroup: NOR\n")
+    with pytest.raises(DataError, match=r"patient002/Info\.cfg: no frame number for ES"):
+        build_data("acdc", root=str(root)).index()
+
+
+# MM-WHS
+
+
+def test_mmwhs_values_go_by_name(tmp_path: Path) -> None:
+    data = build_data("mmwhs", root=str(make_mmwhs(tmp_path)))
+    assert counts(data) == [6, 2, 2]
+    case = data.cases["ct_train_1001"]
+    native = data.load(case).native
+    native = data.load(case).label[0] if native is None else native  # type: ignore[index]
+    assert case.label is not None
+    raw = stored(case.label)
+    for name, value in (("left_ventricle_myocardium", 205), ("left_atrium", 420), ("pulmonary_artery", 850)):
+        np.testing.assert_array_equal(native == 1 + data.labels.names.index(name), raw == value)
+
+
+def test_mmwhs_stray_value_is_told_and_mended_on_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = make_mmwhs(tmp_path, "mr")
+    path = root / "mr_train" / "mr_train_1002_label.nii.gz"
+    raw = np.asarray(nib.load(path).dataobj).copy()
+    raw[tuple(np.argwhere(raw == 420)[0])] = 421
+    save(path, raw)
+    findings = verify(build_data("mmwhs_mr", root=str(root)))
+    assert len(findings) == 1
+    assert "mr_train_1002_label.nii.gz: unexpected label values [421] in 1 voxels" in findings[0].problem
+    with pytest.raises(DataError, match="mend_labels"):
+        build_data("mmwhs_mr", root=str(root)).setup("fit")
+    mended = build_data("mmwhs_mr", root=str(root), mend_labels=True)
+    label = mended.load(mended.cases["mr_train_1002"]).label
+    assert label is not None
+    np.testing.assert_array_equal(label[0] == 2, (raw == 420)[::-1] | (raw == 421)[::-1])
+    assert "mr_train_1002_label.nii.gz: 1 voxels of 421" in caplog.text
+
+
+# BraTS
+
+
+@pytest.mark.parametrize(("layout", "enhancing"), [("old", 4), ("new", 3)])
+def test_brats_regions(tmp_path: Path, layout: str, enhancing: int) -> None:
+    root = make_brats(tmp_path, layout)
+    data = build_data("brats", "tiny", root=str(root))
+    assert len(data.cases) == (7 if layout == "new" else 6)
+    case = next(iter(data.cases.values()))
+    prepared = data.load(case)
+    native = prepared.native if prepared.native is not None else prepared.label
+    assert case.label is not None
+    assert native is not None
+    raw = stored(case.label)
+    for channel, values in enumerate(((1, 2, enhancing), (1, enhancing), (enhancing,))):
+        np.testing.assert_array_equal(native[channel] > 0, np.isin(raw, values))
+    assert prepared.image.shape[0] == 4
+    assert max(stop - start for start, stop in prepared.geometry.crop) < 24
+    other = 3 if enhancing == 4 else 4
+    save(case.label, np.where(raw == enhancing, other, raw).astype(np.uint8)[::-1])
+    (finding,) = verify(build_data("brats", root=str(root)))
+    assert f"unexpected label values [{other}]" in finding.problem
+    case.label.unlink()  # beside labelled folders it is a fault, no validation case
+    (finding,) = verify(build_data("brats", root=str(root)))
+    assert "no such file" in finding.problem
+
+
+def test_brats_visits_stay_together_and_a_mix_is_refused(tmp_path: Path) -> None:
+    data = build_data("brats", root=str(make_brats(tmp_path, "new")))
+    assert data.split.subjects["BraTS-GLI-00000-000"] == data.split.subjects["BraTS-GLI-00000-001"]
+    make_brats(tmp_path, "old", 3)
+    with pytest.raises(DataError, match=r"BraTS2021_00000: the layout up to 2021, but .*BraTS-GLI-00000-000"):
+        build_data("brats", root=str(tmp_path)).index()
+
+
+# Decathlon
+
+
+def test_msd_brain_tumour_has_the_regions_of_its_own_numbers(tmp_path: Path) -> None:
+    data = build_data("msd_brain_tumour", "tiny", root=str(make_msd(tmp_path, "Task01_BrainTumour")))
+    case = next(iter(data.cases.values()))
+    prepared = data.load(case)
+    native = prepared.native if prepared.native is not None else prepared.label
+    assert case.label is not None
+    assert native is not None
+    raw = stored(case.label)
+    assert data.labels.names == ("whole_tumor", "tumor_core", "enhancing_tumor")
+    for channel, values in enumerate(((1, 2, 3), (2, 3), (3,))):
+        np.testing.assert_array_equal(native[channel] > 0, np.isin(raw, values))
+    image = np.moveaxis(stored(case.images[0]), 3, 0)[(slice(None), *(slice(*pair) for pair in prepared.geometry.crop))]
+    assert all(np.corrcoef(image[c].ravel(), prepared.image[c].ravel())[0, 1] > 0.999 for c in range(4))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": {"0": "background", "1": "TZ", "2": "PZ"}}, "label 1 is named 'TZ', but the data card says 'PZ'"),
+        ({"labels": {"0": "background", "1": "PZ"}}, "label 2 is named ''"),
+        ({"labels": {"0": "background", "1": "PZ", "2": "TZ", "3": "x"}}, "label 3 is named 'x'.*no class"),
+        ({"labels": None}, "no `labels`"),
+    ],
+)
+def test_msd_labels_are_checked_by_name(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    root = make_msd(tmp_path, "Task05_Prostate")
+    edit(root / "dataset.json", **change)
+    with pytest.raises(DataError, match=rf"dataset\.json: .*{message}|dataset\.json: {message}"):
+        build_data("msd_prostate", root=str(root)).index()
+
+
+def test_msd_faults_of_files_with_channels(tmp_path: Path) -> None:
+    root = make_msd(tmp_path, "Task05_Prostate")
+    files = sorted((root / "imagesTr").glob("[!.]*"))
+    files[0].write_bytes(files[0].read_bytes()[:500])
+    array = np.asarray(nib.load(files[1]).dataobj)
+    save(files[1], array[..., :1])
+    save(files[2], np.where(array == array.max(), np.nan, array).astype(np.float32))
+    files[3].unlink()
+    problems = [finding.problem for finding in verify(build_data("msd_prostate", root=str(root)))]
+    assert len(problems) == 4
+    for file, word in zip(files, ("truncated", "2 channels are due", "NaN", "no such file"), strict=False):
+        assert any(file.name in problem and word in problem for problem in problems)
+
+
+def test_msd_names() -> None:
+    assert DATA.get("msd_hippocampus").about == DATA.get("hippocampus").about
+    assert DATA.get("msd_hippocampus").config == DATA.get("hippocampus").config
+    assert DATA.get("msd_hippocampus").sizes == DATA.get("hippocampus").sizes
+    assert len([name for name in DATA.names() if name.startswith("msd_")]) == 10
+    with pytest.raises(ConfigError, match="Task03_Liver"):
+        build_data("msd_liver", task="liver")
+    with pytest.raises(ConfigError, match="window"):
+        build_data("msd_liver", window=[3.0, 1.0])
+
+
+# BTCV
+
+
+def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
+    data = build_data("btcv", "tiny", root=str(make_btcv(tmp_path)), protocol="18-12")
+    assert counts(data) == [15, 3, 12]
+    kept = ("spleen", "right_kidney", "left_kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
+    assert data.labels.names == kept == tuple(prompt.name for prompt in data.prompts)
+    everything = build_data("btcv", "tiny", root=str(tmp_path))
+    few, all_ = data.prepared(data.cases["0001"]).native, everything.prepared(data.cases["0001"]).native
+    assert few is not None
+    assert all_ is not None
+    for number, name in enumerate(kept, start=1):
+        np.testing.assert_array_equal(few == number, all_ == 1 + everything.labels.names.index(name))
+    assert not few[np.isin(all_, [5, 9, 10, 12, 13])].any()
+    assert verify(data) == []
+    assert load_prompts("btcv", everything.labels.names)[0] == data.prompts[0]
