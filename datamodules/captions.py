@@ -12,11 +12,12 @@ from zoo.errors import DataError
 COLUMNS = ("description", "text", "caption")
 
 
-def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[list[str]]]:
     """A table of text.
 
     Args:
         path: `.csv` (UTF-8, with or without a byte order mark) or `.xlsx` (first sheet).
+        due: The columns that the caller needs, for what is said of an empty table.
 
     Returns:
         The column names in lower case, and the rows, each as long as the header, in file order without
@@ -32,7 +33,7 @@ def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
     cells = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
     cells = [row for row in cells if any(row)]
     if not cells:
-        raise DataError(f"{path}: the table is empty.", "Fetch it again.")
+        raise DataError(f"{path}: the table is empty: columns [] lack {due}.", "Fetch it again.")
     header = [name.lower() for name in cells[0]]
     return header, [[*row, *[""] * (len(header) - len(row))][: len(header)] for row in cells[1:]]
 
@@ -54,10 +55,11 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
     Raises:
         DataError: As `read_table`, or the table lacks a column or names a file twice.
     """
-    header, rows = read_table(path)
+    due = f"Image and one of {', '.join(COLUMNS)}"
+    header, rows = read_table(path, due)
     column = text_column(header)
     if "image" not in header or column is None:
-        raise DataError(f"{path}: columns {header} lack Image and one of {', '.join(COLUMNS)}.", "Rename the columns.")
+        raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.")
     here, there = header.index("image"), header.index(column)
     captions = [(row[here], row[there]) for row in rows]
     names = [name for name, _ in captions]

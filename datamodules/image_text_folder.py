@@ -68,7 +68,7 @@ class ImageTextFolder(OwnDataModule):
     def reader(self) -> PictureReader:
         """The masks' values as they are; a colour picture is never made gray unasked."""
         channels = self.about["in_channels"]
-        return PictureReader(drop=self.dropped, channels=channels, black_white=False, gray_only=True)
+        return PictureReader(drop=self.dropped, channels=channels, gray_only=True)
 
     def index(self) -> list[Case]:
         """A case a row, in the table's order."""
@@ -119,7 +119,7 @@ class ImageTextFolder(OwnDataModule):
 
     @cached_property
     def _rows(self) -> tuple[list[str], list[list[str]]]:
-        header, rows = read_table(self._table_path)
+        header, rows = read_table(self._table_path, "image and mask")
         if not {"image", "mask"} <= set(header):
             raise DataError(f"{self._table_path}: columns {header} lack image or mask.", "Rename the columns.")
         return header, rows

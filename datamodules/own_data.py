@@ -29,16 +29,37 @@ class OwnDataModule(SegDataModule):
     Args:
         prompts: Prompt file (as those of `configs/prompts`), looked for beside the data first; default
             `prompts.yaml`, and where there is none, each class's name is all that is said of it.
-        title: Name of the data. The folder is no part of a run's identity (it differs from machine to
-            machine): two sets of one's own that are trained on under the same options need a title each.
+        title: Name of the data, required by all that trains or scores a model (`facts`, `setup`). The folder is
+            no part of a run's identity (it differs from machine to machine), so two sets of one's own
+            are told apart by it; the commands of `zoo data` make no run and do without.
         **kwargs: See `SegDataModule`.
     """
 
     def __init__(self, prompts: str | None = None, title: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.prompt_path = prompts
-        if title:
-            self.about = {**self.about, "title": title}
+        self.title = str(title if title is not None else "").strip()
+        if self.title:
+            self.about = {**self.about, "title": self.title}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """See `SaidByCard.facts`.
+
+        Raises:
+            ConfigError: The data has no title.
+        """
+        self._check_title()
+        return super().facts
+
+    def setup(self, stage: str | None = None) -> None:
+        """See `SegDataModule.setup`; asks for the title too, since a third party's model may take no facts.
+
+        Raises:
+            ConfigError: The data has no title.
+        """
+        self._check_title()
+        super().setup(stage)
 
     @cached_property
     def prompts(self) -> tuple[ClassPrompt, ...]:
@@ -58,6 +79,12 @@ class OwnDataModule(SegDataModule):
         self.about = {**self.about, **facts}
         if self.about["track"] not in TRACKS:
             raise ConfigError(f"{self.name}: the text track '{self.about['track']}' is unknown.", f"Known: {TRACKS}.")
+
+    def _check_title(self) -> None:
+        if not self.title:
+            raise ConfigError(
+                f"{self.name}: the data has no title.", "Give --data.title NAME: runs and tables go by it."
+            )
 
 
 def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:

@@ -29,12 +29,14 @@ class PictureReader(Reader):
 
     Attributes:
         channels: 1 or 3, see `read_picture`.
-        black_white: Whether a mask is of one class and read by `to_black_white`; else its values are the labels.
+        black_white: Read a mask by `to_black_white`, which thresholds gray values. Only for a set of one class
+            whose masks are known to be JPEGs or to have smoothed edges; else the file's values are the labels,
+            and an unexpected one is a finding.
         gray_only: Refuse a coloured picture where there is one channel, instead of making it gray.
     """
 
     channels: int = 1
-    black_white: bool = True
+    black_white: bool = False
     gray_only: bool = False
 
     def image(self, path: Path) -> tuple[NDArray[np.float32], Geometry]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datamodules.captions import read_captions
+from datamodules.pictures import PictureReader
 from datamodules.slices import (
     SliceDataModule,
     lvit_cases,
@@ -53,6 +54,15 @@ class Polyps(SliceDataModule):
     the last two with MAdapter's caption tables (`Kvasir_train.csv`, `Clinic_DB_test.csv`, `Colon_DB.csv`)
     in the root or a folder of it: they make the parts.
     """
+
+    @cached_property
+    def reader(self) -> PictureReader:
+        """Masks by `to_black_white`: a pixel above half of white is polyp, whatever gray it has.
+
+        Kvasir-SEG's masks are JPEGs with values of 0 to 7 and 248 to 255, and PraNet, which passes on all five
+        sets, says to binarise them (github.com/DengPingFan/PraNet/issues/54). Larger gray areas are refused.
+        """
+        return PictureReader(drop=self.dropped, channels=self.about["in_channels"], black_white=True)
 
     def index(self) -> list[Case]:
         """The cases of all parts, each in the order of its captions."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from datamodules.slices import SliceDataModule, lvit_cases
+from datamodules.slices import LVIT, Layout, SliceDataModule, lvit_cases
 from datamodules.splits import Split, make_split
 from zoo.types import Case
 
 _SUBJECT = re.compile(r"sub-s\d+", re.IGNORECASE)
+_LAYOUTS = (Layout("{part}/Images", "{part}/GTs", "prompt/{small}.csv"), LVIT)
 
 
 class QataCov19(SliceDataModule):
@@ -16,7 +17,8 @@ class QataCov19(SliceDataModule):
 
     Two layouts are known: `{Train,Test}/{Images,GTs}` with `prompt/{train,test}.csv`, and
     `{Train,Val,Test}_Folder/{img,labelcol}` with an xlsx (or CSV) of captions for each folder, or one
-    `Train_Val_text.xlsx`. Files named `covid_N` bear no subject; each is taken for its own.
+    `Train_Val_text.xlsx`. A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` bear no
+    subject; each is taken for its own.
     """
 
     name = "qata_cov19"
@@ -44,7 +46,8 @@ class QataCov19(SliceDataModule):
         return case.images[0].relative_to(self.folder).parts[0].removesuffix("_Folder")
 
     def _folder_cases(self, part: str) -> list[Case]:
-        return lvit_cases(self.folder, part, _subject, optional=part == "Val")
+        optional = part == "Val"
+        return lvit_cases(self.folder, part, _subject, optional=optional, layouts=_LAYOUTS, mask="mask_{}")
 
 
 def _subject(stem: str) -> str:

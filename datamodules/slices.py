@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from datamodules.base import SegDataModule
 from datamodules.captions import read_captions
@@ -21,6 +22,23 @@ MASK_FOLDERS = ("labelcol", "label", "labels", "masks", "mask", "gts", "gt", "gr
 _TABLES = (".xlsx", ".csv")
 
 
+class Layout(NamedTuple):
+    """How a release names what a part has, relative to the root; `{part}` is "Train", `{small}` is "train".
+
+    Attributes:
+        images: Folder of the images.
+        masks: Folder of the masks.
+        captions: The caption table.
+    """
+
+    images: str
+    masks: str
+    captions: str
+
+
+LVIT = Layout("{part}_Folder/img", "{part}_Folder/labelcol", "{part}_text.xlsx")
+
+
 class SliceDataModule(SegDataModule):
     """Single images with one class, resized to `patch`; colour where the card counts three channels."""
 
@@ -30,17 +48,21 @@ class SliceDataModule(SegDataModule):
 
     @cached_property
     def reader(self) -> PictureReader:
-        """Colour as the card says; masks of 0 and 255 with what JPEG and smoothing do to them."""
+        """Colour as the card says; a mask's values are the labels, and any that the card lacks is a finding."""
         return PictureReader(drop=self.dropped, channels=self.about["in_channels"])
 
 
-def part_folders(root: Path, part: str) -> tuple[Path, Path] | None:
-    """The images and masks of a part: in `Train_Folder`, `Train Folder` or `Train`; None where it is not there."""
+def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> tuple[Path, Path] | None:
+    """The images and masks of a part: in `Train_Folder`, `Train Folder` or `Train`; None where it is not there.
+
+    Images without masks are the part too, as one of `layouts` names them: each mask is then found missing.
+    """
     for name in (f"{part}_Folder", f"{part} Folder", part):
         found = picture_folders(root / name)
         if found:
             return found
-    return None
+    named = [(root / layout.images.format(part=part), root / layout.masks.format(part=part)) for layout in layouts]
+    return next((folders for folders in named if folders[0].is_dir()), None)
 
 
 def picture_folders(home: Path) -> tuple[Path, Path] | None:
@@ -100,6 +122,7 @@ def paired_cases(
     subject: Callable[[str], str],
     extra: Collection[str] | None = None,
     prefix: str = "",
+    mask: str = "{}",
 ) -> list[Case]:
     """One case a row of a caption table, then one an image without a row.
 
@@ -113,6 +136,7 @@ def paired_cases(
         extra: Stems of the images that count though no row names them, None for all: a folder may serve
             several tables.
         prefix: Put before the case ids.
+        mask: How the release names the mask of an image, without suffix: "mask_{}". A missing one is told so.
     """
     images = [pictures_in(home) for home, _ in folders]
     masks = [pictures_in(home) for _, home in folders]
@@ -125,13 +149,22 @@ def paired_cases(
     for stem in dict.fromkeys(stems):
         place = next((index for index, listing in enumerate(images) if stem in listing), 0)
         names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation")
-        label = next((masks[place][name] for name in names if name in masks[place]), folders[place][1] / f"{stem}.png")
-        image = images[place].get(stem, folders[place][0] / f"{stem}.png")
+        due = folders[place][1] / f"{mask.format(stem)}{_suffix(masks[place])}"
+        label = next((masks[place][name] for name in names if name in masks[place]), due)
+        image = images[place].get(stem, folders[place][0] / f"{stem}{_suffix(images[place])}")
         cases.append(Case(prefix + stem, (image,), label, subject=subject(stem), report=reports.get(stem)))
     return cases
 
 
-def lvit_cases(root: Path, part: str, subject: Callable[[str], str], *, optional: bool = False) -> list[Case]:
+def lvit_cases(
+    root: Path,
+    part: str,
+    subject: Callable[[str], str],
+    *,
+    optional: bool = False,
+    layouts: Sequence[Layout] = (LVIT,),
+    mask: str = "{}",
+) -> list[Case]:
     """The cases of one part of LViT's layout.
 
     Args:
@@ -139,27 +172,35 @@ def lvit_cases(root: Path, part: str, subject: Callable[[str], str], *, optional
         part: "Train", "Val" or "Test".
         subject: From an image's stem to its subject.
         optional: Whether the part may be absent.
+        layouts: Those of the set, for what is told of a folder that has none of them.
+        mask: See `paired_cases`.
 
     Raises:
         DataError: The folders or the caption table are not there.
     """
-    folders = part_folders(root, part)
+    folders = part_folders(root, part, layouts)
     if folders is None:
         if optional:
             return []
-        raise DataError(
-            f"{root}: no {part}_Folder with img and labelcol in it.", "Give the folder that holds the parts' folders."
-        )
+        names = [layout.images.format(part=part) for layout in layouts]
+        lacks = f"neither {' nor '.join(names)}" if len(names) > 1 else f"no {names[0]}"
+        raise DataError(f"{root}: {lacks} in it.", "Give the folder that holds the parts' folders.")
     table = caption_table(root, part)
     if table is None:
-        raise DataError(f"{root}: no captions for {part} ({part}_text.xlsx or .csv).", "Get them where the card says.")
+        due = " or ".join(layout.captions.format(part=part, small=part.lower()) for layout in layouts)
+        raise DataError(f"{root}: no captions for {part} ({due}).", "Get them where the card says.")
     captions = read_captions(table)
     other = {"Train": "Val", "Val": "Train"}.get(part)
-    beside = part_folders(root, other) if other else None
+    beside = part_folders(root, other, layouts) if other else None
     if beside:  # one table may serve both
         here, there = set(pictures_in(folders[0])), set(pictures_in(beside[0]))
         captions = [row for row in captions if _stem_of(row[0], here | there) not in there - here]
-    return paired_cases([folders], captions, subject)
+    return paired_cases([folders], captions, subject, mask=mask)
+
+
+def _suffix(listing: Mapping[str, Path]) -> str:
+    """The suffix that a missing file of a folder would have: its neighbours'."""
+    return next((path.suffix for path in listing.values()), ".png")
 
 
 def _stem_of(name: str, known: set[str]) -> str:

@@ -1,7 +1,7 @@
 """Every registered data set through prepare, verify, setup and one batch of each loader.
 
 An embedded set is made small; a set on disk is tested on the replica of its layout that stands for
-it in `tests.datamodules.fixtures.REPLICAS`. A set without a replica fails here.
+it in `tests.datamodules.fixtures.REPLICAS`, with the options of `REQUIRED`. A set without a replica fails here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.cli import main
-from tests.datamodules.fixtures import REPLICAS
+from tests.datamodules.fixtures import REPLICAS, REQUIRED
 from zoo.registry import DATA
 from zoo.types import TRACKS, DataFacts
 
@@ -35,7 +35,7 @@ def data(made: tuple[str, Path | None]) -> SegDataModule:
     """The set, set up."""
     name, folder = made
     small: dict[str, Any] = {"counts": [6, 2, 3]} if folder is None else {"root": str(folder)}
-    module = build_data(name, "tiny", batch_size=2, epoch_samples=4, **small)
+    module = build_data(name, "tiny", batch_size=2, epoch_samples=4, **small, **REQUIRED.get(name, {}))
     module.setup("fit")
     return module
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -125,3 +126,9 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     "qata_cov19": make_qata,
 }
 """How the layout of each set on disk is made; each returns the root. The contract tests go through all of them."""
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "image_text_folder": {"title": "Replica"},
+    "nifti_folder": {"title": "Replica"},
+}
+"""Options without which a set cannot be trained on, beside the root; most have none."""

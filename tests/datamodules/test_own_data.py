@@ -16,18 +16,19 @@ from datamodules.prompts import CONCEPTS
 from datamodules.splits import PARTS
 from tests.datamodules.fixtures_slices import make_own_pictures, make_own_volumes
 from zoo.cli.engine import ZooCLI
-from zoo.config import compose
+from zoo.cli.main import main
+from zoo.config import compose, config_hash
 from zoo.errors import ConfigError, DataError, UnknownNameError, ZooError
 from zoo.types import DataFacts
 
 
 def pictures(root: Path, **options: Any) -> SegDataModule:
-    small: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
+    small: dict[str, Any] = {"title": "Mine", "patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
     return build_data("image_text_folder", "tiny", root=str(root), **{**small, **options})
 
 
 def volumes(root: Path, **options: Any) -> SegDataModule:
-    small: dict[str, Any] = {"patch": [8, 8, 8], "batch_size": 2, "epoch_samples": 4}
+    small: dict[str, Any] = {"title": "Mine", "patch": [8, 8, 8], "batch_size": 2, "epoch_samples": 4}
     return build_data("nifti_folder", "tiny", root=str(root), **{**small, **options})
 
 
@@ -211,9 +212,43 @@ def test_the_command_line_hands_the_facts_to_the_model(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     composed = compose("unet", "image_text_folder", size="tiny")
     options = [("data.root", str(root)), ("data.classes", "{spot: [1, 2]}"), ("trainer.accelerator", "cpu")]
-    cli = ZooCLI(composed.config, options)
+    cli = ZooCLI(composed.config, [*options, ("data.title", "Mine")])
     assert cli.resolved()["data"]["init_args"]["classes"] == {"spot": [1, 2]}
     cli.build()
     facts = DataFacts.from_dict(dict(cli.model.hparams)["facts"])
     assert facts.labels.names == ("spot",)
     assert facts.in_channels == 3
+
+
+@pytest.mark.parametrize("title", [None, "", "  "])
+def test_without_a_title_nothing_is_trained(tmp_path: Path, title: str | None) -> None:
+    for data in (
+        pictures(make_own_pictures(tmp_path / "a"), title=title),
+        volumes(make_own_volumes(tmp_path / "b"), title=title),
+    ):
+        assert data.cases  # what makes no run does without
+        for use in (lambda made: made.facts, lambda made: made.setup("fit")):
+            with pytest.raises(ConfigError, match=r"Give --data\.title NAME: runs and tables go by it\.$") as caught:
+                use(data)
+            assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_asks_for_the_title_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_own_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "--model", "unet", "--data", "image_text_folder", "--size", "tiny", "--data.root", str(root)]
+    assert main([*words, "--trainer.accelerator", "cpu"]) == 2
+    assert "Give --data.title NAME: runs and tables go by it." in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
+    config = compose("unet", "image_text_folder", size="tiny").config
+
+    def run(root: str, title: str) -> str:
+        return config_hash(ZooCLI(config, [("data.root", root), ("data.title", title)]).resolved())
+
+    assert run("a", "One") == run("b", "One")
+    assert run("a", "One") != run("a", "Two")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,35 @@ def test_masks_are_read_whatever_their_makers_did(tmp_path: Path) -> None:
     for strange in (np.where(clean > 0, 76, 0), np.where(np.eye(20, dtype=bool), 255, 100)):
         with pytest.raises(DataError, match=r"mask\.png: no black-and-white mask"):
             to_black_white(strange.astype(np.int32), path)
+
+
+def test_gray_is_thresholded_only_where_a_set_says_so(tmp_path: Path) -> None:
+    """Polyp masks are JPEGs; elsewhere a gray value is a finding, and never becomes foreground or background."""
+    root = make_monuseg(tmp_path)
+    mask = next((root / "Test_Folder" / "labelcol").iterdir())
+    gray = np.zeros((48, 48), np.uint8)
+    gray[10:30, 10:30], gray[9, 10:30] = 255, 7
+    write_picture(mask, gray)
+    strict, lenient = built("monuseg", root), built("kvasir", make_kvasir_seg(tmp_path))
+    problems = [finding.problem for finding in verify(strict)]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{mask}: unexpected label values [7]")
+    assert np.unique(lenient.reader.label(mask)[0]).tolist() == [0, 255]
+    assert not strict.reader.black_white  # type: ignore[attr-defined]
+
+
+def test_missing_files_are_named_as_their_neighbours(tmp_path: Path) -> None:
+    root = make_kvasir_seg(tmp_path)
+    (root / "masks" / "cju003.jpg").unlink()
+    assert any(finding.problem.endswith("masks/cju003.jpg: no such file.") for finding in verify(built("kvasir", root)))
+    other = make_monuseg(tmp_path)
+    shutil.rmtree(other / "Train_Folder" / "labelcol")
+    problems = [finding.problem for finding in verify(built("monuseg", other))]
+    assert len(problems) == 6
+    assert all("Train_Folder/labelcol/TCGA" in problem and "no such file" in problem for problem in problems)
+    shutil.rmtree(other / "Train_Folder")
+    with pytest.raises(DataError, match="no Train_Folder/img in it"):
+        built("monuseg", other).index()
 
 
 def test_pictures_of_few_and_many_bits(tmp_path: Path) -> None:
