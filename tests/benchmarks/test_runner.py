@@ -21,7 +21,9 @@ from zoo.metrics.rows import METRIC_VERSION
 REPOSITORY = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.benchmarks.fake_zoo"]
 RUNNER = f"""
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has its processes ignore it
 from pathlib import Path
 from benchmarks.plan import load_plan
 from benchmarks.runner import run_plan
