@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.readers import Reader, to_ras
+from datamodules.readers import Reader
 from zoo.errors import DataError
-from zoo.io import read_label
+from zoo.io import read_label, to_ras
 from zoo.types import Geometry
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

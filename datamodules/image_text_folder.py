@@ -60,7 +60,7 @@ class ImageTextFolder(OwnDataModule):
         exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
         self.describe(classes=found, in_channels=count, exclusive=bool(exclusive), track=track, **kept)
 
-    def recipe(self, case: Case | None = None) -> Recipe:
+    def recipe(self) -> Recipe:
         """Resized to the patch."""
         return Recipe(size=self.patch)
 

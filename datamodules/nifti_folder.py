@@ -63,7 +63,7 @@ class NiftiFolder(OwnDataModule):
             **{key: listing[key] for key in ("laterality", "flips", "tolerance") if key in listing},
         )
 
-    def recipe(self, case: Case | None = None) -> Recipe:
+    def recipe(self) -> Recipe:
         """Window and spacing as the options say."""
         return Recipe(window=self.window, spacing=self.spacing)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from datamodules.prepare import Prepared
 from datamodules.splits import PARTS
 from zoo.errors import DataError
+from zoo.io import atomically
 from zoo.types import Case
 
 if TYPE_CHECKING:
@@ -167,13 +167,8 @@ def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: t
 
 
 def _write(path: Path, sheet: Image.Image) -> None:
-    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            sheet.save(temporary, format="PNG")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}).", "Choose another --out.") from error

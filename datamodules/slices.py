@@ -42,7 +42,7 @@ LVIT = Layout("{part}_Folder/img", "{part}_Folder/labelcol", "{part}_text.xlsx")
 class SliceDataModule(SegDataModule):
     """Single images with one class, resized to `patch`; colour where the card counts three channels."""
 
-    def recipe(self, case: Case | None = None) -> Recipe:
+    def recipe(self) -> Recipe:
         """Resized to the patch."""
         return Recipe(size=self.patch)
 

@@ -49,10 +49,26 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
         DataError: Missing, truncated or unreadable, not of the due dimensions, or not finite.
     """
     array, geometry = _read(path, np.float32)
-    if not np.isfinite(array).all():
-        bad = int((~np.isfinite(array)).sum())
-        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.")
+    _check_finite(array, path)
     return array, geometry
+
+
+def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geometry]:
+    """All channels of a NIfTI that has them along its fourth axis, as the Medical Segmentation Decathlon does.
+
+    Args:
+        path: NIfTI (4-D).
+        channels: How many are due.
+
+    Returns:
+        float32 [channels, *S] in RAS order, and the geometry as `read_image` gives it.
+
+    Raises:
+        DataError: As `read_image`, or another number of channels.
+    """
+    array, geometry = _read(path, np.float32, channels)
+    _check_finite(array, path)
+    return np.ascontiguousarray(np.moveaxis(array, 3, 0)), geometry
 
 
 def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
@@ -103,25 +119,33 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_nifti(path):
             volume = np.stack(grids, axis=-1) if stacked else grids[0]
-            _atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
+            atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
             return (path,)
         if not stacked:
             scale = 255 if single else 1
-            _atomically(path, lambda temporary: Image.fromarray(grids[0] * np.uint8(scale)).save(temporary))
+            atomically(path, lambda temporary: Image.fromarray(grids[0] * np.uint8(scale)).save(temporary))
             return (path,)
         names = tuple(path.with_name(f"{path.stem}-{number}.png") for number in range(1, len(grids) + 1))
         for name, grid in zip(names, grids, strict=True):
-            _atomically(name, Image.fromarray(grid * np.uint8(255)).save)
+            atomically(name, Image.fromarray(grid * np.uint8(255)).save)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error}.", "Free some space or choose another --out.") from error
     return names
 
 
-def _read(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+def _check_finite(array: NDArray[np.float32], path: Path) -> None:
+    if not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.")
+
+
+def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[Any], Geometry]:
     if not path.is_file():
         raise DataError(f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.")
     try:
-        return _read_nifti(path, dtype) if is_nifti(path) else _read_raster(path, dtype)
+        if channels is None and not is_nifti(path):
+            return _read_raster(path, dtype)
+        return _read_nifti(path, dtype, channels)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: truncated or unreadable ({problem}).", "Fetch the file again.") from error
@@ -134,24 +158,40 @@ def _read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
     return array, Geometry(None, array.shape, crop, (1.0,) * array.ndim, "px", path)
 
 
-def _read_nifti(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
     image: Any = nib.load(path)
     shape = tuple(int(n) for n in image.shape)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if len(shape) != 3:
+    if channels is None and len(shape) != 3:
         raise DataError(f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.")
+    if channels is not None and shape[3:] != (channels,):
+        raise DataError(f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.")
+    affine = np.asarray(image.affine, dtype=np.float64)
+    return to_ras(np.asarray(image.dataobj, dtype=dtype), affine, path)
+
+
+def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tuple[NDArray[Any], Geometry]:
+    """An array with its first three axes in RAS order, and its geometry.
+
+    Args:
+        array: [X, Y, Z, ...] in the file's own order.
+        affine: 4x4, from voxels to RAS millimetres.
+        path: The file, for the geometry and messages.
+
+    Raises:
+        DataError: The affine is unusable.
+    """
     spacing = voxel_sizes(affine)
     if not np.isfinite(affine).all() or not (spacing > 0).all():
         raise DataError(f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.")
-    to_ras = ornt_transform(io_orientation(affine), _RAS)
-    if np.isnan(to_ras).any():
+    turn = ornt_transform(io_orientation(affine), _RAS)
+    if np.isnan(turn).any():
         raise DataError(f"{path}: the affine does not tell the axes apart.", "Mend the header.")
-    array = nib.orientations.apply_orientation(np.asarray(image.dataobj, dtype=dtype), to_ras)
-    ras_spacing = voxel_sizes(affine @ inv_ornt_aff(to_ras, shape))
+    shape = array.shape[:3]
+    turned = nib.orientations.apply_orientation(array, turn)
+    steps = voxel_sizes(affine @ inv_ornt_aff(turn, shape))
     rows = tuple(tuple(float(value) for value in row) for row in affine)
-    crop = tuple((0, int(n)) for n in array.shape)
-    steps = tuple(float(step) for step in ras_spacing)
-    return np.ascontiguousarray(array), Geometry(rows, shape, crop, steps, "mm", path)
+    crop = tuple((0, int(n)) for n in turned.shape[:3])
+    return np.ascontiguousarray(turned), Geometry(rows, shape, crop, tuple(float(s) for s in steps), "mm", path)
 
 
 def _to_file_axes(grid: NDArray[np.uint8], geometry: Geometry, path: Path) -> NDArray[np.uint8]:
@@ -177,8 +217,13 @@ def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
     return type(loaded)(volume, affine, header)
 
 
-def _atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under another name in the same folder, then rename: a reader sees all of it or nothing."""
+def atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under another name in the same folder, then rename: a reader sees all of it or nothing.
+
+    Args:
+        path: The file.
+        write: Writes to the path that it is given, which has the suffix of `path`.
+    """
     temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         write(temporary)
