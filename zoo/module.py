@@ -20,7 +20,7 @@ from torch import Tensor
 
 from zoo.errors import RunError
 from zoo.inference import native_mask, whole_logits
-from zoo.losses import SegmentationLoss, masks_of
+from zoo.losses import Pairs, SegmentationLoss, masks_of, retrieval
 from zoo.metrics.pooled import PooledDice
 from zoo.metrics.rows import ScoreRow, score_case
 from zoo.text.encoders import TextEncoder
@@ -69,6 +69,7 @@ class SegModule(LightningModule, ABC):
         self.use_text = use_text
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
         self.val_dice = PooledDice(len(self.facts.labels.names))
+        self.term_weights: dict[str, float] = {}  # of the terms that do not weigh 1
         self._said_absent: set[str] = set()
         self._watched: dict[str, Tensor] = {}
 
@@ -90,8 +91,8 @@ class SegModule(LightningModule, ABC):
         return self.segmentation_loss(features["logits"], batch["label"])  # type: ignore[no-any-return]
 
     def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """The scalar that is minimised: the plain sum unless a competitor weighs."""
-        return torch.stack(list(losses.values())).sum()
+        """The scalar that is minimised: the sum by `term_weights`; what weighs 0 only stays in the graph (DDP)."""
+        return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
 
     def say_absent(self, name: str) -> None:
         """Log, once a run and term, that a term is absent where fewer than two distinct texts leave no contrast."""
@@ -102,6 +103,11 @@ class SegModule(LightningModule, ABC):
     def watch(self, name: str, value: Tensor) -> None:
         """Have `train/<name>` logged with this step's losses without training on it."""
         self._watched[name] = value
+
+    def watch_retrieval(self, pairs: Pairs) -> None:
+        """Have it logged how often an image finds its own text, and how often by chance, where there are two texts."""
+        for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
+            self.watch(name, share)
 
     @property
     def params(self) -> int:

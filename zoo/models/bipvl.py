@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ConfigError
-from zoo.losses import LearnedWeights, Pairs, contrast, gather_pairs, masks_of, retrieval, text_ids
+from zoo.losses import LearnedWeights, Pairs, contrast, gather_pairs, masks_of, text_ids
 from zoo.module import Features, SegModule
 from zoo.nn.alignment import (
     MAX_CONCEPTS,
@@ -255,8 +255,7 @@ class BiPVL(SegModule):
         whole = mean_concept(visual, textual, real)
         ids = text_ids([" ".join(c) for c in concepts], visual.device)
         pairs = gather_pairs(Pairs(visual, whole, ids))
-        for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
-            self.watch(name, share)
+        self.watch_retrieval(pairs)
         losses = {"align_global": contrast(pairs, self.temperature)}
         local = []
         for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often

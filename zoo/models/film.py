@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai.networks.nets import BasicUNet
 from torch import Tensor, nn
 
 from zoo.module import Features, SegModule
 from zoo.nn.grid import crop_to, pad_to_two_places
+from zoo.nn.unet import STRIDE, plain_unet
 from zoo.text.encoders import build_encoder
 from zoo.text.prompts import report_strings
 from zoo.types import Text
@@ -42,19 +42,13 @@ class FiLM(SegModule):
     ) -> None:
         super().__init__(facts, **kwargs)
         self.text = build_encoder(encoder, freeze_text)
-        self.net = BasicUNet(
-            spatial_dims=self.facts.spatial_dims,
-            in_channels=self.facts.in_channels,
-            out_channels=self.facts.labels.channels,
-            features=tuple(channels),
-            norm=(norm, {"affine": True}),
-        )
+        self.net = plain_unet(self.facts, channels, norm)
         self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in channels[:5])
 
     def encode(self, image: Tensor, text: Text) -> Features:
         """Logits alone."""
         sentence = self.text(report_strings(text, len(image)), self.device).pooled
-        net, x, maps = self.net, pad_to_two_places(image, 16), []
+        net, x, maps = self.net, pad_to_two_places(image, STRIDE), []
         for step, film in zip((net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4), self.films, strict=True):
             x = step(x)
             scale, shift = film(sentence)[(..., *(None,) * (x.ndim - 2))].chunk(2, dim=1)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ConfigError
-from zoo.losses import Pairs, masks_of, retrieval, text_ids
+from zoo.losses import Pairs, masks_of, text_ids
 from zoo.module import Features, SegModule, text_of
 from zoo.nn.encoders import build_encoder
 from zoo.nn.grid import crop_to, pad_to_two_places
@@ -174,10 +174,6 @@ class TeViA(SegModule):
             self._update_prototypes(visuals, used)
         return losses
 
-    def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """The weighted sum."""
-        return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
-
     def _foreground(self, batch: Batch, features: Features) -> tuple[list[Tensor], list[Tensor]]:
         """v_s [B, K, width] of each stage, and which of them count [B, K]."""
         labels = self.facts.labels
@@ -210,9 +206,7 @@ class TeViA(SegModule):
         have = visuals.any(-1).flatten().nonzero()[:, 0]
         visual, text = (F.normalize(x.float(), dim=-1).flatten(0, 1).index_select(0, have) for x in (visuals, texts))
         sentences = [prompt.sentence for prompt in chain(*features["prompts"])]
-        found = retrieval(Pairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
-        for name, share in zip(("retrieval", "retrieval_chance"), found or (), strict=False):
-            self.watch(name, share)
+        self.watch_retrieval(Pairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
 
     def _update_prototypes(self, visuals: list[Tensor], used: list[Tensor]) -> None:
         if self.prototypes is None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ConfigError
-from zoo.losses import Pairs, contrast, gather_rows, masks_of, retrieval, soft_contrast, text_ids
+from zoo.losses import Pairs, contrast, gather_rows, masks_of, soft_contrast, text_ids
 from zoo.module import Features, SegModule
 from zoo.nn.encoders import build_encoder
 from zoo.nn.grid import crop_to, pad_to_two_places
@@ -186,8 +186,7 @@ class TMCA(SegModule):
             chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
         )
         levels = [Pairs(visual[:, n], textual[:, n], ids) for n in range(visual.shape[1])]
-        for name, share in zip(("retrieval", "retrieval_chance"), retrieval(levels[-1]) or (), strict=False):
-            self.watch(name, share)
+        self.watch_retrieval(levels[-1])
         if self.soft_targets:
             apart = semantic_distance(self.distance, compared, classes, ids)
             terms = [soft_contrast(levels[n], apart, self.temperature, self.softness) for n in self.levels]
@@ -195,10 +194,6 @@ class TMCA(SegModule):
             terms = [contrast(levels[n], self.temperature) for n in self.levels]
         found = [term for term in terms if term is not None]
         return torch.stack(found).mean() if found else None
-
-    def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """The sum, alignment and gate by their weights; what weighs 0 only stays in the graph."""
-        return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
 
 
 def _check(

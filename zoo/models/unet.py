@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai.networks.nets import BasicUNet
 from torch import Tensor
 
 from zoo.module import Features, SegModule
 from zoo.nn.grid import crop_to, pad_to_two_places
+from zoo.nn.unet import STRIDE, plain_unet
 from zoo.types import Text
 
 
@@ -31,14 +31,8 @@ class UNet(SegModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
-        self.net = BasicUNet(
-            spatial_dims=self.facts.spatial_dims,
-            in_channels=self.facts.in_channels,
-            out_channels=self.facts.labels.channels,
-            features=tuple(channels),
-            norm=(norm, {"affine": True}),
-        )
+        self.net = plain_unet(self.facts, channels, norm)
 
     def encode(self, image: Tensor, text: Text) -> Features:
         """Logits alone."""
-        return {"logits": crop_to(self.net(pad_to_two_places(image, 16)), image.shape[2:])}
+        return {"logits": crop_to(self.net(pad_to_two_places(image, STRIDE)), image.shape[2:])}
