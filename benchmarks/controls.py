@@ -12,20 +12,19 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from benchmarks.priors import Prior, coverage
 from benchmarks.store import write_json
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.dataset import EvaluationSet
-from zoo.cli.main import exit_code
-from zoo.errors import DataError
+from datamodules.options import options_from
+from datamodules.priors import Prior, coverage
+from zoo.errors import DataError, exit_code
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
 from zoo.types import Geometry
 
@@ -43,19 +42,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path)
     known, further = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    return exit_code(lambda: write_controls(data_module(known.data, known.size, further), known.out))
 
+    def control() -> None:
+        options = options_from(further, "python -m benchmarks.controls")
+        write_controls(build_data(known.data, known.size, **options), known.out)
 
-def data_module(name: str, size: str, flags: Sequence[str] = ()) -> SegDataModule:
-    """A data set by name, configured as its card says.
-
-    Args:
-        name: Name of the data set.
-        size: "tiny" or "published".
-        flags: Overrides, `--data.key=value`.
-    """
-    pairs = [flag.removeprefix("--data.").removeprefix("init_args.").partition("=") for flag in flags]
-    return build_data(name, size, **{key: yaml.safe_load(value) for key, _, value in pairs})
+    return exit_code(control)
 
 
 def write_controls(data: SegDataModule, out: Path) -> None:

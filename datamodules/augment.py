@@ -19,6 +19,9 @@ from datamodules.laterality import AXIS, follow_mirror
 from datamodules.sampler import generator
 from zoo.types import Batch
 
+PRESETS = ("none", "light")
+"""What `--data.augment` may say."""
+
 ANGLE = math.radians(15)
 """Largest rotation about each axis."""
 

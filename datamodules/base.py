@@ -17,7 +17,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.augment import augment
+from datamodules.augment import PRESETS, augment
 from datamodules.cache import Cache, entry_key, preparing_code
 from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
 from datamodules.indexed import IndexedSet
@@ -50,7 +50,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         protocol: Name of the split; default the card's first.
         text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
-        augment: Whether training batches are augmented.
+        augment: "none", "light" or "full": what training batches go through (`datamodules.augment`).
         train_share: Share of the train part to train on, its first cases; val and test stay whole.
         fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
         folds: How many folds; default 5.
@@ -68,7 +68,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         protocol: str | None = None,
         text: str = "true",
         seed: int = 0,
-        augment: bool = True,
+        augment: str = "light",
         train_share: float = 1.0,
         fold: int | None = None,
         folds: int | None = None,
@@ -84,6 +84,8 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
             raise ConfigError(f"--data.folds {folds} without a fold.", "Give --data.fold as well, from 0.")
         if not 0 < train_share <= 1:
             raise ConfigError(f"--data.train_share {train_share} is no share.", "Give more than 0 and at most 1.")
+        if augment not in PRESETS:
+            raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {self.name}")
         if text not in CONTROLS:
             raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {self.name}")
         self._check_patch()
@@ -199,7 +201,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment a training batch (one that has draws) on the device."""
-        if not self.augment or "draw" not in batch:
+        if self.augment == "none" or "draw" not in batch:
             return batch
         return augment(batch, self.seed, allowed_flips(self.about, self.prompts))
 

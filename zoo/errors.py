@@ -6,7 +6,8 @@ The command line prints such an error as one line and exits with code 2; anythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -57,3 +58,24 @@ class UnknownNameError(ConfigError):
         near = get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}."
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
+
+
+def exit_code(command: Callable[[], int | None]) -> int:
+    """Runs a command; what the user can mend becomes one line and 2, Ctrl-C 130. Plug-ins may use it, too."""
+    try:
+        return command() or 0
+    except ZooError as error:
+        sys.stderr.write(f"zoo: error: {one_line(error)}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
+        return 130
+
+
+def one_line(error: ZooError) -> str:
+    """What an error says. One raised in a loader's worker comes wrapped in that process's traceback."""
+    said = str(error)
+    if "Original Traceback" in said:
+        last = said.strip().splitlines()[-1]
+        said = last.partition(": ")[2] or last
+    return " ".join(said.split())

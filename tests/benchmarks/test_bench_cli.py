@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, runner
-from benchmarks.cli import main, overrides_from
+from benchmarks import runner
+from benchmarks.cli import main
+from benchmarks.cli.run import SECTIONS, overrides_from
 from benchmarks.plan import load_plan
 from zoo.errors import ConfigError
 
@@ -116,4 +117,4 @@ def test_help_and_tables_need_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--model.encoder" in done.stdout
-    assert cli.SECTIONS == ("trainer.", "data.", "model.")
+    assert SECTIONS == ("trainer.", "data.", "model.")

@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from benchmarks import controls
-from benchmarks.controls import data_module, main, write_controls
+from benchmarks.controls import main, write_controls
 from benchmarks.plan import Job, Plan, Settings
 from benchmarks.results import Control, read_controls
 from benchmarks.runner import run_plan, step_arguments
 from benchmarks.store import controls_folder
+from datamodules.build import build_data
 from zoo.cli.main import main as zoo
 from zoo.metrics.rows import read_rows
 
@@ -27,7 +28,7 @@ def found(folder: Path, data: str) -> dict[str, Control]:
 def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path: Path) -> None:
     out = controls_folder(tmp_path, "phantom_chest")
     assert main(["--data", "phantom_chest", "--size", "tiny", "--out", str(out), *CHEST]) == 0
-    data = data_module("phantom_chest", "tiny", CHEST)
+    data = build_data("phantom_chest", "tiny", counts=[16, 2, 6], pixels=48)
     seen = found(tmp_path, "phantom_chest")
     assert list(seen) == ["all-background", "mean-shape", "text-free-bound", "text-only"]
     empty = seen["all-background"].summary
@@ -42,9 +43,8 @@ def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path:
 
 
 def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:
-    write_controls(
-        data_module("phantom_chest", "tiny", ["--data.counts=[80,2,12]", CHEST[1]]), tmp_path / "controls" / "c"
-    )
+    data = build_data("phantom_chest", "tiny", counts=[80, 2, 12], pixels=48)
+    write_controls(data, tmp_path / "controls" / "c")
     seen = found(tmp_path, "c")
     text, shape = seen["text-only"].summary, seen["mean-shape"].summary
     assert text is not None
@@ -53,7 +53,7 @@ def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:
 
 
 def test_class_sentences_have_no_text_only_prior(tmp_path: Path) -> None:
-    data = data_module("phantom_abdomen", "tiny", ["--data.counts=[4,1,2]"])
+    data = build_data("phantom_abdomen", "tiny", counts=[4, 1, 2])
     write_controls(data, tmp_path / "controls" / "a")
     seen = found(tmp_path, "a")
     assert seen["text-only"].summary is None

@@ -59,3 +59,13 @@ def test_help_and_mistakes_load_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "prepare" in done.stdout
+
+
+def test_options_of_the_set_pass_through_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(make_hippocampus(tmp_path))
+    assert main(["stats", "hippocampus", "--root", root, "--json", "--data.fold", "1", "--data.folds=3"]) == 0
+    assert json.loads(capsys.readouterr().out)["test"]["cases"] > 0
+    assert main(["prepare", "hippocampus", "--root", root, "--data.fold", "9"]) == 2
+    assert "--data.fold 9 of 5 is no fold" in capsys.readouterr().err
+    assert main(["verify", "hippocampus", "--root", root, "--folds", "3"]) == 2
+    assert "unknown argument '--folds'" in capsys.readouterr().err

@@ -207,7 +207,7 @@ def test_augmentation_can_be_switched_off(tmp_path: Path) -> None:
         patch=[16, 16],
         batch_size=2,
         epoch_samples=4,
-        augment=False,
+        augment="none",
     )
     batch = next(iter(data.train_dataloader()))
     assert data.on_after_batch_transfer(batch, 0) is batch

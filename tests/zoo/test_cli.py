@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zoo.cli.main as cli
+from zoo import errors
 from zoo.cli.arguments import parse
 from zoo.errors import ConfigError, DataError
 
@@ -117,7 +118,7 @@ def test_an_error_of_a_worker_is_one_line() -> None:
     wrapped = DataError(
         "Caught DataError in worker 0.\nOriginal Traceback:\n  File x\nzoo.errors.DataError: a.nii: bad."
     )
-    assert cli.one_line(wrapped) == "a.nii: bad."
+    assert errors.one_line(wrapped) == "a.nii: bad."
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["show", "unet"], ["env"], ["fit", "--help"]])

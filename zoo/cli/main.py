@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from zoo import __version__
 from zoo.cli.help import INFO, RUN, plugin_points, usage
-from zoo.errors import RunError, ZooError
+from zoo.errors import RunError, exit_code
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,27 +22,6 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return exit_code(lambda: _dispatch(arguments))
-
-
-def exit_code(command: Callable[[], int | None]) -> int:
-    """Runs a command; what the user can mend becomes one line and 2, Ctrl-C 130. Plug-ins may use it, too."""
-    try:
-        return command() or 0
-    except ZooError as error:
-        sys.stderr.write(f"zoo: error: {one_line(error)}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
-        return 130
-
-
-def one_line(error: ZooError) -> str:
-    """What an error says. One raised in a loader's worker comes wrapped in that process's traceback."""
-    said = str(error)
-    if "Original Traceback" in said:
-        last = said.strip().splitlines()[-1]
-        said = last.partition(": ")[2] or last
-    return " ".join(said.split())
 
 
 def _dispatch(arguments: list[str]) -> int:

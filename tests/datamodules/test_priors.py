@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.priors import Prior, coverage
+from datamodules.priors import Prior, coverage
 from zoo.types import LabelSpace
 
 EXCLUSIVE = LabelSpace(("a", "b"), ((1,), (2,)))

@@ -1,18 +1,16 @@
-"""`zoo bench run|status|table`: one command turns a matrix of models, data sets and seeds into a leaderboard."""
+"""`zoo bench run`: train and test what is not done yet."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from benchmarks import store
-from benchmarks.plan import Plan, Settings, load_plan, make_plan, store_plan
-from zoo.cli.main import exit_code
+from benchmarks.cli.status import states
+from benchmarks.plan import Settings, make_plan, store_plan
 from zoo.errors import ConfigError
 
 SECTIONS = ("trainer.", "data.", "model.")
@@ -20,34 +18,8 @@ OWN = {"data.text": "the benchmark itself tests each text", "data.seed": "--seed
 """Overrides that the benchmark sets, and what to use instead."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Mistakes become a `ConfigError`: one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs `zoo bench`.
-
-    Args:
-        argv: Arguments after `bench`; None for those of the process.
-
-    Returns:
-        0; 1 where a job failed; 2 where the command is wrong (one line on standard error); 130 after Ctrl-C.
-    """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    return exit_code(lambda: _dispatch(arguments))
-
-
-def _dispatch(arguments: Sequence[str]) -> int:
-    known, further = _parser().parse_known_args(arguments)
-    return int(known.action(known, further))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="zoo bench", description=__doc__, allow_abbrev=False)
-    verbs = parser.add_subparsers(required=True, metavar="run|status|table")
+def add(verbs: Any) -> None:
+    """The verb's parser."""
     run = verbs.add_parser("run", help="train and test what is not done yet", allow_abbrev=False)
     run.add_argument("--models", required=True, type=_names, help="names of `zoo list models`, by comma")
     run.add_argument("--data", required=True, type=_names, help="names of `zoo list data`, by comma")
@@ -64,14 +36,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")
     run.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE go to every job."
     run.set_defaults(action=_run)
-    status = verbs.add_parser("status", help="one line a job", allow_abbrev=False)
-    status.add_argument("folder", type=Path)
-    status.set_defaults(action=_status)
-    table = verbs.add_parser("table", help="write the leaderboard to standard output", allow_abbrev=False)
-    table.add_argument("folder", type=Path)
-    table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
-    table.set_defaults(action=_table)
-    return parser
 
 
 def _names(text: str) -> list[str]:
@@ -136,7 +100,7 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
 
     with _progress() as say:
         failed = run_plan(known.out, plan, say)
-        tally = Counter(state for _, state, _ in _states(known.out, plan))
+        tally = Counter(state for _, state, _ in states(known.out, plan))
         say(f"{', '.join(f'{n} {state}' for state, n in sorted(tally.items()))}; `zoo bench table {known.out}`")
     return int(failed > 0)
 
@@ -157,29 +121,3 @@ def _progress() -> Iterator[Callable[[str], None]]:
             live.reset(task, description=line)
 
         yield say
-
-
-def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
-    _nothing_further(further)
-    for job_id, state, note in _states(known.folder, load_plan(known.folder)):
-        sys.stdout.write(f"{state:<11}{job_id}  {note}".rstrip() + "\n")
-    return 0
-
-
-def _states(folder: Path, plan: Plan) -> list[tuple[str, str, str]]:
-    """(id, state, note) of each job."""
-    return [(job.id, *store.job_state(store.job_folder(folder, job.id), job.steps)) for job in plan.jobs]
-
-
-def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
-    _nothing_further(further)
-    from benchmarks.formats import FORMATS
-    from benchmarks.table import read_table
-
-    sys.stdout.write(FORMATS[known.format](read_table(known.folder)))
-    return 0
-
-
-def _nothing_further(further: Sequence[str]) -> None:
-    if further:
-        raise ConfigError(f"zoo bench: unknown argument '{further[0]}'.", "See `zoo bench --help`.")

@@ -1,0 +1,53 @@
+"""Entry of `zoo bench VERB`: one command turns a matrix of models, data sets and seeds into a leaderboard.
+
+A verb is a module with `add(verbs)`, which adds its parser and sets `action`, a function of the known and of
+the further arguments. What a verb needs to work is imported when it is called, so that the help needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from benchmarks.cli import run, status, table
+from zoo.errors import ConfigError, exit_code
+
+VERBS = (run, status, table)
+"""In the order of the help."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes become a `ConfigError`: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs `zoo bench`.
+
+    Args:
+        argv: Arguments after `bench`; None for those of the process.
+
+    Returns:
+        0; 1 where a job failed; 2 where the command is wrong (one line on standard error); 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return exit_code(lambda: _dispatch(arguments))
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    known, further = _parser().parse_known_args(arguments)
+    return int(known.action(known, further))
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "One command turns a matrix of models, data sets and seeds into a leaderboard."
+    parser = _Parser(prog="zoo bench", description=about, allow_abbrev=False)
+    names = "|".join(verb.__name__.rpartition(".")[2] for verb in VERBS)
+    verbs = parser.add_subparsers(required=True, metavar=names)
+    for verb in VERBS:
+        verb.add(verbs)
+    return parser

@@ -1,0 +1,5 @@
+"""`zoo data`: prepare, verify and describe data sets."""
+
+from datamodules.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,63 @@
+"""What the commands of `zoo data` share: the arguments that name a set, and how facts are printed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from zoo.registry import DATA
+
+if TYPE_CHECKING:
+    from datamodules.base import SegDataModule
+
+T = TypeVar("T")
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a set."""
+    parser.add_argument("name", metavar="NAME", help="data set, see `zoo list data`")
+    parser.add_argument("--root", metavar="DIR", help="folder of the set (default: $ZOO_DATA/NAME)")
+    parser.add_argument("--protocol", metavar="NAME", help="split (default: the card's first)")
+    parser.add_argument("--size", default="published", help="size preset of the card (default: published)")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.epilog = "Further --data.KEY VALUE are options of the set, as in `zoo fit`."
+
+
+def open_set(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDataModule:
+    """The set that the arguments name; a mistyped name is told before torch is loaded."""
+    DATA.get(arguments.name)
+    from datamodules.build import build_data
+
+    given = {key: getattr(arguments, key) for key in ("root", "protocol") if getattr(arguments, key)}
+    return build_data(arguments.name, arguments.size, **{**options, **given})
+
+
+def progress(things: Iterable[T]) -> Iterable[T]:
+    """The things, with a bar on a terminal while they are gone through."""
+    errors = Console(stderr=True)
+    return track(list(things), "Reading", console=errors, transient=True, disable=not errors.is_terminal)
+
+
+def console() -> Console:
+    """A console that breaks no line of a file or pipe: names of files are to be found whole in it."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=1000)
+
+
+def print_facts(facts: Mapping[str, Any], as_json: bool) -> int:
+    """Facts as a table or as JSON; returns exit code 0."""
+    out = console()
+    if as_json:
+        out.print_json(data=dict(facts))
+        return 0
+    table = Table(show_header=False)
+    for key, value in facts.items():
+        lines = [f"{name}: {inner}" for name, inner in value.items()] if isinstance(value, dict) else [str(value)]
+        table.add_row(key, "\n".join(lines))
+    out.print(table)
+    return 0

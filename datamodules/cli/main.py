@@ -1,0 +1,54 @@
+"""Entry of `zoo data COMMAND NAME`: finds the command and turns mistakes into one line and exit code 2.
+
+A command is a module with `HELP`, `add(parser)` and `run(arguments, options)`, options being what
+`--data.KEY VALUE` says; it is imported when it is called, so that the help needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from importlib import import_module
+from typing import NoReturn
+
+from datamodules.options import options_from
+from zoo.errors import ConfigError, exit_code
+
+COMMANDS = ("prepare", "verify", "stats", "show")
+"""In the order of the help."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes become a `ConfigError`: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
+
+
+def main(argv: list[str]) -> int:
+    """Run one of the commands.
+
+    Args:
+        argv: What follows `zoo data`.
+
+    Returns:
+        0; 2 for an error of the user's or, in `verify`, for any finding; 130 after Ctrl-C.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    return exit_code(lambda: _dispatch(argv))
+
+
+def _dispatch(argv: list[str]) -> int:
+    arguments, further = _parser().parse_known_args(argv)
+    return int(arguments.run(arguments, options_from(further, f"zoo data {arguments.command}")))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="zoo data", description="Prepare, verify and describe data sets.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
+    for name in COMMANDS:
+        module = import_module(f"datamodules.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False)
+        module.add(command)
+        command.set_defaults(run=module.run)
+    return parser
