@@ -1,0 +1,29 @@
+"""`zoo bench compare`: reported beside reproduced."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cli.common import nothing_further
+
+
+def add(verbs: Any) -> None:
+    """The verb's parser."""
+    compare = verbs.add_parser("compare", help="published numbers beside ours, each in its convention")
+    compare.add_argument("folder", type=Path)
+    compare.add_argument("--format", choices=("md", "json"), default="md")
+    compare.set_defaults(action=_compare)
+
+
+def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
+    nothing_further(further)
+    from benchmarks.compare import read_comparison, to_markdown
+
+    found = read_comparison(known.folder)
+    sys.stdout.write(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))
+    return 0
