@@ -12,6 +12,7 @@ RUN = {
     "test": "score a run's checkpoint on the test cases, one row a case and class",
     "predict": "write one label image a case",
 }
+COST = {"profile": "parameters, operations, time and memory of a step and a case  [--repeats N] [--json]"}
 INFO = {
     "list": "models, data, encoders or trainers that are installed  [--json]",
     "show": "everything the card of a model, data set or encoder says",
@@ -26,7 +27,7 @@ def plugin_points() -> dict[str, EntryPoint]:
 
 def usage() -> str:
     """The help text; the options of a model or data set are in `--print_config`."""
-    commands = RUN | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
+    commands = RUN | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
     listed = "\n".join(f"  {name:<10}{text}" for name, text in commands.items())
     return f"zoo {__version__}: text-guided medical image segmenters on one footing\n\nCommands:\n{listed}\n{OPTIONS}"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from zoo import __version__
-from zoo.cli.help import INFO, RUN, plugin_points, usage
+from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
 from zoo.errors import RunError, exit_code
 
 
@@ -36,6 +36,10 @@ def _dispatch(arguments: list[str]) -> int:
         from zoo.cli import run
 
         return run.main(command, rest)
+    if command in COST:
+        from zoo.cli import profile
+
+        return profile.main(rest)
     if command in INFO:
         from zoo.cli import info
 
@@ -47,7 +51,7 @@ def _plugin(command: str) -> Callable[[list[str]], int | None]:
     """The command that a distribution declares in the entry point group `zoo.commands`."""
     points = plugin_points()
     if command not in points:
-        known = [*RUN, *INFO, *points]
+        known = [*RUN, *COST, *INFO, *points]
         near = get_close_matches(command, known, n=2, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
         raise RunError(f"Unknown command '{command}'.", f"{hint} Run `zoo --help`.")

@@ -45,8 +45,8 @@ def main(verb: str, argv: list[str]) -> int:
     # Ranks and workers are new processes: a folder `zoo` or `benchmarks` of the user's must not shadow ours there.
     os.environ["PYTHONSAFEPATH"] = "1"
     quiet()
-    composed, folder = _compose(request)
-    cli = _engine(composed, request)
+    composed, folder = compose_request(request)
+    cli = engine_of(composed, request)
     if request.print_config:
         sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
         return 0
@@ -57,8 +57,8 @@ def main(verb: str, argv: list[str]) -> int:
     return _evaluate(cli, request, folder or _folder_of(cli, composed, request))
 
 
-def _compose(request: Request) -> tuple[Composed, RunFolder | None]:
-    """The layers of this command. Evaluation in a run's folder starts from that run's own configuration."""
+def compose_request(request: Request) -> tuple[Composed, RunFolder | None]:
+    """The layers of this command and the run folder that it names; evaluation starts from that run's configuration."""
     folder = RunFolder(request.out) if request.out else None
     base = folder.read_config() if folder and request.verb != "fit" else None
     composed = compose(
@@ -85,7 +85,8 @@ def _named(composed: Composed) -> Composed:
     return replace(composed, **names)
 
 
-def _engine(composed: Composed, request: Request) -> ZooCLI:
+def engine_of(composed: Composed, request: Request) -> ZooCLI:
+    """The parsed command, of which nothing is built yet."""
     from zoo.cli.engine import ZooCLI
 
     quiet()
@@ -97,7 +98,7 @@ def _folder_of(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
     """The default folder of the run that the same options would have trained."""
     trained = tuple(flag for flag in request.flags if flag[0] not in EVALUATION_FLAGS)
     if trained != request.flags:
-        cli = _engine(composed, replace(request, flags=trained))
+        cli = engine_of(composed, replace(request, flags=trained))
     folder = default_folder(composed, cli.resolved())
     folder.read_config()
     return folder
@@ -133,7 +134,7 @@ def _follow(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder
     if folder.scores(_text(cli.resolved())).is_file():
         return 0
     for verb in composed.then:
-        _evaluate(_engine(composed, request), replace(request, verb=verb), folder)
+        _evaluate(engine_of(composed, request), replace(request, verb=verb), folder)
     return 0
 
 

@@ -1,0 +1,30 @@
+"""`zoo bench costs`: measure what each model of a benchmark costs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cli.common import nothing_further
+
+
+def add(verbs: Any) -> None:
+    """The verb's parser."""
+    costs = verbs.add_parser("costs", help="measure operations, time and memory of each model, one after the other")
+    costs.add_argument("folder", type=Path)
+    costs.add_argument("--repeats", type=int, default=5, help="timed steps and predictions of each (5)")
+    costs.set_defaults(action=_costs)
+
+
+def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
+    nothing_further(further)
+    from benchmarks.costs import measure_costs, to_markdown
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    sys.stdout.write(to_markdown(measure_costs(known.folder, say, known.repeats)))
+    return 0

@@ -1,0 +1,108 @@
+"""What the models of a benchmark cost, in a table of its own: times depend on the machine, the leaderboard does not.
+
+Each distinct model of the plan is measured by `zoo profile` in a process of its own, one after the other, on the same
+input after a warm-up, and kept in `costs.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plan import Job, Plan, load_plan
+from benchmarks.runner import ZOO, reason_from
+from benchmarks.store import read_json, write_json
+from zoo.errors import RunError
+
+COLUMNS = {
+    "params (M)": lambda cost: f"{cost['params'] / 1e6:.2f}",
+    "trained (M)": lambda cost: f"{cost['params_trainable'] / 1e6:.2f}",
+    "GFLOPs": lambda cost: f"{cost['gflops']:.2f}",
+    "step (s)": lambda cost: f"{cost['step_s']:.4f}",
+    "step (MiB)": lambda cost: f"{cost['step_mib']:.0f}",
+    "case (s)": lambda cost: f"{cost['case_s']:.4f}",
+    "case (MiB)": lambda cost: "" if cost["case_mib"] is None else f"{cost['case_mib']:.0f}",
+    "batch": lambda cost: f"{cost['batch_size']} x {'x'.join(str(n) for n in cost['patch'])}",
+    "device": lambda cost: (
+        f"{cost['device']}, {cost['threads']} threads" if cost["device"] == "CPU" else cost["device"]
+    ),
+}
+"""Title to cell."""
+
+FOOTNOTE = (
+    "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two. step: median "
+    "of training steps of the batch named; case: median of predictions of the first test case, to the mask on its own "
+    "grid. Peak memory: allocated on a GPU; on a processor, growth of the process's peak by the training steps."
+)
+
+
+def cost_key(job: Job) -> str:
+    """What is measured once: the job whatever its seed, fold or text."""
+    settings = job.settings
+    return "-".join(filter(None, [job.data, job.model, settings.size, job.encoder, job.rung and f"+{job.rung}"]))
+
+
+def costs_path(folder: Path) -> Path:
+    """Where a benchmark's costs are kept."""
+    return folder / "costs.json"
+
+
+def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The costs by `cost_key`; empty where none were measured."""
+    path = costs_path(folder)
+    return dict(read_json(path)["costs"]) if path.is_file() else {}
+
+
+def measure_costs(
+    folder: Path, say: Callable[[str], None], repeats: int = 5, command: Sequence[str] = ZOO
+) -> dict[str, dict[str, Any]]:
+    """Measures what is not measured yet and stores it after each model.
+
+    Args:
+        folder: The benchmark's folder.
+        say: Takes one line of progress.
+        repeats: Timed steps and predictions of each model.
+        command: The `zoo` command.
+
+    Raises:
+        RunError: There is no benchmark, or a model could not be measured.
+    """
+    costs = read_costs(folder)
+    for key, job in distinct(load_plan(folder)).items():
+        if key in costs:
+            continue
+        say(f"{key}: measuring")
+        costs[key] = _measured(job, repeats, command)
+        write_json(costs_path(folder), {"version": 1, "costs": costs})
+    return costs
+
+
+def distinct(plan: Plan) -> dict[str, Job]:
+    """One job of the plan for each `cost_key`, sorted."""
+    found: dict[str, Job] = {}
+    for job in plan.jobs:
+        found.setdefault(cost_key(job), replace(job, settings=replace(job.settings, devices=1)))
+    return dict(sorted(found.items()))
+
+
+def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
+    arguments = [*command, "profile", *job.flags(), "--repeats", str(repeats), "--json"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
+    if done.returncode:
+        raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}.", "Mend it and run this again.")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def to_markdown(costs: dict[str, dict[str, Any]]) -> str:
+    """The table of costs."""
+    head = ["model", *COLUMNS]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines += [
+        f"| {' | '.join([key, *(cell(cost) for cell in COLUMNS.values())])} |" for key, cost in sorted(costs.items())
+    ]
+    return "\n".join([*lines, "", f"- {FOOTNOTE}"]) + "\n"
