@@ -17,7 +17,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.augment import PRESETS, augment
+from datamodules.augment import PRESETS, augment, margin
 from datamodules.cache import Cache, entry_key, preparing_code
 from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
 from datamodules.indexed import IndexedSet
@@ -50,7 +50,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         protocol: Name of the split; default the card's first.
         text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
-        augment: "none", "light" or "full": what training batches go through (`datamodules.augment`).
+        augment: "none", "light", "full" or "elastic": what training batches go through (`datamodules.augment`).
         train_share: Share of the train part to train on, its first cases; val and test stay whole.
         fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
         folds: How many folds; default 5.
@@ -174,7 +174,8 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Numbered draws; `set_epoch` of its sampler moves on to the next ones."""
         samples = self.epoch_samples // self.batch_size * self.batch_size
-        dataset = TrainingSet(self._part_cases(["train"]), self.prepared, self.patch, self.seed)
+        wider = margin(self.augment, self.patch)
+        dataset = TrainingSet(self._part_cases(["train"]), self.prepared, self.patch, self.seed, wider)
         sampler = DrawSampler(len(dataset), samples, self.seed, *self._rank_world())
         return make_loader(
             dataset, sampler, self._per_device(), self.num_workers, partial(collate, classes=self.prompts)
@@ -203,7 +204,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         """Augment a training batch (one that has draws) on the device."""
         if self.augment == "none" or "draw" not in batch:
             return batch
-        return augment(batch, self.seed, allowed_flips(self.about, self.prompts))
+        return augment(batch, self.seed, allowed_flips(self.about, self.prompts), self.augment, self.patch)
 
     # Private
 

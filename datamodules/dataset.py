@@ -28,12 +28,19 @@ class TrainingSet(Dataset[Item]):
         prepared: Gives a case's arrays.
         patch: Size of a patch; a smaller volume is padded with 0 on both sides.
         seed: Of the draws.
+        margin: How much wider than the patch to cut on each side; it does not move the patch. Default 0.
     """
 
     def __init__(
-        self, cases: Sequence[Case], prepared: Callable[[Case], Prepared], patch: tuple[int, ...], seed: int
+        self,
+        cases: Sequence[Case],
+        prepared: Callable[[Case], Prepared],
+        patch: tuple[int, ...],
+        seed: int,
+        margin: Sequence[int] | None = None,
     ) -> None:
         self.cases, self.prepared, self.patch, self.seed = cases, prepared, patch, seed
+        self.margin = tuple(margin or [0] * len(patch))
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -44,9 +51,11 @@ class TrainingSet(Dataset[Item]):
         case = self.cases[index]
         prepared = self.prepared(case)
         start = patch_start(prepared, self.patch, generator(self.seed, draw))
-        item = {**_item(case, prepared), "draw": draw, "image": cut(prepared.image, start, self.patch)}
+        start = [first - more for first, more in zip(start, self.margin, strict=True)]
+        size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
+        item = {**_item(case, prepared), "draw": draw, "image": cut(prepared.image, start, size)}
         if prepared.label is not None:
-            item["label"] = cut(prepared.label, start, self.patch)
+            item["label"] = cut(prepared.label, start, size)
         return item
 
 

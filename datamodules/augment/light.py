@@ -1,8 +1,7 @@
-"""Augmentation of a training batch on the device it lies on; every sample its own draw.
+"""The preset "light": small rotation and scaling, intensity scale and shift, noise, and allowed flips.
 
-Kept short on purpose: small rotation and scaling, intensity scale and shift, noise, and flips only
-along the axes that a card allows (a flip makes "left lung" a lie). What is drawn depends on
-(seed, draw) alone.
+Kept short and as it is: results are measured with it. A flip goes only along the axes that a card
+allows (it makes "left lung" a lie).
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ from datamodules.laterality import AXIS, follow_mirror
 from datamodules.sampler import generator
 from zoo.types import Batch
 
-PRESETS = ("none", "light")
-"""What `--data.augment` may say."""
-
 ANGLE = math.radians(15)
 """Largest rotation about each axis."""
 
@@ -37,7 +33,7 @@ NOISE = 0.1
 _STREAM = 1  # of the draw's generators: 0 chooses the patch
 
 
-def augment(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
+def augment_light(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
     """Augment a training batch.
 
     Args:

@@ -1,0 +1,165 @@
+"""Patches a second of the preset "full" in batches, beside nnU-Net v2's default training transforms in workers.
+
+python benchmarks/perf/augmentation.py [--labels 8] [--small]
+
+The peer is batchgeneratorsv2 (pip install batchgeneratorsv2==0.3.6) with the transforms and parameters of
+nnUNetTrainer.get_training_transforms (nnunetv2 2.8.1), without deep supervision's smaller labels. Both get the same
+wider patches and hand out 96x96x96 with one channel. The peer's rate is that of its transforms alone, added up over
+the workers: it pays for no loading, no queue and no collation. Each repeat takes the same draws again, ours and the
+peer's in turn, so the spread is the machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.augment import augment, margin
+from zoo.cli.memory import keep_freed_memory
+from zoo.types import Batch
+
+CORES, BATCH = 2, 2
+
+
+def main() -> None:
+    """Measure both in turn and print patches a second, and the ratio in them and in processor time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--labels", type=int, default=14, help="of the label map, background included")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--patches", type=int, default=240, help="a repeat")
+    parser.add_argument("--small", action="store_true", help="a smoke test: 24x24x24, 8 patches, one repeat")
+    args = parser.parse_args()
+    side, patches, repeats = (24, 8, 1) if args.small else (96, args.patches, args.repeats)
+    keep_freed_memory()
+    torch.set_num_threads(CORES)
+    found: dict[str, list[tuple[float, float]]] = {"ours": [], "peer": []}
+    with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
+        list(pool.map(peer, [side] * CORES, [args.labels] * CORES, [2] * CORES, range(CORES)))  # not measured
+        ours(side, args.labels, 2 * BATCH)
+        for _ in range(repeats):
+            found["ours"].append(ours(side, args.labels, patches))
+            share = [patches // CORES] * CORES
+            parts = list(pool.map(peer, [side] * CORES, [args.labels] * CORES, share, range(CORES)))
+            found["peer"].append((sum(rate for rate, _ in parts), statistics.mean(spent for _, spent in parts)))
+    for name, runs in found.items():
+        rates, spent = zip(*runs, strict=True)
+        line = "/".join(f"{pick(rates):.1f}" for pick in (min, statistics.median, max))
+        sys.stdout.write(f"{name:<5}{line} patches/s (min/median/max), {1e3 * min(spent):.1f} ms of a core a patch\n")
+    median, best, cost = (
+        pick(column(run) for run in found["ours"]) / pick(column(run) for run in found["peer"])
+        for pick, column in ((statistics.median, _rate), (max, _rate), (min, _spent))
+    )
+    sys.stdout.write(f"ratio {median:.2f} of medians, {best:.2f} of the best, {1 / cost:.2f} in processor time\n")
+
+
+def _rate(run: tuple[float, float]) -> float:
+    return run[0]
+
+
+def _spent(run: tuple[float, float]) -> float:
+    return run[1]
+
+
+def ours(side: int, labels: int, patches: int) -> tuple[float, float]:
+    """Patches a second, and seconds of a core a patch, in batches on all cores."""
+    size = (side,) * 3
+    image, label = wide_patch(side, labels)
+    batch = Batch(
+        image=image.expand(BATCH, *image.shape).contiguous(),
+        label=label.expand(BATCH, *label.shape).contiguous(),
+        case_id=["0"] * BATCH,
+        spacing=torch.ones(BATCH, 3),
+        classes=(),
+    )
+    start, begin = time.perf_counter(), time.process_time()
+    for first in range(0, patches, BATCH):
+        batch["draw"] = list(range(first, first + BATCH))
+        augment(batch, 0, (0, 1, 2), "full", size)
+    return patches / (time.perf_counter() - start), (time.process_time() - begin) / patches
+
+
+def peer(side: int, labels: int, patches: int, seed: int) -> tuple[float, float]:
+    """The same of one worker with one thread."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    transforms = peer_transforms(side)
+    np.random.seed(seed)  # noqa: NPY002  (the peer draws from it)
+    torch.manual_seed(seed)
+    image, label = wide_patch(side, labels)
+    wall = spent = 0.0
+    for _ in range(patches):
+        sample = {"image": image.clone(), "segmentation": label.to(torch.int16)}  # it changes its input: not timed
+        start, begin = time.perf_counter(), time.process_time()
+        transforms(**sample)
+        wall, spent = wall + time.perf_counter() - start, spent + time.process_time() - begin
+    return patches / wall, spent / patches
+
+
+@cache
+def wide_patch(side: int, labels: int) -> tuple[Tensor, Tensor]:
+    """An image [1, *S] and its label map, of ellipsoids that lie over each other, as wide as it is cut."""
+    rng = np.random.default_rng(0)
+    n = side + 2 * margin("full", (side,) * 3)[0]
+    axes = np.ogrid[:n, :n, :n]
+    label = np.zeros((n, n, n), dtype=np.uint8)
+    for number in range(1, labels):
+        centre, radius = rng.uniform(0, n, 3), rng.uniform(0.06, 0.25, 3) * n
+        far = sum(((axis - c) / r) ** 2 for axis, c, r in zip(axes, centre, radius, strict=True))
+        label[far < 1] = number
+    image = label * 0.2 + rng.normal(0, 0.3, label.shape)
+    return torch.from_numpy(image.astype(np.float32))[None], torch.from_numpy(label)[None]
+
+
+@cache
+def peer_transforms(side: int) -> Any:
+    """nnU-Net's default 3-D training transforms for a patch of equal sides."""
+    from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+    from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
+    from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+    from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+    from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+    from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
+    from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
+    from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+    from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+    from batchgeneratorsv2.transforms.utils.random import RandomTransform
+    from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
+
+    angle = math.radians(30)
+    own: dict[str, Any] = {"synchronize_channels": False, "p_per_channel": 1}
+    half: dict[str, Any] = {"synchronize_channels": False, "p_per_channel": 0.5}
+    bright, bowed = BGContrast((0.75, 1.25)), BGContrast((0.7, 1.5))
+    return ComposeTransforms(
+        [
+            SpatialTransform(
+                (side,) * 3, 0, False, p_rotation=0.2, rotation=(-angle, angle), p_scaling=0.2, scaling=(0.7, 1.4),
+                p_synchronize_scaling_across_axes=1, border_mode_seg="constant", padding_value_seg=-1,
+            ),
+            RandomTransform(GaussianNoiseTransform((0, 0.1), p_per_channel=1, synchronize_channels=True), 0.1),
+            RandomTransform(GaussianBlurTransform((0.5, 1.0), synchronize_axes=False, benchmark=True, **half), 0.2),
+            RandomTransform(MultiplicativeBrightnessTransform(bright, **own), 0.15),
+            RandomTransform(ContrastTransform(bright, preserve_range=True, **own), 0.15),
+            RandomTransform(
+                SimulateLowResolutionTransform((0.5, 1), synchronize_axes=True, ignore_axes=None, **half), 0.25
+            ),
+            RandomTransform(GammaTransform(bowed, p_invert_image=1, p_retain_stats=1, **own), 0.1),
+            RandomTransform(GammaTransform(bowed, p_invert_image=0, p_retain_stats=1, **own), 0.3),
+            MirrorTransform((0, 1, 2)),
+            RemoveLabelTansform(-1, 0),
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Augmentation of a training batch on the device it lies on; every sample its own draw.
+
+What is drawn depends on (seed, draw) alone, and what becomes of a sample not on the others of its batch.
+`docs/augmentation.md` lists the presets with their ranges and what they are taken from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from datamodules.augment.draws import margin_of
+from datamodules.augment.full import augment_full
+from datamodules.augment.light import augment_light
+from zoo.types import Batch
+
+PRESETS = ("none", "light", "full", "elastic")
+"""What `--data.augment` may say. "elastic" is "full" and bends a tenth of the samples."""
+
+
+def margin(preset: str, patch: Sequence[int]) -> tuple[int, ...]:
+    """How much wider on each side a patch is cut for a preset, that a turn may find image beyond its edges."""
+    return margin_of(patch) if preset in ("full", "elastic") else (0,) * len(patch)
+
+
+def augment(
+    batch: Batch, seed: int, flips: Sequence[int] = (), preset: str = "light", patch: Sequence[int] | None = None
+) -> Batch:
+    """Augment a training batch.
+
+    Args:
+        batch: With `draw`, its images and labels cut `margin` wider on each side than `patch`.
+        seed: Of the draws.
+        flips: Spatial axes (0 is the first) along which an image may be mirrored.
+        preset: One of `PRESETS`.
+        patch: Size of the images that come out; by default that of those that go in.
+
+    Returns:
+        The batch with a new image and label, and the sides exchanged in the report of a sample that was
+        mirrored along the left-right axis; nothing else changes. Outside the image there is 0.
+    """
+    if preset == "none":
+        return batch
+    if preset == "light":
+        return augment_light(batch, seed, flips)
+    return augment_full(batch, seed, flips, patch or batch["image"].shape[2:], bend=preset == "elastic")
