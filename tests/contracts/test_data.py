@@ -66,7 +66,19 @@ def test_training_batch_keeps_the_contract(data: SegDataModule) -> None:
     assert int(batch["label"].max()) <= (len(facts.labels.names) if facts.labels.exclusive else 1)
     assert "native" not in batch
     assert ("reports" in batch) == data.has_reports
-    assert data.on_after_batch_transfer(batch, 0)["image"].shape == batch["image"].shape
+
+
+@pytest.mark.parametrize("preset", ["none", "light", "full", "elastic"])
+def test_augmented_batches_keep_the_contract(data: SegDataModule, preset: str) -> None:
+    facts, before = DataFacts.from_dict(data.facts), data.augment
+    data.augment = preset
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    data.augment = before
+    channels = 1 if facts.labels.exclusive else len(facts.labels.names)
+    assert batch["image"].shape == (2, facts.in_channels, *facts.patch)
+    assert batch["label"].shape == (2, channels, *facts.patch)
+    assert batch["image"].isfinite().all()
+    assert int(batch["label"].max()) <= (len(facts.labels.names) if facts.labels.exclusive else 1)
 
 
 def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> None:
