@@ -45,6 +45,7 @@ class BratsReader(Reader):
             raise DataError(
                 f"{path}: unexpected label values {strange[:8]}.",
                 f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}.",
+                "label_values",
             )
         return np.where(array == self.enhancing, np.int32(3), array), geometry
 

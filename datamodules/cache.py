@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+import datamodules.grid
 import datamodules.prepare
 import zoo.io.image
 from datamodules.digest import digest
@@ -57,7 +58,7 @@ def preparing_code(kinds: Iterable[type]) -> list[str]:
     Args:
         kinds: The classes of the data set, whose files count too.
     """
-    modules = {zoo.io.image, datamodules.prepare, *(sys.modules[kind.__module__] for kind in kinds)}
+    modules = {zoo.io.image, datamodules.grid, datamodules.prepare, *(sys.modules[kind.__module__] for kind in kinds)}
     files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
     return sorted(digest(Path(str(file)).read_text(encoding="utf-8")) for file in files)
 

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from zoo.errors import DataError
 
 COLUMNS = ("description", "text", "caption")
+
+_UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error, KeyError, SyntaxError)
+_collected: ContextVar[list[DataError] | None] = ContextVar("_collected", default=None)
+
+
+@contextmanager
+def caption_faults() -> Iterator[list[DataError]]:
+    """Collect what is wrong with caption tables instead of ending with the first of it, for `zoo data verify`.
+
+    Within, a table that cannot be read has no rows, and of a file that is named twice the first row counts.
+    """
+    faults: list[DataError] = []
+    token = _collected.set(faults)
+    try:
+        yield faults
+    finally:
+        _collected.reset(token)
 
 
 def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[list[str]]]:
@@ -28,12 +48,15 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
     """
     try:
         rows = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
-    except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile, KeyError) as error:
-        raise DataError(f"{path}: not a readable table ({error}).", "Fetch it again, or save it as UTF-8.") from error
+    except _UNREADABLE as error:
+        problem = " ".join(str(error).split())
+        raise DataError(
+            f"{path}: not a readable table ({problem}).", "Fetch it again, or save it as UTF-8.", "caption_table"
+        ) from error
     cells = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
     cells = [row for row in cells if any(row)]
     if not cells:
-        raise DataError(f"{path}: the table is empty: columns [] lack {due}.", "Fetch it again.")
+        raise DataError(f"{path}: the table is empty: columns [] lack {due}.", "Fetch it again.", "caption_table")
     header = [name.lower() for name in cells[0]]
     return header, [[*row, *[""] * (len(header) - len(row))][: len(header)] for row in cells[1:]]
 
@@ -53,20 +76,37 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
         (file name, caption) in file order; an empty caption stays "".
 
     Raises:
-        DataError: As `read_table`, or the table lacks a column or names a file twice.
+        DataError: As `read_table`, or the table lacks a column or names a file twice; none within
+            `caption_faults`.
     """
+    faults = _collected.get()
+    try:
+        captions = _rows(path)
+    except DataError as error:
+        if faults is None:
+            raise
+        faults.append(error)
+        return []
+    first: dict[str, str] = {}
+    for name, text in captions:
+        if name in first:
+            doubled = DataError(f"{path}: '{name}' comes twice.", "Keep one of its rows.", "caption_doubled")
+            if faults is None:
+                raise doubled
+            faults.append(doubled)
+        first.setdefault(name, text)
+    return list(first.items())
+
+
+def _rows(path: Path) -> list[tuple[str, str]]:
+    """File name and caption of each row."""
     due = f"Image and one of {', '.join(COLUMNS)}"
     header, rows = read_table(path, due)
     column = text_column(header)
     if "image" not in header or column is None:
-        raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.")
+        raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.", "caption_table")
     here, there = header.index("image"), header.index(column)
-    captions = [(row[here], row[there]) for row in rows]
-    names = [name for name, _ in captions]
-    if len(set(names)) < len(names):
-        double = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}: '{double}' comes twice.", "Keep one of its rows.")
-    return captions
+    return [(row[here], row[there]) for row in rows]
 
 
 def _csv(path: Path) -> Iterable[Iterable[object]]:
@@ -78,7 +118,9 @@ def _xlsx(path: Path) -> Iterable[Iterable[object]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise DataError(f"{path}: reading xlsx needs openpyxl.", "Run `pip install 'textseg-zoo[xlsx]'`.") from error
+        raise DataError(
+            f"{path}: reading xlsx needs openpyxl.", "Run `pip install 'textseg-zoo[xlsx]'`.", "caption_table"
+        ) from error
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         return list(book.worksheets[0].iter_rows(values_only=True))

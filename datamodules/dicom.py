@@ -79,7 +79,11 @@ class SeriesReader(Reader):
         folder = path.parent.parent / "DICOM_anon"
         homes = [home for home in (folder, folder / "InPhase", folder / "OutPhase") if any(home.glob("*.dcm"))]
         if not homes:
-            raise DataError(f"{folder}: no DICOM series for the masks in {path.parent}.", "Fetch the series again.")
+            raise DataError(
+                f"{folder}: no DICOM series for the masks in {path.parent}.",
+                "Fetch the series again.",
+                "incomplete_series",
+            )
         all_files = [self.files(next(home.glob("*.dcm"))) for home in homes]
         stems = {mask.stem: mask for mask in masks}
         for files in all_files:  # in-phase and opposed-phase slices have other names and the same places
@@ -87,7 +91,9 @@ class SeriesReader(Reader):
                 return _series(files[0]), [stems[file.stem] for file in files]
         if len(all_files[0]) != len(masks):
             raise DataError(
-                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {homes[0]}.", "Fetch the case again."
+                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {homes[0]}.",
+                "Fetch the case again.",
+                "incomplete_series",
             )
         return _series(all_files[0][0]), masks
 
@@ -100,7 +106,9 @@ def _same_shapes(files: list[Path], slices: list[Any]) -> None:
     for file, array in zip(files, slices, strict=True):
         if array.shape != slices[0].shape:
             raise DataError(
-                f"{file}: shape {array.shape}, but {slices[0].shape} in {files[0]}.", "Mend or remove the case."
+                f"{file}: shape {array.shape}, but {slices[0].shape} in {files[0]}.",
+                "Mend or remove the case.",
+                "shape_mismatch",
             )
 
 
@@ -116,7 +124,11 @@ def _series(path: Path) -> Series:
     steps = np.diff(along[order])
     step = float(steps.mean()) if len(steps) else float(first.GetSpacing()[2])
     if len(steps) and (step <= 0 or (np.abs(steps - step) > UNEVEN * step).any()):
-        raise DataError(f"{path}: the slices of {path.parent} are not evenly spaced.", "Fetch the series again.")
+        raise DataError(
+            f"{path}: the slices of {path.parent} are not evenly spaced.",
+            "Fetch the series again.",
+            "incomplete_series",
+        )
     affine = np.eye(4)
     affine[:3, 0] = direction[:, 0] * first.GetSpacing()[0]
     affine[:3, 1] = direction[:, 1] * first.GetSpacing()[1]
@@ -134,7 +146,9 @@ def _read(path: Path, pixels: bool = True) -> tuple[Any, NDArray[Any]]:
     except ImportError as error:
         raise DataError(f"{path}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.") from error
     if not path.is_file():
-        raise DataError(f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.")
+        raise DataError(
+            f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.", "missing_file"
+        )
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))

@@ -18,7 +18,7 @@ from zoo.registry import read_yaml
 from zoo.types import Case
 
 FACTS = "dataset.yaml"
-_KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance")
+_KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance", "empty_masks")
 _PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -56,7 +56,7 @@ class ImageTextFolder(OwnDataModule):
         count = channels or facts.get("channels", 1)
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
-        kept = {key: facts[key] for key in ("laterality", "flips", "tolerance") if key in facts}
+        kept = {key: facts[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in facts}
         exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
         self.describe(classes=found, in_channels=count, exclusive=bool(exclusive), track=track, **kept)
 

@@ -46,6 +46,7 @@ class MmwhsReader(Reader):
             raise DataError(
                 f"{path}: unexpected label values [{STRAY}] in {count} voxels.",
                 f"Known in this set and meant as {LEFT_ATRIUM}, left atrium: --data.mend_labels true reads it so.",
+                "label_values",
             )
         if count:
             log.warning("%s: %d voxels of %d are read as %d, left atrium", path, count, STRAY, LEFT_ATRIUM)

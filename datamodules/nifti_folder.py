@@ -60,7 +60,7 @@ class NiftiFolder(OwnDataModule):
             exclusive=len(classes) > 1 and not overlapping(classes),
             in_channels=max(1, len(listing.get("channel_names") or listing.get("modality") or {})),
             track=str(listing.get("track", "report")) if told else "class",
-            **{key: listing[key] for key in ("laterality", "flips", "tolerance") if key in listing},
+            **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},
         )
 
     def recipe(self) -> Recipe:

@@ -43,7 +43,9 @@ class PictureReader(Reader):
         """float32 [channels, H, W], see `Reader.image`."""
         array, geometry = read_picture(path, self.channels)
         if self.gray_only and self.channels == 1 and is_coloured(path):
-            raise DataError(f"{path}: a colour picture where one channel is due.", "Set the channels to 3.")
+            raise DataError(
+                f"{path}: a colour picture where one channel is due.", "Set the channels to 3.", "dimensions"
+            )
         return array, geometry
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
@@ -111,5 +113,6 @@ def to_black_white(raw: NDArray[np.int32], path: Path) -> NDArray[np.int32]:
         raise DataError(
             f"{path}: no black-and-white mask: {most} pixels have the value {gray}, {white} are white.",
             "Save it as 0 and 255 (or 0 and 1).",
+            "label_values",
         )
     return np.where(raw > WHITE // 2, np.int32(WHITE), np.int32(0))

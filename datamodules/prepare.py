@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from datamodules.grid import same_grid
 from datamodules.readers import Reader
 from zoo.errors import DataError
 from zoo.types import Case, Geometry, LabelSpace
@@ -66,26 +67,20 @@ def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | N
         reader: How its files become arrays; default NIfTI and rasters.
 
     Raises:
-        DataError: A file is missing or unreadable, shapes differ, or a label value is unexpected; the
-            message begins with the file.
+        DataError: A file is missing or unreadable, shapes or affines differ, or a label value is
+            unexpected; the message begins with the file.
     """
     reader = reader or Reader()
     channels = [reader.image(path) for path in case.images]
-    due = channels[0][0].shape[1:]
-    for path, (array, _) in zip(case.images[1:], channels[1:], strict=True):
-        same_shape(path, array.shape[1:], case.images[0], due)
+    due = channels[0][1]
+    for path, (_, geometry) in zip(case.images[1:], channels[1:], strict=True):
+        same_grid(path, geometry, case.images[0], due)
     native = None
     if case.label is not None:
-        raw, _ = reader.label(case.label)
-        same_shape(case.label, raw.shape, case.images[0], due)
+        raw, geometry = reader.label(case.label)
+        same_grid(case.label, geometry, case.images[0], due)
         native = to_classes(raw, labels, case.label)
-    return prepare(np.concatenate([array for array, _ in channels]), native, channels[0][1], recipe)
-
-
-def same_shape(path: Path, shape: tuple[int, ...], other: Path, due: tuple[int, ...]) -> None:
-    """Raise a `DataError` that names both files where two shapes differ."""
-    if shape != due:
-        raise DataError(f"{path}: shape {shape}, but {due} in {other}.", "Mend or remove the case.")
+    return prepare(np.concatenate([array for array, _ in channels]), native, due, recipe)
 
 
 def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArray[np.uint8]:
@@ -106,7 +101,7 @@ def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArra
     stray = ~np.isin(raw, known)
     if stray.any():
         strange = np.unique(raw[stray])[:8].tolist()
-        raise DataError(f"{path}: unexpected label values {strange}.", f"The data card knows {known}.")
+        raise DataError(f"{path}: unexpected label values {strange}.", f"The data card knows {known}.", "label_values")
     if not labels.exclusive:
         return np.stack([np.isin(raw, values) for values in labels.values]).astype(np.uint8)
     table = np.zeros(known[-1] + 1, dtype=np.uint8)

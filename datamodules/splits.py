@@ -96,11 +96,14 @@ def make_split(protocol: str, parts: Mapping[str, Iterable[str]], cases: Sequenc
             raise DataError(
                 f"protocol '{protocol}': no case at hand for the part '{part}' ({len(cases)} cases found).",
                 "Fetch the whole set, or choose another --data.protocol.",
+                "split",
             )
     every = [case_id for part in PARTS for case_id in ids[part]]
     double = sorted({case_id for case_id in every if every.count(case_id) > 1}) if len(set(every)) < len(every) else []
     if double:
-        raise DataError(f"protocol '{protocol}': cases in two parts: {', '.join(double[:5])}.", "Mend the split.")
+        raise DataError(
+            f"protocol '{protocol}': cases in two parts: {', '.join(double[:5])}.", "Mend the split.", "case_twice"
+        )
     return Split(protocol, ids["train"], ids["val"], ids["test"], {case_id: subjects[case_id] for case_id in every})
 
 

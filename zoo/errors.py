@@ -9,6 +9,38 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import Literal, get_args
+
+Fault = Literal[
+    "subject_leak",
+    "duplicate_across_parts",
+    "near_duplicate_across_parts",
+    "case_twice",
+    "split",
+    "missing_file",
+    "unreadable",
+    "incomplete_series",
+    "dimensions",
+    "shape_mismatch",
+    "affine_unusable",
+    "affine_mismatch",
+    "not_finite",
+    "constant_image",
+    "label_values",
+    "label_not_whole",
+    "empty_mask",
+    "caption_table",
+    "caption_missing",
+    "caption_empty",
+    "caption_doubled",
+    "caption_without_image",
+    "side_contradiction",
+    "duplicate",
+    "near_duplicate",
+]
+"""What can be wrong with a data set, weightiest first; `datamodules.verify.findings` says each in words."""
+
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
 class ZooError(Exception):
@@ -17,10 +49,15 @@ class ZooError(Exception):
     Args:
         message: What is wrong and where (a file, a key, a name).
         fix: The next step, as a sentence or a command.
+
+    Attributes:
+        problem: The message alone.
+        fix: As given.
     """
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(f"{message} {fix}".strip())
+        self.problem, self.fix = message, fix
 
 
 class ConfigError(ZooError):
@@ -28,7 +65,17 @@ class ConfigError(ZooError):
 
 
 class DataError(ZooError):
-    """A file of a data set is missing, unreadable or not what its card says."""
+    """A file of a data set is missing, unreadable or not what its card says.
+
+    Args:
+        message: Begins with the file.
+        fix: As in `ZooError`.
+        kind: Under which kind `zoo data verify` lists it.
+    """
+
+    def __init__(self, message: str, fix: str = "", kind: Fault = "unreadable") -> None:
+        super().__init__(message, fix)
+        self.kind: Fault = kind
 
 
 class TextError(ZooError):

@@ -6,6 +6,7 @@ fault of a file is a `DataError` of one line that begins with the file's name.
 
 from __future__ import annotations
 
+import gzip
 import os
 import zlib
 from collections.abc import Callable
@@ -26,7 +27,10 @@ from zoo.types import Geometry, Prediction
 
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))
-_UNREADABLE = (OSError, EOFError, ValueError, zlib.error, UnidentifiedImageError, ImageFileError, HeaderDataError)
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError),
+    *(UnidentifiedImageError, SyntaxError),  # the latter is Pillow's for a wrong checksum
+)
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 
 
@@ -82,7 +86,11 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
         return array.astype(np.int32), geometry
     whole = np.rint(np.nan_to_num(array, nan=0.5))
     if not np.array_equal(whole, array):
-        raise DataError(f"{path}: a label file with values that are no whole numbers.", "Mend or remove the case.")
+        raise DataError(
+            f"{path}: a label file with values that are no whole numbers.",
+            "Mend or remove the case.",
+            "label_not_whole",
+        )
     return whole.astype(np.int32), geometry
 
 
@@ -136,12 +144,14 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
 def _check_finite(array: NDArray[np.float32], path: Path) -> None:
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
-        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.")
+        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.", "not_finite")
 
 
 def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[Any], Geometry]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.")
+        raise DataError(
+            f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.", "missing_file"
+        )
     try:
         if channels is None and not is_nifti(path):
             return _read_raster(path, dtype)
@@ -153,6 +163,9 @@ def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[
 
 def _read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
     with Image.open(path) as image:
+        if image.format == "PNG":
+            image.verify()  # the checksums, which decoding does not look at; closes the file
+    with Image.open(path) as image:
         array = np.asarray(image if image.mode in _HIGH_DEPTH else image.convert("L"), dtype=dtype)
     crop = tuple((0, n) for n in array.shape)
     return array, Geometry(None, array.shape, crop, (1.0,) * array.ndim, "px", path)
@@ -162,11 +175,26 @@ def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[A
     image: Any = nib.load(path)
     shape = tuple(int(n) for n in image.shape)
     if channels is None and len(shape) != 3:
-        raise DataError(f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.")
+        raise DataError(
+            f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.", "dimensions"
+        )
     if channels is not None and shape[3:] != (channels,):
-        raise DataError(f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.")
+        raise DataError(
+            f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.", "dimensions"
+        )
     affine = np.asarray(image.affine, dtype=np.float64)
-    return to_ras(np.asarray(image.dataobj, dtype=dtype), affine, path)
+    return to_ras(_voxels(image, path, dtype), affine, path)
+
+
+def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
+    """The voxels of an opened file; a packed one is read to its end, where its checksum stands."""
+    if path.suffix.lower() != ".gz":
+        return np.asarray(image.dataobj, dtype=dtype)
+    with gzip.open(path) as stream:
+        array = np.asarray(type(image).from_stream(stream).dataobj, dtype=dtype)
+        while stream.read(1 << 20):
+            pass
+    return array
 
 
 def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tuple[NDArray[Any], Geometry]:
@@ -182,10 +210,12 @@ def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tupl
     """
     spacing = voxel_sizes(affine)
     if not np.isfinite(affine).all() or not (spacing > 0).all():
-        raise DataError(f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.")
+        raise DataError(
+            f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.", "affine_unusable"
+        )
     turn = ornt_transform(io_orientation(affine), _RAS)
     if np.isnan(turn).any():
-        raise DataError(f"{path}: the affine does not tell the axes apart.", "Mend the header.")
+        raise DataError(f"{path}: the affine does not tell the axes apart.", "Mend the header.", "affine_unusable")
     shape = array.shape[:3]
     turned = nib.orientations.apply_orientation(array, turn)
     steps = voxel_sizes(affine @ inv_ornt_aff(turn, shape))

@@ -1,0 +1,97 @@
+"""What is wrong with an index and with its split, without opening an image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from datamodules.verify.findings import Finding
+from zoo.errors import DataError
+from zoo.types import Case
+
+if TYPE_CHECKING:
+    from datamodules.base import SegDataModule
+
+
+def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
+    """What is wrong with an index.
+
+    Args:
+        cases: The index.
+        reports: Whether every case must have a report.
+
+    Returns:
+        Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice.
+    """
+    findings = []
+    named_only = {id(case) for case in cases if reports and case.report is not None and not _there(case)}
+    times = Counter(case.case_id for case in cases if id(case) not in named_only)
+    for case in {case.case_id: case for case in cases}.values():
+        if times[case.case_id] > 1:
+            problem = f"{_name(case)}: the case id '{case.case_id}' comes {times[case.case_id]} times."
+            findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
+    for case in cases:
+        if id(case) in named_only:
+            problem = f"{_name(case)}: no such file, nor a mask of it, but a caption names it."
+            fix = "Fetch the file again, or remove the caption."
+            findings.append(Finding(case.case_id, _name(case), "caption_without_image", problem, fix))
+        else:
+            findings += _missing_files(case)
+            findings += _caption(case) if reports else []
+    return findings
+
+
+def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Mapping[str, str]]:
+    """What is wrong with the parts of the protocol.
+
+    Args:
+        data: The set.
+        cases: Its index.
+
+    Returns:
+        Findings, subjects in two parts where the card does not declare them; and the part of each case id, of
+        none where the parts cannot be made.
+    """
+    try:
+        split = data.cut(list(cases))
+    except DataError as error:
+        problem = f"{data.folder}: {error.problem}"
+        return [Finding("", str(data.folder), error.kind, problem, error.fix)], {}
+    findings = []
+    if data.declares_leak:
+        data.check_leaks(split, cases)
+    else:
+        for leak in split.leaks():
+            error = DataError(
+                f"{leak.named(cases)} (protocol {data.protocol}).", "Choose another --data.protocol.", "subject_leak"
+            )
+            findings.append(Finding.of(error, list(leak.places.values())[-1][0]))
+    return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
+
+
+def _there(case: Case) -> bool:
+    """Whether any file of a case exists."""
+    return any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
+
+
+def _name(case: Case) -> str:
+    return str(case.images[0]) if case.images else case.case_id
+
+
+def _missing_files(case: Case) -> list[Finding]:
+    fix = "Fetch it again, or name the right folder with --data.root."
+    return [
+        Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix)
+        for path in (*case.images, *([case.label] if case.label else []))
+        if not path.is_file()
+    ]
+
+
+def _caption(case: Case) -> list[Finding]:
+    fix = "Add it to the caption table, or remove the case."
+    if case.report is None:
+        return [Finding(case.case_id, _name(case), "caption_missing", f"{_name(case)}: the caption is missing.", fix)]
+    if not case.report.strip():
+        return [Finding(case.case_id, _name(case), "caption_empty", f"{_name(case)}: the caption is empty.", fix)]
+    return []
