@@ -25,7 +25,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
         Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice.
     """
     findings = []
-    named_only = {id(case) for case in cases if reports and case.report is not None and not _there(case)}
+    named_only = {id(case) for case in cases if reports and case.report is not None and not _any_there(case)}
     times = Counter(case.case_id for case in cases if id(case) not in named_only)
     for case in {case.case_id: case for case in cases}.values():
         if times[case.case_id] > 1:
@@ -70,9 +70,9 @@ def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Fin
     return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
 
 
-def _there(case: Case) -> bool:
-    """Whether any file of a case exists."""
-    return any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
+def _any_there(case: Case) -> bool:
+    """Whether any file of a case exists; a generated case has none to miss."""
+    return not case.images or any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
 
 
 def _name(case: Case) -> str:

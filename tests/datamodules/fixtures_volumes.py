@@ -99,7 +99,7 @@ def make_mmwhs(folder: Path, modality: str = "both", cases: int = 5) -> Path:
     root = folder / "MM-WHS 2017 Dataset"
     for kind in ("ct", "mr") if modality == "both" else (modality,):
         for number in range(1001, 1001 + cases):
-            image, label = labelled((20, 22, 18), MMWHS_VALUES, number, dtype=np.int16)
+            image, label = labelled((20, 22, 18), MMWHS_VALUES, number + 100 * (kind == "mr"), dtype=np.int16)
             save(root / f"{kind}_train" / f"{kind}_train_{number}_image.nii.gz", image)
             save(root / f"{kind}_train" / f"{kind}_train_{number}_label.nii.gz", label)
         save(root / f"{kind}_test" / f"{kind}_test_2001_image.nii.gz", image)
