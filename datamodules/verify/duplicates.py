@@ -79,7 +79,7 @@ def duplicate_findings(looks: Sequence[Look], parts: Mapping[str, str]) -> list[
     findings = []
     for look in looks:
         other = first.setdefault(look.digest, look)
-        if other is not look:
+        if other.case_id != look.case_id:  # one that the index names twice is told as that
             findings.append(_finding(look, other, parts, near=False))
     found: set[str] = set()
     for other, look in _near_pairs([look for look in first.values() if look.phash is not None]):

@@ -67,17 +67,10 @@ class _Examiner:
 
     def images(self) -> None:
         """Each channel: readable, finite, not constant, on the grid of the first."""
-        looks = []
-        for path in self.case.images:
-            found = self.attempt(lambda path=path: self.data.reader.image(path)) if path.is_file() else None  # type: ignore[misc]
-            if found is None:
-                continue
-            array, geometry = found
-            self._read(path, geometry)
-            looks.append(look_at(self.case, array))
-            self._constant(path, array)
-        if len(looks) == len(self.case.images) and looks:
-            self.look = looks[0].joined(looks[1:])
+        looks = [self._image(path) for path in self.case.images if path.is_file()]
+        whole = [look for look in looks if look is not None]
+        if whole and len(whole) == len(self.case.images):
+            self.look = whole[0].joined(whole[1:])
 
     def label(self) -> None:
         """The label: readable, of known values, not empty, on the grid of the image and on the side that is told."""
@@ -91,6 +84,16 @@ class _Examiner:
         self._read(path, geometry)
         if self.attempt(lambda: to_classes(values, self.data.labels, path)) is not None:
             self._mask(path, values > 0)
+
+    def _image(self, path: Path) -> Look | None:
+        """The look of one image file; its array ends with this call."""
+        found = self.attempt(lambda: self.data.reader.image(path))
+        if found is None:
+            return None
+        array, geometry = found
+        self._read(path, geometry)
+        self._constant(path, array)
+        return look_at(self.case, array)
 
     def _read(self, path: Path, geometry: Geometry) -> None:
         self.files += len(self.data.reader.files(path))

@@ -56,13 +56,13 @@ def default_workers() -> int:
 def _not_following(findings: list[Finding], before: list[Finding]) -> list[Finding]:
     """Without what only follows from another fault, which is mended first.
 
-    Without its table every image lacks its caption, and parts that a table makes are empty; a case id that
-    comes twice in the index does so in the split.
+    Without its table every image lacks its caption, and parts that a table makes are empty; a case that the
+    index has twice, or that a caption names in a part where it is not, stands twice in the split.
     """
     left = findings
     if any(finding.kind == "caption_table" for finding in before):
         left = [finding for finding in left if finding.kind not in ("caption_missing", "split")]
-    if any(finding.kind == "case_twice" and finding.case_id for finding in left):
+    if any(finding.kind in ("case_twice", "caption_without_image") and finding.case_id for finding in left):
         left = [finding for finding in left if finding.kind != "case_twice" or finding.case_id]
     return left
 
