@@ -17,7 +17,7 @@ PARTS = {"Tr": "training", "Va": "validation"}
 """The archive's labelled parts and their keys in `dataset.json`; the labels of `Ts` are not public."""
 
 LAST_CT = 500
-"""Ids up to this are CT, those above MR."""
+"""Ids up to this are CT, those above MR: 500 CT of the 600 scans; the labelled ones end at 410 and begin at 507."""
 
 _NAMES = {
     "gallbladder": ("gall bladder",),
@@ -56,7 +56,8 @@ class Amos22(VolumeDataModule):
 
     def index(self) -> list[Case]:
         """Every image and label of the two labelled parts, and what `dataset.json` lists beside them."""
-        home = next((f for f in (self.folder, self.folder / "amos22") if (f / "imagesTr").is_dir()), None)
+        homes = (self.folder, self.folder / "amos22", self.folder / "amos22" / "amos22")
+        home = next((f for f in homes if (f / "imagesTr").is_dir()), None)
         if home is None:
             raise DataError(f"{self.folder}: no imagesTr in it.", "Give the folder that holds imagesTr and imagesVa.")
         listing = home / "dataset.json"

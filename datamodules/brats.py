@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.layout import volume_file
+from datamodules.layout import volume_file, volumes
 from datamodules.prepare import Recipe
 from datamodules.readers import Reader
 from datamodules.splits import Split, cut_by_subject
@@ -22,8 +24,11 @@ OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
 """The channels in their order, as files end up to 2021 and from 2023."""
 
 _FOLDER_OLD = re.compile(r"brats\d\d(\d\d)?_.+", re.IGNORECASE)
-_FOLDER_NEW = re.compile(r"BraTS-[A-Za-z]+-\d+-\d+")
+_FOLDER_NEW = re.compile(r"BraTS-([A-Za-z]+)-\d+-\d+")
+_SAME_LABELS = ("GLI", "SSA", "MEN", "MET")
+"""The sub-challenges from 2023 whose labels are those of the glioma: the children's (PED) are numbered otherwise."""
 _VISIT = re.compile(r"-\d+$")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ class BraTS(VolumeDataModule):
 
     Up to 2021 `BraTS20xx_*/BraTS20xx_*_{t1,t1ce,t2,flair,seg}.nii.gz`, from 2023
     `BraTS-GLI-xxxxx-xxx/BraTS-GLI-xxxxx-xxx-{t1n,t1c,t2w,t2f,seg}.nii.gz`, packed or not. A part in which
-    no folder has a label (the validation part) is left out.
+    no folder has a label (the validation part) is left out. Where a subject has all sequences and no `seg`, one
+    further volume with "seg" in its name is the label: in 2020 subject 355 has `W39_1998.09.19_Segm.nii`.
+    The resection cavity of 2024's post-operative glioma, value 4, is no class here and is refused.
 
     Volumes are skull-stripped at 1 mm. They are cropped to the head and each channel is normalised alone, as
     is usual, but over the box of the head, the zeros around the brain included.
@@ -76,11 +83,11 @@ class BraTS(VolumeDataModule):
         """Every labelled visit, by name."""
         ends, dash = (NEW, "-") if self._layout == "new" else (OLD, "_")
         homes = self._homes[self._layout]
-        labelled = {home.parent for home in homes if volume_file(home, f"{home.name}{dash}seg").is_file()}
+        labels = {home: _label(home, f"{home.name}{dash}", ends) for home in homes}
+        labelled = {home.parent for home in homes if labels[home].is_file()}
         cases = []
         for home in homes:
-            name = home.name
-            label = volume_file(home, f"{name}{dash}seg")
+            name, label = home.name, labels[home]
             if not label.is_file() and home.parent not in labelled:  # the validation part comes without
                 continue
             images = tuple(volume_file(home, f"{name}{dash}{end}") for end in ends)
@@ -99,6 +106,13 @@ class BraTS(VolumeDataModule):
     def _homes(self) -> dict[str, list[Path]]:
         folders = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
         new = [path for path in folders if _FOLDER_NEW.fullmatch(path.name)]
+        for path in new:
+            part = path.name.split("-")[1].upper()
+            if part not in _SAME_LABELS:
+                raise DataError(
+                    f"{path}: the labels of BraTS-{part} are numbered otherwise than the glioma's.",
+                    f"Give a folder of {', '.join(_SAME_LABELS)}; others go by --data nifti_folder.",
+                )
         old = [path for path in folders if _FOLDER_OLD.fullmatch(path.name) and any(path.glob(f"{path.name}_*.nii*"))]
         return {"old": old, "new": new}
 
@@ -122,3 +136,17 @@ class BraTS(VolumeDataModule):
                 f"{self.folder}: no BraTS20xx_* and no BraTS-GLI-* folders in it.", "Give the folder that holds them."
             )
         return found[0]
+
+
+def _label(home: Path, start: str, ends: Sequence[str]) -> Path:
+    """The label of a visit: its `seg`, or what must be meant by it."""
+    due = volume_file(home, f"{start}seg")
+    if due.is_file():
+        return due
+    known = {f"{start}{end}" for end in ends}
+    found = volumes(home)
+    strange = [path for name, path in found.items() if name not in known and re.search("seg", name, re.IGNORECASE)]
+    if known <= found.keys() and len(strange) == 1:
+        log.warning("%s: taken for the label, which has another name than %s", strange[0], due.name)
+        return strange[0]
+    return due

@@ -21,13 +21,34 @@ def stem(path: Path) -> str:
 def volumes(folder: Path) -> dict[str, Path]:
     """The NIfTI files of a folder by stem, sorted; `._*`, which macOS leaves beside a file, are none."""
     found = (path for path in folder.glob("*.nii*") if path.name.endswith(SUFFIXES) and not path.name.startswith("."))
-    return {stem(path): path for path in sorted(found)}
+    return {stem(path): unwrapped(path) for path in sorted(found)}
 
 
 def volume_file(folder: Path, name: str) -> Path:
     """A NIfTI file of a folder, packed or not; where there is none, the packed name, for the checks to report."""
-    candidates = [folder / f"{name}{end}" for end in SUFFIXES]
+    candidates = [unwrapped(folder / f"{name}{end}") for end in SUFFIXES]
     return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def unwrapped(path: Path) -> Path:
+    """The one NIfTI in a folder that bears a file's name, else the path itself.
+
+    Copies of ACDC and of BraTS 2021 on Kaggle have `patient001_frame01.nii/CMD03Gate1.nii`: what unpacked
+    the `.nii.gz` made a folder of its name, with the file under the name that it was once packed under.
+    """
+    if not path.is_dir():
+        return path
+    inside = [file for file in path.iterdir() if file.name.endswith(SUFFIXES) and not file.name.startswith(".")]
+    return inside[0] if len(inside) == 1 else path
+
+
+def below(folder: Path, *names: str) -> Path | None:
+    """The folder that a chain of names leads to, however they are capitalised; None where one is missing."""
+    for name in names:
+        exact = folder / name
+        found = sorted(folder.iterdir()) if folder.is_dir() and not exact.is_dir() else [exact]
+        folder = next((path for path in found if path.is_dir() and path.name.lower() == name.lower()), exact)
+    return folder if folder.is_dir() else None
 
 
 def read_listing(path: Path, whose: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.layout import unwrapped
 from datamodules.prepare import Recipe
 from datamodules.readers import Reader
 from datamodules.splits import Split, cut_by_subject
@@ -90,8 +91,9 @@ class MMWHS(VolumeDataModule):
         files: dict[str, dict[str, Path]] = {}
         for path in sorted(self.folder.rglob("*_train_*.nii*")):
             found = _NAME.fullmatch(path.name)
-            if found and self.modality in ("both", found[1]):
-                files.setdefault(f"{found[1]}_train_{found[2]}", {})[found[3]] = path
+            file = unwrapped(path)
+            if found and file.is_file() and self.modality in ("both", found[1]):
+                files.setdefault(f"{found[1]}_train_{found[2]}", {}).setdefault(found[3], file)
         if not files:
             what = "ct_train or mr_train" if self.modality == "both" else f"{self.modality}_train"
             raise DataError(f"{self.folder}: no {what} files in it.", "Give the folder that holds them.")

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.layout import check_labels, read_listing, stem
+from datamodules.layout import check_labels, read_listing, stem, volume_file
 from datamodules.prepare import Recipe
 from datamodules.readers import ChannelsReader, Reader
 from datamodules.splits import Split, cut_by_subject
@@ -29,6 +29,10 @@ class MSD(VolumeDataModule):
     `root` is the task's folder or the one it lies in. Spacing and windows stand on the cards: CT windows are
     near the 0.5 and 99.5 percentiles of the foreground, spacings near the medians, as nnU-Net finds them;
     MR is normalised, each channel of each volume alone.
+
+    Of several of its CT tasks the headers are reported to say RAS of voxels that lie as in LPS
+    (github.com/Project-MONAI/model-zoo/issues/766): the body is then turned half around its long axis, and
+    not mirrored, so that left and right stay what they are to each other.
 
     Args:
         task: Its name in the archive, as "Task03_Liver".
@@ -109,4 +113,5 @@ def checked_cases(root: Path, task: str, due: Mapping[Any, str]) -> list[Case]:
 def _file(folder: Path, name: Any) -> Path:
     if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{name!r} leads out of the folder")
-    return folder / name
+    path = folder / name
+    return volume_file(path.parent, stem(path))  # the archive's files are packed, some copies' are not

@@ -101,7 +101,10 @@ def _write_captions(root: Path, part: str, rows: list[tuple[str, str]], layout: 
 
 
 def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, int, int] = (40, 36, 16)) -> Path:
-    """`RawData/Training` with HU volumes whose x axis runs to the left; returns the folder that holds `RawData`."""
+    """`RawData/Training` with HU volumes whose x axis runs to the left; returns the folder that holds `RawData`.
+
+    The test part has no labels, and `._` files lie about.
+    """
     training = folder / "RawData" / "Training"
     affine = np.diag([-2.0, 2.0, 3.0, 1.0])
     for number in ids:
@@ -115,6 +118,8 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
             label[here], image[here] = organ, 20 * organ
         write_nifti(training / "img" / f"img{number}.nii.gz", image.astype(np.int16), affine)
         write_nifti(training / "label" / f"label{number}.nii.gz", label, affine)
+    write_nifti(folder / "RawData" / "Testing" / "img" / "img0061.nii.gz", image.astype(np.int16), affine)
+    (training / "img" / "._img0001.nii.gz").write_bytes(b"a trace of macOS")
     return folder
 
 

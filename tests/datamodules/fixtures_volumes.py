@@ -88,6 +88,7 @@ def make_acdc(folder: Path, training: int = 20, testing: int = 5) -> Path:
             save(home / f"{name}_frame{frame:02d}.nii.gz", image, (1.5, 1.5, 10.0))
             save(home / f"{name}_frame{frame:02d}_gt.nii.gz", label, (1.5, 1.5, 10.0))
         (home / f"{name}_4d.nii.gz").write_bytes(b"not read")
+        (home / "MANDATORY_CITATION.md").write_text("The challenge's paper.\n", encoding="utf-8")
         group = ("NOR", "MINF", "DCM", "HCM", "RV")[number % 5]
         lines = [f"ED: 1\nES: {last}\nGroup: {group}\nHeight: 170.0\nNbFrame: 30\nWeight: 70.0\n"]
         (home / "Info.cfg").write_text("".join(lines), encoding="utf-8")
@@ -104,6 +105,15 @@ def make_mmwhs(folder: Path, modality: str = "both", cases: int = 5) -> Path:
             save(root / f"{kind}_train" / f"{kind}_train_{number}_label.nii.gz", label)
         save(root / f"{kind}_test" / f"{kind}_test_2001_image.nii.gz", image)
     return root
+
+
+def wrap(path: Path, inner: str) -> None:
+    """What unpacking does to a volume in some copies on Kaggle: `x.nii.gz` becomes the folder `x.nii` with `inner`."""
+    plain, home = nib.load(path), path.with_name(path.name.removesuffix(".gz"))
+    array, affine = np.asarray(plain.dataobj), plain.affine  # type: ignore[attr-defined]
+    path.unlink()
+    home.mkdir()
+    nib.save(nib.Nifti1Image(array, affine), home / inner)
 
 
 def make_brats(folder: Path, layout: str = "new", subjects: int = 6) -> Path:

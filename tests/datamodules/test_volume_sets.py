@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.datamodules.fixtures_volumes import (
     make_mmwhs,
     make_msd,
     save,
+    wrap,
 )
 from zoo.errors import ConfigError, DataError, UnknownNameError
 from zoo.registry import DATA
@@ -118,6 +120,26 @@ def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) ->
         build_data("acdc", root=str(root)).index()
 
 
+def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_path: Path) -> None:
+    root = make_acdc(tmp_path, 15, 5)
+    before = build_data("acdc", root=str(root))
+    for number, path in enumerate(sorted(root.glob("*/*/*_frame*.nii.gz"))):
+        wrap(path, f"CMD{number:02d}Gate1.nii")
+    wrapped = build_data("acdc", root=str(root))
+    assert wrapped.split_hash == before.split_hash
+    assert wrapped.cases["patient001_ED"].images[0].parent.name == "patient001_frame01.nii"
+    assert verify(wrapped) == []
+    for label in root.glob("testing/*/*_gt.nii"):
+        shutil.rmtree(label)
+    few = build_data("acdc", root=str(root), protocol="70-10-20")
+    assert len(few.cases) == 30
+    parted = few.split_hash
+    (root / "training").rename(root / "moved")
+    (root / "training").mkdir()
+    (root / "moved").rename(root / "training" / "training")
+    assert build_data("acdc", root=str(root), protocol="70-10-20").split_hash == parted
+
+
 # MM-WHS
 
 
@@ -186,6 +208,32 @@ def test_brats_visits_stay_together_and_a_mix_is_refused(tmp_path: Path) -> None
         build_data("brats", root=str(tmp_path)).index()
 
 
+def test_brats_misnamed_label_of_2020_and_folders_named_as_files(tmp_path: Path) -> None:
+    root = make_brats(tmp_path, "old")
+    data = build_data("brats", root=str(root))
+    home = root / "TrainingData" / "BraTS2021_00003"
+    raw = stored(home / f"{home.name}_seg.nii.gz")
+    (home / f"{home.name}_seg.nii.gz").rename(home / "W39_1998.09.19_Segm.nii.gz")
+    for path in (root / "TrainingData" / "BraTS2021_00001").glob("*.nii.gz"):
+        wrap(path, f"00000057_brain_{path.name.split('_')[2].removesuffix('.gz')}")
+    found = build_data("brats", root=str(root))
+    assert found.split_hash == data.split_hash
+    assert verify(found) == []
+    label, _ = found.reader.label(home / "W39_1998.09.19_Segm.nii.gz")
+    assert found.cases[home.name].label == home / "W39_1998.09.19_Segm.nii.gz"
+    np.testing.assert_array_equal(label == 3, raw == 4)
+    shutil.copy(home / "W39_1998.09.19_Segm.nii.gz", home / "other_seg.nii.gz")  # which of two is not guessed
+    (finding,) = verify(build_data("brats", root=str(root)))
+    assert finding.problem.endswith("BraTS2021_00003_seg.nii.gz: no such file.")
+
+
+def test_brats_of_children_is_refused_for_its_numbers(tmp_path: Path) -> None:
+    root = make_brats(tmp_path, "new", 2)
+    (root / "TrainingData" / "BraTS-PED-00001-000").mkdir()
+    with pytest.raises(DataError, match="labels of BraTS-PED are numbered otherwise"):
+        build_data("brats", root=str(root)).index()
+
+
 # Decathlon
 
 
@@ -234,6 +282,19 @@ def test_msd_faults_of_files_with_channels(tmp_path: Path) -> None:
         assert any(file.name in problem and word in problem for problem in problems)
 
 
+def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
+    root = make_msd(tmp_path, "Task09_Spleen")
+    path = root / "imagesTr" / "spleen_003.nii.gz"
+    nib.save(nib.load(path), path.with_suffix(""))
+    path.unlink()
+    data = build_data("msd_spleen", root=str(root))
+    assert data.cases["spleen_003"].images[0].name == "spleen_003.nii"
+    assert verify(data) == []
+    heart = make_mmwhs(tmp_path, "ct")
+    wrap(heart / "ct_train" / "ct_train_1002_image.nii.gz", "ct_train_1002_image.nii")
+    assert verify(build_data("mmwhs_ct", root=str(heart))) == []
+
+
 def test_msd_names() -> None:
     assert DATA.get("msd_hippocampus").about == DATA.get("hippocampus").about
     assert DATA.get("msd_hippocampus").config == DATA.get("hippocampus").config
@@ -262,3 +323,25 @@ def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
     assert not few[np.isin(all_, [5, 9, 10, 12, 13])].any()
     assert verify(data) == []
     assert load_prompts("btcv", everything.labels.names)[0] == data.prompts[0]
+
+
+@pytest.mark.parametrize("place", ["Abdomen/RawData/Training", "rawdata/training", "unetr"])
+def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> None:
+    few = ("0001", "0007", "0035")
+    known = build_data("btcv", root=str(make_btcv(tmp_path / "a", few)))
+    names = ("imagesTr", "labelsTr") if place == "unetr" else ("img", "label")
+    for name, other in zip(names, ("img", "label"), strict=True):
+        shutil.copytree(tmp_path / "a" / "RawData" / "Training" / other, tmp_path / "b" / place / name)
+    path = tmp_path / "b" / place / names[0] / "img0007.nii.gz"
+    nib.save(nib.load(path), path.with_suffix(""))
+    path.unlink()
+    root = tmp_path / "b" / (place if place == "unetr" else "")
+    found = build_data("btcv", root=str(root))
+    assert found.split_hash == known.split_hash
+    assert verify(found) == []
+
+
+def test_btcv_another_set_of_its_project_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "averaged-training-images").mkdir()
+    with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another set.*RawData\.zip"):
+        build_data("btcv", root=str(tmp_path)).index()
