@@ -111,7 +111,10 @@ def _rows(path: Path) -> list[tuple[str, str]]:
 
 def _csv(path: Path) -> Iterable[Iterable[object]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.reader(file))
+        first = file.readline()
+        file.seek(0)
+        # spreadsheets write semicolons where the comma is the decimal sign: copies of MosMedData+'s tables have them
+        return list(csv.reader(file, delimiter=";" if ";" in first and "," not in first else ","))
 
 
 def _xlsx(path: Path) -> Iterable[Iterable[object]]:

@@ -16,9 +16,14 @@ class MoNuSeg(SliceDataModule):
 
     The layout is `{Train,Val,Test}_Folder/{img,labelcol}` with `*_text.xlsx` in each; an image is `.png` or
     `.tif`, its mask `.png`. The first three fields of a TCGA name are the patient.
+
+    Which grays the masks hold is nowhere said; LViT takes any above 0 for a nucleus, other readers of this layout
+    those above 127. Here black and white are read (as 0 and 255, or 0 and 1), smoothed edges between them parted
+    at half of white, and what is neither is refused: so is a file with a number for each nucleus.
     """
 
     name = "monuseg"
+    black_white = True
 
     def index(self) -> list[Case]:
         """The cases of the three folders, each in the order of its captions."""

@@ -29,9 +29,13 @@ class MosMedPlus(SliceDataModule):
 
     Two layouts are known: `{Train,Val,Test}_Folder/{img,labelcol}` with a table each, and `frames` and
     `masks` with the same file names, where the tables `{Train,Val,Test}_text*` beside them make the parts.
+
+    Which grays the masks hold is nowhere said; LViT takes any above 0 for infection. Here black and white are read
+    (as 0 and 255, or 0 and 1), smoothed edges between them parted at half of white, and what is neither refused.
     """
 
     name = "mosmed_plus"
+    black_white = True
 
     def index(self) -> list[Case]:
         """The cases of all parts; within each the order of its captions, then images without one."""

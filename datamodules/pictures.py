@@ -21,6 +21,7 @@ WHITE = 255
 """Foreground of `to_black_white`."""
 
 _NOISE = 32  # JPEG moves black and white by less than this away from an edge (Kvasir-SEG: 0 to 7 and 248 to 255)
+_EDGES = 64  # smoothed edges of so few pixels may outnumber the white of a tiny object
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,16 @@ def to_black_white(raw: NDArray[np.int32], path: Path) -> NDArray[np.int32]:
         [H, W] of 0 and `WHITE`.
 
     Raises:
-        DataError: One gray value covers more than half of what white does, or there is no white at all:
-            several classes in one file, or a colour.
+        DataError: One gray value covers more than half of what white does, grays cover more than white, or
+            there is no white at all: several classes or a number for each object in one file, or a colour.
     """
     if raw.max(initial=0) <= 1:
         return raw * np.int32(WHITE)
-    white = int(np.count_nonzero(raw >= WHITE - _NOISE))
-    grays, counts = np.unique(raw[(raw > _NOISE) & (raw < WHITE - _NOISE)], return_counts=True)
+    white = int(np.count_nonzero((raw >= WHITE - _NOISE) & (raw <= WHITE)))
+    strange = raw[((raw > _NOISE) & (raw < WHITE - _NOISE)) | (raw > WHITE)]
+    grays, counts = np.unique(strange if white else raw[raw > 0], return_counts=True)
     most = int(counts.max(initial=0))
-    if 2 * most > white:
+    if not white or 2 * most > white or strange.size > max(white, _EDGES):
         gray = int(grays[counts.argmax()])
         raise DataError(
             f"{path}: no black-and-white mask: {most} pixels have the value {gray}, {white} are white.",

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 from datamodules.captions import read_captions
-from datamodules.pictures import PictureReader
 from datamodules.slices import (
     SliceDataModule,
     lvit_cases,
@@ -52,17 +51,14 @@ class Polyps(SliceDataModule):
     - the authors' own, `Kvasir-SEG/{images,masks}` or `CVC-ClinicDB/{Original,Ground Truth}`;
 
     the last two with MAdapter's caption tables (`Kvasir_train.csv`, `Clinic_DB_test.csv`, `Colon_DB.csv`)
-    in the root or a folder of it: they make the parts.
+    in the root or a folder of it: they make the parts. ClinicDB's are also read one folder down, in the `PNG`
+    or `TIF` of the copy on Kaggle, and ETIS's as `ETIS-LaribPolypDB/1.tif` with `Ground Truth/p1.tif`.
+
+    Kvasir-SEG's masks are JPEGs with values of 0 to 7 and 248 to 255, and PraNet, which passes on all five
+    sets, says to binarise them (github.com/DengPingFan/PraNet/issues/54): a pixel above half of white is polyp.
     """
 
-    @cached_property
-    def reader(self) -> PictureReader:
-        """Masks by `to_black_white`: a pixel above half of white is polyp, whatever gray it has.
-
-        Kvasir-SEG's masks are JPEGs with values of 0 to 7 and 248 to 255, and PraNet, which passes on all five
-        sets, says to binarise them (github.com/DengPingFan/PraNet/issues/54). Larger gray areas are refused.
-        """
-        return PictureReader(drop=self.dropped, channels=self.about["in_channels"], black_white=True)
+    black_white = True
 
     def index(self) -> list[Case]:
         """The cases of all parts, each in the order of its captions."""
@@ -104,7 +100,7 @@ class Polyps(SliceDataModule):
         shared = [home / "TrainDataset" for home in inside] if part == "train" else []
         shared += [path for path in tests if _letters(path.name) in TABLES[name] and part == "test"]
         folders = [found for home in shared if (found := picture_folders(home))]
-        official = [found for home in homes if (found := picture_folders(home))]
+        official = [found for home in homes if (found := _own_folders(home))]
         if not folders and not official:
             raise DataError(f"{self.folder}: no images and masks of {name} in it.", f"See `zoo show {self.name}`.")
         rows = read_captions(self._table(name, part))
@@ -167,6 +163,17 @@ def sequence(stem: str) -> str:
 
 
 _SUBJECTS = {"clinicdb": sequence}
+
+
+def _own_folders(home: Path) -> tuple[Path, Path] | None:
+    """The images and masks of a set as its authors, or copies of theirs, lay them out."""
+    for inner in (home, home / "PNG", home / "TIF"):
+        found = picture_folders(inner)
+        if found:
+            return found
+    truth = next((path for path in (home / "Ground Truth", home / "GroundTruth") if path.is_dir()), None)
+    images = home / home.name  # ETIS-LaribPolypDB/ETIS-LaribPolypDB
+    return (images, truth) if truth and images.is_dir() else None
 
 
 def _belongs(stem: str, name: str, part: str) -> bool:

@@ -1,53 +1,96 @@
-"""QaTa-COV19 v2 with captions: infection in chest X-rays, in the layouts of LanGuideMedSeg and of LViT."""
+"""QaTa-COV19 v2 with captions: infection in chest X-rays, in three layouts."""
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from pathlib import Path
 
-from datamodules.slices import LVIT, Layout, SliceDataModule, lvit_cases
+from datamodules.captions import read_table
+from datamodules.slices import LVIT, Layout, SliceDataModule, lvit_cases, part_folders
 from datamodules.splits import Split, make_split
+from zoo.errors import DataError
 from zoo.types import Case
 
 _SUBJECT = re.compile(r"sub-s\d+", re.IGNORECASE)
-_LAYOUTS = (Layout("{part}/Images", "{part}/GTs", "prompt/{small}.csv"), LVIT)
+_LAYOUTS = (
+    Layout("{part}/Images", "{part}/GTs", "prompt/{small}.csv"),
+    LVIT,
+    Layout("{part} Set/Images", "{part} Set/Ground-truths", "{part}_text_for_Covid19.xlsx"),
+)
+_ARCHIVE = ("", "QaTa-COV19-v2", "QaTa-COV19/QaTa-COV19-v2")
 
 
 class QataCov19(SliceDataModule):
     """Images of 224x224, resized to `patch`; one sentence each that was written from the mask.
 
-    Two layouts are known: `{Train,Test}/{Images,GTs}` with `prompt/{train,test}.csv`, and
-    `{Train,Val,Test}_Folder/{img,labelcol}` with an xlsx (or CSV) of captions for each folder, or one
-    `Train_Val_text.xlsx`. A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` bear no
-    subject; each is taken for its own.
+    Three layouts are known:
+
+    - LanGuideMedSeg's `{Train,Test}/{Images,GTs}` with `prompt/{train,test}.csv`;
+    - LViT's `{Train,Val,Test}_Folder/{img,labelcol}` with an xlsx (or CSV) of captions for each folder, or one
+      `Train_Val_text.xlsx`;
+    - the authors' own, `QaTa-COV19/QaTa-COV19-v2/{Train,Test} Set/{Images,Ground-truths}`, with LViT's
+      `{Train,Test}_text_for_Covid19.xlsx` in the root, and its `Val_ID.xlsx` for the protocol `lvit`.
+
+    A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` bear no subject; each is taken
+    for its own.
     """
 
     name = "qata_cov19"
 
     def index(self) -> list[Case]:
         """The cases of all folders; within each the order of its captions, then images without one."""
-        return [case for part in ("Train", "Val", "Test") for case in self._folder_cases(part)]
+        return [case for cases in self._parts.values() for case in cases]
 
     def cut(self, cases: list[Case]) -> Split:
-        """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders as they are."""
-        homes: dict[str, list[str]] = {"Train": [], "Val": [], "Test": []}
-        for case in cases:
-            homes[self._home(case)].append(case.case_id)
+        """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
+        homes = {part: [case.case_id for case in found] for part, found in self._parts.items()}
         if self.protocol == "lvit":
-            return make_split(
-                self.protocol, {"train": homes["Train"], "val": homes["Val"], "test": homes["Test"]}, cases
-            )
+            val = homes["Val"] or self._listed_for_val(homes["Train"])
+            train = [case_id for case_id in homes["Train"] if case_id not in set(val)]
+            return make_split(self.protocol, {"train": train, "val": val, "test": homes["Test"]}, cases)
         train = homes["Train"] + homes["Val"]
         if homes["Val"]:  # two tables have no common order; the published one is by name
             train.sort()
         first = int(0.8 * len(train))
         return make_split(self.protocol, {"train": train[:first], "val": train[first:], "test": homes["Test"]}, cases)
 
-    def _home(self, case: Case) -> str:
-        return case.images[0].relative_to(self.folder).parts[0].removesuffix("_Folder")
+    @cached_property
+    def _parts(self) -> dict[str, list[Case]]:
+        """The cases of each folder."""
+        root = next((home for home in self._homes if part_folders(home, "Train", _LAYOUTS)), self.folder)
+        return {
+            part: lvit_cases(
+                root, part, _subject, optional=part == "Val", layouts=_LAYOUTS, mask="mask_{}", tables=self.folder
+            )
+            for part in ("Train", "Val", "Test")
+        }
 
-    def _folder_cases(self, part: str) -> list[Case]:
-        optional = part == "Val"
-        return lvit_cases(self.folder, part, _subject, optional=optional, layouts=_LAYOUTS, mask="mask_{}")
+    @property
+    def _homes(self) -> list[Path]:
+        return [self.folder / inner for inner in _ARCHIVE]
+
+    def _listed_for_val(self, train: list[str]) -> list[str]:
+        """The training images that `Val_ID.xlsx` names, in their own order; none where there is no such list.
+
+        Raises:
+            DataError: It names an image that is not among them, or has no column `Image`.
+        """
+        found = [
+            home / f"Val_ID{end}" for home in (*self._homes, self.folder / "Train Set") for end in (".xlsx", ".csv")
+        ]
+        path = next((path for path in found if path.is_file()), None)
+        if path is None:
+            return []
+        header, rows = read_table(path, "Image")
+        if "image" not in header:
+            raise DataError(f"{path}: columns {header} lack Image.", "Fetch it again.")
+        named = [row[header.index("image")].removesuffix(".png").removeprefix("mask_") for row in rows]
+        strange = sorted(set(named) - set(train))
+        if strange:
+            raise DataError(f"{path}: '{strange[0]}' is no training image.", "Fetch the list or the images again.")
+        listed = set(named)
+        return [case_id for case_id in train if case_id in listed]
 
 
 def _subject(stem: str) -> str:

@@ -16,8 +16,14 @@ from zoo.errors import DataError
 from zoo.types import Case
 
 IMAGE_FOLDERS = ("img", "images", "image", "frames", "original")
-MASK_FOLDERS = ("labelcol", "label", "labels", "masks", "mask", "gts", "gt", "ground truth")
+MASK_FOLDERS = (
+    *("labelcol", "label", "labels", "masks", "mask"),
+    *("gts", "gt", "ground truth", "ground-truths", "groundtruth", "ground_truth"),
+)
 """Names in use for the same two folders, in lower case."""
+
+PART_FOLDERS = ("{part}_Folder", "{part} Folder", "{part} Set", "{part}")
+"""Names in use for a part's folder: LViT's, and "Train Set" in the official download of QaTa-COV19."""
 
 _TABLES = (".xlsx", ".csv")
 
@@ -40,7 +46,14 @@ LVIT = Layout("{part}_Folder/img", "{part}_Folder/labelcol", "{part}_text.xlsx")
 
 
 class SliceDataModule(SegDataModule):
-    """Single images with one class, resized to `patch`; colour where the card counts three channels."""
+    """Single images with one class, resized to `patch`; colour where the card counts three channels.
+
+    Attributes:
+        black_white: Masks are read by `to_black_white`; else a mask's values are the labels, and any that the
+            card lacks is a finding.
+    """
+
+    black_white = False
 
     def recipe(self) -> Recipe:
         """Resized to the patch."""
@@ -48,17 +61,18 @@ class SliceDataModule(SegDataModule):
 
     @cached_property
     def reader(self) -> PictureReader:
-        """Colour as the card says; a mask's values are the labels, and any that the card lacks is a finding."""
-        return PictureReader(drop=self.dropped, channels=self.about["in_channels"])
+        """Colour as the card says, masks as the set's are."""
+        channels = self.about["in_channels"]
+        return PictureReader(drop=self.dropped, channels=channels, black_white=self.black_white)
 
 
 def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> tuple[Path, Path] | None:
-    """The images and masks of a part: in `Train_Folder`, `Train Folder` or `Train`; None where it is not there.
+    """The images and masks of a part, in a folder of one of `PART_FOLDERS`; None where it is not there.
 
     Images without masks are the part too, as one of `layouts` names them: each mask is then found missing.
     """
-    for name in (f"{part}_Folder", f"{part} Folder", part):
-        found = picture_folders(root / name)
+    for name in PART_FOLDERS:
+        found = picture_folders(root / name.format(part=part))
         if found:
             return found
     named = [(root / layout.images.format(part=part), root / layout.masks.format(part=part)) for layout in layouts]
@@ -84,7 +98,7 @@ def caption_table(root: Path, part: str) -> Path | None:
         DataError: Several tables and none of the plain names.
     """
     name = part.lower()
-    homes = [root / f"{part}_Folder", root / f"{part} Folder", root / part]
+    homes = [root / name.format(part=part) for name in PART_FOLDERS]
     homes += [root, root / "Prompts_Folder", root / "prompt", root / "Train_Folder"]
     tables = [path for home in homes for path in _listing(home) if path.suffix.lower() in _TABLES]
     ranked: list[Callable[[Path], bool]] = [
@@ -148,7 +162,7 @@ def paired_cases(
     cases = []
     for stem in dict.fromkeys(stems):
         place = next((index for index, listing in enumerate(images) if stem in listing), 0)
-        names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation")
+        names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation", f"p{stem}")
         due = folders[place][1] / f"{mask.format(stem)}{_suffix(masks[place])}"
         label = next((masks[place][name] for name in names if name in masks[place]), due)
         image = images[place].get(stem, folders[place][0] / f"{stem}{_suffix(images[place])}")
@@ -164,6 +178,7 @@ def lvit_cases(
     optional: bool = False,
     layouts: Sequence[Layout] = (LVIT,),
     mask: str = "{}",
+    tables: Path | None = None,
 ) -> list[Case]:
     """The cases of one part of LViT's layout.
 
@@ -174,6 +189,7 @@ def lvit_cases(
         optional: Whether the part may be absent.
         layouts: Those of the set, for what is told of a folder that has none of them.
         mask: See `paired_cases`.
+        tables: Where a caption table is looked for that does not lie in `root`.
 
     Raises:
         DataError: The folders or the caption table are not there.
@@ -185,7 +201,7 @@ def lvit_cases(
         names = [layout.images.format(part=part) for layout in layouts]
         lacks = f"neither {' nor '.join(names)}" if len(names) > 1 else f"no {names[0]}"
         raise DataError(f"{root}: {lacks} in it.", "Give the folder that holds the parts' folders.")
-    table = caption_table(root, part)
+    table = caption_table(root, part) or (caption_table(tables, part) if tables else None)
     if table is None:
         due = " or ".join(layout.captions.format(part=part, small=part.lower()) for layout in layouts)
         raise DataError(f"{root}: no captions for {part} ({due}).", "Get them where the card says.")

@@ -63,14 +63,21 @@ def make_hippocampus(folder: Path, n: int = 12, seed: int = 0) -> Path:
 def make_qata(
     folder: Path, train: int = 10, test: int = 4, val: int = 0, size: int = 32, layout: str = "languide", seed: int = 0
 ) -> Path:
-    """QaTa-COV19 in the layout "languide" or "lvit"; with val > 0 the latter has a `Val_Folder`. Returns the root."""
+    """QaTa-COV19 in the layout "languide", "lvit" or "kaggle", the authors' own; returns the root.
+
+    With val > 0 the second has a `Val_Folder` and the last a `Val_ID.xlsx`.
+    """
     rng = np.random.default_rng(seed)
-    root, first = folder / "QaTa-COV19-v2", 1
+    root, first = folder / ("QaTa" if layout == "kaggle" else "QaTa-COV19-v2"), 1
+    told: list[tuple[str, str]] = []
     for part, count in (("Train", train), ("Val", val), ("Test", test)):
         if not count:
             continue
         images = root / (f"{part}/Images" if layout == "languide" else f"{part}_Folder/img")
         masks = root / (f"{part}/GTs" if layout == "languide" else f"{part}_Folder/labelcol")
+        if layout == "kaggle":
+            home = root / "QaTa-COV19" / "QaTa-COV19-v2" / f"{'Test' if part == 'Test' else 'Train'} Set"
+            images, masks = home / "Images", home / "Ground-truths"
         rows = []
         for number in range(first, first + count):
             name = f"covid_{number}" if part == "Train" and number % 4 == 0 else f"sub-s{number:05d}_ses-e{number}_cr"
@@ -81,7 +88,15 @@ def make_qata(
             write_png(masks / f"mask_{name}.png", mask.astype(np.uint8) * 255)
             rows.append((f"mask_{name}.png", f"Unilateral pulmonary infection, one infected area, {ZONES[place]}."))
         first += count
-        _write_captions(root, part, sorted(rows), layout)
+        if layout == "kaggle":  # one table for train and val, whose images the list tells; ids of test without `mask_`
+            told = [*told, *rows] if part != "Test" else rows
+            names = [(name.removeprefix("mask_").removesuffix(".png"), text) for name, text in told]
+            shown = names if part == "Test" else told
+            _write_table(root / f"{'Test' if part == 'Test' else 'Train'}_text_for_Covid19.xlsx", sorted(shown))
+            if part == "Val":
+                _write_table(root / "Val_ID.xlsx", [(name, "") for name, _ in rows])
+        else:
+            _write_captions(root, part, sorted(rows), layout)
     return root
 
 
@@ -92,12 +107,16 @@ def _write_captions(root: Path, part: str, rows: list[tuple[str, str]], layout: 
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("Image", "Description"), *rows])
         return
+    _write_table(root / f"{part}_Folder" / f"{part}_text.xlsx", rows)
+
+
+def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()
     for row in [("Image", "Description"), *rows]:
         book.active.append(row)
-    book.save(root / f"{part}_Folder" / f"{part}_text.xlsx")
+    book.save(path)
 
 
 def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, int, int] = (40, 36, 16)) -> Path:

@@ -152,6 +152,31 @@ def make_kvasir_seg(folder: Path) -> Path:
     return root
 
 
+def make_clinicdb(folder: Path, kind: str = "PNG") -> Path:
+    """`CVC-ClinicDB/{PNG,TIF}/{Original,Ground Truth}` as on Kaggle, with MAdapter's tables beside it."""
+    root, stems = folder / "CVC-ClinicDB", [str(number) for number in (1, 2, 30, 60, 80, 110, 130, 160, 200, 300)]
+    end = f".{kind.lower()}"
+    for number, stem in enumerate(stems):
+        picture, mask = scene(number, (48, 40))
+        write_picture(root / kind / "Original" / f"{stem}{end}", picture)
+        write_picture(root / kind / "Ground Truth" / f"{stem}{end}", mask)
+    (root / "metadata.csv").write_text("frame_id,sequence_id,png_image_path\n1,1,PNG/Original/1.png\n")
+    for part, inside in (("train", stems[:7]), ("test", stems[7:])):
+        rows = [(f"{stem}.png", polyp_text(i)) for i, stem in enumerate(inside)]
+        write_table(folder / f"Clinic_DB_{part}.csv", [("Image", "Description"), *rows], bom=True)
+    return folder
+
+
+def make_etis(root: Path) -> Path:
+    """The authors' `ETIS-LaribPolypDB/{ETIS-LaribPolypDB,Ground Truth}` in TIFF, its masks named `p1.tif`."""
+    for number in range(4):
+        picture, mask = scene(number, (48, 40))
+        home = root / "ETIS-LaribPolypDB"
+        write_picture(home / "ETIS-LaribPolypDB" / f"{number + 1}.tif", picture)
+        write_picture(home / "Ground Truth" / f"p{number + 1}.tif", mask)
+    return root
+
+
 def make_medclipseg(folder: Path, name: str = "Kvasir") -> Path:
     """LViT's layout as MedCLIPSeg passes it on: `label`, `Prompts_Folder`, variants of the test captions."""
     root, number = folder / name, 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
@@ -17,7 +18,10 @@ from datamodules.pictures import PictureReader, to_black_white
 from datamodules.polyps import SEQUENCES, sequence
 from datamodules.splits import PARTS
 from datamodules.verify import verify
+from tests.datamodules.fixtures import make_qata
 from tests.datamodules.fixtures_slices import (
+    make_clinicdb,
+    make_etis,
     make_kvasir_seg,
     make_medclipseg,
     make_monuseg,
@@ -27,6 +31,7 @@ from tests.datamodules.fixtures_slices import (
     write_table,
 )
 from zoo.errors import DataError
+from zoo.registry import DATA
 
 SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
 
@@ -200,6 +205,69 @@ def test_what_a_polyp_set_lacks_is_said(tmp_path: Path) -> None:
         built("kvasir", root).index()
 
 
+def test_clinicdb_and_etis_as_their_authors_lay_them_out(tmp_path: Path) -> None:
+    clinic = built("clinicdb", make_clinicdb(tmp_path, "PNG"), protocol="published")
+    tiff = built("clinicdb", make_clinicdb(tmp_path / "b", "TIF"), protocol="published")
+    assert clinic.split_hash == tiff.split_hash
+    assert tiff.cases["1"].images[0].suffix == ".tif"
+    assert verify(clinic) == verify(tiff) == []
+    assert counts(clinic)[2] == 3
+    root = make_pranet(tmp_path / "c")
+    shutil.rmtree(root / "TestDataset" / "ETIS-LaribPolypDB")
+    data = built("etis", make_etis(root))
+    assert counts(data)[2] == 4
+    case = data.cases["etis-1"]
+    assert case.label is not None
+    assert (case.images[0].name, case.label.name) == ("1.tif", "p1.tif")
+    assert verify(data) == []
+
+
+# QaTa-COV19
+
+
+def test_qata_as_its_authors_publish_it(tmp_path: Path) -> None:
+    lvit = built("qata_cov19", make_qata(tmp_path / "a", 8, 4, val=2, layout="lvit"), protocol="lvit")
+    root = make_qata(tmp_path / "b", 8, 4, val=2, layout="kaggle")
+    assert (root / "QaTa-COV19" / "QaTa-COV19-v2" / "Train Set" / "Ground-truths").is_dir()
+    with_list = built("qata_cov19", root, protocol="lvit")
+    assert with_list.split_hash == lvit.split_hash
+    assert {name: case.report for name, case in with_list.cases.items()} == {
+        name: case.report for name, case in lvit.cases.items()
+    }
+    in_order = built("qata_cov19", root)
+    assert in_order.protocol == "file_order"
+    assert counts(in_order) == [8, 2, 4]
+    assert verify(in_order) == []
+    (root / "Val_ID.xlsx").unlink()
+    with pytest.raises(DataError, match="part 'val'"):
+        _ = built("qata_cov19", root, protocol="lvit").split
+    write_table(root / "Val_ID.csv", [("Image",), ("mask_lost.png",)])
+    with pytest.raises(DataError, match=r"Val_ID\.csv: 'lost' is no training image"):
+        _ = built("qata_cov19", root, protocol="lvit").split
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "own"),
+    [
+        ("qata_cov19", "file_order", True),
+        ("qata_cov19", "lvit", True),
+        ("mosmed_plus", "published", True),
+        ("mosmed_plus", "study", False),
+        ("monuseg", "lvit", True),
+        ("kvasir", "published", True),
+        ("clinicdb", "published", True),
+        ("clinicdb", "by_sequence", False),
+        ("colondb", "pranet", True),
+        ("cvc300", "pranet", True),
+        ("etis", "pranet", True),
+    ],
+)
+def test_a_published_test_part_is_in_no_fold(name: str, protocol: str, own: bool) -> None:
+    """Every protocol of the 2-D cards is here: a new one must say whose its test part is."""
+    assert build_data(name, protocol=protocol).has_own_test is own
+    assert protocol in DATA.get(name).about["protocols"]
+
+
 # Masks and tables
 
 
@@ -214,24 +282,48 @@ def test_masks_are_read_whatever_their_makers_did(tmp_path: Path) -> None:
     assert (to_black_white(noisy, path) == clean).all()
     coloured = write_picture(tmp_path / "c.png", np.repeat(clean.astype(np.uint8)[..., None], 3, axis=2))
     assert (PictureReader(channels=3).label(coloured)[0] == clean).all()
-    for strange in (np.where(clean > 0, 76, 0), np.where(np.eye(20, dtype=bool), 255, 100)):
+    soft = np.clip(clean, 0, 255)
+    soft[4, 5:12], soft[12, 5:12] = 100, 140  # an edge between
+    assert (to_black_white(soft, path)[12, 5:12] == 255).all()
+    assert not to_black_white(soft, path)[4].any()
+    numbered = np.arange(400, dtype=np.int32).reshape(20, 20)
+    eight = numbered % 256  # a number for each object, white among them
+    few = np.where(clean > 0, 3, 0)
+    for strange in (np.where(clean > 0, 76, 0), np.where(np.eye(20, dtype=bool), 255, 100), numbered, eight, few):
         with pytest.raises(DataError, match=r"mask\.png: no black-and-white mask"):
             to_black_white(strange.astype(np.int32), path)
 
 
 def test_gray_is_thresholded_only_where_a_set_says_so(tmp_path: Path) -> None:
     """Polyp masks are JPEGs; elsewhere a gray value is a finding, and never becomes foreground or background."""
-    root = make_monuseg(tmp_path)
-    mask = next((root / "Test_Folder" / "labelcol").iterdir())
+    root = make_qata(tmp_path, size=48)
+    mask = next((root / "Test" / "GTs").iterdir())
     gray = np.zeros((48, 48), np.uint8)
     gray[10:30, 10:30], gray[9, 10:30] = 255, 7
     write_picture(mask, gray)
-    strict, lenient = built("monuseg", root), built("kvasir", make_kvasir_seg(tmp_path))
+    strict, lenient = built("qata_cov19", root), built("kvasir", make_kvasir_seg(tmp_path))
     problems = [finding.problem for finding in verify(strict)]
     assert len(problems) == 1
     assert problems[0].startswith(f"{mask}: unexpected label values [7]")
     assert np.unique(lenient.reader.label(mask)[0]).tolist() == [0, 255]
     assert not strict.reader.black_white  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["monuseg", "mosmed_plus"])
+def test_masks_whose_grays_are_not_told_are_read_by_black_and_white(tmp_path: Path, name: str) -> None:
+    root = make_monuseg(tmp_path) if name == "monuseg" else make_mosmed(tmp_path)
+    masks = sorted(path for path in root.rglob("*.png") if path.parent.name in ("labelcol", "masks"))
+    gray = np.zeros(np.asarray(Image.open(masks[0])).shape[:2], np.uint8)
+    gray[10:30, 10:30], gray[9, 10:30], gray[30, 10:30] = 1, 0, 0
+    write_picture(masks[0], gray)  # 0 and 1
+    gray[10:30, 10:30], gray[9, 10:30], gray[30, 10:30] = 255, 60, 190
+    write_picture(masks[1], gray)  # smoothed
+    write_picture(masks[2], np.arange(gray.size).reshape(gray.shape).astype(np.uint8))  # a number for each object
+    data = built(name, root)
+    (finding,) = verify(data)
+    assert finding.problem.startswith(f"{masks[2]}: no black-and-white mask")
+    assert data.reader.label(masks[0])[0].sum() == 255 * 20 * 20
+    assert data.reader.label(masks[1])[0].sum() == 255 * 20 * 21
 
 
 def test_missing_files_are_named_as_their_neighbours(tmp_path: Path) -> None:
@@ -261,6 +353,14 @@ def test_pictures_of_few_and_many_bits(tmp_path: Path) -> None:
         PictureReader(gray_only=True).image(colours)
     with pytest.raises(DataError, match="no such file"):
         PictureReader(channels=3).image(tmp_path / "absent.png")
+
+
+def test_a_csv_with_semicolons_is_read_as_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Image;text\na.png;One area, upper left lung.\n", encoding="utf-8-sig")
+    assert read_captions(path) == [("a.png", "One area, upper left lung.")]
+    path.write_text("Image,text\na.png,One; two.\n")
+    assert read_captions(path) == [("a.png", "One; two.")]
 
 
 @pytest.mark.parametrize("end", [".csv", ".xlsx"])
