@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
@@ -25,6 +26,7 @@ from datamodules.laterality import allowed_flips
 from datamodules.prepare import Prepared, Recipe, list_foreground, load_case
 from datamodules.readers import Reader
 from datamodules.sampler import DrawSampler, ExactOnceSampler
+from datamodules.split_files import SplitFile, read_split_file
 from datamodules.splits import PARTS
 from datamodules.text_control import CONTROLS, control_classes, control_reports
 from zoo.errors import ConfigError, UnknownNameError
@@ -54,6 +56,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         train_share: Share of the train part to train on, its first cases; val and test stay whole.
         fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
         folds: How many folds; default 5.
+        split: A JSON file of parts in place of the protocol's (`datamodules.split_files`); its folds go by `fold`.
     """
 
     name: str = ""
@@ -72,16 +75,20 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         train_share: float = 1.0,
         fold: int | None = None,
         folds: int | None = None,
+        split: str | None = None,
     ) -> None:
         super().__init__()
         self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
         self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
         self.about: Mapping[str, Any] = DATA.get(self.name).about
-        self.protocol = self._known_protocol(protocol)
+        self.split_file = None if split is None else read_split_file(Path(split))
+        self.protocol = self._known_protocol(protocol or self._protocol_of(self.split_file))
         self.train_share, self.text = train_share, text
         self.fold, self.folds = fold, 5 if folds is None else folds
         if folds is not None and fold is None:
             raise ConfigError(f"--data.folds {folds} without a fold.", "Give --data.fold as well, from 0.")
+        if folds is not None and split is not None:
+            raise ConfigError(f"--data.folds {folds} beside --data.split.", "The file says how many folds it has.")
         if not 0 < train_share <= 1:
             raise ConfigError(f"--data.train_share {train_share} is no share.", "Give more than 0 and at most 1.")
         if augment not in PRESETS:
@@ -207,6 +214,13 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         return augment(batch, self.seed, allowed_flips(self.about, self.prompts), self.augment, self.patch)
 
     # Private
+
+    def _protocol_of(self, file: SplitFile | None) -> str | None:
+        """The card's protocol that a split file was made from, whose classes then hold; None where there is none."""
+        told = "" if file is None else file.protocol
+        return next(
+            (name for name in self.about["protocols"] if told == name or told.startswith(f"{name}, fold ")), None
+        )
 
     def _part_cases(self, parts: Iterable[str]) -> list[Case]:
         return [self.cases[case_id] for part in parts for case_id in self.split.part(part)]

@@ -11,7 +11,8 @@ from functools import cached_property
 
 from datamodules.digest import digest
 from datamodules.said_by_card import SaidByCard
-from datamodules.splits import Split, cut_fold
+from datamodules.split_files import SplitFile, as_shipped, shipped_fold
+from datamodules.splits import Split
 from datamodules.verify import index_findings
 from zoo.errors import DataError
 from zoo.types import Case
@@ -26,11 +27,13 @@ class IndexedSet(SaidByCard):
         train_share: Share of the train part to train on.
         fold: Fold of a k-fold by subject; None for the protocol's own parts.
         folds: How many folds.
+        split_file: The user's own split in place of the protocol's, None for that.
     """
 
     train_share: float
     fold: int | None
     folds: int
+    split_file: SplitFile | None
 
     @abstractmethod
     def index(self) -> list[Case]:
@@ -64,12 +67,27 @@ class IndexedSet(SaidByCard):
         Raises:
             DataError: A subject in two parts, naming it and its cases.
         """
-        split = self.cut(list(self.cases.values()))
-        if self.fold is not None:
-            split = cut_fold(split, self.fold, self.folds, self.has_own_test)
+        split = self.parted(list(self.cases.values()), self.fold, self.folds)
         split = replace(split, train=split.train[: math.ceil(self.train_share * len(split.train))])
         self.check_leaks(split, self.cases.values())
         return split
+
+    def parted(self, cases: list[Case], fold: int | None = None, folds: int = 5) -> Split:
+        """Cases in parts: by the user's file, or by the protocol, whole or as a fold.
+
+        Raises:
+            ConfigError: There is no such fold.
+            DataError: The parts cannot be made of these cases.
+        """
+        if self.split_file is not None:
+            return self.split_file.part(self.name, cases, fold)
+        split = as_shipped(self.name, self.cut(cases))
+        return split if fold is None else shipped_fold(self.name, split, fold, folds, self.has_own_test)
+
+    @property
+    def declares_leak(self) -> bool:
+        """Whether the protocol's card, or the user's file in its place, says that it parts subjects."""
+        return super().declares_leak if self.split_file is None else self.split_file.leaks
 
     def check_leaks(self, split: Split, cases: Iterable[Case]) -> None:
         """Warns of subjects in two parts where the protocol's card declares them.
@@ -79,10 +97,14 @@ class IndexedSet(SaidByCard):
         """
         leaks = split.leaks()
         if leaks and not self.declares_leak:
-            raise DataError(f"{leaks[0].named(cases)} (protocol {self.protocol}).", "Choose another --data.protocol.")
+            mend = "Choose another --data.protocol." if self.split_file is None else f"Mend {self.split_file.path}."
+            raise DataError(f"{leaks[0].named(cases)} (protocol {split.protocol}).", mend)
         if leaks:
             count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
-            log.warning("%s, protocol %s leaks, as its card says (%s): %s", self.name, self.protocol, count, leaks[0])
+            who = "card" if self.split_file is None else "file"
+            log.warning(
+                "%s, protocol %s leaks, as its %s says (%s): %s", self.name, split.protocol, who, count, leaks[0]
+            )
 
     @property
     def leak_declared(self) -> bool:

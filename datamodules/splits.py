@@ -197,7 +197,7 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
     parts = PARTS[:2] if keep_test else PARTS
     ids = sorted(case_id for part in parts for case_id in split.part(part))
     subjects = sorted({split.subjects[case_id] for case_id in ids})
-    name = f"{split.protocol}, fold {fold} of {folds}"
+    name = fold_name(split.protocol, fold, folds)
     if len(subjects) < max(folds, 3):
         raise DataError(f"{name}: {len(subjects)} subjects are too few.", "Give fewer --data.folds.")
     shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
@@ -207,6 +207,11 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
     homes = {"test": test, "val": val, "train": set(rest) - val}
     chosen = {part: tuple(i for i in ids if split.subjects[i] in home) for part, home in homes.items()}
     return Split(name, chosen["train"], chosen["val"], chosen["test"], {i: split.subjects[i] for i in ids})
+
+
+def fold_name(protocol: str, fold: int, folds: int) -> str:
+    """The name of a fold of a protocol."""
+    return f"{protocol}, fold {fold} of {folds}"
 
 
 def _grouped(cases: Iterable[Case], group: Callable[[Case], str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from datamodules.options import options_from
 from zoo.errors import ConfigError, exit_code
 
-COMMANDS = ("prepare", "verify", "stats", "show")
+COMMANDS = ("prepare", "verify", "stats", "show", "split")
 """In the order of the help."""
 
 

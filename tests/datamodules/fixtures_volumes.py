@@ -82,15 +82,15 @@ def make_acdc(folder: Path, training: int = 20, testing: int = 5) -> Path:
     for number in range(1, training + testing + 1):
         name = f"patient{number:03d}"
         home = root / ("training" if number <= training else "testing") / name
-        last = 8 + number % 4
-        for frame in (1, last):
+        first, last = (4 if number == 10 else 1), 8 + number % 4  # patient 90 of the archive begins at frame 4
+        for frame in (first, last):
             image, label = labelled((24, 26, 6), (1, 2, 3), 100 * number + frame)
             save(home / f"{name}_frame{frame:02d}.nii.gz", image, (1.5, 1.5, 10.0))
             save(home / f"{name}_frame{frame:02d}_gt.nii.gz", label, (1.5, 1.5, 10.0))
         (home / f"{name}_4d.nii.gz").write_bytes(b"not read")
         (home / "MANDATORY_CITATION.md").write_text("The challenge's paper.\n", encoding="utf-8")
         group = ("NOR", "MINF", "DCM", "HCM", "RV")[number % 5]
-        lines = [f"ED: 1\nES: {last}\nGroup: {group}\nHeight: 170.0\nNbFrame: 30\nWeight: 70.0\n"]
+        lines = [f"ED: {first}\nES: {last}\nGroup: {group}\nHeight: 170.0\nNbFrame: 30\nWeight: 70.0\n"]
         (home / "Info.cfg").write_text("".join(lines), encoding="utf-8")
     return root
 
@@ -110,7 +110,7 @@ def make_mmwhs(folder: Path, modality: str = "both", cases: int = 5) -> Path:
 def wrap(path: Path, inner: str) -> None:
     """What unpacking does to a volume in some copies on Kaggle: `x.nii.gz` becomes the folder `x.nii` with `inner`."""
     plain, home = nib.load(path), path.with_name(path.name.removesuffix(".gz"))
-    array, affine = np.asarray(plain.dataobj), plain.affine  # type: ignore[attr-defined]
+    array, affine = np.asarray(plain.dataobj), plain.affine
     path.unlink()
     home.mkdir()
     nib.save(nib.Nifti1Image(array, affine), home / inner)

@@ -1,0 +1,46 @@
+"""`zoo data split`: who is trained, selected and tested on, as a file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datamodules.cli.common import add_set, open_set, print_facts
+from zoo.errors import ConfigError
+
+HELP = "write the parts of a set, or all of its folds, as a JSON file for --data.split"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    add_set(parser)
+    parser.add_argument("--out", metavar="FILE.json", type=Path, required=True, help="the file")
+    parser.add_argument("--folds", metavar="K", type=int, help="all K folds by subject in place of the parts")
+
+
+def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
+    """Run the command."""
+    data = open_set(arguments, options)
+    from datamodules.split_files import to_content, to_text
+    from datamodules.splits import PARTS
+    from zoo.io import atomically
+
+    if arguments.folds is None:
+        splits, protocol = [data.split], data.split.protocol
+    elif data.fold is not None or data.split_file is not None:
+        raise ConfigError("zoo data split: --folds beside --data.fold or --data.split.", "Leave one of them out.")
+    else:
+        cases = list(data.cases.values())
+        splits = [data.parted(cases, fold, arguments.folds) for fold in range(max(1, arguments.folds))]
+        protocol = data.protocol
+    source = f"zoo data split {data.name}: {data.about['protocols'][data.protocol].get('about', data.protocol)}"
+    text = to_text(to_content(data.name, splits, protocol, source)) + "\n"
+    try:
+        atomically(arguments.out, lambda path: path.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{arguments.out}: cannot be written: {error.strerror}.", "Choose another --out.") from error
+    sizes = ["/".join(str(len(split.part(part))) for part in PARTS) for split in splits]
+    facts = {"data": data.name, "protocol": protocol, "file": str(arguments.out), "train/val/test": ", ".join(sizes)}
+    return print_facts({**facts, "hash": ", ".join(split.hash for split in splits)}, arguments.json)
