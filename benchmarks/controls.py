@@ -12,7 +12,6 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,10 @@ import numpy as np
 from benchmarks.store import write_json
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
-from datamodules.dataset import EvaluationSet
 from datamodules.options import options_from
-from datamodules.priors import Prior, coverage
-from zoo.errors import DataError, exit_code
+from datamodules.priors import TEXT_ONLY, fit_priors, native_labels
+from zoo.errors import exit_code
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
-from zoo.types import Geometry
-
-log = logging.getLogger(__name__)
 
 SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
@@ -64,10 +59,10 @@ def write_controls(data: SegDataModule, out: Path) -> None:
     for name, rows in score_controls(data).items():
         write_rows(out / name / "cases.csv", rows)
         entries[name] = {"cases": f"{name}/cases.csv", "track": "none"}
-    if "text-only" in entries:
-        entries["text-only"]["track"] = str(data.about["track"])
+    if TEXT_ONLY in entries:
+        entries[TEXT_ONLY]["track"] = str(data.about["track"])
     else:
-        entries["text-only"] = {"track": str(data.about["track"]), "note": SAME_TEXT}
+        entries[TEXT_ONLY] = {"track": str(data.about["track"]), "note": SAME_TEXT}
     for name, dice in data.controls().items():
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
     write_json(
@@ -82,16 +77,9 @@ def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:
     Args:
         data: The data set; its training part makes the shapes, its test part is scored.
     """
-    priors = {"mean-shape": Prior(data.labels)}
-    if data.has_reports:
-        priors["text-only"] = Prior(data.labels, by_text=True)
-    log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
-    for mask, _, text in _labelled(data, "train"):
-        share = coverage(mask, data.labels, data.patch)
-        for prior in priors.values():
-            prior.add(share, text)
+    priors = fit_priors(data)
     rows: dict[str, list[ScoreRow]] = {name: [] for name in ("all-background", *priors)}
-    for case_id, (mask, geometry, text) in zip(data.split.part("test"), _labelled(data, "test"), strict=True):
+    for case_id, mask, geometry, text in native_labels(data, "test"):
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
         guesses = {name: prior.predict(shape, text) for name, prior in priors.items()}
         for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():
@@ -105,17 +93,6 @@ def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:
                 float(data.about.get("tolerance", 2.0)),
             )
     return rows
-
-
-def _labelled(data: SegDataModule, part: str) -> Iterator[tuple[np.ndarray[Any, Any], Geometry, str]]:
-    """Native label, geometry and report of each case of a part."""
-    cases = [data.cases[case_id] for case_id in data.split.part(part)]
-    items = EvaluationSet(cases, data.prepared, data.labels.exclusive)
-    for place, case in enumerate(cases):
-        native = items[place]["native"]
-        if native.label is None:
-            raise DataError(f"{data.name}: case {case.case_id} of the {part} part has no label.", "Leave it out.")
-        yield native.label, native.geometry, case.report or ""
 
 
 if __name__ == "__main__":

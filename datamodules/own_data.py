@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.base import SegDataModule
-from datamodules.prompts import CONCEPTS, load_prompts
+from datamodules.prompts import CONCEPTS, load_prompts, prompt_version
 from zoo.errors import ConfigError, DataError
 from zoo.types import TRACKS, ClassPrompt
 
@@ -64,11 +64,22 @@ class OwnDataModule(SegDataModule):
     @cached_property
     def prompts(self) -> tuple[ClassPrompt, ...]:
         """The class prompts: of a file, or the plain names."""
+        file = self._prompt_file
+        return plain_prompts(self.labels.names) if file is None else load_prompts(file, self.labels.names)
+
+    @cached_property
+    def prompt_version(self) -> int:
+        """See `SaidByCard.prompt_version`."""
+        return 0 if self._prompt_file is None else prompt_version(self._prompt_file)
+
+    @property
+    def _prompt_file(self) -> Path | str | None:
+        """The prompt file: beside the data, or as it was named; None where there is none."""
         named = self.prompt_path or PROMPTS
         beside = inside(self.folder, named)
         if beside.is_file() or self.prompt_path:
-            return load_prompts(beside if beside.is_file() else named, self.labels.names)
-        return plain_prompts(self.labels.names)
+            return beside if beside.is_file() else named
+        return None
 
     def describe(self, **facts: Any) -> None:
         """Lay facts over the card's.

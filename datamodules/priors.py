@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from zoo.types import LabelSpace
+from datamodules.dataset import EvaluationSet
+from zoo.errors import DataError
+from zoo.types import Geometry, LabelSpace
+
+if TYPE_CHECKING:
+    from datamodules.base import SegDataModule
+
+log = logging.getLogger(__name__)
+
+MEAN_SHAPE, TEXT_ONLY = "mean-shape", "text-only"
+"""Names of the two: over all training cases, over those with the same text."""
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 """Shares of training cases from which a voxel is predicted; the one with the best training Dice is taken."""
@@ -107,3 +119,73 @@ class Prior:
             label: Mask = np.concatenate([background, native]).argmax(axis=0).astype(np.uint8)
             return label
         return (native >= self.thresholds.reshape(-1, *(1,) * len(shape))).astype(np.uint8)
+
+
+def fit_priors(data: SegDataModule) -> dict[str, Prior]:
+    """The priors of a set's training part by name; that of the text only where the set has reports.
+
+    Raises:
+        DataError: A file is not what the card says, or a case has no label.
+    """
+    priors = {MEAN_SHAPE: Prior(data.labels)}
+    if data.has_reports:
+        priors[TEXT_ONLY] = Prior(data.labels, by_text=True)
+    log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
+    for _, mask, _, text in native_labels(data, "train"):
+        share = coverage(mask, data.labels, data.patch)
+        for prior in priors.values():
+            prior.add(share, text)
+    return priors
+
+
+def native_labels(data: SegDataModule, part: str) -> Iterator[tuple[str, Mask, Geometry, str]]:
+    """Case id, native label, geometry and report of each case of a part.
+
+    Raises:
+        DataError: A file is not what the card says, or a case has no label.
+    """
+    cases = [data.cases[case_id] for case_id in data.split.part(part)]
+    items = EvaluationSet(cases, data.prepared, data.labels.exclusive)
+    for place, case in enumerate(cases):
+        native = items[place]["native"]
+        if native.label is None:
+            raise DataError(f"{data.name}: case {case.case_id} of the {part} part has no label.", "Leave it out.")
+        yield case.case_id, native.label, native.geometry, case.report or ""
+
+
+def prior_dice(data: SegDataModule) -> dict[str, float]:
+    """What each prior scores on the test part.
+
+    Returns:
+        By name the mean Dice over the cases of a class, then over classes, as results tables have it: a class that
+        neither mask has counts nowhere, one that only one of them has counts 0. NaN where nothing counts.
+    """
+    priors = fit_priors(data)
+    scores: dict[str, list[list[float]]] = {name: [] for name in priors}
+    for _, mask, _, text in native_labels(data, "test"):
+        shape = mask.shape if data.labels.exclusive else mask.shape[1:]
+        for name, prior in priors.items():
+            scores[name].append(class_dice(prior.predict(shape, text), mask, data.labels))
+    return {name: _mean_of_means(np.array(rows)) for name, rows in scores.items()}
+
+
+def class_dice(guess: Mask, mask: Mask, labels: LabelSpace) -> list[float]:
+    """The Dice of each class of one case, NaN for a class that neither mask has.
+
+    Args:
+        guess: uint8 laid out as `zoo.types.Native.label`.
+        mask: Likewise.
+        labels: The label space.
+    """
+    found = []
+    for place in range(len(labels.names)):
+        ours, theirs = ((m == place + 1 if labels.exclusive else m[place] > 0) for m in (guess, mask))
+        total = int(ours.sum()) + int(theirs.sum())
+        found.append(2 * int((ours & theirs).sum()) / total if total else float("nan"))
+    return found
+
+
+def _mean_of_means(scores: NDArray[np.float64]) -> float:
+    """The mean over the classes (columns) that occur of the mean over the cases (rows) in which they do."""
+    means = [column[~np.isnan(column)].mean() for column in scores.T if not np.isnan(column).all()]
+    return float(np.mean(means)) if means else float("nan")

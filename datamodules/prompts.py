@@ -1,4 +1,8 @@
-"""Prompt files: for each class one sentence and five concept sentences, checked against the card."""
+"""Prompt files: for each class one sentence and five concept sentences, checked against the card.
+
+A file's `version` is that of its texts, a whole number from 1 that rises whenever one of them changes: two results
+of one data set are of the same prompts where version and hash agree.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,6 @@ from typing import Any
 from zoo.errors import TextError
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import ClassPrompt
-
-VERSION = 1
-"""The one version of the file's form that is known."""
 
 CONCEPTS = ("shape", "location", "appearance", "contour", "texture")
 """The attributes of a class, in the order of `ClassPrompt.concepts`."""
@@ -43,19 +44,36 @@ def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassP
         One prompt a class, in the order of `names`, the five `CONCEPTS` in theirs.
 
     Raises:
-        TextError: No such file, another version, classes other than `names` or in another order, or
+        TextError: No such file, no version, classes other than `names` or in another order, or
             a class without a sentence or a concept.
         ConfigError: The file is not YAML.
     """
     path = prompt_file(stem_or_path)
     content = read_yaml(path)
-    if content.get("version") != VERSION:
-        raise TextError(f"{path}: version {content.get('version')!r} is unknown.", f"Write `version: {VERSION}`.")
+    _version(path, content)
     classes = content.get("classes")
     if not isinstance(classes, dict):
         raise TextError(f"{path}: `classes` is missing.", "Write `classes: {name: {sentence: ..., ...}}`.")
     _check_names(path, list(classes), list(names))
     return tuple(_prompt(path, name, classes[name]) for name in names)
+
+
+def prompt_version(stem_or_path: str | Path) -> int:
+    """The version of a prompt set.
+
+    Raises:
+        TextError: No such file, or no version in it.
+        ConfigError: The file is not YAML.
+    """
+    path = prompt_file(stem_or_path)
+    return _version(path, read_yaml(path))
+
+
+def _version(path: Path, content: Mapping[str, Any]) -> int:
+    found = content.get("version")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise TextError(f"{path}: version {found!r} is none.", "Write `version: 1`, and raise it with every change.")
+    return found
 
 
 def _check_names(path: Path, found: list[str], wanted: list[str]) -> None:

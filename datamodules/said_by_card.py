@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.prompts import load_prompts
+from datamodules.prompts import load_prompts, prompt_version
 from zoo.errors import ConfigError, DataError, UnknownNameError
 from zoo.settings import data_root
 from zoo.types import ClassPrompt, DataFacts, LabelSpace
@@ -49,6 +49,11 @@ class SaidByCard:
         prompts = load_prompts(self.about["prompts"], tuple(self.about["classes"]))
         return tuple(prompt for prompt in prompts if prompt.name in self.labels.names)
 
+    @cached_property
+    def prompt_version(self) -> int:
+        """The version of the class prompts; 0 where they are but the classes' names."""
+        return prompt_version(self.about["prompts"])
+
     @property
     def facts(self) -> dict[str, Any]:
         """What a model must know (`DataFacts.to_dict`)."""
@@ -59,6 +64,7 @@ class SaidByCard:
             patch=self.patch,
             labels=self.labels,
             prompts=self.prompts,
+            prompt_version=self.prompt_version,
             track=self.about["track"],
             tolerance=float(self.about.get("tolerance", 2.0)),
         ).to_dict()

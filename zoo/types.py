@@ -87,6 +87,7 @@ class DataFacts:
         prompts: One prompt a class.
         track: One of `TRACKS`.
         tolerance: Of the normalised surface distance, in the set's unit.
+        prompt_version: Version of the texts of `prompts`, 0 where they are but the classes' names.
     """
 
     name: str
@@ -97,6 +98,7 @@ class DataFacts:
     prompts: tuple[ClassPrompt, ...]
     track: str
     tolerance: float = 2.0
+    prompt_version: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python: what the command line links from the data to the model."""
@@ -110,6 +112,7 @@ class DataFacts:
             "prompts": prompts,
             "track": self.track,
             "tolerance": self.tolerance,
+            "prompt_version": self.prompt_version,
         }
 
     @classmethod
@@ -124,6 +127,7 @@ class DataFacts:
             prompts=tuple(ClassPrompt(p["name"], p["sentence"], tuple(p["concepts"])) for p in facts["prompts"]),
             track=facts["track"],
             tolerance=float(facts["tolerance"]),
+            prompt_version=int(facts.get("prompt_version", 0)),
         )
 
 

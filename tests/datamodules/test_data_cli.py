@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datamodules.cli import main
-from tests.datamodules.fixtures import make_hippocampus, make_qata
+from tests.datamodules.fixtures import make_hippocampus
 
 
 def test_prepare_writes_every_case_once(tmp_path: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,18 +34,6 @@ def test_verify_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert [finding["case_id"] for finding in findings] == ["hippocampus_003"]
 
 
-def test_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = make_qata(tmp_path, 10, 4)
-    assert main(["stats", "qata_cov19", "--root", str(root), "--size", "tiny", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["train"] == {"cases": 8, "subjects": 8}
-    assert facts["shape"]["middle"] == [32, 32]
-    assert facts["captions"]["distinct"] <= 4
-    assert "14 cases" in facts["share of voxels"]["infection"]
-    assert main(["stats", "qata_cov19", "--root", str(root), "--size", "tiny"]) == 0
-    assert "words, middle" in capsys.readouterr().out
-
-
 def test_a_mistyped_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "hippocampuss"]) == 2
     assert "Did you mean hippocampus" in capsys.readouterr().err
@@ -64,7 +52,7 @@ def test_help_and_mistakes_load_no_torch() -> None:
 def test_options_of_the_set_pass_through_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(make_hippocampus(tmp_path))
     assert main(["stats", "hippocampus", "--root", root, "--json", "--data.fold", "1", "--data.folds=3"]) == 0
-    assert json.loads(capsys.readouterr().out)["test"]["cases"] > 0
+    assert json.loads(capsys.readouterr().out)["parts"]["test"]["cases"] > 0
     assert main(["prepare", "hippocampus", "--root", root, "--data.fold", "9"]) == 2
     assert "--data.fold 9 of 5 is no fold" in capsys.readouterr().err
     assert main(["verify", "hippocampus", "--root", root, "--folds", "3"]) == 2

@@ -82,7 +82,9 @@ def test_concepts_come_in_one_order_whatever_the_files(tmp_path: Path) -> None:
     ("content", "word"),
     [
         ({"classes": {"liver": entry()}}, "version"),
-        ({"version": 2, "classes": {"liver": entry()}}, "version 2"),
+        ({"version": 0, "classes": {"liver": entry()}}, "version 0"),
+        ({"version": "one", "classes": {"liver": entry()}}, "version 'one'"),
+        ({"version": True, "classes": {"liver": entry()}}, "version True"),
         ({"version": 1}, "classes"),
         ({"version": 1, "classes": {"spleen": entry()}}, "'liver'"),
         ({"version": 1, "classes": {"liver": entry(), "spleen": entry()}}, "'spleen'"),

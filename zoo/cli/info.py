@@ -17,7 +17,7 @@ from zoo import __version__, settings
 from zoo.cli.console import print_table
 from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.registry import DATA, ENCODERS, MODELS, Registry
+from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Registry, read_yaml
 from zoo.types import Card
 
 KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
@@ -74,7 +74,13 @@ def show(argv: list[str]) -> None:
     for kind, card in found:
         content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
         text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
-        sys.stdout.write(f"# {name} ({kind}, from {card.origin})\n{text}")
+        sys.stdout.write(f"# {name} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
+
+
+def _prompts(card: Card) -> str:
+    """A line that says which version of its prompts a card comes with; empty where it names none of ours."""
+    path = CONFIGS / "prompts" / f"{card.about.get('prompts', '')}.yaml"
+    return f"# prompts {path.stem}, version {read_yaml(path).get('version')}\n" if path.is_file() else ""
 
 
 def _all_names() -> list[str]:
