@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from datamodules.prompts import CONCEPTS, load_prompts, prompt_file
+from datamodules.build import build_data
+from datamodules.digest import digest
+from datamodules.prompts import CONCEPTS, load_prompts, prompt_file, prompt_version
+from tests.datamodules.fixtures_slices import make_own_pictures
+from zoo.cli.info import main as info
 from zoo.errors import TextError, ZooError
 from zoo.registry import CONFIGS, DATA, read_yaml
 from zoo.types import Card
@@ -107,6 +112,24 @@ def test_wrong_order_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, {"version": 1, "classes": {"spleen": entry(), "liver": entry()}})
     with pytest.raises(TextError, match="'spleen' is out of order"):
         load_prompts(path, ["liver", "spleen"])
+
+
+def test_a_changed_text_has_another_version() -> None:
+    """`prompt_versions.json` holds what each version says: raise a file's version, then renew its line there."""
+    pinned = json.loads((Path(__file__).parent / "prompt_versions.json").read_text(encoding="utf-8"))
+    assert {stem: [prompt_version(stem), digest(read_yaml(prompt_file(stem))["classes"])] for stem in BUNDLED} == pinned
+
+
+def test_the_version_stands_in_the_facts_and_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert build_data("btcv").facts["prompt_version"] == 1
+    info("show", ["btcv"])
+    assert "# prompts btcv, version 1\n" in capsys.readouterr().out
+    info("show", ["unet"])
+    assert "# prompts" not in capsys.readouterr().out
+    own = make_own_pictures(tmp_path)
+    assert build_data("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 0
+    write(own, {"version": 3, "classes": {"red_spot": entry(), "blue_spot": entry()}})
+    assert build_data("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 3
 
 
 def test_unknown_set_lists_the_bundled_ones() -> None:
