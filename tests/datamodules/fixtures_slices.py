@@ -162,7 +162,7 @@ def make_clinicdb(folder: Path, kind: str = "PNG") -> Path:
         write_picture(root / kind / "Ground Truth" / f"{stem}{end}", mask)
     (root / "metadata.csv").write_text("frame_id,sequence_id,png_image_path\n1,1,PNG/Original/1.png\n")
     for part, inside in (("train", stems[:7]), ("test", stems[7:])):
-        rows = [(f"{stem}.png", polyp_text(i)) for i, stem in enumerate(inside)]
+        rows = [(f"{stem}.png", polyp_text(stems.index(stem))) for stem in inside]
         write_table(folder / f"Clinic_DB_{part}.csv", [("Image", "Description"), *rows], bom=True)
     return folder
 
