@@ -138,6 +138,9 @@ def make_plan(
             sets what a rung changes.
     """
     cards = _cards(models, data)
+    models, data = (
+        list(dict.fromkeys(cards[kind, name].name for name in names)) for kind, names in (("model", models), ("data", data))
+    )
     if not (models and data and seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
     on_disk = [name for name in data if not cards["data", name].about.get("embedded", False)]
@@ -277,7 +280,8 @@ def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], 
     for kind, registry, names in (("model", MODELS, models), ("data", DATA, data)):
         for name in names:
             try:
-                cards[kind, name] = registry.get(name)
+                card = registry.get(name)
+                cards[kind, name] = cards[kind, card.name] = card
             except ZooError as error:
                 mistakes.append(str(error))
     if mistakes:

@@ -80,7 +80,8 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         super().__init__()
         self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
         self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
-        self.about: Mapping[str, Any] = DATA.get(self.name).about
+        card = DATA.get(self.name)
+        self.name, self.about = card.name, card.about
         self.split_file = None if split is None else read_split_file(Path(split))
         self.protocol = self._known_protocol(protocol or self._protocol_of(self.split_file))
         self.train_share, self.text = train_share, text

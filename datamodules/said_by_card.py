@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.prompts import load_prompts, prompt_version
+from datamodules.sources import access_of, home_of
 from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.registry import DATA
 from zoo.settings import data_root
 from zoo.types import ClassPrompt, DataFacts, LabelSpace
 
@@ -82,7 +84,7 @@ class SaidByCard:
     @property
     def home(self) -> str:
         """The name of its folder in `ZOO_DATA` and in the cache: cards of one archive have one."""
-        return str(self.about.get("folder", self.name))
+        return home_of(DATA.get(self.name))
 
     @cached_property
     def folder(self) -> Path:
@@ -97,7 +99,8 @@ class SaidByCard:
             missing = (
                 f"{folder}: no such folder for '{self.name}'" if folder else f"no folder is known for '{self.name}'"
             )
-            raise DataError(f"{missing}.", f"Get it at {self.about['homepage']} and give --data.root DIR.")
+            way = "--download" if access_of(DATA.get(self.name)) == "download" else "--steps"
+            raise DataError(f"{missing}.", f"Run `zoo data prepare {self.name} {way}`, or give --data.root DIR.")
         return folder.resolve()
 
     @property

@@ -3,11 +3,15 @@
 A card is data: finding, listing and composing it imports no model and no torch. A third party
 declares `[project.entry-points."zoo.models"] mynet = "mypackage:cards/mynet.yaml"` (a module and a
 YAML file beside it) and its model then stands in every list, benchmark and contract test.
+
+A file of one line, `alias: hippocampus`, gives a card a second name to type. What is typed so is stored,
+listed, tested and reported under the card's own name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -45,6 +49,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def card_from(name: str, path: Path, origin: str = "zoo") -> Card:
     """The card in one YAML file."""
     content = read_yaml(path)
+    if set(content) == {"alias"}:
+        return Card(name=name, origin=origin, alias=str(content["alias"]))
     unknown = set(content) - {"about", "config", "sizes"}
     if unknown:
         raise ConfigError(f"{path}: unknown keys {sorted(unknown)}.", "A card has `about`, `config` and `sizes`.")
@@ -69,31 +75,47 @@ class Registry:
         self._sources: dict[str, Callable[[], Card]] | None = None
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """All names that can be typed, sorted."""
         return sorted(self._find())
+
+    def aliases(self) -> dict[str, str]:
+        """Second name to card's own name."""
+        found = {}
+        for name in self.names():
+            with suppress(ConfigError):  # a broken card is told of where cards are listed
+                found[name] = self.get(name).name
+        return {name: own for name, own in found.items() if name != own}
 
     def __contains__(self, name: str) -> bool:
         return name in self._find()
 
     def __iter__(self) -> Iterator[Card]:
-        """All cards by name; one that cannot be read comes with its reason in `broken`."""
+        """Each card once, by name; one that cannot be read comes with its reason in `broken`."""
         for name in self.names():
             try:
-                yield self.get(name)
+                card = self.get(name)
             except ConfigError as error:
-                yield Card(name=name, broken=str(error))
+                card = Card(name=name, broken=str(error))
+            if card.name == name:
+                yield card
 
     def get(self, name: str) -> Card:
-        """The card of a name.
+        """The card of a name; for a second name the card that it stands for.
 
         Raises:
             UnknownNameError: No such name; the message has the nearest ones.
-            ConfigError: The card of a plug-in cannot be read.
+            ConfigError: The card of a plug-in cannot be read, or a second name leads to no card.
         """
         sources = self._find()
         if name not in sources:
             raise UnknownNameError(self.kind, name, sources, self.listing)
-        return sources[name]()
+        card = sources[name]()
+        if not card.alias:
+            return card
+        target = sources[card.alias]() if card.alias in sources else None
+        if target is None or target.alias:
+            raise ConfigError(f"'{name}' is an alias of '{card.alias}', which is no card.", f"Mend {card.origin}.")
+        return target
 
     def _find(self) -> Mapping[str, Callable[[], Card]]:
         if self._sources is None:

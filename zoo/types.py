@@ -233,6 +233,7 @@ class Card:
         sizes: Further layers, one a size ("tiny", "published").
         origin: Where the card was found: "zoo" or the distribution that brings it.
         broken: Why it cannot be used; empty where it can.
+        alias: The card that this name stands for; the registry gives that one in its place.
     """
 
     name: str
@@ -241,6 +242,7 @@ class Card:
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origin: str = "zoo"
     broken: str = ""
+    alias: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, for `--json` listings."""

@@ -1,4 +1,4 @@
-"""`zoo data`: prepare, verify and describe data sets."""
+"""`zoo data`: get, prepare, verify and describe data sets."""
 
 from datamodules.cli.main import main
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 from zoo.registry import DATA
 
 if TYPE_CHECKING:
     from datamodules.base import SegDataModule
+    from datamodules.fingerprint import Tell
 
 T = TypeVar("T")
 
@@ -41,6 +43,16 @@ def progress(things: Iterable[T]) -> Iterable[T]:
     """The things, with a bar on a terminal while they are gone through."""
     errors = Console(stderr=True)
     return track(list(things), "Reading", console=errors, transient=True, disable=not errors.is_terminal)
+
+
+@contextmanager
+def bytes_bar() -> Iterator[Tell]:
+    """What long work on files is to tell of its progress: a bar on a terminal, one at a time."""
+    errors = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
 def console() -> Console:

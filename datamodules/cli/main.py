@@ -1,4 +1,4 @@
-"""Entry of `zoo data COMMAND NAME`: finds the command and turns mistakes into one line and exit code 2.
+"""Entry of `zoo data COMMAND`: finds the command and turns mistakes into one line and exit code 2.
 
 A command is a module with `HELP`, `add(parser)` and `run(arguments, options)`, options being what
 `--data.KEY VALUE` says; it is imported when it is called, so that the help needs no torch.
@@ -14,7 +14,7 @@ from typing import NoReturn
 from datamodules.options import options_from
 from zoo.errors import ConfigError, exit_code
 
-COMMANDS = ("prepare", "verify", "stats", "show", "split")
+COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
 """In the order of the help."""
 
 
@@ -44,7 +44,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="zoo data", description="Prepare, verify and describe data sets.", allow_abbrev=False)
+    parser = _Parser(prog="zoo data", description="Get, prepare, verify and describe data sets.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     for name in COMMANDS:
         module = import_module(f"datamodules.cli.{name}")

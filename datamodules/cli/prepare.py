@@ -1,23 +1,42 @@
-"""`zoo data prepare`: every case checked and in the cache."""
+"""`zoo data prepare`: from an archive, a download or a folder to a set whose every case is checked and cached."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from datamodules.cli.common import add_set, open_set, print_facts, progress
+from datamodules.cli.common import add_set, bytes_bar, console, open_set, print_facts, progress
+from zoo.errors import ConfigError, DataError
+from zoo.registry import DATA
 
-HELP = "check every case and write its arrays to the cache"
+HELP = "get the set if need be, check every case and write its arrays to the cache"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     add_set(parser)
+    parser.add_argument(
+        *("--from", "-f"),
+        dest="given",
+        metavar="PATH",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="archives (and caption tables) to unpack, or the folder of the set",
+    )
+    parser.add_argument("--download", action="store_true", help="fetch what may be fetched and is not there")
+    parser.add_argument("--steps", action="store_true", help="print how the set is got, and do nothing")
 
 
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
+    if arguments.steps:
+        return _print_steps(arguments)
+    arguments.root = arguments.root or options.get("root")
+    unpacked = _get(arguments)
     data = open_set(arguments, options)
     from zoo.settings import cache_root
 
@@ -25,6 +44,53 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     for case in progress(data.cases.values()):
         data.prepared(case)
     where = "generated, nothing to store" if data.embedded else str(cache_root() / "data" / data.home)
-    facts = {"data": data.name, "protocol": data.protocol, "cases": len(data.cases), "cache": where}
+    facts: dict[str, Any] = {"data": data.name, "protocol": data.protocol, "cases": len(data.cases), "cache": where}
     facts |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}
-    return print_facts(facts, arguments.json)
+    return print_facts(facts | unpacked, arguments.json)
+
+
+def _get(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Sees to the set's folder, whose place stands in `arguments.root` then; returns what was unpacked, if anything."""
+    card, given = DATA.get(arguments.name), arguments.given
+    if card.about.get("embedded"):
+        if given or arguments.download:
+            raise ConfigError(f"'{card.name}' is generated.", f"Run `zoo data prepare {card.name}` alone.")
+        return {}
+    if any(path.is_dir() for path in given):
+        return _use_folder(arguments)
+    from datamodules.obtain import filled, obtain, target_of, unpacked
+    from datamodules.sources import told
+
+    target = target_of(card, arguments.root)
+    if not given and target is not None and filled(target):
+        return {}
+    if given or arguments.download:
+        with bytes_bar() as tell:
+            receipt = obtain(card, given, arguments.download, arguments.root, tell)
+        return {"folder": str(target), "unpacked": unpacked(receipt)}
+    where = f"{target}: '{card.name}' is not there." if target else f"'{card.name}' is not there, nor is ZOO_DATA set."
+    raise DataError(where, told(card))
+
+
+def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
+    """A folder given with `--from` is the set's, as `--root` is."""
+    if len(arguments.given) > 1 or arguments.download or arguments.root:
+        raise ConfigError("--from FOLDER stands alone.", "Give one folder, or archives, or --download.")
+    arguments.root = str(arguments.given[0])
+    return {}
+
+
+def _print_steps(arguments: argparse.Namespace) -> int:
+    from datamodules.sources import source_of, steps_to
+
+    card = DATA.get(arguments.name)
+    steps, source = steps_to(card), source_of(card)
+    about = {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
+    if arguments.json:
+        console().print_json(data={"data": card.name, "steps": steps, **about})
+        return 0
+    for number, step in enumerate(steps, start=1):
+        sys.stdout.write(f"{number}. {step}\n")
+    for key, value in about.items():
+        sys.stdout.write(f"{key}: {value}\n")
+    return 0

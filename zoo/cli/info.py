@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 
@@ -40,14 +40,19 @@ def list_cards(argv: list[str]) -> None:
         near = get_close_matches(typed, KINDS, n=1, cutoff=0.5)
         hint = f"Did you mean `zoo list {near[0]}`?" if near else f"Write `zoo list {'|'.join(KINDS)} [--json]`."
         raise ConfigError(f"`zoo list` takes one kind, not '{typed}'.", hint)
-    cards = list(KINDS[kinds[0]])
+    cards, also = list(KINDS[kinds[0]]), KINDS[kinds[0]].aliases()
     if as_json:
-        sys.stdout.write(json.dumps([card.to_dict() for card in cards], indent=2, default=str) + "\n")
+        shown = [{**card.to_dict(), "aliases": _second_names(card, also)} for card in cards]
+        sys.stdout.write(json.dumps(shown, indent=2, default=str) + "\n")
     else:
-        print_table(_table(cards))
+        print_table(_table(cards, also))
 
 
-def _table(cards: list[Card]) -> Table:
+def _second_names(card: Card, also: Mapping[str, str]) -> list[str]:
+    return [name for name, own in also.items() if own == card.name]
+
+
+def _table(cards: list[Card], also: Mapping[str, str]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("name", "text", "dims", "what it is"):
         table.add_column(title, no_wrap=title == "name")
@@ -55,9 +60,11 @@ def _table(cards: list[Card]) -> Table:
         about = card.about
         dims = about.get("spatial_dims", "")
         shown = "/".join(f"{n}D" for n in (dims if isinstance(dims, list) else [dims])) if dims else ""
-        origin = "" if card.origin == "zoo" else f" (by {card.origin})"
+        notes = [f"also {name}" for name in _second_names(card, also)]
+        notes += [] if card.origin == "zoo" else [f"by {card.origin}"]
+        note = f" ({', '.join(notes)})" if notes else ""
         title = (
-            f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{about.get('title', '')}{origin}")
+            f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{about.get('title', '')}{note}")
         )
         table.add_row(card.name, str(about.get("text", about.get("track", ""))), shown, title)
     return table
@@ -74,7 +81,8 @@ def show(argv: list[str]) -> None:
     for kind, card in found:
         content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
         text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
-        sys.stdout.write(f"# {name} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
+        meant = name if card.name == name else f"{name}, another name of {card.name}"
+        sys.stdout.write(f"# {meant} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
 
 
 def _prompts(card: Card) -> str:

@@ -1,0 +1,79 @@
+"""`zoo data list`: every set, how it is got and whether it is at hand. Loads no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from datamodules.cli.common import console
+from datamodules.sources import access_of, home_of, source_of
+from zoo.errors import ConfigError
+from zoo.registry import DATA
+from zoo.settings import data_root
+from zoo.types import Card
+
+HELP = "every set: what it is, how it is got, whether it is at hand under $ZOO_DATA"
+
+_SHOWN = ("name", "title", "dims", "modality", "text", "classes", "got", "licence", "at_hand")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
+    """Run the command."""
+    if options:
+        raise ConfigError("`zoo data list` takes no --data options.", "Write `zoo data list [--json]`.")
+    also = DATA.aliases()
+    rows = [_row(card, [name for name, own in also.items() if own == card.name]) for card in DATA]
+    out = console()
+    if arguments.json:
+        out.print_json(data=rows)
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for title in _SHOWN:
+        table.add_column(title.replace("_", " "), no_wrap=title == "name")
+    for row in rows:
+        table.add_row(*(_cell(row, key) for key in _SHOWN))
+    out.print(table)
+    return 0
+
+
+def _row(card: Card, aliases: list[str]) -> dict[str, Any]:
+    """The facts of a card; of a broken one, or one whose source cannot be read, the reason in place of the title."""
+    about, broken = card.about, card.broken
+    try:
+        got, source = access_of(card), source_of(card)
+    except ConfigError as error:
+        got, source, broken = "", None, str(error)
+    base = data_root()
+    return {
+        "name": card.name,
+        "aliases": aliases,
+        "title": f"broken: {broken}" if broken else about.get("title", ""),
+        "dims": about.get("spatial_dims"),
+        "modality": about.get("modality", ""),
+        "text": about.get("track", ""),
+        "classes": len(about["classes"]) if "classes" in about else None,
+        "got": "" if broken else got,
+        "licence": source.licence if source else about.get("licence", ""),
+        "at_hand": bool(about.get("embedded")) or bool(base and (base / home_of(card)).is_dir()),
+    }
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    """A fact as it is shown."""
+    value = row[key]
+    if key == "title" and row["aliases"]:
+        value = f"{value} (also {', '.join(row['aliases'])})"
+    if key == "dims" and value:
+        value = f"{value}D"
+    if isinstance(value, bool):
+        value = "yes" if value else ""
+    return escape("" if value is None else str(value))
