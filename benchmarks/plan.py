@@ -139,7 +139,8 @@ def make_plan(
     """
     cards = _cards(models, data)
     models, data = (
-        list(dict.fromkeys(cards[kind, name].name for name in names)) for kind, names in (("model", models), ("data", data))
+        list(dict.fromkeys(cards[kind, name].name for name in names))
+        for kind, names in (("model", models), ("data", data))
     )
     if not (models and data and seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")

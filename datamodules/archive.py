@@ -83,7 +83,9 @@ def unpack(archive: Path, listed: Iterable[Entry], folder: Path, tell: Tell = si
         except _BROKEN as error:
             raise DataError(f"{archive}: '{'/'.join(entry.place)}' is damaged ({error}).", "Fetch it again.") from error
         except OSError as error:
-            raise DataError(f"{path}: cannot be written ({error.strerror}).", "Make room and run this again.") from error
+            raise DataError(
+                f"{path}: cannot be written ({error.strerror}).", "Make room and run this again."
+            ) from error
         if left:
             raise DataError(f"{archive}: '{'/'.join(entry.place)}' has not the size it should.", "Fetch it again.")
 
@@ -120,7 +122,7 @@ def _zip(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
 
 def _tar(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
     """Name and entry of each file, after `tarfile`'s own filter for data."""
-    opened = stack.enter_context(tarfile.open(archive, "r:*"))
+    opened = stack.enter_context(tarfile.open(archive, "r:*"))  # noqa: SIM115  (the stack closes it)
     for member in opened:
         if not (member.isreg() or member.isdir()):
             raise DataError(f"{archive}: '{member.name}' is a link or a device.", _UNPACK)

@@ -8,7 +8,7 @@ here. An embedded set overrides `load` and touches no disk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path

@@ -17,7 +17,6 @@ from datamodules.sources import File, amount
 from zoo.errors import ConfigError, DataError
 from zoo.settings import offline
 
-_CHUNK = 1 << 20
 _AGAIN = "Run the same command again: it goes on where it stopped."
 
 
@@ -86,7 +85,9 @@ def _receive(file: File, part: Path, tell: Tell) -> None:
 def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell: Tell) -> None:
     """Writes the body of a response, after what is there if it is the rest of it."""
     if response.status_code not in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
-        raise DataError(f"{file.url}: answered {response.status_code}.", "Try later, or see `zoo data prepare --steps`.")
+        raise DataError(
+            f"{file.url}: answered {response.status_code}.", "Try later, or see `zoo data prepare --steps`."
+        )
     rest = response.status_code == httpx2.codes.PARTIAL_CONTENT
     if rest and not response.headers.get("content-range", "").startswith(f"bytes {begun}-"):
         _forget(part)
@@ -95,11 +96,13 @@ def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell:
     coming = response.headers.get("content-length", "")
     total = done + int(coming) if coming.isdecimal() else file.size
     if file.size and total != file.size:
-        raise DataError(f"{file.url}: has {total} bytes, {file.size} are due.", "The publisher has changed it: report it.")
+        raise DataError(
+            f"{file.url}: has {total} bytes, {file.size} are due.", "The publisher has changed it: report it."
+        )
     need_space(part.parent, (total or 0) - done, f"the rest of {file.name}")
     _note(part).write_text(json.dumps({"url": file.url, "version": _version(response)}), encoding="utf-8")
     with part.open("ab" if rest else "wb") as out:
-        for chunk in response.iter_raw(_CHUNK):
+        for chunk in response.iter_raw():  # as it comes: what is gathered first is lost in a cut
             done += len(chunk)
             if total and done > total:
                 _forget(part)
@@ -135,7 +138,9 @@ def _version(response: httpx2.Response) -> str:
 def _only_https(request: httpx2.Request) -> None:
     """Called before every request, those after a redirect too."""
     if request.url.scheme != "https":
-        raise DataError(f"{request.url}: not https, therefore not followed.", "Fetch the file yourself and give --from.")
+        raise DataError(
+            f"{request.url}: not https, therefore not followed.", "Fetch the file yourself and give --from."
+        )
 
 
 def _note(part: Path) -> Path:

@@ -56,7 +56,7 @@ def difference(file: File, found: Fingerprint) -> str:
 
 def checked_by(file: File) -> str:
     """What a file that does not differ was checked by."""
-    return "sha256" if file.sha256 else "the publisher's md5; the sha256 that came is recorded"
+    return "sha256" if file.sha256 else "the publisher's md5 alone"
 
 
 def recognise(path: Path, found: Fingerprint, source: Source | None) -> str:
@@ -65,7 +65,7 @@ def recognise(path: Path, found: Fingerprint, source: Source | None) -> str:
     A file is known by its hash whatever its name is; browsers rename files.
 
     Returns:
-        "sha256", the publisher's md5, or "not checked: ..." where no checksum is known.
+        "sha256", "the publisher's md5 alone", or "nothing: ..." where no checksum is known.
 
     Raises:
         DataError: Checksums are known, and the file is none of those that have one.
@@ -76,7 +76,7 @@ def recognise(path: Path, found: Fingerprint, source: Source | None) -> str:
             return checked_by(file)
     unchecked = {file.name for file in source.files if not file.known} | set(source.also) if source else set()
     if not known or path.name in unchecked:
-        return "not checked: no checksum of it is known"
+        return "nothing: no checksum of it is known"
     named = next((file for file in known if file.name == path.name), known[0])
     raise DataError(
         f"{path}: not the {named.name} that is known ({difference(named, found)}).",

@@ -50,7 +50,7 @@ def target_of(card: Card, root: str | None) -> Path | None:
 
 def filled(folder: Path) -> bool:
     """Whether there is anything at a path."""
-    return folder.is_dir() and any(folder.iterdir()) or folder.is_file()
+    return (folder.is_dir() and any(folder.iterdir())) or folder.is_file()
 
 
 def obtain(card: Card, given: Sequence[Path], download: bool, root: str | None, tell: Tell = silent) -> dict[str, Any]:
@@ -72,7 +72,9 @@ def obtain(card: Card, given: Sequence[Path], download: bool, root: str | None, 
     """
     name, target, source = card.name, target_of(card, root), source_of(card)
     if target is None:
-        raise ConfigError(f"Where is '{name}' to lie?", "Set ZOO_DATA=DIR for all sets, or give --root DIR for this one.")
+        raise ConfigError(
+            f"Where is '{name}' to lie?", "Set ZOO_DATA=DIR for all sets, or give --root DIR for this one."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         if filled(target):
@@ -109,8 +111,10 @@ def _given(path: Path, source: Source | None, tell: Tell) -> Piece:
     if not path.is_file():
         raise DataError(f"{path}: no such file.", "Give archives and tables, or one folder, with --from.")
     found = fingerprint(path, tell)
-    table = path.suffix.lower() in TABLES
-    return Piece(path, found, "not checked: a table" if table else recognise(path, found, source))
+    known = {file.name for file in source.files if file.known} if source else set()
+    if path.suffix.lower() in TABLES and path.name not in known:
+        return Piece(path, found, "nothing: a table")
+    return Piece(path, found, recognise(path, found, source))
 
 
 def _receipt(home: str, source: Source | None, pieces: Sequence[Piece]) -> dict[str, Any]:
@@ -151,7 +155,9 @@ def _build(target: Path, pieces: Sequence[Piece], receipt: dict[str, Any], tell:
             target.rmdir()  # it is empty
         inner.rename(target)
     except OSError as error:
-        raise DataError(f"{target}: cannot be made ({error.strerror}).", "See to the folder and run this again.") from error
+        raise DataError(
+            f"{target}: cannot be made ({error.strerror}).", "See to the folder and run this again."
+        ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -170,5 +176,8 @@ def _only_folder(building: Path) -> Path:
 
 
 def unpacked(receipt: dict[str, Any]) -> dict[str, str]:
-    """The files of a receipt and what each was checked by, to show."""
-    return {file["name"]: f"{amount(file['size'])}, {file['checked']}, sha256 {file['sha256']}" for file in receipt["files"]}
+    """The files of a receipt and what each was checked by, to show; what was not checked can be, by its sha256."""
+    return {
+        file["name"]: f"{amount(file['size'])}, checked by {file['checked']}; its sha256: {file['sha256']}"
+        for file in receipt["files"]
+    }

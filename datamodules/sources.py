@@ -133,7 +133,7 @@ def parse(content: Mapping[str, Any], where: str) -> Source:
     facts = dict(content)
     try:
         files = tuple(File(**entry) for entry in facts.pop("files", []))
-        lists = {key: tuple(facts.pop(key)) for key in ("also", "steps", "source") if key in facts}
+        lists: dict[str, Any] = {key: tuple(facts.pop(key)) for key in ("also", "steps", "source") if key in facts}
         return Source(files=files, **lists, **facts)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}.", "See datamodules/sources.py for what a source has.") from error
@@ -168,8 +168,8 @@ def steps_to(card: Card) -> list[str]:
     source = source_of(card)
     if source is None:
         return [
-            f"Get it: {card.about.get('homepage', 'from its authors')}.",
-            f"Run `zoo data prepare {name} --from FOLDER`.",
+            f"See {card.about.get('homepage', 'who brought the card')}.",
+            f"Run `zoo data prepare {name} --from FOLDER`, or ARCHIVE in its place.",
         ]
     steps = [step.replace("{name}", name) for step in source.steps]
     if source.access == "download":
@@ -189,9 +189,8 @@ def amount(size: int | None) -> str:
     if size is None:
         return "size not known"
     value, unit = float(size), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007  (the unit at which it ends is used)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-

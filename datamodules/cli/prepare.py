@@ -19,7 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     add_set(parser)
     parser.add_argument(
-        *("--from", "-f"),
+        "--from",
         dest="given",
         metavar="PATH",
         type=Path,

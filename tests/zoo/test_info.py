@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import yaml
 
 import zoo.registry
 from zoo.cli.main import main
-from zoo.registry import MODELS, Registry
+from zoo.config import compose
+from zoo.errors import ConfigError
+from zoo.registry import DATA, MODELS, Registry
 
 
 def test_list_as_json_is_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +30,7 @@ def test_list_names_every_card(kind: str, capsys: pytest.CaptureFixture[str]) ->
     assert main(["list", kind]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in KINDS[kind].names())
-    assert len(shown.splitlines()) == len(KINDS[kind].names()) + 1, "in a pipe a card is one line"
+    assert len(shown.splitlines()) == len(list(KINDS[kind])) + 1, "in a pipe a card is one line"
 
 
 def test_broken_plugin_is_listed_with_its_reason(
@@ -43,6 +46,40 @@ def test_broken_plugin_is_listed_with_its_reason(
     assert cards["unet"]["broken"] == ""
     assert main(["list", "models"]) == 0
     assert "broken:" in capsys.readouterr().out
+
+
+def test_an_alias_is_a_second_name_of_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert DATA.get("msd_hippocampus") is DATA.get("hippocampus")
+    assert "msd_hippocampus" in DATA
+    assert "msd_hippocampus" in DATA.names()
+    assert [card.name for card in DATA].count("hippocampus") == 1
+    assert "msd_hippocampus" not in [card.name for card in DATA]
+    assert DATA.aliases() == {"msd_hippocampus": "hippocampus"}
+    assert main(["list", "data"]) == 0
+    assert "Task04) (also msd_hippocampus)" in capsys.readouterr().out
+    assert main(["list", "data", "--json"]) == 0
+    cards = {card["name"]: card for card in json.loads(capsys.readouterr().out)}
+    assert cards["hippocampus"]["aliases"] == ["msd_hippocampus"]
+    assert cards["btcv"]["aliases"] == []
+    assert main(["show", "msd_hippocampus"]) == 0
+    assert capsys.readouterr().out.startswith("# msd_hippocampus, another name of hippocampus (data, from zoo)")
+
+
+def test_a_run_under_an_alias_is_one_of_the_card() -> None:
+    assert compose("unet", "msd_hippocampus") == compose("unet", "hippocampus")
+
+
+@pytest.mark.parametrize("target", ["nothing", "first"])
+def test_an_alias_of_no_card_is_broken(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "first.yaml").write_text(f"alias: {target}\n")
+    (tmp_path / "data" / "second.yaml").write_text("alias: first\n")
+    monkeypatch.setattr(zoo.registry, "CONFIGS", tmp_path)
+    registry = Registry("data set", "data", "zoo.nowhere", "zoo list data")
+    assert registry.aliases() == {}
+    assert {card.name: bool(card.broken) for card in registry} == {"first": True, "second": True}
+    with pytest.raises(ConfigError, match="'second' is an alias of 'first', which is no card"):
+        registry.get("second")
 
 
 @pytest.mark.parametrize(
