@@ -150,6 +150,8 @@ def _build(target: Path, pieces: Sequence[Piece], receipt: dict[str, Any], tell:
             for path in tables:
                 _copy_table(path, building)
         inner = _only_folder(building)
+        if (inner / RECEIPT).exists():
+            raise DataError(f"{archives[0]}: has a {RECEIPT} of its own.", "Unpack it and give the folder with --from.")
         (inner / RECEIPT).write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
         if target.is_dir():
             target.rmdir()  # it is empty

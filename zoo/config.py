@@ -107,7 +107,8 @@ def find_card(registry: Registry, value: str, section: str) -> Card:
         ConfigError: The file is no card.
     """
     if "/" in value or value.endswith((".yaml", ".yml")):
-        return card_from(Path(value).stem, Path(value), origin=value)
+        card = card_from(Path(value).stem, Path(value), origin=value)
+        return registry.get(card.alias) if card.alias else card
     if "." in value:
         return Card(name=value.rpartition(".")[2], config={section: {"class_path": value}}, origin=value)
     return registry.get(value)

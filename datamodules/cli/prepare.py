@@ -69,7 +69,7 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
             receipt = obtain(card, given, arguments.download, arguments.root, tell)
         return {"folder": str(target), "unpacked": unpacked(receipt)}
     where = f"{target}: '{card.name}' is not there." if target else f"'{card.name}' is not there, nor is ZOO_DATA set."
-    raise DataError(where, told(card))
+    raise DataError(where, f"{told(card)} If it lies elsewhere, give --from FOLDER.")
 
 
 def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:

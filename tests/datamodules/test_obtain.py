@@ -267,7 +267,15 @@ def test_a_bad_archive_leaves_nothing(
     bad = tmp_path / "bad.zip"
     with zipfile.ZipFile(bad, "w") as out:
         out.writestr("../x", "1")
-    for words, says in (([tar, bad], "leads out"), ([tar, tar], "is in another archive too")):
+    ours = tmp_path / "ours.zip"
+    with zipfile.ZipFile(ours, "w") as out:
+        out.writestr("source.json", "{}")
+    twice = [tar, tar]
+    for words, says in (
+        ([tar, bad], "leads out"),
+        (twice, "is in another archive too"),
+        ([ours], "has a source.json of its own"),
+    ):
         assert main(["prepare", "hippocampus", "--from", *map(str, words)]) == 2
         assert says in capsys.readouterr().err
         assert left(folders[0]) == []

@@ -230,6 +230,9 @@ def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest
 
 def test_no_folder_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["prepare", "btcv"]) == 2
-    assert "--data.root" in capsys.readouterr().err
-    assert main(["prepare", "btcv", "--root", str(tmp_path / "none")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "--from FOLDER" in capsys.readouterr().err
+    assert main(["verify", "btcv"]) == 2
+    assert "Run `zoo data prepare btcv --steps`, or give --data.root DIR." in capsys.readouterr().err
+    for command, says in (("prepare", "'btcv' is not there"), ("stats", "no such folder")):
+        assert main([command, "btcv", "--root", str(tmp_path / "none")]) == 2
+        assert says in capsys.readouterr().err

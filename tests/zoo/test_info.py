@@ -65,8 +65,11 @@ def test_an_alias_is_a_second_name_of_a_card(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.startswith("# msd_hippocampus, another name of hippocampus (data, from zoo)")
 
 
-def test_a_run_under_an_alias_is_one_of_the_card() -> None:
-    assert compose("unet", "msd_hippocampus") == compose("unet", "hippocampus")
+def test_a_run_under_an_alias_is_one_of_the_card(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("alias: hippocampus\n")
+    for name in ("msd_hippocampus", str(own)):
+        assert compose("unet", name) == compose("unet", "hippocampus")
 
 
 @pytest.mark.parametrize("target", ["nothing", "first"])
