@@ -91,7 +91,7 @@ def obtain(card: Card, given: Sequence[Path], download: bool, root: str | None, 
         for file in missing:
             path, found = fetch(file, downloads, tell)
             pieces.append(Piece(path, found, checked_by(file), file.url))
-        receipt = _receipt(home_of(card), source, pieces)
+        receipt = _receipt(card, source, pieces)
         _build(target, pieces, receipt, tell)
     return receipt
 
@@ -117,17 +117,17 @@ def _given(path: Path, source: Source | None, tell: Tell) -> Piece:
     return Piece(path, found, recognise(path, found, source))
 
 
-def _receipt(home: str, source: Source | None, pieces: Sequence[Piece]) -> dict[str, Any]:
+def _receipt(card: Card, source: Source | None, pieces: Sequence[Piece]) -> dict[str, Any]:
     """What the folder was made of, when, and under which licence."""
     files = []
     for piece in pieces:
         facts = {"name": piece.path.name, **piece.found._asdict(), "checked": piece.checked}
         files.append({**facts, "url": piece.url} if piece.url else facts)
     return {
-        "set": home,
+        "set": home_of(card),
         "files": files,
-        "licence": source.licence if source else "not known",
-        "homepage": source.homepage if source else "",
+        "licence": source.licence if source else card.about.get("licence", "not known"),
+        "homepage": source.homepage if source else card.about.get("homepage", ""),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "zoo": __version__,
     }

@@ -19,10 +19,14 @@ import pytest
 import yaml
 
 from datamodules import sources
+from datamodules.build import build_data
 from datamodules.cli import main
-from tests.datamodules.fixtures import make_hippocampus
+from datamodules.obtain import obtain
+from datamodules.polyps import TABLES
+from tests.datamodules.fixtures import REPLICAS, make_hippocampus
 from tests.datamodules.fixtures_slices import make_kvasir_seg
 from tests.datamodules.https_server import Shelf, https_shelf
+from zoo.registry import DATA
 
 SOURCE: dict[str, Any] = {
     "licence": "CC-BY-SA 4.0",
@@ -259,6 +263,40 @@ def test_tables_come_beside_the_archives(
     assert facts_of(capsys)["cases"] == 10
     inside = sorted(path.name for path in (folders[0] / "kvasir").iterdir())
     assert inside == ["Kvasir-SEG", "Kvasir_test.csv", "Kvasir_train.csv", "source.json"]
+
+
+def pack(root: Path, folder: Path, name: str) -> list[Path]:
+    """The replica of a set as its archives come: with their top folders, and caption tables apart."""
+    if name in TABLES:
+        packed = [_zip(root / part, folder / f"{part}.zip") for part in ("TrainDataset", "TestDataset")]
+        return [*packed, *sorted((root / "text").glob("*.csv"))]
+    top = {"acdc": root.parent, "btcv": root / "RawData"}.get(name, root)
+    return [_zip(top, folder / "set.zip")]
+
+
+def _zip(top: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in sorted(path for path in top.rglob("*") if path.is_file()):
+            out.write(path, path.relative_to(top.parent))
+    return archive
+
+
+@pytest.mark.parametrize("name", [card.name for card in DATA if sources.access_of(card) not in ("embedded", "own")])
+def test_the_archives_of_every_set_unpack_to_a_folder_that_its_module_reads(
+    name: str, tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    root = REPLICAS[name](made)
+    card = DATA.get(name)
+    receipt = obtain(card, pack(root, tmp_path, name), download=False, root=None)
+    assert receipt["set"] == sources.home_of(card)
+    found, due = build_data(name, "tiny"), build_data(name, "tiny", root=str(root))
+    assert list(found.cases) == list(due.cases)
+    assert found.split_hash == due.split_hash
+    assert found.folder.parent == folders[0].resolve()
+    paths = [path for case in found.cases.values() for path in (*case.images, case.label) if path]
+    assert all(file.is_file() for path in paths for file in found.reader.files(path))
 
 
 def test_a_bad_archive_leaves_nothing(
