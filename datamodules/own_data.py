@@ -11,14 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from datamodules.base import SegDataModule
+from datamodules.digest import digest
 from datamodules.prompts import CONCEPTS, load_prompts, prompt_version
 from zoo.errors import ConfigError, DataError
 from zoo.types import TRACKS, ClassPrompt
 
+_END = 1 << 16  # a packed volume's last bytes are its checksum, and most pictures are read whole
 PROMPTS = "prompts.yaml"
 """The prompt file that is looked for beside the data."""
 
@@ -71,6 +74,19 @@ class OwnDataModule(SegDataModule):
     def prompt_version(self) -> int:
         """See `SaidByCard.prompt_version`."""
         return 0 if self._prompt_file is None else prompt_version(self._prompt_file)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over each case's files, by name, size and both ends.
+
+        Two folders of one's own may have the same title and case names: their splits then have one hash, and
+        this tells them apart. It depends on no path and no date, so that a copy of the data is the same data.
+        """
+        files = {
+            case.case_id: [_print_of(path) for path in (*case.images, *([case.label] if case.label else []))]
+            for case in self.cases.values()
+        }
+        return digest(files)
 
     @property
     def _prompt_file(self) -> Path | str | None:
@@ -134,6 +150,16 @@ def overlapping(classes: Mapping[str, Sequence[int]]) -> bool:
     """Whether a value belongs to two classes: regions that lie in each other."""
     values = [value for listed in classes.values() for value in listed]
     return len(set(values)) < len(values)
+
+
+def _print_of(path: Path) -> list[str | int]:
+    """Name and size of a file, and the hash of its first and last `_END` bytes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        ends = file.read(_END)
+        file.seek(max(size - _END, 0))
+        ends += file.read(_END)
+    return [path.name, size, sha256(ends).hexdigest()]
 
 
 def inside(folder: Path, name: str) -> Path:

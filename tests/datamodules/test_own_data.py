@@ -252,3 +252,44 @@ def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
 
     assert run("a", "One") == run("b", "One")
     assert run("a", "One") != run("a", "Two")
+
+
+def test_files_and_not_folders_tell_two_sets_of_one_title_apart(tmp_path: Path) -> None:
+    one, copy, other = (pictures(make_own_pictures(tmp_path / name)) for name in ("a", "b", "c"))
+    picture = other.cases["pictures-p3"].images[0]
+    picture.write_bytes(picture.read_bytes()[:-3] + b"\x00\x01\x02")
+    assert one.split_hash == copy.split_hash == other.split_hash
+    assert one.data_hash == copy.data_hash != other.data_hash  # type: ignore[attr-defined]
+
+
+def test_a_run_goes_by_the_title_and_is_not_gone_on_with_on_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = make_own_pictures(tmp_path / "a"), make_own_pictures(tmp_path / "b")
+    mask = second / "masks" / "p3.png"
+    mask.write_bytes((second / "masks" / "p4.png").read_bytes())
+    words = ["fit", "--model", "unet", "--data", "image_text_folder", "--size", "tiny", "--trainer", "debug"]
+    words += [
+        "--data.title",
+        "My Set",
+        "--data.patch",
+        "[16,16]",
+        "--data.batch_size",
+        "2",
+        "--data.epoch_samples",
+        "4",
+    ]
+    words += ["--trainer.accelerator", "cpu"]
+    assert main([*words, "--data.root", str(first)]) == 0
+    [out] = (tmp_path / "runs" / "image_text_folder-my-set" / "unet-tiny").iterdir()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["data"], manifest["data_title"]) == ("image_text_folder", "My Set")
+    assert manifest["data_hash"]
+    assert main(["test", "--out", str(out), "--data.root", str(second)]) == 2
+    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "finished": None}))
+    assert main([*words, "--data.root", str(second)]) == 2
+    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    assert json.loads((out / "manifest.json").read_text())["data_hash"] == manifest["data_hash"]
+    assert main(["test", "--out", str(out), "--data.root", str(first)]) == 0

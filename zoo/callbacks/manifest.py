@@ -44,9 +44,10 @@ class RunRecord(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Both files, configuration first; a resumed run keeps the time at which it was started."""
         described = self._describe(trainer, pl_module)  # by all ranks: to count the steps, they wait for each other
+        earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        check_same_data(self.manifest, earlier, described)  # by all ranks, or the others would wait for one that ended
         if not trainer.is_global_zero:
             return
-        earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
         write_text(self.config, self.text)
         manifest = described | {"started": earlier.get("started", _now())}
         write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
@@ -61,6 +62,8 @@ class RunRecord(Callback):
             "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS},
             **self.known,
             "text_track": "none" if self.text_free else facts.get("track"),
+            "data_title": str(getattr(data, "title", "") or "") or None,
+            "data_hash": getattr(data, "data_hash", None),
             "split_hash": getattr(data, "split_hash", None),
             "leak_declared": bool(getattr(data, "leak_declared", False)),
             "prompt_hash": getattr(data, "prompt_hash", None),
@@ -73,6 +76,21 @@ class RunRecord(Callback):
             "finished": None,
             "best_val_dice": None,
         }
+
+
+def check_same_data(manifest: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """That a run goes on with the data that it was begun with: the folder of the data is no part of its identity.
+
+    Raises:
+        RunError: The parts, the texts or the files are others.
+    """
+    names = {"split_hash": "parts", "prompt_hash": "texts", "data_hash": "files"}
+    for key, what in names.items():
+        if earlier.get(key) and now.get(key) and earlier[key] != now[key]:
+            raise RunError(
+                f"{manifest}: begun with other data ({what}: {earlier[key][:12]}, now {now[key][:12]}).",
+                "Give the --data.root and --data.split of its beginning, or another --out.",
+            )
 
 
 def finish(manifest: Path, best_val_dice: float | None) -> None:

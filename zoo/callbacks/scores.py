@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
-from zoo.callbacks.manifest import git_commit, write_text
+from zoo.callbacks.manifest import check_same_data, git_commit, write_text
 from zoo.errors import RunError
 from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, write_rows
 
@@ -40,21 +40,19 @@ class Scores(Callback):
         """That the parts are those of the training.
 
         Raises:
-            RunError: They are not: the test part of another protocol may hold cases that were trained on.
+            RunError: They are not: the test part of another protocol may hold cases that were trained on. Or the
+                files are others under the same names.
         """
-        trained, now = self._trained_split(), _split_hash(trainer)
+        known = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        trained, now = known.get("split_hash"), _split_hash(trainer)
         if trained and now and trained != now:
             raise RunError(
                 f"{self.manifest}: trained on the split {trained[:12]}, but these data are parted as {now[:12]}: "
                 "cases of the training could be scored.",
                 "Leave out --data.protocol and name the --data.root of the training.",
             )
-
-    def _trained_split(self) -> str | None:
-        if not self.manifest.is_file():
-            return None
-        found: str | None = json.loads(self.manifest.read_text(encoding="utf-8")).get("split_hash")
-        return found
+        found = {"data_hash": getattr(getattr(trainer, "datamodule", None), "data_hash", None)}
+        check_same_data(self.manifest, {"data_hash": known.get("data_hash")}, found)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts anew."""

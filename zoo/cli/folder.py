@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -166,9 +167,13 @@ class RunFolder:
 
 
 def default_folder(composed: Composed, config: Mapping[str, Any]) -> RunFolder:
-    """`runs/<data>/<model>-<size>/<first 8 of the hash>-s<seed>`."""
+    """`runs/<data>/<model>-<size>/<first 8 of the hash>-s<seed>`; one's own data go by their title too."""
     name = f"{config_hash(config)[:8]}-s{config.get('seed_everything', 0)}"
-    return RunFolder(Path("runs") / composed.data / f"{composed.model}-{composed.size}" / name)
+    title = str(((config.get("data") or {}).get("init_args") or {}).get("title") or "")
+    told = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return RunFolder(
+        Path("runs") / "-".join(filter(None, [composed.data, told])) / f"{composed.model}-{composed.size}" / name
+    )
 
 
 def _suffix(text: str) -> str:
