@@ -78,6 +78,13 @@ class Job:
         return f"{method}{f'+{self.rung}' if self.rung else ''}-s{self.seed}"
 
     @property
+    def shown_data(self) -> str:
+        """How tables name the data: own data by its title too, as any folder of one kind has the kind's name."""
+        given = dict(self.settings.overrides)
+        title = given.get("data.title") or given.get("data.init_args.title")
+        return f"{title} ({self.data})" if title else self.data
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """The fit, and one test for each kind of text that there is for the model."""
         return ("fit", "test") if self.track == "none" else ("fit", "test", "test-shuffled", "test-blank")

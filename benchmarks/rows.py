@@ -139,11 +139,16 @@ def _gap(summary: Summary, other: Summary) -> float | None:
     return None if summary.dice is None or other.dice is None else summary.dice - other.dice
 
 
-def control_row(control: Control) -> Row:
-    """The row of a control; it has the columns of a model and no rank."""
+def control_row(control: Control, data: str = "") -> Row:
+    """The row of a control; it has the columns of a model and no rank.
+
+    Args:
+        control: The control.
+        data: How the table names its data; default the set's name.
+    """
     row = Row(
         model=f"control:{control.name}",
-        data=control.data,
+        data=data or control.data,
         text_track=control.track,
         split_hash=str(control.facts.get("split_hash", "")),
         metric_version=str(control.facts.get("metric_version", "")),
@@ -173,7 +178,7 @@ def _named_row(runs: Sequence[Result], done: int) -> Row:
         model=job.model,
         size=job.settings.size,
         encoder=encoder if track != "none" else "",
-        data=job.data,
+        data=job.shown_data,
         text_track=track,
         seeds=done,
         seeds_planned=len(runs),

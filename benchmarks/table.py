@@ -106,12 +106,14 @@ def read_table(folder: Path) -> Table:
 def make_table(results: Iterable[Result], controls: Iterable[Control]) -> Table:
     """Groups results into rows and rows into blocks."""
     groups: dict[tuple[str, ...], dict[str, list[Result]]] = {}
+    named: dict[str, str] = {}
     for result in results:
         job = result.job
+        named[job.data] = job.shown_data
         key = (job.data, job.model, job.settings.size, job.encoder)
         groups.setdefault(key, {}).setdefault(job.rung, []).append(result)
     ladders = dict(_ladder(groups[key]) for key in sorted(groups))
-    lines = [control_row(control) for control in controls]
+    lines = [control_row(control, named.get(control.data, "")) for control in controls]
     blocks = []
     for data in sorted({row.data for row in ladders}):
         mine = [row for row in ladders if row.data == data]

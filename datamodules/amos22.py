@@ -31,6 +31,9 @@ _NAMES = {
 class Amos22(VolumeDataModule):
     """Volumes of `{images,labels}{Tr,Va}/amos_XXXX.nii.gz`; a file is one subject.
 
+    The archive itself names no persons. The table of metadata that is published beside it gives some scans one
+    birth date, sex and day (431 and 435, 466 and 492), so that its parts may share a few persons; it is not read.
+
     CT: window and body crop as for `btcv` (soft tissue, -175 to 250 HU), the usual ones of abdominal CT.
     MR: each volume normalised alone, because its scale says nothing. Both at 1.5x1.5x2.0 mm.
 

@@ -37,7 +37,8 @@ SEQUENCES = (
     *(1, 26, 51, 68, 79, 104, 127, 152, 178, 200, 206, 228, 253, 278, 298, 318, 343, 364, 384, 409, 429),
     *(448, 467, 479, 504, 529, 547, 572, 592),
 )
-"""First frames of the 29 video sequences of CVC-ClinicDB's 612 (its `metadata.csv`; from datasetninja.com/cvc-612)."""
+"""First frames of the 29 video sequences of CVC-ClinicDB's 612 (its `metadata.csv`; the ranges
+stand in src/convert.py of github.com/dataset-ninja/cvc-612)."""
 
 
 class Polyps(SliceDataModule):

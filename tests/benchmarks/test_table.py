@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.formats import FORMATS, to_csv, to_json, to_latex, to_markdown
+from benchmarks.plan import Settings
 from benchmarks.results import Control, Result
 from benchmarks.rows import Row
 from benchmarks.table import Block, Table, make_table
@@ -224,3 +225,11 @@ def test_a_declared_leak_marks_models_and_controls() -> None:
     assert "unet (tiny) [leak]" in to_markdown(found)
     assert {row["mark"] for row in csv.DictReader(io.StringIO(to_csv(found)))} == {"leak"}
     assert {row.mark for row in table().rows} == {""}
+
+
+def test_own_data_go_by_their_title_and_keep_their_controls() -> None:
+    titled = replace(job(data="image_text_folder"), settings=Settings("tiny", overrides=(("data.title", "skin"),)))
+    (block,) = make_table([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).blocks
+    assert [found.data for found in block.rows] == ["skin (image_text_folder)"] * 2
+    assert titled.id == job(data="image_text_folder").id
+    assert job().shown_data == "hippocampus"
