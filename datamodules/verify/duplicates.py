@@ -153,4 +153,4 @@ def _gray(picture: NDArray[np.float32]) -> Image.Image:
 def _phash(picture: Image.Image) -> np.uint64:
     import imagehash
 
-    return np.packbits(imagehash.phash(picture).hash).view(np.uint64)[0]
+    return np.uint64(np.packbits(imagehash.phash(picture).hash).view(np.uint64)[0])

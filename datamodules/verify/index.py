@@ -63,10 +63,9 @@ def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Fin
         data.check_leaks(split, cases)
     else:
         for leak in split.leaks():
-            error = DataError(
-                f"{leak.named(cases)} (protocol {data.protocol}).", "Choose another --data.protocol.", "subject_leak"
-            )
-            findings.append(Finding.of(error, list(leak.places.values())[-1][0]))
+            told = f"{leak.named(cases)} (protocol {data.protocol})."
+            fault = DataError(told, "Choose another --data.protocol.", "subject_leak")
+            findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
     return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
 
 

@@ -111,8 +111,8 @@ def part_of(root: Path, part: str, place: int = 0) -> int:
 
 
 def copy_within_train(root: Path, change: Callable[[Array], Array] = lambda array: array) -> None:
-    numbers = sorted(part_of(root, "train", index) for index in (0, 1))
-    copy_case(root, *numbers, change)
+    first, second = sorted(part_of(root, "train", index) for index in (0, 1))
+    copy_case(root, first, second, change)
 
 
 def louder(array: Array) -> Array:

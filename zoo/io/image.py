@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,8 @@ from zoo.types import Geometry, Prediction
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))
 _UNREADABLE = (
-    *(OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError),
+    *(OSError, EOFError, ValueError, zlib.error, struct.error, ImageFileError, HeaderDataError),
+    *(ArithmeticError, LookupError, MemoryError, TypeError, Image.DecompressionBombError),  # of headers that lie
     *(UnidentifiedImageError, SyntaxError),  # the latter is Pillow's for a wrong checksum
 )
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
@@ -209,7 +211,8 @@ def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tupl
         DataError: The affine is unusable.
     """
     spacing = voxel_sizes(affine)
-    if not np.isfinite(affine).all() or not (spacing > 0).all():
+    volume = abs(np.linalg.det(affine[:3, :3]))  # zero where two axes are one
+    if not np.isfinite(affine).all() or not (spacing > 0).all() or volume < 1e-6 * spacing.prod():
         raise DataError(
             f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.", "affine_unusable"
         )
