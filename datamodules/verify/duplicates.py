@@ -5,7 +5,8 @@ most `BITS` of 64 and their thumbnails correlate by `LIKENESS`, as values and as
 enough: chest X-rays of two people can be 4 bits apart. Ranks keep a bright outline that all images share
 (a body in air) from standing for the whole. Measured on the real QaTa-COV19 (1009 images, 509 thousand pairs):
 of the pairs of two subjects at most 4 bits apart, the one true near-duplicate correlates by 0.96 and the next pair
-by 0.88. Images of one subject may look alike (two visits, adjacent slices) and are not compared.
+by 0.88. Of the real hippocampi (100 volumes) no two correlate by more than 0.79. Images of one subject may look
+alike (two visits, adjacent slices) and are not compared.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from zoo.errors import Fault
 from zoo.types import Case
 
 BITS = 4
-LIKENESS = 0.95
+LIKENESS = {1: 0.95, 3: 0.98}
+"""By how many slices a thumbnail has: a picture may have been cut out anew, a volume is exported as it is."""
 
 _SIDE = 32  # of a thumbnail
 _GRAYS = 64  # of a thumbnail whose ranks are compared: noise in a dark border has no rank
@@ -124,7 +126,8 @@ def _alike(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> bool:
         return False
     step = 256 // _GRAYS
     ranks = (rankdata(one // step), rankdata(two // step))
-    return _correlation(one, two) >= LIKENESS and _correlation(*ranks) >= LIKENESS
+    due = LIKENESS[one.size // _SIDE**2]
+    return _correlation(one, two) >= due and _correlation(*ranks) >= due
 
 
 def _correlation(one: NDArray[np.generic], two: NDArray[np.generic]) -> float:

@@ -476,6 +476,22 @@ def test_each_thread_holds_one_array(tmp_path: Path, workers: int) -> None:
     assert 1 <= reader.held[1] <= workers
 
 
+def test_an_interruption_leaves_the_rest_unread(tmp_path: Path) -> None:
+    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 40)))
+    reader: Any = SlowReader(0)
+    read: list[Path] = []
+    reader.__dict__["_counted"] = lambda found: (read.append(found[1].source), time.sleep(0.002), found)[2]
+    data.__dict__["reader"] = reader
+
+    def interrupted(cases: Any) -> Iterator[Any]:
+        yield next(iter(cases))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inspect(data, interrupted, workers=2)
+    assert len(read) < 40  # of 80 files
+
+
 REAL = {
     *("covid_1795", "covid_2041", "sub-s10147_ses-e23761_run-1_bp-chest_vp-ap_cr"),
     *("sub-s10414_ses-e18067_acq-1_run-1_bp-chest_cr", "sub-s10724_ses-e18593_run-1_bp-chest_dx"),
