@@ -8,7 +8,8 @@ here. An embedded set overrides `load` and touches no disk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,8 +20,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from datamodules.augment import PRESETS, augment, margin
-from datamodules.cache import Cache, entry_key, preparing_code
-from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
+from datamodules.cache import Cache, Entry, entry_key, preparing_code
+from datamodules.dataset import EvaluationSet, TrainingSet, as_is, collate, make_loader
+from datamodules.digest import digest
 from datamodules.indexed import IndexedSet
 from datamodules.laterality import allowed_flips
 from datamodules.prepare import Prepared, Recipe, list_foreground, load_case
@@ -29,6 +31,7 @@ from datamodules.sampler import DrawSampler, ExactOnceSampler
 from datamodules.split_files import SplitFile, read_split_file
 from datamodules.splits import PARTS
 from datamodules.text_control import CONTROLS, control_classes, control_reports
+from datamodules.threads import in_order
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA
 from zoo.settings import cache_root
@@ -48,7 +51,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
             resized (2-D sets), the size of the network's grid.
         batch_size: Over all devices; it must be a multiple of their number.
         epoch_samples: Training samples between two validations.
-        num_workers: Loader processes; they change no draw.
+        num_workers: Threads that make batches ahead; they change no draw.
         protocol: Name of the split; default the card's first.
         text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
@@ -140,12 +143,48 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
             if case.case_id not in self._memory:
                 self._memory[case.case_id] = self._complete(case)
             return self._memory[case.case_id]
+        if self._as_one:
+            return self._images[case.case_id]
+        return self._cache.get(self._key(case), partial(self._complete, case))
+
+    def prepare_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> None:
+        """Every case of the index into the cache.
+
+        Args:
+            threads: How many cases are worked on at once, and lie in memory; 0 for one.
+            progress: Wraps the cases while they are worked on.
+        """
+        if self._as_one:
+            self._open_all(threads, progress)
+        else:
+            deque(in_order(self.prepared, progress(self.cases.values()), threads), maxlen=0)
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return Cache(cache_root() / "data" / self.home)
+
+    @property
+    def _as_one(self) -> bool:
+        """Whether all cases are one entry: images, whatever part, fold or share of them is asked for."""
+        return self.about["spatial_dims"] == 2 and not self.embedded
+
+    @cached_property
+    def _images(self) -> Entry:
+        return self._open_all()
+
+    def _open_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> Entry:
+        key = digest({case_id: self._key(case) for case_id, case in self.cases.items()})[:32]
+        made = in_order(self._complete, progress(self.cases.values()), threads)
+        return self._cache.entry(key, lambda: zip(self.cases, made, strict=True))
+
+    def _key(self, case: Case) -> str:
+        """The name of what a case's files, recipe and code make, for as long as this object lives."""
         if case.case_id not in self._keys:
             paths = [*case.images, *([case.label] if case.label else [])]
             files = [file for path in paths for file in self.reader.files(path)]
             recipe = {"recipe": asdict(self.recipe_of(case)), **self._preparation}
             self._keys[case.case_id] = entry_key(files, recipe)
-        return Cache(cache_root() / "data" / self.home).get(self._keys[case.case_id], partial(self._complete, case))
+        return self._keys[case.case_id]
 
     @cached_property
     def _preparation(self) -> dict[str, Any]:
@@ -183,11 +222,10 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         """Numbered draws; `set_epoch` of its sampler moves on to the next ones."""
         samples = self.epoch_samples // self.batch_size * self.batch_size
         wider = margin(self.augment, self.patch)
-        dataset = TrainingSet(self._part_cases(["train"]), self.prepared, self.patch, self.seed, wider)
+        cases = self._part_cases(["train"])
+        dataset = TrainingSet(cases, self.prepared, self.patch, self.seed, self.prompts, wider)
         sampler = DrawSampler(len(dataset), samples, self.seed, *self._rank_world())
-        return make_loader(
-            dataset, sampler, self._per_device(), self.num_workers, partial(collate, classes=self.prompts)
-        )
+        return make_loader(dataset, sampler, self._per_device(), self.num_workers, as_is)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation case exactly once over the ranks."""

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
 
+from datamodules.loader import ThreadLoader
 from datamodules.prepare import Prepared
 from datamodules.sampler import generator
 from zoo.types import Batch, Case, ClassPrompt, Native
@@ -20,7 +22,7 @@ FOREGROUND_SHARE = 2 / 3
 Item = dict[str, Any]
 
 
-class TrainingSet(Dataset[Item]):
+class TrainingSet(Dataset[Batch]):
     """Patches of training cases.
 
     Args:
@@ -28,6 +30,7 @@ class TrainingSet(Dataset[Item]):
         prepared: Gives a case's arrays.
         patch: Size of a patch; a smaller volume is padded with 0 on both sides.
         seed: Of the draws.
+        classes: The class prompts that a batch carries.
         margin: How much wider than the patch to cut on each side; it does not move the patch. Default 0.
     """
 
@@ -37,26 +40,40 @@ class TrainingSet(Dataset[Item]):
         prepared: Callable[[Case], Prepared],
         patch: tuple[int, ...],
         seed: int,
+        classes: tuple[ClassPrompt, ...],
         margin: Sequence[int] | None = None,
     ) -> None:
-        self.cases, self.prepared, self.patch, self.seed = cases, prepared, patch, seed
+        self.cases, self.prepared, self.patch, self.seed, self.classes = cases, prepared, patch, seed, classes
         self.margin = tuple(margin or [0] * len(patch))
 
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, place: tuple[int, int]) -> Item:
-        """The patch of (case index, draw number), a pure function of the two and the seed."""
-        index, draw = place
-        case = self.cases[index]
-        prepared = self.prepared(case)
-        start = patch_start(prepared, self.patch, generator(self.seed, draw))
-        start = [first - more for first, more in zip(start, self.margin, strict=True)]
-        size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
-        item = {**_item(case, prepared), "draw": draw, "image": cut(prepared.image, start, size)}
-        if prepared.label is not None:
-            item["label"] = cut(prepared.label, start, size)
-        return item
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
+        """The batch of one patch."""
+        return self.__getitems__([place])
+
+    def __getitems__(self, places: Sequence[tuple[int, int]]) -> Batch:
+        """The patches of (case index, draw number), each a pure function of the two and the seed.
+
+        Voxels go straight from the memory map to their place in the batch, which is allocated once and
+        pinned where there is a GPU to copy it to.
+        """
+        cases = [self.cases[index] for index, _ in places]
+        prepared = [self.prepared(case) for case in cases]
+        draws = [draw for _, draw in places]
+        starts = [
+            patch_start(one, self.patch, generator(self.seed, draw)) for one, draw in zip(prepared, draws, strict=True)
+        ]
+        starts = [[first - more for first, more in zip(start, self.margin, strict=True)] for start in starts]
+        size = tuple(n + 2 * more for n, more in zip(self.patch, self.margin, strict=True))
+        image = cut_all([one.image for one in prepared], starts, size)
+        batch = _batch(image, [_item(*pair) for pair in zip(cases, prepared, strict=True)], self.classes)
+        labels = [one.label for one in prepared if one.label is not None]
+        if len(labels) == len(prepared):
+            batch["label"] = cut_all(labels, starts, size)
+        batch["draw"] = draws
+        return batch
 
 
 class EvaluationSet(Dataset[Item]):
@@ -107,25 +124,42 @@ def patch_start(prepared: Prepared, patch: tuple[int, ...], rng: np.random.Gener
     high = [max(n - size, 0) + first for n, size, first in zip(shape, patch, low, strict=True)]
     foreground = prepared.foreground
     if foreground is not None and len(foreground) and rng.random() < FOREGROUND_SHARE:
-        label = rng.choice(np.unique(foreground[:, 0]))
-        first, last = np.searchsorted(foreground[:, 0], [label, label + 1])
-        centre = foreground[rng.integers(first, last), 1:]
+        column = foreground[:, 0]  # sorted
+        edges = np.searchsorted(column, np.arange(column[-1] + 2))
+        label = rng.choice(np.flatnonzero(np.diff(edges)))
+        centre = foreground[rng.integers(edges[label], edges[label + 1]), 1:]
         start = np.clip(centre - np.array(patch) // 2, low, high)
     else:
         start = rng.integers(low, high, endpoint=True)
     return [int(first) for first in start]
 
 
-def cut(array: NDArray[Any], start: Sequence[int], size: Sequence[int]) -> NDArray[Any]:
-    """A block of [C, *S] from `start` of `size`, 0 where it sticks out; always a copy."""
-    block = np.zeros((array.shape[0], *size), dtype=array.dtype)
+def cut_all(arrays: Sequence[NDArray[Any]], starts: Sequence[Sequence[int]], size: tuple[int, ...]) -> Tensor:
+    """Blocks of `size`, one of each array [C, *S] from its start, 0 where it sticks out: [B, C, *size].
+
+    Raises:
+        ValueError: The arrays' channels differ.
+    """
+    channels = arrays[0].shape[0]
+    dtype = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
+    blocks = torch.empty(len(arrays), channels, *size, dtype=dtype, pin_memory=torch.cuda.is_available())
+    for block, array, start in zip(blocks.numpy(), arrays, starts, strict=True):
+        if array.shape[0] != channels:
+            raise ValueError(f"{array.shape[0]} channels beside {channels} in one batch")
+        _cut_into(block, array, start)
+    return blocks
+
+
+def _cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> None:
+    """Fill a block [C, *size] of unknown content: what lies in the array is copied, only the rest zeroed."""
     source, target = [slice(None)], [slice(None)]
-    for first, length, n in zip(start, size, array.shape[1:], strict=True):
+    for first, length, n in zip(start, block.shape[1:], array.shape[1:], strict=True):
         begin, end = max(first, 0), min(first + length, n)
         source.append(slice(begin, end))
         target.append(slice(begin - first, end - first))
+        block[(*target[:-1], slice(0, begin - first))] = 0
+        block[(*target[:-1], slice(end - first, None))] = 0
     block[tuple(target)] = array[tuple(source)]
-    return block
 
 
 def collate(
@@ -135,45 +169,54 @@ def collate(
     *,
     spare: bool = False,
 ) -> Batch:
-    """Items to a batch.
+    """Whole images to a batch.
 
     Args:
-        items: Of one of the sets above.
+        items: Of an `EvaluationSet`.
         classes: The class prompts that the batch carries.
         reports: Reports by case id that stand in for the cases' own (a text control).
         spare: Mark the batch as one that another rank scores.
     """
+    image = torch.from_numpy(np.stack([item["image"] for item in items]))
+    batch = _batch(image, items, classes, reports)
+    if all("label" in item for item in items):
+        batch["label"] = torch.from_numpy(np.stack([item["label"] for item in items]))
+    batch["native"] = [item["native"] for item in items]
+    if spare:
+        batch["spare"] = True
+    return batch
+
+
+def _batch(
+    image: Tensor, items: Sequence[Item], classes: tuple[ClassPrompt, ...], reports: Mapping[str, str] | None = None
+) -> Batch:
+    """What every batch has."""
     batch = Batch(
-        image=torch.from_numpy(np.stack([item["image"] for item in items])),
+        image=image,
         case_id=[item["case_id"] for item in items],
         spacing=torch.tensor([item["spacing"] for item in items], dtype=torch.float32),
         classes=classes,
     )
-    if all("label" in item for item in items):
-        batch["label"] = torch.from_numpy(np.stack([item["label"] for item in items]))
     if all(item["report"] is not None for item in items):
         own = [item["report"] for item in items]
         batch["reports"] = own if reports is None else [reports[item["case_id"]] for item in items]
-    if "native" in items[0]:
-        batch["native"] = [item["native"] for item in items]
-    if spare:
-        batch["spare"] = True
-    if "draw" in items[0]:
-        batch["draw"] = [item["draw"] for item in items]
     return batch
 
 
 def make_loader(
-    dataset: Dataset[Item], sampler: Sampler[Any], batch_size: int, workers: int, collate_fn: Callable[..., Batch]
-) -> DataLoader[Any]:
+    dataset: Dataset[Any], sampler: Sampler[Any], batch_size: int, workers: int, collate_fn: Callable[..., Batch]
+) -> ThreadLoader:
     """A loader whose order is the sampler's alone and which leaves the global random state as it was."""
-    return DataLoader(
+    return ThreadLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
         num_workers=workers,
         collate_fn=collate_fn,
-        generator=torch.Generator(),  # else each pass takes a number from the global one
-        persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def as_is(batch: Batch) -> Batch:
+    """What stands for collating where a set gives whole batches."""
+    return batch

@@ -149,11 +149,12 @@ def list_foreground(label: NDArray[np.uint8], exclusive: bool, classes: int) -> 
     rows = []
     for number in range(classes):
         mask = label[0] == number + 1 if exclusive else label[number] > 0
-        found = np.argwhere(mask)
+        found = np.flatnonzero(mask)
         if len(found) > PER_CLASS:
             chosen = np.random.default_rng(number).choice(len(found), PER_CLASS, replace=False)
             found = found[np.sort(chosen)]
-        rows.append(np.insert(found, 0, number, axis=1))
+        voxels = np.unravel_index(found, mask.shape)
+        rows.append(np.stack([np.full_like(found, number), *voxels], axis=1))
     return np.concatenate(rows).astype(np.int32)
 
 

@@ -29,10 +29,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--download", action="store_true", help="fetch what may be fetched and is not there")
     parser.add_argument("--steps", action="store_true", help="print how the set is got, and do nothing")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="cases worked on, and held in memory, at once (default: 1)"
+    )
 
 
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
+    if arguments.workers < 1:
+        raise ConfigError(f"--workers {arguments.workers}: nobody works.", "Give 1 or more.")
     if arguments.steps:
         return _print_steps(arguments)
     arguments.root = arguments.root or options.get("root")
@@ -41,8 +46,7 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     from zoo.settings import cache_root
 
     split = data.split
-    for case in progress(data.cases.values()):
-        data.prepared(case)
+    data.prepare_all(arguments.workers, progress)
     where = "generated, nothing to store" if data.embedded else str(cache_root() / "data" / data.home)
     facts: dict[str, Any] = {"data": data.name, "protocol": data.protocol, "cases": len(data.cases), "cache": where}
     facts |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from datamodules.base import SegDataModule
 from datamodules.build import build_data
-from datamodules.cache import Cache, entry_key, preparing_code
+from datamodules.cache import OPEN, Cache, entry_key, preparing_code
+from datamodules.cli import main
 from datamodules.prepare import Prepared
-from tests.datamodules.fixtures import make_hippocampus
+from tests.datamodules.fixtures import make_hippocampus, make_qata, write_png
 from zoo.errors import DataError
 from zoo.types import Geometry
 
@@ -23,7 +26,7 @@ def made(value: float = 1.0) -> Prepared:
     return Prepared(image, np.ones((1, 2, 3), np.uint8), GEOMETRY, None, np.zeros((0, 3), np.int32))
 
 
-def never() -> Prepared:
+def never(*_: object) -> Any:
     raise AssertionError("the source was read again")
 
 
@@ -31,7 +34,7 @@ def test_second_time_nothing_is_made(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "c")
     first = cache.get("k", made)
     again = cache.get("k", never)
-    assert isinstance(again.image, np.memmap)
+    assert not again.image.flags.writeable  # a view of the map
     np.testing.assert_array_equal(first.image, again.image)
     assert again.geometry == GEOMETRY
     assert again.native is None
@@ -39,36 +42,62 @@ def test_second_time_nothing_is_made(tmp_path: Path) -> None:
     assert again.foreground.shape == (0, 3)
 
 
-@pytest.mark.parametrize("fault", ["truncated", "absent", "other", "facts"])
+def pack() -> Iterator[tuple[str, Prepared]]:
+    for number, name in enumerate("abc"):
+        native = np.full((4, 3 + number), number, np.uint8)
+        yield name, made(float(number))._replace(native=native)
+
+
+def test_an_entry_of_many_cases_holds_each_as_it_was(tmp_path: Path) -> None:
+    entry = Cache(tmp_path).entry("k", pack)
+    again = Cache(tmp_path).entry("k", never)
+    for opened in (entry, again):
+        for name, case in pack():
+            found = opened[name]
+            assert found.geometry == case.geometry
+            for one, other in zip(found, case, strict=True):
+                if isinstance(other, np.ndarray):
+                    assert isinstance(one, np.ndarray)
+                    assert one.dtype == other.dtype
+                    np.testing.assert_array_equal(one, other)
+    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == ["arrays.bin", "facts.json"]
+    with pytest.raises(KeyError):
+        again["d"]
+
+
+@pytest.mark.parametrize("fault", ["truncated", "absent", "longer", "empty", "facts", "no facts", "other facts"])
 def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
+    Cache(tmp_path).get("k", made)
+    block, facts = tmp_path / "k" / "arrays.bin", tmp_path / "k" / "facts.json"
+    content = block.read_bytes()
+    breaks: dict[str, Callable[[], object]] = {
+        "truncated": lambda: block.write_bytes(content[:-4]),
+        "absent": block.unlink,
+        "longer": lambda: block.write_bytes(content + b"0"),
+        "empty": lambda: block.write_bytes(b""),
+        "facts": lambda: facts.write_text("{", encoding="utf-8"),
+        "no facts": facts.unlink,
+        "other facts": lambda: facts.write_text("[]", encoding="utf-8"),
+    }
+    breaks[fault]()
+    assert Cache(tmp_path).get("k", lambda: made(2.0)).image.max() == 2.0
+    assert Cache(tmp_path).get("k", never).image.max() == 2.0
+
+
+def test_an_entry_is_opened_once(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    cache.get("k", made)
-    image = tmp_path / "k" / "image.npy"
-    if fault == "truncated":
-        image.write_bytes(image.read_bytes()[:-4])
-    elif fault == "absent":
-        image.unlink()
-    elif fault == "other":
-        np.save(image, np.zeros((1, 5), np.float32))
-    else:
-        (tmp_path / "k" / "facts.json").write_text("{", encoding="utf-8")
-    assert cache.get("k", lambda: made(2.0)).image.max() == 2.0
-    assert cache.get("k", never).image.max() == 2.0
+    first = cache.get("k", made)
+    shutil.rmtree(tmp_path / "k")
+    assert cache.get("k", never).image.base is not None
+    np.testing.assert_array_equal(cache.get("k", never).image, first.image)
 
 
-def _killed_before_rename(folder: Path) -> None:
-    Path.replace = lambda self, target: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign, assignment, return-value]
-    Cache(folder).get("k", made)
-
-
-def test_killed_between_writing_and_renaming_leaves_no_entry(tmp_path: Path) -> None:
-    process = multiprocessing.get_context("fork").Process(target=_killed_before_rename, args=(tmp_path,))
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    assert list(tmp_path.glob(".part-k-*"))
-    assert not (tmp_path / "k").exists()
-    assert Cache(tmp_path).get("k", lambda: made(3.0)).image.max() == 3.0
+def test_no_more_files_are_open_than_allowed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    kept = [cache.get(f"k{number}", made).image.max() for number in range(OPEN + 20)]
+    held = sum("arrays.bin" in str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+    assert len(kept) == OPEN + 20
+    assert held <= OPEN
 
 
 def _count(folder: Path, barrier: object) -> None:
@@ -142,3 +171,54 @@ def test_changed_code_makes_entries_stale(tmp_path: Path, monkeypatch: pytest.Mo
     copy.write_text(Path(str(module.__file__)).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
     monkeypatch.setattr(module, "__file__", str(copy))
     assert before != preparing_code([module.Hippocampus])
+
+
+def images(root: Path, **options: Any) -> SegDataModule:
+    data = build_data("qata_cov19", "tiny", root=str(root), batch_size=2, epoch_samples=4, **options)
+    data.setup("fit")
+    return data
+
+
+def test_images_are_one_entry_for_every_part_fold_and_share(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_qata(tmp_path)
+    first = images(root)
+    entries = sorted((own_cache / "data" / "qata_cov19").glob("[!.]*"))
+    assert len(entries) == 1
+    values = {name: np.array(first.prepared(case).image) for name, case in first.cases.items()}
+    monkeypatch.setattr("datamodules.base.load_case", never)
+    for options in ({}, {"train_share": 0.5}, {"fold": 0, "folds": 2}):
+        again = images(root, **options)
+        for name, case in again.cases.items():
+            np.testing.assert_array_equal(again.prepared(case).image, values[name])
+    assert sorted((own_cache / "data" / "qata_cov19").glob("[!.]*")) == entries
+
+
+@pytest.mark.parametrize("which", ["image", "mask"])
+def test_one_changed_image_makes_a_new_entry(tmp_path: Path, own_cache: Path, which: str) -> None:
+    root = make_qata(tmp_path)
+    before = images(root)
+    case = next(iter(before.cases.values()))
+    changed = case.images[0] if which == "image" else case.label
+    assert changed is not None
+    picture = np.zeros((32, 32), np.uint8)
+    old = before.prepared(case)
+    write_png(changed, picture)
+    new = images(root).prepared(case)
+    assert len(list((own_cache / "data" / "qata_cov19").glob("[!.]*"))) == 2
+    assert not np.array_equal(old.image, new.image) or not np.array_equal(old.label, new.label)  # type: ignore[arg-type]
+
+
+def test_threads_prepare_the_same(tmp_path: Path, own_cache: Path) -> None:
+    for make, name in ((make_hippocampus, "hippocampus"), (make_qata, "qata_cov19")):
+        root = make(tmp_path)
+        kept = []
+        for workers in ("1", "4"):
+            shutil.rmtree(own_cache / "data", ignore_errors=True)
+            assert main(["prepare", name, "--root", str(root), "--workers", workers]) == 0
+            files = sorted((own_cache / "data" / name).rglob("arrays.bin"))
+            kept.append([(file.parent.name, file.read_bytes()) for file in files])
+        assert kept[0]
+        assert kept[0] == kept[1]
+    assert main(["prepare", "hippocampus", "--root", str(tmp_path), "--workers", "0"]) == 2

@@ -13,7 +13,7 @@ import torch
 from datamodules.augment import augment
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
-from datamodules.dataset import cut, patch_start
+from datamodules.dataset import cut_all, patch_start
 from datamodules.prepare import Prepared, list_foreground
 from tests.datamodules.fixtures import make_hippocampus, make_qata
 from zoo.errors import ConfigError
@@ -127,7 +127,7 @@ def test_patches_are_centred_on_classes_or_anywhere() -> None:
     found = {1: 0, 2: 0}
     for seed in range(300):
         start = patch_start(prepared, (8, 8, 8), np.random.default_rng(seed))
-        block = cut(label, start, (8, 8, 8))
+        block = cut_all([label], [start], (8, 8, 8))[0].numpy()
         assert block.shape == (1, 8, 8, 8)
         assert all(0 <= first <= n - 8 for first, n in zip(start, (40, 30, 20), strict=True))
         for number in found:
@@ -142,7 +142,7 @@ def test_small_volumes_are_padded_on_both_sides() -> None:
     prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 1))
     for seed in range(20):
         start = patch_start(prepared, (8, 8), np.random.default_rng(seed))
-        block = cut(label, start, (8, 8))
+        block = cut_all([label], [start], (8, 8))[0].numpy()
         assert start[0] == -1
         assert start[1] in (0, 1)
         assert block[0].any(axis=1).tolist() == [False] + [True] * 5 + [False] * 2

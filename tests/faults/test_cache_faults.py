@@ -1,0 +1,204 @@
+"""What a killed process, a full disk and several processes at once leave of a cache: whole entries or none."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datamodules.cache import Cache
+from datamodules.prepare import Prepared
+from zoo.errors import DataError
+from zoo.types import Geometry
+
+SIDE = 64
+NAMES = ("a", "b", "c")
+FORK = multiprocessing.get_context("fork")
+
+
+def case(number: int, side: int = SIDE) -> Prepared:
+    shape = (side, side)
+    image = np.random.default_rng(number).standard_normal((1, *shape), dtype=np.float32)
+    geometry = Geometry(None, shape, ((0, side), (0, side)), (1.0, 1.0), "px")
+    return Prepared(image, np.full((1, *shape), number, np.uint8), geometry)
+
+
+def cases(before: Callable[[int], object] = lambda number: None) -> Iterator[tuple[str, Prepared]]:
+    for number, name in enumerate(NAMES):
+        before(number)
+        yield name, case(number)
+
+
+def never() -> Any:
+    raise AssertionError("it was made again")
+
+
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def check_whole(folder: Path, make: Callable[[], Any]) -> None:
+    entry = Cache(folder).entry("k", make)
+    for number, name in enumerate(NAMES):
+        np.testing.assert_array_equal(entry[name].image, case(number).image)
+        np.testing.assert_array_equal(entry[name].label, case(number).label)  # type: ignore[arg-type]
+
+
+def ends(process: Any, code: int) -> None:
+    process.start()
+    process.join(60)
+    assert process.exitcode == code
+
+
+def _dying(folder: Path, moment: str) -> None:
+    replace = Path.replace
+    if moment == "before the facts":
+        os.fsync = die  # type: ignore[assignment]
+    elif moment == "before the rename":
+        Path.replace = die  # type: ignore[method-assign, assignment]
+    elif moment == "after the rename":
+        Path.replace = lambda self, target: (replace(self, target), die())  # type: ignore[method-assign, assignment, return-value]
+    Cache(folder).entry("k", lambda: cases(lambda number: die() if moment == f"case {number}" else None))
+
+
+@pytest.mark.parametrize(
+    "moment", ["case 0", "case 1", "case 2", "before the facts", "before the rename", "after the rename"]
+)
+def test_killed_at_any_moment(tmp_path: Path, moment: str) -> None:
+    ends(FORK.Process(target=_dying, args=(tmp_path, moment)), -signal.SIGKILL)
+    survived = moment == "after the rename"
+    assert (tmp_path / "k").exists() == survived
+    assert bool(list(tmp_path.glob(".part-*"))) != survived
+    check_whole(tmp_path, never if survived else cases)
+    assert not list(tmp_path.glob(".part-*"))
+
+
+def _writing_on(folder: Path) -> None:
+    Cache(folder).entry("k", lambda: ((str(number), case(number, 1024)) for number in range(10_000)))
+
+
+def test_killed_from_outside_in_the_midst_of_writing(tmp_path: Path) -> None:
+    process = FORK.Process(target=_writing_on, args=(tmp_path,))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not sum(path.stat().st_size for path in tmp_path.glob(".part-*/arrays.bin")) > 2**23:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.join(60)
+    check_whole(tmp_path, cases)
+    assert not list(tmp_path.glob(".part-*"))
+
+
+def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    def before(number: int) -> None:
+        if number == 1:
+            Cache(tmp_path).get("other", lambda: case(9))
+            assert not (tmp_path / ".part-dead-123").exists()
+            assert list(tmp_path.glob(".part-k-*"))
+
+    (tmp_path / ".part-dead-123").mkdir()
+    (tmp_path / ".part-dead-123" / "arrays.bin").write_bytes(b"half")
+    check_whole(tmp_path, lambda: cases(before))
+
+
+class FullDisk:
+    """A file on a disk that has room for some bytes."""
+
+    def __init__(self, file: Any, room: int) -> None:
+        self.file, self.room = file, room
+
+    def __enter__(self) -> FullDisk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def write(self, content: Any) -> int:
+        self.room -= memoryview(content).nbytes
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return int(self.file.write(content))
+
+
+@pytest.mark.parametrize("room", [0, SIDE**2 * 4, SIDE**2 * 4 + 70, SIDE**2 * 12])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    Cache(tmp_path).get("old", lambda: case(5))
+    opened = Path.open
+
+    def open_full(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        file = opened(self, mode, *args, **kwargs)
+        return FullDisk(file, room) if mode == "wb" else file
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", open_full)
+        with pytest.raises(DataError, match=r"No space left on device.*ZOO_CACHE") as caught:
+            Cache(tmp_path).entry("k", cases)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".lock")) == ["old"]
+    np.testing.assert_array_equal(Cache(tmp_path).get("old", never).image, case(5).image)
+    check_whole(tmp_path, cases)
+
+
+def _limited(folder: Path, limit: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        Cache(folder).entry("k", cases)
+    except DataError as error:
+        os._exit(7 if "cannot be written" in str(error) else 8)
+
+
+@pytest.mark.parametrize("limit", [10, SIDE**2 * 5, SIDE**2 * 14])
+def test_the_system_refuses_to_write_on(tmp_path: Path, limit: int) -> None:
+    ends(FORK.Process(target=_limited, args=(tmp_path, limit)), 7)
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".lock")]
+    check_whole(tmp_path, cases)
+
+
+def _counting(folder: Path, barrier: Any) -> None:
+    def tell(number: int) -> None:
+        with (folder / "told").open("a") as file:
+            file.write(str(number))
+        time.sleep(0.02)
+
+    barrier.wait()
+    check_whole(folder / "cache", lambda: cases(tell))
+
+
+def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
+    barrier = FORK.Barrier(3)
+    processes = [FORK.Process(target=_counting, args=(tmp_path, barrier)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert (tmp_path / "told").read_text() == "012"
+
+
+def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
+    started = FORK.Event()
+
+    def first() -> None:
+        Cache(tmp_path).entry("k", lambda: cases(lambda number: (started.set(), time.sleep(0.3), die())))
+
+    dying = FORK.Process(target=first)
+    dying.start()
+    assert started.wait(60)
+    check_whole(tmp_path, cases)
+    dying.join(60)
+    assert dying.exitcode == -signal.SIGKILL
+    assert not list(tmp_path.glob(".part-*"))
