@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.augment import PRESETS, augment, margin
 from datamodules.cache import Cache, Entry, entry_key, preparing_code
-from datamodules.dataset import EvaluationSet, TrainingSet, as_is, collate, make_loader
+from datamodules.dataset import EvaluationSet, TrainingSet, collate, make_loader
 from datamodules.digest import digest
 from datamodules.indexed import IndexedSet
 from datamodules.laterality import allowed_flips
@@ -225,7 +225,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         cases = self._part_cases(["train"])
         dataset = TrainingSet(cases, self.prepared, self.patch, self.seed, self.prompts, wider)
         sampler = DrawSampler(len(dataset), samples, self.seed, *self._rank_world())
-        return make_loader(dataset, sampler, self._per_device(), self.num_workers, as_is)
+        return make_loader(dataset, sampler, self._per_device(), self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation case exactly once over the ranks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from torch.utils.data import Dataset, Sampler
 from datamodules.loader import ThreadLoader
 from datamodules.prepare import Prepared
 from datamodules.sampler import generator
+from zoo.errors import DataError
 from zoo.types import Batch, Case, ClassPrompt, Native
 
 FOREGROUND_SHARE = 2 / 3
 """Share of the patches that are centred on a foreground voxel of a class drawn among those present."""
 
 Item = dict[str, Any]
+Room = dict[str, Tensor]
+"""The tensors of a batch to be, by name."""
 
 
 class TrainingSet(Dataset[Batch]):
@@ -51,29 +55,53 @@ class TrainingSet(Dataset[Batch]):
 
     def __getitem__(self, place: tuple[int, int]) -> Batch:
         """The batch of one patch."""
-        return self.__getitems__([place])
+        return self.fill(self.room(1), [place])
 
-    def __getitems__(self, places: Sequence[tuple[int, int]]) -> Batch:
+    def room(self, count: int) -> Room:
+        """Memory of unknown content for a batch, pinned where there is a GPU to copy it to."""
+        size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
+        return {
+            name: torch.empty(count, channels, *size, dtype=dtype, pin_memory=torch.cuda.is_available())
+            for name, (channels, dtype) in self._kinds.items()
+        }
+
+    def fill(self, room: Room, places: Sequence[tuple[int, int]]) -> Batch:
         """The patches of (case index, draw number), each a pure function of the two and the seed.
 
-        Voxels go straight from the memory map to their place in the batch, which is allocated once and
-        pinned where there is a GPU to copy it to.
+        Voxels go straight from the memory map to their place in the batch.
+
+        Args:
+            room: Of `room`; becomes part of the batch.
+            places: As many as there is room for.
+
+        Raises:
+            DataError: A case has other channels than the first, or no label where that one has.
         """
-        cases = [self.cases[index] for index, _ in places]
-        prepared = [self.prepared(case) for case in cases]
-        draws = [draw for _, draw in places]
-        starts = [
-            patch_start(one, self.patch, generator(self.seed, draw)) for one, draw in zip(prepared, draws, strict=True)
-        ]
-        starts = [[first - more for first, more in zip(start, self.margin, strict=True)] for start in starts]
-        size = tuple(n + 2 * more for n, more in zip(self.patch, self.margin, strict=True))
-        image = cut_all([one.image for one in prepared], starts, size)
-        batch = _batch(image, [_item(*pair) for pair in zip(cases, prepared, strict=True)], self.classes)
-        labels = [one.label for one in prepared if one.label is not None]
-        if len(labels) == len(prepared):
-            batch["label"] = cut_all(labels, starts, size)
-        batch["draw"] = draws
+        items = []
+        for slot, (index, draw) in enumerate(places):
+            case = self.cases[index]
+            prepared = self.prepared(case)
+            start = patch_start(prepared, self.patch, generator(self.seed, draw))
+            wider = [first - more for first, more in zip(start, self.margin, strict=True)]
+            for name, (channels, _) in self._kinds.items():
+                array = getattr(prepared, name)
+                if array is None or len(array) != channels:
+                    found = 0 if array is None else len(array)
+                    raise DataError(f"{case.case_id}: {found} channels of {name} where {channels} are due.")
+                cut_into(room[name][slot].numpy(), array, wider)
+            items.append(_item(case, prepared))
+        batch = _batch(room["image"], items, self.classes)
+        if "label" in room:
+            batch["label"] = room["label"]
+        batch["draw"] = [draw for _, draw in places]
         return batch
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[int, torch.dtype]]:
+        """Channels and type of what is cut, as the first case has it."""
+        first = self.prepared(self.cases[0])
+        label = {} if first.label is None else {"label": (len(first.label), torch.uint8)}
+        return {"image": (len(first.image), torch.float32), **label}
 
 
 class EvaluationSet(Dataset[Item]):
@@ -134,24 +162,14 @@ def patch_start(prepared: Prepared, patch: tuple[int, ...], rng: np.random.Gener
     return [int(first) for first in start]
 
 
-def cut_all(arrays: Sequence[NDArray[Any]], starts: Sequence[Sequence[int]], size: tuple[int, ...]) -> Tensor:
-    """Blocks of `size`, one of each array [C, *S] from its start, 0 where it sticks out: [B, C, *size].
+def cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> None:
+    """Fill a block from an array, at `start`.
 
-    Raises:
-        ValueError: The arrays' channels differ.
+    Args:
+        block: [C, *size] of unknown content; where it sticks out of the array it becomes 0.
+        array: [C, *S].
+        start: On each axis of S; may be negative.
     """
-    channels = arrays[0].shape[0]
-    dtype = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
-    blocks = torch.empty(len(arrays), channels, *size, dtype=dtype, pin_memory=torch.cuda.is_available())
-    for block, array, start in zip(blocks.numpy(), arrays, starts, strict=True):
-        if array.shape[0] != channels:
-            raise ValueError(f"{array.shape[0]} channels beside {channels} in one batch")
-        _cut_into(block, array, start)
-    return blocks
-
-
-def _cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> None:
-    """Fill a block [C, *size] of unknown content: what lies in the array is copied, only the rest zeroed."""
     source, target = [slice(None)], [slice(None)]
     for first, length, n in zip(start, block.shape[1:], array.shape[1:], strict=True):
         begin, end = max(first, 0), min(first + length, n)
@@ -204,7 +222,11 @@ def _batch(
 
 
 def make_loader(
-    dataset: Dataset[Any], sampler: Sampler[Any], batch_size: int, workers: int, collate_fn: Callable[..., Batch]
+    dataset: Dataset[Any],
+    sampler: Sampler[Any],
+    batch_size: int,
+    workers: int,
+    collate_fn: Callable[..., Batch] | None = None,
 ) -> ThreadLoader:
     """A loader whose order is the sampler's alone and which leaves the global random state as it was."""
     return ThreadLoader(
@@ -215,8 +237,3 @@ def make_loader(
         collate_fn=collate_fn,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def as_is(batch: Batch) -> Batch:
-    """What stands for collating where a set gives whole batches."""
-    return batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -11,26 +11,44 @@ from torch.utils.data import DataLoader
 from datamodules.threads import in_order
 
 
+@runtime_checkable
+class FillsRoom(Protocol):
+    """A data set that makes a batch in memory allocated beforehand."""
+
+    def room(self, count: int) -> Any:
+        """Memory for a batch of so many."""
+
+    def fill(self, room: Any, places: list[Any]) -> Any:
+        """The batch of these places, in that memory."""
+
+
 class ThreadLoader(DataLoader[Any]):
     """A `DataLoader` whose workers are threads: what they cut is not sent through a pipe and copied again.
 
-    Whoever takes a DataLoader (Lightning: its length, sampler, dataset, even making a second one for
-    prediction) takes this one; only the iteration differs. Batches come in the sampler's order, and
+    Whoever takes a DataLoader takes this one (Lightning: its length, sampler and data set, even a second
+    one for prediction); only the iteration differs. Batches come in the sampler's order, and
     neither threads nor their number touch a random state.
 
-    MONAI's `ThreadDataLoader` does not do. By default it has one thread, and an error in it ends the
-    epoch without a word. With `use_thread_workers` it runs torch's worker loop in threads, which seeds
-    the random state of the whole process and sets its number of threads to one (MONAI 1.6.1).
+    MONAI's `ThreadDataLoader` (1.6.1) does not do. By default it has one thread, and an error in it ends
+    the epoch without a word. With `use_thread_workers` it runs torch's worker loop in threads, which seeds
+    the random state of the whole process and sets its number of threads to one.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator's class
-        ahead = self.num_workers * (self.prefetch_factor or 0)
-        return in_order(self._batch, self._index_sampler, self.num_workers, ahead)
+        threads, ahead = self.num_workers, self.num_workers * (self.prefetch_factor or 0)
+        dataset: Any = self.dataset
+        if not isinstance(dataset, FillsRoom):
+            return in_order(self._collated, self._index_sampler, threads, ahead)
+        # Allocated in the reader's thread: glibc gives memory that other threads asked for back to the system.
+        rooms = ((dataset.room(len(places)), places) for places in self._index_sampler)
+        return in_order(lambda job: dataset.fill(*job), rooms, threads, ahead)
 
-    def _batch(self, places: Any) -> Any:
-        """One batch, in pinned memory where asked for; torch's `__getitems__` serves a data set that makes it whole."""
-        whole = getattr(self.dataset, "__getitems__", None)
-        batch = self.collate_fn(whole(places) if whole else [self.dataset[place] for place in places])
+    def check_worker_number_rationality(self) -> None:
+        """Says nothing: torch warns of more processes than processors, and here are none."""
+
+    def _collated(self, places: Any) -> Any:
+        """A batch of single items, in pinned memory where asked for."""
+        batch = self.collate_fn([self.dataset[place] for place in places])
         if not self.pin_memory:
             return batch
         return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in batch.items()}

@@ -19,6 +19,8 @@ from zoo.types import Case, Geometry, LabelSpace
 PER_CLASS = 10_000
 """At most so many foreground voxels a class are kept to centre patches on."""
 
+_CHUNK = 2**20  # voxels that are looked up at once: numpy needs many times their memory for it
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -72,15 +74,18 @@ def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | N
     """
     reader = reader or Reader()
     channels = [reader.image(path) for path in case.images]
-    due = channels[0][1]
-    for path, (_, geometry) in zip(case.images[1:], channels[1:], strict=True):
-        same_grid(path, geometry, case.images[0], due)
+    geometry = channels[0][1]
+    for path, (_, other) in zip(case.images[1:], channels[1:], strict=True):
+        same_grid(path, other, case.images[0], geometry)
+    image = channels[0][0] if len(channels) == 1 else np.concatenate([array for array, _ in channels])
+    del channels  # before the label is read: of a CT each copy is 150 MB
     native = None
     if case.label is not None:
-        raw, geometry = reader.label(case.label)
-        same_grid(case.label, geometry, case.images[0], due)
+        raw, other = reader.label(case.label)
+        same_grid(case.label, other, case.images[0], geometry)
         native = to_classes(raw, labels, case.label)
-    return prepare(np.concatenate([array for array, _ in channels]), native, due, recipe)
+        del raw
+    return prepare(image, native, geometry, recipe)
 
 
 def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArray[np.uint8]:
@@ -98,16 +103,23 @@ def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArra
         DataError: A value belongs to no class.
     """
     known = sorted({value for values in labels.values for value in values} | {0})
-    stray = ~np.isin(raw, known)
-    if stray.any():
-        strange = np.unique(raw[stray])[:8].tolist()
-        raise DataError(f"{path}: unexpected label values {strange}.", f"The data card knows {known}.", "label_values")
+    flat = raw.reshape(-1)
+    parts = [slice(start, start + _CHUNK) for start in range(0, flat.size, _CHUNK)]
+    strange: set[int] = set()
+    for part in parts:
+        strange.update(np.unique(flat[part][~np.isin(flat[part], known)]).tolist())
+    if strange:
+        problem = f"{path}: unexpected label values {sorted(strange)[:8]}."
+        raise DataError(problem, f"The data card knows {known}.", "label_values")
     if not labels.exclusive:
         return np.stack([np.isin(raw, values) for values in labels.values]).astype(np.uint8)
     table = np.zeros(known[-1] + 1, dtype=np.uint8)
     for number, values in enumerate(labels.values, start=1):
         table[list(values)] = number
-    return table[raw]
+    classes = np.empty(flat.shape, np.uint8)
+    for part in parts:
+        classes[part] = table[flat[part]]
+    return classes.reshape(raw.shape)
 
 
 def prepare(
@@ -123,7 +135,7 @@ def prepare(
     """
     crop = _box(image, recipe.crop_above)
     inside = tuple(slice(start, stop) for start, stop in crop)
-    cropped = np.ascontiguousarray(image[(slice(None), *inside)])
+    cropped = image[(slice(None), *inside)]
     size = _network_size(cropped.shape[1:], geometry.spacing, recipe)
     network = _resample(_normalise(cropped, recipe.window), size)
     geometry = replace(geometry, crop=crop)
@@ -177,13 +189,17 @@ def _box(image: NDArray[np.float32], above: float | None) -> tuple[tuple[int, in
 def _normalise(image: NDArray[np.float32], window: tuple[float, float] | None) -> NDArray[np.float32]:
     if window is not None:
         low, high = window
-        scaled: NDArray[np.float32] = (np.clip(image, low, high) - np.float32(low)) / np.float32(high - low)
+        scaled: NDArray[np.float32] = np.clip(image, low, high, out=np.empty(image.shape, np.float32))
+        scaled -= np.float32(low)
+        scaled /= np.float32(high - low)
         return scaled
+    image = np.ascontiguousarray(image)
     axes = tuple(range(1, image.ndim))
     mean = image.mean(axis=axes, keepdims=True, dtype=np.float64)
     std = image.std(axis=axes, keepdims=True, dtype=np.float64)
-    normal: NDArray[np.float32] = ((image - mean) / np.maximum(std, 1e-6)).astype(np.float32)
-    return normal
+    normal = image - mean
+    normal /= np.maximum(std, 1e-6)
+    return normal.astype(np.float32)
 
 
 def _network_size(shape: tuple[int, ...], spacing: tuple[float, ...], recipe: Recipe) -> tuple[int, ...]:

@@ -13,11 +13,12 @@ import torch
 from datamodules.augment import augment
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
-from datamodules.dataset import cut_all, patch_start
+from datamodules.dataset import TrainingSet, cut_into, make_loader, patch_start
 from datamodules.prepare import Prepared, list_foreground
+from datamodules.sampler import DrawSampler, case_of, generator
 from tests.datamodules.fixtures import make_hippocampus, make_qata
 from zoo.errors import ConfigError
-from zoo.types import Batch, Geometry
+from zoo.types import Batch, Case, Geometry
 
 
 @pytest.fixture
@@ -82,6 +83,77 @@ def test_two_ranks_draw_what_one_draws(hippocampus: SegDataModule, monkeypatch: 
             assert torch.equal(found[draw], image)
 
 
+WAYS = [(0, 1), (1, 1), (4, 1), (0, 2), (3, 2), (2, 5)]
+"""Workers and ranks."""
+
+EPOCHS, SAMPLES = 4, 250
+
+
+@pytest.fixture(scope="module")
+def numbered() -> list[Prepared]:
+    """Volumes whose voxels are all different, so that a patch's corner tells where it was cut."""
+    shape = (160, 150, 140)
+    geometry = Geometry(None, shape, tuple((0, n) for n in shape), (1.0, 1.0, 1.0), "mm")
+    count = int(np.prod(shape))
+    return [
+        Prepared(np.arange(first * count, (first + 1) * count, dtype=np.float32).reshape(1, *shape), None, geometry)
+        for first in range(4)
+    ]
+
+
+def corners(volumes: list[Prepared], workers: int, world: int) -> dict[int, float]:
+    """The corner of each draw's patch, taken by all ranks in turn."""
+    cases = [Case(str(number), (), None, str(number)) for number in range(len(volumes))]
+    found: dict[int, float] = {}
+    for rank in range(world):
+        data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (4, 4, 4), 7, ())
+        sampler = DrawSampler(len(cases), SAMPLES, 7, rank, world)
+        loader = make_loader(data, sampler, 5, workers)
+        for epoch in range(EPOCHS):
+            sampler.set_epoch(epoch)
+            for batch in loader:
+                found |= dict(zip(batch["draw"], batch["image"][:, 0, 0, 0, 0].tolist(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize(("workers", "world"), WAYS)
+def test_a_thousand_places_are_all_different_and_the_same_by_any_way(
+    numbered: list[Prepared], workers: int, world: int
+) -> None:
+    found = corners(numbered, workers, world)
+    assert sorted(found) == list(range(1000))
+    assert len(set(found.values())) == 1000
+    assert found == corners(numbered, 0, 1)
+
+
+def test_a_thousand_augmented_patches_are_all_different_and_the_same_by_any_way(hippocampus: SegDataModule) -> None:
+    hippocampus.epoch_samples, hippocampus.batch_size, hippocampus.patch = SAMPLES, 10, (8, 8, 8)
+    kept: list[dict[int, bytes]] = []
+    for workers, world in ((0, 1), (3, 2)):
+        found: dict[int, bytes] = {}
+        for rank in range(world):
+            hippocampus.num_workers, hippocampus.trainer = workers, Ranked(rank, world)  # type: ignore[assignment]
+            for epoch in range(EPOCHS):
+                for batch in batches(hippocampus, epoch):
+                    images = (image.numpy().tobytes() for image in batch["image"])
+                    found |= dict(zip(batch["draw"], images, strict=True))
+        kept.append(found)
+    assert sorted(kept[0]) == list(range(1000))
+    assert len(set(kept[0].values())) == 1000
+    assert kept[0] == kept[1]
+
+
+def test_a_draw_stays_what_it_was() -> None:
+    """Results in the documents rest on these: the place of a patch by (seed, draw), and its case."""
+    label = np.zeros((1, 60, 50, 40), np.uint8)
+    label[0, 3:9, 20:30, 30:39], label[0, 40:58, 1:40, 2:20] = 1, 3
+    geometry = Geometry(None, (60, 50, 40), ((0, 60), (0, 50), (0, 40)), (1.0, 1.0, 1.0), "mm")
+    prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 4))
+    starts = [patch_start(prepared, (16, 16, 48), generator(0, draw)) for draw in range(6)]
+    assert starts == [[36, 24, -4], [44, 19, -4], [0, 16, -4], [42, 30, -4], [20, 8, -4], [41, 24, -4]]
+    assert [case_of(draw, 5, 0) for draw in range(10)] == [3, 2, 0, 4, 1, 0, 4, 3, 2, 1]
+
+
 class Recorder(L.LightningModule):
     """Learns nothing and writes down what came."""
 
@@ -118,6 +190,13 @@ def test_the_trainer_moves_on_through_the_draws(hippocampus: SegDataModule) -> N
     assert sorted(model.cases) == sorted(hippocampus.split.test)
 
 
+def cut(array: np.ndarray, start: list[int], size: tuple[int, ...]) -> np.ndarray:
+    """A patch, cut into memory that was full of something else."""
+    block = np.full((len(array), *size), 77, array.dtype)
+    cut_into(block, array, start)
+    return block
+
+
 def test_patches_are_centred_on_classes_or_anywhere() -> None:
     label = np.zeros((1, 40, 30, 20), np.uint8)
     label[0, 5:7, 5:7, 5:7] = 1
@@ -127,7 +206,7 @@ def test_patches_are_centred_on_classes_or_anywhere() -> None:
     found = {1: 0, 2: 0}
     for seed in range(300):
         start = patch_start(prepared, (8, 8, 8), np.random.default_rng(seed))
-        block = cut_all([label], [start], (8, 8, 8))[0].numpy()
+        block = cut(label, start, (8, 8, 8))
         assert block.shape == (1, 8, 8, 8)
         assert all(0 <= first <= n - 8 for first, n in zip(start, (40, 30, 20), strict=True))
         for number in found:
@@ -142,7 +221,7 @@ def test_small_volumes_are_padded_on_both_sides() -> None:
     prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 1))
     for seed in range(20):
         start = patch_start(prepared, (8, 8), np.random.default_rng(seed))
-        block = cut_all([label], [start], (8, 8))[0].numpy()
+        block = cut(label, start, (8, 8))
         assert start[0] == -1
         assert start[1] in (0, 1)
         assert block[0].any(axis=1).tolist() == [False] + [True] * 5 + [False] * 2
