@@ -37,18 +37,20 @@ class ThreadLoader(DataLoader[Any]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator's class
         threads, ahead = self.num_workers, self.num_workers * (self.prefetch_factor or 0)
         dataset: Any = self.dataset
-        if not isinstance(dataset, FillsRoom):
-            return in_order(self._collated, self._index_sampler, threads, ahead)
-        # Allocated in the reader's thread: glibc gives memory that other threads asked for back to the system.
-        rooms = ((dataset.room(len(places)), places) for places in self._index_sampler)
-        return in_order(lambda job: dataset.fill(*job), rooms, threads, ahead)
+        # Memory is allocated and pinned in the reader's thread. What other threads ask for, glibc gives back to the
+        # system, and CUDA would open a context on the first GPU for them, whichever is this process's.
+        if isinstance(dataset, FillsRoom):
+            rooms = ((dataset.room(len(places)), places) for places in self._index_sampler)
+            return in_order(lambda job: dataset.fill(*job), rooms, threads, ahead)
+        batches = in_order(self._collated, self._index_sampler, threads, ahead)
+        return map(_pinned, batches) if self.pin_memory else batches
 
     def check_worker_number_rationality(self) -> None:
         """Says nothing: torch warns of more processes than processors, and here are none."""
 
     def _collated(self, places: Any) -> Any:
-        """A batch of single items, in pinned memory where asked for."""
-        batch = self.collate_fn([self.dataset[place] for place in places])
-        if not self.pin_memory:
-            return batch
-        return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in batch.items()}
+        return self.collate_fn([self.dataset[place] for place in places])
+
+
+def _pinned(batch: Any) -> Any:
+    return {key: value.pin_memory() if isinstance(value, Tensor) else value for key, value in batch.items()}

@@ -197,9 +197,10 @@ def _normalise(image: NDArray[np.float32], window: tuple[float, float] | None) -
     axes = tuple(range(1, image.ndim))
     mean = image.mean(axis=axes, keepdims=True, dtype=np.float64)
     std = image.std(axis=axes, keepdims=True, dtype=np.float64)
-    normal = image - mean
-    normal /= np.maximum(std, 1e-6)
-    return normal.astype(np.float32)
+    centred = image - mean
+    centred /= np.maximum(std, 1e-6)
+    normal: NDArray[np.float32] = centred.astype(np.float32)
+    return normal
 
 
 def _network_size(shape: tuple[int, ...], spacing: tuple[float, ...], recipe: Recipe) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def check_whole(folder: Path, make: Callable[[], Any]) -> None:
     entry = Cache(folder).entry("k", make)
     for number, name in enumerate(NAMES):
         np.testing.assert_array_equal(entry[name].image, case(number).image)
-        np.testing.assert_array_equal(entry[name].label, case(number).label)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(entry[name].label, case(number).label)
 
 
 def ends(process: Any, code: int) -> None:
@@ -61,12 +61,17 @@ def ends(process: Any, code: int) -> None:
 
 def _dying(folder: Path, moment: str) -> None:
     replace = Path.replace
+
+    def rename_and_die(self: Path, target: Path) -> None:
+        replace(self, target)
+        die()
+
     if moment == "before the facts":
         os.fsync = die  # type: ignore[assignment]
     elif moment == "before the rename":
         Path.replace = die  # type: ignore[method-assign, assignment]
     elif moment == "after the rename":
-        Path.replace = lambda self, target: (replace(self, target), die())  # type: ignore[method-assign, assignment, return-value]
+        Path.replace = rename_and_die  # type: ignore[method-assign, assignment]
     Cache(folder).entry("k", lambda: cases(lambda number: die() if moment == f"case {number}" else None))
 
 
@@ -192,8 +197,13 @@ def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
 def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     started = FORK.Event()
 
+    def start_and_die(number: int) -> None:
+        started.set()
+        time.sleep(0.3)
+        die()
+
     def first() -> None:
-        Cache(tmp_path).entry("k", lambda: cases(lambda number: (started.set(), time.sleep(0.3), die())))
+        Cache(tmp_path).entry("k", lambda: cases(start_and_die))
 
     dying = FORK.Process(target=first)
     dying.start()

@@ -1,0 +1,20 @@
+"""The scripts of `benchmarks/perf` that measure the data path run through; what they measure is not tested."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PERF = Path(__file__).parents[2] / "benchmarks" / "perf"
+
+
+@pytest.mark.slow
+def test_patches_are_measured_beside_their_peers() -> None:
+    command = [sys.executable, str(PERF / "patches.py"), "--small", "--repeats", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for line in ("zoo ", "copy ", "MONAI ", "zoo / MONAI: ", "zoo / copy: "):
+        assert line in done.stdout
