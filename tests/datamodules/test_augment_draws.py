@@ -37,7 +37,7 @@ def cube() -> list[Draw]:
 
 def often(hits: Sequence[bool], chance: float) -> bool:
     """Whether a share is within four standard errors of its probability."""
-    return abs(np.mean(hits) - chance) < 4 * math.sqrt(chance * (1 - chance) / len(hits))
+    return bool(abs(np.mean(hits) - chance) < 4 * math.sqrt(chance * (1 - chance) / len(hits)))
 
 
 def test_each_transform_comes_as_often_as_in_nnunet(cube: list[Draw]) -> None:
@@ -64,7 +64,7 @@ def scale_of(draw: Draw) -> float:
 def even(values: Sequence[float], low: float, high: float) -> bool:
     """Whether values are spread evenly over a range, all within it."""
     inside = low <= min(values) and max(values) <= high
-    return inside and kstest(values, "uniform", args=(low, high - low)).pvalue > 1e-3
+    return inside and bool(kstest(values, "uniform", args=(low, high - low)).pvalue > 1e-3)
 
 
 def test_each_range_is_nnunets(cube: list[Draw]) -> None:

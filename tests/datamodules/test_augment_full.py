@@ -40,7 +40,7 @@ def batch_of(draws: list[int], channels: int = 1, masks: int = 1, dims: int = 3,
 @pytest.mark.parametrize(("channels", "masks"), [(1, 1), (3, 1), (4, 3), (2, 9)])
 def test_shapes_and_types(dims: int, channels: int, masks: int) -> None:
     batch = batch_of(list(range(12)), channels, masks, dims)
-    before = {key: batch[key].clone() for key in ("image", "label")}  # type: ignore[literal-required]
+    before = {key: batch[key].clone() for key in ("image", "label")}
     for preset in ("full", "elastic"):
         out = augment(batch, 0, (0,), preset, (10,) * dims)
         assert out["image"].shape == (12, channels, *[10] * dims)

@@ -148,5 +148,5 @@ def test_gamma_contrast_and_low_resolution_are_batchgenerators() -> None:
     assert torch.allclose(-ours, GammaTransform(0.8, 1, False, 1, 1)(image=theirs)["image"][0], atol=1e-4)
     ours, theirs = image.clone(), image[None].clone()
     lower_resolution(ours, 0.6, (0, 1, 2))
-    peer = SimulateLowResolutionTransform(0.6, False, True, None)  # type: ignore[arg-type]
+    peer = SimulateLowResolutionTransform(0.6, False, True, None)
     assert torch.allclose(ours, peer(image=theirs)["image"][0], atol=1e-5)

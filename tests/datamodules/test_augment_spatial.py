@@ -43,7 +43,7 @@ def coordinates(draw: Draw, source: tuple[int, ...], size: tuple[int, ...]) -> N
             shift = np.moveaxis(BSpline(knots, np.moveaxis(shift, axis, 0), 3)(inner), 0, axis)
         at = at + shift
     at = np.tensordot(draw.matrix, at, axes=1) + (np.array(source).reshape(-1, *[1] * len(size)) - 1) / 2
-    return np.flip(at, [axis + 1 for axis in draw.flips])
+    return np.asarray(np.flip(at, tuple(axis + 1 for axis in draw.flips)))
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -137,11 +137,11 @@ def test_random_states_and_threads_of_the_process_stay(monkeypatch: pytest.Monke
     threads = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # type: ignore[union-attr, index]
+        torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # type: ignore[index]
         list(ThreadLoader(Numbers(), batch_size=2, num_workers=2))
         assert torch.get_num_threads() == 3
         assert torch.equal(torch_state, torch.get_rng_state())
-        assert np.random.get_state()[1].tobytes() == numpy_state  # type: ignore[union-attr, index]
+        assert np.random.get_state()[1].tobytes() == numpy_state  # type: ignore[index]
     finally:
         torch.set_num_threads(threads)
 

@@ -78,7 +78,7 @@ def picture(seed: int, size: int = 224) -> np.ndarray:
     rows, columns = np.indices((size, size)) / size - 0.5
     body = 6.0 * (rows**2 + columns**2 < 0.2)
     gray = np.asarray(own + body)
-    return np.clip((gray - gray.min()) / np.ptp(gray) * 255, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((gray - gray.min()) / np.ptp(gray) * 255, 0, 255), dtype=np.uint8)
 
 
 def look(case: str, array: np.ndarray, subject: str = "") -> Look:

@@ -480,7 +480,13 @@ def test_an_interruption_leaves_the_rest_unread(tmp_path: Path) -> None:
     data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 40)))
     reader: Any = SlowReader(0)
     read: list[Path] = []
-    reader.__dict__["_counted"] = lambda found: (read.append(found[1].source), time.sleep(0.002), found)[2]
+
+    def counted(found: Any) -> Any:
+        read.append(found[1].source)
+        time.sleep(0.002)
+        return found
+
+    reader.__dict__["_counted"] = counted
     data.__dict__["reader"] = reader
 
     def interrupted(cases: Any) -> Iterator[Any]:
