@@ -1,6 +1,6 @@
 """Patches a second of the preset "full" in batches, beside nnU-Net v2's default training transforms in workers.
 
-python benchmarks/perf/augmentation.py [--labels 8] [--small]
+python benchmarks/perf/augmentation.py [--labels 8] [--threads 1] [--small]
 
 The peer is batchgeneratorsv2 (pip install batchgeneratorsv2==0.3.6) with the transforms and parameters of
 nnUNetTrainer.get_training_transforms (nnunetv2 2.8.1), without deep supervision's smaller labels. Both get the same
@@ -36,13 +36,14 @@ def main() -> None:
     """Measure both in turn and print patches a second, and the ratio in them and in processor time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--labels", type=int, default=14, help="of the label map, background included")
+    parser.add_argument("--threads", type=int, default=CORES, help="of ours; two wait for each other on a busy machine")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--patches", type=int, default=240, help="a repeat")
     parser.add_argument("--small", action="store_true", help="a smoke test: 24x24x24, 8 patches, one repeat")
     args = parser.parse_args()
     side, patches, repeats = (24, 8, 1) if args.small else (96, args.patches, args.repeats)
     keep_freed_memory()
-    torch.set_num_threads(CORES)
+    torch.set_num_threads(args.threads)
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "peer": []}
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
         list(pool.map(peer, [side] * CORES, [args.labels] * CORES, [2] * CORES, range(CORES)))  # not measured
@@ -72,7 +73,7 @@ def _spent(run: tuple[float, float]) -> float:
 
 
 def ours(side: int, labels: int, patches: int) -> tuple[float, float]:
-    """Patches a second, and seconds of a core a patch, in batches on all cores."""
+    """Patches a second, and seconds of a core a patch, in batches."""
     size = (side,) * 3
     image, label = wide_patch(side, labels)
     batch = Batch(

@@ -37,7 +37,7 @@ def cube() -> list[Draw]:
 
 def often(hits: Sequence[bool], chance: float) -> bool:
     """Whether a share is within four standard errors of its probability."""
-    return bool(abs(np.mean(hits) - chance) < 4 * math.sqrt(chance * (1 - chance) / len(hits)))
+    return abs(float(np.mean(hits)) - chance) < 4 * math.sqrt(chance * (1 - chance) / len(hits))
 
 
 def test_each_transform_comes_as_often_as_in_nnunet(cube: list[Draw]) -> None:
