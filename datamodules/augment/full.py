@@ -67,7 +67,8 @@ def _move(image: Tensor, label: Tensor | None, draw: Draw, image_out: Tensor, la
     if draw.matrix is None and draw.control is None:
         for source, target in ((image, image_out), (label, label_out)):
             if source is not None and target is not None:
-                target.copy_(_centre(source, size).flip([axis + 1 for axis in draw.flips]))
+                piece = _centre(source, size)
+                target.copy_(piece.flip([axis + 1 for axis in draw.flips]) if draw.flips else piece)
         return
     cells = locate(draw, image.shape[1:], size, image.device)
     resample_image(image, cells, image_out)
