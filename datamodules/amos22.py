@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _NAMES = {
     "prostate_or_uterus": ("prostate/uterus",),
 }
 """Other names of the card's classes in a `dataset.json`."""
+
+log = logging.getLogger(__name__)
 
 
 class Amos22(VolumeDataModule):
@@ -72,6 +75,9 @@ class Amos22(VolumeDataModule):
         for part, key in PARTS.items():
             images, labels = volumes(home / f"images{part}"), volumes(home / f"labels{part}")
             listed = [str(entry.get("image", "")) for entry in content.get(key, []) if isinstance(entry, dict)]
+            if images and not labels:
+                log.warning("%s: no labels for it (an archive from before the challenge's end)", home / f"images{part}")
+                continue
             names = {stem(Path(name)) for name in listed}
             for name in sorted(n for n in images.keys() | labels.keys() | names if n.removeprefix("amos_").isdigit()):
                 image = images.get(name, home / f"images{part}" / f"{name}.nii.gz")  # a missing one is for the checks
