@@ -102,9 +102,7 @@ def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
 
 
 def test_msd_names() -> None:
-    assert DATA.get("msd_hippocampus").about == DATA.get("hippocampus").about
-    assert DATA.get("msd_hippocampus").config == DATA.get("hippocampus").config
-    assert DATA.get("msd_hippocampus").sizes == DATA.get("hippocampus").sizes
+    assert DATA.get("msd_hippocampus") is DATA.get("hippocampus")
     assert len([name for name in DATA.names() if name.startswith("msd_")]) == 10
     with pytest.raises(ConfigError, match="Task03_Liver"):
         build_data("msd_liver", task="liver")
