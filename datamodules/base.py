@@ -53,7 +53,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         epoch_samples: Training samples between two validations.
         num_workers: Threads that make batches ahead; they change no draw.
         protocol: Name of the split; default the card's first.
-        text: "true", "shuffled" or "blank": the text of the val, test and predict parts.
+        text: "true", "shuffled", "blank" or "names": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
         augment: "none", "light", "full" or "elastic": what training batches go through (`datamodules.augment`).
         train_share: Share of the train part to train on, its first cases; val and test stay whole.
@@ -269,8 +269,9 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         if not self.has_reports:
             return control_classes(self.prompts, self.text, self.seed), None
         own = {case.case_id: case.report or "" for case in self._part_cases([part])}
-        classes = control_classes(self.prompts, "blank") if self.text == "blank" else self.prompts
-        return classes, control_reports(own, self.text, self.seed)
+        without = self.text in ("blank", "names")  # shuffled reports stand beside the true class prompts
+        classes = control_classes(self.prompts, self.text) if without else self.prompts
+        return classes, control_reports(own, self.text, self.seed, self.labels.names)
 
     def _evaluation(self, part: str) -> DataLoader[Any]:
         classes, reports = self._text(part)

@@ -1,4 +1,4 @@
-"""The text put to the test: true, exchanged for another's, or taken away."""
+"""The text put to the test: true, exchanged for another's, taken away, or down to the names of the classes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import TypeVar
 
 import numpy as np
 
-from zoo.errors import DataError
+from zoo.errors import NotApplicableError
 from zoo.types import ClassPrompt
 
 T = TypeVar("T", bound=Hashable)
-CONTROLS = ("true", "shuffled", "blank")
+CONTROLS = ("true", "shuffled", "blank", "names")
 
 
-def control_reports(reports: Mapping[str, str], control: str, seed: int = 0) -> dict[str, str]:
+def plain(name: str) -> str:
+    """A class's name as a person writes it: "right kidney"."""
+    return name.replace("_", " ")
+
+
+def control_reports(
+    reports: Mapping[str, str], control: str, seed: int = 0, names: Sequence[str] = ()
+) -> dict[str, str]:
     """The reports that cases get under a control.
 
     Shuffled exchanges the distinct strings among each other in one seeded cycle, so that every case
@@ -24,17 +31,20 @@ def control_reports(reports: Mapping[str, str], control: str, seed: int = 0) -> 
         reports: Each case's own report.
         control: One of `CONTROLS`.
         seed: Of the exchange.
+        names: The classes' names, which are every case's report under "names".
 
     Raises:
-        DataError: Shuffled, and all reports are the same string.
+        NotApplicableError: Shuffled, and all reports are the same string.
     """
     if control == "blank":
         return dict.fromkeys(reports, "")
+    if control == "names":
+        return dict.fromkeys(reports, ", ".join(map(plain, names)))
     if control == "true":
         return dict(reports)
     distinct = sorted(set(reports.values()))
     if len(distinct) < 2:
-        raise DataError("text 'shuffled': all reports are the same string.", "Use --data.text blank instead.")
+        raise NotApplicableError("text 'shuffled': all reports are the same string.", "Use --data.text blank instead.")
     exchange = _cycle(distinct, seed)
     return {case_id: exchange[report] for case_id, report in reports.items()}
 
@@ -42,15 +52,23 @@ def control_reports(reports: Mapping[str, str], control: str, seed: int = 0) -> 
 def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 0) -> tuple[ClassPrompt, ...]:
     """The class prompts under a control: name, sentence and concepts go together.
 
+    Under "names" a sentence and each concept is the class's plain name, so that a model gets as many texts as
+    it was trained with.
+
     Raises:
-        DataError: Shuffled, and there is one class only or all have the same text.
+        NotApplicableError: Shuffled, and there is one class only or all have the same text.
     """
     if control == "blank":
         return tuple(ClassPrompt("", "", ("",) * len(prompt.concepts)) for prompt in classes)
+    if control == "names":
+        return tuple(
+            ClassPrompt(prompt.name, plain(prompt.name), (plain(prompt.name),) * len(prompt.concepts))
+            for prompt in classes
+        )
     if control == "true":
         return classes
     if len(set(classes)) < max(2, len(classes)):
-        raise DataError(
+        raise NotApplicableError(
             f"text 'shuffled': {len(classes)} class prompt(s) without reports leave nothing to exchange.",
             "Use --data.text blank instead.",
         )

@@ -1,6 +1,6 @@
 """One exception tree. Every message says what is wrong, where, and what to do next.
 
-The command line prints such an error as one line and exits with code 2; anything that is not a
+The command line prints such an error as one line and exits with code 2 (3: it does not apply here); anything that is not a
 `ZooError` is a bug of ours and keeps its traceback.
 """
 
@@ -53,7 +53,10 @@ class ZooError(Exception):
     Attributes:
         problem: The message alone.
         fix: As given.
+        code: Exit code of the command that ends with it.
     """
+
+    code = 2
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(f"{message} {fix}".strip())
@@ -76,6 +79,12 @@ class DataError(ZooError):
     def __init__(self, message: str, fix: str = "", kind: Fault = "unreadable") -> None:
         super().__init__(message, fix)
         self.kind: Fault = kind
+
+
+class NotApplicableError(DataError):
+    """What is asked for cannot be had of this data set, whatever is done; a benchmark leaves it out and says so."""
+
+    code = 3
 
 
 class TextError(ZooError):
@@ -108,12 +117,12 @@ class UnknownNameError(ConfigError):
 
 
 def exit_code(command: Callable[[], int | None]) -> int:
-    """Runs a command; what the user can mend becomes one line and 2, Ctrl-C 130. Plug-ins may use it, too."""
+    """Runs a command; what the user can mend becomes one line and its code, Ctrl-C 130. Plug-ins may use it, too."""
     try:
         return command() or 0
     except ZooError as error:
         sys.stderr.write(f"zoo: error: {one_line(error)}\n")
-        return 2
+        return error.code
     except KeyboardInterrupt:
         sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
         return 130

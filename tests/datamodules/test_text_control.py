@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.text_control import control_classes, control_reports
-from zoo.errors import DataError
+from zoo.errors import DataError, NotApplicableError, exit_code
 from zoo.types import ClassPrompt
 
 reports = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("xyz", max_size=3), min_size=2)
@@ -46,3 +46,24 @@ def test_one_class_cannot_be_shuffled_and_blank_is_empty() -> None:
     assert control_classes(one, "true") == one
     assert control_reports({"a": "x"}, "blank") == {"a": ""}
     assert control_reports({"a": "x"}, "true") == {"a": "x"}
+
+
+def test_names_leave_the_plain_names_of_the_classes_alone() -> None:
+    classes = (ClassPrompt("right_kidney", "A bean.", ("x", "y")), ClassPrompt("liver", "Large."))
+    assert control_classes(classes, "names") == (
+        ClassPrompt("right_kidney", "right kidney", ("right kidney", "right kidney")),
+        ClassPrompt("liver", "liver", ()),
+    )
+    assert control_reports({"a": "x", "b": "y"}, "names", names=("right_kidney", "liver")) == {
+        "a": "right kidney, liver",
+        "b": "right kidney, liver",
+    }
+
+
+def test_a_control_that_does_not_apply_has_an_exit_code_of_its_own() -> None:
+    def shuffle() -> None:
+        control_reports({"a": "x"}, "shuffled")
+
+    with pytest.raises(NotApplicableError):
+        shuffle()
+    assert exit_code(shuffle) == 3

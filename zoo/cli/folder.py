@@ -62,7 +62,7 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     def scores(self, text: str) -> Path:
-        """The rows of `zoo test` with "true", "shuffled" or "blank" text."""
+        """The rows of `zoo test` with "true", "shuffled", "blank" or "names" text."""
         return self.path / f"test{_suffix(text)}" / "cases.csv"
 
     def predictions(self, text: str) -> Path:

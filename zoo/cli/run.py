@@ -139,7 +139,7 @@ def _follow(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder
 
 
 def _text(config: Config) -> str:
-    """The text control of a configuration: "true", "shuffled" or "blank"."""
+    """The text control of a configuration: "true", "shuffled", "blank" or "names"."""
     return (config["data"].get("init_args") or {}).get("text") or "true"
 
 
