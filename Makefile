@@ -25,7 +25,7 @@ setup: $(VENV)/.installed  ## .venv with the zoo in it
 setup-test: $(VENV)/.installed-test  ## .venv with the test tools as well
 
 demo: setup  ## train on the embedded data and print the table (some ten minutes on 2 cores)
-	$(BIN)/zoo bench run --models unet,bipvl --data phantom_chest --size tiny --trainer cpu --seeds 0 --out demo
+	$(BIN)/zoo bench run --plan demo --out demo
 	$(BIN)/zoo bench table demo --format md
 
 format: setup-test  ## rewrite the sources in the house style

@@ -18,6 +18,8 @@ def main(command: list[str]) -> int:
     """Runs the command and returns its exit code, 128 + n where signal n ended it."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # the group gets it too: the command decides when it ends
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # SLURM tells the whole job; the runner alone is asked, and acts on it
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the runner's own command
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     code = child.wait()

@@ -1,29 +1,28 @@
 """The plan of a comparison: an immutable list of jobs, stored as `plan.json` in the folder of the benchmark.
 
-A plan is models x data sets x seeds, and where asked for the rungs of each model's ladder, under one
-size, one trainer and one set of overrides. The same command finds the same plan again; another one may
-add jobs, but only under the same settings, because rows of differing size or budget do not stand in one table.
+A job's id is its readable name and a hash of its resolved configuration, the same on every machine. What is
+stored never changes: a plan that would change a stored job is refused with the keys that differ.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import product
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.ladder import FULL, Rung, rungs_of
 from benchmarks.store import read_json, write_json
-from zoo.config import compose
-from zoo.errors import ConfigError, RunError, ZooError
-from zoo.registry import DATA, MODELS
-from zoo.types import Card
+from zoo.errors import RunError
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
+
+TEXTS = ("true", "shuffled", "blank", "names")
+"""The texts that a model which reads text is tested with."""
+
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +30,18 @@ class Settings:
     """What all jobs of a plan share.
 
     Attributes:
-        size: "tiny" or "published"; given to `make_plan` empty, it becomes what the trainer stands for.
+        size: "tiny" or "published".
         trainer: Name of a trainer preset, empty for the default.
-        devices: Processes a job, None for the preset's own number.
+        devices: Processes a job and node, None for the preset's own number.
         overrides: (key, value) pairs that go to every job: `("trainer.max_steps", "10")`.
+        recipe: "equal": every model has the data set's budget; "published": each has its own. Two rankings.
     """
 
     size: str = ""
     trainer: str = ""
     devices: int | None = None
-    overrides: tuple[tuple[str, str], ...] = ()
+    overrides: Pairs = ()
+    recipe: str = "equal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Job:
         rung: Name of the ablation, empty for the full method.
         changes: (argument, value) pairs of the model's class that the rung changes.
         about: What the rung is, in words, as its ladder said when it was planned.
+        fold: Fold of a k-fold by subject, None for the protocol's own parts.
+        folds: How many folds there are, None for the data set's default.
+        texts: The texts of its tests, where it reads text.
+        overrides: (key, value) pairs beside the settings': those of its data set, and a budget made equal.
+        digest: Hash of its resolved configuration but the seed; empty for a job made by hand.
     """
 
     model: str
@@ -68,14 +74,27 @@ class Job:
     track: str = "none"
     settings: Settings = Settings()
     rung: str = ""
-    changes: tuple[tuple[str, str], ...] = ()
+    changes: Pairs = ()
     about: str = ""
+    fold: int | None = None
+    folds: int | None = None
+    texts: tuple[str, ...] = TEXTS
+    overrides: Pairs = ()
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<rung>][@published]-s<seed>`."""
+        part = "" if self.fold is None else f"f{self.fold}"
+        method = "-".join(filter(None, [self.data, part, self.model, self.settings.size, self.encoder]))
+        rung = f"+{self.rung}" if self.rung else ""
+        recipe = "" if self.settings.recipe == "equal" else f"@{self.settings.recipe}"
+        return f"{method}{rung}{recipe}-s{self.seed}"
 
     @property
     def id(self) -> str:
-        """The job's folder: `<data>-<model>-<size>[-<encoder>][+<rung>]-s<seed>`."""
-        method = "-".join(filter(None, [self.data, self.model, self.settings.size, self.encoder]))
-        return f"{method}{f'+{self.rung}' if self.rung else ''}-s{self.seed}"
+        """The job's folder: its name and the digest."""
+        return f"{self.name}-{self.digest}" if self.digest else self.name
 
     @property
     def shown_data(self) -> str:
@@ -87,7 +106,17 @@ class Job:
     @property
     def steps(self) -> tuple[str, ...]:
         """The fit, and one test for each kind of text that there is for the model."""
-        return ("fit", "test") if self.track == "none" else ("fit", "test", "test-shuffled", "test-blank")
+        texts = ("true",) if self.track == "none" else self.texts
+        return ("fit", *("test" if text == "true" else f"test-{text}" for text in texts))
+
+    def typed(self) -> Pairs:
+        """What is typed over the composed layers: the encoder, the fold, the overrides, and the rung's changes."""
+        changed = dict(self.changes)
+        pairs = [("model.encoder", self.encoder)] if self.encoder and "encoder" not in changed else []
+        pairs += [("data.fold", str(self.fold))] if self.fold is not None else []
+        pairs += [("data.folds", str(self.folds))] if self.folds is not None else []
+        own = dict(self.settings.overrides) | dict(self.overrides)
+        return (*pairs, *own.items(), *((f"model.{key}", value) for key, value in self.changes))
 
     def flags(self) -> list[str]:
         """The command line that names this job, the same for each of its steps."""
@@ -96,112 +125,33 @@ class Job:
         flags += ["--trainer", shared.trainer] if shared.trainer else []
         flags += ["--trainer.devices", str(shared.devices)] if shared.devices is not None else []
         flags += ["--data.root", self.root] if self.root else []
-        changed = dict(self.changes)
-        flags += ["--model.encoder", self.encoder] if self.encoder and "encoder" not in changed else []
-        flags += [f"--{key}={value}" for key, value in shared.overrides]
-        return flags + [f"--model.{key}={value}" for key, value in self.changes]
+        return flags + [f"--{key}={value}" for key, value in self.typed()]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An immutable list of jobs with distinct ids."""
+    """An immutable list of jobs with distinct ids.
+
+    Attributes:
+        jobs: The jobs, in the order in which they are run.
+        configs: Digest to resolved configuration, as dotted keys: what a digest stands for.
+        matrix: The matrix that the jobs were made from, as its file would say it; empty for a plan made by hand.
+    """
 
     jobs: tuple[Job, ...]
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    matrix: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, for `plan.json`."""
-        return {"version": PLAN_VERSION, "jobs": [asdict(job) | {"id": job.id} for job in self.jobs]}
+        jobs = [asdict(job) | {"id": job.id} for job in self.jobs]
+        return {"version": PLAN_VERSION, "matrix": self.matrix, "jobs": jobs, "configs": self.configs}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Plan:
         """The inverse of `to_dict`."""
-        return cls(tuple(_job(entry) for entry in content["jobs"]))
-
-
-def make_plan(
-    models: Sequence[str],
-    data: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    settings: Settings,
-    root: str = "",
-    encoder: str = "",
-    rungs: Sequence[str] | None = None,
-) -> Plan:
-    """All combinations, ordered by data set, model, rung and seed as they were named, the full method first.
-
-    Args:
-        models: Names of models.
-        data: Names of data sets.
-        seeds: The seeds of each pair.
-        settings: What all jobs share.
-        root: Folder of the one data set that is not embedded.
-        encoder: Text encoder for the models that read text; empty for each card's own.
-        rungs: Rungs of the models' ladders beside the full methods; empty for all rungs, None for no ladder.
-
-    Raises:
-        ConfigError: A name is unknown (all of them are named at once), a card is broken, nothing is
-            to be done, one root is given for several data sets, a model has no ladder, or an override
-            sets what a rung changes.
-    """
-    cards = _cards(models, data)
-    models, data = (
-        list(dict.fromkeys(cards[kind, name].name for name in names))
-        for kind, names in (("model", models), ("data", data))
-    )
-    if not (models and data and seeds):
-        raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
-    on_disk = [name for name in data if not cards["data", name].about.get("embedded", False)]
-    if root and len(set(on_disk)) > 1:
-        raise ConfigError(
-            f"One --data.root for several data sets ({', '.join(on_disk)}).",
-            "Set ZOO_DATA to the folder whose sub-folders are their roots instead.",
-        )
-    ladders = {} if rungs is None else rungs_of((cards["model", model] for model in models), rungs)
-    _refuse_overridden(ladders, settings)
-    jobs = {}
-    for name in data:
-        for model in models:
-            card = cards["model", model]
-            composed = compose(model, name, size=settings.size or None, preset=settings.trainer or None)
-            own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
-            track = str(cards["data", name].about.get("track", "none"))
-            for rung, seed in product((FULL, *ladders.get(model, ())), seeds):
-                job = Job(
-                    model=model,
-                    data=name,
-                    seed=seed,
-                    root=str(Path(root).expanduser().resolve()) if root and name in on_disk else "",
-                    encoder=(encoder or own) if uses_text(card) else "",
-                    track=track if uses_text(card) else "none",
-                    settings=replace(settings, size=composed.size),
-                    rung=rung.name,
-                    changes=rung.changes,
-                    about=rung.about,
-                )
-                jobs[job.id] = job
-    return Plan(tuple(jobs.values()))
-
-
-def _refuse_overridden(ladders: Mapping[str, Sequence[Rung]], settings: Settings) -> None:
-    """An override goes to every job: the full method would have a rung's change, or the rung not."""
-    keys = {
-        key.removeprefix("model.").removeprefix("init_args.")
-        for key, _ in settings.overrides
-        if key.startswith("model.")
-    }
-    for model, rungs in ladders.items():
-        for rung in rungs:
-            for key in sorted(keys & dict(rung.changes).keys()):
-                raise ConfigError(
-                    f"--model.{key} is what the rung {rung.name} of {model} changes.",
-                    "Leave it out, or choose other rungs with --rungs.",
-                )
-
-
-def uses_text(card: Card) -> bool:
-    """Whether a model's card says that it reads text."""
-    return str(card.about.get("text", "none")).lower() not in {"none", "false", ""}
+        jobs = tuple(_job(entry) for entry in content["jobs"])
+        return cls(jobs, content.get("configs", {}), content.get("matrix", {}))
 
 
 def plan_path(folder: Path) -> Path:
@@ -224,74 +174,94 @@ def load_plan(folder: Path) -> Plan:
     return Plan.from_dict(content)
 
 
-def store_plan(folder: Path, plan: Plan) -> Plan:
-    """Adds a plan to the one in a folder and returns the whole; what is stored already never changes.
+def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
+    """Stores a plan in a folder and returns the whole; what is stored already never changes.
+
+    Args:
+        folder: The benchmark's folder.
+        plan: The plan.
+        extend: Whether jobs may be added to those that are stored.
 
     Raises:
-        RunError: The stored plan has other settings, another root for one of the data sets, or another rung
-            of the same name.
+        RunError: The stored plan has other settings, another configuration of one of the jobs, another root for one
+            of the data sets, or other jobs where none may be added.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".plan.lock"):
-        stored = load_plan(folder).jobs if plan_path(folder).is_file() else ()
-        differing = _differences(stored, plan.jobs)
+        stored = load_plan(folder) if plan_path(folder).is_file() else Plan(())
+        differing = _differences(stored, plan)
+        if stored.jobs and not extend:
+            differing = differing or _other_jobs(stored, plan)
         if differing:
             raise RunError(
                 f"{folder} holds another benchmark; it differs in {'; '.join(differing)}.",
-                "Use the same settings or another --out.",
+                "Use the same settings or another --out."
+                if extend
+                else "Use the same plan or another --out; --extend adds jobs.",
             )
-        whole = Plan(tuple({job.id: job for job in (*plan.jobs, *stored)}[name] for name in _ids(stored, plan.jobs)))
-        if whole.jobs != stored:
+        jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | {job.id: job for job in stored.jobs}
+        whole = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
+        if whole.jobs != stored.jobs:
             write_json(plan_path(folder), whole.to_dict())
     return whole
 
 
-def _ids(stored: Sequence[Job], added: Sequence[Job]) -> list[str]:
-    return list(dict.fromkeys(job.id for job in (*stored, *added)))
-
-
-def _differences(stored: Sequence[Job], added: Sequence[Job]) -> list[str]:
+def _differences(stored: Plan, added: Plan) -> list[str]:
     """What stands in the way of one table, as `key: stored, not added`."""
-    if not stored or not added:
+    if not stored.jobs or not added.jobs:
         return []
-    old, new = asdict(stored[0].settings), asdict(added[0].settings)
+    old, new = (asdict(plan.jobs[0].settings) | {"recipe": ""} for plan in (stored, added))  # both may stand in one
     lines = [f"{key}: {_show(old[key])}, not {_show(new[key])}" for key in old if old[key] != new[key]]
-    roots = {job.data: job.root for job in stored}
-    moved = {job.data: job.root for job in added if roots.get(job.data, job.root) != job.root}
+    roots = {job.data: job.root for job in stored.jobs}
+    moved = {job.data: job.root for job in added.jobs if roots.get(job.data, job.root) != job.root}
     lines += [f"data.root of {name}: {_show(roots[name])}, not {_show(root)}" for name, root in moved.items()]
-    rungs = {(job.model, job.rung): job.changes for job in stored}
-    for (model, rung), changes in {(job.model, job.rung): job.changes for job in added}.items():
+    rungs = {(job.model, job.rung): job.changes for job in stored.jobs}
+    for (model, rung), changes in {(job.model, job.rung): job.changes for job in added.jobs}.items():
         before = rungs.get((model, rung), changes)
         if before != changes:
             lines.append(f"rung {rung} of {model}: {_show(dict(before))}, not {_show(dict(changes))}")
-    return lines
+    return lines or _other_configs(stored, added)
+
+
+def _other_configs(stored: Plan, added: Plan) -> list[str]:
+    """The keys of the jobs that bear a stored job's name and are another: a card or a recipe was changed since."""
+    digests = {job.name: job.digest for job in stored.jobs}
+    pairs = {(digests.get(job.name, job.digest), job.digest): job.name for job in added.jobs}
+    lines: list[str] = []
+    for (old, new), name in pairs.items():
+        if old == new:
+            continue
+        before, after = stored.configs.get(old, {}), added.configs.get(new, {})
+        keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+        lines += [f"{key} of {name}: {_show(before.get(key))}, not {_show(after.get(key))}" for key in keys[:4]]
+        lines += [f"{len(keys) - 4} more keys of {name}"] if len(keys) > 4 else []
+    return list(dict.fromkeys(lines))
+
+
+def _other_jobs(stored: Plan, added: Plan) -> list[str]:
+    """The keys of the matrix in which two plans with other jobs differ."""
+    old, new = {job.id for job in stored.jobs}, {job.id for job in added.jobs}
+    if old == new:
+        return []
+    before, after = stored.matrix, json.loads(json.dumps(added.matrix))
+    keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    lines = [f"{key}: {_show(before.get(key))}, not {_show(after.get(key))}" for key in sorted(keys)]
+    return lines or [f"the jobs: {len(new - old)} are new, {len(old - new)} are missing"]
 
 
 def _show(value: object) -> str:
-    return json.dumps(value) if value not in ("", None, ()) else "(not set)"
+    return json.dumps(value) if value not in ("", None, (), [], {}) else "(not set)"
 
 
 def _job(entry: Mapping[str, Any]) -> Job:
-    fields = {key: value for key, value in entry.items() if key not in {"id", "settings", "changes"}}
+    fields = {key: value for key, value in entry.items() if key not in {"id", "settings"}}
+    for key in ("changes", "overrides"):
+        fields[key] = _pairs(entry.get(key, ()))
+    fields["texts"] = tuple(entry.get("texts", TEXTS))
     settings = dict(entry["settings"])
     settings["overrides"] = _pairs(settings["overrides"])
-    return Job(**fields, settings=Settings(**settings), changes=_pairs(entry.get("changes", ())))
+    return Job(**fields, settings=Settings(**settings))
 
 
-def _pairs(entries: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+def _pairs(entries: Sequence[Sequence[str]]) -> Pairs:
     return tuple((key, value) for key, value in entries)
-
-
-def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], Card]:
-    """The cards of all names; every unknown or broken one stands in the error."""
-    cards, mistakes = {}, []
-    for kind, registry, names in (("model", MODELS, models), ("data", DATA, data)):
-        for name in names:
-            try:
-                card = registry.get(name)
-                cards[kind, name] = cards[kind, card.name] = card
-            except ZooError as error:
-                mistakes.append(str(error))
-    if mistakes:
-        raise ConfigError(" ".join(dict.fromkeys(mistakes)))
-    return cards

@@ -1,41 +1,27 @@
-"""Runs a plan: each job a process group of its own, resumed where it stopped, locked against other runners.
+"""Runs a plan on this machine: jobs side by side on devices of their own, each in a process group of its own.
 
-A job is `zoo fit` and then `zoo test` with the true text and, for models that read text, with shuffled
-and with blank text. What is done is not run again; what failed leaves its reason and stops nothing.
+What is done is not run again; what failed leaves its reason and stops nothing. `benchmarks.work` is what is done
+for one job, `benchmarks.slurm` the other launcher.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from queue import Empty, Queue
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from benchmarks.devices import Pool
+from benchmarks.plan import Plan
+from benchmarks.process import Stop
+from benchmarks.work import CONTROLS, NO_LIMITS, ZOO, Limits, Outcome, Place, Say, Task, run_task, tasks_of
 
-from benchmarks import store
-from benchmarks.plan import Job, Plan
-
-log = logging.getLogger(__name__)
-
-ZOO = (sys.executable, "-P", "-m", "zoo")
-"""The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
-
-CONTROLS = (sys.executable, "-P", "-m", "benchmarks.controls")
-"""The command that computes the controls of a data set."""
-
-GRACE = 20.0
-"""Seconds that a job may take to end after SIGTERM, before SIGKILL."""
-
-Say = Callable[[str], None]
+_LOOK = 0.2  # seconds; a signal is answered within it
 
 
 def run_plan(
@@ -45,154 +31,102 @@ def run_plan(
     *,
     command: Sequence[str] = ZOO,
     controls: Sequence[str] | None = CONTROLS,
+    pool: Pool | None = None,
+    limits: Limits = NO_LIMITS,
+    skip: frozenset[str] = frozenset(),
 ) -> int:
     """Runs what is not done yet and returns how many jobs failed.
 
     Args:
         folder: The benchmark's folder.
         plan: The jobs to run.
-        say: Takes one line of progress.
+        say: Takes one line of progress, of any thread.
         command: The `zoo` command.
         controls: The command of the controls, None to leave them out.
+        pool: The machine's devices; default none, one job at a time.
+        limits: Retries and time.
+        skip: Ids of jobs that are left alone.
     """
-    failed = 0
+    tasks = [task for task in tasks_of(folder, plan, command, controls) if task.name not in skip]
+    work = _Work(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
     with _terminate_on_sigterm():
-        for name in dict.fromkeys(job.data for job in plan.jobs) if controls else ():
-            failed += not _run_controls(folder, next(job for job in plan.jobs if job.data == name), say, controls or ())
-        for number, job in enumerate(plan.jobs, start=1):
-            prefix = f"[{number}/{len(plan.jobs)}] {job.id}"
-            run = store.job_folder(folder, job.id)
-            steps = [(step, [*command, *step_arguments(job, step, run)]) for step in job.steps]
-            failed += not _run_steps(run, steps, partial(_say_after, say, prefix))
-    return failed
+        return work.run()
 
 
-def step_arguments(job: Job, step: str, run: Path) -> list[str]:
-    """The arguments of `zoo` for one step of a job."""
-    verb, _, text = step.partition("-")
-    return [verb, *job.flags(), "--out", str(run), *(["--data.text", text] if text else [])]
+class _Work:
+    """The tasks of a runner and the threads that take them, one task at a time each."""
+
+    def __init__(self, tasks: Sequence[Task], pool: Pool, say: Say, limits: Limits, numbers: dict[str, int]) -> None:
+        self._queue: Queue[Task] = Queue()
+        for task in tasks:
+            self._queue.put(task)
+        self._pool, self._say, self._limits, self._numbers = pool, say, limits, numbers
+        self._stop = Stop()
+        self._failed = 0
+        self._broken: list[BaseException] = []
+        self._count = threading.Lock()
+
+    def run(self) -> int:
+        """Runs all tasks and returns how many failed; a signal or an error of ours ends what runs."""
+        threads = [threading.Thread(target=self._take, name=f"jobs-{n}") for n in range(self._pool.at_once)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_LOOK)
+        finally:
+            self._stop.ask()
+            for thread in threads:
+                thread.join()
+        if self._broken:
+            raise self._broken[0]
+        return self._failed
+
+    def _take(self) -> None:
+        """Takes tasks until there are none, or the runner is told to stop."""
+        while not self._stop.asked:
+            try:
+                task = self._queue.get_nowait()
+            except Empty:
+                return
+            number = self._numbers.get(task.name)
+            prefix = task.name if number is None else f"[{number}/{len(self._numbers)}] {task.name}"
+            try:
+                self._run(task, partial(_say_after, self._say, prefix))
+            except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+                self._broken.append(error)
+                self._stop.ask()
+
+    def _run(self, task: Task, say: Say) -> None:
+        if not task.missing:
+            say("done already")
+            return
+        with self._pool.lease(task.job, self._stop) as devices:
+            if self._stop.asked:
+                return
+            outcome = run_task(task, say, _place(devices, self._pool.at_once), self._limits, self._stop)
+        with self._count:
+            self._failed += outcome is Outcome.FAILED
+
+
+def _place(devices: list[str] | None, at_once: int) -> Place:
+    """What a job's environment says of its share of the machine: its devices, and its part of the cores."""
+    environment: dict[str, str] = {}
+    if devices is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    if at_once > 1 and "OMP_NUM_THREADS" not in os.environ:
+        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // at_once))
+    return Place("local", environment, {} if devices is None else {"devices": devices})
 
 
 def _say_after(say: Say, prefix: str, line: str) -> None:
     say(f"{prefix}: {line}")
 
 
-def _run_controls(folder: Path, job: Job, say: Say, command: Sequence[str]) -> bool:
-    """The controls of one data set, computed with the configuration of its jobs."""
-    target = store.controls_folder(folder, job.data)
-    arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
-    arguments += [f"--data.root={job.root}"] if job.root else []
-    arguments += [f"--{key}={value}" for key, value in job.settings.overrides if key.startswith("data.")]
-    steps = [("controls", [*command, *arguments])]
-    return _run_steps(target, steps, partial(_say_after, say, f"controls of {job.data}"))
-
-
-def _done(target: Path, step: str) -> bool:
-    return (target / "controls.json").is_file() if step == "controls" else store.step_done(target, step)
-
-
-def _run_steps(target: Path, steps: Sequence[tuple[str, Sequence[str]]], say: Say) -> bool:
-    """Runs the steps that are not done, under the folder's lock; False where one failed."""
-    if all(_done(target, step) for step, _ in steps):
-        say("done already")
-        return True
-    target.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(store.lock_path(target))
-    try:
-        held = lock.acquire(timeout=1)  # `status` holds it for an instant to look
-    except Timeout:
-        say("another runner is at it")
-        return True
-    with held:
-        (target / "failed.json").unlink(missing_ok=True)
-        for step, command in steps:
-            if _done(target, step):
-                continue
-            say(step)
-            started = time.monotonic()
-            reason = _run_step(target, step, command)
-            if reason:
-                store.write_json(target / "failed.json", {"step": step, "reason": reason})
-                say(f"{step} failed: {reason} (see {target / 'log.txt'})")
-                return False
-            say(f"{step} done in {time.monotonic() - started:.0f} s")
-    return True
-
-
-def _run_step(target: Path, step: str, command: Sequence[str]) -> str:
-    """Runs one step as a process group of its own; returns why it failed, or nothing."""
-    path = target / "log.txt"
-    with path.open("ab") as output:
-        output.write(f"\n$ {' '.join(command)}\n".encode())
-        output.flush()
-        begin = output.tell()
-        code = _run_group(command, output.fileno())
-    if code:
-        with path.open("rb") as written:
-            written.seek(begin)
-            return reason_from(written.read().decode("utf-8", "replace"), code)
-    return "" if _done(target, step) else f"{step} ended without an error and without its result"
-
-
-def _run_group(command: Sequence[str], output: int) -> int:
-    """The exit code of a command that runs in a new process group and ends with this process."""
-    # one line an error, however long: what is kept as the reason is a line
-    environment = os.environ | {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
-    guard = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, "-P", "-m", "benchmarks.guard", *command],
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        return guard.wait()
-    finally:
-        _end_group(guard)
-
-
-def _end_group(guard: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of a job's process group: by SIGTERM, and after a grace by SIGKILL."""
-    try:
-        if guard.poll() is None:
-            os.killpg(guard.pid, signal.SIGTERM)
-            try:
-                guard.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                log.warning("The job did not end within %.0f s of SIGTERM and is killed.", GRACE)
-        os.killpg(guard.pid, signal.SIGKILL)  # workers and ranks that outlived their parent
-    except ProcessLookupError:
-        log.debug("Nothing is left of process group %d.", guard.pid)
-    guard.wait()
-    if guard.stdin:
-        guard.stdin.close()
-
-
-def reason_from(output: str, code: int) -> str:
-    """Why a step failed, in one line: the error's own line, else the last one that it wrote.
-
-    Args:
-        output: What the step wrote.
-        code: Its exit code; 128 + n or -n where signal n ended it.
-    """
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if code < 0 or code > 128:
-        return f"ended by {_signal_name(code - 128 if code > 0 else -code)}"
-    errors = [line for line in lines if re.match(r"(?i)error\b|([a-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit)\b", line)]
-    return (errors or lines or [f"exit code {code} without a word"])[-1]
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 @contextmanager
 def _terminate_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that the running group is ended as by Ctrl-C."""
+    """SIGTERM unwinds the stack, so that the running groups are ended as by Ctrl-C."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,7 +1,7 @@
 """One exception tree. Every message says what is wrong, where, and what to do next.
 
-The command line prints such an error as one line and exits with code 2 (3: it does not apply here); anything that is not a
-`ZooError` is a bug of ours and keeps its traceback.
+The command line prints such an error as one line and exits with its code, 2 but for few; anything that is
+not a `ZooError` is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks import store
 from benchmarks.cli.common import nothing_further
-from benchmarks.plan import Plan, load_plan
+from benchmarks.plan import load_plan
+from benchmarks.progress import left, progress_of, tally, time_to_go
 
 
 def add(verbs: Any) -> None:
     """The verb's parser."""
     status = verbs.add_parser("status", help="one line a job", allow_abbrev=False)
     status.add_argument("folder", type=Path)
+    status.add_argument("--json", action="store_true", help="the same facts as JSON")
     status.set_defaults(action=_status)
 
 
 def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    for job_id, state, note in states(known.folder, load_plan(known.folder)):
-        sys.stdout.write(f"{state:<11}{job_id}  {note}".rstrip() + "\n")
+    jobs = progress_of(known.folder, load_plan(known.folder))
+    to_go = time_to_go(jobs, max(1, sum(job.state == "running" for job in jobs)))
+    queue = _queue(known.folder)
+    if known.json:
+        facts = [asdict(job) | {"queue": queue.get(job.job, "")} for job in jobs]
+        sys.stdout.write(json.dumps({"jobs": facts, "seconds_to_go": to_go}, indent=2) + "\n")
+        return 0
+    for job in jobs:
+        queued = queue.get(job.job, "") if job.state != "running" else ""
+        note = ", ".join(filter(None, [job.line(), queued]))
+        sys.stdout.write(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
+    sys.stdout.write(", ".join(filter(None, [tally(job.state for job in jobs), left(to_go)])) + "\n")
     return 0
 
 
-def states(folder: Path, plan: Plan) -> list[tuple[str, str, str]]:
-    """(id, state, note) of each job."""
-    return [(job.id, *store.job_state(store.job_folder(folder, job.id), job.steps)) for job in plan.jobs]
+def _queue(folder: Path) -> dict[str, str]:
+    """What SLURM says of the jobs that it was given."""
+    if not (folder / "slurm" / "submitted.json").is_file():
+        return {}
+    from benchmarks.slurm import queued
+
+    return {name: f"SLURM {number} {state.lower()}" for name, (number, state) in queued(folder).items()}

@@ -32,7 +32,9 @@ def main() -> int:
         fit(out, flags)
     else:
         reads = flags.get("--model.use_text") != "false"
-        dice = ({"true": 0.8, "shuffled": 0.5, "blank": 0.4}[text] if reads else 0.6) + 0.01 * int(flags["--seed"])
+        dice = ({"true": 0.8, "shuffled": 0.5, "blank": 0.4, "names": 0.45}[text] if reads else 0.6) + 0.01 * int(
+            flags["--seed"]
+        )
         folder = "test" if text == "true" else f"test-{text}"
         (out / folder).mkdir(exist_ok=True)
         write_rows(out / folder / "cases.csv", [row("a", "x", dice), row("b", "x", dice)])

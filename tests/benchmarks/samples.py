@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.plan import Job, Settings
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.planning import DataEntry, Matrix, make_plan, with_root
 from benchmarks.results import Result
 from zoo.metrics.rows import ScoreRow
 from zoo.metrics.summary import summarise
@@ -49,6 +50,26 @@ def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any)
     return Job(model=model, seed=seed, track=track, settings=settings, **facts)
 
 
+def plan_of(
+    models: Sequence[str],
+    data: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    settings: Settings,
+    root: str = "",
+    encoder: str = "",
+    rungs: Sequence[str] | None = None,
+) -> Plan:
+    """The plan of a matrix as flags give it."""
+    matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, rungs)
+    return make_plan(with_root(matrix, root) if root else matrix)
+
+
+def names(plan: Plan) -> list[str]:
+    """The jobs' names, without the hashes of their configurations."""
+    return [one.name for one in plan.jobs]
+
+
 def rung(name: str, seed: int = 0, **changes: Any) -> Job:
     """A rung of bipvl, which reads text."""
     facts = {"about": f"without {name[3:]}", "changes": (("use_text", "false"),), **changes}
@@ -59,6 +80,6 @@ def result(one: Job, *dices: Sequence[float], **facts: Any) -> Result:
     """A finished job; one list of Dice values, one a case, for each of its tests."""
     tests = {
         step: summarise([row(f"c{i}", "x", dice) for i, dice in enumerate(values)])
-        for step, values in zip(one.steps[1:], dices, strict=True)
+        for step, values in zip(one.steps[1:], dices, strict=False)  # the later texts may be left out
     }
     return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, tests=tests)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import runner
+from benchmarks import runner, store
 from benchmarks.cli import main
-from benchmarks.cli.run import SECTIONS, overrides_from
+from benchmarks.cli.choice import SECTIONS, overrides_from
 from benchmarks.plan import load_plan
 from zoo.errors import ConfigError
 
@@ -21,7 +21,7 @@ RUN = ["run", "--models", "unet,bipvl", "--data", "hippocampus", "--seeds", "0,1
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` plans and runs nothing."""
-    monkeypatch.setattr(runner, "run_plan", lambda *_: 0)
+    monkeypatch.setattr(runner, "run_plan", lambda *_, **__: 0)
 
 
 @pytest.mark.usefixtures("planned")
@@ -40,17 +40,22 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([*RUN, "--out", str(tmp_path)])
-    failed = tmp_path / "jobs" / "hippocampus-unet-tiny-s1"
-    failed.mkdir(parents=True)
-    (failed / "failed.json").write_text(json.dumps({"step": "fit", "reason": "no such file"}))
+    ids = [job.id for job in load_plan(tmp_path).jobs]
+    run = store.job_folder(tmp_path, ids[1])
+    store.write_status(run, {"state": "failed", "step": "fit", "reason": "no such file", "advice": "Look."})
     capsys.readouterr()
     assert main(["status", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "waiting    hippocampus-unet-tiny-s0",
-        "failed     hippocampus-unet-tiny-s1  fit: no such file",
-        "waiting    hippocampus-bipvl-tiny-tiny-s0",
-        "waiting    hippocampus-bipvl-tiny-tiny-s1",
+        f"waiting    {ids[0]}",
+        f"failed     {ids[1]}  fit: no such file Look.",
+        f"waiting    {ids[2]}",
+        f"waiting    {ids[3]}",
+        "1 failed, 3 waiting",
     ]
+    assert main(["status", str(tmp_path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [job["state"] for job in facts["jobs"]] == ["waiting", "failed", "waiting", "waiting"]
+    assert facts["jobs"][1]["advice"] == "Look."
     assert main(["table", str(tmp_path), "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert rows[1]["reason"] == "0 of 2 seeds: seed 0 waiting; seed 1 failed (fit: no such file)"
@@ -66,10 +71,10 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
         ([*RUN, "--out", "x", "--trainer.max_steps"], "has no value"),
         ([*RUN, "--out", "x", "--data.text", "blank"], "--data.text is not to be set here"),
         ([*RUN, "--out", "x", "--seeds", "a"], "no list of whole numbers"),
-        ([*RUN, "--out", "x", "--devices", "0"], "no number of devices"),
+        ([*RUN, "--out", "x", "--devices", "0"], "no number from 1"),
         ([*RUN, "--out", "x", "--trainer", "cpuu"], "cpuu"),
         (RUN, "--out"),
-        ([], "run|status|table"),
+        ([], "plan|run|status|table"),
         (["table", "nowhere"], "no benchmark here"),
         (["status", "nowhere", "more"], "unknown argument 'more'"),
     ],
@@ -92,10 +97,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 @pytest.mark.usefixtures("planned")
 def test_failures_and_interrupts_show_in_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "run_plan", lambda *_: 1)
+    monkeypatch.setattr(runner, "run_plan", lambda *_, **__: 1)
     assert main([*RUN, "--out", str(tmp_path)]) == 1
 
-    def interrupted(*_: object) -> int:
+    def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "run_plan", interrupted)

@@ -12,8 +12,9 @@ from benchmarks import controls
 from benchmarks.controls import main, write_controls
 from benchmarks.plan import Job, Plan, Settings
 from benchmarks.results import Control, read_controls
-from benchmarks.runner import run_plan, step_arguments
+from benchmarks.runner import run_plan
 from benchmarks.store import controls_folder
+from benchmarks.work import step_arguments
 from datamodules.build import build_data
 from zoo.cli.main import main as zoo
 from zoo.metrics.rows import read_rows

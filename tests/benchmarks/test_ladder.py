@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, ladder, runner, store
+from benchmarks import cli, ladder, runner
 from benchmarks.ladder import Rung, ladder_path, read_ladder, rungs_of
-from benchmarks.plan import Job, Plan, Settings, load_plan, make_plan, store_plan
-from benchmarks.runner import run_plan, step_arguments
+from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.runner import run_plan
 from benchmarks.table import read_table
-from tests.benchmarks.samples import rung
+from benchmarks.work import step_arguments
+from tests.benchmarks.samples import names, plan_of, rung
 from zoo.cli.main import main as zoo
 from zoo.errors import ConfigError, RunError
 from zoo.registry import MODELS
@@ -42,10 +41,6 @@ def ladders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "bipvl.yaml").write_text(TWO)
     monkeypatch.setattr(ladder, "LADDERS", folder)
     return folder
-
-
-def ids(plan: Plan) -> list[str]:
-    return [job.id for job in plan.jobs]
 
 
 # the file
@@ -145,8 +140,8 @@ def test_the_ladders_of_the_zoo_change_arguments_that_their_models_have() -> Non
 
 @pytest.mark.usefixtures("ladders")
 def test_a_plan_has_the_full_method_and_every_rung() -> None:
-    plan = make_plan(["bipvl"], ["phantom_chest"], [0, 1], settings=CPU, rungs=())
-    assert ids(plan) == [
+    plan = plan_of(["bipvl"], ["phantom_chest"], [0, 1], settings=CPU, rungs=())
+    assert names(plan) == [
         "phantom_chest-bipvl-tiny-tiny-s0",
         "phantom_chest-bipvl-tiny-tiny-s1",
         "phantom_chest-bipvl-tiny-tiny+no_text-s0",
@@ -157,12 +152,12 @@ def test_a_plan_has_the_full_method_and_every_rung() -> None:
     full, no_text, small = plan.jobs[::2]
     assert (full.rung, full.changes, full.about) == ("", (), "")
     assert (no_text.rung, no_text.about) == ("no_text", "reads empty strings")
-    assert no_text.steps == full.steps == ("fit", "test", "test-shuffled", "test-blank")
+    assert no_text.steps == full.steps == ("fit", "test", "test-shuffled", "test-blank", "test-names")
     assert no_text.flags() == [*full.flags(), "--model.use_text=false"]
     assert small.flags()[-3:] == ["--model.lr=1e-05", "--model.vision=conv", "--model.width=8"]
-    some = make_plan(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["small"])
+    some = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["small"])
     assert [job.rung for job in some.jobs] == ["", "small"]
-    assert [job.rung for job in make_plan(["bipvl"], ["phantom_chest"], [0], settings=CPU).jobs] == [""]
+    assert [job.rung for job in plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU).jobs] == [""]
 
 
 def test_a_rung_that_changes_the_encoder_stands_beside_its_full_method() -> None:
@@ -175,7 +170,7 @@ def test_a_rung_that_changes_the_encoder_stands_beside_its_full_method() -> None
 def test_the_zoo_understands_the_arguments_of_a_rung(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import yaml
 
-    jobs = make_plan(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=()).jobs
+    jobs = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=()).jobs
     found = []
     for one in jobs:
         assert zoo([*step_arguments(one, "fit", tmp_path / "run"), "--print_config"]) == 0
@@ -188,18 +183,18 @@ def test_the_zoo_understands_the_arguments_of_a_rung(tmp_path: Path, capsys: pyt
 
 @pytest.mark.usefixtures("ladders")
 def test_a_later_ladder_adds_rungs_and_keeps_the_jobs(tmp_path: Path) -> None:
-    first = store_plan(tmp_path, make_plan(["bipvl", "unet"], ["phantom_chest"], [0], settings=CPU))
-    added = make_plan(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["no_text"])
+    first = store_plan(tmp_path, plan_of(["bipvl", "unet"], ["phantom_chest"], [0], settings=CPU))
+    added = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["no_text"])
     whole = store_plan(tmp_path, added)
     assert whole.jobs[:2] == first.jobs
-    assert ids(whole)[2:] == ["phantom_chest-bipvl-tiny-tiny+no_text-s0"]
+    assert names(whole)[2:] == ["phantom_chest-bipvl-tiny-tiny+no_text-s0"]
     assert load_plan(tmp_path) == whole
     assert whole.jobs[2] == added.jobs[1]
 
 
 def test_a_rung_that_has_changed_since_is_refused_and_reworded_ones_are_not(tmp_path: Path, ladders: Path) -> None:
     def plan(seed: int) -> Plan:
-        return make_plan(["bipvl"], ["phantom_chest"], [seed], settings=CPU, rungs=["small"])
+        return plan_of(["bipvl"], ["phantom_chest"], [seed], settings=CPU, rungs=["small"])
 
     store_plan(tmp_path, plan(0))
     (ladders / "bipvl.yaml").write_text(TWO.replace("half as wide", "narrow"))
@@ -207,19 +202,6 @@ def test_a_rung_that_has_changed_since_is_refused_and_reworded_ones_are_not(tmp_
     (ladders / "bipvl.yaml").write_text(TWO.replace("width: 8", "width: 4"))
     with pytest.raises(RunError, match=r'rung small of bipvl: .*"width": "8".*, not .*"width": "4"'):
         store_plan(tmp_path, plan(1))
-
-
-def test_a_plan_from_before_the_ladders_is_read(tmp_path: Path) -> None:
-    settings = {"size": "tiny", "trainer": "cpu", "devices": None, "overrides": [["trainer.max_steps", "5"]]}
-    facts = {"model": "unet", "data": "hippocampus", "seed": 0, "root": "", "encoder": "", "track": "none"}
-    entry = {**facts, "settings": settings, "id": "hippocampus-unet-tiny-s0"}
-    (tmp_path / "plan.json").write_text(json.dumps({"version": 1, "jobs": [entry]}))
-    written = (tmp_path / "plan.json").read_bytes()
-    (one,) = load_plan(tmp_path).jobs
-    assert (one.id, one.rung, one.changes, one.about) == (entry["id"], "", (), "")
-    same = make_plan(["unet"], ["hippocampus"], [0], settings=replace(CPU, overrides=(("trainer.max_steps", "5"),)))
-    store_plan(tmp_path, same)
-    assert (tmp_path / "plan.json").read_bytes() == written
 
 
 def test_ids_of_rungs_are_distinct_and_safe_as_folders() -> None:
@@ -245,20 +227,22 @@ def test_rungs_added_later_are_run_and_the_full_method_is_not_again(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setenv("FAKE_CALLS", str(calls))
     fake = [sys.executable, "-m", "tests.benchmarks.fake_zoo"]
-    monkeypatch.setattr(runner, "run_plan", lambda *args: run_plan(*args, command=fake, controls=None))
+    monkeypatch.setattr(runner, "run_plan", lambda *args, **_: run_plan(*args, command=fake, controls=None))
     arguments = [*RUN[:-1], str(folder), "--seeds", "0,1"]
     assert cli.main(arguments) == 0
     capsys.readouterr()
     assert cli.main([*arguments, "--rungs", "no_text"]) == 0
     output = capsys.readouterr().out
-    assert "[1/4] phantom_chest-bipvl-tiny-tiny-s0: done already" in output
+    assert "[1/4] phantom_chest-bipvl-tiny-tiny-s0-" in output.splitlines()[0]
+    assert output.splitlines()[0].endswith(": done already")
     assert "4 done" in output
     begun = Counter(line.split()[0] for line in calls.read_text().splitlines())
-    assert set(begun.values()) == {4}
+    assert set(begun.values()) == {5}
     assert cli.main(["status", str(folder)]) == 0
-    assert "done       phantom_chest-bipvl-tiny-tiny+no_text-s1\n" in capsys.readouterr().out
+    assert "done       phantom_chest-bipvl-tiny-tiny+no_text-s1-" in capsys.readouterr().out
     full, no_text, *_ = read_table(folder).rows
     assert full.text_gain == pytest.approx(0.3)
     assert (no_text.text_gain, no_text.text_gain_blank) == (0.0, 0.0)
     assert no_text.delta_dice == pytest.approx(-0.2)
-    assert (store.job_folder(folder, "phantom_chest-bipvl-tiny-tiny+no_text-s0") / "manifest.json").is_file()
+    [first] = folder.glob("results/phantom_chest-bipvl-tiny-tiny+no_text-s0-*")
+    assert (first / "manifest.json").is_file()

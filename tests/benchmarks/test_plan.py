@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plan import Job, Plan, Settings, load_plan, make_plan, store_plan, uses_text
-from benchmarks.runner import step_arguments
+from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.planning import uses_text
+from benchmarks.work import step_arguments
+from tests.benchmarks.samples import names, plan_of
 from zoo.errors import ConfigError, RunError, ZooError
 from zoo.types import Card
 
@@ -16,8 +18,8 @@ CPU = Settings(trainer="cpu")
 
 
 def test_a_plan_is_the_product_in_the_order_named() -> None:
-    plan = make_plan(["unet", "bipvl"], ["hippocampus"], [0, 1], settings=CPU, root="data")
-    assert [job.id for job in plan.jobs] == [
+    plan = plan_of(["unet", "bipvl"], ["hippocampus"], [0, 1], settings=CPU, root="data")
+    assert names(plan) == [
         "hippocampus-unet-tiny-s0",
         "hippocampus-unet-tiny-s1",
         "hippocampus-bipvl-tiny-tiny-s0",
@@ -25,7 +27,7 @@ def test_a_plan_is_the_product_in_the_order_named() -> None:
     ]
     assert {job.root for job in plan.jobs} == {str(Path("data").resolve())}
     assert [job.track for job in plan.jobs] == ["none", "none", "class", "class"]
-    assert [len(job.steps) for job in plan.jobs] == [2, 2, 4, 4]
+    assert [len(job.steps) for job in plan.jobs] == [2, 2, 5, 5]
 
 
 def test_an_alias_is_planned_under_the_name_of_its_card() -> None:
@@ -36,14 +38,14 @@ def test_an_alias_is_planned_under_the_name_of_its_card() -> None:
 
 
 def test_the_encoder_goes_only_to_models_that_read_text() -> None:
-    unet, bipvl = make_plan(["unet", "bipvl"], ["hippocampus"], [0], settings=CPU, encoder="minilm").jobs
+    unet, bipvl = plan_of(["unet", "bipvl"], ["hippocampus"], [0], settings=CPU, encoder="minilm").jobs
     assert "--model.encoder" not in unet.flags()
-    assert bipvl.flags()[-2:] == ["--model.encoder", "minilm"]
+    assert bipvl.flags()[-1] == "--model.encoder=minilm"
 
 
 def test_the_size_is_published_unless_the_trainer_or_the_user_says_tiny() -> None:
     def size(**settings: str) -> str:
-        return make_plan(["unet"], ["hippocampus"], [0], settings=Settings(**settings)).jobs[0].settings.size  # type: ignore[arg-type]
+        return plan_of(["unet"], ["hippocampus"], [0], settings=Settings(**settings)).jobs[0].settings.size  # type: ignore[arg-type]
 
     assert (size(), size(trainer="cpu"), size(size="tiny")) == ("published", "tiny", "tiny")
     assert size(size="published", trainer="cpu") == "published"
@@ -62,32 +64,32 @@ def test_the_arguments_of_each_step() -> None:
 
 def test_every_unknown_name_is_named() -> None:
     with pytest.raises(ConfigError, match=r"bipvll.*bipvl.*hippocampuss.*hippocampus"):
-        make_plan(["bipvll"], ["hippocampuss"], [0], settings=CPU)
+        plan_of(["bipvll"], ["hippocampuss"], [0], settings=CPU)
 
 
 def test_one_root_for_two_sets_on_disk_is_refused() -> None:
     with pytest.raises(ConfigError, match="ZOO_DATA"):
-        make_plan(["unet"], ["hippocampus", "qata_cov19"], [0], settings=CPU, root="d")
+        plan_of(["unet"], ["hippocampus", "qata_cov19"], [0], settings=CPU, root="d")
 
 
 def test_a_plan_without_seeds_is_refused() -> None:
     with pytest.raises(ConfigError, match="empty plan"):
-        make_plan(["unet"], ["hippocampus"], [], settings=CPU)
+        plan_of(["unet"], ["hippocampus"], [], settings=CPU)
 
 
 def test_a_plan_is_immutable_and_returns_from_disk_as_it_was(tmp_path: Path) -> None:
-    plan = make_plan(["unet", "bipvl"], ["hippocampus"], [0], settings=replace(CPU, overrides=(("a.b", "1"),)))
+    plan = plan_of(["unet", "bipvl"], ["hippocampus"], [0], settings=replace(CPU, overrides=(("a.b", "1"),)))
     with pytest.raises(FrozenInstanceError):
         plan.jobs[0].seed = 1  # type: ignore[misc]
     assert store_plan(tmp_path, plan) == load_plan(tmp_path) == plan
 
 
 def test_jobs_are_added_and_stored_ones_stay(tmp_path: Path) -> None:
-    first = store_plan(tmp_path, make_plan(["unet"], ["hippocampus"], [0], settings=CPU))
+    first = store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [0], settings=CPU))
     written = (tmp_path / "plan.json").read_bytes()
     store_plan(tmp_path, first)
     assert (tmp_path / "plan.json").read_bytes() == written
-    whole = store_plan(tmp_path, make_plan(["bipvl", "unet"], ["hippocampus"], [1, 0], settings=CPU))
+    whole = store_plan(tmp_path, plan_of(["bipvl", "unet"], ["hippocampus"], [1, 0], settings=CPU))
     assert whole.jobs[0] == first.jobs[0]
     assert len(whole.jobs) == 4
     assert load_plan(tmp_path) == whole
@@ -102,9 +104,9 @@ def test_jobs_are_added_and_stored_ones_stay(tmp_path: Path) -> None:
     ],
 )
 def test_another_plan_in_the_same_folder_is_refused(tmp_path: Path, settings: Settings, root: str, named: str) -> None:
-    store_plan(tmp_path, make_plan(["unet"], ["hippocampus"], [0], settings=CPU))
+    store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [0], settings=CPU))
     with pytest.raises(RunError, match=named):
-        store_plan(tmp_path, make_plan(["unet"], ["hippocampus"], [1], settings=settings, root=root))
+        store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [1], settings=settings, root=root))
     assert len(load_plan(tmp_path).jobs) == 1
 
 

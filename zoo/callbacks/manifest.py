@@ -69,6 +69,7 @@ class RunRecord(Callback):
             "prompt_hash": getattr(data, "prompt_hash", None),
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
+            "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
             "devices": trainer.world_size,
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),

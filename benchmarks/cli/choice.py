@@ -1,0 +1,170 @@
+"""How `zoo bench run` and `zoo bench plan` are told which jobs: by a plan's file or name, or by flags."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.matrix import OWN, SECTIONS, find_plan, read_matrix
+from benchmarks.plan import Pairs, Plan, Settings
+from benchmarks.planning import DataEntry, Matrix, make_plan, with_root
+from zoo.errors import ConfigError
+
+FLAGS = {
+    "models": None,
+    "data": None,
+    "seeds": None,
+    "size": "",
+    "encoder": "",
+    "ladder": False,
+    "rungs": None,
+    "trainer": "",
+    "devices": None,
+}
+"""The flags that a plan's file replaces, each with its default."""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that name the jobs where no plan does."""
+    parser.add_argument("--models", type=_names, help="names of `zoo list models`, by comma")
+    parser.add_argument("--data", type=_names, help="names of `zoo list data`, by comma")
+    parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
+    parser.add_argument("--seeds", type=_seeds, help="the seeds, by comma (default: 0)")
+    parser.add_argument(
+        "--size", choices=("tiny", "published"), default="", help="default: what the trainer stands for"
+    )
+    parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
+    parser.add_argument("--ladder", action="store_true", help="beside each model every rung of its ablation ladder")
+    parser.add_argument(
+        "--rungs", type=_rungs, help="only these rungs of the ladders, by comma (with or without --ladder)"
+    )
+    parser.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
+    parser.add_argument("--devices", type=count, help="processes a job")
+    parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE go to every job."
+
+
+def chosen_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
+    """The plan that the command line asks for.
+
+    Args:
+        known: The parsed arguments.
+        plan: Name or file of a plan, empty for the flags alone.
+        overrides: What goes to every job.
+
+    Raises:
+        ConfigError: Neither a plan nor models and data are named, or both are.
+    """
+    if plan:
+        return _from_file(known, plan, overrides)
+    missing = [f"--{key}" for key in ("models", "data") if getattr(known, key) is None]
+    if missing:
+        raise ConfigError(f"zoo bench: {' and '.join(missing)} missing.", "Name them, or a plan: --plan NAME.")
+    matrix = Matrix(
+        models=known.models,
+        data=dict.fromkeys(known.data, DataEntry()),
+        seeds=[0] if known.seeds is None else known.seeds,
+        settings=Settings(known.size, known.trainer, known.devices, overrides),
+        encoder=known.encoder,
+        rungs=known.rungs or ([] if known.ladder else None),
+    )
+    return make_plan(with_root(matrix, known.root) if known.root else matrix)
+
+
+def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
+    said = [key for key, default in FLAGS.items() if getattr(known, key) != default]
+    if said:
+        flag = "--model.encoder" if said[0] == "encoder" else f"--{said[0]}"
+        raise ConfigError(f"zoo bench: {flag} beside a plan.", "The plan's file says it: change a copy of it.")
+    path = find_plan(plan)
+    matrix, written = read_matrix(path)
+    both = tuple(sorted((dict(matrix.settings.overrides) | dict(overrides)).items()))
+    matrix = replace(matrix, settings=replace(matrix.settings, overrides=both))
+    if overrides:
+        written = written | {"overrides": dict(both)}
+    try:
+        return make_plan(with_root(matrix, known.root) if known.root else matrix, written)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def overrides_from(arguments: Sequence[str]) -> Pairs:
+    """`--section.key value` and `--section.key=value` as sorted pairs.
+
+    Raises:
+        ConfigError: Something else stands there, a value is missing, or the benchmark itself sets the key.
+    """
+    pairs = pairs_from(arguments, SECTIONS)
+    for key in pairs:
+        if key in OWN:
+            raise ConfigError(f"zoo bench run: --{key} is not to be set here.", f"Instead: {_instead(OWN[key])}.")
+    return tuple(sorted(pairs.items()))
+
+
+def _instead(said: str) -> str:
+    return f"--{said}" if said in ("seeds", "devices") else said
+
+
+def pairs_from(arguments: Sequence[str], sections: Sequence[str]) -> dict[str, str]:
+    """`--section.key value` and `--section.key=value` by key.
+
+    Raises:
+        ConfigError: Something else stands there, or a value is missing.
+    """
+    pairs: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        key = flag.removeprefix("--")
+        if not flag.startswith("--") or not key.startswith(tuple(sections)):
+            raise ConfigError(f"zoo bench: unknown argument '{flag}'.", "See `zoo bench run --help`.")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise ConfigError(f"zoo bench: {flag} has no value.", f"Write {flag} VALUE.")
+            value = rest.pop(0)
+        pairs[key] = value
+    return pairs
+
+
+def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str], list[str]]:
+    """The pairs of one section, and the other arguments."""
+    own: list[str] = []
+    others: list[str] = []
+    target = others
+    for word in further:
+        if word.startswith("--"):
+            target = own if word.startswith(f"--{section}") else others
+        target.append(word)
+    return {key.removeprefix(section): value for key, value in pairs_from(own, (section,)).items()}, others
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _rungs(text: str) -> list[str]:
+    names = _names(text)
+    if not names:
+        raise argparse.ArgumentTypeError(f"'{text}' names no rung")
+    return names
+
+
+def _seeds(text: str) -> list[int]:
+    if not text.replace(",", "").isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 0,1,2")
+    return list(dict.fromkeys(int(number) for number in text.split(",") if number))
+
+
+def count(text: str) -> int:
+    """A number from 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
+    return int(text)
+
+
+def add_to(verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
+    """A verb's parser with the flags."""
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, allow_abbrev=False)
+    add_flags(parser)
+    return parser

@@ -1,0 +1,82 @@
+"""What `zoo bench run` shows: lines as things happen, and on a terminal a display of what runs, with the time to go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from benchmarks.plan import Plan
+from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
+from zoo.errors import ZooError
+
+EVERY = 2.0
+"""Seconds between two looks at the folders."""
+
+_BAR = 24
+
+
+@contextmanager
+def shown(folder: Path, plan: Plan, at_once: int, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+    """A function that takes one line of progress; on a terminal the display stands under the lines.
+
+    Args:
+        folder: The benchmark's folder.
+        plan: Its jobs.
+        at_once: Jobs that run at once, for the time to go.
+        console: Where to; default standard output.
+    """
+    console = console or Console(highlight=False, soft_wrap=True)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
+    if not console.is_terminal:
+        yield say
+        return
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        over = threading.Event()
+
+        def look() -> None:
+            while True:
+                try:
+                    live.update(display(progress_of(folder, plan), at_once))
+                except (OSError, ZooError) as error:  # a file is being replaced: the next look will do
+                    live.update(f"{error}")
+                if over.wait(EVERY):
+                    return
+
+        looking = threading.Thread(target=look, name="display", daemon=True)
+        looking.start()
+        try:
+            yield say
+        finally:
+            over.set()
+            looking.join()
+
+
+def display(jobs: list[Progress], at_once: int = 1) -> Table:
+    """What runs, one row a job, and under it the whole."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    running = [job for job in jobs if job.state == "running"]
+    for job in running:
+        table.add_row(job.job, bar(job.share), job.line())
+    done = sum(job.state == "done" for job in jobs)
+    whole = left(time_to_go(jobs, max(at_once, len(running))))
+    table.add_row(
+        f"{done} of {len(jobs)}", bar(done / len(jobs)), ", ".join(filter(None, [tally(j.state for j in jobs), whole]))
+    )
+    return table
+
+
+def bar(share: float | None) -> str:
+    """A share as a bar; dots where it is not known."""
+    if share is None:
+        return "·" * _BAR
+    filled = round(share * _BAR)
+    return "━" * filled + "─" * (_BAR - filled)

@@ -1,0 +1,71 @@
+"""`zoo bench plan`: the jobs of a plan and what they will cost; without a name, the plans of the zoo."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.cli.choice import add_to, chosen_plan, overrides_from
+from benchmarks.cost import Cost, costs
+from benchmarks.matrix import PLANS, plan_names
+from benchmarks.plan import Plan
+from zoo.registry import read_yaml
+
+
+def add(verbs: Any) -> None:
+    """The verb's parser."""
+    plan = add_to(verbs, "plan", "list a plan's jobs and what they will cost")
+    plan.add_argument("plan", nargs="?", default="", help="name or YAML file of a plan; none for the list of names")
+    plan.add_argument("--probe", action="store_true", help="train a few steps of each method: time and memory")
+    plan.add_argument("--json", action="store_true", help="the same facts as JSON")
+    plan.set_defaults(action=_plan)
+
+
+def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
+    if not known.plan and known.models is None and known.data is None:
+        for name in plan_names():
+            sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
+        return 0
+    plan = chosen_plan(known, known.plan, overrides_from(further))
+    found = costs(plan, known.probe, lambda line: sys.stderr.write(f"{line}\n") and None)
+    if known.json:
+        jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]
+        methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]
+        sys.stdout.write(json.dumps({"jobs": jobs, "methods": methods}, indent=2) + "\n")
+        return 0
+    sys.stdout.write("".join(f"{line}\n" for line in lines(plan, found)))
+    return 0
+
+
+def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
+    """The jobs, then the cost of each method, then the sum."""
+    said = [f"{job.id}  {' '.join(job.steps)}" for job in plan.jobs]
+    width = max(len(cost.method) for cost in found)
+    said += ["", f"{'method':<{width}}  jobs  steps a job  s a step  peak GiB  training"]
+    for cost in found:
+        steps = "?" if cost.steps is None else str(cost.steps)
+        step = "" if cost.step_seconds is None else f"{cost.step_seconds:.3f}"
+        peak = "" if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
+        line = f"{cost.method:<{width}}  {cost.jobs:>4}  {steps:>11}  {step:>8}  {peak:>8}  {hours(cost.seconds):>8}"
+        said.append(f"{line}  {cost.note}".rstrip())
+    steps = [None if cost.steps is None else cost.jobs * cost.steps for cost in found]
+    total = "an unknown number of" if None in steps else str(sum(step or 0 for step in steps))
+    tests = sum(cost.jobs * cost.tests for cost in found)
+    said += ["", f"{len(plan.jobs)} jobs, {total} training steps, {tests} tests"]
+    if found and all(cost.seconds is not None for cost in found):
+        devices = ", ".join(sorted({cost.device for cost in found}))
+        said[-1] += f"; training one after another {hours(sum(cost.seconds or 0 for cost in found))} on {devices}"
+        said[-1] += ", validation and tests on top"
+    return said
+
+
+def hours(seconds: float | None) -> str:
+    """A duration as `h:mm:ss`; empty where it is not known."""
+    if seconds is None:
+        return ""
+    whole, rest = divmod(round(seconds), 3600)
+    return f"{whole}:{rest // 60:02d}:{rest % 60:02d}"
