@@ -31,7 +31,7 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
             sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
     plan = chosen_plan(known, known.plan, overrides_from(further))
-    found = costs(plan, known.probe, lambda line: sys.stderr.write(f"{line}\n") and None)
+    found = costs(plan, known.probe, _say)
     if known.json:
         jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]
         methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]
@@ -39,6 +39,10 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         return 0
     sys.stdout.write("".join(f"{line}\n" for line in lines(plan, found)))
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
@@ -52,8 +56,8 @@ def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
         peak = "" if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
         line = f"{cost.method:<{width}}  {cost.jobs:>4}  {steps:>11}  {step:>8}  {peak:>8}  {hours(cost.seconds):>8}"
         said.append(f"{line}  {cost.note}".rstrip())
-    steps = [None if cost.steps is None else cost.jobs * cost.steps for cost in found]
-    total = "an unknown number of" if None in steps else str(sum(step or 0 for step in steps))
+    known = all(cost.steps is not None for cost in found)
+    total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
     said += ["", f"{len(plan.jobs)} jobs, {total} training steps, {tests} tests"]
     if found and all(cost.seconds is not None for cost in found):

@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import runner, store
 from benchmarks.cli import main
-from benchmarks.cli.choice import SECTIONS, overrides_from
+from benchmarks.cli.choice import overrides_from
+from benchmarks.matrix import SECTIONS
 from benchmarks.plan import load_plan
 from zoo.errors import ConfigError
 
