@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -41,6 +41,9 @@ test: lint  ## lint, then all tests but the slow ones, with coverage
 
 test-slow: setup-test  ## the long runs on real data
 	$(BIN)/python -m pytest -m slow
+
+test-kills: setup-test  ## a benchmark under fire: four models, two data sets, three seeds, ten kills (an hour or two)
+	$(BIN)/python -m pytest -m slow tests/faults/test_bench_kills.py
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,7 +22,8 @@ class Result:
         state: "done", "running", "failed", "unfinished" or "waiting".
         note: The reason of a failure, or the next step.
         facts: The run's manifest, empty where no fit has begun; once done, `metric_version` is that of the tests.
-        tests: Step ("test", "test-shuffled", "test-blank") to its summary; empty unless done.
+        tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its summary; empty unless done, and
+            without those that do not apply to the data set.
     """
 
     job: Job
@@ -60,9 +61,9 @@ def read_results(folder: Path, plan: Plan) -> list[Result]:
     return [_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id)]
 
 
-def read_controls(folder: Path, data: str) -> list[Control]:
-    """The controls of one data set; where they are not there, one entry that says so."""
-    target = store.controls_folder(folder, data)
+def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Control]:
+    """The controls of one data set, or one fold of it; where they are not there, one entry that says so."""
+    target = store.controls_folder(folder, data, fold)
     path = target / "controls.json"
     if not path.is_file():
         failed = store.failure(target)
@@ -92,7 +93,8 @@ def _result(folder: Path, job: Job) -> Result:
     facts = store.manifest(run) or {}
     tests = {}
     if state == "done":
-        tests = {step: summarise(read_rows(store.cases_path(run, step))) for step in job.steps if step != "fit"}
+        left_out = {"fit", *store.skipped(run, job.steps)}
+        tests = {step: summarise(read_rows(store.cases_path(run, step))) for step in job.steps if step not in left_out}
         # of the rows, not of the fit: an older run may be tested by a newer zoo
         versions = {store.scored_by(run, step) or str(facts.get("metric_version")) for step in tests}
         facts = facts | {"metric_version": " and ".join(sorted(versions))}
