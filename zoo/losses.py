@@ -8,9 +8,35 @@ from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
-from monai.losses import DiceLoss
+from monai.losses.utils import compute_tp_fp_fn
+from monai.networks import one_hot
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_SMOOTH = 1e-5  # MONAI's default
+
+
+class GlobalDice(nn.Module):
+    """1 minus the soft Dice of each channel over the global batch, in the mean over channels.
+
+    The sums are taken over the samples of all ranks, so that a batch has one loss however many ranks share it. On one
+    rank this is MONAI's `DiceLoss(batch=True)`, to the last bit.
+
+    Args:
+        exclusive: True: softmax over background and K classes. False: a sigmoid a channel.
+    """
+
+    def __init__(self, exclusive: bool) -> None:
+        super().__init__()
+        self.exclusive = exclusive
+
+    def forward(self, logits: Tensor, label: Tensor) -> Tensor:
+        """The loss of logits [B, K, *S] against a label as in `Batch`."""
+        shares = logits.softmax(1) if self.exclusive else logits.sigmoid()
+        target = one_hot(label, logits.shape[1]) if self.exclusive else label
+        sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *range(2, logits.ndim)], 1, False))
+        tp, fp, fn = gather_rows(sums[None])[0].sum(0)
+        return (1 - (2 * tp + _SMOOTH) / (2 * (tp + 0.5 * fp + 0.5 * fn) + _SMOOTH)).mean()
 
 
 class SegmentationLoss(nn.Module):
@@ -26,7 +52,7 @@ class SegmentationLoss(nn.Module):
     def __init__(self, exclusive: bool) -> None:
         super().__init__()
         self.exclusive = exclusive
-        self.dice = DiceLoss(softmax=exclusive, sigmoid=not exclusive, to_onehot_y=exclusive, batch=True)
+        self.dice = GlobalDice(exclusive)
 
     def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
         """Losses of logits [B, K, *S] against a label as in `Batch`."""

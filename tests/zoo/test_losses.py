@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,6 +40,20 @@ def test_perfect_logits_cost_nothing() -> None:
     one = (label > 0).to(torch.uint8)
     losses = SegmentationLoss(exclusive=False)(40.0 * one - 20.0, one)
     assert max(float(v) for v in losses.values()) < 1e-3
+
+
+@pytest.mark.parametrize(("exclusive", "channels"), [(True, 4), (False, 3), (False, 1)])
+@pytest.mark.parametrize("empty", [False, True])
+def test_the_dice_of_one_rank_is_monais_to_the_last_bit(exclusive: bool, channels: int, empty: bool) -> None:
+    random = torch.Generator().manual_seed(channels)
+    logits = torch.randn(3, channels, 9, 7, 5, generator=random).requires_grad_()
+    most, depth = (channels, 1) if exclusive else (2, channels)
+    label = torch.randint(0, 1 if empty else most, (3, depth, 9, 7, 5), generator=random).to(torch.uint8)
+    theirs = DiceLoss(softmax=exclusive, sigmoid=not exclusive, to_onehot_y=exclusive, batch=True)(logits, label)
+    ours = SegmentationLoss(exclusive)(logits, label)["dice"]
+    assert ours.equal(theirs)
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)]
+    assert gradients[0].equal(gradients[1])
 
 
 def test_one_channel_cross_entropy_is_not_zero() -> None:
