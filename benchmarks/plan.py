@@ -226,16 +226,15 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
 def _other_configs(stored: Plan, added: Plan) -> list[str]:
     """The keys of the jobs that bear a stored job's name and are another: a card or a recipe was changed since."""
     digests = {job.name: job.digest for job in stored.jobs}
-    pairs = {(digests.get(job.name, job.digest), job.digest): job.name for job in added.jobs}
-    lines: list[str] = []
-    for (old, new), name in pairs.items():
-        if old == new:
-            continue
+    changed = {(digests.get(job.name, job.digest), job.digest): job.name for job in added.jobs}
+    names: dict[str, list[str]] = {}
+    for (old, new), name in changed.items():
         before, after = stored.configs.get(old, {}), added.configs.get(new, {})
-        keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-        lines += [f"{key} of {name}: {_show(before.get(key))}, not {_show(after.get(key))}" for key in keys[:4]]
-        lines += [f"{len(keys) - 4} more keys of {name}"] if len(keys) > 4 else []
-    return list(dict.fromkeys(lines))
+        for key in sorted(before.keys() | after.keys()) if old != new else ():
+            if before.get(key) != after.get(key):
+                names.setdefault(f"{key}: {_show(before.get(key))}, not {_show(after.get(key))}", []).append(name)
+    of = {line: some[0] if len(some) == 1 else f"{some[0]} and {len(some) - 1} more" for line, some in names.items()}
+    return [f"{line} (of {of[line]})" for line in list(names)[:8]]
 
 
 def _other_jobs(stored: Plan, added: Plan) -> list[str]:

@@ -39,7 +39,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    known, further = _parser().parse_known_args(arguments)
+    words = list(arguments)
+    if words[:1] == ["plan"] and words[1:] and not words[1].startswith("-"):
+        words.insert(1, "--plan")  # argparse would take the value of any further option for the plan
+    known, further = _parser().parse_known_args(words)
     return int(known.action(known, further))
 
 

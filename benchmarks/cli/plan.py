@@ -19,7 +19,8 @@ from zoo.registry import read_yaml
 def add(verbs: Any) -> None:
     """The verb's parser."""
     plan = add_to(verbs, "plan", "list a plan's jobs and what they will cost")
-    plan.add_argument("plan", nargs="?", default="", help="name or YAML file of a plan; none for the list of names")
+    plan.usage = "zoo bench plan [NAME|FILE] [options]; without a name and flags, the names"
+    plan.add_argument("--plan", default="", help=argparse.SUPPRESS)  # what stands first without a flag
     plan.add_argument("--probe", action="store_true", help="train a few steps of each method: time and memory")
     plan.add_argument("--json", action="store_true", help="the same facts as JSON")
     plan.set_defaults(action=_plan)
