@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan import Job, Plan, load_plan
-from benchmarks.runner import ZOO, reason_from
+from benchmarks.reasons import reason_from
 from benchmarks.store import read_json, write_json
+from benchmarks.work import ZOO
 from zoo.errors import RunError
 
 COLUMNS = {

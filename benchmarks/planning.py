@@ -84,13 +84,14 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     cards = _cards(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
-    models = {model: cards["model", model] for model in matrix.models}
+    models = {cards["model", name].name: cards["model", name] for name in matrix.models}
     ladders = {} if matrix.rungs is None else rungs_of(models.values(), matrix.rungs)
     _refuse_overridden(ladders, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
-    for name, entry in matrix.data.items():
-        card = cards["data", name]
+    for typed, entry in matrix.data.items():
+        card = cards["data", typed]
+        name = card.name
         for fold, (model, model_card), recipe in product(entry.take, models.items(), matrix.recipes):
             _check_dimensions(model_card, card)
             base = _full_method(matrix, name, entry, card, model_card)
@@ -224,7 +225,8 @@ def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], 
     for kind, registry, names in (("model", MODELS, models), ("data", DATA, data)):
         for name in names:
             try:
-                cards[kind, name] = registry.get(name)
+                card = registry.get(name)
+                cards[kind, name] = cards[kind, card.name] = card
             except ZooError as error:
                 mistakes.append(str(error))
     if mistakes:
@@ -240,7 +242,7 @@ def with_root(matrix: Matrix, root: str) -> Matrix:
     """
     known = [name for name in matrix.data if name in DATA]
     on_disk = [name for name in known if not DATA.get(name).about.get("embedded", False)]
-    if len(on_disk) > 1:
+    if len({DATA.get(name).name for name in on_disk}) > 1:
         raise ConfigError(
             f"One --data.root for several data sets ({', '.join(on_disk)}).",
             "Set ZOO_DATA to the folder whose sub-folders are their roots instead.",

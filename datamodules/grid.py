@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from zoo.types import Geometry
 
 TOLERANCE = 0.1
 """So many voxels a corner may lie off: above what the rounding of headers makes, below what a score could notice."""
+
+log = logging.getLogger(__name__)
 
 _RAS = axcodes2ornt(("R", "A", "S"))
 
@@ -47,6 +50,29 @@ def same_grid(path: Path, found: Geometry, other: Path, due: Geometry, tolerance
         "corrected copy.",
         "affine_mismatch",
     )
+
+
+def same_voxels(path: Path, found: Geometry, other: Path, due: Geometry) -> None:
+    """Check that the arrays of two files are those of one grid, voxel by voxel, whatever their headers add.
+
+    Where only origin or spacing differ, the arrays lie on each other as they are stored, and the image's header
+    is the one that counts: it is told once, not refused. Other axes would lay them on each other otherwise.
+
+    Args:
+        path: The file.
+        found: Its geometry.
+        other: The first image.
+        due: Its geometry.
+
+    Raises:
+        DataError: As `same_grid`, but for an origin or a spacing alone.
+    """
+    try:
+        same_grid(path, found, other, due)
+    except DataError as error:
+        if error.kind != "affine_mismatch" or not np.array_equal(_axes(found), _axes(due)):
+            raise
+        log.warning("%s The voxels are taken as they are stored.", error.problem)
 
 
 def drift(found: Geometry, due: Geometry) -> float:
@@ -83,6 +109,11 @@ def differences(found: Geometry, due: Geometry, tolerance: float) -> list[str]:
 def _shape(geometry: Geometry) -> tuple[int, ...]:
     """The shape in RAS order; a reader's geometry has the crop of the whole array."""
     return tuple(stop - start for start, stop in geometry.crop)
+
+
+def _axes(geometry: Geometry) -> NDArray[np.float64]:
+    """Which way each stored axis points, as nibabel's orientations have it."""
+    return np.asarray(io_orientation(np.asarray(geometry.affine, dtype=np.float64)))
 
 
 def _ras_affine(geometry: Geometry) -> NDArray[np.float64]:

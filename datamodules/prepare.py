@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from datamodules.grid import same_grid
+from datamodules.grid import same_voxels
 from datamodules.readers import Reader
 from zoo.errors import DataError
 from zoo.types import Case, Geometry, LabelSpace
@@ -76,13 +76,13 @@ def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | N
     channels = [reader.image(path) for path in case.images]
     geometry = channels[0][1]
     for path, (_, other) in zip(case.images[1:], channels[1:], strict=True):
-        same_grid(path, other, case.images[0], geometry)
+        same_voxels(path, other, case.images[0], geometry)
     image = channels[0][0] if len(channels) == 1 else np.concatenate([array for array, _ in channels])
     del channels  # before the label is read: of a CT each copy is 150 MB
     native = None
     if case.label is not None:
         raw, other = reader.label(case.label)
-        same_grid(case.label, other, case.images[0], geometry)
+        same_voxels(case.label, other, case.images[0], geometry)
         native = to_classes(raw, labels, case.label)
         del raw
     return prepare(image, native, geometry, recipe)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, overrides_from
-from benchmarks.cost import Cost, costs
+from benchmarks.estimate import Cost, costs
 from benchmarks.matrix import PLANS, plan_names
 from benchmarks.plan import Plan
 from zoo.registry import read_yaml

@@ -74,6 +74,9 @@ def _print(out: Console, report: Report) -> None:
     from datamodules.verify import KINDS
 
     counted = f"{report.cases} cases, {report.files} files read"
+    if report.known:
+        told = ", ".join(f"{finding.case_id} ({finding.kind})" for finding in report.known)
+        out.print(Text(f"Known of the published set, no fault of this copy: {told}."))
     if not report.findings:
         out.print(Text(f"{report.data} ({report.protocol}): nothing found; {counted}."))
         return

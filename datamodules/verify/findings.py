@@ -74,6 +74,7 @@ class Report:
         cases: How many cases the index has.
         files: How many files were read whole.
         findings: Weightiest kind first, then in the order of the cases.
+        known: Of the published set itself, as its card says (`known`): looked at one by one, and no fault of the copy.
     """
 
     data: str
@@ -81,6 +82,7 @@ class Report:
     cases: int
     files: int
     findings: tuple[Finding, ...]
+    known: tuple[Finding, ...] = ()
 
     @property
     def kinds(self) -> dict[Fault, int]:

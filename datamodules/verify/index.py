@@ -54,7 +54,7 @@ def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Fin
         none where the parts cannot be made.
     """
     try:
-        split = data.cut(list(cases))
+        split = data.parted(list(cases), data.fold, data.folds)
     except DataError as error:
         problem = f"{data.folder}: {error.problem}"
         return [Finding("", str(data.folder), error.kind, problem, error.fix)], {}

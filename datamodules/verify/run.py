@@ -44,8 +44,16 @@ def inspect_set(
             looks.append(seen.look)
     findings += duplicate_findings(looks, parts)
     unique = list(dict.fromkeys(findings))
-    case_ids = [case.case_id for case in cases]
-    return Report(data.name, data.protocol, len(cases), files, ordered(unique, case_ids))
+    known = {(str(case_id), kind) for case_id, kind in data.about.get("known", {}).items()}
+    listed = ordered(unique, [case.case_id for case in cases])
+    return Report(
+        data.name,
+        data.protocol,
+        len(cases),
+        files,
+        tuple(finding for finding in listed if (finding.case_id, finding.kind) not in known),
+        tuple(finding for finding in listed if (finding.case_id, finding.kind) in known),
+    )
 
 
 def default_workers() -> int:

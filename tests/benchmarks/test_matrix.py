@@ -91,10 +91,10 @@ def test_a_number_is_the_same_typed_and_in_a_card() -> None:
 
 
 def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    compose = planning.compose
+    compose = planning.__dict__["compose"]
 
     def with_recipe(model: str | None, data: str | None, **more: object) -> object:
-        composed = compose(model, data, **more)  # type: ignore[arg-type]
+        composed = compose(model, data, **more)
         own = {"trainer": {"max_epochs": 99, "max_steps": 7}} if model == "bipvl" else {}
         config = composed.config | {"trainer": composed.config["trainer"] | own.get("trainer", {})}
         return replace(composed, config=config)

@@ -31,10 +31,8 @@ def test_a_plan_is_the_product_in_the_order_named() -> None:
 
 
 def test_an_alias_is_planned_under_the_name_of_its_card() -> None:
-    names = ["msd_hippocampus", "hippocampus"]
-    assert [job.id for job in make_plan(["unet"], names, [0], settings=CPU, root="data").jobs] == [
-        "hippocampus-unet-tiny-s0"
-    ]
+    typed = ["msd_hippocampus", "hippocampus"]
+    assert names(plan_of(["unet"], typed, [0], settings=CPU, root="data")) == ["hippocampus-unet-tiny-s0"]
 
 
 def test_the_encoder_goes_only_to_models_that_read_text() -> None:

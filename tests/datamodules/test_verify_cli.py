@@ -188,7 +188,18 @@ def test_the_tolerance_is_in_voxels(tmp_path: Path) -> None:
     assert main([*command, "--tolerance", "0.29"]) == 2
 
 
-def test_training_refuses_another_affine_and_points_at_the_mending(misplaced: Path) -> None:
+def test_training_warns_of_another_origin_and_refuses_other_axes(
+    misplaced: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label = misplaced / LABEL
+    moved = nib.load(misplaced / "imagesTr" / label.name).affine.copy()
+    moved[0, 3] += 7.0
+    write_nifti(label, np.asarray(nib.load(label).dataobj), moved)
+    build_data("hippocampus", "tiny", root=str(misplaced)).setup("fit")
+    (told,) = (record.getMessage() for record in caplog.records if "affine" in record.getMessage())
+    assert "hippocampus_002.nii.gz: the affine is not that of" in told
+    assert told.endswith("The voxels are taken as they are stored.")
+    write_nifti(label, np.asarray(nib.load(label).dataobj), np.diag([-1.0, -1.0, 1.0, 1.0]))
     with pytest.raises(DataError, match=r"hippocampus_002\.nii\.gz: the affine.*--fix header --out DIR"):
         build_data("hippocampus", "tiny", root=str(misplaced)).setup("fit")
 

@@ -16,6 +16,7 @@ import threading
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.samples import row
 from zoo.metrics.rows import METRIC_VERSION, write_rows
@@ -53,7 +54,7 @@ def fit(out: Path, flags: dict[str, str]) -> None:
     write(out / "manifest.json", json.dumps(facts), 0.0)
     last = out / "checkpoints" / "last.ckpt"
     seed = f"{flags['--model']} {flags['--data']} {flags['--seed']}"
-    state = json.loads(last.read_text()) if last.is_file() else {"step": 0, "chain": seed}
+    state: dict[str, Any] = json.loads(last.read_text()) if last.is_file() else {"step": 0, "chain": seed}
     while state["step"] < STEPS:
         time.sleep(SECONDS)
         chain = sha256(f"{state['chain']} {state['step']}".encode()).hexdigest()
