@@ -5,154 +5,116 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
-from benchmarks.rows import Row
+from benchmarks.latex import to_latex, write_sheets
+from benchmarks.rescore import Rescored, protocol_of, protocol_sheet, rescore_row
+from benchmarks.rows import COLUMNS, ClassRow, Row
+from benchmarks.sheets import Cell, Sheet, lines_of, sheets
+from benchmarks.standings import Standing
 from benchmarks.table import Block, Table
 
-NAMES = ("Model", "Encoder", "Text")
-FIGURES = ("Dice global", "HD95", "Missed", "Spurious")
-DELTA = "Δ Dice"
-GAINS = ("Text gain", "Blank gain")
+OF_BLOCK = ("data", "text_track", "recipe")
+"""Columns that name a block, before those of its statistics."""
+
+OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "rung")
+"""Columns that name a row, before those of its classes."""
 
 
-def to_csv(table: Table) -> str:
-    """Comma-separated values: the fields of `Row` in their order, fractions from 0 to 1, empty for "none"."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    names = [field.name for field in fields(Row)]
-    writer.writerow(names)
-    writer.writerows([_exact(getattr(row, name)) for name in names] for row in table.rows)
-    return out.getvalue()
+def to_csv(table: Table, stats: bool = False, per_class: bool = False) -> str:
+    """Comma-separated values: the columns of `Row` in their order, fractions from 0 to 1, empty for "none".
+
+    Args:
+        table: The table.
+        stats: Instead, one line a ranked row and block with the columns of `Standing`.
+        per_class: Instead, one line a row and class with the columns of `ClassRow`.
+    """
+    if stats:
+        names = [*OF_BLOCK, *(one.name for one in fields(Standing))]
+        return _csv(names, ([*_of_block(block), *_values(one)] for block in table.blocks for one in _standings(block)))
+    if per_class:
+        names = [*OF_ROW, *(one.name for one in fields(ClassRow))]
+        return _csv(names, ([*_of_row(row), *_values(one)] for row in table.rows for one in row.per_class))
+    return _csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in table.rows))
 
 
-def to_json(table: Table) -> str:
-    """An object with `rows` (one object each, the columns of the CSV) and `footnotes`."""
-    rows = [
-        {key: round(v, 6) + 0.0 if isinstance(v, float) else v for key, v in asdict(row).items()} for row in table.rows
-    ]
-    return json.dumps({"rows": rows, "footnotes": list(table.footnotes)}, indent=2, ensure_ascii=False) + "\n"
+def to_json(table: Table, stats: bool = False, per_class: bool = False) -> str:
+    """An object with `rows` (the columns of the CSV), `blocks` with their statistics, `per_class` and `footnotes`.
+
+    All of it stands there whatever is asked for.
+    """
+    content = {
+        "rows": [{name: getattr(row, name) for name in COLUMNS} for row in table.rows],
+        "blocks": [_block(block) for block in table.blocks],
+        "per_class": [
+            dict(zip(OF_ROW, _of_row(row), strict=True)) | asdict(one) for row in table.rows for one in row.per_class
+        ],
+        "footnotes": list(table.footnotes),
+    }
+    return json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n"
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: Table, stats: bool = False, per_class: bool = False) -> str:
     """One section a block: ranked rows with the best in bold, then unranked ones, then controls in italics.
 
-    What the rungs of the ladders change stands under their table.
+    What the rungs of the ladders change, why rows are not ranked and what the gate warns of stands under the table.
+
+    Args:
+        table: The table.
+        stats: With a table of the statistics of each ranking, and one of the texts.
+        per_class: With a table of the Dice of each class.
     """
-    parts = []
-    for block in table.blocks:
-        heads = _heads(block)
-        lines = [f"### {block.data}, text track: {block.track}", ""]
-        lines += [_line(heads), _line(["---"] * 3 + ["---:"] * (len(heads) - 3))]
-        for row in block.rows:
-            cells = _cells(row, block, "**{}**".format, _pipe)
-            lines.append(_line([f"*{cells[0]}*", *cells[1:]] if row.control else cells))
-        for title, notes in (("Rungs", _legends(block)), ("Notes", _reasons(block))):
-            lines += ["", f"{title}:", "", *(f"- {_pipe(note)}" for note in notes)] if notes else []
-        parts.append("\n".join(lines))
-    parts.append("\n".join(f"- {note}" for note in table.footnotes))
-    return "\n\n".join(parts) + "\n"
+    parts = [_markdown(sheet) for block in table.blocks for sheet in sheets(block, stats, per_class)]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in table.footnotes)]) + "\n"
 
 
-def to_latex(table: Table) -> str:
-    """One booktabs table a block, for the booktabs package; the best is bold."""
-    return "\n\n".join(_latex_block(block) for block in table.blocks) + "\n\n" + _latex_notes(table)
+FORMATS: dict[str, Callable[..., str]] = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
+"""Each takes the table, and `stats` and `per_class`."""
 
 
-FORMATS: dict[str, Callable[[Table], str]] = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
+def write_protocol(table: Table, form: str, name: str) -> str:
+    """A table in another convention, which it names.
+
+    Args:
+        table: The table.
+        form: One of `FORMATS`.
+        name: One of `benchmarks.rescore.PROTOCOLS`.
+
+    Raises:
+        UnknownNameError: There is no such convention.
+    """
+    if form in ("md", "latex"):
+        written = [protocol_sheet(block, name) for block in table.blocks]
+        return "\n\n".join(map(_markdown, written)) + "\n" if form == "md" else write_sheets(written)
+    protocol = protocol_of(name)
+    names = ["protocol", *OF_ROW, *(one.name for one in fields(Rescored))]
+    lines = [[name, *_of_row(row), *_values(rescore_row(protocol, row))] for row in table.rows]
+    if form == "csv":
+        return _csv(names, lines)
+    content = {
+        "protocol": name,
+        "about": protocol.about,
+        "rows": [dict(zip(names, line, strict=True)) for line in lines],
+    }
+    return json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n"
 
 
-def _latex_block(block: Block) -> str:
-    heads = _heads(block)
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_tex(block.data)}, text track: {_tex(block.track)}. Dice as a fraction of 1, mean and standard "
-        r"deviation over seeds.}",
-        rf"\begin{{tabular}}{{lll{'r' * (len(heads) - 3)}}}",
-        r"\toprule",
-        " & ".join(map(_tex, heads)) + r" \\",
-    ]
-    for rows in block.parts:
-        lines += [r"\midrule"] if rows else []
-        for row in rows:
-            cells = _cells(row, block, r"\textbf{{{}}}".format, _tex)
-            cells[0] = rf"\emph{{{cells[0]}}}" if row.control else cells[0]
-            lines.append(" & ".join(cells) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [f"{_tex(note)}." for note in (*_legends(block), *_reasons(block))]
-    lines += [rf"\par\footnotesize {' '.join(notes)}"] if notes else []
-    return "\n".join([*lines, r"\end{table}"])
+def _markdown(sheet: Sheet) -> str:
+    rule = ["---"] * sheet.names + ["---:"] * (len(sheet.heads) - sheet.names)
+    lines = [f"### {sheet.title}", "", _line(sheet.heads), _line(rule)]
+    for cells in lines_of(sheet):
+        first = f"*{_pipe(cells[0].text)}*" if cells[0].text in sheet.controls else _pipe(cells[0].text)
+        lines.append(_line([first, *map(_cell, cells[1:])]))
+    for title, notes in sheet.notes:
+        lines += ["", f"{title}:", "", *(f"- {_pipe(note)}" for note in notes)]
+    return "\n".join(lines)
 
 
-def _latex_notes(table: Table) -> str:
-    return "\n".join(f"% {note}" for note in table.footnotes) + "\n"
-
-
-def _heads(block: Block) -> list[str]:
-    """The heads of a block's columns; text gain only where a model reads text, the delta only beside rungs."""
-    unit = f" ({block.unit})" if block.unit else ""
-    figures = [f"{head}{unit}" if head == "HD95" else head for head in FIGURES]
-    delta = [DELTA] if block.ladders else []
-    gains = GAINS if block.track != "none" else ()
-    return [*NAMES, "n", "Seeds", "Dice", *delta, *figures, *gains, "Params (M)"]
-
-
-def _legends(block: Block) -> list[str]:
-    return [f"{row.label}: {row.legend}" for row in block.rows if row.rung]
-
-
-def _reasons(block: Block) -> list[str]:
-    return [f"{row.label}: {row.reason}" for row in block.rows if row.reason]
-
-
-def _cells(row: Row, block: Block, strong: Callable[[str], str], escape: Callable[[str], str]) -> list[str]:
-    """The cells of a row in print, the best of the ranking strong."""
-    dice, hd95 = _spread(row.dice, row.dice_std, 3), _spread(row.hd95, row.hd95_std, 2)
-    if not block.unit and hd95:
-        hd95 += f" {row.hd95_unit}"
-    if row in block.ranked:
-        dice = strong(dice) if row.dice == max(r.dice or 0.0 for r in block.ranked) else dice
-        nearest = [r.hd95 for r in block.ranked if r.hd95 is not None]
-        hd95 = strong(hd95) if nearest and block.unit and row.hd95 == min(nearest) else hd95
-    cells = [escape(row.label), escape(row.encoder), escape(row.text_track)]
-    cells += [_whole(row.n), _seeds(row), dice]
-    cells += [_spread(row.delta_dice, row.delta_dice_std, 3, "+")] if block.ladders else []
-    cells += [_fixed(row.dice_global, 3), hd95, _short(row.missed), _short(row.spurious)]
-    if block.track != "none":
-        cells += [_fixed(row.text_gain, 3, "+"), _fixed(row.text_gain_blank, 3, "+")]
-    return [*cells, _fixed(None if row.params is None else row.params / 1e6, 2)]
-
-
-def _seeds(row: Row) -> str:
-    """How many seeds; for an incomplete row how many of how many."""
-    if row.seeds is None:
-        return ""
-    return str(row.seeds) if row.seeds == row.seeds_planned else f"{row.seeds}/{row.seeds_planned}"
-
-
-def _spread(mean: float | None, deviation: float | None, digits: int, sign: str = "") -> str:
-    return _fixed(mean, digits, sign) + (f" ± {deviation:.{digits}f}" if deviation is not None else "")
-
-
-def _fixed(value: float | None, digits: int, sign: str = "") -> str:
-    return "" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: never "-0.000"
-
-
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{round(value, 2):g}"
-
-
-def _whole(value: int | None) -> str:
-    return "" if value is None else str(value)
-
-
-def _exact(value: object) -> str:
-    """Six digits after the point: more than any table prints, fewer than rounding errors need."""
-    if value is None:
-        return ""
-    return repr(round(value, 6) + 0.0) if isinstance(value, float) else str(value)
+def _cell(cell: Cell) -> str:
+    text = _pipe(cell.text)
+    return f"**{text}**" if cell.place == "best" else text
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -163,14 +125,54 @@ def _pipe(text: str) -> str:
     return text.replace("|", r"\|").replace("*", r"\*")
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "Δ": r"$\Delta$",  # pdflatex has no glyph for it in text
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-}
+def _csv(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_exact(value) for value in line] for line in lines)
+    return out.getvalue()
 
 
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(mark, mark) for mark in text)
+def _exact(value: object) -> str:
+    """Six digits after the point: more than any table prints, fewer than rounding errors need."""
+    if value is None:
+        return ""
+    return repr(_rounded(value)) if isinstance(value, float) else str(value)
+
+
+def _rounded(content: Any) -> Any:
+    """All floats of a nested content with six digits."""
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return round(content, 6) + 0.0 if isinstance(content, float) else content
+
+
+def _standings(block: Block) -> Sequence[Standing]:
+    return block.ranking.standings
+
+
+def _of_block(block: Block) -> list[str]:
+    return [block.data, block.track, block.recipe]
+
+
+def _of_row(row: Row) -> list[str]:
+    return [str(getattr(row, name)) for name in OF_ROW]
+
+
+def _values(one: Standing | ClassRow | Rescored) -> list[Any]:
+    return [getattr(one, field.name) for field in fields(one)]
+
+
+def _block(block: Block) -> dict[str, Any]:
+    ranking = block.ranking
+    return {
+        **dict(zip(OF_BLOCK, _of_block(block), strict=True)),
+        "test": ranking.test,
+        "tau": ranking.tau,
+        "standings": [asdict(one) for one in ranking.standings],
+        "wins": ranking.wins,
+        "notes": {row.label: row.reason for row in block.rows if row.reason},
+        "warnings": list(block.warnings),
+    }

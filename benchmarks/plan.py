@@ -99,7 +99,7 @@ class Job:
     @property
     def shown_data(self) -> str:
         """How tables name the data: own data by its title too, as any folder of one kind has the kind's name."""
-        given = dict(self.settings.overrides)
+        given = dict((*self.settings.overrides, *self.overrides))
         title = given.get("data.title") or given.get("data.init_args.title")
         return f"{title} ({self.data})" if title else self.data
 

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmarks import store
 from benchmarks.plan import Job, Plan
-from zoo.metrics.rows import read_rows
+from zoo.metrics.rows import ScoreRow, read_rows
 from zoo.metrics.summary import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The rows of one test.
+
+    Attributes:
+        rows: One a case and class.
+        about: What `zoo test` says of them in `about.json`; empty for a folder of an older version.
+    """
+
+    rows: tuple[ScoreRow, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The means of the rows."""
+        return summarise(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,7 @@ class Result:
         state: "done", "running", "failed", "unfinished" or "waiting".
         note: The reason of a failure, or the next step.
         facts: The run's manifest, empty where no fit has begun; once done, `metric_version` is that of the tests.
-        tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its summary; empty unless done, and
+        scored: Step ("test", "test-shuffled", "test-blank", "test-names") to its rows; empty unless done, and
             without those that do not apply to the data set.
     """
 
@@ -30,7 +49,12 @@ class Result:
     state: str
     note: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    tests: Mapping[str, Summary] = field(default_factory=dict)
+    scored: Mapping[str, Scored] = field(default_factory=dict)
+
+    @property
+    def tests(self) -> dict[str, Summary]:
+        """Step to the means of its rows."""
+        return {step: scored.summary for step, scored in self.scored.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +66,7 @@ class Control:
         data: The data set.
         track: "none", or the data set's track where the control reads the text.
         facts: `split_hash` and `metric_version` of the computation.
-        summary: Its scores, None where it has only a Dice or none.
+        scored: Its rows, None where it has only a Dice or none.
         dice: The Dice of a control that is a bound and not a prediction.
         note: Why there is no score, or what the number is.
     """
@@ -51,9 +75,14 @@ class Control:
     data: str
     track: str = "none"
     facts: Mapping[str, Any] = field(default_factory=dict)
-    summary: Summary | None = None
+    scored: Scored | None = None
     dice: float | None = None
     note: str = ""
+
+    @property
+    def summary(self) -> Summary | None:
+        """The means of its rows."""
+        return self.scored.summary if self.scored else None
 
 
 def read_results(folder: Path, plan: Plan) -> list[Result]:
@@ -79,7 +108,7 @@ def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Cont
                 data=data,
                 track=entry.get("track", "none"),
                 facts=facts,
-                summary=summarise(read_rows(cases)) if "cases" in entry else None,
+                scored=Scored(tuple(read_rows(cases))) if "cases" in entry else None,
                 dice=entry.get("dice"),
                 note=entry.get("note", ""),
             )
@@ -91,11 +120,15 @@ def _result(folder: Path, job: Job) -> Result:
     run = store.job_folder(folder, job.id)
     state, note = store.job_state(run, job.steps)
     facts = store.manifest(run) or {}
-    tests = {}
+    scored = {}
     if state == "done":
         left_out = {"fit", *store.skipped(run, job.steps)}
-        tests = {step: summarise(read_rows(store.cases_path(run, step))) for step in job.steps if step not in left_out}
+        scored = {
+            step: Scored(tuple(read_rows(store.cases_path(run, step))), store.scored_about(run, step))
+            for step in job.steps
+            if step not in left_out
+        }
         # of the rows, not of the fit: an older run may be tested by a newer zoo
-        versions = {store.scored_by(run, step) or str(facts.get("metric_version")) for step in tests}
+        versions = {str(test.about.get("metric_version", facts.get("metric_version"))) for test in scored.values()}
         facts = facts | {"metric_version": " and ".join(sorted(versions))}
-    return Result(job=job, state=state, note=note, facts=facts, tests=tests)
+    return Result(job=job, state=state, note=note, facts=facts, scored=scored)

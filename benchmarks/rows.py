@@ -1,28 +1,46 @@
-"""The rows of the leaderboard: what a model, one rung of its ladder or a control has scored, over its seeds."""
+"""The row of a leaderboard: what a model, one rung of its ladder or a control has scored, over its seeds."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean, stdev
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
-from benchmarks.results import Control, Result
-from zoo.metrics.rows import LEAK
-from zoo.metrics.summary import Summary
+from benchmarks.results import Scored
+from benchmarks.stats import Floats
+from benchmarks.subjects import Sample
 
-GATE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit")
-"""Columns in which the rows of one ranking must agree."""
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """What a row has scored on one class: means over its seeds, and deviations (ddof 1) where it has several.
+
+    `scored`, `missed`, `spurious` and `absent` count cases of one seed. A figure is None where the class is absent
+    in every case.
+    """
+
+    label: str
+    scored: float
+    dice: float | None
+    dice_std: float | None
+    dice_global: float | None
+    hd95: float | None
+    hd95_std: float | None
+    hd95_pooled: float | None
+    nsd: float | None
+    assd: float | None
+    missed: float
+    spurious: float
+    absent: float
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the leaderboard; the fields are the columns of the CSV, in its order.
+    """One line of the leaderboard; the fields that compare are the columns of the CSV, in its order.
 
     A figure is None where it does not exist: for an incomplete row, a text-free model's text gain,
-    the deviation of a single seed, the delta of what is no rung. A complete row's status is "ok", a
-    rung's "rung", a control's "control".
+    the deviation of a single seed, the interval of too few subjects, the delta of what is no rung. A complete
+    row's status is "ok", a rung's "rung", a control's "control". `docs/metrics.md` and `docs/statistics.md`
+    define the columns.
     """
 
     model: str
@@ -61,6 +79,33 @@ class Row:
     delta_dice: float | None = None
     delta_dice_std: float | None = None
     delta_seeds: int | None = None
+    recipe: str = "equal"
+    folds: int | None = None
+    subjects: int | None = None
+    dice_low: float | None = None
+    dice_high: float | None = None
+    dice_subjects: float | None = None
+    hd95_low: float | None = None
+    hd95_high: float | None = None
+    text_gain_low: float | None = None
+    text_gain_high: float | None = None
+    text_gain_names: float | None = None
+    dice_shuffled: float | None = None
+    dice_blank: float | None = None
+    dice_names: float | None = None
+    classes: str = ""
+    label_space: str = ""
+    cases_hash: str = ""
+    leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """Subjects that stand in more than one part, with the parts."""
+    per_class: tuple[ClassRow, ...] = field(default=(), compare=False, repr=False)
+    """The figures of each class, in the order of the label space."""
+    scored: tuple[Scored, ...] = field(default=(), compare=False, repr=False)
+    """The rows of cases with the true text, one test a seed."""
+    samples: Mapping[str, Sample] = field(default_factory=dict, compare=False, repr=False)
+    """Step ("test", "test-shuffled", ...) to the scores by seed, case and class."""
+    draws: Floats | None = field(default=None, compare=False, repr=False)
+    """The Dice under the bootstrap; draw b is of the same subjects in every row of a cohort."""
 
     @property
     def label(self) -> str:
@@ -79,158 +124,10 @@ class Row:
         """Whether the row is a control and no model."""
         return self.model.startswith("control:")
 
-
-def make_row(results: Sequence[Result]) -> Row:
-    """The row of one model's seeds on one data set."""
-    runs = sorted(results, key=lambda result: result.job.seed)
-    done = [run for run in runs if run.state == "done"]
-    row = _named_row(runs, len(done))
-    lacking = [run for run in runs if run.state != "done"]
-    if lacking:
-        notes = "; ".join(f"seed {r.job.seed} {r.state}" + (f" ({r.note})" if r.note else "") for r in lacking)
-        status = "failed" if any(run.state == "failed" for run in lacking) else "incomplete"
-        return replace(row, status=status, reason=f"{len(done)} of {len(runs)} seeds: {notes}")
-    facts = [_facts(run) for run in done]
-    differing = [key for key in facts[0] if len({fact[key] for fact in facts}) > 1]
-    if differing:
-        return replace(row, status="refused", reason=f"the seeds differ in {', '.join(differing)}")
-    return replace(row, **facts[0], **_figures(done))
+    @property
+    def sample(self) -> Sample | None:
+        """The scores with the true text."""
+        return self.samples.get("test")
 
 
-def rung_row(results: Sequence[Result], full: Sequence[Result]) -> Row:
-    """The row of one rung: its own figures, and its Dice minus the full method's, seed by seed.
-
-    Args:
-        results: The rung's seeds.
-        full: The seeds of the full method.
-    """
-    job = results[0].job
-    row = replace(
-        make_row(results),
-        rung=job.rung,
-        rung_about=job.about,
-        rung_changes=", ".join(f"{key}={value}" for key, value in job.changes),
-    )
-    if row.status != "ok":
-        return row
-    others = {run.job.seed: run for run in full if run.state == "done"}
-    pairs = [(run, others[run.job.seed]) for run in results if run.job.seed in others]
-    differing = [key for key in GATE if any(_gated(run)[key] != _gated(other)[key] for run, other in pairs)]
-    if differing:
-        return replace(
-            row, status="refused", reason=f"not comparable with the full method: other {', '.join(differing)}"
-        )
-    gaps = [_gap(run.tests["test"], other.tests["test"]) for run, other in pairs]
-    return replace(
-        row,
-        status="rung",
-        reason="" if len(pairs) == len(results) else f"Δ over {len(pairs)} of {len(results)} seeds",
-        delta_dice=_mean(gaps),
-        delta_dice_std=_deviation(gaps),
-        delta_seeds=len(pairs),
-    )
-
-
-def _gated(run: Result) -> dict[str, Any]:
-    return {"size": run.job.settings.size, **_facts(run)}
-
-
-def _gap(summary: Summary, other: Summary) -> float | None:
-    return None if summary.dice is None or other.dice is None else summary.dice - other.dice
-
-
-def control_row(control: Control, data: str = "") -> Row:
-    """The row of a control; it has the columns of a model and no rank.
-
-    Args:
-        control: The control.
-        data: How the table names its data; default the set's name.
-    """
-    row = Row(
-        model=f"control:{control.name}",
-        data=data or control.data,
-        text_track=control.track,
-        split_hash=str(control.facts.get("split_hash", "")),
-        metric_version=str(control.facts.get("metric_version", "")),
-        status="control",
-        reason=control.note,
-    )
-    summary = control.summary
-    if summary is None:
-        return replace(row, dice=control.dice)
-    return replace(
-        row,
-        n=summary.cases,
-        hd95_unit=summary.unit,
-        **{key: getattr(summary, key) for key in ("dice", "dice_global", "hd95", "hd95_pooled", "nsd", "assd")},
-        missed=float(summary.missed),
-        spurious=float(summary.spurious),
-    )
-
-
-def _named_row(runs: Sequence[Result], done: int) -> Row:
-    """A row with its names and counts and no figure yet."""
-    job = runs[0].job
-    manifests = [run.facts for run in runs if run.facts]
-    track = next((str(facts["text_track"]) for facts in manifests if facts.get("text_track")), job.track)
-    encoder = next((str(facts["encoder"]) for facts in manifests if facts.get("encoder")), job.encoder)
-    return Row(
-        model=job.model,
-        size=job.settings.size,
-        encoder=encoder if track != "none" else "",
-        data=job.shown_data,
-        text_track=track,
-        seeds=done,
-        seeds_planned=len(runs),
-    )
-
-
-def _facts(run: Result) -> dict[str, Any]:
-    """What all seeds of a row, and partly all rows of a ranking, must share."""
-    budget = run.facts.get("budget") or {}
-    return {
-        "budget": " ".join(f"{key}={_plain(budget[key])}" for key in sorted(budget)),
-        **{key: str(run.facts.get(key) or "") for key in ("split_hash", "prompt_hash", "metric_version")},
-        **{key: run.facts.get(key) for key in ("params", "params_trainable")},
-        "mark": LEAK if run.facts.get("leak_declared") else "",
-        "n": run.tests["test"].cases,
-        "hd95_unit": run.tests["test"].unit,
-    }
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _figures(done: Sequence[Result]) -> dict[str, Any]:
-    """Means and deviations over the seeds, which come sorted."""
-    true = [run.tests["test"] for run in done]
-    dice, hd95 = [summary.dice for summary in true], [summary.hd95 for summary in true]
-    return {
-        "dice": _mean(dice),
-        "dice_std": _deviation(dice),
-        "hd95": _mean(hd95),
-        "hd95_std": _deviation(hd95),
-        **{key: _mean([getattr(s, key) for s in true]) for key in ("dice_global", "hd95_pooled", "nsd", "assd")},
-        **{key: _mean([getattr(s, key) for s in true]) for key in ("missed", "spurious")},
-        "text_gain": _gain(done, "test-shuffled"),
-        "text_gain_blank": _gain(done, "test-blank"),
-    }
-
-
-def _gain(done: Sequence[Result], other: str) -> float | None:
-    """Mean over seeds of the Dice with the true text minus that with another text."""
-    if any(other not in run.tests for run in done):
-        return None
-    return _mean([_gap(run.tests["test"], run.tests[other]) for run in done])
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean, None where a value is missing: no mean over an incomplete row."""
-    known = [float(value) for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None
-
-
-def _deviation(values: Sequence[float | None]) -> float | None:
-    known = [float(value) for value in values if value is not None]
-    return stdev(known) if len(known) > 1 and len(known) == len(values) else None
+COLUMNS = tuple(one.name for one in fields(Row) if one.compare)

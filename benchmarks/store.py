@@ -72,10 +72,10 @@ def write_json(path: Path, content: object) -> None:
     temporary.replace(path)
 
 
-def scored_by(run: Path, step: str) -> str | None:
-    """The metric version of a test's rows, as `zoo test` wrote it beside them; None where it did not."""
+def scored_about(run: Path, step: str) -> dict[str, Any]:
+    """What `zoo test` wrote of a test's rows beside them; empty where it did not."""
     path = cases_path(run, step).with_name("about.json")
-    return str(read_json(path)["metric_version"]) if path.is_file() else None
+    return read_json(path) if path.is_file() else {}
 
 
 def manifest(run: Path) -> dict[str, Any] | None:

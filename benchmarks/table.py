@@ -1,23 +1,28 @@
 """The leaderboard: one row a model, size, encoder, data set and text track, in blocks that may be ranked.
 
-A block is one data set and one text track; text-free rows stand beside any one track, two tracks are
-two blocks. A row is ranked only where it is complete and agrees with its block in what `GATE` names;
-the rungs of its ladder stand under it and are not ranked.
+A block is one data set, one text track and one recipe; text-free rows stand beside any one track, two tracks
+are two blocks. A row is ranked only where it is complete and the gate lets it pass; the rungs of its ladder
+stand under it and are not ranked.
 Everything is made from stored files and sorted, so that the same results give the same bytes.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from benchmarks import gate
+from benchmarks.figures import control_row, make_row, rung_row
 from benchmarks.plan import load_plan
 from benchmarks.results import Control, Result, read_controls, read_results
-from benchmarks.rows import GATE, Row, control_row, make_row, rung_row
+from benchmarks.rows import Row
+from benchmarks.runs import fold_of, recipe_of
+from benchmarks.standings import Ranking, rank_rows, with_intervals
+from benchmarks.stats import Test
+from benchmarks.subjects import recorded
 from zoo.metrics.rows import LEAK
 
 FOOTNOTES = (
@@ -26,8 +31,9 @@ FOOTNOTES = (
     "hd95: the larger of the two directed 95th percentiles. A missed or spurious class has dice 0 and the image's "
     "diagonal as its distance. Millimetres (mm) and pixels (px) are never averaged together.",
     "missed, spurious: (case, class) pairs of one seed, averaged over seeds. n: cases.",
-    "text_gain: dice with the true text minus dice with shuffled text, text_gain_blank: minus dice with no text; "
-    "same checkpoint, mean over seeds; empty for text-free models.",
+    "text_gain: dice with the true text minus dice with shuffled text, text_gain_blank: minus dice with no text, "
+    "text_gain_names: minus dice with the names of the classes alone; same checkpoint, mean over seeds; empty for "
+    "text-free models.",
     "Controls are no models and are never ranked.",
     f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares.",
 )
@@ -37,10 +43,15 @@ LADDER = (
     "(ddof 1) over the seeds that both have. A rung is its full method with one change, no competitor: never ranked."
 )
 
+FOLDS = (
+    "A row over folds pools the test cases of all folds of a seed, each case once, before any mean is taken; "
+    "n counts all of them."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What may be compared: the rows of one data set and one text track.
+    """What may be compared: the rows of one data set, one text track and one recipe.
 
     Attributes:
         data: The data set.
@@ -49,6 +60,9 @@ class Block:
         unranked: Rows that do not, each with its reason.
         controls: Rows of controls.
         ladders: The rungs of a ranked or unranked row. They are no competitors and are never ranked.
+        recipe: "equal": one budget for all; "published": each model's own.
+        ranking: The statistics of the ranked rows.
+        warnings: What the gate has to say that refuses no row.
     """
 
     data: str
@@ -57,6 +71,14 @@ class Block:
     unranked: tuple[Row, ...]
     controls: tuple[Row, ...]
     ladders: Mapping[Row, tuple[Row, ...]] = field(default_factory=dict)
+    recipe: str = "equal"
+    ranking: Ranking = field(default_factory=Ranking)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the block compares, in words."""
+        return f"{self.data}, text track: {self.track}" + ("" if self.recipe == "equal" else f", {self.recipe} recipes")
 
     @property
     def parts(self) -> tuple[tuple[Row, ...], ...]:
@@ -92,90 +114,85 @@ class Table:
         return list(dict.fromkeys(row for block in self.blocks for row in block.rows))
 
 
-def read_table(folder: Path) -> Table:
+def read_table(folder: Path, test: Test = "wilcoxon") -> Table:
     """The table of a benchmark's folder.
+
+    Args:
+        folder: The benchmark's folder.
+        test: What rows are tested with against the best.
 
     Raises:
         RunError: There is no benchmark in the folder, or a file of it cannot be read.
     """
     results = read_results(folder, load_plan(folder))
     controls = [control for name in sorted({r.job.data for r in results}) for control in read_controls(folder, name)]
-    return make_table(results, controls)
+    return make_table(results, controls, test)
 
 
-def make_table(results: Iterable[Result], controls: Iterable[Control]) -> Table:
+def make_table(results: Iterable[Result], controls: Iterable[Control], test: Test = "wilcoxon") -> Table:
     """Groups results into rows and rows into blocks."""
-    groups: dict[tuple[str, ...], dict[str, list[Result]]] = {}
-    named: dict[str, str] = {}
+    results = list(results)
+    groups: dict[tuple[Any, ...], dict[str, list[Result]]] = {}
     for result in results:
-        job = result.job
-        named[job.data] = job.shown_data
-        key = (job.data, job.model, job.settings.size, job.encoder)
-        groups.setdefault(key, {}).setdefault(job.rung, []).append(result)
-    ladders = dict(_ladder(groups[key]) for key in sorted(groups))
-    lines = [control_row(control, named.get(control.data, "")) for control in controls]
+        groups.setdefault(_group(result), {}).setdefault(result.job.rung, []).append(result)
+    owners, spacing = recorded(results, "subjects"), recorded(results, "spacing")
+    made = [_ladder(groups[key], owners) for key in sorted(groups)]
+    lines = [control_row(control, owners, spacing) for control in controls]
+    named = {result.job.data: result.job.shown_data for result in results}
+    made_rows = [replace(row, data=named.get(row.data, row.data)) for row in [*chain(*made), *lines]]
+    rows = iter(with_intervals(made_rows))
+    ladders = [[next(rows) for _ in ladder] for ladder in made]
+    lines = list(rows)
     blocks = []
-    for data in sorted({row.data for row in ladders}):
-        mine = [row for row in ladders if row.data == data]
-        known = {row.text_track for row in (*mine, *(line for line in lines if line.data == data))}
-        for track in sorted(known - {"none"}) or ["none"]:
-            shown = {row: ladders[row] for row in mine if row.text_track in {"none", track}}
+    for data, recipe in sorted({(row.data, row.recipe) for row, *_ in ladders}):
+        mine = [ladder for ladder in ladders if (ladder[0].data, ladder[0].recipe) == (data, recipe)]
+        tracks = {
+            row.text_track for row in [*(row for row, *_ in mine), *(line for line in lines if line.data == data)]
+        }
+        for track in sorted(tracks - {"none"}) or ["none"]:
+            shown = [ladder for ladder in mine if ladder[0].text_track in {"none", track}]
             beside = [row for row in lines if row.data == data and row.text_track in {"none", track}]
-            blocks.append(_block(data, track, shown, beside))
-    return Table(tuple(blocks), (*FOOTNOTES, LADDER) if any(ladders.values()) else FOOTNOTES)
+            blocks.append(_block(data, track, recipe, shown, beside, test))
+    rungs = [LADDER] if any(len(ladder) > 1 for ladder in ladders) else []
+    folds = [FOLDS] if any(row.folds for row, *_ in ladders) else []
+    return Table(tuple(blocks), (*FOOTNOTES, *rungs, *folds))
 
 
-def _ladder(runs: Mapping[str, Sequence[Result]]) -> tuple[Row, tuple[Row, ...]]:
+def _group(result: Result) -> tuple[Any, ...]:
+    """What one row, with its rungs, seeds and folds, has in common."""
+    job = result.job
+    own = tuple(pair for pair in getattr(job, "overrides", ()) if pair[0].startswith("data."))  # two protocols, say
+    folds = fold_of(job) is not None
+    return (job.data, job.model, job.settings.size, job.encoder, recipe_of(job), folds, own)
+
+
+def _ladder(runs: Mapping[str, Sequence[Result]], owners: Mapping[tuple[str, str], str]) -> list[Row]:
     """The row of a full method, and those of its rungs by name."""
     full = runs[""]  # a plan has it beside every rung
-    return make_row(full), tuple(rung_row(runs[name], full) for name in sorted(runs) if name)
+    return [make_row(full, owners), *(rung_row(runs[name], full, owners) for name in sorted(runs) if name)]
 
 
-def _block(data: str, track: str, rows: Mapping[Row, tuple[Row, ...]], controls: Sequence[Row]) -> Block:
+def _block(
+    data: str, track: str, recipe: str, ladders: Sequence[Sequence[Row]], controls: Sequence[Row], test: Test
+) -> Block:
     """Lets the gate decide which rows are ranked; their rungs go with them."""
-    whole = [row for row in rows if row.status == "ok"]
-    reference = _reference([_gated(row) for row in whole])
-    ranked, unranked = [], [row for row in rows if row.status != "ok"]
-    ladders = dict(rows)
-    for row in whole:
-        differing = [key for key, value in _gated(row).items() if value != reference[key]]
-        reasons = [f"{key} {_shown(getattr(row, key))}, not {_shown(reference[key])}" for key in differing]
-        if row.dice is None:
-            reasons.append("no class in any case")
-        if reasons:
-            unranked.append(replace(row, status="refused", reason=f"not comparable: {'; '.join(reasons)}"))
-            ladders[unranked[-1]] = ladders.pop(row)
-        else:
-            ranked.append(row)
-    ranked.sort(key=lambda row: (-(row.dice or 0.0), row.model, row.size, row.encoder))
-    unranked.sort(key=lambda row: (row.model, row.size, row.encoder, row.text_track))
-    leaking = {row.split_hash for row in whole if row.mark}
-    marked = [replace(row, mark=LEAK) if row.split_hash in leaking else row for row in controls]
-    stale = tuple(_stale(row, reference) for row in marked)
-    return Block(data, track, tuple(ranked), tuple(unranked), stale, {row: r for row, r in ladders.items() if r})
+    rows, common = gate.judge([row for row, *_ in ladders])
+    ranked = sorted((row for row in rows if row.status == "ok"), key=lambda row: (-(row.dice or 0.0), *_key(row)))
+    unranked = sorted((row for row in rows if row.status != "ok"), key=_key)
+    leaking = {row.split_hash for row in rows if LEAK in row.mark}
+    return Block(
+        data,
+        track,
+        tuple(ranked),
+        tuple(unranked),
+        tuple(gate.beside(row, common, row.split_hash in leaking) for row in controls),
+        {row: tuple(rungs) for row, (_, *rungs) in zip(rows, ladders, strict=True) if rungs},
+        recipe,
+        rank_rows(ranked, test),
+        gate.warnings(ranked, unranked),
+    )
 
 
-def _gated(row: Row) -> dict[str, Any]:
-    return {key: getattr(row, key) for key in GATE}
-
-
-def _reference(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What most rows of a block share; among equals the one that sorts first."""
-    counts = Counter(json.dumps(fact, sort_keys=True) for fact in facts)
-    if not counts:
-        return {}
-    best: dict[str, Any] = json.loads(min(counts, key=lambda text: (-counts[text], text)))
-    return best
-
-
-def _stale(row: Row, reference: Mapping[str, Any]) -> Row:
-    """Says of a control that it was computed on other cases or by another metric than the models."""
-    keys = [key for key in ("split_hash", "metric_version", "n") if getattr(row, key) not in ("", None)]
-    other = [key for key in keys if getattr(row, key) != reference.get(key, getattr(row, key))]
-    note = f"other {' and '.join(other)} than the models" if other else ""
-    return replace(row, reason="; ".join(filter(None, [row.reason, note])))
-
-
-def _shown(value: object) -> str:
-    text = str(value) if value not in ("", None) else "(none)"
-    return f"{text[:12]}..." if len(text) == 64 else text  # a hash
+def _key(row: Row) -> tuple[str, ...]:
+    """The order of rows of which none is better."""
+    return (row.model, row.size, row.encoder, row.text_track)

@@ -1,4 +1,4 @@
-"""`zoo bench table`: the leaderboard on standard output."""
+"""`zoo bench table`: the leaderboard on standard output, or in a file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,45 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import nothing_further
+from zoo.errors import ConfigError, RunError
 
 
 def add(verbs: Any) -> None:
     """The verb's parser."""
-    table = verbs.add_parser("table", help="write the leaderboard to standard output", allow_abbrev=False)
+    table = verbs.add_parser("table", help="write the leaderboard", allow_abbrev=False)
     table.add_argument("folder", type=Path)
     table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
+    table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")
+    table.add_argument("--per-class", action="store_true", help="the Dice of each class")
+    table.add_argument("--test", choices=("wilcoxon", "permutation"), default="wilcoxon", help="paired, over subjects")
+    table.add_argument("--protocol", default="", help="score the stored cases by another convention, not ranked")
+    table.add_argument("--out", type=Path, help="file to write (default: standard output)")
     table.set_defaults(action=_table)
 
 
 def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    from benchmarks.formats import FORMATS
+    if known.format == "csv" and known.stats and known.per_class:
+        raise ConfigError("zoo bench table: a CSV holds one table.", "Give --stats or --per-class, not both.")
+    if known.protocol and (known.stats or known.per_class):
+        raise ConfigError("zoo bench table: --protocol is a table of its own.", "Leave out --stats and --per-class.")
+    from benchmarks.formats import FORMATS, write_protocol
+    from benchmarks.rescore import protocol_of
     from benchmarks.table import read_table
+    from zoo.io import atomically
 
-    sys.stdout.write(FORMATS[known.format](read_table(known.folder)))
+    if known.protocol:
+        protocol_of(known.protocol)  # a wrong name is told before anything is read
+    table = read_table(known.folder, known.test)
+    if known.protocol:
+        text = write_protocol(table, known.format, known.protocol)
+    else:
+        text = FORMATS[known.format](table, known.stats, known.per_class)
+    if known.out is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        atomically(known.out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{known.out}: cannot be written: {error}.", "Give another --out.") from error
     return 0

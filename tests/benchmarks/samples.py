@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.plan import Job, Plan, Settings
 from benchmarks.planning import DataEntry, Matrix, make_plan, with_root
-from benchmarks.results import Result
+from benchmarks.results import Result, Scored
 from zoo.metrics.rows import ScoreRow
-from zoo.metrics.summary import summarise
 
 FACTS: dict[str, Any] = {
     "split_hash": "abc",
@@ -41,6 +42,27 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
         status=status,
         index=1,
     )
+
+
+def absent(case: str, label: str) -> ScoreRow:
+    """A row of what was neither there nor found."""
+    nothing = (math.nan,) * 5
+    return ScoreRow(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob(Job):
+    """A job of a fold."""
+
+    fold: int | None = None
+    folds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeSettings(Settings):
+    """Settings with a recipe."""
+
+    recipe: str = "equal"
 
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:
@@ -76,10 +98,17 @@ def rung(name: str, seed: int = 0, **changes: Any) -> Job:
     return job("bipvl", seed, "class", rung=name, **facts)
 
 
-def result(one: Job, *dices: Sequence[float], **facts: Any) -> Result:
-    """A finished job; one list of Dice values, one a case, for each of its tests."""
+def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> Result:
+    """A finished job; one list of Dice values, one a case, for each of its tests.
+
+    Args:
+        one: The job.
+        dices: Values of `test`, `test-shuffled`, ...
+        about: What stands beside the rows; None as in a folder of an older version.
+        facts: What is other than `FACTS`.
+    """
     tests = {
-        step: summarise([row(f"c{i}", "x", dice) for i, dice in enumerate(values)])
-        for step, values in zip(one.steps[1:], dices, strict=False)  # the later texts may be left out
+        step: Scored(tuple(row(f"c{i}", "x", dice) for i, dice in enumerate(values)), about or {})
+        for step, values in zip(one.steps[1:], dices, strict=False)
     }
-    return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, tests=tests)
+    return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, scored=tests)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.formats import FORMATS, to_csv, to_json, to_latex, to_markdown
+from benchmarks.formats import FORMATS, to_csv, to_json, to_markdown
+from benchmarks.latex import to_latex
 from benchmarks.results import Control, Result
 from benchmarks.table import Table, make_table
 from tests.benchmarks.samples import job, result, rung
@@ -88,7 +89,7 @@ def test_incomplete_rungs_and_full_methods_say_so() -> None:
     assert (full.status, full.dice) == ("incomplete", None)
     assert (no_text.reason, no_text.delta_seeds) == ("Δ over 1 of 2 seeds", 1)
     assert no_text.delta_dice == pytest.approx(-0.05)
-    none = table([replace(results()[2], state="running", tests={}), results()[4]]).blocks[0].rows[1]
+    none = table([replace(results()[2], state="running", scored={}), results()[4]]).blocks[0].rows[1]
     assert (none.delta_dice, none.delta_seeds, none.reason) == (None, 0, "Δ over 0 of 1 seeds")
 
 

@@ -7,16 +7,17 @@ import io
 import itertools
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from benchmarks.formats import FORMATS, to_csv, to_json, to_latex, to_markdown
+from benchmarks.formats import FORMATS, to_csv, to_json, to_markdown
+from benchmarks.latex import to_latex
 from benchmarks.plan import Settings
-from benchmarks.results import Control, Result
+from benchmarks.results import Control, Result, Scored
 from benchmarks.rows import Row
 from benchmarks.table import Block, Table, make_table
 from tests.benchmarks.samples import job, result, row
-from zoo.metrics.summary import summarise
 
 COLUMNS = (
     "model,size,encoder,data,text_track,n,seeds,dice,dice_std,dice_global,hd95,hd95_std,hd95_unit,"
@@ -36,9 +37,9 @@ def results() -> list[Result]:
 
 def controls() -> list[Control]:
     facts = {"split_hash": "abc", "metric_version": "1"}
-    empty = summarise([row("c0", "x", 0.0, 50.0, "missed"), row("c1", "x", 0.0, 70.0, "missed")])
+    empty = Scored((row("c0", "x", 0.0, 50.0, "missed"), row("c1", "x", 0.0, 70.0, "missed")))
     return [
-        Control("all-background", "hippocampus", facts=facts, summary=empty),
+        Control("all-background", "hippocampus", facts=facts, scored=empty),
         Control("text-free-bound", "hippocampus", facts=facts, dice=0.75),
     ]
 
@@ -79,7 +80,8 @@ def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None
         [row("a", "x", 0.9), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.0, 9.0, "spurious")],
     ]
     runs = [
-        replace(result(job("unet", seed), [0.1]), tests={"test": summarise(rows)}) for seed, rows in enumerate(tests)
+        replace(result(job("unet", seed), [0.1]), scored={"test": Scored(tuple(rows))})
+        for seed, rows in enumerate(tests)
     ]
     (only,) = block(make_table(runs, [])).ranked
     assert (only.missed, only.spurious) == (1.5, 0.5)
@@ -103,7 +105,7 @@ def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
         ({"budget": {"samples": 7, "batch_size": 4}}, "budget batch_size=4 samples=7, not batch_size=4 samples=100"),
     ],
 )
-def test_the_gate_ranks_no_row_that_differs(facts: dict[str, object], reason: str) -> None:
+def test_the_gate_ranks_no_row_that_differs(facts: dict[str, Any], reason: str) -> None:
     other = result(job("zzz", 0), [0.99, 0.99], **facts)
     found = block(make_table([*results(), other], controls()))
     assert [r.model for r in found.ranked] == ["bipvl", "unet"]
@@ -118,7 +120,7 @@ def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
     fewer = result(job("few", 0), [0.99])
     pixels = result(job("px", 0), [0.9, 0.9])
     rows = [row("c0", "x", 0.9, unit="px"), row("c1", "x", 0.9, unit="px")]
-    pixels = replace(pixels, tests={"test": summarise(rows)})
+    pixels = replace(pixels, scored={"test": Scored(tuple(rows))})
     found = block(make_table([*results(), published, fewer, pixels], []))
     reasons = {r.model: r.reason for r in found.unranked}
     assert reasons.keys() == {"big", "few", "px"}

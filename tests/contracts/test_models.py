@@ -140,6 +140,8 @@ def test_scores_name_each_case_and_class_once(fitted: tuple[Pair, Path]) -> None
     cases = {case for case, _ in keys}
     assert len(cases) == (10 if pair[1] == "phantom_chest" else 3)
     assert {row.status for row in rows} <= {"ok", "absent", "missed", "spurious"}
+    about = json.loads((out / "test" / "about.json").read_text())
+    assert about["subjects"].keys() == about["spacing"].keys() == cases
     assert (out / "test-blank" / "cases.csv").is_file()
 
 
@@ -168,6 +170,7 @@ def test_two_ranks_train_and_score_as_one(fitted: tuple[Pair, Path], tmp_path: P
     assert main(["test", "--out", str(alone), *checkpoint]) == 0
     assert ranks.run(main, ["test", "--out", str(together), *checkpoint, *ddp]) == [0, 0]
     assert read_rows(alone / "test" / "cases.csv") == read_rows(together / "test" / "cases.csv")
+    assert (alone / "test" / "about.json").read_bytes() == (together / "test" / "about.json").read_bytes()
 
 
 def test_forward_gives_logits_without_a_label(module_and_batches: tuple[SegModule, Batch, Batch]) -> None:

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from zoo.cli.main import main
-from zoo.metrics.rows import METRIC_VERSION, read_rows
+from zoo.metrics.rows import METRIC_VERSION, cases_hash, read_rows
 
 HERE = Path(__file__).parent
 STUB = ["--model", "zoo_stub.StubModel", "--data", "zoo_stub.StubData", "--trainer", "cpu"]
@@ -152,6 +152,9 @@ def test_scores_say_by_which_metric_and_on_which_split(
     assert main(["test", "--out", str(finished), "--data.text", "blank"]) == 0
     about = json.loads((finished / "test-blank" / "about.json").read_text())
     assert (about["metric_version"], about["split_hash"]) == (METRIC_VERSION, "split")
+    assert (about["text"], about["prompt_hash"], about["subjects"], about["leaks"]) == ("blank", "prompt", {}, {})
+    assert about["cases_hash"] == cases_hash(read_rows(finished / "test-blank" / "cases.csv"))
+    assert len(about["label_space_hash"]) == 64
     rows = (finished / "test-blank" / "cases.csv").read_bytes()
     monkeypatch.setattr(__import__("zoo_stub").StubData, "split_hash", "another")
     line = error_line(["test", "--out", str(finished), "--data.text", "blank"], capsys)

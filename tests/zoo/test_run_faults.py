@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 import zoo.registry
+from datamodules.build import build_data
+from tests.zoo.test_metrics_rows import one_row
 from tests.zoo.test_run import FIT, HERE, STUB, error_line
-from zoo.callbacks.scores import Scores
+from zoo.callbacks.scores import Scores, describe
 from zoo.cli.main import main
 from zoo.metrics.rows import LEAK, read_rows
 from zoo.registry import Registry
@@ -105,8 +108,6 @@ def test_a_taken_name_stays_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_rows_of_a_declared_leak_are_marked(tmp_path: Path) -> None:
-    from tests.zoo.test_metrics_rows import one_row
-
     for leak, mark in ((True, LEAK), (False, "")):
         data = SimpleNamespace(leak_declared=leak)
         trainer: Any = SimpleNamespace(
@@ -116,3 +117,15 @@ def test_rows_of_a_declared_leak_are_marked(tmp_path: Path) -> None:
         scores.rows = [one_row()]
         scores.on_test_epoch_end(trainer, SimpleNamespace())  # type: ignore[arg-type]
         assert [row.mark for row in read_rows(scores.path)] == [mark]
+
+
+def test_rows_have_beside_them_whose_they_are_and_how_large_a_voxel_is() -> None:
+    """Of the cases that were scored alone; of a real datamodule, with two slices of each subject."""
+    data = build_data("phantom_chest", "tiny", counts=[4, 2, 3], pixels=32, text="shuffled")
+    [first, *_] = data.split.test
+    about = describe(data, [replace(one_row(), case_id=first)])
+    assert about["subjects"] == {first: data.split.subjects[first]}
+    assert (about["text"], about["split_hash"], about["prompt_hash"]) == ("shuffled", data.split_hash, data.prompt_hash)
+    assert about["fold"] is None
+    other = build_data("phantom_abdomen", "tiny", counts=[4, 1, 2])
+    assert describe(other, [one_row()])["label_space_hash"] != about["label_space_hash"]

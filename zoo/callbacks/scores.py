@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
 from zoo.callbacks.manifest import check_same_data, git_commit, write_text
+from zoo.config import config_hash
 from zoo.errors import RunError
-from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, cases_hash, write_rows
 
 ADVICE = "The test sampler must give each case to one rank alone."
 
@@ -23,8 +24,9 @@ ADVICE = "The test sampler must give each case to one rank alone."
 class Scores(Callback):
     """Collects what `test_step` returns and writes it when all cases are through.
 
-    Beside the rows, `about.json` says by which metric and on which split they were scored: a test may be
-    of another day, and of another version of the zoo, than the fit that the manifest describes.
+    Beside the rows, `about.json` says by which metric, on which split and with which text they were scored (a test
+    may be of another day, and of another version of the zoo, than the fit that the manifest describes), whose
+    the cases are, and how large their voxels: what statistics over subjects and other conventions need.
 
     Args:
         path: The file, `<out>/test/cases.csv`.
@@ -35,6 +37,7 @@ class Scores(Callback):
         self.path = path
         self.manifest = manifest
         self.rows: list[ScoreRow] = []
+        self.spacing: dict[str, list[float]] = {}
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """That the parts are those of the training.
@@ -56,7 +59,7 @@ class Scores(Callback):
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts anew."""
-        self.rows = []
+        self.rows, self.spacing = [], {}
 
     def on_test_batch_end(
         self,
@@ -74,24 +77,52 @@ class Scores(Callback):
                 "Return the rows of `zoo.metrics.rows.score_case`.",
             )
         self.rows += outputs
+        if outputs:  # none of a batch that another rank scores
+            natives = zip(batch["case_id"], batch.get("native", ()), strict=False)
+            self.spacing |= {case_id: [float(size) for size in native.geometry.spacing] for case_id, native in natives}
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Brings the rows of all ranks together; rank 0 checks and writes them."""
-        gathered: list[list[ScoreRow]] = [self.rows]
+        mine = (self.rows, self.spacing)
+        gathered = [mine]
         if trainer.world_size > 1:
-            gathered = [self.rows] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, self.rows)
-        self.rows = [row for rows in gathered for row in rows]
+            gathered = [mine] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, mine)
+        self.rows = [row for rows, _ in gathered for row in rows]
+        self.spacing = {case_id: size for _, sizes in gathered for case_id, size in sizes.items()}
         if getattr(getattr(trainer, "datamodule", None), "leak_declared", False):
             self.rows = [replace(row, mark=LEAK) for row in self.rows]
         limited = trainer.limit_test_batches not in (None, 1.0)
         check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
         if trainer.is_global_zero:
             self.path.unlink(missing_ok=True)  # no moment in which older rows stand beside a newer version
-            about = {"metric_version": METRIC_VERSION, "split_hash": _split_hash(trainer)}
-            about |= {"zoo": __version__, "git_commit": git_commit()}
+            about = describe(getattr(trainer, "datamodule", None), self.rows)
+            about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
             write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n")
             write_rows(self.path, self.rows)
+
+
+def describe(data: Any, rows: Sequence[ScoreRow]) -> dict[str, Any]:
+    """What was scored, for `about.json`; None and nothing for what a third party's data do not say.
+
+    Args:
+        data: The datamodule.
+        rows: The rows of all ranks.
+    """
+    facts, split = getattr(data, "facts", None) or {}, getattr(data, "split", None)
+    owners: Mapping[str, str] = getattr(split, "subjects", {})
+    leaks: list[Any] = getattr(split, "leaks", list)()
+    return {
+        "metric_version": METRIC_VERSION,
+        "split_hash": getattr(data, "split_hash", None),
+        "label_space_hash": config_hash(facts["labels"]) if "labels" in facts else None,
+        "prompt_hash": getattr(data, "prompt_hash", None),
+        "cases_hash": cases_hash(rows),
+        "text": getattr(data, "text", None),
+        **{key: getattr(data, key, None) for key in ("fold", "folds")},
+        "subjects": {case: owners[case] for case in sorted({row.case_id for row in rows}) if case in owners},
+        "leaks": {leak.subject: sorted(leak.places) for leak in leaks},
+    }
 
 
 def check_once(rows: Sequence[ScoreRow], expected: int | None) -> None:

@@ -10,6 +10,7 @@ do not stand in one table.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import os
@@ -226,6 +227,11 @@ def sort_rows(rows: Iterable[ScoreRow]) -> list[ScoreRow]:
             )
         seen.add((row.case_id, row.label))
     return ordered
+
+
+def cases_hash(rows: Iterable[ScoreRow]) -> str:
+    """SHA-256 over the ids of the cases that were scored, in hex; their order does not show."""
+    return hashlib.sha256("\n".join(sorted({row.case_id for row in rows})).encode()).hexdigest()
 
 
 def _score(

@@ -1,0 +1,80 @@
+"""How long `zoo bench table` takes over the rows of a made-up benchmark: `python -m benchmarks.perf.table_time`.
+
+Writes folders as `zoo fit` and `zoo test` leave them, and times reading, statistics and writing of all formats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import store
+from benchmarks.formats import FORMATS
+from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.table import read_table
+from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of a benchmark: models x seeds trainings, each tested on cases x classes."""
+
+    models: int
+    seeds: int
+    cases: int
+    classes: int
+
+
+SHAPES = (Shape(4, 3, 84, 10), Shape(8, 3, 6, 13), Shape(5, 1, 2_000, 1), Shape(10, 3, 2_113, 1))
+
+
+def write(folder: Path, shape: Shape) -> int:
+    """The folder of a benchmark; returns how many rows there are."""
+    rng = np.random.default_rng(0)
+    settings = Settings(size="tiny", trainer="cpu")
+    jobs = [Job(f"m{m}", "hippocampus", s, settings=settings) for m in range(shape.models) for s in range(shape.seeds)]
+    store_plan(folder, Plan(tuple(jobs)))
+    for job in jobs:
+        run = store.job_folder(folder, job.id)
+        facts = {"split_hash": "a", "metric_version": METRIC_VERSION, "budget": {"samples": 1}, "finished": "now"}
+        store.write_json(run / "manifest.json", facts)
+        rows = [_row(rng, case, index) for case in range(shape.cases) for index in range(1, shape.classes + 1)]
+        subjects = {f"case{case}": f"subject{case // 2}" for case in range(shape.cases)}
+        store.write_json(run / "test" / "about.json", {"metric_version": METRIC_VERSION, "subjects": subjects})
+        write_rows(run / "test" / "cases.csv", rows)
+    return len(jobs) * shape.cases * shape.classes
+
+
+def _row(rng: np.random.Generator, case: int, index: int) -> ScoreRow:
+    tp, fp, fn = (int(n) for n in rng.integers(1, 1000, 3))
+    dice = 2 * tp / (2 * tp + fp + fn)
+    return ScoreRow(f"case{case}", f"c{index}", tp, fp, fn, dice, 3.0, 2.0, dice, 1.0, "mm", "ok", index)
+
+
+def main() -> None:
+    """Logs one line a shape."""
+    argparse.ArgumentParser(prog="python -m benchmarks.perf.table_time", description=__doc__).parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for shape in SHAPES:
+        with tempfile.TemporaryDirectory() as name:
+            rows = write(Path(name), shape)
+            started = time.perf_counter()
+            table = read_table(Path(name))
+            read = time.perf_counter()
+            sizes = {form: len(to(table, form != "csv", form != "csv")) for form, to in FORMATS.items()}
+            end = time.perf_counter()
+            taken = {"read_s": round(read - started, 2), "write_s": round(end - read, 2), "bytes": sizes}
+            log.info("%s, %d rows of cases: %s", shape, rows, json.dumps(taken))
+
+
+if __name__ == "__main__":
+    main()
