@@ -264,7 +264,7 @@ def _run_step(
         written.seek(begin)
         said = written.read().decode("utf-8", "replace")
     if ended.timed_out:
-        reason = f"not done within {limits.timeout:.0f} s (--timeout)"
+        reason = f"not done within {limits.timeout:g} s (--timeout)"
         return Failure(reason, "The same command goes on from its last checkpoint.", may_pass=False)
     if ended.code == NOT_APPLICABLE and step.startswith("test-"):
         store.write_json(store.skipped_path(target, step), {"step": step, "reason": reason_from(said, ended.code)})
