@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import store
 from benchmarks.plan import Job, Plan
+from benchmarks.reasons import advised
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Progress:
     def line(self) -> str:
         """What there is to say beside the state and the id."""
         if self.state != "running":
-            return f"{self.note} {self.advice}".rstrip()
+            return advised(self.note, self.advice)
         epoch = "" if self.epoch is None else f"epoch {self.epoch}" + (f"/{self.epochs}" if self.epochs else "")
         share = "" if self.share is None else f"{self.share:.0%}"
         again = f"attempt {self.attempt}" if self.attempt > 1 else ""

@@ -57,6 +57,11 @@ def advice_for(output: str, code: int, system_killed: bool = False) -> str:
     return KILLED if killed_by(code) == signal.SIGKILL else ""
 
 
+def advised(reason: str, advice: str) -> str:
+    """A reason with the advice after it, in one line."""
+    return f"{reason.rstrip('.')}. {advice}" if advice else reason
+
+
 def memory_kills() -> int:
     """How many processes of this control group the system has killed for memory; 0 where it does not say."""
     try:

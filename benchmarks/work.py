@@ -22,7 +22,7 @@ from benchmarks.claims import claim
 from benchmarks.plan import Job, Plan
 from benchmarks.process import Stop, run_group
 from benchmarks.progress import last_step
-from benchmarks.reasons import KILLED, advice_for, memory_kills, reason_from
+from benchmarks.reasons import KILLED, advice_for, advised, memory_kills, reason_from
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
 """The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
@@ -238,8 +238,8 @@ def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits,
             return None  # no word to the status: it may be another's by now, and the results say where it stands
         if failure is not None:
             record.failed(step, failure)
-            advice = f" {failure.advice}" if failure.advice else ""
-            say(f"{step} failed: {failure.reason}{advice} (see {task.target / 'log.txt'})")
+            said = advised(failure.reason, failure.advice)
+            say(f"{step} failed: {said} (see {task.target / 'log.txt'})")
             return failure
         seconds = time.monotonic() - started
         record.done(step, seconds)

@@ -36,8 +36,8 @@ class GlobalDice(nn.Module):
         target = one_hot(label, logits.shape[1]) if self.exclusive else label
         sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *range(2, logits.ndim)], 1, False))
         tp, fp, fn = gather_rows(sums[None])[0].sum(0)
-        loss: Tensor = (1 - (2 * tp + _SMOOTH) / (2 * (tp + 0.5 * fp + 0.5 * fn) + _SMOOTH)).mean()
-        return loss
+        loss: Tensor = 1 - (2 * tp + _SMOOTH) / (2 * (tp + 0.5 * fp + 0.5 * fn) + _SMOOTH)
+        return loss.mean()
 
 
 class SegmentationLoss(nn.Module):

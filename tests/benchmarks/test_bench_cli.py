@@ -48,7 +48,7 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
     assert main(["status", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"waiting    {ids[0]}",
-        f"failed     {ids[1]}  fit: no such file Look.",
+        f"failed     {ids[1]}  fit: no such file. Look.",
         f"waiting    {ids[2]}",
         f"waiting    {ids[3]}",
         "1 failed, 3 waiting",

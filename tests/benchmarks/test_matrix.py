@@ -14,6 +14,7 @@ from benchmarks.matrix import PLANS, find_plan, plan_names, read_matrix
 from benchmarks.plan import Plan, Settings, load_plan, store_plan
 from benchmarks.planning import make_plan, resolved
 from tests.benchmarks.samples import names, plan_of
+from zoo.config import compose
 from zoo.errors import ConfigError, RunError
 
 FULL = """
@@ -91,8 +92,6 @@ def test_a_number_is_the_same_typed_and_in_a_card() -> None:
 
 
 def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    compose = planning.__dict__["compose"]
-
     def with_recipe(model: str | None, data: str | None, **more: object) -> object:
         composed = compose(model, data, **more)
         own = {"trainer": {"max_epochs": 99, "max_steps": 7}} if model == "bipvl" else {}

@@ -54,12 +54,11 @@ def fit(out: Path, flags: dict[str, str]) -> None:
     write(out / "manifest.json", json.dumps(facts), 0.0)
     last = out / "checkpoints" / "last.ckpt"
     seed = f"{flags['--model']} {flags['--data']} {flags['--seed']}"
-    state: dict[str, Any] = json.loads(last.read_text()) if last.is_file() else {"step": 0, "chain": seed}
-    while state["step"] < STEPS:
+    step, chain = json.loads(last.read_text()).values() if last.is_file() else (0, seed)
+    while step < STEPS:
         time.sleep(SECONDS)
-        chain = sha256(f"{state['chain']} {state['step']}".encode()).hexdigest()
-        state = {"step": state["step"] + 1, "chain": chain}
-        write(last, json.dumps(state), SECONDS)
+        step, chain = step + 1, sha256(f"{chain} {step}".encode()).hexdigest()
+        write(last, json.dumps({"step": step, "chain": chain}), SECONDS)
     write(out / "manifest.json", json.dumps(facts | {"finished": "2025-01-01"}), 0.0)
 
 
