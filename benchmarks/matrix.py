@@ -157,7 +157,8 @@ def _rungs(value: Any, where: str) -> list[str] | None:
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:
-    texts = _words(value, where, TEXTS)
+    items = value if isinstance(value, list) else [value]
+    texts = _words(["true" if item is True else item for item in items], where, TEXTS)  # YAML's own `true`
     return ("true", *(text for text in texts if text != "true"))  # every comparison is with the true text
 
 

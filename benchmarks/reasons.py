@@ -11,7 +11,8 @@ _CUDA_OUT = re.compile(
     r"CUDA out of memory|CUDA error: out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC"
 )
 _HOST_OUT = re.compile(
-    r"\bMemoryError\b|DefaultCPUAllocator: (can't allocate|not enough) memory|Cannot allocate memory"
+    r"(?m)^\s*([\w.]+\.)?(MemoryError\b|\w*Error:.*("
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|Cannot allocate memory))"
 )
 
 SMALLER = (
@@ -31,9 +32,10 @@ def reason_from(output: str, code: int) -> str:
         code: Its exit code; 128 + n or -n where signal n ended it.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    if killed_by(code):
-        return f"ended by {_signal_name(killed_by(code))}"
     errors = [line for line in lines if _ERROR.match(line)]
+    if killed_by(code):  # where a rank fails, Lightning kills the first one: the error is the other's
+        ended = f"ended by {_signal_name(killed_by(code))}"
+        return f"{errors[-1]} ({ended})" if errors else ended
     return (errors or lines or [f"exit code {code} without a word"])[-1]
 
 
@@ -52,9 +54,10 @@ def advice_for(output: str, code: int, system_killed: bool = False) -> str:
     """
     if _CUDA_OUT.search(output):
         return CUDA_OUT
-    if system_killed or (not killed_by(code) and _HOST_OUT.search(output)):
+    if system_killed or _HOST_OUT.search(output):
         return HOST_OUT
-    return KILLED if killed_by(code) == signal.SIGKILL else ""
+    alone = reason_from(output, code) == f"ended by {_signal_name(signal.SIGKILL)}"
+    return KILLED if alone else ""
 
 
 def advised(reason: str, advice: str) -> str:

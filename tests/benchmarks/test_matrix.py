@@ -24,7 +24,7 @@ data:
   hippocampus: {root: somewhere, folds: [0, 3], overrides: {data.epoch_samples: 16}}
   phantom_chest:
 seeds: [0, 1]
-texts: [blank]
+texts: [true, blank]
 trainer: cpu
 encoder: minilm
 overrides: {trainer.max_epochs: 2}

@@ -192,6 +192,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
         ("", 3, "exit code 3 without a word"),
         ("last words\n", 3, "last words"),
         ("anything", 137, "ended by SIGKILL"),
+        ("RuntimeError: of another rank\n", 137, "RuntimeError: of another rank (ended by SIGKILL)"),
         ("anything", -11, "ended by SIGSEGV"),
         ("anything", 250, "ended by signal 122"),
     ],

@@ -87,6 +87,10 @@ def test_what_the_system_kills_for_memory_is_told_from_a_kill() -> None:
     assert advice_for("", 137) == KILLED
     assert advice_for("", 137, system_killed=True) == HOST_OUT
     assert advice_for("Traceback\nMemoryError\n", 1) == HOST_OUT
+    allocator = "RuntimeError: [enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 1 bytes"
+    assert advice_for(f"Traceback\n{allocator}\n", 1) == HOST_OUT
+    assert advice_for("OSError: [Errno 12] Cannot allocate memory", 1) == HOST_OUT
+    assert advice_for("[rank1]: x\nValueError: of a rank", 137) == ""
     assert advice_for("it speaks of a MemoryError", 143) == ""
     assert advice_for("torch.OutOfMemoryError: CUDA out of memory.", 1) == CUDA_OUT
 

@@ -33,7 +33,7 @@ data:
   phantom_chest: {overrides: {data.epoch_samples: 32}}
   hippocampus: {overrides: {data.epoch_samples: 8, data.train_share: 0.1}}
 seeds: [0, 1, 2]
-texts: ["true", shuffled]
+texts: [true, shuffled]
 trainer: cpu
 overrides: {trainer.max_epochs: 3}
 """
