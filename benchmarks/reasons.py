@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-_ERROR = re.compile(r"(?i)error\b|([a-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit)\b")
+_ERROR = re.compile(r"(?i)(\[rank\d+\]: )?(zoo: )?(error\b|([a-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit)\b)")
 _CUDA_OUT = re.compile(
     r"CUDA out of memory|CUDA error: out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC"
 )
