@@ -15,6 +15,7 @@ from datamodules.prepare import Prepared
 from datamodules.splits import PARTS
 from zoo.errors import DataError
 from zoo.io import atomically
+from zoo.io.picture import facing, to_bytes
 from zoo.types import Case
 
 if TYPE_CHECKING:
@@ -80,10 +81,9 @@ def _picture(data: SegDataModule, prepared: Prepared) -> tuple[Image.Image, list
     if image.ndim == 4:
         level = np.flatnonzero(masks.any(axis=(0, 1, 2)))
         middle = int(level[len(level) // 2]) if len(level) else image.shape[-1] // 2
-        # RAS: the first axis runs to the patient's right, the second to the front
-        image, masks = (np.swapaxes(array[..., middle], 1, 2)[:, ::-1, ::-1] for array in (image, masks))
+        image, masks = facing(image[..., middle]), facing(masks[..., middle])
         spacing = [spacing[1], spacing[0]]
-    gray = _to_bytes(image if image.shape[0] == 3 else image[:1])
+    gray = to_bytes(image if image.shape[0] == 3 else image[:1])
     colours = np.repeat(gray, 3, axis=0) if len(gray) == 1 else gray
     height, width = (n * step for n, step in zip(image.shape[1:], spacing, strict=True))
     scale = TILE / max(height, width)
@@ -94,13 +94,6 @@ def _picture(data: SegDataModule, prepared: Prepared) -> tuple[Image.Image, list
         grown = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 0
         pixels[_outline(grown)] = COLOURS[number % len(COLOURS)]
     return Image.fromarray(pixels), [name for name, mask in zip(names, masks, strict=True) if mask.any()]
-
-
-def _to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """[C, H, W] between its first and last hundredth, together over the channels."""
-    low, high = np.percentile(image, (1, 99))
-    scaled = (image - low) / max(float(high - low), 1e-6)
-    return np.asarray(np.clip(scaled, 0, 1) * 255, dtype=np.uint8)
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

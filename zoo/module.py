@@ -70,6 +70,7 @@ class SegModule(LightningModule, ABC):
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
         self.val_dice = PooledDice(len(self.facts.labels.names))
         self.term_weights: dict[str, float] = {}  # of the terms that do not weigh 1
+        self.tested: list[Prediction] = []  # behind the rows of the last test batch, for callbacks that show them
         self._said_absent: set[str] = set()
         self._watched: dict[str, Tensor] = {}
 
@@ -169,9 +170,9 @@ class SegModule(LightningModule, ABC):
     def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:  # type: ignore[override]  # kept by `Scores`
         """Rows of scores on the native grid, one a case and class."""
         rows: list[ScoreRow] = []
-        predictions = self.predict_step(batch, batch_idx)
-        natives = batch["native"] if predictions else []
-        for prediction, native in zip(predictions, natives, strict=True):
+        self.tested = self.predict_step(batch, batch_idx)
+        natives = batch["native"] if self.tested else []
+        for prediction, native in zip(self.tested, natives, strict=True):
             if native.label is None:
                 raise RunError(f"Case {prediction.case_id} has no label.", "Use `zoo predict` for unlabelled cases.")
             geometry = native.geometry

@@ -65,6 +65,11 @@ class RunFolder:
         """The rows of `zoo test` with "true", "shuffled", "blank" or "names" text."""
         return self.path / f"test{_suffix(text)}" / "cases.csv"
 
+    @property
+    def overlays(self) -> Path:
+        """The folder of the pictures of `zoo test` with the true text."""
+        return self.path / "test" / "overlays"
+
     def predictions(self, text: str) -> Path:
         """The folder of `zoo predict`."""
         return self.path / f"predictions{_suffix(text)}"

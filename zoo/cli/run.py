@@ -174,13 +174,16 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
 
 
 def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> int:
+    from zoo.callbacks.overlays import Overlays
     from zoo.callbacks.predictions import Predictions
     from zoo.callbacks.scores import Scores
 
     checkpoint = folder.checkpoint(request.ckpt)
     text = _text(cli.resolved())
     scores, predictions = Scores(folder.scores(text), folder.manifest), Predictions(folder.predictions(text))
-    cli.build(callbacks=[scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
+    # before the scores, whose file says that the test is done
+    overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
+    cli.build(callbacks=[*overlays, scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     with _mistakes_named(folder):
         if request.verb == "validate":

@@ -1,0 +1,221 @@
+"""Pictures of the worst, median and best test cases: the image with the outlines of truth and prediction."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
+
+from zoo.callbacks.manifest import write_text
+from zoo.errors import RunError
+from zoo.io.image import atomically
+from zoo.io.picture import class_colours, overlay
+from zoo.io.plane import Plane, choose_plane, plane_arrays
+from zoo.metrics.rows import ScoreRow
+from zoo.types import Batch, DataFacts, LabelSpace, Prediction
+
+VERSION = 1
+"""Of `overlays.json`."""
+
+KINDS = ("worst", "median", "best")
+
+KEPT = 3
+"""Cases of each kind."""
+
+
+class Seen(NamedTuple):
+    """One case that was scored.
+
+    Attributes:
+        case_id: The case.
+        dices: Dice of each class that is in the truth or in the prediction.
+        text: Its report, None where the set has none.
+        plane: The slice that is shown, None for an image.
+        file: The arrays of that plane, kept until all cases are through.
+    """
+
+    case_id: str
+    dices: dict[str, float]
+    text: str | None
+    plane: Plane | None
+    file: Path
+
+    @property
+    def dice(self) -> float:
+        """The mean over the classes."""
+        return math.fsum(self.dices.values()) / len(self.dices)
+
+
+class Overlays(Callback):
+    """Keeps one plane of each case while cases are scored; when all are through, rank 0 draws the chosen ones.
+
+    `<folder>/overlays.json` names the pictures and is written last. A test that was cut short leaves its planes in
+    hidden folders, which the next one removes. A model whose `test_step` does not leave its predictions in `tested`,
+    as `SegModule` does, has no pictures.
+
+    Args:
+        folder: Where to, `<out>/test/overlays`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: list[Seen] = []
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts anew."""
+        self.seen = []
+        shutil.rmtree(self._planes(trainer), ignore_errors=True)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keeps a plane of each case of a batch that has a Dice: where something was to be found, or was found."""
+        dices = _dices(outputs)
+        for place, prediction in enumerate(getattr(pl_module, "tested", ())):
+            if prediction.case_id in dices:
+                self._keep(batch, place, prediction, dices[prediction.case_id], self._planes(trainer))
+
+    def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], planes: Path) -> None:
+        """To disk: in memory, the planes of a large test part would not fit."""
+        image, native, reports = batch["image"][place], batch["native"][place], batch.get("reports")
+        truth, geometry = np.asarray(native.label), native.geometry
+        plane = choose_plane(truth, prediction.mask, geometry)
+        if plane is not None:
+            axis = 1 + plane.axis
+            image = image.select(axis, plane.on_network(geometry, image.shape[axis]))
+        arrays = plane_arrays(image.float().cpu().numpy(), truth, prediction.mask, geometry, plane)
+        file = planes / f"{prediction.case_id}.npz"
+        try:
+            planes.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        except OSError as error:
+            raise _unwritable(file, error) from error
+        text = None if reports is None else reports[place]
+        self.seen.append(Seen(prediction.case_id, dices, text, plane, file))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Brings the cases of all ranks together; rank 0 draws the chosen ones and removes the rest."""
+        gathered = [self.seen]
+        if trainer.world_size > 1:
+            gathered = [self.seen] * trainer.world_size
+            torch.distributed.all_gather_object(gathered, self.seen)
+        if not trainer.is_global_zero:
+            return
+        seen = [case for cases in gathered for case in cases]
+        try:
+            if seen:
+                write_overlays(self.folder, choose(seen), pl_module.facts)  # type: ignore[arg-type]
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        finally:
+            for left in self.folder.glob(".rank-*"):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def _planes(self, trainer: Trainer) -> Path:
+        return self.folder / f".rank-{trainer.global_rank}"
+
+
+def choose(seen: Iterable[Seen], kept: int = KEPT) -> list[tuple[str, Seen]]:
+    """(kind, case) of the worst, median and best cases, no case twice; of few cases, fewer of each kind.
+
+    Equals are taken in the order of their ids. Within a kind the Dice rises.
+    """
+    order = sorted(seen, key=lambda case: (case.dice, case.case_id))
+    kept = min(kept, math.ceil(len(order) / len(KINDS)))
+    worst, rest = order[:kept], order[kept:]
+    best = sorted(rest, key=lambda case: (-case.dice, case.case_id))[:kept]
+    about = (len(order) - 1) / 2
+    middle = [(abs(place - about), case) for place, case in enumerate(order) if case in rest and case not in best]
+    median = [case for _, case in sorted(middle, key=lambda pair: (pair[0], pair[1].case_id))[:kept]]
+    parts = zip(KINDS, (worst, median, best), strict=True)
+    return [(kind, case) for kind, cases in parts for case in order if case in cases]
+
+
+def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: DataFacts) -> None:
+    """Draws the chosen cases and names them in `overlays.json`; pictures of an earlier test go.
+
+    Args:
+        folder: Where to.
+        chosen: (kind, case), in the order of the file.
+        facts: The classes and their prompts.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    index = folder / "overlays.json"
+    index.unlink(missing_ok=True)  # no moment in which it names pictures of another test
+    entries = []
+    for kind, case in chosen:
+        name = f"{case.case_id}.png"
+        picture = _picture(case.file, facts.labels)
+        atomically(folder / name, lambda path, picture=picture: picture.save(path, optimize=True))
+        entries.append(
+            {
+                "kind": kind,
+                "case_id": case.case_id,
+                "file": name,
+                "size": list(picture.size),
+                "dice": round(case.dice, 6),
+                "classes": {label: round(dice, 6) for label, dice in case.dices.items()},
+                "text": case.text,
+                "axis": None if case.plane is None else "RAS"[case.plane.axis],
+                "slice": None if case.plane is None else case.plane.index,
+            }
+        )
+    names = facts.labels.names
+    legend = [
+        {"name": name, "truth": truth, "prediction": prediction}
+        for name, (truth, prediction) in zip(names, class_colours(len(names)), strict=True)
+    ]
+    content = {
+        "version": VERSION,
+        "lines": {"truth": "solid", "prediction": "dashed"},
+        "legend": legend,
+        "prompts": {prompt.name: prompt.sentence for prompt in facts.prompts},
+        "cases": entries,
+    }
+    write_text(index, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    wanted = {entry["file"] for entry in entries}
+    for file in folder.glob("*.png"):
+        if file.name not in wanted:
+            file.unlink()
+
+
+def _picture(file: Path, labels: LabelSpace) -> Any:
+    with np.load(file, allow_pickle=False) as arrays:
+        truth, prediction = (_masks(arrays[name], labels) for name in ("truth", "prediction"))
+        return overlay(arrays["image"], truth, prediction, arrays["extent"].tolist())
+
+
+def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:
+    """[K, H, W] of a plane that is laid out as `Native.label`."""
+    if not labels.exclusive:
+        return plane > 0
+    return np.stack([plane == number for number in range(1, len(labels.names) + 1)])
+
+
+def _dices(outputs: Any) -> dict[str, dict[str, float]]:
+    """The Dice of each case and class that has one."""
+    found: dict[str, dict[str, float]] = {}
+    for row in outputs if isinstance(outputs, list) else ():
+        if isinstance(row, ScoreRow) and row.status != "absent":
+            found.setdefault(row.case_id, {})[row.label] = row.dice
+    return found
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path}: cannot be written: {error}.", "Free some space or choose another --out.")
