@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from benchmarks.cli import compare, costs, plan, run, status, table
+from benchmarks.cli import compare, costs, plan, report, run, status, table
 from zoo.errors import ConfigError, exit_code
 
-VERBS = (plan, run, status, table, compare, costs)
+VERBS = (plan, run, status, table, report, compare, costs)
 """In the order of the help."""
 
 

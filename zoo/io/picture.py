@@ -17,7 +17,7 @@ COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0
 """Okabe and Ito's, which stay apart for the colour-blind, without black; the next seven classes have lighter tints."""
 
 _BLACK = "#000000"
-_TRUTH, _PREDICTION, _DASH = 3, 2, 8  # widths and the period of the dashes, in pixels of the picture
+_TRUTH, _PREDICTION, _DASH = 4, 2, 8  # widths and the period of the dashes, in pixels of the picture
 _TONES = 64  # of the image under the lines: as good to the eye, and the file shrinks to a third
 
 

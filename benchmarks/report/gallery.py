@@ -1,0 +1,134 @@
+"""The pictures that `zoo test` keeps of the worst, median and best cases."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.report.runs import TRUE, Entry, Run
+from zoo.metrics.rows import ScoreRow
+
+KINDS = ("worst", "median", "best")
+VERSION = 1
+"""Of `overlays.json` as read here."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_AXES = {"R": "sagittal", "A": "coronal", "S": "axial"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One case.
+
+    Attributes:
+        case_id: The case.
+        source: The picture as a `data:` address.
+        size: Width and height.
+        dice: Mean over its classes.
+        classes: Dice of each class that is in the truth or the prediction.
+        text: Its report, None where the set has none.
+        view: Which slice it shows, empty for an image.
+    """
+
+    case_id: str
+    source: str
+    size: tuple[int, int]
+    dice: float
+    classes: dict[str, float]
+    text: str | None
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The pictures of one model.
+
+    Attributes:
+        name: Of the model.
+        seed: Whose test it was.
+        reads: Whether the model reads the text.
+        kinds: (kind, pictures), the worst first.
+        legend: (class, colour of truth, colour of prediction).
+        prompts: The sentence of each class.
+        note: Why there are no pictures; empty where there are.
+    """
+
+    name: str
+    seed: int
+    reads: bool
+    kinds: Sequence[tuple[str, Sequence[Picture]]] = ()
+    legend: Sequence[tuple[str, str, str]] = ()
+    prompts: Sequence[tuple[str, str]] = ()
+    note: str = ""
+
+
+def gallery_of(entry: Entry) -> Gallery:
+    """The pictures of a model's first seed.
+
+    They are left out, with the reason, where the Dice beside them is not that of the stored rows: a picture of
+    another test than the numbers' must not stand beside them.
+    """
+    run = entry.runs[0]
+    bare = Gallery(entry.name, run.seed, entry.row.text_track != "none")
+    folder = run.folder / TRUE / "overlays"
+    try:
+        content = json.loads((folder / "overlays.json").read_text(encoding="utf-8"))
+        if content["version"] != VERSION:
+            return _noted(bare, f"overlays.json is of version {content['version']}, not {VERSION}")
+        kinds = [(kind, [_picture(folder, one) for one in content["cases"] if one["kind"] == kind]) for kind in KINDS]
+        legend = [(str(one["name"]), _colour(one["truth"]), _colour(one["prediction"])) for one in content["legend"]]
+        prompts = [(str(name), str(text)) for name, text in content["prompts"].items()]
+    except FileNotFoundError:
+        return _noted(bare, f"its test kept no pictures: `zoo test --out {run.folder}` makes them")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _noted(bare, f"overlays.json cannot be read ({type(error).__name__}: {error})")
+    scored = case_means(run)
+    for _, pictures in kinds:
+        for one in pictures:
+            if not math.isclose(one.dice, scored.get(one.case_id, math.nan), abs_tol=1e-5):
+                return _noted(bare, f"the picture of {one.case_id} is of another test than the stored scores")
+    full = [(kind, pictures) for kind, pictures in kinds if pictures]
+    return Gallery(bare.name, bare.seed, bare.reads, full, legend, prompts)
+
+
+def case_means(run: Run) -> dict[str, float]:
+    """Mean Dice over the classes of each case."""
+    dices: dict[str, list[float]] = {}
+    rows: Sequence[ScoreRow] = run.cases
+    for row in rows:
+        if row.status != "absent":
+            dices.setdefault(row.case_id, []).append(row.dice)
+    return {case_id: fmean(values) for case_id, values in dices.items()}
+
+
+def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
+    content = (folder / Path(entry["file"]).name).read_bytes()
+    if not content.startswith(_PNG):
+        raise ValueError(f"{entry['file']} is no PNG")
+    width, height = entry["size"]
+    view = "" if entry["axis"] is None else f"{_AXES.get(entry['axis'], entry['axis'])} slice {entry['slice']}"
+    return Picture(
+        case_id=str(entry["case_id"]),
+        source=f"data:image/png;base64,{base64.b64encode(content).decode()}",
+        size=(int(width), int(height)),
+        dice=float(entry["dice"]),
+        classes={str(name): float(dice) for name, dice in entry["classes"].items()},
+        text=None if entry["text"] is None else str(entry["text"]),
+        view=view,
+    )
+
+
+def _colour(text: str) -> str:
+    """A colour that may stand in a style; another text becomes black."""
+    return text if re.fullmatch(r"#[0-9A-Fa-f]{6}", text) else "#000000"
+
+
+def _noted(gallery: Gallery, note: str) -> Gallery:
+    return Gallery(gallery.name, gallery.seed, gallery.reads, note=note)
