@@ -171,6 +171,11 @@ def test_two_ranks_train_and_score_as_one(fitted: tuple[Pair, Path], tmp_path: P
     assert ranks.run(main, ["test", "--out", str(together), *checkpoint, *ddp]) == [0, 0]
     assert read_rows(alone / "test" / "cases.csv") == read_rows(together / "test" / "cases.csv")
     assert (alone / "test" / "about.json").read_bytes() == (together / "test" / "about.json").read_bytes()
+    pictures = [
+        {file.name: file.read_bytes() for file in (one / "test" / "overlays").iterdir()} for one in (alone, together)
+    ]
+    assert pictures[0] == pictures[1]
+    assert "overlays.json" in pictures[0]
 
 
 def test_forward_gives_logits_without_a_label(module_and_batches: tuple[SegModule, Batch, Batch]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from zoo.callbacks.manifest import write_text
 from zoo.errors import RunError
 from zoo.io.image import atomically
 from zoo.io.picture import class_colours, overlay
-from zoo.io.plane import Plane, choose_plane, plane_arrays
+from zoo.io.plane import ARRAYS, Plane, choose_plane, plane_arrays
 from zoo.metrics.rows import ScoreRow
 from zoo.types import Batch, DataFacts, LabelSpace, Prediction
 
@@ -39,7 +40,7 @@ class Seen(NamedTuple):
         dices: Dice of each class that is in the truth or in the prediction.
         text: Its report, None where the set has none.
         plane: The slice that is shown, None for an image.
-        file: The arrays of that plane, kept until all cases are through.
+        file: Where the arrays of that plane are kept until all cases are through.
     """
 
     case_id: str
@@ -57,9 +58,9 @@ class Seen(NamedTuple):
 class Overlays(Callback):
     """Keeps one plane of each case while cases are scored; when all are through, rank 0 draws the chosen ones.
 
-    `<folder>/overlays.json` names the pictures and is written last. A test that was cut short leaves its planes in
-    hidden folders, which the next one removes. A model whose `test_step` does not leave its predictions in `tested`,
-    as `SegModule` does, has no pictures.
+    `<folder>/overlays.json` names the pictures and is written last. A test that was cut short leaves its planes in a
+    hidden file a rank, which the next one removes. A model whose `test_step` does not leave its predictions in
+    `tested`, as `SegModule` does, has no pictures.
 
     Args:
         folder: Where to, `<out>/test/overlays`.
@@ -68,11 +69,12 @@ class Overlays(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.seen: list[Seen] = []
+        self._planes: ZipFile | None = None
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts anew."""
         self.seen = []
-        shutil.rmtree(self._planes(trainer), ignore_errors=True)
+        self._close()
 
     def on_test_batch_end(
         self,
@@ -87,10 +89,10 @@ class Overlays(Callback):
         dices = _dices(outputs)
         for place, prediction in enumerate(getattr(pl_module, "tested", ())):
             if prediction.case_id in dices:
-                self._keep(batch, place, prediction, dices[prediction.case_id], self._planes(trainer))
+                self._keep(batch, place, prediction, dices[prediction.case_id], trainer.global_rank)
 
-    def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], planes: Path) -> None:
-        """To disk: in memory, the planes of a large test part would not fit."""
+    def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], rank: int) -> None:
+        """To one file a rank: planes of a large test part would not fit in memory, and a file each takes its time."""
         image, native, reports = batch["image"][place], batch["native"][place], batch.get("reports")
         truth, geometry = np.asarray(native.label), native.geometry
         plane = choose_plane(truth, prediction.mask, geometry)
@@ -98,10 +100,16 @@ class Overlays(Callback):
             axis = 1 + plane.axis
             image = image.select(axis, plane.on_network(geometry, image.shape[axis]))
         arrays = plane_arrays(image.float().cpu().numpy(), truth, prediction.mask, geometry, plane)
-        file = planes / f"{prediction.case_id}.npz"
+        file = self.folder / f".rank-{rank}.npz"
         try:
-            planes.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            if self._planes is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._planes = ZipFile(file, "w")
+            for name, array in arrays.items():
+                content = io.BytesIO()
+                np.save(content, array, allow_pickle=False)
+                kind = ZIP_STORED if name == "image" else ZIP_DEFLATED  # noise does not shrink, and takes its time
+                self._planes.writestr(f"{prediction.case_id}/{name}.npy", content.getvalue(), kind, 1)
         except OSError as error:
             raise _unwritable(file, error) from error
         text = None if reports is None else reports[place]
@@ -109,6 +117,7 @@ class Overlays(Callback):
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Brings the cases of all ranks together; rank 0 draws the chosen ones and removes the rest."""
+        self._close()
         gathered = [self.seen]
         if trainer.world_size > 1:
             gathered = [self.seen] * trainer.world_size
@@ -122,11 +131,13 @@ class Overlays(Callback):
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         finally:
-            for left in self.folder.glob(".rank-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for left in self.folder.glob(".rank-*.npz"):
+                left.unlink()
 
-    def _planes(self, trainer: Trainer) -> Path:
-        return self.folder / f".rank-{trainer.global_rank}"
+    def _close(self) -> None:
+        if self._planes is not None:
+            self._planes.close()
+            self._planes = None
 
 
 def choose(seen: Iterable[Seen], kept: int = KEPT) -> list[tuple[str, Seen]]:
@@ -161,7 +172,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
     entries = []
     for kind, case in chosen:
         name = f"{case.case_id}.png"
-        picture = _picture(case.file, facts.labels)
+        picture = _picture(case, facts.labels)
         atomically(folder / name, lambda path, picture=picture: picture.save(path, optimize=True))
         entries.append(
             {
@@ -195,10 +206,10 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
             file.unlink()
 
 
-def _picture(file: Path, labels: LabelSpace) -> Any:
-    with np.load(file, allow_pickle=False) as arrays:
-        truth, prediction = (_masks(arrays[name], labels) for name in ("truth", "prediction"))
-        return overlay(arrays["image"], truth, prediction, arrays["extent"].tolist())
+def _picture(case: Seen, labels: LabelSpace) -> Any:
+    with np.load(case.file, allow_pickle=False) as planes:
+        image, truth, prediction, extent = (planes[f"{case.case_id}/{name}"] for name in ARRAYS)
+    return overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
 
 
 def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:

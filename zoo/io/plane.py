@@ -15,6 +15,9 @@ from zoo.types import Geometry
 OBLIQUE = 1.5
 """A volume whose voxels are longer by this along another axis than from feet to head was taken along that axis."""
 
+ARRAYS = ("image", "truth", "prediction", "extent")
+"""Names of what a picture needs."""
+
 Mask = NDArray[np.uint8]
 Box = list[tuple[int, int]]
 
@@ -83,7 +86,7 @@ def plane_arrays(
     extent = [(last - first) * step for (first, last), step in zip(view, steps, strict=True)]
     if plane is not None:
         planes, extent = [facing(one) for one in planes], extent[::-1]
-    return dict(zip(("image", "truth", "prediction"), planes, strict=True)) | {"extent": np.array(extent)}
+    return dict(zip(ARRAYS, [*planes, np.array(extent)], strict=True))
 
 
 def _view(truth: Mask, crop: Sequence[tuple[int, int]]) -> Box:
