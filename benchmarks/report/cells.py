@@ -129,17 +129,19 @@ def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
         *_further(rows),
         (Column(f"HD95{distance}", "95th percentile Hausdorff distance; ± over seeds", True, DOWN, bool(unit)), _HD95),
         (Column("NSD", "normalised surface distance", True, UP, True), Figure("nsd")),
-        (Column("Dice, global", "tp, fp, fn pooled over cases", True, UP, True), Figure("dice_global")),
-        (Column("Δ Dice", "of a rung: minus its full method", True, UP), _DELTA),
-        (Column("Missed", "objects not found, a seed"), _count("missed")),
-        (Column("Spurious", "objects found where none is, a seed"), _count("spurious")),
         (Column("Text gain", "Dice minus that with shuffled text", True, UP), Figure("text_gain", sign="+")),
         (Column("Blank gain", "Dice minus that with no text", True, UP), Figure("text_gain_blank", sign="+")),
+        (Column("Dice, global", "tp, fp, fn pooled over cases", True, UP, True), Figure("dice_global")),
+        (Column("Missed", "objects not found, a seed"), _count("missed")),
+        (Column("Spurious", "objects found where none is, a seed"), _count("spurious")),
+        (Column("Δ Dice", "of a rung: minus its full method", True, UP), _DELTA),
         (Column("Params (M)", "parameters in millions"), Figure("params", 2, scale=1e-6)),
         (Column("Seeds", "done, of how many planned"), _seeds),
         (Column("n", "test cases"), _count("n")),
     ]
-    return [(column, pick) for column, pick in known if any(pick(row).text for row in rows)]
+    shown = [(column, {pick(row).text for row in rows} - {""}, pick) for column, pick in known]
+    # what stands over the table already is a column only where rows differ in it
+    return [(column, pick) for column, texts, pick in shown if len(texts) > (column.head in {"Seeds", "n"})]
 
 
 def place(cells: Iterable[Cell], first: str) -> list[Cell]:

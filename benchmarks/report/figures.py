@@ -74,11 +74,20 @@ def _box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
         whiskerprops={"color": colour, "linewidth": 1},
         capprops={"color": colour, "linewidth": 1},
         medianprops={"color": INK, "linewidth": 1.6},
-        meanprops={"marker": "D", "markersize": 3.5, "markerfacecolor": INK, "markeredgecolor": "none"},
+        meanprops={"marker": "D", "markersize": 3.5, "markerfacecolor": INK, "markeredgecolor": INK},
     )
     if len(values) <= _POINTS:
         offsets = np.resize([-0.09, 0.03, 0.09, -0.03], len(values))
-        axes.plot(values, row + offsets, "o", markersize=2.4, color=colour, alpha=0.5, markeredgecolor="none")
+        axes.plot(
+            values,
+            row + offsets,
+            "o",
+            markersize=2.4,
+            color=colour,
+            alpha=0.5,
+            markeredgecolor=colour,
+            markeredgewidth=0,
+        )
 
 
 def scatter(
@@ -99,17 +108,13 @@ def scatter(
     with style():
         figure, axes = _figure(2.7)
         for entry, x, dice in points:
-            colour, spread = colour_of(entry.place), entry.row.dice_std
-            marker = MARKERS[entry.place % len(MARKERS)]
-            axes.errorbar(x, dice, spread, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
+            colour, marker = colour_of(entry.place), MARKERS[entry.place % len(MARKERS)]
+            axes.errorbar(x, dice, entry.row.dice_std, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
         if log:
             axes.set_xscale("log")
-        xs, ys = [x for _, x, _ in points], [dice for _, _, dice in points]
-        spread = [e.row.dice_std or 0.0 for e, _, _ in points]
-        low, high = (
-            min(y - s for y, s in zip(ys, spread, strict=True)),
-            max(y + s for y, s in zip(ys, spread, strict=True)),
-        )
+        xs = [x for _, x, _ in points]
+        low = min(dice - (entry.row.dice_std or 0.0) for entry, _, dice in points)
+        high = max(dice + (entry.row.dice_std or 0.0) for entry, _, dice in points)
         room = max(high - low, 0.02) * 0.2
         axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
         _plain_ticks(axes, xs, log)

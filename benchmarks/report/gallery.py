@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+from PIL import Image, features
 
 from benchmarks.report.runs import TRUE, Entry, Run
 from zoo.metrics.rows import ScoreRow
@@ -19,7 +22,6 @@ KINDS = ("worst", "median", "best")
 VERSION = 1
 """Of `overlays.json` as read here."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _AXES = {"R": "sagittal", "A": "coronal", "S": "axial"}
 
 
@@ -81,19 +83,19 @@ def gallery_of(entry: Entry) -> Gallery:
     try:
         content = json.loads((folder / "overlays.json").read_text(encoding="utf-8"))
         if content["version"] != VERSION:
-            return _noted(bare, f"overlays.json is of version {content['version']}, not {VERSION}")
+            return replace(bare, note=f"overlays.json is of version {content['version']}, not {VERSION}")
         kinds = [(kind, [_picture(folder, one) for one in content["cases"] if one["kind"] == kind]) for kind in KINDS]
         legend = [(str(one["name"]), _colour(one["truth"]), _colour(one["prediction"])) for one in content["legend"]]
         prompts = [(str(name), str(text)) for name, text in content["prompts"].items()]
     except FileNotFoundError:
-        return _noted(bare, f"its test kept no pictures: `zoo test --out {run.folder}` makes them")
+        return replace(bare, note="its test kept none; `zoo test --out` with its run folder makes them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return _noted(bare, f"overlays.json cannot be read ({type(error).__name__}: {error})")
+        return replace(bare, note=f"overlays.json cannot be read ({type(error).__name__}: {error})")
     scored = case_means(run)
     for _, pictures in kinds:
         for one in pictures:
             if not math.isclose(one.dice, scored.get(one.case_id, math.nan), abs_tol=1e-5):
-                return _noted(bare, f"the picture of {one.case_id} is of another test than the stored scores")
+                return replace(bare, note=f"the picture of {one.case_id} is of another test than the stored scores")
     full = [(kind, pictures) for kind, pictures in kinds if pictures]
     return Gallery(bare.name, bare.seed, bare.reads, full, legend, prompts)
 
@@ -109,15 +111,13 @@ def case_means(run: Run) -> dict[str, float]:
 
 
 def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
-    content = (folder / Path(entry["file"]).name).read_bytes()
-    if not content.startswith(_PNG):
-        raise ValueError(f"{entry['file']} is no PNG")
-    width, height = entry["size"]
+    with Image.open(folder / Path(entry["file"]).name, formats=["PNG"]) as picture:
+        source, (width, height) = _embedded(picture), picture.size
     view = "" if entry["axis"] is None else f"{_AXES.get(entry['axis'], entry['axis'])} slice {entry['slice']}"
     return Picture(
         case_id=str(entry["case_id"]),
-        source=f"data:image/png;base64,{base64.b64encode(content).decode()}",
-        size=(int(width), int(height)),
+        source=source,
+        size=(width, height),
         dice=float(entry["dice"]),
         classes={str(name): float(dice) for name, dice in entry["classes"].items()},
         text=None if entry["text"] is None else str(entry["text"]),
@@ -125,10 +125,14 @@ def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
     )
 
 
+def _embedded(picture: Image.Image) -> str:
+    """A `data:` address with the same pixels; WebP without loss takes a third less than PNG."""
+    buffer = io.BytesIO()
+    kind = "webp" if features.check("webp") else "png"
+    picture.convert("RGB").save(buffer, kind, lossless=True)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
 def _colour(text: str) -> str:
     """A colour that may stand in a style; another text becomes black."""
     return text if re.fullmatch(r"#[0-9A-Fa-f]{6}", text) else "#000000"
-
-
-def _noted(gallery: Gallery, note: str) -> Gallery:
-    return Gallery(gallery.name, gallery.seed, gallery.reads, note=note)

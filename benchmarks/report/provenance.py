@@ -49,7 +49,10 @@ def period(results: Sequence[Result]) -> str:
     """From the first start to the last end, by the manifests; empty where there are none."""
     starts = sorted(str(one.facts["started"]) for one in results if one.facts.get("started"))
     ends = sorted(str(one.facts["finished"]) for one in results if one.facts.get("finished"))
-    return f"{_time(starts[0])} to {_time(ends[-1])}" if starts and ends else ""
+    if not (starts and ends):
+        return ""
+    first, last = _time(starts[0]), _time(ends[-1])
+    return f"{first.removesuffix(' UTC')} to {last.removeprefix(first[:11])}"
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, str]:

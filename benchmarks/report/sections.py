@@ -15,6 +15,7 @@ from benchmarks.report.cells import DOWN, UP, Cell, Column, Grid, Line, chosen, 
 from benchmarks.report.gallery import Gallery, gallery_of
 from benchmarks.report.provenance import Shared, period, provenance
 from benchmarks.report.runs import Entry, costs_of, entries_of, read_costs, read_curves
+from benchmarks.report.svg import SERIES
 from benchmarks.results import Result, read_controls, read_results
 from benchmarks.rows import Row
 from benchmarks.table import Block, Table, read_table
@@ -41,7 +42,7 @@ class Section:
         leaderboard: The ranking, then what is not ranked, the controls and the rungs.
         every: Every column of every row, as in the CSV.
         classes: A table a figure, classes across.
-        boxes: A figure a class.
+        boxes: A figure a class, of the ranked models as all that compares.
         tradeoffs: Dice against parameters and, where measured, against latency.
         tradeoff_note: What is lacking there.
         costs: The measured costs, None where there are none.
@@ -166,16 +167,23 @@ def _warnings(results: Sequence[Result], table: Table) -> list[str]:
     leaking = sorted({row.data for row in table.rows if row.mark})
     if leaking:
         lines.append(f"{', '.join(leaking)}: the protocol has subjects in more than one part, as its card declares.")
+    for block in table.blocks:
+        if block.unranked:
+            total = len(block.ranked) + len(block.unranked)
+            lines.append(
+                f"{block.data}: {len(block.unranked)} of {_counted(total, 'model')} not ranked, for the reasons below."
+            )
     return lines + [str(line) for line in getattr(table, "warnings", ())]
 
 
 def _section(key: str, block: Block, entries: Sequence[Entry], costs: Sequence[Mapping[str, object]]) -> Section:
     models = [entry for entry in entries if entry.runs]
+    ranked = [entry for entry in models if entry.row in block.ranked]  # what is not comparable has no figure beside
     labels = list(models[0].per_class[0].per_class) if models else []
     drawn = [None, *labels] if len(labels) > 1 else labels
-    measured = [costs_of(entry.row, costs) for entry in models]
-    tradeoffs, note = _tradeoffs(key, models, measured)
-    texts = [(entry, {text: _mean(dices) for text, dices in entry.texts().items()}) for entry in models]
+    measured = [costs_of(entry.row, costs) for entry in ranked]
+    tradeoffs, note = _tradeoffs(key, ranked, measured)
+    texts = [(entry, {text: _mean(dices) for text, dices in entry.texts().items()}) for entry in ranked]
     histories = [(entry, [read_curves(run.folder, list(_CURVES)) for run in entry.runs]) for entry in models]
     drawings = [
         figures.curves([(e, [c[name] for c in seeds]) for e, seeds in histories], head, f"{key}-c{place}")
@@ -195,14 +203,14 @@ def _section(key: str, block: Block, entries: Sequence[Entry], costs: Sequence[M
         leaderboard=_leaderboard(block),
         every=_every(block),
         classes=[_classes(entries, labels, name, block) for name in ("dice", *_OTHERS)] if labels else [],
-        boxes=[figures.boxes(models, label, f"{key}-b{place}") for place, label in enumerate(drawn)],
+        boxes=[figures.boxes(ranked, label, f"{key}-b{place}") for place, label in enumerate(drawn) if ranked],
         tradeoffs=tradeoffs,
         tradeoff_note=note,
-        costs=_costs(models, measured),
-        text=_texts(models),
+        costs=_costs(ranked, measured),
+        text=_texts(ranked),
         text_figure=figures.text_dots(texts, f"{key}-t"),
         curves=[one for one in drawings if one],
-        models=[(e.name, e.place % len(figures.SERIES), figures.dash_index(e.place)) for e in models],
+        models=[(e.name, e.place % len(SERIES), figures.dash_index(e.place)) for e in models],
         galleries=[gallery_of(entry) for entry in models],
     )
 
@@ -234,12 +242,11 @@ def _shared_facts(block: Block) -> Shared:
     if first is None:
         return []
     facts = [
-        ("Text track", block.track),
         ("Test cases", "" if first.n is None else str(first.n)),
+        ("Seeds", "" if first.seeds_planned is None else str(first.seeds_planned)),
         ("Split", first.split_hash),
         ("Metric version", first.metric_version),
-        ("Budget", first.budget.replace("=", " ").replace("_", " ")),
-        ("Distances in", block.unit),
+        ("Budget", first.budget.replace(" ", ", ").replace("=", " ").replace("_", " ")),
         ("Ranked", f"{len(block.ranked)} of {len(block.ranked) + len(block.unranked)} models"),
     ]
     return [(name, value) for name, value in facts if value]
@@ -308,7 +315,7 @@ def _classes(entries: Sequence[Entry], labels: Sequence[str], name: str, block: 
     lines = [Line(entry.name, marks[entry.name]) for entry in ranked]
     others: dict[str, list[Line]] = {"Not ranked": [], "Controls": []}
     for entry in entries:
-        if entry not in ranked and entry.per_class:
+        if entry not in ranked and entry.per_class and entry.row.dice is not None:  # no mean over an incomplete row
             cells = [seeds_cell(_of_class(entry, label, name), digits) for label in labels]
             control = entry.row.control
             line = Line(entry.name.removeprefix("control:"), cells, "control" if control else entry.row.status)

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -23,7 +23,7 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule"} | {
     colour: f"--s{number}" for number, colour in enumerate(SERIES)
 }
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "textseg-zoo",
     "text.parse_math": False,  # a `$` in a name is a `$`
@@ -79,6 +79,7 @@ def inline(figure: Figure, key: str, title: str) -> Markup:
     text = re.sub(r'(?:xlink:)?href="#', f'href="#{key}-', text)
     text = text.replace("url(#", f"url(#{key}-")
     text = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 var(--sans)", text)
+    text = re.sub(r"font-family: [^;\"]+", "font-family: var(--sans)", text)
     for colour, name in _VARIABLES.items():
         text = text.replace(colour, f"var({name})")
     box = re.search(r'viewBox="([^"]+)"', text)

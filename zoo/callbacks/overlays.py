@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
+from PIL import Image
 
 from zoo.callbacks.manifest import write_text
 from zoo.errors import RunError
@@ -173,7 +175,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
     for kind, case in chosen:
         name = f"{case.case_id}.png"
         picture = _picture(case, facts.labels)
-        atomically(folder / name, lambda path, picture=picture: picture.save(path, optimize=True))
+        atomically(folder / name, partial(picture.save, optimize=True))
         entries.append(
             {
                 "kind": kind,
@@ -206,7 +208,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
             file.unlink()
 
 
-def _picture(case: Seen, labels: LabelSpace) -> Any:
+def _picture(case: Seen, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
         image, truth, prediction, extent = (planes[f"{case.case_id}/{name}"] for name in ARRAYS)
     return overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())

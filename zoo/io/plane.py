@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,8 @@ Mask = NDArray[np.uint8]
 Box = list[tuple[int, int]]
 
 
-class Plane(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plane:
     """One slice of a volume: the axis that it lies across and its index, on the file's grid in RAS order."""
 
     axis: int
@@ -81,7 +84,7 @@ def plane_arrays(
         masks = [np.take(mask, plane.index, axis=mask.ndim - 3 + plane.axis) for mask in masks]
     view = _view(masks[0], crop)
     shown = _padded(to_bytes(pixels if len(pixels) == 3 else pixels[:1]), crop, view)
-    cut = (..., *(slice(first, last) for first, last in view))
+    cut: tuple[EllipsisType | slice, ...] = (..., *(slice(first, last) for first, last in view))
     planes = [shown, *(mask[cut] for mask in masks)]
     extent = [(last - first) * step for (first, last), step in zip(view, steps, strict=True)]
     if plane is not None:
