@@ -118,14 +118,31 @@ def scatter(
         room = max(high - low, 0.02) * 0.2
         axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
         _plain_ticks(axes, xs, log)
-        middle = (min(xs) * max(xs)) ** 0.5
-        for entry, x, dice in points:
-            side = 1 if x <= middle else -1
-            align = "left" if side > 0 else "right"
-            axes.annotate(entry.name, (x, dice), (7 * side, 4), textcoords="offset points", ha=align, fontsize=8)
+        _label(axes, [(entry.name, x, dice) for entry, x, dice in points])
         axes.set(xlabel=xlabel, ylabel="Dice")
         axes.grid(axis="y")
         return inline(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
+
+
+def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+    """Names beside their points, each at the first of six places where it meets no other name and no other point."""
+    units = [tuple(axes.transAxes.inverted().transform(axes.transData.transform(point[1:]))) for point in points]
+    width, height = 205.0, 150.0  # of the axes, about
+    taken = [(x * width - 4, y * height - 4, x * width + 4, y * height + 4) for x, y in units]
+    for (name, x, dice), (left, up) in zip(points, units, strict=True):
+        length = 4.3 * len(name)
+        places = [(side, rise) for rise in (4, -11, 12) for side in ((7, -7) if left < 0.5 else (-7, 7))]
+        free = []
+        for side, rise in places:
+            start = left * width + (side if side > 0 else side - length)
+            box = (start, up * height + rise, start + length, up * height + rise + 8)
+            others = [b for b in taken if b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3]]
+            if not others and box[0] >= 0 and box[2] <= width:
+                free.append((side, rise, box))
+        side, rise, box = free[0] if free else (*places[0], (0.0, 0.0, 0.0, 0.0))
+        taken.append(box)
+        align = "left" if side > 0 else "right"
+        axes.annotate(name, (x, dice), (side, rise), textcoords="offset points", ha=align, va="bottom", fontsize=8)
 
 
 def _plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:

@@ -41,7 +41,7 @@ class Section:
         notes: Remarks on controls and the like.
         leaderboard: The ranking, then what is not ranked, the controls and the rungs.
         every: Every column of every row, as in the CSV.
-        classes: A table a figure, classes across.
+        classes: A table a figure, classes across; none for a single class, of which the leaderboard speaks.
         boxes: A figure a class, of the ranked models as all that compares.
         tradeoffs: Dice against parameters and, where measured, against latency.
         tradeoff_note: What is lacking there.
@@ -202,7 +202,7 @@ def _section(key: str, block: Block, entries: Sequence[Entry], costs: Sequence[M
         notes=[*rungs, *remarks],
         leaderboard=_leaderboard(block),
         every=_every(block),
-        classes=[_classes(entries, labels, name, block) for name in ("dice", *_OTHERS)] if labels else [],
+        classes=[_classes(entries, labels, name, block) for name in ("dice", *_OTHERS)] if len(labels) > 1 else [],
         boxes=[figures.boxes(ranked, label, f"{key}-b{place}") for place, label in enumerate(drawn) if ranked],
         tradeoffs=tradeoffs,
         tradeoff_note=note,

@@ -27,7 +27,7 @@ from tests.benchmarks.made_up import ATTACK, benchmark, finished
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
 
-LABELS = ("anterior", "posterior")
+LABELS = ("anterior", "p<em>&$x^2$")
 JOBS = [*(job("unet", seed) for seed in (0, 1)), *(job("bipvl", seed, "class") for seed in (0, 1))]
 
 
@@ -107,6 +107,8 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
 def test_no_text_of_a_result_becomes_markup(page: Page) -> None:
     assert page.shown.count(ATTACK) >= 2 * 9 + 1, "every text and the reason, as they were written"
     assert page.tags["script"] == 1
+    assert page.tags["em"] == 0
+    assert page.shown.count(LABELS[1]) > 10, "in tables and figures, and no mathematics"
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     assert {name for _, name, value in page.attributes if "alert(" in value} <= {"data-v"}, "what columns sort by"
 
