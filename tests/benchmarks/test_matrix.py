@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_a_number_is_the_same_typed_and_in_a_card() -> None:
 
 
 def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def with_recipe(model: str | None, data: str | None, **more: object) -> object:
+    def with_recipe(model: str | None, data: str | None, **more: Any) -> object:
         composed = compose(model, data, **more)
         own = {"trainer": {"max_epochs": 99, "max_steps": 7}} if model == "bipvl" else {}
         config = composed.config | {"trainer": composed.config["trainer"] | own.get("trainer", {})}

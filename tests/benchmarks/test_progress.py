@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import cost, store
+from benchmarks import estimate, store
 from benchmarks.claims import claim
 from benchmarks.cli.live import bar, display, shown
 from benchmarks.cli.plan import lines
@@ -80,7 +80,9 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
 
 def test_the_steps_of_a_training_follow_from_its_configuration() -> None:
     def steps(**trainer: object) -> int | None:
-        return cost.training_steps({"trainer": trainer, "data": {"init_args": {"epoch_samples": 30, "batch_size": 4}}})
+        return estimate.training_steps(
+            {"trainer": trainer, "data": {"init_args": {"epoch_samples": 30, "batch_size": 4}}}
+        )
 
     assert steps(max_epochs=3) == 21
     assert steps(max_epochs=3, max_steps=5) == 5
@@ -95,7 +97,7 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
     settings = Settings("tiny", "cpu", None, (("data.epoch_samples", "32"), ("data.counts", "[6,2,2]")))
     plan = plan_of(["unet"], ["phantom_chest"], [0, 1], settings=settings)
     said: list[str] = []
-    (found,) = cost.costs(plan, True, said.append)
+    (found,) = estimate.costs(plan, True, said.append)
     assert not found.note
     assert found.steps == 20  # 4 batches of 8, five epochs
     assert found.step_seconds is not None
@@ -111,7 +113,7 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
 def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
     settings = Settings("tiny", "cpu")
     plan = plan_of(["unet"], ["hippocampus"], [0], settings=settings, root=str(tmp_path / "nowhere"))
-    (found,) = cost.costs(plan, True)
+    (found,) = estimate.costs(plan, True)
     assert found.note.startswith("no probe: zoo: error: ")
     assert json.dumps(found.steps) == "1728"
     assert found.seconds is None

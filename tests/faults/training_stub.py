@@ -16,7 +16,6 @@ import threading
 import time
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from tests.benchmarks.samples import row
 from zoo.metrics.rows import METRIC_VERSION, write_rows
