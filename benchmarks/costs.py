@@ -96,7 +96,7 @@ def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     if done.returncode:
         raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}.", "Mend it and run this again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
 
 
 def to_markdown(costs: dict[str, dict[str, Any]]) -> str:

@@ -150,27 +150,10 @@ def read_curves(folder: Path, names: Sequence[str]) -> dict[str, Curve]:
     return curves
 
 
-def read_costs(folder: Path) -> list[Mapping[str, object]]:
-    """The rows of `costs.json`; none where costs were not measured.
-
-    Each row names its `model`, `data` and `size`, where needed its `encoder`, and has `latency_s`, the seconds that
-    a case takes, and what else was measured.
-
-    Raises:
-        RunError: The file cannot be read.
-    """
-    path = folder / "costs.json"
-    if not path.is_file():
-        return []
-    rows = store.read_json(path).get("rows")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
 def costs_of(row: Row, costs: Iterable[Mapping[str, object]]) -> Mapping[str, object]:
     """What was measured of a row's model on its data; empty where nothing was."""
     for cost in costs:
-        same = all(str(cost.get(key, "")) == getattr(row, key) for key in ("model", "data", "size"))
-        if same and cost.get("encoder") in (None, "", row.encoder) and str(cost.get("rung") or "") == row.rung:
+        if all(cost.get(key) == getattr(row, key) for key in ("model", "data", "size", "encoder", "rung")):
             return cost
     return {}
 

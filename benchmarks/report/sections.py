@@ -9,12 +9,13 @@ from statistics import fmean
 
 from markupsafe import Markup
 
+from benchmarks.costs import read_costs
 from benchmarks.plan import load_plan
 from benchmarks.report import figures
 from benchmarks.report.cells import DOWN, UP, Cell, Column, Grid, Line, chosen, number, place, seeds_cell
 from benchmarks.report.gallery import Gallery, gallery_of
 from benchmarks.report.provenance import Shared, period, provenance
-from benchmarks.report.runs import Entry, costs_of, entries_of, read_costs, read_curves
+from benchmarks.report.runs import Entry, costs_of, entries_of, read_curves
 from benchmarks.report.svg import SERIES
 from benchmarks.results import Result, read_controls, read_results
 from benchmarks.rows import Row
@@ -107,7 +108,7 @@ def read_report(folder: Path) -> Report:
     """
     results = read_results(folder, load_plan(folder))
     table = read_table(folder)
-    costs = read_costs(folder)
+    costs = list(read_costs(folder).values())
     sections = []
     for count, block in enumerate(table.blocks, start=1):
         entries = entries_of(folder, block, results, read_controls(folder, block.data))
@@ -332,13 +333,13 @@ def _of_class(entry: Entry, label: str, name: str) -> list[float | None]:
 
 def _tradeoffs(key: str, models: Sequence[Entry], measured: Sequence[Mapping[str, object]]) -> tuple[list[Markup], str]:
     params = [None if entry.row.params is None else entry.row.params / 1e6 for entry in models]
-    seconds = [cost.get("latency_s") for cost in measured]
+    seconds = [cost.get("case_s") for cost in measured]
     latency = [float(value) * 1e3 if isinstance(value, int | float) else None for value in seconds]
     drawn = [
         figures.scatter(models, params, "parameters (millions)", f"{key}-p"),
         figures.scatter(models, latency, "latency (milliseconds a case)", f"{key}-l"),
     ]
-    note = "" if drawn[1] else "Latency is not shown: costs were not measured for these models."
+    note = "" if drawn[1] else "Latency is not shown: costs were not measured (`zoo bench costs`)."
     return [one for one in drawn if one], note
 
 

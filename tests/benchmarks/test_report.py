@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks import store
 from benchmarks.cli import main
+from benchmarks.costs import costs_path
 from benchmarks.plan import Plan, store_plan
 from benchmarks.report import cells, write_report
 from benchmarks.report.cells import DOWN, UP, number, place, seeds_cell
@@ -208,8 +209,8 @@ def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
 
 def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     out = benchmark(tmp_path, JOBS[:1], LABELS)
-    cost = {"data": "hippocampus", "model": "unet", "size": "tiny", "latency_s": 0.0123, "flops": 1.5e9}
-    store.write_json(out / "costs.json", {"rows": [cost]})
+    names = {"data": "hippocampus", "model": "unet", "size": "tiny", "encoder": "", "rung": ""}
+    store.write_json(costs_path(out), {"costs": {"hippocampus-unet-tiny": {**names, "case_s": 0.0123, "gflops": 1.5}}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "latency (milliseconds a case)" in page.text
