@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ Tell = Callable[[str, int, int | None], None]
 """Told of progress: what is being done, how many bytes of it are done, how many there are."""
 
 _CHUNK = 1 << 20
+log = logging.getLogger(__name__)
 
 
 class Fingerprint(NamedTuple):
@@ -62,13 +64,11 @@ def checked_by(file: File) -> str:
 def recognise(path: Path, found: Fingerprint, source: Source | None) -> str:
     """What a file that the user gives was checked by.
 
-    A file is known by its hash whatever its name is; browsers rename files.
+    A file is known by its hash whatever its name is; browsers rename files. One that differs from the published
+    file is told and taken: people pack parts of a set anew, and what is in it is checked by `zoo data verify`.
 
     Returns:
-        "sha256", "the publisher's md5 alone", or "nothing: ..." where no checksum is known.
-
-    Raises:
-        DataError: Checksums are known, and the file is none of those that have one.
+        "sha256", "the publisher's md5 alone", or "nothing: ..." with the reason.
     """
     known = [file for file in (source.files if source else ()) if file.known]
     for file in known:
@@ -78,7 +78,6 @@ def recognise(path: Path, found: Fingerprint, source: Source | None) -> str:
     if not known or path.name in unchecked:
         return "nothing: no checksum of it is known"
     named = next((file for file in known if file.name == path.name), known[0])
-    raise DataError(
-        f"{path}: not the {named.name} that is known ({difference(named, found)}).",
-        "Fetch it again; if you trust it, unpack it yourself and give the folder with --from.",
-    )
+    differs = f"not the published {named.name} ({difference(named, found)})"
+    log.warning("%s: %s. It is unpacked all the same; look at it with `zoo data verify`.", path, differs)
+    return f"nothing: {differs}"

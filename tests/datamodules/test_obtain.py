@@ -145,18 +145,17 @@ def test_root_may_be_empty_but_not_filled(
     assert (root / "source.json").is_file()
 
 
-def test_a_differing_archive_is_refused(
-    tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+def test_a_differing_archive_is_told_and_taken(
+    tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     data, known = folders
     say(known, "hippocampus", [{"name": tar.name, "sha256": "0" * 64}])
-    assert main(["prepare", "hippocampus", "--from", str(tar)]) == 2
-    error = capsys.readouterr().err
-    assert f"{tar}: not the Task04_Hippocampus.tar that is known (sha256 {sha(tar)}" in error
-    assert error.count("\n") == 1
-    assert left(data) == []
-    say(known, "hippocampus", [{"name": "a.zip", "sha256": "0" * 64}, {"name": tar.name}])
-    assert main(["prepare", "hippocampus", "--from", str(tar)]) == 0
+    assert main(["prepare", "hippocampus", "--from", str(tar), "--json"]) == 0
+    differs = f"not the published Task04_Hippocampus.tar (sha256 {sha(tar)}"
+    assert f"{tar}: {differs}" in caplog.text
+    assert differs in facts_of(capsys)["unpacked"][tar.name]
+    receipt = json.loads((data / "hippocampus" / "source.json").read_text())
+    assert receipt["files"][0]["checked"].startswith(f"nothing: {differs}")
 
 
 def test_an_archive_is_known_by_its_hash_whatever_its_name(
