@@ -50,8 +50,10 @@ def claim(folder: Path, on_loss: Callable[[], None], wait: float = 1.0) -> Itera
     with ExitStack() as held:
         try:
             held.enter_context(FileLock(lock_path(folder)).acquire(timeout=wait))
-            # The kernel's lock was free: the lease is of a runner that died, or of one whose lock does not reach here.
-            patience = LEASE + 10 if _of_another_machine(folder) else wait
+            host, _ = _renewed(folder)
+            if host == socket.gethostname():
+                lease_path(folder).unlink(missing_ok=True)  # of the dead: on one machine the kernel's lock is the judge
+            patience = LEASE + 10 if host not in ("", socket.gethostname()) else wait
             lease = SoftFileLease(lease_path(folder), lease_duration=LEASE, on_compromise=lost)
             held.enter_context(lease.acquire(timeout=patience))
         except Timeout:
@@ -76,11 +78,16 @@ def claimed(folder: Path) -> bool:
 
 def _of_another_machine(folder: Path) -> bool:
     """Whether a lease of another machine was renewed lately; clocks that differ by less than it are no matter."""
+    host, renewed = _renewed(folder)
+    return host not in ("", socket.gethostname()) and time.time() - renewed < LEASE
+
+
+def _renewed(folder: Path) -> tuple[str, float]:
+    """The machine that a lease is of, and when it was renewed; "" and 0 where there is none."""
     path = lease_path(folder)
     try:
         renewed, owner = path.stat().st_mtime, path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return False  # it went in this instant
+        return "", 0.0  # it went in this instant
     host = next((line.removeprefix("host=") for line in owner.splitlines() if line.startswith("host=")), "")
-    ours = host.partition("?")[0] == socket.gethostname()  # what follows names a container of this machine
-    return not ours and time.time() - renewed < LEASE
+    return host.partition("?")[0], renewed  # what follows names a container of the machine

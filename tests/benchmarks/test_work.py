@@ -170,6 +170,15 @@ def test_a_lease_of_another_machine_is_respected_until_it_is_old(
     assert not claims.claimed(tmp_path)
 
 
+def test_a_lease_of_this_machine_goes_with_the_kernels_lock(tmp_path: Path) -> None:
+    """Its process may seem to live: a killed runner that nobody waits for, or another one that got its number."""
+    lease = claims.lease_path(tmp_path)
+    start = Path("/proc/self/stat").read_text().split()[21]
+    lease.write_text(f"filelock/2\npid={os.getpid()}\nhost={os.uname().nodename}\nmode=lease\ntoken=a\nstart={start}\n")
+    with claims.claim(tmp_path, lambda: None, wait=0.5) as free:
+        assert free
+
+
 def test_only_one_of_two_claims_a_folder(tmp_path: Path) -> None:
     with claims.claim(tmp_path, lambda: None) as first, claims.claim(tmp_path, lambda: None, wait=0.1) as second:
         assert (first, second) == (True, False)
