@@ -81,7 +81,9 @@ class Trouble:
 
 @pytest.mark.slurm
 @pytest.mark.usefixtures("cluster")
-def test_what_is_preempted_or_cancelled_comes_back(tmp_path: Path, stub: pytest.MonkeyPatch) -> None:
+def test_what_is_preempted_or_cancelled_comes_back(
+    tmp_path: Path, stub: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     assert run_plan(here, store_plan(here, three_jobs()), print, command=STUB, controls=None) == 0
     stub.setenv("STUB_SECONDS", "0.2")
@@ -90,6 +92,9 @@ def test_what_is_preempted_or_cancelled_comes_back(tmp_path: Path, stub: pytest.
     submitted = slurm.submit(there, plan, lines.append, OPTIONS, command=STUB, controls=None)
     assert set(submitted) == {text, preempted, cancelled}
     assert slurm.submit(there, plan, lines.append, OPTIONS, command=STUB, controls=None) == submitted  # not twice
+    capsys.readouterr()
+    assert main(["status", str(there), "--json"]) == 0
+    assert {job["queue"].split()[0] for job in json.loads(capsys.readouterr().out)["jobs"]} == {"SLURM"}
     trouble = Trouble(there, preempted, cancelled)
     slurm.wait(there, plan, list(submitted), lines.append, trouble)
     assert not trouble.todo

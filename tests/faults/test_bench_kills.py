@@ -86,7 +86,7 @@ def test_ten_kills_of_four_models_on_two_data_sets(
     left_alone, killed = (Benchmark([*run, "--out", str(folder)], folder, environment) for folder in folders)
     left_alone.undisturbed()
     victims = ["runner", "job", "checkpoint", "result", "runner", "job", "checkpoint", "result", "runner", "job"]
-    hits = killed.under_fire(victims, seed=5, pause=(5.0, 60.0))
+    hits = killed.under_fire(victims, seed=5, pause=(1.0, 20.0), patience=15.0)
     assert hits.total() == len(victims), hits
     compare(left_alone, killed)
 
