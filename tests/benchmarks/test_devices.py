@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -115,7 +116,8 @@ def test_another_runners_device_is_not_taken_until_it_dies(tmp_path: Path) -> No
     )
     pool, job, stop = Pool(["GPU-0"], None, tmp_path), jobs("gpu")[0], Stop()
     command = [sys.executable, "-c", hold, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"['GPU-0']\n"
         threading.Timer(0.2, stop.ask).start()
