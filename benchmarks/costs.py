@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.formats import csv_lines, markdown_sheet
+from benchmarks.latex import write_sheets
 from benchmarks.plan import Job, Plan, load_plan
 from benchmarks.reasons import reason_from
+from benchmarks.sheets import Cell, Sheet
 from benchmarks.store import read_json, write_json
 from benchmarks.work import ZOO
 from zoo.errors import RunError
 
-COLUMNS = {
+COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "params (M)": lambda cost: f"{cost['params'] / 1e6:.2f}",
     "trained (M)": lambda cost: f"{cost['params_trainable'] / 1e6:.2f}",
     "GFLOPs": lambda cost: f"{cost['gflops']:.2f}",
@@ -99,11 +102,32 @@ def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
 
 
-def to_markdown(costs: dict[str, dict[str, Any]]) -> str:
-    """The table of costs."""
-    head = ["model", *COLUMNS]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [
-        f"| {' | '.join([key, *(cell(cost) for cell in COLUMNS.values())])} |" for key, cost in sorted(costs.items())
-    ]
-    return "\n".join([*lines, "", f"- {FOOTNOTE}"]) + "\n"
+def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
+    """The table of costs.
+
+    Args:
+        costs: By `cost_key`.
+        form: "md" or "latex" to read; "csv" or "json" with every number as it was measured.
+
+    Raises:
+        RunError: Nothing was measured.
+    """
+    if not costs:
+        raise RunError("No costs were measured.", "Run `zoo bench costs DIR` first.")
+    rows = [{"method": key, **cost} for key, cost in sorted(costs.items())]
+    if form == "json":
+        return json.dumps({"rows": rows, "footnotes": [FOOTNOTE]}, indent=2) + "\n"
+    if form == "csv":
+        return csv_lines(list(rows[0]), ([row.get(name) for name in rows[0]] for row in rows))
+    sheet = Sheet(
+        title="Costs",
+        caption=f"Costs. {FOOTNOTE}",
+        heads=("Method", *COLUMNS),
+        names=1,
+        groups=(tuple(_line(row) for row in rows),),
+    )
+    return f"{markdown_sheet(sheet)}\n\n- {FOOTNOTE}\n" if form == "md" else write_sheets([sheet])
+
+
+def _line(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    return (Cell(str(row["method"])), *(Cell(cell(row)) for cell in COLUMNS.values()))

@@ -33,11 +33,13 @@ def to_csv(table: Table, stats: bool = False, per_class: bool = False) -> str:
     """
     if stats:
         names = [*OF_BLOCK, *(one.name for one in fields(Standing))]
-        return _csv(names, ([*_of_block(block), *_values(one)] for block in table.blocks for one in _standings(block)))
+        return csv_lines(
+            names, ([*_of_block(block), *_values(one)] for block in table.blocks for one in _standings(block))
+        )
     if per_class:
         names = [*OF_ROW, *(one.name for one in fields(ClassRow))]
-        return _csv(names, ([*_of_row(row), *_values(one)] for row in table.rows for one in row.per_class))
-    return _csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in table.rows))
+        return csv_lines(names, ([*_of_row(row), *_values(one)] for row in table.rows for one in row.per_class))
+    return csv_lines(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in table.rows))
 
 
 def to_json(table: Table, stats: bool = False, per_class: bool = False) -> str:
@@ -66,7 +68,7 @@ def to_markdown(table: Table, stats: bool = False, per_class: bool = False) -> s
         stats: With a table of the statistics of each ranking, and one of the texts.
         per_class: With a table of the Dice of each class.
     """
-    parts = [_markdown(sheet) for block in table.blocks for sheet in sheets(block, stats, per_class)]
+    parts = [markdown_sheet(sheet) for block in table.blocks for sheet in sheets(block, stats, per_class)]
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in table.footnotes)]) + "\n"
 
 
@@ -87,12 +89,12 @@ def write_protocol(table: Table, form: str, name: str) -> str:
     """
     if form in ("md", "latex"):
         written = [protocol_sheet(block, name) for block in table.blocks]
-        return "\n\n".join(map(_markdown, written)) + "\n" if form == "md" else write_sheets(written)
+        return "\n\n".join(map(markdown_sheet, written)) + "\n" if form == "md" else write_sheets(written)
     protocol = protocol_of(name)
     names = ["protocol", *OF_ROW, *(one.name for one in fields(Rescored))]
     lines = [[name, *_of_row(row), *_values(rescore_row(protocol, row))] for row in table.rows]
     if form == "csv":
-        return _csv(names, lines)
+        return csv_lines(names, lines)
     content = {
         "protocol": name,
         "about": protocol.about,
@@ -101,7 +103,8 @@ def write_protocol(table: Table, form: str, name: str) -> str:
     return json.dumps(_rounded(content), indent=2, ensure_ascii=False) + "\n"
 
 
-def _markdown(sheet: Sheet) -> str:
+def markdown_sheet(sheet: Sheet) -> str:
+    """One sheet with its title and notes."""
     rule = ["---"] * sheet.names + ["---:"] * (len(sheet.heads) - sheet.names)
     lines = [f"### {sheet.title}", "", _line(sheet.heads), _line(rule)]
     for cells in lines_of(sheet):
@@ -125,7 +128,8 @@ def _pipe(text: str) -> str:
     return text.replace("|", r"\|").replace("*", r"\*")
 
 
-def _csv(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+def csv_lines(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """A head and its lines as CSV; numbers with six digits."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)

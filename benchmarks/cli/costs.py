@@ -21,10 +21,10 @@ def add(verbs: Any) -> None:
 
 def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    from benchmarks.costs import measure_costs, to_markdown
+    from benchmarks.costs import measure_costs, write_costs
 
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    sys.stdout.write(to_markdown(measure_costs(known.folder, say, known.repeats)))
+    sys.stdout.write(write_costs(measure_costs(known.folder, say, known.repeats), "md"))
     return 0

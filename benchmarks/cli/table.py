@@ -21,6 +21,7 @@ def add(verbs: Any) -> None:
     table.add_argument("--per-class", action="store_true", help="the Dice of each class")
     table.add_argument("--test", choices=("wilcoxon", "permutation"), default="wilcoxon", help="paired, over subjects")
     table.add_argument("--protocol", default="", help="score the stored cases by another convention, not ranked")
+    table.add_argument("--costs", action="store_true", help="what `zoo bench costs` measured, instead of the scores")
     table.add_argument("--out", type=Path, help="file to write (default: standard output)")
     table.set_defaults(action=_table)
 
@@ -29,25 +30,33 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
     if known.format == "csv" and known.stats and known.per_class:
         raise ConfigError("zoo bench table: a CSV holds one table.", "Give --stats or --per-class, not both.")
-    if known.protocol and (known.stats or known.per_class):
-        raise ConfigError("zoo bench table: --protocol is a table of its own.", "Leave out --stats and --per-class.")
+    if (known.protocol or known.costs) and (known.stats or known.per_class):
+        alone = "--protocol" if known.protocol else "--costs"
+        raise ConfigError(f"zoo bench table: {alone} is a table of its own.", "Leave out --stats and --per-class.")
     from benchmarks.formats import FORMATS, write_protocol
     from benchmarks.rescore import protocol_of
     from benchmarks.table import read_table
-    from zoo.io import atomically
 
     if known.protocol:
         protocol_of(known.protocol)  # a wrong name is told before anything is read
+    if known.costs:
+        from benchmarks.costs import read_costs, write_costs
+
+        return _write(write_costs(read_costs(known.folder), known.format), known.out)
     table = read_table(known.folder, known.test)
     if known.protocol:
-        text = write_protocol(table, known.format, known.protocol)
-    else:
-        text = FORMATS[known.format](table, known.stats, known.per_class)
-    if known.out is None:
+        return _write(write_protocol(table, known.format, known.protocol), known.out)
+    return _write(FORMATS[known.format](table, known.stats, known.per_class), known.out)
+
+
+def _write(text: str, out: Path | None) -> int:
+    if out is None:
         sys.stdout.write(text)
         return 0
+    from zoo.io import atomically
+
     try:
-        atomically(known.out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+        atomically(out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise RunError(f"{known.out}: cannot be written: {error}.", "Give another --out.") from error
+        raise RunError(f"{out}: cannot be written: {error}.", "Give another --out.") from error
     return 0

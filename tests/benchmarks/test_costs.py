@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.costs import measure_costs, read_costs, to_markdown
+from benchmarks.cli import main
+from benchmarks.costs import measure_costs, read_costs
 from benchmarks.plan import Plan, store_plan
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
@@ -38,7 +39,9 @@ def measured(folder: Path) -> list[str]:
     return said
 
 
-def test_each_model_is_measured_once_whatever_its_seed(tmp_path: Path, calls: Path) -> None:
+def test_each_model_is_measured_once_whatever_its_seed(
+    tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     jobs = (job("unet", 0), job("unet", 1), job("bipvl", 0, "class"), rung("no_text"))
     store_plan(tmp_path, Plan(jobs))
     assert len(measured(tmp_path)) == 3
@@ -50,10 +53,10 @@ def test_each_model_is_measured_once_whatever_its_seed(tmp_path: Path, calls: Pa
     assert measured(tmp_path) == []
     store_plan(tmp_path, Plan((*jobs, job("tmca", 0, "class"))))
     assert len(measured(tmp_path)) == 1
-    table = to_markdown(read_costs(tmp_path))
-    assert (
-        "| hippocampus-unet-tiny | 2.50 | 1.00 | 1.25 | 0.5000 | 700 | 0.2500 |  | 2 x 8x8 | CPU, 1 threads |" in table
-    )
+    capsys.readouterr()
+    assert main(["table", str(tmp_path), "--costs"]) == 0
+    line = "| hippocampus-unet-tiny | 2.50 | 1.00 | 1.25 | 0.5000 | 700 | 0.2500 |  | 2 x 8x8 | CPU, 1 threads |"
+    assert line in capsys.readouterr().out
 
 
 def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_path: Path, calls: Path) -> None:
@@ -61,3 +64,17 @@ def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_pa
     with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: zoo: error: No text"):
         measured(tmp_path)
     assert list(read_costs(tmp_path)) == ["hippocampus-bipvl-tiny-minilm"]
+
+
+def test_costs_are_a_table_of_their_own_in_every_format(
+    tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_plan(tmp_path, Plan((job("unet", 0),)))
+    assert main(["table", str(tmp_path), "--costs"]) == 2
+    assert "Run `zoo bench costs DIR` first." in capsys.readouterr().err
+    assert main(["table", str(tmp_path), "--costs", "--stats"]) == 2
+    measured(tmp_path)
+    capsys.readouterr()
+    for form, words in {"csv": "hippocampus-unet-tiny,2,,0.25,", "json": '"gflops": 1.25', "latex": "toprule"}.items():
+        assert main(["table", str(tmp_path), "--costs", "--format", form]) == 0
+        assert words in capsys.readouterr().out
