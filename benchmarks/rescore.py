@@ -94,22 +94,24 @@ def _found(row: ScoreRow, _: Sequence[float] | None) -> float | None:
 def _in_voxels(row: ScoreRow, spacing: Sequence[float] | None) -> float | None:
     if row.status != "ok":
         return None
-    return row.hd95 / _voxel(row, spacing)
+    return row.hd95 / _voxel(row, spacing) if math.isnan(row.hd95_voxels) else row.hd95_voxels
 
 
 def _pooled_in_voxels(row: ScoreRow, spacing: Sequence[float] | None) -> float | None:
-    return row.hd95_pooled / _voxel(row, spacing) if row.status == "ok" else None
+    if row.status != "ok":
+        return None
+    return row.hd95_pooled / _voxel(row, spacing) if math.isnan(row.hd95_pooled_voxels) else row.hd95_pooled_voxels
 
 
 def _voxel(row: ScoreRow, spacing: Sequence[float] | None) -> float:
-    """The side of a voxel, where it has one."""
+    """The side of a voxel, for rows of an older version, which do not hold distances in voxels."""
     if row.unit == "px":
         return 1.0
     if not spacing:
         raise RunError(f"the spacing of case {row.case_id} was not recorded; run `zoo test` again")
     if max(spacing) - min(spacing) > _ISOTROPIC * max(spacing):
         sides = " x ".join(f"{size:g}" for size in spacing)
-        raise RunError(f"case {row.case_id} has voxels of {sides} mm: a distance in mm is none in voxels")
+        raise RunError(f"case {row.case_id} has voxels of {sides} mm, its distances in voxels were not kept")
     return fmean(spacing)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -110,10 +111,22 @@ def test_what_enters_is_counted(name: str) -> None:
     assert (kept, left_out) == (expected, 6 - expected)
 
 
-def test_distances_in_anisotropic_voxels_are_refused() -> None:
-    with pytest.raises(RunError, match="voxels of 3 x 1 mm: a distance in mm is none in voxels"):
-        value("hd95-px-drop-missed", scored((3.0, 1.0)))
-    unknown = Scored(scored().rows)
+def older(found: Scored) -> Scored:
+    """The same of a version whose rows held no distances in voxels."""
+    bare = (replace(row, hd95_voxels=math.nan, hd95_pooled_voxels=math.nan) for row in found.rows)
+    return Scored(tuple(bare), found.about)
+
+
+def test_anisotropic_voxels_have_their_own_distances() -> None:
+    flat = scored((3.0, 1.0))
+    assert value("hd95-px-drop-missed", flat) == pytest.approx(value("hd95-px-drop-missed"))
+    with pytest.raises(RunError, match="voxels of 3 x 1 mm, its distances in voxels were not kept"):
+        value("hd95-px-drop-missed", older(flat))
+
+
+def test_rows_of_an_older_version_are_divided_by_their_spacing() -> None:
+    assert value("hd95-px-drop-missed", older(scored())) == pytest.approx(value("hd95-px-drop-missed"))
+    unknown = Scored(older(scored()).rows)
     with pytest.raises(RunError, match="spacing of case c0 was not recorded"):
         value("hd95-px-drop-missed", unknown)
     pixels = Scored(tuple(replace(row, unit="px") for row in unknown.rows))

@@ -209,9 +209,11 @@ def test_the_file(tmp_path: Path) -> None:
     write_rows(path, reversed(rows))
     lines = path.read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
-    assert lines[0] == "case_id,label,tp,fp,fn,dice,hd95,hd95_pooled,nsd,assd,unit,status,index"
+    assert lines[0] == (
+        "case_id,label,tp,fp,fn,dice,hd95,hd95_pooled,nsd,assd,unit,status,index,hd95_voxels,hd95_pooled_voxels"
+    )
     assert [tuple(line.split(",")[:2]) for line in lines[1:]] == [(c, o) for c in "ab" for o in ORGANS.names]
-    assert lines[4] == "a,aorta,0,0,0,,,,,,mm,absent,4"
+    assert lines[4] == "a,aorta,0,0,0,,,,,,mm,absent,4,,"
     assert [file.name for file in path.parent.iterdir()] == ["cases.csv"]
 
 
@@ -243,7 +245,7 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
         (lambda text: text.replace("ok", "missed"), "line 2"),
         (lambda text: text.replace("0.5", "", 1), "line 2.*dice is nan"),
         (lambda text: text.replace("0.5", "half", 1), "line 2"),
-        (lambda text: text.rstrip()[:-2] + "\n", "line 2.*12 cells"),
+        (lambda text: text.rstrip()[:-2] + "\n", "line 2.*13 cells"),
     ],
 )
 def test_a_spoiled_file_is_named(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
@@ -272,3 +274,23 @@ def test_rows_that_cannot_be_written_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"cases\.csv: cannot be written"):
         write_rows(tmp_path / "file" / "cases.csv", [one_row()])
+
+
+def test_distances_in_voxels_are_those_of_a_spacing_of_one() -> None:
+    mask, label = scene()
+    for spacing in ((1.0,) * mask.ndim, (2.5,) * mask.ndim, tuple(np.linspace(0.7, 5.0, mask.ndim))):
+        rows = score_case("a", mask, label, ORGANS, spacing, "mm", 2.0)
+        for row, one in zip(rows, score_case("a", mask, label, ORGANS, (1.0,) * mask.ndim, "mm", 2.0), strict=True):
+            due = (one.hd95, one.hd95_pooled)
+            assert (row.hd95_voxels, row.hd95_pooled_voxels) == pytest.approx(due, nan_ok=True)
+
+
+def test_a_file_of_an_older_version_lacks_the_distances_in_voxels(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    rows = score_case("a", *scene(), ORGANS, SPACING, "mm", 2.0)
+    write_rows(path, rows)
+    older = [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(older) + "\n")
+    read = read_rows(path)
+    assert all(math.isnan(row.hd95_voxels) for row in read)
+    assert [row.hd95 for row in read] == pytest.approx([row.hd95 for row in rows], nan_ok=True)

@@ -36,6 +36,9 @@ LEAK = "leak"
 SCORES = ("dice", "hd95", "hd95_pooled", "nsd", "assd")
 """The fields of a row that are numbers to average; NaN where the object is absent."""
 
+VOXELS = ("hd95_voxels", "hd95_pooled_voxels")
+"""Fields that other papers' conventions need and no table of ours shows; files of an older version lack them."""
+
 COUNTS = ("tp", "fp", "fn")
 
 
@@ -60,6 +63,8 @@ class ScoreRow:
         unit: Of the distances: "mm" or "px".
         status: Of the object, from `status_of`.
         index: Place of the class in the label space, from 1; rows of a case are sorted by it.
+        hd95_voxels: `hd95` with every voxel of side 1; NaN where it is not known.
+        hd95_pooled_voxels: `hd95_pooled`, likewise.
         mark: What speaks against the row: `LEAK`; empty where nothing does.
     """
 
@@ -76,6 +81,8 @@ class ScoreRow:
     unit: str
     status: str
     index: int = 0
+    hd95_voxels: float = math.nan
+    hd95_pooled_voxels: float = math.nan
     mark: str = ""
 
     def __post_init__(self) -> None:
@@ -122,6 +129,9 @@ COLUMNS = tuple(field.name for field in fields(ScoreRow) if field.name != "mark"
 
 MARKED = (*COLUMNS, "mark")
 """The columns of a file whose rows are marked."""
+
+
+_HEADS = {tuple(name for name in head if name not in left) for head in (COLUMNS, MARKED) for left in ((), VOXELS)}
 
 
 def score_case(
@@ -201,7 +211,7 @@ def read_rows(path: Path) -> list[ScoreRow]:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: not a readable table of scores: {error}.", fix) from error
-    if not lines or tuple(lines[0]) not in (COLUMNS, MARKED):
+    if not lines or tuple(lines[0]) not in _HEADS:
         raise RunError(f"{path}: the first line does not name the columns {', '.join(COLUMNS)}.", fix)
     rows = []
     for number, line in enumerate(lines[1:], start=2):
@@ -249,16 +259,19 @@ def _score(
     fp = int(np.count_nonzero(predicted)) - tp
     fn = int(np.count_nonzero(true)) - tp
     status, worst = status_of(tp, fp, fn), diagonal(image, spacing)
+    farthest = diagonal(image, [1.0] * len(image))
+    in_voxels = (farthest, farthest)
     if status == "absent":
-        scores = (math.nan,) * 5
+        scores, in_voxels = (math.nan,) * 5, (math.nan, math.nan)
     elif status == "ok":
-        hd95, hd95_pooled, nsd, assd = surface_scores(predicted, true, spacing, tolerance)
+        found = surface_scores(predicted, true, spacing, tolerance)
         dice = 2 * tp / (2 * tp + fp + fn)
         # Rounding may carry a distance past the diagonal, and then a hit would score worse than a miss.
-        scores = (dice, min(hd95, worst), min(hd95_pooled, worst), nsd, min(assd, worst))
+        scores = (dice, min(found.hd95, worst), min(found.hd95_pooled, worst), found.nsd, min(found.assd, worst))
+        in_voxels = (min(found.hd95_voxels, farthest), min(found.hd95_pooled_voxels, farthest))
     else:
         scores = (0.0, worst, worst, 0.0, worst)
-    return ScoreRow(case_id, name, tp, fp, fn, *scores, unit=unit, status=status, index=index)
+    return ScoreRow(case_id, name, tp, fp, fn, *scores, unit, status, index, *in_voxels)
 
 
 def _check(
@@ -302,5 +315,5 @@ def _row(columns: Sequence[str], line: Sequence[str]) -> ScoreRow:
         raise ValueError(f"{len(line)} cells where {len(columns)} are expected")
     cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
-    scores = {name: float(cells.pop(name) or math.nan) for name in SCORES}
+    scores = {name: float(cells.pop(name) or math.nan) for name in (*SCORES, *VOXELS) if name in cells}
     return ScoreRow(**cells, **counts, **scores)  # type: ignore[arg-type]

@@ -27,12 +27,16 @@ class SurfaceScores(NamedTuple):
         hd95_pooled: The 95th percentile of the distances of both directions together (medpy).
         nsd: Share of the border voxels of both masks that lie within the tolerance of the other's border.
         assd: Mean distance of the border voxels of both masks together (medpy; MONAI with symmetric=True).
+        hd95_voxels: As `hd95` with every voxel of side 1: what is printed where the spacing was not passed on.
+        hd95_pooled_voxels: As `hd95_pooled`, likewise.
     """
 
     hd95: float
     hd95_pooled: float
     nsd: float
     assd: float
+    hd95_voxels: float
+    hd95_pooled_voxels: float
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
@@ -75,9 +79,7 @@ def directed_distances(
     Returns:
         One distance a border voxel: first to second, then second to first.
     """
-    borders = border(first), border(second)
-    scale = np.asarray(spacing, dtype=np.float64)
-    return _nearest(borders[0], borders[1], scale), _nearest(borders[1], borders[0], scale)
+    return _both_ways(border(first), border(second), spacing)
 
 
 def surface_scores(
@@ -91,14 +93,36 @@ def surface_scores(
         spacing: Size of a voxel on each axis, in the unit of the result.
         tolerance: Of `nsd`, in the same unit; a distance that equals it is within.
     """
-    there, back = directed_distances(first, second, spacing)
+    borders = border(first), border(second)
+    there, back = _both_ways(*borders, spacing)
     both = np.concatenate([there, back])
+    larger, pooled = _percentiles(there, back)
+    if len({float(size) for size in spacing}) == 1:
+        in_voxels = (larger / float(spacing[0]), pooled / float(spacing[0]))
+    else:
+        in_voxels = _percentiles(*_both_ways(*borders, [1.0] * first.ndim))
     return SurfaceScores(
-        hd95=float(max(np.percentile(there, 95), np.percentile(back, 95))),
-        hd95_pooled=float(np.percentile(both, 95)),
+        hd95=larger,
+        hd95_pooled=pooled,
         nsd=float(np.mean(both <= tolerance * (1 + _ROUNDING))),
         assd=float(both.mean()),
+        hd95_voxels=in_voxels[0],
+        hd95_pooled_voxels=in_voxels[1],
     )
+
+
+def _both_ways(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distances of each border's voxels to the nearest of the other."""
+    scale = np.asarray(spacing, dtype=np.float64)
+    return _nearest(first, second, scale), _nearest(second, first, scale)
+
+
+def _percentiles(there: NDArray[np.float64], back: NDArray[np.float64]) -> tuple[float, float]:
+    """The larger of the directed 95th percentiles, and that of both directions together."""
+    larger = max(np.percentile(there, 95), np.percentile(back, 95))
+    return float(larger), float(np.percentile(np.concatenate([there, back]), 95))
 
 
 def _nearest(start: NDArray[np.bool_], goal: NDArray[np.bool_], scale: NDArray[np.float64]) -> NDArray[np.float64]:
