@@ -101,6 +101,7 @@ def control_row(control: Control, owners: Owners, spacing: Mapping[tuple[str, st
         metric_version=str(control.facts.get("metric_version", "")),
         status="control",
         reason=control.note,
+        folds=control.folds,
     )
     if control.scored is None:
         return replace(row, dice=control.dice)
@@ -129,6 +130,7 @@ def _named_row(results: Sequence[Result], done: int, planned: int) -> Row:
         seeds_planned=planned,
         recipe=recipe_of(job),
         folds=len(folds) or None,
+        jobs=tuple(run.job.id for run in runs),
     )
 
 

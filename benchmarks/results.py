@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchmarks import store
 from benchmarks.plan import Job, Plan
 from zoo.metrics.rows import ScoreRow, read_rows
 from zoo.metrics.summary import Summary, summarise
+
+NONE = "all"
+"""Name of the entry that stands for controls that are not there."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Control:
         scored: Its rows, None where it has only a Dice or none.
         dice: The Dice of a control that is a bound and not a prediction.
         note: Why there is no score, or what the number is.
+        folds: How many folds it was pooled over, None for the protocol's own parts.
     """
 
     name: str
@@ -78,6 +84,7 @@ class Control:
     scored: Scored | None = None
     dice: float | None = None
     note: str = ""
+    folds: int | None = None
 
     @property
     def summary(self) -> Summary | None:
@@ -90,13 +97,72 @@ def read_results(folder: Path, plan: Plan) -> list[Result]:
     return [_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id)]
 
 
+def all_controls(folder: Path, jobs: Iterable[Job]) -> list[Control]:
+    """The controls of all data sets of a benchmark, sorted; those of a data set with folds are pooled over them."""
+    tested: dict[str, set[int | None]] = {}
+    for job in jobs:
+        tested.setdefault(job.data, set()).add(job.fold)
+    found = []
+    for data, kinds in sorted(tested.items()):
+        folds = {fold: read_controls(folder, data, fold) for fold in sorted(kinds - {None}, key=lambda fold: fold or 0)}
+        found += read_controls(folder, data) if None in kinds else []
+        found += pool_controls(data, folds) if folds else []
+    return found
+
+
+def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> list[Control]:
+    """Each control of a data set with the test cases of all folds, each case once.
+
+    A bound that has no rows is averaged over the folds and says so. A control that lacks a fold has no figure.
+
+    Args:
+        data: The data set.
+        folds: Fold to its controls.
+    """
+    count = len(folds)
+    lacking = [f"fold {fold}: {one.note}" for fold, ones in folds.items() for one in ones if one.name == NONE]
+    if lacking:
+        return [Control(NONE, data, note="; ".join(lacking), folds=count)]
+    named = {fold: {one.name: one for one in ones} for fold, ones in folds.items()}
+    names = sorted({name for ones in named.values() for name in ones})
+    return [_pooled(data, name, {fold: ones.get(name) for fold, ones in named.items()}) for name in names]
+
+
+def pooled_hash(hashes: Iterable[str]) -> str:
+    """The hash of the splits of all folds, in their order."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _pooled(data: str, name: str, folds: Mapping[int | None, Control | None]) -> Control:
+    there = [one for one in folds.values() if one]
+    notes = list(dict.fromkeys(filter(None, (one.note for one in there))))
+    facts = {
+        "split_hash": pooled_hash(str(one.facts["split_hash"]) for one in there),
+        "metric_version": " and ".join(sorted({str(one.facts["metric_version"]) for one in there})),
+    }
+    pooled = Control(name, data, there[0].track, facts, note="; ".join(notes), folds=len(folds))
+    scored = [one.scored for one in there if one.scored]
+    bounds = [one.dice for one in there if one.dice is not None]
+    if len(scored) == len(folds):
+        rows = tuple(row for one in scored for row in one.rows)
+        if len({(row.case_id, row.label) for row in rows}) < len(rows):
+            return replace(pooled, note="a case is tested on in two folds")
+        return replace(pooled, scored=Scored(rows))
+    if len(bounds) == len(folds):
+        return replace(pooled, dice=fmean(bounds), note="; ".join([*notes, f"mean of {len(folds)} folds"]))
+    if scored or bounds:
+        without = [str(fold) for fold, one in folds.items() if one is None or (one.scored is None and one.dice is None)]
+        return replace(pooled, note="; ".join([*notes, f"none in fold {', '.join(without)}"]))
+    return pooled
+
+
 def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Control]:
     """The controls of one data set, or one fold of it; where they are not there, one entry that says so."""
     target = store.controls_folder(folder, data, fold)
     path = target / "controls.json"
     if not path.is_file():
         failed = store.failure(target)
-        return [Control(name="all", data=data, note=failed["reason"] if failed else "not computed yet")]
+        return [Control(name=NONE, data=data, note=failed["reason"] if failed else "not computed yet")]
     content = store.read_json(path)
     facts = {key: content[key] for key in ("split_hash", "metric_version")}
     controls = []

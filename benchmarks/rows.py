@@ -96,6 +96,8 @@ class Row:
     classes: str = ""
     label_space: str = ""
     cases_hash: str = ""
+    jobs: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Ids of the jobs that it is made of, done or not, by seed and fold."""
     leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     """Subjects that stand in more than one part, with the parts."""
     per_class: tuple[ClassRow, ...] = field(default=(), compare=False, repr=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.plan import Job
-from benchmarks.results import Result, Scored
+from benchmarks.results import Result, Scored, pooled_hash
 from zoo.errors import RunError
 from zoo.metrics.rows import LEAK, cases_hash
 
@@ -79,7 +78,7 @@ def make_run(results: Sequence[Result]) -> Run:
     tests = {step: _pool([result.scored[step] for result in results]) for step in results[0].scored}
     rows = tests[TRUE].rows
     pooled = {
-        "split_hash": hashlib.sha256("\n".join(str(fact["split_hash"]) for fact in facts).encode()).hexdigest(),
+        "split_hash": pooled_hash(str(fact["split_hash"]) for fact in facts),
         "cases_hash": cases_hash(rows),
         "n": len({row.case_id for row in rows}),
         "leaks": {subject: parts for fact in facts for subject, parts in fact["leaks"].items()},

@@ -78,14 +78,14 @@ def leaderboard(block: Block) -> Sheet:
     delta = (DELTA,) if block.ladders else ()
     best_dice = _places(row.dice for row in block.ranked)
     best_hd95 = _places((-row.hd95 for row in block.ranked if row.hd95 is not None) if block.unit else ())
-    worse = {one.label for one in block.ranking.standings if one.worse}
+    worse = {row for row, one in zip(block.ranked, block.ranking.standings, strict=False) if one.worse}
 
     def line(row: Row) -> tuple[Cell, ...]:
         ranked = row in block.ranked
         dice, hd95 = spread(row.dice, row.dice_std, 3), spread(row.hd95, row.hd95_std, 2)
         hd95 += f" {row.hd95_unit}" if hd95 and not block.unit else ""
         cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(_seeds(row))]
-        cells.append(Cell(dice, best_dice(row.dice) if ranked else "", ranked and row.label in worse))
+        cells.append(Cell(dice, best_dice(row.dice) if ranked else "", row in worse))
         cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.ladders else []
         place = best_hd95(-row.hd95) if ranked and row.hd95 is not None else ""
         cells += [

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import gate
 from benchmarks.figures import control_row, make_row, rung_row
 from benchmarks.plan import load_plan
-from benchmarks.results import Control, Result, read_controls, read_results
+from benchmarks.results import Control, Result, all_controls, read_results
 from benchmarks.rows import Row
 from benchmarks.runs import fold_of, recipe_of
 from benchmarks.standings import Ranking, rank_rows, with_intervals
@@ -124,9 +124,8 @@ def read_table(folder: Path, test: Test = "wilcoxon") -> Table:
     Raises:
         RunError: There is no benchmark in the folder, or a file of it cannot be read.
     """
-    results = read_results(folder, load_plan(folder))
-    controls = [control for name in sorted({r.job.data for r in results}) for control in read_controls(folder, name)]
-    return make_table(results, controls, test)
+    plan = load_plan(folder)
+    return make_table(read_results(folder, plan), all_controls(folder, plan.jobs), test)
 
 
 def make_table(results: Iterable[Result], controls: Iterable[Control], test: Test = "wilcoxon") -> Table:

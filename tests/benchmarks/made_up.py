@@ -18,7 +18,7 @@ from zoo.types import ClassPrompt, DataFacts, LabelSpace
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} </style> \" ' $x^2$"
 
-LOSS = {"test": 0.0, "test-shuffled": 0.2, "test-blank": 0.1}
+LOSS = {"test": 0.0, "test-shuffled": 0.2, "test-blank": 0.1, "test-names": 0.05}
 """Of Dice, by the text of the test."""
 
 

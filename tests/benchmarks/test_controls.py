@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ import yaml
 
 from benchmarks import controls
 from benchmarks.controls import main, write_controls
-from benchmarks.plan import Job, Plan, Settings
-from benchmarks.results import Control, read_controls
+from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.results import Control, all_controls, read_controls
 from benchmarks.runner import run_plan
-from benchmarks.store import controls_folder
+from benchmarks.store import cases_path, controls_folder, job_folder, write_json
+from benchmarks.table import read_table
 from benchmarks.work import step_arguments
 from datamodules.build import build_data
 from zoo.cli.main import main as zoo
-from zoo.metrics.rows import read_rows
+from tests.benchmarks.made_up import finished
+from tests.benchmarks.samples import row
+from zoo.metrics.rows import read_rows, write_rows
 
 CHEST = ["--data.counts=[16,2,6]", "--data.init_args.pixels=48"]
 
@@ -88,3 +92,58 @@ def test_the_zoo_understands_the_arguments_of_a_job(tmp_path: Path, capsys: pyte
     assert config["model"]["init_args"]["encoder"] == "tiny"
     assert config["data"]["init_args"]["batch_size"] == 2
     assert (int(config["trainer"]["devices"]), config["trainer"]["max_steps"]) == (1, 3)
+
+
+HALVES = [Job("unet", "phantom_chest", 0, settings=Settings("tiny"), fold=fold, folds=2) for fold in (0, 1)]
+
+
+def write_half(folder: Path, fold: int, cases: range, **entries: dict[str, object]) -> None:
+    """Controls of one fold: a shape of Dice 0.4 or 0.6, and what else is said."""
+    target = controls_folder(folder, "phantom_chest", fold)
+    rows = [row(f"case{c:03d}", "x", (0.4, 0.6)[fold]) for c in cases]
+    write_rows(target / "mean-shape" / "cases.csv", rows)
+    shape = {"mean-shape": {"cases": "mean-shape/cases.csv", "track": "none"}}
+    write_json(target / "controls.json", {"split_hash": f"f{fold}", "metric_version": "1", "controls": shape | entries})
+
+
+def test_controls_of_folds_are_pooled_each_case_once(tmp_path: Path) -> None:
+    for fold, cases in enumerate((range(2), range(2, 8))):
+        bound = {"dice": 0.8 + 0.1 * fold, "track": "none", "note": "a bound"}
+        none = {"track": "mask-derived", "note": "not applicable"}
+        write_half(tmp_path, fold, cases, bound=bound, text=none, **({"half": bound} if fold else {}))
+    found = {one.name: one for one in all_controls(tmp_path, HALVES)}
+    shape = found["mean-shape"].summary
+    assert shape is not None
+    assert (shape.cases, found["mean-shape"].folds) == (8, 2)
+    assert shape.dice == pytest.approx((2 * 0.4 + 6 * 0.6) / 8), "of the cases, not of the folds"
+    assert found["bound"].dice == pytest.approx(0.85)
+    assert found["bound"].note == "a bound; mean of 2 folds"
+    assert (found["text"].dice, found["text"].summary, found["text"].track) == (None, None, "mask-derived")
+    assert found["text"].note == "not applicable"
+    assert (found["half"].dice, found["half"].note) == (None, "a bound; none in fold 0")
+
+
+def test_a_control_that_lacks_a_fold_or_tests_a_case_twice_has_no_figure(tmp_path: Path) -> None:
+    write_half(tmp_path, 0, range(4))
+    (control,) = all_controls(tmp_path, HALVES)
+    assert (control.name, control.note) == ("all", "fold 1: not computed yet")
+    write_half(tmp_path, 1, range(3, 8))
+    (control,) = all_controls(tmp_path, HALVES)
+    assert (control.summary, control.note) == (None, "a case is tested on in two folds")
+
+
+def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> None:
+    store_plan(tmp_path, Plan(tuple(HALVES)))
+    for fold, job in enumerate(HALVES):
+        write_half(tmp_path, fold, range(4 * fold, 4 * fold + 4))
+        run = job_folder(tmp_path, job.id)
+        finished(run, job, ["x"], 0.7, 4, split_hash=f"f{fold}")
+        rows = read_rows(cases_path(run, "test"))
+        write_rows(
+            cases_path(run, "test"), [replace(one, case_id=f"case{4 * fold + c:03d}") for c, one in enumerate(rows)]
+        )
+    (block,) = read_table(tmp_path).blocks
+    (model,), (control,) = block.ranked, block.controls
+    assert (model.n, control.n, control.folds) == (8, 8, 2)
+    assert (control.split_hash, control.cases_hash, control.reason) == (model.split_hash, model.cases_hash, "")
+    assert control.dice == pytest.approx(0.5)
