@@ -84,7 +84,7 @@ def leaderboard(block: Block) -> Sheet:
         ranked = row in block.ranked
         dice, hd95 = spread(row.dice, row.dice_std, 3), spread(row.hd95, row.hd95_std, 2)
         hd95 += f" {row.hd95_unit}" if hd95 and not block.unit else ""
-        cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(_seeds(row))]
+        cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(seeds_text(row))]
         cells.append(Cell(dice, best_dice(row.dice) if ranked else "", row in worse))
         cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.ladders else []
         place = best_hd95(-row.hd95) if ranked and row.hd95 is not None else ""
@@ -103,7 +103,7 @@ def leaderboard(block: Block) -> Sheet:
         "Notes": [f"{row.label}: {row.reason}" for row in block.rows if row.reason],
         "Warnings": list(block.warnings),
     }
-    legend = f" Best in bold, second underlined. {_mark_legend(block)}" if block.ranked else ""
+    legend = f" Best in bold, second underlined. {mark_legend(block)}" if block.ranked else ""
     return Sheet(
         block.title,
         f"{block.title}. Dice as a fraction of 1, mean and standard deviation over seeds.{legend}",
@@ -198,7 +198,8 @@ def classes(block: Block) -> Sheet:
     )
 
 
-def _mark_legend(block: Block) -> str:
+def mark_legend(block: Block) -> str:
+    """What the mark of the test says, empty where no row bears it."""
     if not any(one.worse for one in block.ranking.standings):
         return ""
     test = {"wilcoxon": "Wilcoxon signed-rank test", "permutation": "permutation test"}[block.ranking.test]
@@ -212,7 +213,7 @@ def _places(values: Iterable[float | None]) -> Callable[[float | None], str]:
     return lambda value: known.get(value, "") if value is not None else ""
 
 
-def _seeds(row: Row) -> str:
+def seeds_text(row: Row) -> str:
     """How many seeds; for an incomplete row how many of how many; over folds, how many of those."""
     if row.seeds is None:
         return ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from statistics import fmean, stdev
+from dataclasses import dataclass, replace
 
 from benchmarks.rows import Row
+from benchmarks.sheets import WIDTH, between, seeds_text
 
 HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
 """A commit or a SHA-256, and what is shown of it."""
@@ -25,11 +25,15 @@ class Cell:
         text: What is printed.
         value: What the column sorts by; None for an empty cell, which always sorts last.
         place: 1 for the best of a ranking, 2 for the second, else 0.
+        marked: Whether it differs from the best by the test.
+        share: Of a fraction, to be shaded by it.
     """
 
     text: str = ""
     value: float | str | None = None
     place: int = 0
+    marked: bool = False
+    share: float | None = None
 
     @property
     def short(self) -> str:
@@ -102,20 +106,17 @@ def number(value: float | None, digits: int = 3, deviation: float | None = None,
     """A cell with a number and its spread."""
     if value is None or not math.isfinite(value):
         return Cell()
-    text = f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    text = typeset(f"{round(value, digits) + 0.0:{sign}.{digits}f}")
     return Cell(text + (f" ± {deviation:.{digits}f}" if deviation is not None else ""), round(value, 6) + 0.0)
 
 
-def seeds_cell(values: Sequence[float | None], digits: int = 3) -> Cell:
-    """Mean ± standard deviation (ddof 1) over seeds; empty where one has no value."""
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return Cell()
-    return number(fmean(known), digits, stdev(known) if len(known) > 1 else None)
+def typeset(text: str) -> str:
+    """Numbers with a true minus sign."""
+    return re.sub(r"-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
-    """The columns of the leaderboard: those with anything in them, further ones of `Row` included.
+    """The columns of the leaderboard: those with anything in them.
 
     Args:
         rows: All rows of a block.
@@ -125,12 +126,12 @@ def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
     known: list[Chosen] = [
         (Column("Text encoder", "of what reads text", False), _encoder),
         (Column("Dice", "mean over cases within a class, then over classes; ± over seeds", True, UP, True), _DICE),
-        *_intervals(rows),
-        *_further(rows),
+        (Column(WIDTH, "of Dice, over subjects", True, UP), _interval("dice_low", "dice_high")),
         (Column(f"HD95{distance}", "95th percentile Hausdorff distance; ± over seeds", True, DOWN, bool(unit)), _HD95),
         (Column("NSD", "normalised surface distance", True, UP, True), Figure("nsd")),
         (Column("Text gain", "Dice minus that with shuffled text", True, UP), Figure("text_gain", sign="+")),
         (Column("Blank gain", "Dice minus that with no text", True, UP), Figure("text_gain_blank", sign="+")),
+        (Column("Names gain", "Dice minus that with class names alone", True, UP), Figure("text_gain_names", sign="+")),
         (Column("Dice, global", "tp, fp, fn pooled over cases", True, UP, True), Figure("dice_global")),
         (Column("Missed", "objects not found, a seed"), _count("missed")),
         (Column("Spurious", "objects found where none is, a seed"), _count("spurious")),
@@ -154,22 +155,13 @@ def place(cells: Iterable[Cell], first: str) -> list[Cell]:
     for cell in cells:
         text = cell.text.partition(" ± ")[0]
         rank = tops.index(text) + 1 if text in tops and len(tops) > 1 else 0  # where all are alike, none is best
-        marked.append(Cell(cell.text, cell.value, rank))
+        marked.append(replace(cell, place=rank))
     return marked
 
 
 _DICE = Figure("dice", 3, "dice_std")
 _HD95 = Figure("hd95", 2, "hd95_std")
 _DELTA = Figure("delta_dice", 3, "delta_dice_std", "+")
-
-_KNOWN = frozenset(
-    {"model", "size", "encoder", "data", "text_track", "status", "reason", "mark", "rung", "rung_about", "rung_changes"}
-    | {"budget", "split_hash", "prompt_hash", "metric_version", "n", "seeds", "seeds_planned", "delta_seeds"}
-    | {"dice", "dice_std", "dice_global", "hd95", "hd95_std", "hd95_unit", "hd95_pooled", "nsd", "assd"}
-    | {"missed", "spurious", "params", "params_trainable"}
-    | {"text_gain", "text_gain_blank", "delta_dice", "delta_dice_std"}
-)
-"""Fields of `Row` that have a column of their own here, or none."""
 
 
 def _count(name: str) -> Pick:
@@ -188,51 +180,12 @@ def _encoder(row: Row) -> Cell:
 
 
 def _seeds(row: Row) -> Cell:
-    if row.seeds is None:
-        return Cell()
-    return Cell(str(row.seeds) if row.seeds == row.seeds_planned else f"{row.seeds}/{row.seeds_planned}", row.seeds)
+    return Cell(seeds_text(row), row.seeds)
 
 
-def _intervals(rows: Sequence[Row]) -> list[Chosen]:
-    """A column for each pair of fields `<figure>_ci_low` and `<figure>_ci_high`."""
-    names = [one.name.removesuffix("_ci_low") for one in fields(Row) if one.name.endswith("_ci_low")]
-
-    def pick(name: str) -> Pick:
-        def cell(row: Row) -> Cell:
-            low, high = (number(getattr(row, f"{name}_ci_{end}", None)) for end in ("low", "high"))
-            return Cell(f"{low.text} to {high.text}", low.value) if low.text and high.text else Cell()
-
-        return cell
-
-    return [(Column(f"{_words(name)} interval", "confidence interval", True, UP), pick(name)) for name in names]
-
-
-def _further(rows: Sequence[Row]) -> list[Chosen]:
-    """Numbers that `Row` has beside those known here: p values, effects, ranks, win rates."""
-    columns = []
-    for one in fields(Row):
-        name = one.name
-        if name in _KNOWN or name.endswith(("_ci_low", "_ci_high")):
-            continue
-        if all(isinstance(getattr(row, name), int | float | None) for row in rows):
-            columns.append((Column(_words(name), name), _plain(name)))
-    return columns
-
-
-def _plain(name: str) -> Pick:
-    probability = name.startswith("p_") or name.endswith("_p") or name == "p"
-
+def _interval(low: str, high: str, sign: str = "") -> Pick:
     def pick(row: Row) -> Cell:
-        value = getattr(row, name)
-        if isinstance(value, bool) or value is None:
-            return Cell("yes" if value else "", float(value) if value else None)
-        if probability and value < 0.001:
-            return Cell("< 0.001", float(value))
-        return Cell(str(value), float(value)) if isinstance(value, int) else number(value)
+        ends = getattr(row, low), getattr(row, high)
+        return Cell(typeset(between(*ends, sign)), ends[0])
 
     return pick
-
-
-def _words(name: str) -> str:
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -193,15 +193,37 @@ def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: s
         return inline(figure, key, f"{ylabel} over the epochs: {names}")
 
 
-def text_dots(entries: Sequence[tuple[Entry, Mapping[str, float | None]]], key: str) -> Markup | None:
+def intervals(entries: Sequence[Entry], key: str) -> Markup | None:
+    """Dice of each model with its interval over subjects; None where there are no intervals.
+
+    Args:
+        entries: The models, in the order of the ranking.
+        key: Of the figure's ids.
+    """
+    if not any(entry.row.dice_low is not None for entry in entries):
+        return None
+    with style():
+        figure, axes = _figure(0.55 + 0.4 * len(entries))
+        for number, entry in enumerate(entries):
+            row, colour = entry.row, colour_of(entry.place)
+            if row.dice_low is not None and row.dice_high is not None:
+                axes.plot([row.dice_low, row.dice_high], [number, number], color=colour, lw=2.2)
+            axes.plot(row.dice, number, MARKERS[entry.place % len(MARKERS)], color=colour, markersize=6.5)
+            axes.text(0, number - 0.24, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
+        axes.set(ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice")
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        return inline(figure, key, f"Dice and its 95 % interval: {', '.join(_names(entries))}")
+
+
+def text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
     """Dice with each text, joined by a line a model; None where no model reads text.
 
     Args:
-        entries: Each model with its mean Dice by text.
+        entries: The models.
         key: Of the figure's ids.
     """
-    shown = [(e, {t: d for t, d in dices.items() if d is not None}) for e, dices in entries]
-    shown = [(entry, dices) for entry, dices in shown if len(dices) > 1]
+    shown = [(entry, entry.texts) for entry in entries if len(entry.texts) > 1]
     if not shown:
         return None
     with style():

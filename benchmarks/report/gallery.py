@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image, features
 
-from benchmarks.report.runs import TRUE, Entry, Run
-from zoo.metrics.rows import ScoreRow
+from benchmarks.report.runs import Entry, Run
+from benchmarks.runs import TRUE
 
 KINDS = ("worst", "median", "best")
 VERSION = 1
@@ -54,7 +54,7 @@ class Gallery:
 
     Attributes:
         name: Of the model.
-        seed: Whose test it was.
+        run: The seed, and the fold, whose test it was.
         reads: Whether the model reads the text.
         kinds: (kind, pictures), the worst first.
         legend: (class, colour of truth, colour of prediction).
@@ -63,7 +63,7 @@ class Gallery:
     """
 
     name: str
-    seed: int
+    run: str
     reads: bool
     kinds: Sequence[tuple[str, Sequence[Picture]]] = ()
     legend: Sequence[tuple[str, str, str]] = ()
@@ -72,13 +72,13 @@ class Gallery:
 
 
 def gallery_of(entry: Entry) -> Gallery:
-    """The pictures of a model's first seed.
+    """The pictures of a model's first run.
 
     They are left out, with the reason, where the Dice beside them is not that of the stored rows: a picture of
     another test than the numbers' must not stand beside them.
     """
     run = entry.runs[0]
-    bare = Gallery(entry.name, run.seed, entry.row.text_track != "none")
+    bare = Gallery(entry.name, run.name, entry.row.text_track != "none")
     folder = run.folder / TRUE / "overlays"
     try:
         content = json.loads((folder / "overlays.json").read_text(encoding="utf-8"))
@@ -97,14 +97,13 @@ def gallery_of(entry: Entry) -> Gallery:
             if not math.isclose(one.dice, scored.get(one.case_id, math.nan), abs_tol=1e-5):
                 return replace(bare, note=f"the picture of {one.case_id} is of another test than the stored scores")
     full = [(kind, pictures) for kind, pictures in kinds if pictures]
-    return Gallery(bare.name, bare.seed, bare.reads, full, legend, prompts)
+    return Gallery(bare.name, bare.run, bare.reads, full, legend, prompts)
 
 
 def case_means(run: Run) -> dict[str, float]:
     """Mean Dice over the classes of each case."""
     dices: dict[str, list[float]] = {}
-    rows: Sequence[ScoreRow] = run.cases
-    for row in rows:
+    for row in run.cases:
         if row.status != "absent":
             dices.setdefault(row.case_id, []).append(row.dice)
     return {case_id: fmean(values) for case_id, values in dices.items()}

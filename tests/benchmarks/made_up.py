@@ -35,8 +35,8 @@ def benchmark(folder: Path, jobs: Sequence[Job], labels: Sequence[str], cases: i
     levels = {name: 0.55 + 0.07 * place for place, name in enumerate(dict.fromkeys(one.model for one in jobs))}
     for one in jobs:
         finished(store.job_folder(folder, one.id), one, labels, levels[one.model], cases)
-    for data in sorted({one.data for one in jobs}):
-        controls(store.controls_folder(folder, data), labels, cases)
+    for data, fold in dict.fromkeys((one.data, one.fold) for one in jobs):
+        controls(store.controls_folder(folder, data, fold), labels, cases)
     return folder
 
 
@@ -50,6 +50,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
         "config_hash": f"{one.seed}a" * 32,
         "text_track": one.track,
         "encoder": one.encoder or None,
+        "best_val_dice": level,
         "started": "2026-01-31T10:00:00+00:00",
         "finished": f"2026-01-31T1{one.seed}:30:00+00:00",
     }

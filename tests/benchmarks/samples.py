@@ -67,7 +67,7 @@ class RecipeSettings(Settings):
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:
     encoder = "" if track == "none" else "minilm"
-    settings = Settings(size=changes.pop("size", "tiny"), trainer="cpu")
+    settings = changes.pop("settings", None) or Settings(size=changes.pop("size", "tiny"), trainer="cpu")
     facts: dict[str, Any] = {"data": "hippocampus", "encoder": encoder, **changes}
     return Job(model=model, seed=seed, track=track, settings=settings, **facts)
 

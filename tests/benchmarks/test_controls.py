@@ -18,9 +18,9 @@ from benchmarks.store import cases_path, controls_folder, job_folder, write_json
 from benchmarks.table import read_table
 from benchmarks.work import step_arguments
 from datamodules.build import build_data
-from zoo.cli.main import main as zoo
 from tests.benchmarks.made_up import finished
 from tests.benchmarks.samples import row
+from zoo.cli.main import main as zoo
 from zoo.metrics.rows import read_rows, write_rows
 
 CHEST = ["--data.counts=[16,2,6]", "--data.init_args.pixels=48"]

@@ -6,7 +6,7 @@ import builtins
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field, make_dataclass, replace
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ import pytest
 from benchmarks import store
 from benchmarks.cli import main
 from benchmarks.costs import costs_path
-from benchmarks.plan import Plan, store_plan
-from benchmarks.report import cells, write_report
-from benchmarks.report.cells import DOWN, UP, number, place, seeds_cell
+from benchmarks.plan import Plan, Settings, store_plan
+from benchmarks.report import write_report
+from benchmarks.report.cells import DOWN, UP, number, place
 from benchmarks.report.figures import boxes
 from benchmarks.report.runs import Entry, read_curves
 from benchmarks.report.sections import read_report
-from benchmarks.rows import Row
+from benchmarks.rows import COLUMNS
+from benchmarks.table import read_table
 from tests.benchmarks.made_up import ATTACK, benchmark, finished
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
+from zoo.metrics.rows import read_rows, write_rows
 
 LABELS = ("anterior", "p<em>&$x^2$")
+RECIPES = [("unet", "equal"), ("unet", "published")]
 JOBS = [*(job("unet", seed) for seed in (0, 1)), *(job("bipvl", seed, "class") for seed in (0, 1))]
 
 
@@ -66,8 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, rung("no_text", 0), rung("no_text", 1)], LABELS)
     failed = job("tevia", 0, "class")
     store_plan(out, Plan((failed,)))
-    (store.job_folder(out, failed.id)).mkdir(parents=True)
-    store.write_json(store.job_folder(out, failed.id) / "failed.json", {"step": "fit", "reason": ATTACK})
+    store.write_status(store.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
     return out
 
 
@@ -80,14 +82,17 @@ def page(folder: Path) -> Page:
 def test_what_a_reviewer_looks_for(page: Page) -> None:
     for words in (
         "bipvl (tiny) has the highest Dice, 0.6",
-        "above unet (tiny), and above the best control (mean-shape, 0.400).",
+        "p < 0.001), and above the best control (mean-shape, 0.400).",
         "1 of 7 runs are not done (1 failed)",
         "bipvl (tiny) - no_text",
         "without text",
         "Ablation rungs",
         "Controls",
         "Latency is not shown",
-        "true \N{MINUS SIGN} shuffled",
+        "How sure is the ranking?",
+        "What the text is worth",
+        "†: differs from the best, p < 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm).",
+        "each case counts as a subject of its own",
         "Validation Dice, pooled",
         "axial slice 7",
         "a sentence on anterior",
@@ -97,8 +102,8 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
     ):
         assert words in page.shown, words
     assert page.tags["img"] == 2 * 9, "of the first seed of each model"
-    # a box plot a class and one of the mean, parameters, text, two curves, and a key a model
-    assert page.values("class").count("plot") == 3 + 1 + 1 + 2
+    # a box plot a class and one of the mean, intervals, parameters, text, two curves
+    assert page.values("class").count("plot") == 3 + 1 + 1 + 1 + 2
     assert (
         page.values("aria-label").count("Leaderboard, hippocampus: best bold, second underlined, among ranked models")
         == 1
@@ -218,19 +223,85 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     assert "0.0123" in page.shown
 
 
-def test_further_columns_of_a_row_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("dice_ci_low", "dice_ci_high", "p_holm", "win_rate")
-    wider = make_dataclass(
-        "Wider", [(name, "float | None", field(default=None)) for name in names], bases=(Row,), frozen=True
+def test_the_page_has_the_statistics_of_the_table(folder: Path) -> None:
+    """What stands in the page is what `zoo bench table --stats` prints, not computed anew."""
+    (block,) = read_table(folder).blocks
+    (section,) = read_report(folder).sections
+    best, other = block.ranking.standings
+    assert other.worse, "the unet differs from the best on every case"
+    assert section.standings is not None
+    sheet = {column.head: count for count, column in enumerate(section.standings.columns)}
+    ((_, lines),) = section.standings.groups
+    assert [line.head for line in lines] == [best.label, other.label]
+    assert lines[1].cells[sheet["Δ best"]].text == f"{other.delta:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert lines[1].cells[sheet["Δ best"]].value == pytest.approx(other.delta, abs=5e-4)
+    assert (lines[1].cells[sheet["p (Holm)"]].text, lines[1].cells[sheet["p (Holm)"]].value) == ("< 0.001", 0.0)
+    assert lines[0].cells[sheet["95 % CI"]].text == f"[{best.dice_low:.3f}, {best.dice_high:.3f}]"
+    heads = [column.head for column in section.leaderboard.columns]
+    ranked = section.leaderboard.groups[0][1]
+    assert [line.cells[heads.index("Dice")].marked for line in ranked] == [False, True]
+    assert section.wins is not None
+    assert [[cell.text for cell in line.cells] for line in section.wins.groups[0][1]] == [["", "100 %"], ["0 %", ""]]
+    gap = f"{-other.delta_high:.3f} to {-other.delta_low:.3f}" if other.delta_high and other.delta_low else ""
+    assert f"above unet (tiny) (95 % CI {gap}, p < 0.001), and above the best control" in section.lead
+
+
+def test_each_text_has_its_dice_and_the_gain_its_interval(folder: Path) -> None:
+    (section,) = read_report(folder).sections
+    row = next(row for row in read_table(folder).rows if row.model == "bipvl")
+    assert section.text is not None
+    assert [column.head for column in section.text.columns] == [
+        *("True", "Shuffled", "Blank", "Names", "Text gain", "95 % CI")
+    ]
+    (line,) = section.text.groups[0][1]
+    assert row.text_gain_low is not None
+    assert row.text_gain_high is not None
+    assert [cell.value for cell in line.cells] == pytest.approx(
+        [row.dice, row.dice_shuffled, row.dice_blank, row.dice_names, row.text_gain, row.text_gain_low], abs=5e-4
     )
-    monkeypatch.setattr(cells, "Row", wider)
-    facts: dict[str, Any] = {"data": "a", "dice": 0.8, "dice_ci_low": 0.75, "dice_ci_high": 0.85}
-    rows = [wider("unet", **facts), wider("bipvl", **facts, p_holm=0.0001, win_rate=0.25)]
-    found = {column.head: [pick(row).text for row in rows] for column, pick in cells.chosen(rows, "mm")}
-    assert found["Dice interval"] == ["0.750 to 0.850"] * 2
-    assert found["P holm"] == ["", "< 0.001"]
-    assert found["Win rate"] == ["", "0.250"]
-    assert "NSD" not in found, "no row has it"
+    assert line.cells[-1].text == f"[{row.text_gain_low:+.3f}, {row.text_gain_high:+.3f}]"
+
+
+def test_every_column_is_that_of_the_csv(folder: Path) -> None:
+    (section,) = read_report(folder).sections
+    heads = [column.head for column in section.every.columns]
+    assert set(heads) < set(COLUMNS)
+    assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
+
+
+def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> None:
+    """Tables name own data by its title; folders, controls and costs go by the kind."""
+    own = job("unet", 0, data="image_text_folder", overrides=(("data.title", "Ours"),))
+    out = benchmark(tmp_path, [own], LABELS)
+    (section,) = read_report(out).sections
+    assert section.title == "Ours (image_text_folder)"
+    assert len(section.models) == len(section.galleries) == 1
+    assert "above the best control (mean-shape, 0.400)" in section.lead
+    assert [line.head for line in section.classes[0].groups[-1][1]] == ["all-background", "mean-shape"]
+
+
+def test_equal_and_published_recipes_are_two_sections(tmp_path: Path) -> None:
+    own = [job(model, 0, settings=Settings("tiny", recipe=recipe)) for model, recipe in RECIPES]
+    out = benchmark(tmp_path, own, LABELS)
+    equal, published = read_report(out).sections
+    assert (equal.about, published.about) == ("text track: none", "text track: none, published recipes")
+    for section in (equal, published):
+        assert [[run[0] for run in section.models]] == [["unet (tiny)"]]
+    assert published.warnings == (*equal.warnings, "each model has the budget of its own published recipe")
+
+
+def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
+    halves = [job("unet", 0, fold=fold, folds=2) for fold in (0, 1)]
+    out = benchmark(tmp_path, halves, LABELS)
+    for fold, half in enumerate(halves):
+        for path in (store.job_folder(out, half.id) / "test", *store.controls_folder(out, half.data, fold).glob("*/")):
+            rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
+            write_rows(path / "cases.csv", rows)
+    (section,) = read_report(out).sections
+    assert ("Seeds", "1 x 2 folds") in section.facts
+    assert ("Test cases", "24") in section.facts
+    assert "above the best control (mean-shape, 0.400)" in section.lead
+    assert section.galleries[0].run == "seed 0 fold 0"
 
 
 def test_the_best_and_the_second_are_marked_by_what_is_printed() -> None:
@@ -238,8 +309,6 @@ def test_the_best_and_the_second_are_marked_by_what_is_printed() -> None:
     assert [cell.place for cell in place(values, UP)] == [2, 1, 2, 0, 0]
     assert [cell.place for cell in place(values, DOWN)] == [2, 0, 2, 1, 0]
     assert [cell.place for cell in place([number(0.5), number(0.5)], UP)] == [0, 0], "where all are alike, none is best"
-    assert seeds_cell([0.5, 0.7]).text == "0.600 ± 0.141"
-    assert seeds_cell([0.5, None]).text == "", "no mean over an incomplete row"
     assert number(-0.0001).text == "0.000"
 
 
@@ -260,9 +329,8 @@ def _entry(folder: Path) -> Entry:
     from benchmarks.plan import load_plan
     from benchmarks.report.runs import entries_of
     from benchmarks.results import read_results
-    from benchmarks.table import read_table
 
-    return entries_of(folder, read_table(folder).blocks[0], read_results(folder, load_plan(folder)), [])[0]
+    return entries_of(folder, read_table(folder).blocks[0], read_results(folder, load_plan(folder)))[0]
 
 
 def test_a_history_that_was_cut_short(folder: Path) -> None:

@@ -77,7 +77,7 @@ def column(browser: Any, head: str) -> list[str]:
         """
         const table = document.querySelector("table.leaderboard");
         const place = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === arguments[0]);
-        return [...table.tBodies[0].rows].map((row) => row.cells[place].textContent.trim());
+        return [...table.tBodies[0].rows].map((row) => row.cells[place].textContent.trim().replace("†", ""));
         """,
         head,
     )
