@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from zoo.types import Card
 
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
 
-CONFIGS = Path(str(files("zoo.configs"))) if find_spec("zoo.configs") else Path(__file__).parents[1] / "configs"
+_BUNDLED = Path(__file__).parent / "configs"
+CONFIGS = _BUNDLED if _BUNDLED.is_dir() else Path(__file__).parents[1] / "configs"  # in a wheel; in a checkout
 """The folder of bundled cards, recipes, presets, prompts and splits."""
 
 
