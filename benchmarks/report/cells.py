@@ -124,7 +124,6 @@ def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
     """
     distance = f" ({unit})" if unit else ""
     known: list[Chosen] = [
-        (Column("Text encoder", "of what reads text", False), _encoder),
         (Column("Dice", "mean over cases within a class, then over classes; ± over seeds", True, UP, True), _DICE),
         (Column(WIDTH, "of Dice, over subjects", True, UP), _interval("dice_low", "dice_high")),
         (Column(f"HD95{distance}", "95th percentile Hausdorff distance; ± over seeds", True, DOWN, bool(unit)), _HD95),
@@ -136,6 +135,7 @@ def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
         (Column("Missed", "objects not found, a seed"), _count("missed")),
         (Column("Spurious", "objects found where none is, a seed"), _count("spurious")),
         (Column("Δ Dice", "of a rung: minus its full method", True, UP), _DELTA),
+        (Column("Text encoder", "of what reads text", False), _encoder),
         (Column("Params (M)", "parameters in millions"), Figure("params", 2, scale=1e-6)),
         (Column("Seeds", "done, of how many planned"), _seeds),
         (Column("n", "test cases"), _count("n")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.costs import cost_key, read_costs
+from benchmarks.costs import FOOTNOTE, cost_key, read_costs
 from benchmarks.plan import load_plan
 from benchmarks.report import figures, tables, words
 from benchmarks.report.cells import Grid
@@ -18,7 +18,7 @@ from benchmarks.report.provenance import Shared, provenance
 from benchmarks.report.runs import Entry, entries_of, read_curves
 from benchmarks.report.svg import SERIES
 from benchmarks.results import all_controls, read_results
-from benchmarks.sheets import mark_legend, statistics
+from benchmarks.sheets import statistics
 from benchmarks.table import Block, make_table
 
 _CURVES = {"val/dice": "Validation Dice, pooled", "train/loss": "Training loss"}
@@ -39,7 +39,7 @@ class Section:
         warnings: What a reader must know of what is ranked.
         notes: Remarks on controls and the like.
         leaderboard: The ranking, then what is not ranked, the controls and the rungs.
-        mark: What the mark of the test says; empty where no row bears it.
+        mark: What the mark of the test says, or that no row bears it; empty without a test.
         every: Every column of every row, as in the CSV.
         standings: How sure the ranking is; None where there is none.
         wins: Who beats whom on how many subjects.
@@ -98,6 +98,7 @@ class Report:
         shared: What all runs share.
         runs: The provenance of every run.
         footnotes: Of the table.
+        costs_note: How costs were measured.
     """
 
     title: str
@@ -108,6 +109,7 @@ class Report:
     shared: Shared
     runs: Grid
     footnotes: Sequence[str]
+    costs_note: str
 
 
 def read_report(folder: Path) -> Report:
@@ -134,6 +136,7 @@ def read_report(folder: Path) -> Report:
         shared=shared,
         runs=runs,
         footnotes=table.footnotes,
+        costs_note=FOOTNOTE,
     )
 
 
@@ -160,7 +163,7 @@ def _section(key: str, block: Block, models: Sequence[Entry], costs: Mapping[str
             *((row.label, reason) for row, reason in reasons if row.status in beside),
         ],
         leaderboard=tables.leaderboard(block),
-        mark=mark_legend(block),
+        mark=words.mark(block),
         every=tables.every(block),
         standings=sure,
         wins=tables.wins(block),

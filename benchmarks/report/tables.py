@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from benchmarks.costs import COLUMNS as COSTS
 from benchmarks.report.cells import DOWN, UP, Cell, Column, Grid, Line, chosen, number, place, typeset
 from benchmarks.report.runs import Entry, names_of
 from benchmarks.rows import COLUMNS, Row
@@ -14,6 +16,9 @@ from benchmarks.table import Block
 
 OF_CLASS = ("dice", "hd95", "nsd")
 """Figures of the classes that have a table."""
+
+_WORDS = ("batch", "device")
+"""Columns of the costs that are no numbers."""
 
 _LOWER = ("Rank", "p", "p (Holm)", "Mean rank")
 """Columns of the statistics of which less is better."""
@@ -88,18 +93,16 @@ def wins(block: Block) -> Grid | None:
     names = list(names_of(block.ranked).values())
     if len(block.ranking.wins) < 2:
         return None
-    lines = [
-        Line(name, [Cell() if one == other else _share(value) for other, value in enumerate(values)])
-        for one, (name, values) in enumerate(zip(names, block.ranking.wins, strict=True))
+    lines = []
+    for one, (name, values) in enumerate(zip(names, block.ranking.wins, strict=True), start=1):
+        cells = [Cell() if one == other else _share(value) for other, value in enumerate(values, start=1)]
+        lines.append(Line(f"{one} {name}", cells))
+    columns = [
+        Column(str(count), f"{name}: share of the subjects on which it is beaten")
+        for count, name in enumerate(names, start=1)
     ]
-    columns = [Column(name, f"share of the subjects on which the model of the line beats {name}") for name in names]
-    columns = [replace(column, first=UP) for column in columns]
-    return Grid(
-        "beats",
-        columns,
-        [("", lines)],
-        "Share of subjects on which the model of the line beats that of the column; ties half",
-    )
+    caption = "Share of subjects on which the model of the line beats that of the column; ties half"
+    return Grid("beats", columns, [("", lines)], caption)
 
 
 def _share(value: float | None) -> Cell:
@@ -183,22 +186,22 @@ def classes(entries: Sequence[Entry], labels: Sequence[str], name: str, block: B
     return Grid("Model", columns, [(title, group) for title, group in groups.items() if group], caption)
 
 
-def cost_table(models: Sequence[Entry], measured: Sequence[Mapping[str, object]]) -> Grid | None:
-    """Every number that was measured of a model's costs."""
-    names = list(dict.fromkeys(k for cost in measured for k, v in cost.items() if _measure(v)))
-    if not names:
+def cost_table(models: Sequence[Entry], measured: Sequence[Mapping[str, Any]]) -> Grid | None:
+    """What was measured of the models' costs; None where nothing was.
+
+    Args:
+        models: The models.
+        measured: The costs of each, empty where they were not measured.
+    """
+    if not any(measured):
         return None
+
+    def cell(title: str, cost: Mapping[str, Any]) -> Cell:
+        text = COSTS[title](cost) if cost else ""
+        return Cell(text, text if title in _WORDS else _value(text))
+
     lines = [
-        Line(entry.name, [_significant(cost.get(name)) for name in names])
-        for entry, cost in zip(models, measured, strict=True)
+        Line(entry.name, [cell(title, cost) for title in COSTS]) for entry, cost in zip(models, measured, strict=True)
     ]
-    columns = [Column(name.replace("_", " "), name) for name in names]
-    return Grid("Model", columns, [("", lines)], "Costs as measured; the names end in their units")
-
-
-def _measure(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _significant(value: object) -> Cell:
-    return Cell(f"{value:.4g}", float(value)) if isinstance(value, int | float) and _measure(value) else Cell()
+    columns = [Column(title, "", title not in _WORDS) for title in COSTS]
+    return Grid("Model", columns, [("", lines)], "Costs, measured one after the other")

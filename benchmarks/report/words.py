@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.report.cells import number
+from benchmarks.report.cells import number, typeset
 from benchmarks.report.provenance import Shared, period
 from benchmarks.report.runs import names_of
 from benchmarks.results import Result
 from benchmarks.rows import Row
-from benchmarks.sheets import fixed, p_value, seeds_text
+from benchmarks.sheets import fixed, mark_legend, p_value, seeds_text
 from benchmarks.standings import Standing
 from benchmarks.table import Block, Table
 
@@ -90,8 +90,16 @@ def _apart(second: Standing) -> str:
     p = p_value(second.p_holm)
     said = f"p {p}" if p.startswith("<") else f"p = {p}"
     if second.delta_low is not None and second.delta_high is not None:
-        said = f"95 % CI {fixed(-second.delta_high, 3)} to {fixed(-second.delta_low, 3)}, {said}"
+        said = typeset(f"95 % CI {fixed(-second.delta_high, 3)} to {fixed(-second.delta_low, 3)}, {said}")
     return f" ({said}{'' if second.worse else ': the test does not tell them apart'})"
+
+
+def mark(block: Block) -> str:
+    """What the mark of the test says, or that no row bears it; empty where there was no test."""
+    tested = [one for one in block.ranking.standings if one.p_holm is not None]
+    if tested and not any(one.worse for one in tested):
+        return "No model differs from the best by the test (see below): the order may be due to chance."
+    return mark_legend(block)
 
 
 def _spread(row: Row) -> str:

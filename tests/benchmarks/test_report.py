@@ -16,15 +16,16 @@ import pytest
 
 from benchmarks import store
 from benchmarks.cli import main
-from benchmarks.costs import costs_path
-from benchmarks.plan import Plan, Settings, store_plan
+from benchmarks.costs import cost_key, costs_path
+from benchmarks.plan import Plan, Settings, load_plan, store_plan
 from benchmarks.report import write_report
 from benchmarks.report.cells import DOWN, UP, number, place
 from benchmarks.report.figures import boxes
-from benchmarks.report.runs import Entry, read_curves
-from benchmarks.report.sections import read_report
+from benchmarks.report.runs import entries_of, read_curves
+from benchmarks.report.sections import Section, read_report
+from benchmarks.results import read_results
 from benchmarks.rows import COLUMNS
-from benchmarks.table import read_table
+from benchmarks.table import Block, read_table
 from tests.benchmarks.made_up import ATTACK, benchmark, finished
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
@@ -71,6 +72,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store_plan(out, Plan((failed,)))
     store.write_status(store.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
     return out
+
+
+@pytest.fixture(scope="module")
+def section(folder: Path) -> Section:
+    return read_report(folder).sections[0]
+
+
+@pytest.fixture(scope="module")
+def block(folder: Path) -> Block:
+    return read_table(folder).blocks[0]
 
 
 @pytest.fixture(scope="module")
@@ -214,19 +225,20 @@ def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
 
 def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     out = benchmark(tmp_path, JOBS[:1], LABELS)
-    names = {"data": "hippocampus", "model": "unet", "size": "tiny", "encoder": "", "rung": ""}
-    store.write_json(costs_path(out), {"costs": {"hippocampus-unet-tiny": {**names, "case_s": 0.0123, "gflops": 1.5}}})
+    cost = {"params": 1e6, "params_trainable": 1e6, "gflops": 1.5, "step_s": 0.1, "step_mib": 50, "case_s": 0.0123}
+    cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
+    store.write_json(costs_path(out), {"version": 1, "costs": {cost_key(JOBS[0]): cost}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "latency (milliseconds a case)" in page.text
     assert "Latency is not shown" not in page.shown
     assert "0.0123" in page.shown
+    assert "8 x 64x64 CPU, 1 threads" in page.shown
+    assert "GFLOPs: of one forward pass" in page.shown
 
 
-def test_the_page_has_the_statistics_of_the_table(folder: Path) -> None:
+def test_the_page_has_the_statistics_of_the_table(section: Section, block: Block) -> None:
     """What stands in the page is what `zoo bench table --stats` prints, not computed anew."""
-    (block,) = read_table(folder).blocks
-    (section,) = read_report(folder).sections
     best, other = block.ranking.standings
     assert other.worse, "the unet differs from the best on every case"
     assert section.standings is not None
@@ -241,14 +253,14 @@ def test_the_page_has_the_statistics_of_the_table(folder: Path) -> None:
     ranked = section.leaderboard.groups[0][1]
     assert [line.cells[heads.index("Dice")].marked for line in ranked] == [False, True]
     assert section.wins is not None
+    assert [line.head for line in section.wins.groups[0][1]] == ["1 bipvl (tiny)", "2 unet (tiny)"]
     assert [[cell.text for cell in line.cells] for line in section.wins.groups[0][1]] == [["", "100 %"], ["0 %", ""]]
     gap = f"{-other.delta_high:.3f} to {-other.delta_low:.3f}" if other.delta_high and other.delta_low else ""
     assert f"above unet (tiny) (95 % CI {gap}, p < 0.001), and above the best control" in section.lead
 
 
-def test_each_text_has_its_dice_and_the_gain_its_interval(folder: Path) -> None:
-    (section,) = read_report(folder).sections
-    row = next(row for row in read_table(folder).rows if row.model == "bipvl")
+def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, block: Block) -> None:
+    row = next(row for row in block.ranked if row.model == "bipvl")
     assert section.text is not None
     assert [column.head for column in section.text.columns] == [
         *("True", "Shuffled", "Blank", "Names", "Text gain", "95 % CI")
@@ -262,8 +274,7 @@ def test_each_text_has_its_dice_and_the_gain_its_interval(folder: Path) -> None:
     assert line.cells[-1].text == f"[{row.text_gain_low:+.3f}, {row.text_gain_high:+.3f}]"
 
 
-def test_every_column_is_that_of_the_csv(folder: Path) -> None:
-    (section,) = read_report(folder).sections
+def test_every_column_is_that_of_the_csv(section: Section) -> None:
     heads = [column.head for column in section.every.columns]
     assert set(heads) < set(COLUMNS)
     assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
@@ -312,10 +323,8 @@ def test_the_best_and_the_second_are_marked_by_what_is_printed() -> None:
     assert number(-0.0001).text == "0.000"
 
 
-def test_cases_average_their_seeds_first(folder: Path) -> None:
-    report = read_report(folder)
-    assert [section.title for section in report.sections] == ["hippocampus"]
-    entry = _entry(folder)
+def test_cases_average_their_seeds_first(folder: Path, block: Block) -> None:
+    entry = entries_of(folder, block, read_results(folder, load_plan(folder)))[0]
     for label in (None, "anterior"):
         dices = entry.case_dices(label)
         rows = [[r for r in run.cases if label in (None, r.label)] for run in entry.runs]
@@ -323,14 +332,6 @@ def test_cases_average_their_seeds_first(folder: Path) -> None:
         assert len(dices) == 12
         assert sum(dices) / 12 == pytest.approx(expected)
     assert 'aria-label="Box plots' in boxes([entry], "anterior", "k")
-
-
-def _entry(folder: Path) -> Entry:
-    from benchmarks.plan import load_plan
-    from benchmarks.report.runs import entries_of
-    from benchmarks.results import read_results
-
-    return entries_of(folder, read_table(folder).blocks[0], read_results(folder, load_plan(folder)))[0]
 
 
 def test_a_history_that_was_cut_short(folder: Path) -> None:
