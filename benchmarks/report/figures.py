@@ -208,7 +208,7 @@ def intervals(entries: Sequence[Entry], key: str) -> Markup | None:
             row, colour = entry.row, colour_of(entry.place)
             if row.dice_low is not None and row.dice_high is not None:
                 axes.plot([row.dice_low, row.dice_high], [number, number], color=colour, lw=2.2)
-            axes.plot(row.dice, number, MARKERS[entry.place % len(MARKERS)], color=colour, markersize=6.5)
+            axes.plot(row.dice or 0.0, number, MARKERS[entry.place % len(MARKERS)], color=colour, markersize=6.5)
             axes.text(0, number - 0.24, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
         axes.set(ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice")
         axes.spines["left"].set_visible(False)

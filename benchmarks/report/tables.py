@@ -101,8 +101,7 @@ def wins(block: Block) -> Grid | None:
         Column(str(count), f"{name}: share of the subjects on which it is beaten")
         for count, name in enumerate(names, start=1)
     ]
-    caption = "Share of subjects on which the model of the line beats that of the column; ties half"
-    return Grid("beats", columns, [("", lines)], caption)
+    return Grid("beats", columns, [("", lines)], "Wins on subjects: line against column")
 
 
 def _share(value: float | None) -> Cell:

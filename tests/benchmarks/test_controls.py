@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,13 +98,15 @@ def test_the_zoo_understands_the_arguments_of_a_job(tmp_path: Path, capsys: pyte
 HALVES = [Job("unet", "phantom_chest", 0, settings=Settings("tiny"), fold=fold, folds=2) for fold in (0, 1)]
 
 
-def write_half(folder: Path, fold: int, cases: range, **entries: dict[str, object]) -> None:
+def write_half(folder: Path, fold: int, cases: range, **entries: Mapping[str, object]) -> None:
     """Controls of one fold: a shape of Dice 0.4 or 0.6, and what else is said."""
     target = controls_folder(folder, "phantom_chest", fold)
     rows = [row(f"case{c:03d}", "x", (0.4, 0.6)[fold]) for c in cases]
     write_rows(target / "mean-shape" / "cases.csv", rows)
     shape = {"mean-shape": {"cases": "mean-shape/cases.csv", "track": "none"}}
-    write_json(target / "controls.json", {"split_hash": f"f{fold}", "metric_version": "1", "controls": shape | entries})
+    write_json(
+        target / "controls.json", {"split_hash": f"f{fold}", "metric_version": "1", "controls": {**shape, **entries}}
+    )
 
 
 def test_controls_of_folds_are_pooled_each_case_once(tmp_path: Path) -> None:

@@ -225,7 +225,14 @@ def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
 
 def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     out = benchmark(tmp_path, JOBS[:1], LABELS)
-    cost = {"params": 1e6, "params_trainable": 1e6, "gflops": 1.5, "step_s": 0.1, "step_mib": 50, "case_s": 0.0123}
+    cost: dict[str, Any] = {
+        "params": 1e6,
+        "params_trainable": 1e6,
+        "gflops": 1.5,
+        "step_s": 0.1,
+        "step_mib": 50,
+        "case_s": 0.0123,
+    }
     cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
     store.write_json(costs_path(out), {"version": 1, "costs": {cost_key(JOBS[0]): cost}})
     write_report(out, out / "report.html")
