@@ -42,7 +42,8 @@ def inspect_set(
         files += seen.files
         if seen.look is not None:
             looks.append(seen.look)
-    findings += duplicate_findings(looks, parts)
+    twice = duplicate_findings(looks, parts)
+    findings += [finding for finding in twice if finding.kind != "near_duplicate" or not data.about.get("video")]
     unique = list(dict.fromkeys(findings))
     known = {(str(case_id), kind) for case_id, kind in data.about.get("known", {}).items()}
     listed = ordered(unique, [case.case_id for case in cases])

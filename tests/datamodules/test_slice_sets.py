@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from datamodules.base import SegDataModule
 from datamodules.build import build_data
@@ -25,6 +26,7 @@ from tests.datamodules.fixtures_slices import (
     make_monuseg,
     make_mosmed,
     make_pranet,
+    write_picture,
     write_table,
 )
 from zoo.errors import DataError
@@ -169,6 +171,17 @@ def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None
     assert {case_id.split("-")[0] for case_id in data.split.test} == {name}
     assert {case_id.split("-")[0] for part in PARTS[:2] for case_id in data.split.part(part)} == {"kvasir", "clinicdb"}
     assert {data.cases[case_id].images[0].parent.parent.parent.name for case_id in data.split.test} == {"TestDataset"}
+
+
+def test_frames_of_a_film_may_look_alike(tmp_path: Path) -> None:
+    root = make_pranet(tmp_path)
+    frames = root / "TestDataset" / "CVC-ColonDB" / "images"
+    one = np.asarray(Image.open(frames / "1.png")).astype(np.float32)
+    write_picture(frames / "4.png", np.clip(one * 1.1 + 4, 0, 255).astype(np.uint8))
+    data = built("colondb", root)
+    assert verify(data) == []
+    data.about = {key: value for key, value in data.about.items() if key != "video"}
+    assert [finding.kind for finding in verify(data)] == ["near_duplicate"]
 
 
 def test_sets_side_by_side_as_medclipseg_has_them(tmp_path: Path) -> None:
