@@ -14,7 +14,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install -q -c constraints.txt -e .
+	$(BIN)/pip install -q -c constraints.txt -e '.[report]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
@@ -24,9 +24,10 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 setup: $(VENV)/.installed  ## .venv with the zoo in it
 setup-test: $(VENV)/.installed-test  ## .venv with the test tools as well
 
-demo: setup  ## train on the embedded data and print the table (some ten minutes on 2 cores)
+demo: setup  ## train on the embedded data, print the table, write demo/report.html (some ten minutes on 2 cores)
 	$(BIN)/zoo bench run --plan demo --out demo
 	$(BIN)/zoo bench table demo --format md
+	$(BIN)/zoo bench report demo
 
 format: setup-test  ## rewrite the sources in the house style
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
