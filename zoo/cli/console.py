@@ -28,6 +28,7 @@ _NOISE = (
     ".*in eval mode at the start of training.*",  # a frozen text encoder is, by design
     ".*GPU available but not used.*",  # --trainer cpu is a choice
     ".*You are using `torch.load` with `weights_only=False`.*",
+    ".*`srun` command is available.*",  # `srun zoo fit` or `zoo bench run --launcher slurm`: the user chooses
     ".*non-tuple sequence for multidimensional indexing.*",  # MONAI's sliding window
 )
 
