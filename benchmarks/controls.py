@@ -3,7 +3,8 @@
 `python -m benchmarks.controls --data NAME --size SIZE --out DIR` scores the test cases on the native
 grid, as `zoo test` does, and writes one folder with `cases.csv` a control and, last, `controls.json`:
 `all-background`; `mean-shape` of the training masks; `text-only`, the mean shape of the training
-cases with the same report; and the reference values that the data set itself gives.
+cases with the same report; and the reference values that the data set itself gives. Beside them stand the
+images that are found in two parts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.options import options_from
 from datamodules.priors import TEXT_ONLY, fit_priors, native_labels
+from datamodules.splits import PARTS
+from datamodules.verify.duplicates import look_at, twins
 from zoo.errors import exit_code
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
 
@@ -65,10 +68,28 @@ def write_controls(data: SegDataModule, out: Path) -> None:
         entries[TEXT_ONLY] = {"track": str(data.about["track"]), "note": SAME_TEXT}
     for name, dice in data.controls().items():
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
-    write_json(
-        out / "controls.json",
-        {"split_hash": data.split_hash, "metric_version": METRIC_VERSION, "controls": entries},
-    )
+    facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION, "twins": images_in_two_parts(data)}
+    write_json(out / "controls.json", {**facts, "controls": entries})
+
+
+def images_in_two_parts(data: SegDataModule) -> list[str]:
+    """Images that two parts share, exactly or nearly, in words by case id; generated sets are not looked at.
+
+    They are compared as prepared, which is what a model is trained and tested on.
+    """
+    if data.embedded:
+        return []
+    looks, parts = [], {}
+    for part in PARTS:
+        for case_id in data.split.part(part):
+            parts[case_id] = part
+            looks.append(look_at(data.cases[case_id], np.asarray(data.prepared(data.cases[case_id]).image)))
+    return [
+        f"{pair.look.case_id} ({parts[pair.look.case_id]}) is {'nearly ' if pair.near else ''}"
+        f"{pair.other.case_id} ({parts[pair.other.case_id]})"
+        for pair in twins(looks)
+        if parts[pair.look.case_id] != parts[pair.other.case_id]
+    ]
 
 
 def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:

@@ -101,6 +101,7 @@ def control_row(control: Control, owners: Owners, spacing: Mapping[tuple[str, st
         metric_version=str(control.facts.get("metric_version", "")),
         status="control",
         reason=control.note,
+        twins=tuple(control.facts.get("twins", ())),
         folds=control.folds,
     )
     if control.scored is None:

@@ -31,7 +31,7 @@ CONTROLS = ("split_hash", "metric_version", "n", "cases_hash")
 PROMPTS = "prompts"
 """Mark of a row of the class track that has read another prompt set than most."""
 
-_SHOWN = 5  # subjects that a warning names
+_SHOWN = 5  # subjects or images that a warning names
 
 
 def seed_differences(runs: Sequence[Run]) -> list[str]:
@@ -104,7 +104,7 @@ def beside(control: Row, common: Mapping[str, Any], leaking: bool) -> Row:
     return replace(marked(control, LEAK) if leaking else control, reason=reason)
 
 
-def warnings(ranked: Sequence[Row], unranked: Sequence[Row]) -> tuple[str, ...]:
+def warnings(ranked: Sequence[Row], unranked: Sequence[Row], controls: Sequence[Row] = ()) -> tuple[str, ...]:
     """What a reader of a block must know that refuses no row, one line each."""
     rows = [*ranked, *unranked]
     scored = [row for row in rows if row.sample]
@@ -113,6 +113,7 @@ def warnings(ranked: Sequence[Row], unranked: Sequence[Row]) -> tuple[str, ...]:
             None,
             [
                 _leaks(rows),
+                _twins(controls),
                 _named("the run has not recorded whose the cases are: each case counts as a subject of its own",
                        [row for row in scored if row.sample and not row.sample.known]),
                 _named("the run has not recorded its label space: only the names of the classes are compared",
@@ -137,6 +138,12 @@ def _leaks(rows: Sequence[Row]) -> str:
     more = f" and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
     text = "the protocol has subjects in more than one part, as its card declares"
     return _named(text + (f": {some}{more}" if leaks else ""), marked_rows)
+
+
+def _twins(controls: Sequence[Row]) -> str:
+    found = list(dict.fromkeys(twin for row in controls for twin in row.twins))
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"images stand in two parts: {'; '.join(found[:_SHOWN])}{more}" if found else ""
 
 
 def _named(text: str, rows: Sequence[Row]) -> str:

@@ -70,7 +70,7 @@ class Control:
         name: "all-background", "mean-shape", "text-only", or a name of the data set's own.
         data: The data set.
         track: "none", or the data set's track where the control reads the text.
-        facts: `split_hash` and `metric_version` of the computation.
+        facts: `split_hash` and `metric_version` of the computation, and the images that two parts share (`twins`).
         scored: Its rows, None where it has only a Dice or none.
         dice: The Dice of a control that is a bound and not a prediction.
         note: Why there is no score, or what the number is.
@@ -139,6 +139,7 @@ def _pooled(data: str, name: str, folds: Mapping[int | None, Control | None]) ->
     facts = {
         "split_hash": pooled_hash(str(one.facts["split_hash"]) for one in there),
         "metric_version": " and ".join(sorted({str(one.facts["metric_version"]) for one in there})),
+        "twins": tuple(dict.fromkeys(twin for one in there for twin in one.facts.get("twins", ()))),
     }
     pooled = Control(name, data, there[0].track, facts, note="; ".join(notes), folds=len(folds))
     scored = [one.scored for one in there if one.scored]
@@ -165,6 +166,7 @@ def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Cont
         return [Control(name=NONE, data=data, note=failed["reason"] if failed else "not computed yet")]
     content = store.read_json(path)
     facts = {key: content[key] for key in ("split_hash", "metric_version")}
+    facts["twins"] = tuple(content.get("twins", ()))  # an older version did not look
     controls = []
     for name, entry in sorted(content["controls"].items()):
         cases = target / str(entry.get("cases", ""))

@@ -100,6 +100,8 @@ class Row:
     """Ids of the jobs that it is made of, done or not, by seed and fold."""
     leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     """Subjects that stand in more than one part, with the parts."""
+    twins: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Of a control: the images of its data that two parts share, in words."""
     per_class: tuple[ClassRow, ...] = field(default=(), compare=False, repr=False)
     """The figures of each class, in the order of the label space."""
     scored: tuple[Scored, ...] = field(default=(), compare=False, repr=False)

@@ -188,7 +188,7 @@ def _block(
         {row: tuple(rungs) for row, (_, *rungs) in zip(rows, ladders, strict=True) if rungs},
         recipe,
         rank_rows(ranked, test),
-        gate.warnings(ranked, unranked),
+        gate.warnings(ranked, unranked, controls),
     )
 
 

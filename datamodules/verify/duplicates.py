@@ -59,6 +59,20 @@ class Look(NamedTuple):
         return self._replace(digest=blake2b(b"".join(look.digest for look in (self, *others))).digest())
 
 
+class Twins(NamedTuple):
+    """An image and an earlier one that it equals.
+
+    Attributes:
+        look: The later one.
+        other: The earlier one.
+        near: Whether they are nearly the same, and not exactly.
+    """
+
+    look: Look
+    other: Look
+    near: bool
+
+
 def look_at(case: Case, image: NDArray[np.float32]) -> Look:
     """The look of one file of a case, float32 [C, *S]."""
     digest = blake2b(repr(image.shape).encode())
@@ -77,18 +91,23 @@ def duplicate_findings(looks: Sequence[Look], parts: Mapping[str, str]) -> list[
         looks: In the order of the cases.
         parts: The part of each case id; two images in two parts are the weightier finding.
     """
+    return [_finding(look, other, parts, near) for look, other, near in twins(looks)]
+
+
+def twins(looks: Sequence[Look]) -> list[Twins]:
+    """The images that come twice, exact ones first, each with the first that it equals."""
     first: dict[bytes, Look] = {}
-    findings = []
+    pairs = []
     for look in looks:
         other = first.setdefault(look.digest, look)
         if other.case_id != look.case_id:  # one that the index names twice is told as that
-            findings.append(_finding(look, other, parts, near=False))
+            pairs.append(Twins(look, other, near=False))
     found: set[str] = set()
     for other, look in _near_pairs([look for look in first.values() if look.phash is not None]):
         if look.case_id not in found:
             found.add(look.case_id)
-            findings.append(_finding(look, other, parts, near=True))
-    return findings
+            pairs.append(Twins(look, other, near=True))
+    return pairs
 
 
 def _finding(look: Look, other: Look, parts: Mapping[str, str], near: bool) -> Finding:

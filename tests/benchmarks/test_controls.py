@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import yaml
 
 from benchmarks import controls
-from benchmarks.controls import main, write_controls
+from benchmarks.controls import images_in_two_parts, main, write_controls
 from benchmarks.plan import Job, Plan, Settings, store_plan
 from benchmarks.results import Control, all_controls, read_controls
 from benchmarks.runner import run_plan
 from benchmarks.store import cases_path, controls_folder, job_folder, write_json
-from benchmarks.table import read_table
+from benchmarks.table import make_table, read_table
 from benchmarks.work import step_arguments
 from datamodules.build import build_data
 from tests.benchmarks.made_up import finished
-from tests.benchmarks.samples import row
+from tests.benchmarks.samples import job, result, row
+from tests.datamodules.fixtures import make_hippocampus
 from zoo.cli.main import main as zoo
 from zoo.metrics.rows import read_rows, write_rows
 
@@ -137,10 +140,10 @@ def test_a_control_that_lacks_a_fold_or_tests_a_case_twice_has_no_figure(tmp_pat
 
 def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> None:
     store_plan(tmp_path, Plan(tuple(HALVES)))
-    for fold, job in enumerate(HALVES):
+    for fold, half in enumerate(HALVES):
         write_half(tmp_path, fold, range(4 * fold, 4 * fold + 4))
-        run = job_folder(tmp_path, job.id)
-        finished(run, job, ["x"], 0.7, 4, split_hash=f"f{fold}")
+        run = job_folder(tmp_path, half.id)
+        finished(run, half, ["x"], 0.7, 4, split_hash=f"f{fold}")
         rows = read_rows(cases_path(run, "test"))
         write_rows(
             cases_path(run, "test"), [replace(one, case_id=f"case{4 * fold + c:03d}") for c, one in enumerate(rows)]
@@ -150,3 +153,23 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
     assert (model.n, control.n, control.folds) == (8, 8, 2)
     assert (control.split_hash, control.cases_hash, control.reason) == (model.split_hash, model.cases_hash, "")
     assert control.dice == pytest.approx(0.5)
+
+
+def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
+    root = make_hippocampus(tmp_path, 10)
+    data = build_data("hippocampus", "tiny", root=str(root))
+    assert images_in_two_parts(data) == []
+    trained, tested = data.split.train[0], data.split.test[0]
+    source = nib.load(root / "imagesTr" / f"{trained}.nii.gz")
+    louder = np.asarray(source.dataobj, dtype=np.float32) * 3 + 7
+    for folder in ("imagesTr", "labelsTr"):
+        array = louder if folder == "imagesTr" else np.asarray(nib.load(root / folder / f"{trained}.nii.gz").dataobj)
+        nib.save(nib.Nifti1Image(array, source.affine), root / folder / f"{tested}.nii.gz")
+    shared = images_in_two_parts(build_data("hippocampus", "tiny", root=str(root)))
+    assert len(shared) == 1
+    assert shared[0].startswith(f"{tested} (test) is ")
+    assert shared[0].endswith(f"{trained} (train)")
+    facts = {"split_hash": "abc", "metric_version": "1", "twins": tuple(shared)}
+    control = Control("all-background", "hippocampus", facts=facts, dice=0.0)
+    (block,) = make_table([result(job(), [0.5] * 8)], [control]).blocks
+    assert f"images stand in two parts: {shared[0]}" in block.warnings
