@@ -51,7 +51,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
             resized (2-D sets), the size of the network's grid.
         batch_size: Over all devices; it must be a multiple of their number.
         epoch_samples: Training samples between two validations.
-        num_workers: Threads that make batches ahead; they change no draw.
+        num_workers: Threads that make batches ahead; they change no draw. 0: none, the main thread does.
         protocol: Name of the split; default the card's first.
         text: "true", "shuffled", "blank" or "names": the text of the val, test and predict parts.
         seed: Of the training draws and of the shuffled text; never of the split.
@@ -70,7 +70,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         patch: list[int] = [64, 64],  # noqa: B006  (never changed; the command line needs the type)
         batch_size: int = 2,
         epoch_samples: int = 250,
-        num_workers: int = 0,
+        num_workers: int = 2,
         protocol: str | None = None,
         text: str = "true",
         seed: int = 0,
