@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import cached_property
 
 from datamodules.digest import digest
+from datamodules.index_faults import index_findings
 from datamodules.said_by_card import SaidByCard
 from datamodules.split_files import SplitFile, as_shipped, shipped_fold
 from datamodules.splits import Split
-from datamodules.verify import index_findings
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -52,7 +52,7 @@ class IndexedSet(SaidByCard):
         """The index by case id, after the checks that need no image.
 
         Raises:
-            DataError: The first finding of `datamodules.verify.index_findings`.
+            DataError: The first finding of `datamodules.index_faults`.
         """
         found = self.index()
         findings = index_findings(found, self.has_reports)

@@ -38,7 +38,7 @@ Fault = Literal[
     "duplicate",
     "near_duplicate",
 ]
-"""What can be wrong with a data set, weightiest first; `datamodules.verify.findings` says each in words."""
+"""What can be wrong with a data set, weightiest first; `datamodules.findings` says each in words."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from datamodules.findings import KINDS, Finding, Report
 from datamodules.grid import TOLERANCE
-from datamodules.verify.findings import KINDS, Finding, Report
-from datamodules.verify.index import index_findings
+from datamodules.index_faults import index_findings
 
 if TYPE_CHECKING:
     from datamodules.base import SegDataModule

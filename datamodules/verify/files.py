@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.findings import Finding
 from datamodules.grid import same_grid
 from datamodules.verify.duplicates import Look, look_at
-from datamodules.verify.findings import Finding
 from datamodules.verify.sides import contradiction, low_is_left
 from zoo.errors import DataError, Fault
 from zoo.types import Case, Geometry

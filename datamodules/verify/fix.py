@@ -19,7 +19,7 @@ import numpy as np
 from nibabel.orientations import io_orientation
 
 from datamodules.captions import caption_faults
-from datamodules.verify.findings import Finding
+from datamodules.findings import Finding
 from zoo.errors import ConfigError, DataError
 from zoo.io import atomically
 from zoo.io.image import is_nifti

@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from datamodules.captions import caption_faults
+from datamodules.findings import Finding, Report, ordered
+from datamodules.index_faults import index_findings
 from datamodules.verify.duplicates import duplicate_findings
 from datamodules.verify.files import Seen, examine
-from datamodules.verify.findings import Finding, Report, ordered
-from datamodules.verify.index import index_findings, split_findings
+from datamodules.verify.parts import split_findings
 from zoo.types import Case
 
 if TYPE_CHECKING:

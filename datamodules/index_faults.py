@@ -1,17 +1,12 @@
-"""What is wrong with an index and with its split, without opening an image."""
+"""What is wrong with an index, without opening an image: asked by what trains and by `datamodules.verify` alike."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from datamodules.verify.findings import Finding
-from zoo.errors import DataError
+from datamodules.findings import Finding
 from zoo.types import Case
-
-if TYPE_CHECKING:
-    from datamodules.base import SegDataModule
 
 
 def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
@@ -40,33 +35,6 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
             findings += _missing_files(case)
             findings += _caption(case) if reports else []
     return findings
-
-
-def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Mapping[str, str]]:
-    """What is wrong with the parts of the protocol.
-
-    Args:
-        data: The set.
-        cases: Its index.
-
-    Returns:
-        Findings, subjects in two parts where the card does not declare them; and the part of each case id, of
-        none where the parts cannot be made.
-    """
-    try:
-        split = data.parted(list(cases), data.fold, data.folds)
-    except DataError as error:
-        problem = f"{data.folder}: {error.problem}"
-        return [Finding("", str(data.folder), error.kind, problem, error.fix)], {}
-    findings = []
-    if data.declares_leak:
-        data.check_leaks(split, cases)
-    else:
-        for leak in split.leaks():
-            told = f"{leak.named(cases)} (protocol {data.protocol})."
-            fault = DataError(told, "Choose another --data.protocol.", "subject_leak")
-            findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
-    return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
 
 
 def _any_there(case: Case) -> bool:

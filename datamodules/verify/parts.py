@@ -1,0 +1,40 @@
+"""What is wrong with the parts of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from datamodules.findings import Finding
+from zoo.errors import DataError
+from zoo.types import Case
+
+if TYPE_CHECKING:
+    from datamodules.base import SegDataModule
+
+
+def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Mapping[str, str]]:
+    """What is wrong with the parts of the protocol.
+
+    Args:
+        data: The set.
+        cases: Its index.
+
+    Returns:
+        Findings, subjects in two parts where the card does not declare them; and the part of each case id, of
+        none where the parts cannot be made.
+    """
+    try:
+        split = data.parted(list(cases), data.fold, data.folds)
+    except DataError as error:
+        problem = f"{data.folder}: {error.problem}"
+        return [Finding("", str(data.folder), error.kind, problem, error.fix)], {}
+    findings = []
+    if data.declares_leak:
+        data.check_leaks(split, cases)
+    else:
+        for leak in split.leaks():
+            told = f"{leak.named(cases)} (protocol {data.protocol})."
+            fault = DataError(told, "Choose another --data.protocol.", "subject_leak")
+            findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
+    return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
