@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from zoo.errors import ConfigError
+from zoo.words import pairs_from
 
-PREFIX = "--data."
+SECTION = "data."
 
 
 def options_from(flags: Sequence[str], command: str) -> dict[str, Any]:
@@ -23,18 +24,12 @@ def options_from(flags: Sequence[str], command: str) -> dict[str, Any]:
         ConfigError: Something else stands there, a value is missing or no YAML.
     """
     options: dict[str, Any] = {}
-    rest = list(flags)
-    while rest:
-        flag, equals, value = rest.pop(0).partition("=")
-        key = flag.removeprefix(PREFIX).removeprefix("init_args.")
-        if not flag.startswith(PREFIX) or not key.isidentifier():
-            raise ConfigError(f"{command}: unknown argument '{flag}'.", f"See `{command} --help`.")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise ConfigError(f"{command}: {flag} has no value.", f"Write {flag} VALUE.")
-            value = rest.pop(0)
+    for name, value in pairs_from(flags, (SECTION,), command).items():
+        key = name.removeprefix(SECTION).removeprefix("init_args.")
+        if not key.isidentifier():
+            raise ConfigError(f"{command}: unknown argument '--{name}'.", f"See `{command} --help`.")
         try:
             options[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"{command}: {flag} {value}: not readable ({error}).", "Quote the value.") from error
+            raise ConfigError(f"{command}: --{name} {value}: not readable ({error}).", "Quote the value.") from error
     return options

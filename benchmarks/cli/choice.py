@@ -11,6 +11,7 @@ from benchmarks.matrix import OWN, SECTIONS, find_plan, read_matrix
 from benchmarks.plan import Pairs, Plan, Settings
 from benchmarks.planning import DataEntry, Matrix, make_plan, with_root
 from zoo.errors import ConfigError
+from zoo.words import pairs_from
 
 FLAGS = {
     "models": None,
@@ -95,7 +96,7 @@ def overrides_from(arguments: Sequence[str]) -> Pairs:
     Raises:
         ConfigError: Something else stands there, a value is missing, or the benchmark itself sets the key.
     """
-    pairs = pairs_from(arguments, SECTIONS)
+    pairs = pairs_from(arguments, SECTIONS, "zoo bench", "zoo bench run")
     for key in pairs:
         if key in OWN:
             raise ConfigError(f"zoo bench run: --{key} is not to be set here.", f"Instead: {_instead(OWN[key])}.")
@@ -104,27 +105,6 @@ def overrides_from(arguments: Sequence[str]) -> Pairs:
 
 def _instead(said: str) -> str:
     return f"--{said}" if said in ("seeds", "devices") else said
-
-
-def pairs_from(arguments: Sequence[str], sections: Sequence[str]) -> dict[str, str]:
-    """`--section.key value` and `--section.key=value` by key.
-
-    Raises:
-        ConfigError: Something else stands there, or a value is missing.
-    """
-    pairs: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        flag, equals, value = rest.pop(0).partition("=")
-        key = flag.removeprefix("--")
-        if not flag.startswith("--") or not key.startswith(tuple(sections)):
-            raise ConfigError(f"zoo bench: unknown argument '{flag}'.", "See `zoo bench run --help`.")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise ConfigError(f"zoo bench: {flag} has no value.", f"Write {flag} VALUE.")
-            value = rest.pop(0)
-        pairs[key] = value
-    return pairs
 
 
 def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str], list[str]]:
@@ -136,7 +116,10 @@ def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str],
         if word.startswith("--"):
             target = own if word.startswith(f"--{section}") else others
         target.append(word)
-    return {key.removeprefix(section): value for key, value in pairs_from(own, (section,)).items()}, others
+    return {
+        key.removeprefix(section): value
+        for key, value in pairs_from(own, (section,), "zoo bench", "zoo bench run").items()
+    }, others
 
 
 def _names(text: str) -> list[str]:

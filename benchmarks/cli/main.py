@@ -9,20 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from benchmarks.cli import compare, costs, plan, report, run, status, table
-from zoo.errors import ConfigError, exit_code
+from zoo.errors import exit_code
+from zoo.words import Parser
 
 VERBS = (plan, run, status, table, report, compare, costs)
 """In the order of the help."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Mistakes become a `ConfigError`: one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +41,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     about = "One command turns a matrix of models, data sets and seeds into a leaderboard."
-    parser = _Parser(prog="zoo bench", description=about, allow_abbrev=False)
+    parser = Parser(prog="zoo bench", description=about, allow_abbrev=False)
     names = "|".join(verb.__name__.rpartition(".")[2] for verb in VERBS)
     verbs = parser.add_subparsers(required=True, metavar=names)
     for verb in VERBS:

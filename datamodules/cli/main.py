@@ -9,20 +9,13 @@ from __future__ import annotations
 import argparse
 import logging
 from importlib import import_module
-from typing import NoReturn
 
 from datamodules.options import options_from
-from zoo.errors import ConfigError, exit_code
+from zoo.errors import exit_code
+from zoo.words import Parser
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
 """In the order of the help."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Mistakes become a `ConfigError`: one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
 
 
 def main(argv: list[str]) -> int:
@@ -44,7 +37,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="zoo data", description="Get, prepare, verify and describe data sets.", allow_abbrev=False)
+    parser = Parser(prog="zoo data", description="Get, prepare, verify and describe data sets.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     for name in COMMANDS:
         module = import_module(f"datamodules.cli.{name}")
