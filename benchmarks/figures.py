@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.gate import RECORDED, rung_differences, seed_differences
 from benchmarks.results import Control, Result, Scored
 from benchmarks.rows import ClassRow, Row
-from benchmarks.runs import TRUE, Run, by_seed, fold_of, make_run, named, recipe_of
+from benchmarks.runs import TRUE, Run, by_seed, make_run, named
 from benchmarks.subjects import make_sample
 from zoo.errors import RunError
 from zoo.metrics.rows import cases_hash
@@ -120,7 +120,7 @@ def _named_row(results: Sequence[Result], done: int, planned: int) -> Row:
     manifests = [run.facts for run in runs if run.facts]
     track = next((str(facts["text_track"]) for facts in manifests if facts.get("text_track")), job.track)
     encoder = next((str(facts["encoder"]) for facts in manifests if facts.get("encoder")), job.encoder)
-    folds = {fold_of(run.job) for run in runs} - {None}
+    folds = {run.job.fold for run in runs} - {None}
     return Row(
         model=job.model,
         size=job.settings.size,
@@ -129,7 +129,7 @@ def _named_row(results: Sequence[Result], done: int, planned: int) -> Row:
         text_track=track,
         seeds=done,
         seeds_planned=planned,
-        recipe=recipe_of(job),
+        recipe=job.settings.recipe,
         folds=len(folds) or None,
         jobs=tuple(run.job.id for run in runs),
     )

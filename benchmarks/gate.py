@@ -134,16 +134,20 @@ def _leaks(rows: Sequence[Row]) -> str:
     if not marked_rows:
         return ""
     leaks = {subject: parts for row in marked_rows for subject, parts in row.leaks.items()}
-    some = ", ".join(f"{subject} ({' and '.join(parts)})" for subject, parts in sorted(leaks.items())[:_SHOWN])
-    more = f" and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
+    some = _some([f"{subject} ({' and '.join(parts)})" for subject, parts in sorted(leaks.items())], ", ")
     text = "the protocol has subjects in more than one part, as its card declares"
-    return _named(text + (f": {some}{more}" if leaks else ""), marked_rows)
+    return _named(text + (f": {some}" if leaks else ""), marked_rows)
 
 
 def _twins(controls: Sequence[Row]) -> str:
     found = list(dict.fromkeys(twin for row in controls for twin in row.twins))
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"images stand in two parts: {'; '.join(found[:_SHOWN])}{more}" if found else ""
+    return f"images stand in two parts: {_some(found, '; ')}" if found else ""
+
+
+def _some(things: Sequence[str], between: str) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else ""
+    return between.join(things[:_SHOWN]) + more
 
 
 def _named(text: str, rows: Sequence[Row]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.plan import Job
 from benchmarks.results import Result, Scored, pooled_hash
 from zoo.errors import RunError
 from zoo.metrics.rows import LEAK, cases_hash
@@ -31,26 +30,16 @@ class Run:
     tests: Mapping[str, Scored]
 
 
-def fold_of(job: Job) -> int | None:
-    """The job's fold, None where it tests on the protocol's own part."""
-    return getattr(job, "fold", None)
-
-
-def recipe_of(job: Job) -> str:
-    """Whose budget a job has: "equal" or "published"."""
-    return str(getattr(job.settings, "recipe", "equal"))
-
-
 def named(result: Result) -> str:
     """A run as it is named in a reason."""
-    fold = fold_of(result.job)
+    fold = result.job.fold
     return f"seed {result.job.seed}" + ("" if fold is None else f" fold {fold}")
 
 
 def by_seed(results: Iterable[Result]) -> dict[int, list[Result]]:
     """The results of each seed, both sorted; a seed has one result, or one a fold."""
     found: dict[int, list[Result]] = {}
-    for result in sorted(results, key=lambda one: (one.job.seed, fold_of(one.job) or 0)):
+    for result in sorted(results, key=lambda one: (one.job.seed, one.job.fold or 0)):
         found.setdefault(result.job.seed, []).append(result)
     return found
 
@@ -68,7 +57,7 @@ def make_run(results: Sequence[Result]) -> Run:
     for result in results:
         _check_rows(result)
     facts = [_facts(result) for result in results]
-    if fold_of(results[0].job) is None:
+    if results[0].job.fold is None:
         return Run(results[0].job.seed, facts[0], results[0].scored)
     _check_folds(results)
     of_folds = ("split_hash", "cases_hash", "n", "leaks")
@@ -99,8 +88,8 @@ def _check_rows(result: Result) -> None:
 
 
 def _check_folds(results: Sequence[Result]) -> None:
-    there = sorted(fold for fold in (fold_of(result.job) for result in results) if fold is not None)
-    told = [result.scored[TRUE].about.get("folds") or getattr(result.job, "folds", None) for result in results]
+    there = sorted(fold for fold in (result.job.fold for result in results) if fold is not None)
+    told = [result.scored[TRUE].about.get("folds") or result.job.folds for result in results]
     planned = max((int(folds) for folds in told if folds), default=len(there))
     if there != list(range(planned)):
         shown = ", ".join(map(str, there))

@@ -19,7 +19,6 @@ from benchmarks.figures import control_row, make_row, rung_row
 from benchmarks.plan import load_plan
 from benchmarks.results import Control, Result, all_controls, read_results
 from benchmarks.rows import Row
-from benchmarks.runs import fold_of, recipe_of
 from benchmarks.standings import Ranking, rank_rows, with_intervals
 from benchmarks.stats import Test
 from benchmarks.subjects import recorded
@@ -160,9 +159,9 @@ def make_table(results: Iterable[Result], controls: Iterable[Control], test: Tes
 def _group(result: Result) -> tuple[Any, ...]:
     """What one row, with its rungs, seeds and folds, has in common."""
     job = result.job
-    own = tuple(pair for pair in getattr(job, "overrides", ()) if pair[0].startswith("data."))  # two protocols, say
-    folds = fold_of(job) is not None
-    return (job.data, job.model, job.settings.size, job.encoder, recipe_of(job), folds, own)
+    own = tuple(pair for pair in job.overrides if pair[0].startswith("data."))  # two protocols, say
+    folds = job.fold is not None
+    return (job.data, job.model, job.settings.size, job.encoder, job.settings.recipe, folds, own)
 
 
 def _ladder(runs: Mapping[str, Sequence[Result]], owners: Mapping[tuple[str, str], str]) -> list[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.plan import Job, Plan, Settings
@@ -48,21 +47,6 @@ def absent(case: str, label: str) -> ScoreRow:
     """A row of what was neither there nor found."""
     nothing = (math.nan,) * 5
     return ScoreRow(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldJob(Job):
-    """A job of a fold."""
-
-    fold: int | None = None
-    folds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecipeSettings(Settings):
-    """Settings with a recipe."""
-
-    recipe: str = "equal"
 
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from benchmarks.formats import FORMATS, to_csv, to_markdown
+from benchmarks.plan import Job, Settings
 from benchmarks.results import Control, Result, Scored
 from benchmarks.table import FOLDS, Block, make_table
-from tests.benchmarks.samples import FoldJob, RecipeSettings, job, result, row
+from tests.benchmarks.samples import job, result, row
 from zoo.metrics.rows import cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
@@ -108,7 +109,7 @@ def test_other_reports_are_other_data() -> None:
 def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
     def published(model: str, samples: int) -> Result:
         found = full(model, budget={"samples": samples, "batch_size": 4})
-        settings = RecipeSettings(size="tiny", trainer="cpu", recipe="published")
+        settings = Settings(size="tiny", trainer="cpu", recipe="published")
         return replace(found, job=replace(found.job, settings=settings))
 
     table = make_table([full("a"), full("b"), published("a", 700), published("b", 900)], [])
@@ -124,7 +125,7 @@ def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
 
 def fold(seed: int, number: int, cases: range, state: str = "done", **about: Any) -> Result:
     found = full("a", seed)
-    jobs = FoldJob("a", "hippocampus", seed, settings=found.job.settings, fold=number, folds=about.pop("folds", 2))
+    jobs = Job("a", "hippocampus", seed, settings=found.job.settings, fold=number, folds=about.pop("folds", 2))
     if state != "done":
         return Result(jobs, state)
     rows = tuple(row(f"c{i}", "x", TEN[i]) for i in cases)
