@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.datamodules.sets import built
 
-from datamodules.base import SegDataModule
-from datamodules.build import build_data
 from datamodules.captions import read_captions, read_table
 from datamodules.pictures import PictureReader, to_black_white
 from datamodules.verify import verify
@@ -24,12 +22,6 @@ from tests.datamodules.fixtures_slices import (
     write_table,
 )
 from zoo.errors import DataError
-
-SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
-
-
-def built(name: str, root: Path, **options: Any) -> SegDataModule:
-    return build_data(name, "tiny", root=str(root), **{**SMALL, **options})
 
 
 def test_masks_are_read_whatever_their_makers_did(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from tests.datamodules.sets import counts, edit, stored
 
-from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.prompts import load_prompts
-from datamodules.splits import PARTS
 from datamodules.verify import verify
 from tests.datamodules.fixtures import make_btcv
 from tests.datamodules.fixtures_volumes import (
@@ -25,20 +23,6 @@ from tests.datamodules.fixtures_volumes import (
 )
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
-
-
-def counts(data: SegDataModule) -> list[int]:
-    return [len(data.split.part(part)) for part in PARTS]
-
-
-def stored(path: Path) -> np.ndarray:
-    """A replica's array in RAS order: its x axis runs to the left."""
-    return np.asarray(nib.load(path).dataobj)[::-1]
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
 
 # Decathlon
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.datamodules.sets import built, counts
 
-from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.captions import read_captions
 from datamodules.mosmed_plus import study
@@ -31,17 +30,6 @@ from tests.datamodules.fixtures_slices import (
 )
 from zoo.errors import DataError
 from zoo.registry import DATA
-
-SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
-
-
-def built(name: str, root: Path, **options: Any) -> SegDataModule:
-    return build_data(name, "tiny", root=str(root), **{**SMALL, **options})
-
-
-def counts(data: SegDataModule) -> list[int]:
-    return [len(data.split.part(part)) for part in PARTS]
-
 
 # MosMedData+
 

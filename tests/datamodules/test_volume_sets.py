@@ -6,13 +6,12 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from tests.datamodules.sets import counts, edit, stored
 
-from datamodules.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.splits import PARTS
 from datamodules.verify import verify
@@ -28,19 +27,6 @@ from tests.datamodules.fixtures_volumes import (
 from zoo.errors import DataError, UnknownNameError
 from zoo.registry import DATA
 from zoo.types import DataFacts
-
-
-def counts(data: SegDataModule) -> list[int]:
-    return [len(data.split.part(part)) for part in PARTS]
-
-
-def stored(path: Path) -> np.ndarray:
-    """A replica's array in RAS order: its x axis runs to the left."""
-    return np.asarray(nib.load(path).dataobj)[::-1]
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 @pytest.mark.parametrize("name", VOLUME_REPLICAS)
