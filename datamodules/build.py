@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from datamodules.base import SegDataModule
@@ -30,7 +31,19 @@ def build_data(name: str, size: str = "published", **overrides: Any) -> SegDataM
     if not module:
         raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Mend {card.origin}.")
     arguments = {**data.get("init_args", {}), **card.sizes.get(size, {}).get("data", {}).get("init_args", {})}
-    made = getattr(import_module(module), kind)(**{**arguments, **overrides})
+    maker = getattr(import_module(module), kind)
+    known = _accepted(maker)
+    for key in overrides.keys() - known:
+        raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")
+    made = maker(**{**arguments, **overrides})
     if not isinstance(made, SegDataModule):
         raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Mend {card.origin}.")
     return made
+
+
+def _accepted(kind: type) -> set[str]:
+    """The init arguments of a set's class, those that it passes on to its parents included."""
+    makers = [
+        vars(base)["__init__"] for base in kind.__mro__ if issubclass(base, SegDataModule) and "__init__" in vars(base)
+    ]
+    return {one for maker in makers for one in signature(maker).parameters} - {"self", "kwargs"}

@@ -57,3 +57,10 @@ def test_options_of_the_set_pass_through_every_command(tmp_path: Path, capsys: p
     assert "--data.fold 9 of 5 is no fold" in capsys.readouterr().err
     assert main(["verify", "hippocampus", "--root", root, "--folds", "3"]) == 2
     assert "unknown argument '--folds'" in capsys.readouterr().err
+
+
+def test_an_option_that_no_set_has_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "phantom_chest", "--data.count", "[2,1,1]"]) == 2
+    error = capsys.readouterr().err
+    assert "Unknown option '--data.count'. Did you mean --data.counts" in error
+    assert error.count("\n") == 1
