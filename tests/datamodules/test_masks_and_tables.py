@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.datamodules.sets import built
 
 from datamodules.captions import read_captions, read_table
 from datamodules.pictures import PictureReader, to_black_white
@@ -21,6 +20,7 @@ from tests.datamodules.fixtures_slices import (
     write_picture,
     write_table,
 )
+from tests.datamodules.sets import built
 from zoo.errors import DataError
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.datamodules.sets import counts, edit, stored
 
 from datamodules.build import build_data
 from datamodules.prompts import load_prompts
@@ -21,6 +20,7 @@ from tests.datamodules.fixtures_volumes import (
     save,
     wrap,
 )
+from tests.datamodules.sets import counts, edit, stored
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.datamodules.sets import built, counts
 
 from datamodules.build import build_data
 from datamodules.captions import read_captions
@@ -28,6 +27,7 @@ from tests.datamodules.fixtures_slices import (
     write_picture,
     write_table,
 )
+from tests.datamodules.sets import built, counts
 from zoo.errors import DataError
 from zoo.registry import DATA
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.datamodules.sets import counts, edit, stored
 
 from datamodules.build import build_data
 from datamodules.splits import PARTS
@@ -24,6 +23,7 @@ from tests.datamodules.fixtures_volumes import (
     save,
     wrap,
 )
+from tests.datamodules.sets import counts, edit, stored
 from zoo.errors import DataError, UnknownNameError
 from zoo.registry import DATA
 from zoo.types import DataFacts
