@@ -13,13 +13,13 @@ done is told by its results alone; `status.json` says what cannot be seen from t
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.claims import claimed
 from zoo.errors import RunError
+from zoo.files import write_text
 
 STATUS_VERSION = 1
 
@@ -63,13 +63,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: object) -> None:
     """Writes JSON whole or not at all, also where the machine stops in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=2, sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n", durable=True)
 
 
 def scored_about(run: Path, step: str) -> dict[str, Any]:

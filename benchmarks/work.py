@@ -23,6 +23,7 @@ from benchmarks.plan import Job, Plan
 from benchmarks.process import Stop, run_group
 from benchmarks.progress import last_step
 from benchmarks.reasons import KILLED, advice_for, advised, memory_kills, reason_from
+from zoo.files import sweep
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
 """The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
@@ -155,6 +156,7 @@ def run_task(task: Task, say: Say, place: Place, limits: Limits, stop: Stop) -> 
         if not free:
             say(Outcome.BUSY.value)
             return Outcome.BUSY
+        sweep(task.target)  # the claim is ours, so that who wrote there is dead
         record = Record(task, place)
         for left in range(limits.retries, -1, -1):
             failed = _attempt(task, record, say, place, limits, lost)

@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from datamodules.prepare import Prepared
 from datamodules.splits import PARTS
-from zoo.errors import DataError
-from zoo.io import atomically
+from zoo.files import atomically
 from zoo.io.picture import facing, to_bytes
 from zoo.types import Case
 
@@ -54,7 +53,8 @@ def contact_sheet(
         The ids of the cases shown.
 
     Raises:
-        DataError: A case is faulty, or the file cannot be written.
+        DataError: A case is faulty.
+        RunError: The file cannot be written.
     """
     parts = {case_id: part for part in PARTS for case_id in data.split.part(part)}
     ids = list(parts)
@@ -64,7 +64,8 @@ def contact_sheet(
         picture, present = _picture(data, data.prepared(case))
         text = case.report if case.report is not None else ", ".join(present) or "no class on it"
         tiles.append(_tile(picture, f"{case.case_id} ({parts[case.case_id]})", text))
-    _write(path, _sheet(tiles, data))
+    sheet = _sheet(tiles, data)
+    atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return chosen
 
 
@@ -157,11 +158,3 @@ def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: t
         draw.text(place, text, colour, font=_font())
     except UnicodeEncodeError:  # a Pillow without FreeType has Latin letters alone
         draw.text(place, text.encode("latin-1", "replace").decode("latin-1"), colour, font=_font())
-
-
-def _write(path: Path, sheet: Image.Image) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}).", "Choose another --out.") from error

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import nothing_further
-from zoo.errors import ConfigError, RunError
+from zoo.errors import ConfigError
+from zoo.files import write_text
 
 
 def add(verbs: Any) -> None:
@@ -53,10 +54,5 @@ def _write(text: str, out: Path | None) -> int:
     if out is None:
         sys.stdout.write(text)
         return 0
-    from zoo.io import atomically
-
-    try:
-        atomically(out, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written: {error}.", "Give another --out.") from error
+    write_text(out, text)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import RunError
-from zoo.io import atomically
+from zoo.files import write_text
 
 if TYPE_CHECKING:
     from benchmarks.report.sections import Report
@@ -36,12 +36,7 @@ def write_report(folder: Path, out: Path) -> None:
         ) from error
     from benchmarks.report.sections import read_report
 
-    text = render(read_report(folder))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"{out}: cannot be written: {error.strerror}.", "Choose another --out.") from error
+    write_text(out, render(read_report(folder)))
 
 
 def render(report: Report) -> str:

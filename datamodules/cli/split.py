@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     data = open_set(arguments, options)
     from datamodules.split_files import to_content, to_text
     from datamodules.splits import PARTS
-    from zoo.io import atomically
+    from zoo.files import write_text
 
     if arguments.folds is None:
         splits, protocol = [data.split], data.split.protocol
@@ -37,10 +37,7 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
         protocol = data.protocol
     source = f"zoo data split {data.name}: {data.about['protocols'][data.protocol].get('about', data.protocol)}"
     text = to_text(to_content(data.name, splits, protocol, source)) + "\n"
-    try:
-        atomically(arguments.out, lambda path: path.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{arguments.out}: cannot be written: {error.strerror}.", "Choose another --out.") from error
+    write_text(arguments.out, text)
     sizes = ["/".join(str(len(split.part(part))) for part in PARTS) for split in splits]
     facts = {"data": data.name, "protocol": protocol, "file": str(arguments.out), "train/val/test": ", ".join(sizes)}
     return print_facts({**facts, "hash": ", ".join(split.hash for split in splits)}, arguments.json)

@@ -21,7 +21,7 @@ from nibabel.orientations import io_orientation
 from datamodules.captions import caption_faults
 from datamodules.findings import Finding
 from zoo.errors import ConfigError, DataError
-from zoo.io import atomically
+from zoo.files import atomically
 from zoo.io.image import is_nifti
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def mend_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) ->
 
     Raises:
         ConfigError: `out` lies in the set's folder.
-        DataError: Another file stands in the place of a copy, or it cannot be written.
+        DataError: Another file stands in the place of a copy.
+        RunError: A copy cannot be written.
     """
     check_out(data.folder, out)
     out = out.expanduser()
@@ -109,11 +110,7 @@ def _write(copied: Path, path: Path, image: Path) -> None:
         if copied.exists() and not filecmp.cmp(temporary, copied, shallow=False):
             raise DataError(f"{copied}: another file stands here.", "Remove it or choose another --out.")
 
-    try:
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        atomically(copied, write)
-    except OSError as error:
-        raise DataError(f"{copied}: cannot be written: {error}.", "Free some space or choose another --out.") from error
+    atomically(copied, write)
 
 
 def _copy_with_place(path: Path, image: Path, target: Path) -> None:

@@ -178,7 +178,7 @@ def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.
         (["--protocol", "dice-globl"], "Did you mean dice-global"),
         (["--protocol", "dice-global", "--stats"], "a table of its own"),
         (["--format", "csv", "--stats", "--per-class"], "a CSV holds one table"),
-        (["--out", str(tmp_path / "no" / "where.md")], "cannot be written"),
+        (["--out", str(out / "where.md")], "cannot be written"),
     ):
         assert main(["table", str(tmp_path), *wrong]) == 2
         assert message in capsys.readouterr().err

@@ -15,7 +15,7 @@ from datamodules.cli import main
 from datamodules.prepare import Prepared
 from datamodules.show import COLOURS, TILE, contact_sheet
 from tests.datamodules.fixtures_slices import make_medclipseg, make_own_volumes
-from zoo.errors import DataError
+from zoo.errors import RunError
 from zoo.types import Geometry
 
 
@@ -67,7 +67,7 @@ def test_a_volume_is_shown_as_radiologists_do(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = build_data("phantom_chest", "tiny", counts=[1, 1, 1])
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(RunError, match="cannot be written"):
         contact_sheet(data, tmp_path / "file" / "sheet.png", 1)
     out = tmp_path / "sheet.png"
     out.write_text("an older one")
@@ -77,7 +77,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(RunError, match="No space left"):
         contact_sheet(data, out, 1)
     assert out.read_text() == "an older one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "sheet.png"]

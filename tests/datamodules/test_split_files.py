@@ -111,7 +111,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, capsys: pytest.CaptureF
     for flags in (["--folds", "1"], ["--folds", "3", "--data.fold", "0"]):
         assert main(["split", "hippocampus", "--root", root, "--out", str(tmp_path / "no.json"), *flags]) == 2
     assert not (tmp_path / "no.json").exists()
-    assert main(["split", "hippocampus", "--root", root, "--out", str(tmp_path / "no" / "no.json")]) == 2
+    assert main(["split", "hippocampus", "--root", root, "--out", str(out / "no.json")]) == 2
 
 
 def test_a_file_brings_its_protocols_classes_and_its_own_name(tmp_path: Path) -> None:

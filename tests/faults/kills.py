@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.files import UNFINISHED
+
 VICTIMS = ("runner", "job", "rank", "checkpoint", "result")
 """What is killed: the runner, a job, one of its ranks, or a job while it writes a checkpoint or a result."""
 
@@ -93,7 +95,7 @@ class Benchmark:
             runner.kill()
             return True
         if victim in ("checkpoint", "result"):
-            written = "checkpoints/.*" if victim == "checkpoint" else "test*/.cases.csv*"
+            written = f"{'checkpoints' if victim == 'checkpoint' else 'test*'}/{UNFINISHED}*"
             torn = [path for run in self.folder.glob("results/*") for path in run.glob(written)]
             owners = {pid for path in torn if (pid := _owner(path)) is not None}
             pids = [one.pid for one in self._jobs() if one.pid in owners]
@@ -136,5 +138,6 @@ class Benchmark:
 
 
 def _owner(path: Path) -> int | None:
-    """The process in the name of a file that is being written: `.cases.csv.<pid>`, `.last.ckpt.<pid>.part`."""
-    return next((int(part) for part in path.name.split(".") if part.isdecimal()), None)
+    """The process in the name of a file that is being written: `.part-<pid>-cases.csv`."""
+    pid = path.name.removeprefix(UNFINISHED).partition("-")[0]
+    return int(pid) if pid.isdecimal() else None

@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.benchmarks.samples import row
+from zoo.files import UNFINISHED
 from zoo.metrics.rows import METRIC_VERSION, write_rows
 
 STEPS, SECONDS = int(os.environ.get("STUB_STEPS", "6")), float(os.environ.get("STUB_SECONDS", "0.05"))
@@ -78,7 +79,7 @@ def write(path: Path, text: str, seconds: float) -> None:
 
 def tear(path: Path, seconds: float) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}")
     part.write_text('{"torn')
     time.sleep(seconds)
     return part

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.datamodules.fixtures import write_nifti, write_png
-from zoo.errors import DataError
+from zoo.errors import DataError, RunError
 from zoo.io import prediction_suffix, read_image, read_label, write_prediction
 from zoo.types import Geometry, Prediction
 
@@ -125,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(RunError, match="No space left"):
         write_prediction(out, Prediction("a", np.zeros((1, 3, 4), np.uint8), geometry))
     assert out.read_bytes() == before
     assert not list(tmp_path.glob(".part-*"))

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from zoo.cli.main import main
+from zoo.files import UNFINISHED
 from zoo.metrics.rows import METRIC_VERSION, cases_hash, read_rows
 
 HERE = Path(__file__).parent
@@ -85,7 +86,7 @@ def test_fit_leaves_the_whole_record(finished: Path) -> None:
     with (finished / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert max(float(row["val/dice"]) for row in rows) == pytest.approx(manifest["best_val_dice"])
-    assert not list(finished.rglob("*.part"))
+    assert not list(finished.rglob(f"{UNFINISHED}*"))
 
 
 def _net(out: Path) -> Any:

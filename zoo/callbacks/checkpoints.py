@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.errors import CheckpointError
+from zoo.files import atomically
 
 MONITOR = "val/dice"
 
@@ -30,19 +30,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Writes all of it to disk, then renames."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:  # opened here, so that its passing name is not stored in it
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except OSError as error:
-            raise CheckpointError(f"{target}: cannot be written: {error}.", "Free some space and run again.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+
+        atomically(Path(path), write, durable=True, fix="Free some space and run again.")
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Loads with `weights_only=True`, whatever is asked for.

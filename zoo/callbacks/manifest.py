@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
 from zoo.errors import RunError
+from zoo.files import write_text
 from zoo.metrics.rows import METRIC_VERSION
 from zoo.registry import CONFIGS
 
@@ -48,9 +48,9 @@ class RunRecord(Callback):
         check_same_data(self.manifest, earlier, described)  # by all ranks, or the others would wait for one that ended
         if not trainer.is_global_zero:
             return
-        write_text(self.config, self.text)
+        write_text(self.config, self.text, durable=True)
         manifest = described | {"started": earlier.get("started", _now())}
-        write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
+        write_text(self.manifest, json.dumps(manifest, indent=2) + "\n", durable=True)
 
     def _describe(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         data: Any = getattr(trainer, "datamodule", None)
@@ -98,7 +98,7 @@ def finish(manifest: Path, best_val_dice: float | None) -> None:
     """Stamps a manifest: the run is done and is not trained again."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content |= {"finished": _now(), "best_val_dice": best_val_dice}
-    write_text(manifest, json.dumps(content, indent=2) + "\n")
+    write_text(manifest, json.dumps(content, indent=2) + "\n", durable=True)
 
 
 def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
@@ -124,24 +124,6 @@ def git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None  # git is not installed, or the checkout is another user's: the version stands beside it
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a whole file or nothing: under another name in the same folder, then renamed.
-
-    Raises:
-        RunError: The folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error}.", "Choose another --out or free some space.") from error
 
 
 def _version(name: str) -> str | None:

@@ -17,9 +17,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoo.callbacks.manifest import write_text
 from zoo.errors import RunError
-from zoo.io.image import atomically
+from zoo.files import atomically, write_text
 from zoo.io.picture import class_colours, overlay
 from zoo.io.plane import ARRAYS, Plane, choose_plane, plane_arrays
 from zoo.metrics.rows import ScoreRow

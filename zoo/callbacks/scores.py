@@ -13,9 +13,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
-from zoo.callbacks.manifest import check_same_data, git_commit, write_text
+from zoo.callbacks.manifest import check_same_data, git_commit
 from zoo.config import config_hash
 from zoo.errors import RunError
+from zoo.files import write_text
 from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, cases_hash, write_rows
 
 ADVICE = "The test sampler must give each case to one rank alone."
@@ -98,7 +99,7 @@ class Scores(Callback):
             self.path.unlink(missing_ok=True)  # no moment in which older rows stand beside a newer version
             about = describe(getattr(trainer, "datamodule", None), self.rows)
             about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
-            write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n")
+            write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n", durable=True)
             write_rows(self.path, self.rows)
 
 

@@ -1,7 +1,6 @@
 """Files in and out: images, labels and predictions, each on its own grid."""
 
 from zoo.io.image import (
-    atomically,
     prediction_suffix,
     read_channels,
     read_image,
@@ -11,7 +10,6 @@ from zoo.io.image import (
 )
 
 __all__ = [
-    "atomically",
     "prediction_suffix",
     "read_channels",
     "read_image",

@@ -7,10 +7,8 @@ fault of a file is a `DataError` of one line that begins with the file's name.
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
+from zoo.files import atomically
 from zoo.types import Geometry, Prediction
 
 NIFTI = (".nii", ".nii.gz")
@@ -116,7 +115,8 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
         The files written.
 
     Raises:
-        DataError: The mask does not fit the geometry, or the folder cannot be written.
+        DataError: The mask does not fit the geometry.
+        RunError: The folder cannot be written.
     """
     mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
     stacked = mask.ndim == len(geometry.shape) + 1
@@ -125,21 +125,17 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
         mask, stacked = mask[0], False
     grids = list(mask) if stacked else [mask]
     grids = [_to_file_axes(grid, geometry, path) for grid in grids]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if is_nifti(path):
-            volume = np.stack(grids, axis=-1) if stacked else grids[0]
-            atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
-            return (path,)
-        if not stacked:
-            scale = 255 if single else 1
-            atomically(path, lambda temporary: Image.fromarray(grids[0] * np.uint8(scale)).save(temporary))
-            return (path,)
-        names = tuple(path.with_name(f"{path.stem}-{number}.png") for number in range(1, len(grids) + 1))
-        for name, grid in zip(names, grids, strict=True):
-            atomically(name, Image.fromarray(grid * np.uint8(255)).save)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}.", "Free some space or choose another --out.") from error
+    if is_nifti(path):
+        volume = np.stack(grids, axis=-1) if stacked else grids[0]
+        atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
+        return (path,)
+    if not stacked:
+        scale = 255 if single else 1
+        atomically(path, Image.fromarray(grids[0] * np.uint8(scale)).save)
+        return (path,)
+    names = tuple(path.with_name(f"{path.stem}-{number}.png") for number in range(1, len(grids) + 1))
+    for name, grid in zip(names, grids, strict=True):
+        atomically(name, Image.fromarray(grid * np.uint8(255)).save)
     return names
 
 
@@ -248,18 +244,3 @@ def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
     header["cal_max"] = header["cal_min"] = 0  # the display window of the image says nothing of a mask
     header.set_slope_inter(1, 0)
     return type(loaded)(volume, affine, header)
-
-
-def atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under another name in the same folder, then rename: a reader sees all of it or nothing.
-
-    Args:
-        path: The file.
-        write: Writes to the path that it is given, which has the suffix of `path`.
-    """
-    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

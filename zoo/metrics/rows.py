@@ -13,7 +13,6 @@ import csv
 import hashlib
 import io
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, RunError
+from zoo.files import write_text
 from zoo.metrics.objects import objects
 from zoo.metrics.surface import diagonal, surface_scores
 from zoo.types import LabelSpace
@@ -187,16 +187,7 @@ def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_cell(getattr(row, name)) for name in columns] for row in ordered)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(text.getvalue(), encoding="utf-8", newline="")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error}.", "Free some space or mend its permissions.") from error
+    write_text(path, text.getvalue(), durable=True)
 
 
 def read_rows(path: Path) -> list[ScoreRow]:
