@@ -26,7 +26,8 @@ from datamodules.priors import TEXT_ONLY, fit_priors, native_labels
 from datamodules.splits import PARTS
 from datamodules.verify.duplicates import look_at, twins
 from zoo.errors import exit_code
-from zoo.metrics.rows import METRIC_VERSION, ScoreRow, score_case, write_rows
+from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.score import score_case
 
 SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"

@@ -22,7 +22,8 @@ from zoo.errors import RunError
 from zoo.inference import native_mask, whole_logits
 from zoo.losses import Pairs, SegmentationLoss, masks_of, retrieval
 from zoo.metrics.pooled import PooledDice
-from zoo.metrics.rows import ScoreRow, score_case
+from zoo.metrics.rows import ScoreRow
+from zoo.metrics.score import score_case
 from zoo.text.encoders import TextEncoder
 from zoo.text.prompts import blank
 from zoo.types import Batch, DataFacts, Prediction, Text

@@ -28,7 +28,8 @@ from benchmarks.results import Control, Scored
 from benchmarks.table import make_table
 from tests.benchmarks.samples import FACTS, job, result
 from zoo.errors import RunError, UnknownNameError
-from zoo.metrics.rows import ScoreRow, score_case, write_rows
+from zoo.metrics.rows import ScoreRow, write_rows
+from zoo.metrics.score import score_case
 from zoo.types import LabelSpace
 
 Masks = NDArray[np.uint8]

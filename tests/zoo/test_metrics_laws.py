@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from zoo.metrics.rows import SCORES, ScoreRow, score_case
+from zoo.metrics.rows import SCORES, ScoreRow
+from zoo.metrics.score import score_case
 from zoo.metrics.surface import border, diagonal
 from zoo.types import LabelSpace
 

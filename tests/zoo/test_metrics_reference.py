@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from surface_distance import metrics as deepmind
 
-from zoo.metrics.rows import ScoreRow, score_case
+from zoo.metrics.rows import ScoreRow
+from zoo.metrics.score import score_case
 from zoo.metrics.surface import directed_distances
 from zoo.types import LabelSpace
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, RunError, ZooError
-from zoo.metrics.rows import COLUMNS, LEAK, SCORES, ScoreRow, read_rows, score_case, status_of, write_rows
+from zoo.metrics.rows import COLUMNS, LEAK, SCORES, ScoreRow, read_rows, status_of, write_rows
+from zoo.metrics.score import score_case
 from zoo.types import LabelSpace
 
 Volume = NDArray[np.uint8]

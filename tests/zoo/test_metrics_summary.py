@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import RunError
-from zoo.metrics.rows import SCORES, ScoreRow, score_case, status_of
+from zoo.metrics.rows import SCORES, ScoreRow, status_of
+from zoo.metrics.score import score_case
 from zoo.metrics.summary import summarise
 from zoo.types import LabelSpace
 

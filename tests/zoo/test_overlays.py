@@ -14,7 +14,8 @@ from PIL import Image
 
 from zoo.callbacks.overlays import Overlays, Seen, choose
 from zoo.errors import RunError
-from zoo.metrics.rows import ScoreRow, score_case
+from zoo.metrics.rows import ScoreRow
+from zoo.metrics.score import score_case
 from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Native, Prediction
 
 SIDE = 16

@@ -14,7 +14,8 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zoo.metrics.rows import ScoreRow, score_case
+from zoo.metrics.rows import ScoreRow
+from zoo.metrics.score import score_case
 from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Prediction
 
 SIDE = 8

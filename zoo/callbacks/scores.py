@@ -75,7 +75,7 @@ class Scores(Callback):
         if not isinstance(outputs, list) or not all(isinstance(row, ScoreRow) for row in outputs):
             raise RunError(
                 f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of ScoreRow.",
-                "Return the rows of `zoo.metrics.rows.score_case`.",
+                "Return the rows of `zoo.metrics.score.score_case`.",
             )
         self.rows += outputs
         if outputs:  # none of a batch that another rank scores
