@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from inspect import signature
 from typing import Any
 
 from datamodules.base import SegDataModule
 from zoo.errors import ConfigError, UnknownNameError
+from zoo.init_args import converted, names_of
 from zoo.registry import DATA
 
 
@@ -17,7 +17,7 @@ def build_data(name: str, size: str = "published", **overrides: Any) -> SegDataM
     Args:
         name: As on `zoo list data`.
         size: One of the card's sizes.
-        **overrides: Init arguments that win over the card's.
+        **overrides: Init arguments that win over the card's; a string is read as on the command line.
 
     Raises:
         UnknownNameError: No such set or size.
@@ -32,18 +32,10 @@ def build_data(name: str, size: str = "published", **overrides: Any) -> SegDataM
         raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Mend {card.origin}.")
     arguments = {**data.get("init_args", {}), **card.sizes.get(size, {}).get("data", {}).get("init_args", {})}
     maker = getattr(import_module(module), kind)
-    known = _accepted(maker)
+    known = names_of(maker)
     for key in overrides.keys() - known:
         raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")
-    made = maker(**{**arguments, **overrides})
+    made = maker(**{**arguments, **converted(maker, overrides, "--data.", f"See `zoo show {name}`.")})
     if not isinstance(made, SegDataModule):
         raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Mend {card.origin}.")
     return made
-
-
-def _accepted(kind: type) -> set[str]:
-    """The init arguments of a set's class, those that it passes on to its parents included."""
-    makers = [
-        vars(base)["__init__"] for base in kind.__mro__ if issubclass(base, SegDataModule) and "__init__" in vars(base)
-    ]
-    return {one for maker in makers for one in signature(maker).parameters} - {"self", "kwargs"}

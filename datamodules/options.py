@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import yaml
 
 from zoo.errors import ConfigError
 from zoo.words import pairs_from
@@ -13,23 +10,20 @@ from zoo.words import pairs_from
 SECTION = "data."
 
 
-def options_from(flags: Sequence[str], command: str) -> dict[str, Any]:
+def options_from(flags: Sequence[str], command: str) -> dict[str, str]:
     """The options of a data set.
 
     Args:
-        flags: `--data.key value` or `--data.key=value`, also with `init_args.` before the key; a value is YAML.
+        flags: `--data.key value` or `--data.key=value`, also with `init_args.` before the key.
         command: For messages.
 
     Raises:
-        ConfigError: Something else stands there, a value is missing or no YAML.
+        ConfigError: Something else stands there, or a value is missing.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, str] = {}
     for name, value in pairs_from(flags, (SECTION,), command).items():
         key = name.removeprefix(SECTION).removeprefix("init_args.")
         if not key.isidentifier():
             raise ConfigError(f"{command}: unknown argument '--{name}'.", f"See `{command} --help`.")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{command}: --{name} {value}: not readable ({error}).", "Quote the value.") from error
+        options[key] = value
     return options

@@ -64,3 +64,27 @@ def test_an_option_that_no_set_has_is_one_line(capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     assert "Unknown option '--data.count'. Did you mean --data.counts" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["prepare", "verify", "stats", "show", "split"])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data.fold", "x"], "--data.fold=x: not of the type int | None."),
+        (["--data.counts=[8, 2"], "--data.counts=[8, 2: not of the type list[int]."),
+        (["--data.train_share", "abc"], "--data.train_share=abc: not of the type float."),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_one_line(
+    command: str, words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "out")] if command in ("show", "split") else []
+    assert main([command, "phantom_chest", *out, *words]) == 2
+    assert capsys.readouterr().err == f"zoo: error: {says} See `zoo show phantom_chest`.\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_are_read_as_by_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    values = ["--data.counts=[3, 1, 1]", "--data.text", "true", "--data.train_share=1e0", "--data.split", "null"]
+    assert main(["stats", "phantom_chest", "--size", "tiny", "--json", *values]) == 0
+    assert json.loads(capsys.readouterr().out)["parts"]["test"]["subjects"] == 1

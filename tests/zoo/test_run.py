@@ -204,7 +204,9 @@ def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.Ca
     [
         (["--model.lrr", "1"], "Unknown option '--model.lrr'. Did you mean --model.lr?"),
         (["--trainer.max_epoch", "3"], "--trainer.max_epochs"),
-        (["--trainer.max_epochs", "many"], "trainer.max_epochs"),
+        (["--trainer.max_epochs", "many"], "--trainer.max_epochs=many: not of the type"),
+        (["--model.lr", "fast"], "--model.lr=fast: not of the type float"),
+        (["--data.init_args.batch_size=4.5"], "--data.batch_size=4.5: not of the type int"),
         (["--data.epoch_sample=1", "--model.widht=2"], "--data.epoch_samples"),
         (["-c", "/nonexistent.yaml"], "/nonexistent.yaml"),
     ],
@@ -219,6 +221,8 @@ def test_keys_in_files_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFix
     line = error_line(["fit", *STUB, "-c", str(path)], capsys)
     assert "Did you mean trainer.max_epochs" in line
     assert "Unknown key 'modle'. Did you mean model?" in line
+    path.write_text("model: {init_args: {lr: fast}}\n")
+    assert "model.init_args.lr=fast: not of the type float" in error_line(["fit", *STUB, "-c", str(path)], capsys)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import torch
 import yaml
-from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -21,9 +20,11 @@ from zoo.cli.arguments import Flag
 from zoo.cli.memory import keep_freed_memory
 from zoo.config import Config
 from zoo.errors import ConfigError, ZooError
+from zoo.init_args import converted, names_of
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
+_EVERY_KEY = "See `--print_config` for every key."
 
 
 class Parser(LightningArgumentParser):
@@ -37,7 +38,7 @@ class Parser(LightningArgumentParser):
         """
         line = " ".join(message.split())
         short = line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]} ..."
-        raise ConfigError(short, "See `--print_config` for every key.") from ex
+        raise ConfigError(short, _EVERY_KEY) from ex
 
 
 class ZooCLI(LightningCLI):
@@ -57,9 +58,17 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, config: Config, flags: Iterable[Flag]) -> None:
         flags = tuple(flags)
-        self._accepted = {section: _accepted(section, config) for section in _BASES}
+        classes = {section: _class_of(section, config) for section in _BASES}
+        self._accepted = {section: names_of(kind) for section, kind in classes.items()}
         check_keys(config, flags, self._accepted)
         self._trainer_arguments: dict[str, Any] = {}
+        try:
+            self._parse(config, flags)
+        except ConfigError:
+            check_types(config, flags, {**classes, "trainer": Trainer})
+            raise
+
+    def _parse(self, config: Config, flags: Iterable[Flag]) -> None:
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -173,14 +182,33 @@ def import_class(section: str, path: str) -> type:
     return found
 
 
-def _accepted(section: str, config: Mapping[str, Any]) -> set[str]:
-    """Names of the arguments of the section's class, those that it passes on to its parents included."""
+def _class_of(section: str, config: Mapping[str, Any]) -> type:
+    """The class that a section of the merged layers names."""
     path = (config.get(section) or {}).get("class_path")
     if not path:
         listing = "zoo list models" if section == "model" else "zoo list data"
         raise ConfigError(f"--{section} is missing.", f"Name one of `{listing}`: --{section} NAME.")
-    added = ArgumentParser().add_class_arguments(import_class(section, path), "it", fail_untyped=False)
-    return {name.split(".")[1] for name in added}
+    return import_class(section, path)
+
+
+def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
+    """That each value is of the type that its argument asks for; the parser's own message is hard to read.
+
+    Args:
+        config: The merged layers.
+        flags: What the user typed.
+        classes: Of "model", "data" and "trainer".
+
+    Raises:
+        ConfigError: The first that does not fit: of the flags, then of the layers.
+    """
+    for key, value in flags:
+        section, name = key.partition(".")[0], key.partition(".")[2].removeprefix("init_args.")
+        if section in classes and name.isidentifier():
+            converted(classes[section], {name: value}, f"--{section}.", _EVERY_KEY)
+    for section in _BASES:
+        converted(classes[section], config[section].get("init_args") or {}, f"{section}.init_args.", _EVERY_KEY)
+    converted(classes["trainer"], config.get("trainer") or {}, "trainer.", _EVERY_KEY)
 
 
 def check_keys(config: Mapping[str, Any], flags: Iterable[Flag], accepted: Mapping[str, set[str]]) -> None:
@@ -206,7 +234,7 @@ def check_keys(config: Mapping[str, Any], flags: Iterable[Flag], accepted: Mappi
         if section in known and key not in known[section] | {"init_args", "dict_kwargs"}:
             mistakes.append(_unknown("option" if shown.startswith("-") else "key", shown, known[section], key))
     if mistakes:
-        raise ConfigError(" ".join(mistakes), "See `--print_config` for every key.")
+        raise ConfigError(" ".join(mistakes), _EVERY_KEY)
 
 
 def _first_key(flag: str) -> tuple[str, str]:

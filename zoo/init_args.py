@@ -1,0 +1,49 @@
+"""The arguments of a class as a command line gives them: which there are, and values of their types."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from zoo.errors import ConfigError
+
+
+def names_of(kind: type) -> set[str]:
+    """Names of the arguments of a class, those that it passes on to its parents included."""
+    return set(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
+
+
+def converted(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> dict[str, Any]:
+    """Values of the types that the class asks for.
+
+    Args:
+        kind: The class.
+        given: Values of its arguments; a string is read as on the command line of `zoo fit`.
+        prefix: What stands before a name in the message: "--data.".
+        fix: The next step in the message.
+
+    Raises:
+        ConfigError: A value is not of its argument's type.
+    """
+    names, values = names_of(kind), {}
+    for name, value in given.items():
+        parser = ArgumentParser(exit_on_error=False, parser_mode="omegaconf")
+        parser.add_class_arguments(kind, None, fail_untyped=False, skip=names - {name})
+        try:
+            values[name] = parser.parse_object({name: value}, defaults=False)[name]
+        except ArgumentError as error:
+            raise ConfigError(f"{prefix}{name}={value}: not of the type {_type_of(kind, name)}.", fix) from error
+    return values
+
+
+def _type_of(kind: type, name: str) -> str:
+    """The type of an argument, as the nearest class that has it writes it."""
+    for base in kind.__mro__:
+        own = inspect.signature(vars(base)["__init__"]).parameters if "__init__" in vars(base) else {}
+        if name in own:
+            kept = own[name].annotation
+            return kept if isinstance(kept, str) else inspect.formatannotation(kept)
+    return "that it asks for"
