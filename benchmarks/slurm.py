@@ -1,9 +1,10 @@
 """Runs a plan on a SLURM cluster: one job array, an element a job, requeued and resumed by itself.
 
 submitit (the extra `slurm`) writes the batch script, and when SLURM warns that the time is up or the job is
-pre-empted it requeues the element, which then does what is missing, from the last checkpoint. Each element claims its
-folder as any runner does, so that a second submission does nothing twice. A job on several devices or nodes is as
-many tasks of one element, which Lightning joins by what SLURM says of them.
+pre-empted it requeues the element, which then does what is missing, from the last checkpoint. What was cancelled or
+lost is requeued by the same command (`benchmarks.slurm_queue`). Each element claims its folder as any runner does, so
+that a second submission does nothing twice. A job on several devices or nodes is as many tasks of one element, which
+Lightning joins by what SLURM says of them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,7 +29,8 @@ from benchmarks import store
 from benchmarks.devices import devices_of
 from benchmarks.plan import Plan, load_plan
 from benchmarks.planning import leaf, resolved
-from benchmarks.process import Stop, run_group
+from benchmarks.process import GRACE, Stop, run_group
+from benchmarks.slurm_queue import elements, record, state_of
 from benchmarks.work import (
     CONTROLS,
     NO_LIMITS,
@@ -55,13 +57,12 @@ MAX_TIMEOUTS = 1000
 WAIT_FOR_KILL = 600.0
 """Seconds for which a terminated element waits for what SLURM does next: one that ended would not be requeued."""
 
-_POLL = 2.0
-_QUEUED = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "SUSPENDED", "REQUEUE_HOLD", "RESIZING")
+_POLL = 1.0
 
 
 @dataclass(frozen=True)
-class Element:
-    """One element of the array: does what is missing of one task when SLURM runs it.
+class Work:
+    """What an element of the array does when SLURM runs it: what is missing of one task.
 
     Attributes:
         folder: The benchmark's folder, on a file system that the nodes share.
@@ -81,7 +82,7 @@ class Element:
         """How it came out, which submitit keeps.
 
         Raises:
-            RunError: One of several tasks failed, so that SLURM ends the others.
+            RunError: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
         """
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         tasks = tasks_of(self.folder, load_plan(self.folder), self.command, self.controls)
@@ -94,13 +95,13 @@ class Element:
         signal.signal(signal.SIGTERM, terminated)
         ranks, rank = int(os.environ.get("SLURM_NTASKS", "1")), int(os.environ.get("SLURM_PROCID", "0"))
         if rank:
-            _follow(task, stop)
-            return Outcome.DONE.value
-        limits = self.limits if ranks == 1 else Limits(0, self.limits.timeout)
-        outcome = run_task(task, log.info, _place(ranks), limits, stop)
+            outcome = _follow(task, stop)
+        else:
+            limits = self.limits if ranks == 1 else Limits(0, self.limits.timeout)
+            outcome = run_task(task, log.info, _place(ranks), limits, stop)
         if outcome is Outcome.STOPPED:
-            time.sleep(WAIT_FOR_KILL)
-        if ranks > 1 and outcome is not Outcome.DONE:
+            _wait_for_slurm()
+        if outcome is not Outcome.DONE:
             raise RunError(f"{self.name}: {outcome.value}.")
         return outcome.value
 
@@ -111,22 +112,43 @@ class Element:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def _follow(task: Task, stop: Stop) -> None:
+def _follow(task: Task, stop: Stop) -> Outcome:
     """What the ranks after the first do: the same steps, without a word to the status."""
     commands = dict(task.steps)
     for step in task.missing:
         ended = run_group(commands[step], sys.stderr.fileno(), environment=_place(2).environment, stop=stop)
+        if stop.asked:
+            return Outcome.STOPPED
         if ended.code and not (ended.code == NOT_APPLICABLE and step.startswith("test-")):
-            raise RunError(f"{task.name}: rank {os.environ['SLURM_PROCID']} of {step} ended with {ended.code}.")
+            log.info("rank %s of %s ended with %d", os.environ["SLURM_PROCID"], step, ended.code)
+            until = time.monotonic() + GRACE
+            while store.locked(task.target) and time.monotonic() < until:
+                time.sleep(_POLL)  # the first rank notices that this one is gone, and says why
+            return Outcome.FAILED
+    return Outcome.DONE
+
+
+def _wait_for_slurm() -> None:
+    """Waits until SLURM has decided what becomes of an element that it told to end.
+
+    One that ended before would count as ended by itself, and what pre-empts it would not requeue it.
+    """
+    until = time.monotonic() + WAIT_FOR_KILL
+    while time.monotonic() < until and state_of(_number()) == "RUNNING":
+        time.sleep(_POLL)
+
+
+def _number() -> str:
+    """The number of the element that this process is of."""
+    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{element}" if array else os.environ.get("SLURM_JOB_ID", "")
 
 
 def _place(ranks: int) -> Place:
     """Of one task Lightning must not think that SLURM started all ranks; "interactive" is its word for that."""
     environment = {"SLURM_JOB_NAME": "interactive"} if ranks == 1 else {}
-    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    number = f"{array}_{element}" if array else os.environ.get("SLURM_JOB_ID", "")
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    return Place("slurm", environment, {"slurm_job": number, "slurm_restarts": restarts})
+    return Place("slurm", environment, {"slurm_job": _number(), "slurm_restarts": restarts})
 
 
 def submit(
@@ -140,7 +162,10 @@ def submit(
     limits: Limits = NO_LIMITS,
     skip: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
-    """Submits what is neither done nor queued, as one array for each number of nodes and tasks.
+    """Brings what is neither done nor queued into the queue.
+
+    What SLURM ended, and still remembers, is requeued under its number where it would be submitted as it was; the
+    rest is submitted as one array for each number of nodes and tasks.
 
     Args:
         folder: The benchmark's folder.
@@ -160,22 +185,41 @@ def submit(
     """
     home = (folder / "slurm").resolve()
     home.mkdir(parents=True, exist_ok=True)
+    order = _order(options, command, controls, limits)
     with FileLock(home / ".lock"):
-        waiting = {name: number for name, (number, _) in queued(folder).items()}
+        known = elements(folder)
+        waiting = {name: element.number for name, element in known.items() if element.queued}
         groups: dict[tuple[int, int], list[Task]] = {}
         for task in tasks_of(folder.resolve(), plan, command, controls):
-            if task.missing and task.name not in waiting and task.name not in skip:
-                groups.setdefault(_size(task), []).append(task)
+            if not task.missing or task.name in waiting or task.name in skip:
+                continue
+            element, size = known.get(task.name), _size(task)
+            alike = element is not None and element.order == order | {"size": list(size)}
+            if element and alike and element.ended_by_slurm and element.requeue():
+                waiting[task.name] = element.number
+                say(f"{task.name}: SLURM {element.number} {element.state.lower()}, requeued")
+            else:
+                groups.setdefault(size, []).append(task)
         for (nodes, ranks), tasks in groups.items():
-            elements = [Element(folder.resolve(), task.name, command, controls, limits) for task in tasks]
-            numbers = _submit(home, elements, nodes, ranks, options)
-            waiting |= dict(zip((task.name for task in tasks), numbers, strict=True))
-            store.write_json(home / "submitted.json", _submitted(folder) | waiting)
+            works = [Work(folder.resolve(), task.name, command, controls, limits) for task in tasks]
+            numbers = _submit(home, works, nodes, ranks, options)
+            submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
+            record(folder, submitted, order | {"size": [nodes, ranks]})
+            waiting |= submitted
             say(f"submitted {len(tasks)} to SLURM as {numbers[0].partition('_')[0]}")
     return waiting
 
 
-def _submit(home: Path, elements: Sequence[Element], nodes: int, ranks: int, options: Mapping[str, str]) -> list[str]:
+def _order(
+    options: Mapping[str, str], command: Sequence[str], controls: Sequence[str] | None, limits: Limits
+) -> dict[str, Any]:
+    """All that an element keeps from its submission on, beside its size."""
+    settings = {key: value for key, value in os.environ.items() if key.startswith("ZOO_")}
+    commands = {"command": list(command), "controls": list(controls) if controls else None}
+    return {"options": dict(options), **commands, **asdict(limits), "settings": settings}
+
+
+def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, options: Mapping[str, str]) -> list[str]:
     try:
         import submitit
     except ImportError as error:
@@ -194,7 +238,7 @@ def _submit(home: Path, elements: Sequence[Element], nodes: int, ranks: int, opt
             **own, srun_args=["--kill-on-bad-exit=1"], additional_parameters={"requeue": True, **further}
         )
         with executor.batch():
-            jobs = [executor.submit(element) for element in elements]
+            jobs = [executor.submit(work) for work in works]
     except (RuntimeError, ValueError, subprocess.CalledProcessError, submitit.core.utils.FailedJobError) as error:
         said = " ".join(str(error).split())[-300:]
         raise RunError(f"SLURM did not take the jobs: {said}.", "See --slurm.KEY and `sinfo`.") from error
@@ -231,57 +275,3 @@ def minutes(text: str) -> int:
     if found[1] or found[4]:
         return max(1, days * DAY + first * 60 + second + (third > 0))
     return max(1, first + (second > 0))
-
-
-def _submitted(folder: Path) -> dict[str, str]:
-    path = folder / "slurm" / "submitted.json"
-    return dict(store.read_json(path)) if path.is_file() else {}
-
-
-def queued(folder: Path) -> dict[str, tuple[str, str]]:
-    """Name of each task that SLURM has in its queue to (number, state)."""
-    submitted = _submitted(folder)
-    if not submitted:
-        return {}
-    states = _states(sorted({number.partition("_")[0] for number in submitted.values()}))
-    return {name: (number, states[number]) for name, number in submitted.items() if states.get(number) in _QUEUED}
-
-
-def _states(numbers: Sequence[str]) -> dict[str, str]:
-    """State of each element; what SLURM has forgotten is not among them."""
-    command = ["squeue", "--noheader", "--array", "--format=%i %T", "--me"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
-    except FileNotFoundError:
-        return {}
-    except (OSError, subprocess.SubprocessError) as error:
-        raise RunError(f"squeue does not answer: {error}.", "Try again when SLURM does.") from error
-    pairs = (line.split() for line in done.stdout.splitlines())
-    return {number: state for number, state in pairs if number.partition("_")[0] in numbers}
-
-
-def wait(folder: Path, plan: Plan, names: Sequence[str], say: Say, look: Callable[[], None] = lambda: None) -> None:
-    """Waits until none of the tasks is in the queue; the queue goes on without who waits.
-
-    Args:
-        folder: The benchmark's folder.
-        plan: The jobs.
-        names: Names of the tasks.
-        say: Takes one line for each change.
-        look: Called at each look.
-    """
-    runs = {job.id: (store.job_folder(folder, job.id), job.steps) for job in plan.jobs}
-    seen: dict[str, str] = {}
-    while True:
-        now = queued(folder)
-        for name in names:
-            state = now[name][1].lower() if name in now else "ended"
-            if name in runs and state in ("running", "ended"):
-                state = " ".join(filter(None, store.job_state(*runs[name])))
-            if seen.get(name) != state:
-                say(f"{name}: {state}")
-                seen[name] = state
-        look()
-        if not any(name in now for name in names):
-            return
-        time.sleep(_POLL)

@@ -92,9 +92,10 @@ def _on_slurm(
     """The array goes on by itself; who waits for it may go."""
     from benchmarks import slurm
     from benchmarks.progress import progress_of
+    from benchmarks.slurm_queue import wait
 
     tasks = slurm.submit(known.out, plan, say, options, limits=limits, skip=skip)
     if known.no_wait or not tasks:
         return 0
-    slurm.wait(known.out, plan, list(tasks), say)
+    wait(known.out, plan, list(tasks), say)
     return sum(job.state != "done" and job.job not in skip for job in progress_of(known.out, plan))

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.cli.common import nothing_further
 from benchmarks.plan import load_plan
-from benchmarks.progress import left, progress_of, tally, time_to_go
+from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
 
 
 def add(verbs: Any) -> None:
@@ -27,7 +27,7 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
     jobs = progress_of(known.folder, load_plan(known.folder))
     to_go = time_to_go(jobs, max(1, sum(job.state == "running" for job in jobs)))
-    queue = _queue(known.folder)
+    queue = _queue(known.folder, jobs)
     if known.json:
         facts = [asdict(job) | {"queue": queue.get(job.job, "")} for job in jobs]
         sys.stdout.write(json.dumps({"jobs": facts, "seconds_to_go": to_go}, indent=2) + "\n")
@@ -40,10 +40,11 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
     return 0
 
 
-def _queue(folder: Path) -> dict[str, str]:
-    """What SLURM says of the jobs that it was given."""
+def _queue(folder: Path, jobs: Sequence[Progress]) -> dict[str, str]:
+    """What SLURM says of the jobs that it was given: of those in its queue, and of those that stopped half-way."""
     if not (folder / "slurm" / "submitted.json").is_file():
         return {}
-    from benchmarks.slurm import queued
+    from benchmarks.slurm_queue import elements
 
-    return {name: f"SLURM {number} {state.lower()}" for name, (number, state) in queued(folder).items()}
+    open_ = {job.job for job in jobs if job.state in ("unfinished", "waiting")}
+    return {name: element.said() for name, element in elements(folder).items() if element.queued or name in open_}

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks import slurm, store
+from benchmarks import slurm, slurm_queue, store
 from benchmarks.cli import main
 from benchmarks.plan import Job, Plan, Settings, store_plan
 from benchmarks.runner import run_plan
@@ -61,29 +61,40 @@ def three_jobs() -> Plan:
 
 
 class Trouble:
-    """Once a training is under way, pre-empts one job and cancels another."""
+    """Does something to jobs once their training is under way; nothing waits longer than it must."""
 
-    def __init__(self, folder: Path, preempted: str, cancelled: str) -> None:
-        self.folder = folder
-        self.todo = {preempted: ["scancel", "--signal=USR2"], cancelled: ["scancel"]}
+    def __init__(self, folder: Path, todo: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.folder, self.todo = folder, dict(todo or {})
 
     def __call__(self) -> None:
-        for name, (number, state) in slurm.queued(self.folder).items():
+        for name, element in slurm_queue.elements(self.folder).items():
             last = store.job_folder(self.folder, name) / "checkpoints" / "last.ckpt"
             under_way = last.is_file() and json.loads(last.read_text())["step"] >= 2
-            if name in self.todo and state == "RUNNING" and under_way:
-                subprocess.run([*self.todo.pop(name), number], check=True)
-            elif state == "PENDING":  # what is requeued waits for two minutes otherwise
-                subprocess.run(
-                    ["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False, capture_output=True
-                )
+            if name in self.todo and element.state == "RUNNING" and under_way:
+                subprocess.run([*self.todo.pop(name), element.number], check=True)
+            elif element.state == "PENDING":  # what is requeued waits for two minutes otherwise
+                command = ["scontrol", "update", f"JobId={element.number}", "StartTime=now"]
+                subprocess.run(command, check=False, capture_output=True)
+
+
+def begun_at(run: Path) -> list[int]:
+    """The step at which each fit of a stub began."""
+    lines = (run / "log.txt").read_text().splitlines()
+    return [int(line.rpartition(" ")[2]) for line in lines if line.startswith("from step ")]
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Command lines of the processes that still work in a folder."""
+    shown = subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
+    return [line for line in shown.splitlines() if str(folder) in line]
 
 
 @pytest.mark.slurm
 @pytest.mark.usefixtures("cluster")
-def test_what_is_preempted_or_cancelled_comes_back(
+def test_what_is_preempted_or_cancelled_is_requeued(
     tmp_path: Path, stub: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The pre-empted by itself, the cancelled by the same command: each keeps its number and goes on."""
     here, there = tmp_path / "here", tmp_path / "there"
     assert run_plan(here, store_plan(here, three_jobs()), print, command=STUB, controls=None) == 0
     stub.setenv("STUB_SECONDS", "0.2")
@@ -95,18 +106,70 @@ def test_what_is_preempted_or_cancelled_comes_back(
     capsys.readouterr()
     assert main(["status", str(there), "--json"]) == 0
     assert {job["queue"].split()[0] for job in json.loads(capsys.readouterr().out)["jobs"]} == {"SLURM"}
-    trouble = Trouble(there, preempted, cancelled)
-    slurm.wait(there, plan, list(submitted), lines.append, trouble)
+    trouble = Trouble(there, {preempted: ["scancel", "--signal=USR2"], cancelled: ["scancel"]})
+    slurm_queue.wait(there, plan, list(submitted), lines.append, trouble)
     assert not trouble.todo
     runs = {job.id: store.job_folder(there, job.id) for job in plan.jobs}
     states = {job.id: store.job_state(runs[job.id], job.steps)[0] for job in plan.jobs}
     assert states == {text: "done", preempted: "done", cancelled: "unfinished"}
-    assert store.status(runs[preempted])["place"]["slurm_restarts"] == 1
-    assert store.status(runs[preempted])["attempt"] == 2
+    number = submitted[cancelled]
+    said = f"SLURM {number} cancelled: the same `zoo bench run` or `scontrol requeue {number}` brings it back"
+    assert f"{cancelled}: {said}" in lines
+    assert main(["status", str(there)]) == 0
+    assert f"{cancelled}  next: fit, {said}" in capsys.readouterr().out
+    assert not left_behind(there)
     again = slurm.submit(there, plan, lines.append, OPTIONS, command=STUB, controls=None)
-    assert set(again) == {cancelled}
-    slurm.wait(there, plan, list(again), lines.append)
+    assert again == {cancelled: number}
+    slurm_queue.wait(there, plan, list(again), lines.append, Trouble(there))
     assert lines[-1] == f"{cancelled}: done"
+    for name in (preempted, cancelled):
+        assert store.status(runs[name])["place"] == {"slurm_job": submitted[name], "slurm_restarts": 1}
+        assert store.status(runs[name])["attempt"] == 2
+        first, second = begun_at(runs[name])
+        assert first == 0
+        assert second >= 2
+    assert read_table(there) == read_table(here)
+
+
+@pytest.mark.slurm
+@pytest.mark.usefixtures("cluster")
+def test_what_would_be_submitted_otherwise_is_submitted_anew(tmp_path: Path, stub: pytest.MonkeyPatch) -> None:
+    jobs = three_jobs().jobs
+    plan = store_plan(tmp_path, Plan(jobs[1:2]))
+
+    def submit(**further: str) -> str:
+        [number] = slurm.submit(tmp_path, plan, print, OPTIONS | further, command=STUB, controls=None).values()
+        subprocess.run(["scancel", number], check=True)
+        return number
+
+    first = submit(begin="now+1hour")
+    assert submit(begin="now+1hour") == first
+    other = submit(begin="now+2hours")
+    assert other != first
+    stub.setenv("ZOO_DATA", "/elsewhere")
+    assert submit(begin="now+2hours") not in (first, other)
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_training_longer_than_its_slot_takes_several(tmp_path: Path, stub: pytest.MonkeyPatch) -> None:
+    """The shortest slot there is, a minute; SLURM's own warning, and nothing but it, ends the first."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    plan = Plan(three_jobs().jobs[1:2])
+    stub.setenv("STUB_STEPS", "45")
+    assert run_plan(here, store_plan(here, plan), print, command=STUB, controls=None) == 0
+    stub.setenv("STUB_SECONDS", "0.7")
+    plan, lines = store_plan(there, plan), list[str]()
+    submitted = slurm.submit(there, plan, lines.append, OPTIONS | {"time": "1"}, command=STUB, controls=None)
+    slurm_queue.wait(there, plan, list(submitted), lines.append, Trouble(there))
+    [run] = there.glob("results/*")
+    assert lines[-1] == f"{run.name}: done"
+    assert store.status(run)["place"]["slurm_restarts"] >= 1
+    starts = begun_at(run)
+    assert starts == sorted(set(starts))
+    assert len(starts) >= 2
+    assert not left_behind(there)
     assert read_table(there) == read_table(here)
 
 

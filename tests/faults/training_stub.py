@@ -55,6 +55,7 @@ def fit(out: Path, flags: dict[str, str]) -> None:
     last = out / "checkpoints" / "last.ckpt"
     seed = f"{flags['--model']} {flags['--data']} {flags['--seed']}"
     step, chain = json.loads(last.read_text()).values() if last.is_file() else (0, seed)
+    print(f"from step {step}")  # noqa: T201 - to the job's log
     while step < STEPS:
         time.sleep(SECONDS)
         step, chain = step + 1, sha256(f"{chain} {step}".encode()).hexdigest()
