@@ -9,146 +9,39 @@ Lightning joins by what SLURM says of them.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from filelock import FileLock
 
-from benchmarks import store
 from benchmarks.devices import devices_of
-from benchmarks.plan import Plan, load_plan
+from benchmarks.plan import Plan
 from benchmarks.planning import leaf, resolved
-from benchmarks.process import GRACE, Stop, run_group
-from benchmarks.slurm_queue import elements, record, state_of
+from benchmarks.slurm_element import Work
+from benchmarks.slurm_queue import elements, record
 from benchmarks.work import (
     CONTROLS,
     NO_LIMITS,
-    NOT_APPLICABLE,
     ZOO,
     Limits,
-    Outcome,
-    Place,
     Say,
     Task,
-    run_task,
     tasks_of,
 )
 from zoo.errors import ConfigError, RunError
-
-log = logging.getLogger(__name__)
 
 DAY = 24 * 60
 """Minutes that an element asks for where `--slurm.time` says nothing."""
 
 MAX_TIMEOUTS = 1000
 """How often an element is requeued after its time was up: a training may need many times the longest slot."""
-
-WAIT_FOR_KILL = 600.0
-"""Seconds for which a terminated element waits for what SLURM does next: one that ended would not be requeued."""
-
-_POLL = 1.0
-
-
-@dataclass(frozen=True)
-class Work:
-    """What an element of the array does when SLURM runs it: what is missing of one task.
-
-    Attributes:
-        folder: The benchmark's folder, on a file system that the nodes share.
-        name: The task's name.
-        command: The `zoo` command.
-        controls: The command of the controls.
-        limits: Retries and time.
-    """
-
-    folder: Path
-    name: str
-    command: Sequence[str]
-    controls: Sequence[str] | None
-    limits: Limits
-
-    def __call__(self) -> str:
-        """How it came out, which submitit keeps.
-
-        Raises:
-            RunError: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
-        """
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
-        tasks = tasks_of(self.folder, load_plan(self.folder), self.command, self.controls)
-        task = next(task for task in tasks if task.name == self.name)
-        stop = Stop()
-
-        def terminated(_number: int, _frame: FrameType | None) -> None:
-            stop.ask()
-
-        signal.signal(signal.SIGTERM, terminated)
-        ranks, rank = int(os.environ.get("SLURM_NTASKS", "1")), int(os.environ.get("SLURM_PROCID", "0"))
-        if rank:
-            outcome = _follow(task, stop)
-        else:
-            limits = self.limits if ranks == 1 else Limits(0, self.limits.timeout)
-            outcome = run_task(task, log.info, _place(ranks), limits, stop)
-        if outcome is Outcome.STOPPED:
-            _wait_for_slurm()
-        if outcome is not Outcome.DONE:
-            raise RunError(f"{self.name}: {outcome.value}.")
-        return outcome.value
-
-    def checkpoint(self) -> Any:
-        """What submitit submits again before the time is up: the same, which goes on from the last checkpoint."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self)
-
-
-def _follow(task: Task, stop: Stop) -> Outcome:
-    """What the ranks after the first do: the same steps, without a word to the status."""
-    commands = dict(task.steps)
-    for step in task.missing:
-        ended = run_group(commands[step], sys.stderr.fileno(), environment=_place(2).environment, stop=stop)
-        if stop.asked:
-            return Outcome.STOPPED
-        if ended.code and not (ended.code == NOT_APPLICABLE and step.startswith("test-")):
-            log.info("rank %s of %s ended with %d", os.environ["SLURM_PROCID"], step, ended.code)
-            until = time.monotonic() + GRACE
-            while store.locked(task.target) and time.monotonic() < until:
-                time.sleep(_POLL)  # the first rank notices that this one is gone, and says why
-            return Outcome.FAILED
-    return Outcome.DONE
-
-
-def _wait_for_slurm() -> None:
-    """Waits until SLURM has decided what becomes of an element that it told to end.
-
-    One that ended before would count as ended by itself, and what pre-empts it would not requeue it.
-    """
-    until = time.monotonic() + WAIT_FOR_KILL
-    while time.monotonic() < until and state_of(_number()) == "RUNNING":
-        time.sleep(_POLL)
-
-
-def _number() -> str:
-    """The number of the element that this process is of."""
-    array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{element}" if array else os.environ.get("SLURM_JOB_ID", "")
-
-
-def _place(ranks: int) -> Place:
-    """Of one task Lightning must not think that SLURM started all ranks; "interactive" is its word for that."""
-    environment = {"SLURM_JOB_NAME": "interactive"} if ranks == 1 else {}
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    return Place("slurm", environment, {"slurm_job": _number(), "slurm_restarts": restarts})
 
 
 def submit(
@@ -185,7 +78,9 @@ def submit(
     """
     home = (folder / "slurm").resolve()
     home.mkdir(parents=True, exist_ok=True)
-    order = _order(options, command, controls, limits)
+    typed = {key.replace("-", "_"): value for key, value in options.items()}
+    slot = minutes(typed.get("time", str(DAY)))
+    order = _order(typed, command, controls, limits)
     with FileLock(home / ".lock"):
         known = elements(folder)
         waiting = {name: element.number for name, element in known.items() if element.queued}
@@ -201,8 +96,8 @@ def submit(
             else:
                 groups.setdefault(size, []).append(task)
         for (nodes, ranks), tasks in groups.items():
-            works = [Work(folder.resolve(), task.name, command, controls, limits) for task in tasks]
-            numbers = _submit(home, works, nodes, ranks, options)
+            works = [Work(folder.resolve(), task.name, command, controls, limits, slot) for task in tasks]
+            numbers = _submit(home, works, nodes, ranks, typed)
             submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
             record(folder, submitted, order | {"size": [nodes, ranks]})
             waiting |= submitted
@@ -219,16 +114,15 @@ def _order(
     return {"options": dict(options), **commands, **asdict(limits), "settings": settings}
 
 
-def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, options: Mapping[str, str]) -> list[str]:
+def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Mapping[str, str]) -> list[str]:
     try:
         import submitit
     except ImportError as error:
         raise RunError("The SLURM launcher needs submitit.", "pip install 'textseg-zoo[slurm]'.") from error
     known = submitit.SlurmExecutor._valid_parameters()
-    typed = {key.replace("-", "_"): value for key, value in options.items()}
     further = {key.replace("_", "-"): value for key, value in typed.items() if key not in known}
     own: dict[str, Any] = {key: _value(value) for key, value in typed.items() if key in known}
-    own |= {"time": minutes(typed.get("time", str(DAY))), "nodes": nodes, "ntasks_per_node": ranks}
+    own |= {"time": works[0].minutes, "nodes": nodes, "ntasks_per_node": ranks}
     own.setdefault("job_name", "zoo-bench")
     try:
         executor = submitit.SlurmExecutor(
