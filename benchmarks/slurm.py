@@ -25,7 +25,7 @@ from benchmarks.devices import devices_of
 from benchmarks.plan import Plan
 from benchmarks.planning import leaf, resolved
 from benchmarks.slurm_element import Work
-from benchmarks.slurm_queue import elements, record
+from benchmarks.slurm_queue import record, settled
 from benchmarks.work import (
     CONTROLS,
     NO_LIMITS,
@@ -82,7 +82,7 @@ def submit(
     slot = minutes(typed.get("time", str(DAY)))
     order = _order(typed, command, controls, limits)
     with FileLock(home / ".lock"):
-        known = elements(folder)
+        known = settled(folder)
         waiting = {name: element.number for name, element in known.items() if element.queued}
         groups: dict[tuple[int, int], list[Task]] = {}
         for task in tasks_of(folder.resolve(), plan, command, controls):

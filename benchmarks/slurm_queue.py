@@ -11,7 +11,7 @@ import logging
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from benchmarks.work import Say, Task, tasks_of
 from zoo.errors import RunError
 
 log = logging.getLogger(__name__)
+
+ENDING = 60.0
+"""Seconds for which a submission waits for elements that are being ended; SLURM kills them after half of it."""
 
 _POLL = 2.0
 _ENDED_BY_ITSELF = ("COMPLETED", "FAILED")
@@ -57,11 +60,14 @@ class Element:
         return self.state in _ENDED_BY_SLURM
 
     def requeue(self) -> bool:
-        """Puts it into the queue again, under its number; whether SLURM did."""
+        """Puts it into the queue again, under its number; whether it is there."""
         done = _ask("scontrol", "requeue", self.number)
-        if done.returncode:
+        if not done.returncode:
+            return True
+        now = replace(self, state=state_of(self.number))  # elements that never ran come back together
+        if not now.queued:
             log.info("SLURM does not requeue %s: %s", self.number, " ".join(done.stderr.split()))
-        return done.returncode == 0
+        return now.queued
 
     def said(self) -> str:
         """Where it stands in a line, and what brings it back."""
@@ -97,6 +103,16 @@ def elements(folder: Path) -> dict[str, Element]:
         name: Element(entry["number"], states.get(entry["number"], ""), entry["order"])
         for name, entry in submitted.items()
     }
+
+
+def settled(folder: Path) -> dict[str, Element]:
+    """The same, once SLURM is through with ending what it ends: only then it says what has become of it."""
+    until = time.monotonic() + ENDING
+    while True:
+        found = elements(folder)
+        if time.monotonic() > until or not any(element.state == "COMPLETING" for element in found.values()):
+            return found
+        time.sleep(_POLL)
 
 
 def _states(listing: str, home: str) -> list[tuple[str, str]]:
