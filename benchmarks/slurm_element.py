@@ -22,7 +22,6 @@ from benchmarks.plan import load_plan
 from benchmarks.process import GRACE, Stop, run_group
 from benchmarks.slurm_queue import state_of
 from benchmarks.work import NOT_APPLICABLE, Limits, Outcome, Place, Task, run_task, tasks_of
-from zoo.errors import RunError
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Work:
         """How it came out, which submitit keeps.
 
         Raises:
-            RunError: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
+            SystemExit: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
         """
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         tasks = tasks_of(self.folder, load_plan(self.folder), self.command, self.controls)
@@ -106,7 +105,7 @@ class Work:
         if outcome is Outcome.STOPPED:
             _wait_for_slurm()
         if outcome is not Outcome.DONE:
-            raise RunError(f"{self.name}: {outcome.value}.")
+            sys.exit(f"{self.name}: {outcome.value}")
         return outcome.value
 
     def checkpoint(self) -> Any:

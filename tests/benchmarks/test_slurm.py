@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from benchmarks import slurm, slurm_queue, store
 from benchmarks.cli import main
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
 from benchmarks.runner import run_plan
 from benchmarks.table import read_table
 from zoo.errors import ConfigError, RunError
@@ -60,21 +62,39 @@ def three_jobs() -> Plan:
     return Plan((text, *(Job("unet", "hippocampus", seed, settings=settings) for seed in (0, 1))))
 
 
+def trained_two_steps(run: Path) -> bool:
+    """Whether a stub has a checkpoint of two steps."""
+    last = run / "checkpoints" / "last.ckpt"
+    return last.is_file() and json.loads(last.read_text())["step"] >= 2
+
+
 class Trouble:
     """Does something to jobs once their training is under way; nothing waits longer than it must."""
 
-    def __init__(self, folder: Path, todo: Mapping[str, Sequence[str]] | None = None) -> None:
-        self.folder, self.todo = folder, dict(todo or {})
+    def __init__(
+        self,
+        folder: Path,
+        todo: Mapping[str, Callable[[str], object]] | None = None,
+        under_way: Callable[[Path], bool] = trained_two_steps,
+    ) -> None:
+        self.folder, self.todo, self.under_way = folder, dict(todo or {}), under_way
 
     def __call__(self) -> None:
         for name, element in slurm_queue.elements(self.folder).items():
-            last = store.job_folder(self.folder, name) / "checkpoints" / "last.ckpt"
-            under_way = last.is_file() and json.loads(last.read_text())["step"] >= 2
-            if name in self.todo and element.state == "RUNNING" and under_way:
-                subprocess.run([*self.todo.pop(name), element.number], check=True)
+            ready = element.state == "RUNNING" and self.under_way(store.job_folder(self.folder, name))
+            if name in self.todo and ready:
+                self.todo.pop(name)(element.number)
             elif element.state == "PENDING":  # what is requeued waits for two minutes otherwise
                 command = ["scontrol", "update", f"JobId={element.number}", "StartTime=now"]
                 subprocess.run(command, check=False, capture_output=True)
+
+
+def cancel(number: str) -> None:
+    subprocess.run(["scancel", number], check=True)
+
+
+def preempt(number: str) -> None:
+    subprocess.run(["scancel", "--signal=USR2", number], check=True)
 
 
 def begun_at(run: Path) -> list[int]:
@@ -106,7 +126,7 @@ def test_what_is_preempted_or_cancelled_is_requeued(
     capsys.readouterr()
     assert main(["status", str(there), "--json"]) == 0
     assert {job["queue"].split()[0] for job in json.loads(capsys.readouterr().out)["jobs"]} == {"SLURM"}
-    trouble = Trouble(there, {preempted: ["scancel", "--signal=USR2"], cancelled: ["scancel"]})
+    trouble = Trouble(there, {preempted: preempt, cancelled: cancel})
     slurm_queue.wait(there, plan, list(submitted), lines.append, trouble)
     assert not trouble.todo
     runs = {job.id: store.job_folder(there, job.id) for job in plan.jobs}
@@ -139,7 +159,7 @@ def test_what_would_be_submitted_otherwise_is_submitted_anew(tmp_path: Path, stu
 
     def submit(**further: str) -> str:
         [number] = slurm.submit(tmp_path, plan, print, OPTIONS | further, command=STUB, controls=None).values()
-        subprocess.run(["scancel", number], check=True)
+        cancel(number)
         return number
 
     first = submit(begin="now+1hour")
@@ -173,21 +193,77 @@ def test_a_training_longer_than_its_slot_takes_several(tmp_path: Path, stub: pyt
     assert read_table(there) == read_table(here)
 
 
+TWO_RANKS = ("run", "--models", "unet", "--data", "phantom_chest", "--trainer", "cpu", "--data.epoch_samples", "32")
+
+
+def on_slurm(folder: Path) -> list[str]:
+    options = [word for key, value in OPTIONS.items() for word in (f"--slurm.{key}", value)]
+    return ["--out", str(folder), "--launcher", "slurm", "--no-wait", *options]
+
+
 @pytest.mark.slurm
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-def test_two_ranks_are_two_tasks_that_lightning_joins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The real command, its ranks started by SLURM; then the same on this machine."""
-    named = ["run", "--models", "unet", "--data", "phantom_chest", "--trainer", "cpu", "--devices", "2"]
-    named += ["--data.epoch_samples", "32", "--trainer.max_epochs", "2"]
-    there, here = tmp_path / "there", tmp_path / "here"
-    options = [word for key, value in OPTIONS.items() for word in (f"--slurm.{key}", value)]
-    assert main([*named, "--out", str(there), "--launcher", "slurm", *options]) == 0, capsys.readouterr().out
-    assert main([*named, "--out", str(here)]) == 0
-    assert read_table(there) == read_table(here)
-    [run] = there.glob("results/*")
-    assert store.status(run)["launcher"] == "slurm"
+@pytest.mark.parametrize("size", [("--devices", "2"), ("--devices", "1", "--trainer.num_nodes", "2")])
+def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple[str, ...]) -> None:
+    """The real command, its ranks started by SLURM on one node or on two: cancelled, requeued, pre-empted, done."""
+    shown = subprocess.run(["sinfo", "--noheader", "--format=%D"], check=True, capture_output=True, text=True).stdout
+    if "--trainer.num_nodes" in size and int(shown.split()[0]) < 2:
+        pytest.skip("this SLURM has one node")
+    there, here, lines = tmp_path / "there", tmp_path / "here", list[str]()
+    named = [*TWO_RANKS, "--trainer.max_epochs", "4"]
+    command = [*named, *size, *on_slurm(there)]
+    assert main(command) == 0
+    plan = load_plan(there)
+    [job] = plan.jobs
+    run = store.job_folder(there, job.id)
+    number = slurm_queue.elements(there)[job.id].number
+    last = run / "checkpoints" / "last.ckpt"
+    trouble = Trouble(there, {job.id: cancel}, lambda _: last.is_file())
+    slurm_queue.wait(there, plan, [job.id], lines.append, trouble)
+    assert not trouble.todo
+    assert "cancelled" in lines[-1]
+    assert not left_behind(there)
+    before = last.stat().st_mtime_ns
+    assert main(command) == 0
+    assert slurm_queue.elements(there)[job.id].number == number
+    trouble = Trouble(there, {job.id: preempt}, lambda _: last.stat().st_mtime_ns > before)
+    slurm_queue.wait(there, plan, [job.id], lines.append, trouble)
+    assert not trouble.todo
+    assert lines[-1] == f"{job.id}: done"
+    assert not left_behind(there)
+    assert store.status(run)["place"] == {"slurm_job": number, "slurm_restarts": 2}
     assert store.manifest(run)["devices"] == 2  # type: ignore[index]
+    assert main([*named, "--devices", "2", "--out", str(here)]) == 0
+    assert read_table(there) == read_table(here)
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_where_one_rank_dies_none_is_left_and_the_status_says_why(tmp_path: Path, rank: int) -> None:
+    lines = list[str]()
+
+    def kill(_: str) -> None:
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it went in this instant
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                ranked = f"SLURM_PROCID={rank}".encode() in (path / "environ").read_bytes().split(b"\0")
+                if ranked and b"fit" in words and str(tmp_path).encode() in b" ".join(words):
+                    os.kill(int(path.name), signal.SIGKILL)
+
+    assert main([*TWO_RANKS, "--devices", "2", "--trainer.max_epochs", "50", *on_slurm(tmp_path)]) == 0
+    plan = load_plan(tmp_path)
+    [job] = plan.jobs
+    run = store.job_folder(tmp_path, job.id)
+    trouble = Trouble(tmp_path, {job.id: kill}, lambda run: (run / "checkpoints" / "last.ckpt").is_file())
+    slurm_queue.wait(tmp_path, plan, [job.id], lines.append, trouble)
+    assert not trouble.todo
+    assert lines[-1].startswith(f"{job.id}: failed fit: ")
+    assert slurm_queue.elements(tmp_path)[job.id].state == "FAILED"
+    assert not left_behind(tmp_path)
+    assert not store.locked(run)
 
 
 @pytest.mark.parametrize(
