@@ -49,7 +49,7 @@ class _Slot:
 
     def say(self, minutes: int) -> None:
         """Tells the status so; only who has claimed the folder may."""
-        reason = f"no checkpoint and no result within a slot of {minutes} min (--slurm.time)"
+        reason = f"no checkpoint and no result within two slots of {minutes} min (--slurm.time)"
         failure = {"state": "failed", "step": self._task.missing[0], "reason": reason, "advice": LONGER}
         store.write_status(self._task.target, store.status(self._task.target) | failure)
 
@@ -71,6 +71,7 @@ class Work:
         controls: The command of the controls.
         limits: Retries and time.
         minutes: Length of a slot.
+        wasted: Slots that went by for nothing, in a row.
     """
 
     folder: Path
@@ -79,6 +80,7 @@ class Work:
     controls: Sequence[str] | None
     limits: Limits
     minutes: int
+    wasted: int = 0
     _slot: _Slot | None = field(default=None, init=False)
 
     def __call__(self) -> str:
@@ -106,19 +108,20 @@ class Work:
             _wait_for_slurm()
         if outcome is not Outcome.DONE:
             sys.exit(f"{self.name}: {outcome.value}")
-        return outcome.value
+        return str(outcome.value)
 
     def checkpoint(self) -> Any:
         """What submitit submits again before the time is up: the same, which goes on from the last checkpoint.
 
-        None where a slot went by for nothing. The next one would, too, and there may be many of them.
+        None where two slots went by for nothing (one may go by in preparing the data): so would all that follow.
         """
         import submitit
 
-        if self._slot is not None and self._slot.wasted(self.minutes):
+        wasted = self.wasted + 1 if self._slot is not None and self._slot.wasted(self.minutes) else 0
+        if self._slot is not None and wasted == 2:
             self._slot.say(self.minutes)
             return None
-        return submitit.helpers.DelayedSubmission(replace(self))
+        return submitit.helpers.DelayedSubmission(replace(self, wasted=wasted))
 
 
 def _follow(task: Task, stop: Stop) -> Outcome:
@@ -143,7 +146,7 @@ def _wait_for_slurm() -> None:
     One that ended before would count as ended by itself, and what pre-empts it would not requeue it.
     """
     until = time.monotonic() + WAIT_FOR_KILL
-    while time.monotonic() < until and state_of(_number()) == "RUNNING":
+    while time.monotonic() < until and state_of(_number()) in ("RUNNING", ""):
         time.sleep(_POLL)
 
 

@@ -123,7 +123,10 @@ def _states(listing: str, home: str) -> list[tuple[str, str]]:
 
 def state_of(number: str) -> str:
     """SLURM's word for the state of an element; empty where there is no answer."""
-    return _ask("squeue", "--noheader", f"--jobs={number}", "--format=%T").stdout.strip()
+    try:
+        return _ask("squeue", "--noheader", f"--jobs={number}", "--format=%T").stdout.strip()
+    except (FileNotFoundError, RunError):
+        return ""
 
 
 def record(folder: Path, numbers: Mapping[str, str], order: Order) -> None:

@@ -193,6 +193,23 @@ def test_a_training_longer_than_its_slot_takes_several(tmp_path: Path, stub: pyt
     assert read_table(there) == read_table(here)
 
 
+@pytest.mark.slurm
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_slot_too_short_for_a_checkpoint_is_not_asked_for_again_and_again(
+    tmp_path: Path, stub: pytest.MonkeyPatch
+) -> None:
+    stub.setenv("STUB_SECONDS", "100")
+    plan, lines = store_plan(tmp_path, Plan(three_jobs().jobs[1:2])), list[str]()
+    submitted = slurm.submit(tmp_path, plan, lines.append, OPTIONS | {"time": "1"}, command=STUB, controls=None)
+    slurm_queue.wait(tmp_path, plan, list(submitted), lines.append, Trouble(tmp_path))
+    [job] = plan.jobs
+    reason = "fit: no checkpoint and no result within two slots of 1 min (--slurm.time)"
+    assert lines[-1] == f"{job.id}: failed {reason}"
+    assert store.status(store.job_folder(tmp_path, job.id))["place"]["slurm_restarts"] == 1
+    assert not left_behind(tmp_path)
+
+
 TWO_RANKS = ("run", "--models", "unet", "--data", "phantom_chest", "--trainer", "cpu", "--data.epoch_samples", "32")
 
 
