@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.formats import plain
 from benchmarks.reference import NOT_READ, OURS, Reported, reported_on
 from benchmarks.rows import Row
 from benchmarks.table import Table, read_table
@@ -121,7 +122,7 @@ def to_markdown(comparison: Comparison) -> str:
         "not comparable",
     ]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(_cells(line))} |" for line in comparison.lines]
+    lines += [f"| {' | '.join(map(plain, _cells(line)))} |" for line in comparison.lines]
     notes = list(dict.fromkeys(_cited(line.reported) for line in comparison.lines))
     notes += [f"No published number could be read of {known}." for known in comparison.silent]
     notes += [f"No published number is listed for {data}." for data in comparison.unknown]

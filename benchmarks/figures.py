@@ -46,8 +46,18 @@ def make_row(results: Sequence[Result], owners: Owners) -> Row:
     differing = seed_differences(done)
     if differing:
         return replace(row, status="refused", reason=f"the seeds differ in {', '.join(differing)}")
+    others = _other_owners(done, row.data, owners)
+    if others:
+        reason = f"{len(others)} cases have another subject than in most runs, the first is '{others[0]}'"
+        return replace(row, status="refused", reason=reason)
     recorded = {key: max(run.facts[key] for run in done) for key in RECORDED}
     return replace(row, **{**done[0].facts, **recorded}, **_figures(done, row.data, owners))
+
+
+def _other_owners(done: Sequence[Run], data: str, owners: Owners) -> list[str]:
+    """The cases of which a run names another subject than is reckoned with."""
+    told = [one for run in done for test in run.tests.values() for one in test.about.get("subjects", {}).items()]
+    return sorted({case for case, subject in told if subject != owners.get((data, case), subject)})
 
 
 def rung_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) -> Row:
@@ -106,7 +116,10 @@ def control_row(control: Control, owners: Owners, spacing: Mapping[tuple[str, st
     )
     if control.scored is None:
         return replace(row, dice=control.dice)
-    summary, rows = control.scored.summary, control.scored.rows
+    try:
+        summary, rows = control.scored.summary, control.scored.rows
+    except RunError as error:
+        return replace(row, reason="; ".join(filter(None, [control.note, error.problem])))
     facts: dict[str, Any] = {"n": summary.cases, "hd95_unit": summary.unit, "cases_hash": cases_hash(rows)}
     sizes = {case: size for (data, case), size in spacing.items() if data == control.data}
     scored = Scored(rows, {**control.scored.about, "spacing": sizes})

@@ -5,19 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from benchmarks.latex import to_latex, write_sheets
 from benchmarks.rescore import Rescored, protocol_of, protocol_sheet, rescore_row
-from benchmarks.rows import COLUMNS, ClassRow, Row
+from benchmarks.rows import COLUMNS, ClassRow, Row, names_of
 from benchmarks.sheets import Cell, Sheet, lines_of, sheets
 from benchmarks.standings import Standing
 from benchmarks.table import Block, Table
 
 OF_BLOCK = ("data", "text_track", "recipe")
 """Columns that name a block, before those of its statistics."""
+
+P_VALUES = ("p", "p_holm")
+"""Columns whose digits count from the first that is not 0: no p value is 0."""
+
+_MARKS = re.compile(r"[\\|*`]|(?<![^\W_])_|_(?![^\W_])|<(?=[\w/!?])")
 
 OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "rung")
 """Columns that name a row, before those of its classes."""
@@ -106,17 +112,17 @@ def write_protocol(table: Table, form: str, name: str) -> str:
 def markdown_sheet(sheet: Sheet) -> str:
     """One sheet with its title and notes."""
     rule = ["---"] * sheet.names + ["---:"] * (len(sheet.heads) - sheet.names)
-    lines = [f"### {sheet.title}", "", _line(sheet.heads), _line(rule)]
+    lines = [f"### {plain(sheet.title)}", "", _line(list(map(plain, sheet.heads))), _line(rule)]
     for cells in lines_of(sheet):
-        first = f"*{_pipe(cells[0].text)}*" if cells[0].text in sheet.controls else _pipe(cells[0].text)
+        first = f"*{plain(cells[0].text)}*" if cells[0].text in sheet.controls else plain(cells[0].text)
         lines.append(_line([first, *map(_cell, cells[1:])]))
     for title, notes in sheet.notes:
-        lines += ["", f"{title}:", "", *(f"- {_pipe(note)}" for note in notes)]
+        lines += ["", f"{title}:", "", *(f"- {plain(note)}" for note in notes)]
     return "\n".join(lines)
 
 
 def _cell(cell: Cell) -> str:
-    text = _pipe(cell.text)
+    text = plain(cell.text)
     return f"**{text}**" if cell.place == "best" else text
 
 
@@ -124,8 +130,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _pipe(text: str) -> str:
-    return text.replace("|", r"\|").replace("*", r"\*")
+def plain(text: str) -> str:
+    """Text as Markdown prints it, in one line: an underscore within a word, or a `<` before a space, marks nothing."""
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.splitlines()))
 
 
 def csv_lines(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
@@ -133,24 +140,26 @@ def csv_lines(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_exact(value) for value in line] for line in lines)
+    writer.writerows([_exact(*pair) for pair in zip(names, line, strict=True)] for line in lines)
     return out.getvalue()
 
 
-def _exact(value: object) -> str:
-    """Six digits after the point: more than any table prints, fewer than rounding errors need."""
+def _exact(name: str, value: object) -> str:
+    """The cell of a column."""
     if value is None:
         return ""
-    return repr(_rounded(value)) if isinstance(value, float) else str(value)
+    return repr(_rounded(value, name)) if isinstance(value, float) else str(value)
 
 
-def _rounded(content: Any) -> Any:
-    """All floats of a nested content with six digits."""
+def _rounded(content: Any, name: str = "") -> Any:
+    """All floats with six digits after the point: more than any table prints, fewer than rounding errors need."""
     if isinstance(content, dict):
-        return {key: _rounded(value) for key, value in content.items()}
+        return {key: _rounded(value, key) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_rounded(value) for value in content]
-    return round(content, 6) + 0.0 if isinstance(content, float) else content
+    if not isinstance(content, float):
+        return content
+    return float(f"{content:.6g}") if name in P_VALUES else round(content, 6) + 0.0
 
 
 def _standings(block: Block) -> Sequence[Standing]:
@@ -177,6 +186,6 @@ def _block(block: Block) -> dict[str, Any]:
         "tau": ranking.tau,
         "standings": [asdict(one) for one in ranking.standings],
         "wins": ranking.wins,
-        "notes": {row.label: row.reason for row in block.rows if row.reason},
+        "notes": {name: row.reason for row, name in names_of(block.rows).items() if row.reason},
         "warnings": list(block.warnings),
     }

@@ -2,11 +2,13 @@ r"""Tables for a paper: booktabs, the best bold, the second underlined, a dagger
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from benchmarks.sheets import Cell, Sheet, sheets
 from benchmarks.table import Table
 
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number, and not within a name
 PREAMBLE = r"% \usepackage{booktabs}"
 
 _TEX = {
@@ -18,6 +20,7 @@ _TEX = {
     "Δ": r"$\Delta$",  # pdflatex has no glyph for it in text
     "±": r"$\pm$",
     "†": r"$^{\dagger}$",
+    "|": r"\textbar{}",  # a dash in the fonts of plain LaTeX
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
 }
 
@@ -61,7 +64,7 @@ def _sheet(sheet: Sheet) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
+    text = _MINUS.sub("$-$", escape(cell.text))
     styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}
     text = styles[cell.place] % text if cell.place and text else text
     return text + _TEX["†"] if cell.marked else text

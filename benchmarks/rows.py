@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from benchmarks.results import Scored
@@ -135,3 +135,11 @@ class Row:
 
 
 COLUMNS = tuple(one.name for one in fields(Row) if one.compare)
+
+
+def names_of(rows: Sequence[Row]) -> dict[Row, str]:
+    """The label of each row, with the encoder where two share the label."""
+    labels = [row.label for row in rows]
+    return {
+        row: f"{row.label}, {row.encoder}" if labels.count(row.label) > 1 and row.encoder else row.label for row in rows
+    }

@@ -51,8 +51,8 @@ def make_run(results: Sequence[Result]) -> Run:
         results: Of one seed, all done.
 
     Raises:
-        RunError: The rows are not those of their `about.json`, the folds differ in what is no matter of the
-            fold, one is missing, or they test a case twice; the message is the reason, without a file.
+        RunError: The rows have no mean or are not those of their `about.json`, the folds differ in what is no matter
+            of the fold, one is missing, or they test a case twice; the message is the reason, without a file.
     """
     for result in results:
         _check_rows(result)
@@ -77,6 +77,13 @@ def make_run(results: Sequence[Result]) -> Run:
 
 def _check_rows(result: Result) -> None:
     for step, test in result.scored.items():
+        try:
+            _ = test.summary
+        except RunError as error:
+            raise RunError(f"{named(result)}: {step}: {error.problem}") from error
+        for key in ("split_hash", "prompt_hash"):
+            if len({told for told in (test.about.get(key), result.facts.get(key)) if told}) > 1:
+                raise RunError(f"{named(result)}: the rows of {step} are of another {key} than the fit")
         text = test.about.get("text")
         expected = step.partition("-")[2] or "true"
         if text and text != expected:
@@ -85,6 +92,8 @@ def _check_rows(result: Result) -> None:
             raise RunError(f"{named(result)}: the rows of {step} are not those of its about.json; run `zoo test` again")
     if len({cases_hash(test.rows) for test in result.scored.values()}) > 1:
         raise RunError(f"{named(result)}: its tests are of differing cases")
+    if len({tuple(test.summary.per_class) for test in result.scored.values()}) > 1:
+        raise RunError(f"{named(result)}: its tests are of differing classes")
 
 
 def _check_folds(results: Sequence[Result]) -> None:

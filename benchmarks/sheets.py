@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.rows import Row
+from benchmarks.rows import Row, names_of
 from benchmarks.standings import ALPHA, Standing
 from benchmarks.stats import FEWEST, LEVEL, RESAMPLES
 from benchmarks.table import Block
@@ -65,7 +65,7 @@ def sheets(block: Block, stats: bool = False, per_class: bool = False) -> list[S
     found = [leaderboard(block)]
     if stats:
         found += [statistics(block)] if block.ranking.standings else []
-        found += [texts(block)] if block.track != "none" else []
+        found += [texts(block)] if any(row.text_track != "none" for row in (*block.ranked, *block.unranked)) else []
     return found + ([classes(block)] if per_class else [])
 
 
@@ -76,8 +76,8 @@ def leaderboard(block: Block) -> Sheet:
     gains = (*("Text gain", "Blank gain"), *(["Names gain"] if names else [])) if block.track != "none" else ()
     figures = tuple(f"{head}{unit}" if head == "HD95" else head for head in FIGURES)
     delta = (DELTA,) if block.ladders else ()
-    best_dice = _places(row.dice for row in block.ranked)
-    best_hd95 = _places((-row.hd95 for row in block.ranked if row.hd95 is not None) if block.unit else ())
+    best_dice = _places((row.dice for row in block.ranked), 3)
+    best_hd95 = _places((row.hd95 for row in block.ranked if block.unit), 2, lower=True)
     worse = {row for row, one in zip(block.ranked, block.ranking.standings, strict=False) if one.worse}
 
     def line(row: Row) -> tuple[Cell, ...]:
@@ -87,10 +87,9 @@ def leaderboard(block: Block) -> Sheet:
         cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(seeds_text(row))]
         cells.append(Cell(dice, best_dice(row.dice) if ranked else "", row in worse))
         cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.ladders else []
-        place = best_hd95(-row.hd95) if ranked and row.hd95 is not None else ""
         cells += [
             Cell(fixed(row.dice_global, 3)),
-            Cell(hd95, place),
+            Cell(hd95, best_hd95(row.hd95) if ranked else ""),
             Cell(short(row.missed)),
             Cell(short(row.spurious)),
         ]
@@ -98,9 +97,10 @@ def leaderboard(block: Block) -> Sheet:
         cells += [Cell(fixed(value, 3, "+")) for value in values]
         return (*cells, Cell(fixed(None if row.params is None else row.params / 1e6, 2)))
 
+    named = names_of(block.rows)
     notes = {
-        "Rungs": [f"{row.label}: {row.legend}" for row in block.rows if row.rung],
-        "Notes": [f"{row.label}: {row.reason}" for row in block.rows if row.reason],
+        "Rungs": [f"{named[row]}: {row.legend}" for row in block.rows if row.rung],
+        "Notes": [f"{named[row]}: {row.reason}" for row in block.rows if row.reason],
         "Warnings": list(block.warnings),
     }
     legend = f" Best in bold, second underlined. {mark_legend(block)}" if block.ranked else ""
@@ -136,7 +136,7 @@ def statistics(block: Block) -> Sheet:
     heads = ("Model", "Rank", "Dice", WIDTH, "Δ best", f"Δ {WIDTH}", "p", "p (Holm)")
     return Sheet(
         f"{block.title}: statistics",
-        f"{block.title}: statistics of the ranking over subjects.",
+        f"{block.title}: statistics of the ranking over subjects. {mark_legend(block)}".strip(),
         (*heads, "Effect", "Wins", "Mean rank", "Rank kept"),
         1,
         (tuple(map(_standing, ranking.standings)),),
@@ -156,11 +156,12 @@ def _standing(one: Standing) -> tuple[Cell, ...]:
 def texts(block: Block) -> Sheet:
     """What each text is worth to the models that read it."""
     rows = [row for row in (*block.ranked, *block.unranked) if row.text_track != "none"]
+    names = names_of(rows)
 
     def line(row: Row) -> tuple[Cell, ...]:
         values = (row.dice, row.dice_shuffled, row.dice_blank, row.dice_names)
         gain = (fixed(row.text_gain, 3, "+"), between(row.text_gain_low, row.text_gain_high, "+"))
-        return (Cell(row.label), *(Cell(fixed(value, 3)) for value in values), *map(Cell, gain))
+        return (Cell(names[row]), *(Cell(fixed(value, 3)) for value in values), *map(Cell, gain))
 
     return Sheet(
         f"{block.title}: Dice with other text",
@@ -177,11 +178,13 @@ def classes(block: Block) -> Sheet:
     named = list(dict.fromkeys(one.label for row in block.ranked or rows for one in row.per_class))
     of_class = {(row, one.label): one for row in rows for one in row.per_class}
     best = {
-        name: _places(of_class[row, name].dice for row in block.ranked if (row, name) in of_class) for name in named
+        name: _places((of_class[row, name].dice for row in block.ranked if (row, name) in of_class), 3)
+        for name in named
     }
+    names = names_of(rows)
 
     def line(row: Row) -> tuple[Cell, ...]:
-        cells = [Cell(row.label)]
+        cells = [Cell(names[row])]
         for name in named:
             one = of_class.get((row, name))
             place = best[name](one.dice) if one and row in block.ranked else ""
@@ -206,11 +209,17 @@ def mark_legend(block: Block) -> str:
     return f"†: differs from the best, p < {ALPHA} ({test} over subjects, corrected by Holm)."
 
 
-def _places(values: Iterable[float | None]) -> Callable[[float | None], str]:
-    """What says "best" for the largest of the values and "second" for the next one."""
-    ordered = sorted({value for value in values if value is not None}, reverse=True)
-    known = dict(zip(ordered[:2], ("best", "second"), strict=False))
-    return lambda value: known.get(value, "") if value is not None else ""
+def _places(values: Iterable[float | None], digits: int, lower: bool = False) -> Callable[[float | None], str]:
+    """What says "best" and "second" of a value: what prints alike ranks alike, where all do none is best.
+
+    Args:
+        values: The column.
+        digits: As it is printed.
+        lower: Whether less is better.
+    """
+    ordered = sorted({fixed(value, digits) for value in values if value is not None}, key=float, reverse=not lower)
+    known = dict(zip(ordered[:2], ("best", "second"), strict=True)) if len(ordered) > 1 else {}
+    return lambda value: known.get(fixed(value, digits), "")
 
 
 def seeds_text(row: Row) -> str:

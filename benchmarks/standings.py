@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import stats
 from benchmarks.figures import TEXTS
-from benchmarks.rows import Row
+from benchmarks.rows import Row, names_of
 from benchmarks.runs import TRUE
 
 ALPHA = 0.05
@@ -22,7 +22,7 @@ class Standing:
     """Where a row stands in the ranking of its block; a figure is None where it does not exist.
 
     Attributes:
-        label: The row, as it is printed.
+        label: The row, as it is printed, with its encoder where two share the label.
         rank: From 1; equal Dice, equal rank.
         dice: As in the leaderboard.
         dice_low: Of its 95 % interval over subjects.
@@ -148,18 +148,18 @@ def rank_rows(rows: Sequence[Row], test: stats.Test = "wilcoxon") -> Ranking:
     shares, tau = np.full(len(rows), np.nan), math.nan
     if len(draws) == len(rows):
         shares, tau = stats.rank_stability(printed, np.stack(draws))
-    standings = []
+    standings, names = [], names_of(rows)
     for place, row in enumerate(rows):
         one = tests[place - 1] if place else None
         low, high = _difference(row, rows[0]) if place else (None, None)
         standings.append(
             Standing(
-                label=row.label,
+                label=names[row],
                 rank=1 + int((np.round(printed - printed[place], stats.DIGITS) > 0).sum()),
                 dice=row.dice,
                 dice_low=row.dice_low,
                 dice_high=row.dice_high,
-                against=rows[0].label if place else "",
+                against=names[rows[0]] if place else "",
                 delta=float(printed[place] - printed[0]) if place else None,
                 delta_low=low,
                 delta_high=high,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,12 +53,15 @@ def recorded(results: Iterable[Result], key: str) -> dict[tuple[str, str], Any]:
     """(data set, case) to the case's "subjects" or "spacing", as far as any run of the data set has said it.
 
     It is a fact of the data set, so that what one run says holds for a control and a run of an older version too.
+    Where runs differ, it is what the most say.
     """
-    found: dict[tuple[str, str], Any] = {}
+    told: dict[tuple[str, str], Counter[Any]] = {}
     for result in results:
         for test in result.scored.values():
-            found |= {(result.job.data, case): fact for case, fact in test.about.get(key, {}).items()}
-    return found
+            for case, fact in test.about.get(key, {}).items():
+                counts = told.setdefault((result.job.data, case), Counter())
+                counts[tuple(fact) if isinstance(fact, list) else fact] += 1
+    return {case: min(counts, key=lambda fact: (-counts[fact], str(fact))) for case, counts in told.items()}
 
 
 def make_sample(tests: Sequence[Scored], data: str, owners: Mapping[tuple[str, str], str]) -> Sample:

@@ -12,7 +12,7 @@ from statistics import fmean
 from benchmarks import store
 from benchmarks.figures import TEXTS
 from benchmarks.results import Result
-from benchmarks.rows import Row
+from benchmarks.rows import Row, names_of
 from benchmarks.runs import TRUE, named
 from benchmarks.table import Block
 from zoo.metrics.rows import ScoreRow
@@ -95,14 +95,6 @@ def entries_of(folder: Path, block: Block, results: Iterable[Result]) -> list[En
     names = names_of([*block.ranked, *block.unranked])
     runs = {row: tuple(done[job] for job in row.jobs if job in done) for row in names}
     return [Entry(row, names[row], runs[row], place) for place, row in enumerate(row for row in names if runs[row])]
-
-
-def names_of(rows: Sequence[Row]) -> dict[Row, str]:
-    """The label of each row, with the encoder where two share the label."""
-    labels = [row.label for row in rows]
-    return {
-        row: f"{row.label}, {row.encoder}" if labels.count(row.label) > 1 and row.encoder else row.label for row in rows
-    }
 
 
 def read_curves(folder: Path, names: Sequence[str]) -> dict[str, Curve]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.costs import COLUMNS as COSTS
 from benchmarks.report.cells import DOWN, UP, Cell, Column, Grid, Line, chosen, number, place, typeset
-from benchmarks.report.runs import Entry, names_of
-from benchmarks.rows import COLUMNS, Row
+from benchmarks.report.runs import Entry
+from benchmarks.rows import COLUMNS, Row, names_of
 from benchmarks.sheets import Sheet, percent, statistics, texts
 from benchmarks.table import Block
 

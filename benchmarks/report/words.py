@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from benchmarks.report.cells import number, typeset
 from benchmarks.report.provenance import Shared, period
-from benchmarks.report.runs import names_of
 from benchmarks.results import Result
-from benchmarks.rows import Row
+from benchmarks.rows import Row, names_of
 from benchmarks.sheets import fixed, mark_legend, p_value, seeds_text
 from benchmarks.standings import Standing
 from benchmarks.table import Block, Table
@@ -70,8 +69,11 @@ def lead(block: Block) -> str:
         return "No row is complete and comparable: there is no ranking."
     names = names_of(block.ranked)
     best, *others = block.ranked
+    level = [names[row] for row in block.ranked if fixed(row.dice, 3) == fixed(best.dice, 3)]
     line = f"{names[best]} has the highest Dice, {_spread(best)}"
-    if others:
+    if len(level) > 1:  # what prints alike leads together
+        line = f"{', '.join(level[:-1])} and {level[-1]} have the highest Dice, {fixed(best.dice, 3)}"
+    elif others:
         gap = (best.dice or 0.0) - (others[0].dice or 0.0)
         line += f", {gap:.3f} above {names[others[0]]}"
         line += _apart(block.ranking.standings[1]) if len(block.ranking.standings) > 1 else ""

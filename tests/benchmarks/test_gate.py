@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from benchmarks.plan import Job, Settings
 from benchmarks.results import Control, Result, Scored
 from benchmarks.table import FOLDS, Block, make_table
 from tests.benchmarks.samples import job, result, row
-from zoo.metrics.rows import cases_hash
+from zoo.metrics.rows import ScoreRow, cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
 FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
@@ -179,6 +180,59 @@ def test_rows_that_are_not_those_of_their_about_are_refused() -> None:
     short = Scored(reader.scored["test"].rows[:4], FACTS)
     (row_,) = one(replace(reader, scored={**reader.scored, "test-blank": short})).unranked
     assert row_.reason == "seed 0: its tests are of differing cases"
+
+
+def _with_pixels(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return (replace(rows[0], unit="px"), *rows[1:])
+
+
+def _with_two_classes(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return (*rows, replace(rows[0], label="y", index=2))
+
+
+def _with_other_class(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return tuple(replace(one, label="y") for one in rows)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_with_pixels, "seed 0: test-blank: Distances in mm and in px have no mean: 10 rows mix them."),
+        (_with_two_classes, "seed 0: test-blank: 9 of 10 cases have no score of 'y', the first is 'c1'."),
+        (_with_other_class, "seed 0: its tests are of differing classes"),
+    ],
+)
+def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_table(
+    spoil: Callable[[tuple[ScoreRow, ...]], tuple[ScoreRow, ...]], reason: str
+) -> None:
+    reader = full("a", track="class")
+    spoilt = Scored(spoil(reader.scored["test-blank"].rows), FACTS)
+    block = one(replace(reader, scored={**reader.scored, "test-blank": spoilt}), full("b"))
+    assert [(row_.model, row_.dice, row_.reason) for row_ in block.unranked] == [("a", None, reason)]
+    assert [row_.model for row_ in block.ranked] == ["b"]
+
+
+def test_a_control_that_has_no_mean_says_so() -> None:
+    rows = tuple(row(f"c{i}", "x", 0.5) for i in range(10))
+    (control,) = one(
+        full("a"), controls=(Control("mean-shape", "hippocampus", scored=Scored(_with_pixels(rows))),)
+    ).controls
+    assert (control.dice, control.reason) == (None, "Distances in mm and in px have no mean: 10 rows mix them.")
+
+
+@pytest.mark.parametrize("key", ["split_hash", "prompt_hash"])
+def test_rows_of_another_split_or_other_prompts_than_the_fit_are_refused(key: str) -> None:
+    block = one(full("a"), scored(full("b"), **{key: "other"}))
+    assert [row_.reason for row_ in block.unranked] == [f"seed 0: the rows of test are of another {key} than the fit"]
+
+
+def test_a_run_that_names_other_subjects_than_most_is_refused_and_moves_no_other_row() -> None:
+    """As many subjects as cases, and in the other run one for all: it would leave no interval."""
+    other = scored(full("c"), subjects=dict.fromkeys(FACTS["subjects"], "p0"))
+    block = one(full("a"), full("b"), other)
+    assert [row_.subjects for row_ in block.ranked] == [10, 10]
+    (refused,) = block.unranked
+    assert refused.reason == "9 cases have another subject than in most runs, the first is 'c1'"
 
 
 def test_leaking_subjects_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks import store
 from benchmarks.plan import Settings
+from benchmarks.report.page import render
 from benchmarks.report.sections import Section, read_report
 from benchmarks.rows import COLUMNS
 from benchmarks.table import Block, read_table
@@ -78,6 +80,18 @@ def test_every_column_is_that_of_the_csv(section: Section) -> None:
     heads = [column.head for column in section.every.columns]
     assert set(heads) < set(COLUMNS)
     assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
+
+
+def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Path) -> None:
+    """Of a folder that holds the rows and nothing beside them."""
+    out = benchmark(tmp_path / "bench", [job("unet", 0), job("tmca", 0)], LABELS)
+    run, other = (store.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
+    shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
+    for overlays in out.glob("results/*/test/overlays"):
+        shutil.rmtree(overlays)
+    report = read_report(out)
+    assert report.sections[0].lead.startswith("tmca (tiny) and unet (tiny) have the highest Dice, 0.")
+    assert "have the highest Dice" in render(report)
 
 
 def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> None:

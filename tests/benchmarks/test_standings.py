@@ -175,6 +175,70 @@ def test_the_classes_have_a_table_of_their_own() -> None:
     assert json.loads(to_json(found))["per_class"][1]["dice"] == 0.6
 
 
+def test_what_prints_alike_is_marked_alike() -> None:
+    """The first two differ in the fourth digit alone; of distances less is better."""
+    near = [BEST[0] - 0.001, *BEST[1:]]
+    runs = [result(job(name, 0), dices, about=ABOUT) for name, dices in (("a", BEST), ("b", near), ("c", NEAR))]
+    distances = {"a": 3.001, "b": 2.0, "c": 3.0}
+    runs = [
+        replace(
+            one, scored={"test": Scored(tuple(replace(r, hd95=distances[one.job.model]) for r in test.rows), ABOUT)}
+        )
+        for one in runs
+        for test in one.scored.values()
+    ]
+    found = make_table(runs, [])
+    assert [one.rank for one in block(found).ranking.standings] == [1, 2, 3]
+    lines = [line for line in to_latex(found).splitlines() if line[:2] in ("a ", "b ", "c ")]
+    dice, hd95 = ([line.split(" & ")[place] for line in lines] for place in (5, 7))
+    assert dice == [r"\textbf{0.851}", r"\textbf{0.851}", r"\underline{0.845}"]
+    assert hd95 == [r"\underline{3.00}", r"\textbf{2.00}", r"\underline{3.00}"]
+
+
+def test_where_all_print_alike_none_is_best() -> None:
+    twins = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
+    for runs in (twins, twins[:1]):
+        found = make_table(runs, CONTROLS)
+        assert "**" not in to_markdown(found, stats=True, per_class=True)
+        assert "textbf" not in to_latex(found, stats=True, per_class=True)
+
+
+def test_no_p_value_is_0() -> None:
+    shifts = [0.001 * place for place in range(40)]
+    runs = [result(job("a", 0), [0.9] * 40), result(job("b", 0), [0.5 + shift for shift in shifts])]
+    (_, row_) = csv.DictReader(io.StringIO(to_csv(make_table(runs, []), stats=True)))
+    assert float(row_["p"]) == float(row_["p_holm"]) == pytest.approx(2 / 2**40, rel=1e-5)
+    assert json.loads(to_json(make_table(runs, [])))["blocks"][0]["standings"][1]["p"] == float(row_["p"])
+
+
+def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
+    runs = [
+        result(job("bipvl", 0, "class", encoder=encoder), dices, FAR, FAR, FAR, about=ABOUT)
+        for encoder, dices in (("minilm", BEST), ("tiny", NEAR))
+    ]
+    refused = replace(
+        runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), facts=runs[0].facts | {"split_hash": "z"}
+    )
+    found = make_table([*runs, replace(refused, facts=refused.facts | {"encoder": "cxr_bert"})], [])
+    assert block(found).ranking.standings[1].against == "bipvl (tiny), minilm"
+    text = to_markdown(found, stats=True, per_class=True)
+    for encoder in ("minilm", "tiny"):
+        assert text.count(f"| bipvl (tiny), {encoder} |") == 3  # statistics, texts, classes
+    assert json.loads(to_json(found))["blocks"][0]["notes"].keys() == {"bipvl (tiny), cxr_bert"}
+
+
+def test_no_name_breaks_a_table() -> None:
+    names = ("le_ft|x", "__b__ <i>", "50%*&")
+    rows = [replace(row(f"c{i}", name, 0.5), index=k) for i in range(8) for k, name in enumerate(names)]
+    runs = [replace(result(job(r"p|q\ru", 0), BEST), scored={"test": Scored(tuple(rows))})]
+    text = to_markdown(make_table(runs, []), stats=True, per_class=True)
+    assert r"| Model | le_ft\|x | \_\_b\_\_ \<i> | 50%\*& |" in text
+    assert r"| p\|q\\ru (tiny) |" in text
+    assert "Dice with other text" not in text, "nothing reads a text here"
+    (head, *lines) = csv.reader(io.StringIO(to_csv(make_table(runs, []), per_class=True)))
+    assert [line[head.index("label")] for line in lines] == list(names)
+
+
 def test_csv_and_json_have_the_statistics() -> None:
     first, *_, last = csv.DictReader(io.StringIO(to_csv(table(), stats=True)))
     assert (first["data"], first["text_track"], first["recipe"], first["rank"]) == (
@@ -183,7 +247,7 @@ def test_csv_and_json_have_the_statistics() -> None:
         "equal",
         "1",
     )
-    assert (first["p"], last["p"], last["p_holm"], last["effect"]) == ("", "0.001953", "0.003906", "-1.0")
+    assert (first["p"], last["p"], last["p_holm"], last["effect"]) == ("", "0.00195312", "0.00390625", "-1.0")
     (found,) = json.loads(to_json(table()))["blocks"]
     assert [one["rank"] for one in found["standings"]] == [1, 2, 3]
     assert found["wins"][2] == [0.0, 0.0, 0.5]
@@ -197,6 +261,8 @@ def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
     assert r"\textbf{0.851 $\pm$ 0.014}" in text
     assert r"\underline{0.845}" in text
     assert r"0.451$^{\dagger}$" in text
+    assert r" & $-$0.400 & [$-$0.400, $-$0.400] & " in text
+    assert text.count(r"$^{\dagger}$: differs from the best") == 2, "in each table that bears the mark"
     assert "differs from the best, p $<$ 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm)" in text
     for name in ("table", "tabular"):
         assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 4

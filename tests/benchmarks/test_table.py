@@ -196,7 +196,7 @@ def test_markdown_prints_size_best_and_controls() -> None:
     assert lines[0] == "### hippocampus, text track: class"
     assert lines[2].split(" | ")[7] == "HD95 (mm)"
     assert lines[4] == (
-        "| bipvl (tiny) | minilm | class | 2 | 2 | **0.850 ± 0.071** | 0.850 | **2.00 ± 0.00** | 0 | 0 "
+        "| bipvl (tiny) | minilm | class | 2 | 2 | **0.850 ± 0.071** | 0.850 | 2.00 ± 0.00 | 0 | 0 "
         "| +0.400 | +0.400 | 1.25 |"
     )
     assert lines[5].startswith("| unet (tiny) |  | none | 2 | 2 | 0.650 ± 0.071 | 0.650 |")
@@ -205,9 +205,11 @@ def test_markdown_prints_size_best_and_controls() -> None:
 
 
 def test_latex_escapes_names_and_has_rules() -> None:
-    one = replace(results()[0], job=job("u_net%", 0, data="phantom_chest"))
-    text = to_latex(make_table([one], []))
+    names = ("u_net%", r"a|b&c#")
+    runs = [result(job(name, 0, data="phantom_chest"), [dice]) for name, dice in zip(names, (0.6, 0.5), strict=True)]
+    text = to_latex(make_table(runs, []))
     assert r"u\_net\% (tiny)" in text
+    assert r"a\textbar{}b\&c\# (tiny)" in text
     assert r"phantom\_chest" in text
     assert r"\textbf{0.600}" in text
     for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lllrrrrrrrr}"):
