@@ -26,6 +26,26 @@ class OneConvolution(SegModule):
         return {"logits": self.net(image)}
 
 
+class OneAttention(SegModule):
+    """Self-attention among the 32 rows of an image, each a token of width 32."""
+
+    def __init__(self, facts: dict[str, object]) -> None:
+        super().__init__(facts)
+        self.net = nn.MultiheadAttention(32, 4, batch_first=True)
+
+    def encode(self, image: Tensor, text: Text) -> Features:
+        rows = image[:, 0]
+        return {"logits": self.net(rows, rows, rows, need_weights=False)[0][:, None]}
+
+
+def test_self_attention_is_counted_though_pytorch_fuses_it() -> None:
+    data = build_data("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
+    found = profile(OneAttention(data.facts), data, torch.device("cpu"), repeats=1)
+    projections, products = 2 * 32 * 32 * (3 * 32 + 32), 2 * 2 * 32 * 32 * 32
+    assert found.gflops == pytest.approx((projections + products) / 1e9)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_operations_are_those_counted_by_hand() -> None:
     data = build_data("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
     found = profile(OneConvolution(data.facts), data, torch.device("cpu"), repeats=1)
