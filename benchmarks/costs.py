@@ -45,9 +45,12 @@ FOOTNOTE = (
 
 
 def cost_key(job: Job) -> str:
-    """What is measured once: the job whatever its seed, fold or text."""
+    """What is measured once: the job whatever its seed, fold or text; a recipe of its own has a batch of its own."""
     settings = job.settings
-    return "-".join(filter(None, [job.data, job.model, settings.size, job.encoder, job.rung and f"+{job.rung}"]))
+    recipe = "" if settings.recipe == "equal" else f"@{settings.recipe}"
+    return "-".join(
+        filter(None, [job.data, job.model, settings.size, job.encoder, job.rung and f"+{job.rung}", recipe])
+    )
 
 
 def costs_path(folder: Path) -> Path:

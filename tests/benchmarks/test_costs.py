@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.costs import measure_costs, read_costs
-from benchmarks.plan import Plan, store_plan
+from benchmarks.costs import distinct, measure_costs, read_costs
+from benchmarks.plan import Plan, Settings, store_plan
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
 
+RECIPES = ("equal", "published")
 FAKE = """
 import json, os, sys
 words = sys.argv[1:]
@@ -57,6 +58,13 @@ def test_each_model_is_measured_once_whatever_its_seed(
     assert main(["table", str(tmp_path), "--costs"]) == 0
     line = "| hippocampus-unet-tiny | 2.50 | 1.00 | 1.25 | 0.5000 | 700 | 0.2500 |  | 2 x 8x8 | CPU, 1 threads |"
     assert line in capsys.readouterr().out
+
+
+def test_a_published_recipe_has_a_batch_and_so_costs_of_its_own() -> None:
+    equal, published = (
+        job("unet", seed, settings=Settings("tiny", recipe=recipe)) for seed, recipe in enumerate(RECIPES)
+    )
+    assert list(distinct(Plan((equal, published)))) == ["hippocampus-unet-tiny", "hippocampus-unet-tiny-@published"]
 
 
 def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_path: Path, calls: Path) -> None:
