@@ -216,10 +216,9 @@ def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
         result(job("bipvl", 0, "class", encoder=encoder), dices, FAR, FAR, FAR, about=ABOUT)
         for encoder, dices in (("minilm", BEST), ("tiny", NEAR))
     ]
-    refused = replace(
-        runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), facts=runs[0].facts | {"split_hash": "z"}
-    )
-    found = make_table([*runs, replace(refused, facts=refused.facts | {"encoder": "cxr_bert"})], [])
+    facts = {**runs[0].facts, "split_hash": "z", "encoder": "cxr_bert"}
+    refused = replace(runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), facts=facts)
+    found = make_table([*runs, refused], [])
     assert block(found).ranking.standings[1].against == "bipvl (tiny), minilm"
     text = to_markdown(found, stats=True, per_class=True)
     for encoder in ("minilm", "tiny"):
