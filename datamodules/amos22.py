@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.layout import check_labels, read_listing, stem, volumes
 from datamodules.prepare import Recipe
-from datamodules.splits import Split, hold_out_val
+from datamodules.splits import Split, cut_by_subject, hold_out_val
 from datamodules.volume import VolumeDataModule, named
 from zoo.errors import DataError
 from zoo.types import Case
@@ -44,6 +44,8 @@ class Amos22(VolumeDataModule):
         modality: "both", "ct" or "mr": the same as `--data amos22`, `amos22_ct` or `amos22_mr`.
         **kwargs: See `VolumeDataModule`.
     """
+
+    listed = True
 
     def __init__(self, modality: str = "both", **kwargs: Any) -> None:
         self.name = named("amos22", "--data.modality", modality, MODALITIES)
@@ -86,7 +88,12 @@ class Amos22(VolumeDataModule):
         return [case for case in cases if self.modality in ("both", modality_of(case))]
 
     def cut(self, cases: list[Case]) -> Split:
-        """The archive's validation part is the test part; val is a tenth of each modality of its training part."""
+        """The archive's validation part is the test part; val is a tenth of each modality of its training part.
+
+        By case, both parts are cut anew.
+        """
+        if self.protocol == "by_case":
+            return cut_by_subject(self.protocol, cases, group=modality_of)
         test = {case.case_id for case in cases if case.images[0].parent.name == "imagesVa"}
         return hold_out_val(self.protocol, cases, test, group=modality_of)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from zoo.types import Case, Geometry
 OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
 """The channels in their order, as files end up to 2021 and from 2023."""
 
+CAVITY = 4
+"""The resection cavity in the post-operative sets from 2024."""
+
 _FOLDER_OLD = re.compile(r"brats\d\d(\d\d)?_.+", re.IGNORECASE)
 _FOLDER_NEW = re.compile(r"BraTS-([A-Za-z]+)-\d+-\d+")
 _SAME_LABELS = ("GLI", "SSA", "MEN", "MET")
@@ -37,19 +41,25 @@ class BratsReader(Reader):
 
     Attributes:
         enhancing: The file's value of the enhancing tumour, 4 up to 2021.
+        cavity: Whether 4 is the resection cavity, which lies in none of the regions.
     """
 
     enhancing: int = 3
+    cavity: bool = False
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
         """See `Reader.label`."""
         array, geometry = super().label(path)
+        if self.cavity:
+            array = np.where(array == CAVITY, np.int32(0), array)
         known = (0, 1, 2, self.enhancing)
         strange = sorted(set(np.unique(array).tolist()) - set(known))
         if strange:
+            post = strange == [CAVITY] and self.enhancing != CAVITY
+            hint = " 4 is the resection cavity after surgery (2024): --data.cavity true reads it as background."
             raise DataError(
                 f"{path}: unexpected label values {strange[:8]}.",
-                f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}.",
+                f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}.{hint if post else ''}",
                 "label_values",
             )
         return np.where(array == self.enhancing, np.int32(3), array), geometry
@@ -62,13 +72,22 @@ class BraTS(VolumeDataModule):
     `BraTS-GLI-xxxxx-xxx/BraTS-GLI-xxxxx-xxx-{t1n,t1c,t2w,t2f,seg}.nii.gz`, packed or not. A part in which
     no folder has a label (the validation part) is left out. Where a subject has all sequences and no `seg`, one
     further volume with "seg" in its name is the label: in 2020 subject 355 has `W39_1998.09.19_Segm.nii`.
-    The resection cavity of 2024's post-operative glioma, value 4, is no class here and is refused.
+    The resection cavity of 2024's post-operative glioma, value 4, is no class here: it is refused, or background
+    where `cavity` says so, as in 2024's own whole tumour (1, 2, 3) and core (1, 3).
 
     Volumes are skull-stripped at 1 mm. They are cropped to the head and each channel is normalised alone, as
     is usual, but over the box of the head, the zeros around the brain included.
+
+    Args:
+        cavity: Read the label value 4 of the layout from 2023 as background, the resection cavity.
+        **kwargs: See `VolumeDataModule`.
     """
 
     name = "brats"
+
+    def __init__(self, cavity: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cavity = cavity
 
     def recipe(self) -> Recipe:
         """Cropped to the head, each channel normalised."""
@@ -77,7 +96,8 @@ class BraTS(VolumeDataModule):
     @cached_property
     def reader(self) -> BratsReader:
         """By the layout at hand."""
-        return BratsReader(self.dropped, 3 if self._layout == "new" else 4)
+        new = self._layout == "new"
+        return BratsReader(self.dropped, 3 if new else 4, new and self.cavity)
 
     def index(self) -> list[Case]:
         """Every labelled visit, by name."""

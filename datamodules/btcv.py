@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datamodules.layout import below, volumes
 from datamodules.prepare import Recipe
-from datamodules.splits import Split, read_split
+from datamodules.splits import Split, cut_by_subject, read_split
 from datamodules.volume import VolumeDataModule
 from zoo.errors import DataError
 from zoo.types import Case
@@ -46,7 +46,9 @@ class BTCV(VolumeDataModule):
         return cases
 
     def cut(self, cases: list[Case]) -> Split:
-        """A published protocol of `configs/splits/btcv.json`."""
+        """A published protocol of `configs/splits/btcv.json`, or what is at hand, shuffled once."""
+        if self.protocol == "by_case":
+            return cut_by_subject(self.protocol, cases)
         return read_split(self.name, self.protocol, cases)
 
     @property

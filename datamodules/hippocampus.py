@@ -15,6 +15,7 @@ class Hippocampus(SegDataModule):
     """
 
     name = "hippocampus"
+    listed = True
 
     def index(self) -> list[Case]:
         """The labelled cases that `dataset.json` lists, after a look at its label names."""

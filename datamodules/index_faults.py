@@ -8,6 +8,26 @@ from collections.abc import Sequence
 from datamodules.findings import Finding
 from zoo.types import Case
 
+_SHOWN = 5  # names of many
+
+
+NOT_AT_HAND = "Fetch them, or go on: the parts are made of the cases that are there."
+
+
+def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:
+    """An archive's listing without the cases of which no file is there; all of it where that is true of each.
+
+    Returns:
+        The cases left, and a sentence that names the others; empty where there are none.
+    """
+    left = [case for case in cases if _any_there(case)]
+    if not left or len(left) == len(cases):
+        return list(cases), ""
+    here = {id(case) for case in left}
+    lost = [case.case_id for case in cases if id(case) not in here]
+    more = ", ..." if len(lost) > _SHOWN else ""
+    return left, f"{len(lost)} of {len(cases)} listed cases are not at hand: {', '.join(lost[:_SHOWN])}{more}."
+
 
 def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
     """What is wrong with an index.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from datamodules.digest import digest
-from datamodules.index_faults import index_findings
+from datamodules.index_faults import index_findings, without_absent
 from datamodules.said_by_card import SaidByCard
 from datamodules.split_files import SplitFile, as_shipped, shipped_fold
 from datamodules.splits import Split
@@ -35,6 +35,9 @@ class IndexedSet(SaidByCard):
     folds: int
     split_file: SplitFile | None
 
+    listed = False
+    """Whether the index is the archive's own listing: people fetch a few of its cases, and the list stays whole."""
+
     @abstractmethod
     def index(self) -> list[Case]:
         """All labelled cases of the set, in file order. Reads listings and captions, not images.
@@ -54,11 +57,17 @@ class IndexedSet(SaidByCard):
         Raises:
             DataError: The first finding of `datamodules.index_faults`.
         """
-        found = self.index()
+        found, absent = self.at_hand(self.index())
+        if absent:
+            log.warning("%s: %s", self.folder, absent)
         findings = index_findings(found, self.has_reports)
         if findings:
             raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for all findings.")
         return {case.case_id: case for case in found}
+
+    def at_hand(self, cases: list[Case]) -> tuple[list[Case], str]:
+        """An index without the cases that a listing names and of which no file is there, and a sentence about them."""
+        return without_absent(cases) if self.listed else (cases, "")
 
     @cached_property
     def split(self) -> Split:
@@ -81,8 +90,20 @@ class IndexedSet(SaidByCard):
         """
         if self.split_file is not None:
             return self.split_file.part(self.name, cases, fold)
-        split = as_shipped(self.name, self.cut(cases))
+        split = as_shipped(self.name, self._cut(cases))
         return split if fold is None else shipped_fold(self.name, split, fold, folds, self.has_own_test)
+
+    def _cut(self, cases: list[Case]) -> Split:
+        """`cut`, whose faults name what else there is to choose."""
+        try:
+            return self.cut(cases)
+        except DataError as error:
+            if error.kind != "split":
+                raise
+            others = " or ".join(name for name in self.about["protocols"] if name != self.protocol)
+            choice = f"choose --data.protocol {others}, " if others else ""
+            fix = f"Fetch the missing cases, {choice}or give parts of your own by --data.split FILE.json."
+            raise DataError(error.problem, fix, error.kind) from error
 
     @property
     def declares_leak(self) -> bool:

@@ -41,6 +41,8 @@ class MSD(VolumeDataModule):
         **kwargs: See `VolumeDataModule`.
     """
 
+    listed = True
+
     def __init__(
         self, task: str, window: list[float] | None = None, crop_above: float | None = None, **kwargs: Any
     ) -> None:
@@ -93,7 +95,8 @@ def checked_cases(root: Path, task: str, due: Mapping[Any, str]) -> list[Case]:
     Raises:
         DataError: No `dataset.json`, it is not the archive's, or it names a label differently.
     """
-    folder = root if (root / "dataset.json").is_file() else root / task
+    homes = (root, root / task, root / task / task)  # the last where an unpacker made a folder of the archive's name
+    folder = next((home for home in homes if (home / "dataset.json").is_file()), root / task)
     listing = folder / "dataset.json"
     content = read_listing(listing, task)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from datamodules.layout import SUFFIXES, read_listing, stem, volumes
+from datamodules.layout import SUFFIXES, read_listing, stem, volume_file, volumes
 from datamodules.own_data import OwnDataModule, class_values, overlapping
 from datamodules.prepare import Recipe
 from datamodules.readers import ChannelsReader, Reader
@@ -24,7 +24,7 @@ class NiftiFolder(OwnDataModule):
     - Decathlon: `labels` {"1": "liver"}, `modality`, and `training`, a list of {image, label}; several
       channels lie along a fourth axis. An entry may also have `text` (then all must) and `subject`.
     - nnU-Net: `labels` {"liver": 1} or {"whole": [1, 2]} for regions, `channel_names`, and the files
-      `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`.
+      `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`; its first version's listing is the Decathlon's.
 
     The subjects are cut 72/8/20. See `docs/own_data.md`.
 
@@ -87,11 +87,18 @@ class NiftiFolder(OwnDataModule):
     def _listing(self) -> dict[str, Any]:
         return read_listing(self.folder / "dataset.json", "your data")
 
-    @property
+    @cached_property
     def _entries(self) -> list[Mapping[str, Any]]:
-        """The entries of the Decathlon's form; empty in nnU-Net's."""
+        """The entries of the Decathlon's form; empty in nnU-Net's, whose first version lists its cases as well."""
         found = self._listing.get("training")
-        return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+        entries = [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+        return [] if any(self._is_by_channel(entry) for entry in entries) else entries
+
+    def _is_by_channel(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry names a case whose image is a file a channel."""
+        image = self.folder / str(entry.get("image", ""))
+        first = volume_file(image.parent, f"{stem(image)}_0000")
+        return set(entry) <= {"image", "label"} and not image.exists() and first.is_file()
 
     def _classes(self, listing: Mapping[str, Any]) -> dict[str, Any]:
         """Names to values, from either form; the background is left out."""

@@ -117,7 +117,8 @@ def cut_by_subject(
     """Shuffle the subjects once (the seed is the protocol's, not a run's) and cut them by shares.
 
     Val and test get their rounded share and at least one subject of each group; train gets the rest. The
-    subjects of a group are cut the same whichever other groups are at hand.
+    subjects of a group are cut the same whichever other groups are at hand; groups that are too small to be in
+    all parts, where few cases are at hand, are cut together.
 
     Args:
         protocol: The split's name.
@@ -130,7 +131,7 @@ def cut_by_subject(
         DataError: Fewer than three subjects.
     """
     homes: dict[str, set[str]] = {part: set() for part in PARTS}
-    for subjects in _grouped(cases, group).values():
+    for subjects in _grouped(cases, group, least=3):
         shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
         n_test = max(1, round(shares[2] * len(subjects)))
         n_val = max(1, round(shares[1] * len(subjects)))
@@ -156,7 +157,7 @@ def hold_out_val(
         protocol: The split's name.
         cases: All of the set.
         test: Ids of the cases that the set tests on.
-        share: Of each group's other subjects, for val; at least one.
+        share: Of each group's other subjects, for val; at least one. Groups of one are cut together.
         seed: Of the choice.
         group: As in `cut_by_subject`.
 
@@ -165,7 +166,7 @@ def hold_out_val(
     """
     rest = [case for case in cases if case.case_id not in test]
     val: set[str] = set()
-    for subjects in _grouped(rest, group).values():
+    for subjects in _grouped(rest, group, least=2):
         chosen = np.random.default_rng(seed).permutation(len(subjects))[: max(1, round(share * len(subjects)))]
         val.update(subjects[i] for i in chosen)
     parts = {
@@ -214,15 +215,20 @@ def fold_name(protocol: str, fold: int, folds: int) -> str:
     return f"{protocol}, fold {fold} of {folds}"
 
 
-def _grouped(cases: Iterable[Case], group: Callable[[Case], str]) -> dict[str, list[str]]:
-    """The subjects of each group, both sorted; a subject is of the group of its first case."""
+def _grouped(cases: Iterable[Case], group: Callable[[Case], str], least: int) -> list[list[str]]:
+    """The subjects of each group, both sorted; a subject is of the group of its first case.
+
+    Groups of fewer than `least` subjects are one.
+    """
     groups: dict[str, str] = {}
     for case in cases:
         groups.setdefault(case.subject, group(case))
     found: dict[str, list[str]] = {}
     for subject in sorted(groups):
         found.setdefault(groups[subject], []).append(subject)
-    return dict(sorted(found.items()))
+    small = sorted(subject for subjects in found.values() if len(subjects) < least for subject in subjects)
+    large = [subjects for _, subjects in sorted(found.items()) if len(subjects) >= least]
+    return [*large, small] if small else large
 
 
 def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:
@@ -242,7 +248,7 @@ def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:
         raise UnknownNameError("protocol", protocol, protocols, f"zoo show {name}")
     at_hand = {case.case_id for case in cases}
     wanted = protocols[protocol]
-    missing = [case_id for part in PARTS for case_id in wanted[part] if case_id not in at_hand]
+    missing = sorted(case_id for part in PARTS for case_id in wanted[part] if case_id not in at_hand)
     if missing:
         log.warning("%s, protocol %s: %d cases are not at hand: %s", name, protocol, len(missing), ", ".join(missing))
     parts = {part: [case_id for case_id in wanted[part] if case_id in at_hand] for part in PARTS}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from datamodules.captions import caption_faults
 from datamodules.findings import Finding, Report, ordered
-from datamodules.index_faults import index_findings
+from datamodules.index_faults import NOT_AT_HAND, index_findings
 from datamodules.verify.duplicates import duplicate_findings
 from datamodules.verify.files import Seen, examine
 from datamodules.verify.parts import split_findings
@@ -34,6 +34,11 @@ def inspect_set(
     with caption_faults() as faults:
         cases = data.index()
     findings = [Finding.of(fault) for fault in faults]
+    cases, absent = data.at_hand(cases)
+    if absent:
+        findings.append(
+            Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND)
+        )
     of_index = index_findings(cases, data.has_reports)
     of_split, parts = split_findings(data, cases)
     findings += _not_following(of_index + of_split, findings)

@@ -66,6 +66,10 @@ def test_groups_are_cut_alike_whichever_are_at_hand() -> None:
     alone = cut_by_subject("p", every[:20], group=kind)
     assert [len(both.part(part)) for part in PARTS] == [28, 4, 8]
     assert all(set(alone.part(part)) <= set(both.part(part)) for part in PARTS)
+    few = cut_by_subject("p", [*every[:2], *every[20:22]], group=kind)  # too few of either for all three parts
+    assert [len(few.part(part)) for part in PARTS] == [2, 1, 1]
+    one = hold_out_val("p", [every[0], every[1], every[20]], {"case1"}, group=kind)
+    assert [len(one.part(part)) for part in PARTS] == [1, 1, 1]
     held = hold_out_val("p", every, {"case0", "case39"}, group=kind)
     assert [len(held.part(part)) for part in PARTS] == [34, 4, 2]
 

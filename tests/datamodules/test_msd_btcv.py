@@ -85,6 +85,16 @@ def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
     assert verify(build_data("mmwhs_ct", root=str(heart))) == []
 
 
+def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path: Path) -> None:
+    root = make_msd(tmp_path / "Task09_Spleen", "Task09_Spleen")
+    for number in (2, 5):
+        for folder in ("imagesTr", "labelsTr"):
+            (root / folder / f"spleen_{number:03d}.nii.gz").unlink()
+    data = build_data("msd_spleen", root=str(tmp_path))
+    assert sorted(data.cases) == ["spleen_001", "spleen_003", "spleen_004", "spleen_006"]
+    assert counts(data) == [2, 1, 1]
+
+
 def test_msd_names() -> None:
     assert DATA.get("msd_hippocampus") is DATA.get("hippocampus")
     assert len([name for name in DATA.names() if name.startswith("msd_")]) == 10
@@ -111,6 +121,15 @@ def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
     assert not few[np.isin(all_, [5, 9, 10, 12, 13])].any()
     assert verify(data) == []
     assert load_prompts("btcv", everything.labels.names)[0] == data.prompts[0]
+
+
+def test_btcv_a_few_cases_are_parted_anew_where_no_list_has_them_all(tmp_path: Path) -> None:
+    root = str(make_btcv(tmp_path, ("0001", "0002", "0003", "0004")))
+    with pytest.raises(DataError, match=r"'24-6': no case .*'val' \(4 .*18-12 or by_case, or .*--data\.split FILE"):
+        _ = build_data("btcv", root=root).split
+    assert counts(build_data("btcv", root=root, protocol="by_case")) == [2, 1, 1]
+    fold = build_data("btcv", root=root, protocol="by_case", fold=1, folds=2)
+    assert counts(fold) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("place", ["Abdomen/RawData/Training", "rawdata/training", "unetr"])

@@ -145,6 +145,19 @@ def test_volumes_of_both_forms(tmp_path: Path, form: str, channels: int) -> None
     assert next(iter(data.test_dataloader()))["image"].shape == (1, channels, 16, 14, 12)
 
 
+def test_volumes_that_nnunets_first_version_lists(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path, "nnunet", 2)
+    known = volumes(root)
+    listing = json.loads((root / "dataset.json").read_text())
+    names = {str(value): name for name, value in listing["labels"].items()}
+    entries = [{"image": f"./imagesTr/{c}.nii.gz", "label": f"./labelsTr/{c}.nii.gz"} for c in known.cases]
+    first = {"labels": names, "modality": listing["channel_names"], "training": entries}
+    (root / "dataset.json").write_text(json.dumps(first))
+    found = volumes(root)
+    assert found.cases == known.cases
+    assert found.labels == known.labels
+
+
 def test_volumes_with_text_window_and_spacing(tmp_path: Path) -> None:
     root = make_own_volumes(tmp_path)
     listing = json.loads((root / "dataset.json").read_text())

@@ -72,9 +72,32 @@ def test_amos_labels_go_by_name(tmp_path: Path) -> None:
 
 def test_amos_a_file_that_is_listed_and_not_there_is_found(tmp_path: Path) -> None:
     root = make_amos(tmp_path, "ct")
+    (root / "labelsTr" / "amos_0004.nii.gz").unlink()
+    (finding,) = verify(build_data("amos22_ct", root=str(root)))
+    assert finding.problem.endswith("labelsTr/amos_0004.nii.gz: no such file.")
+    with pytest.raises(DataError, match="amos_0004"):
+        _ = build_data("amos22_ct", root=str(root)).cases
+
+
+def test_amos_a_few_of_the_listed_cases_are_enough(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = make_amos(tmp_path, "ct", 6, 2)
     for folder in ("imagesTr", "labelsTr"):
-        (root / folder / "amos_0004.nii.gz").unlink()
-    assert len(verify(build_data("amos22_ct", root=str(root)))) == 2
+        for name in ("amos_0004", "amos_0010"):
+            (root / folder / f"{name}.nii.gz").unlink()
+    data = build_data("amos22_ct", root=str(root))
+    assert counts(data) == [3, 1, 2]
+    assert "2 of 8 listed cases are not at hand: amos_0004, amos_0010." in caplog.text
+    (finding,) = verify(build_data("amos22_ct", root=str(root)))  # told once, and no fault of the others hides it
+    assert (finding.kind, finding.case_id) == ("missing_file", "")
+    shutil.rmtree(root / "imagesVa")
+    shutil.rmtree(root / "labelsVa")
+    with pytest.raises(DataError, match=r"the part 'test' \(4 cases found\).*--data\.protocol by_case"):
+        _ = build_data("amos22_ct", root=str(root)).split
+    assert counts(build_data("amos22_ct", root=str(root), protocol="by_case")) == [2, 1, 1]
+    for path in root.glob("*/amos_*"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"amos_0001\.nii\.gz: no such file"):
+        _ = build_data("amos22_ct", root=str(root)).cases
 
 
 def test_amos_a_part_without_labels_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -101,6 +124,12 @@ def test_acdc_has_both_phases_of_a_patient_in_one_part(tmp_path: Path) -> None:
     assert Counter(int(name[7:10]) % 5 for name in data.split.val) == dict.fromkeys(range(5), 2)  # one a diagnosis
     assert counts(build_data("acdc", root=str(root), protocol="70-10-20")) == [20, 10, 10]
     assert build_data("acdc", root=str(tmp_path)).split_hash == data.split_hash
+
+
+def test_acdc_one_patient_of_each_diagnosis_can_be_parted(tmp_path: Path) -> None:
+    root = make_acdc(tmp_path, 5, 1)
+    assert counts(build_data("acdc", root=str(root))) == [8, 2, 2]
+    assert counts(build_data("acdc", root=str(root), protocol="70-10-20")) == [6, 2, 2]
 
 
 def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) -> None:
@@ -218,6 +247,25 @@ def test_brats_misnamed_label_of_2020_and_folders_named_as_files(tmp_path: Path)
     shutil.copy(home / "W39_1998.09.19_Segm.nii.gz", home / "other_seg.nii.gz")  # which of two is not guessed
     (finding,) = verify(build_data("brats", root=str(root)))
     assert finding.problem.endswith("BraTS2021_00003_seg.nii.gz: no such file.")
+
+
+def test_brats_cavity_is_background_on_request(tmp_path: Path) -> None:
+    root = make_brats(tmp_path, "new", 3)
+    case = next(iter(build_data("brats", root=str(root)).cases.values()))
+    assert case.label is not None
+    raw = stored(case.label)
+    save(case.label, np.where(raw == 2, 4, raw).astype(np.uint8)[::-1])
+    (finding,) = verify(build_data("brats", root=str(root)))
+    assert "--data.cavity true" in finding.fix
+    data = build_data("brats", root=str(root), cavity=True)
+    assert verify(data) == []
+    prepared = data.load(case)
+    native = prepared.native if prepared.native is not None else prepared.label
+    assert native is not None
+    np.testing.assert_array_equal(native[0] > 0, np.isin(raw, (1, 3)))  # 1 necrosis, 3 enhancing; the oedema became 4
+    old = make_brats(tmp_path / "old", "old", 3)  # where 4 is the enhancing tumour, the option changes nothing
+    keys = [build_data("brats", root=str(old), cavity=cavity) for cavity in (False, True)]
+    assert keys[0].reader == keys[1].reader
 
 
 def test_brats_of_children_is_refused_for_its_numbers(tmp_path: Path) -> None:

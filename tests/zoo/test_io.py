@@ -51,6 +51,25 @@ def test_prediction_returns_to_the_inputs_grid(
     assert written.get_data_dtype() == np.uint8
 
 
+def test_a_fourth_axis_of_one_is_a_volume(tmp_path: Path) -> None:
+    affine = oriented((2, 0, 1), (-1, 1, -1))
+    stored = np.arange(105).reshape(3, 5, 7).astype(np.int16)
+    flat, _ = read_image(write_nifti(tmp_path / "a.nii.gz", stored, affine))
+    array, geometry = read_image(write_nifti(tmp_path / "b.nii.gz", stored[..., None], affine))
+    np.testing.assert_array_equal(array, flat)
+    (path,) = write_prediction(tmp_path / "out.nii.gz", Prediction("b", array.astype(np.uint8), geometry))
+    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), stored)
+    np.testing.assert_allclose(nib.load(path).affine, affine)
+
+
+def test_a_label_may_be_off_by_the_noise_of_its_scaling(tmp_path: Path) -> None:
+    stored = np.arange(24).reshape(2, 3, 4) + np.float64(2e-4)
+    label, _ = read_label(write_nifti(tmp_path / "a.nii.gz", stored))
+    np.testing.assert_array_equal(label, np.arange(24).reshape(2, 3, 4))
+    with pytest.raises(DataError, match="whole numbers"):
+        read_label(write_nifti(tmp_path / "b.nii.gz", stored + 0.01))
+
+
 def test_spacing_follows_the_reoriented_axes(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "a.nii", np.zeros((3, 5, 7), np.float32), oriented((2, 0, 1), (1, -1, 1)))
     image, geometry = read_image(path)

@@ -32,6 +32,7 @@ _UNREADABLE = (
     *(ArithmeticError, LookupError, MemoryError, TypeError, Image.DecompressionBombError),  # of headers that lie
     *(UnidentifiedImageError, SyntaxError),  # the latter is Pillow's for a wrong checksum
 )
+_NOISE = 1e-3  # of a label's values: what scaling and resampling in floating point leave
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 
 
@@ -44,7 +45,7 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
     """One channel of an image.
 
     Args:
-        path: NIfTI (3-D), or any raster that Pillow reads (2-D; colour becomes gray).
+        path: NIfTI (3-D, or with a fourth axis of one), or any raster that Pillow reads (2-D; colour becomes gray).
 
     Returns:
         The array, float32 in RAS order for a volume and (H, W) for a raster, and its geometry, whose
@@ -86,7 +87,7 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
     if array.dtype.kind in "iub":
         return array.astype(np.int32), geometry
     whole = np.rint(np.nan_to_num(array, nan=0.5))
-    if not np.array_equal(whole, array):
+    if not np.array_equal(whole, array) and not (np.abs(whole - array) <= _NOISE).all():
         raise DataError(
             f"{path}: a label file with values that are no whole numbers.",
             "Mend or remove the case.",
@@ -172,7 +173,8 @@ def _read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
 def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
     image: Any = nib.load(path)
     shape = tuple(int(n) for n in image.shape)
-    if channels is None and len(shape) != 3:
+    single = channels is None and len(shape) == 4 and shape[3] == 1  # a volume, as several tools write it
+    if channels is None and len(shape) != 3 and not single:
         raise DataError(
             f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.", "dimensions"
         )
@@ -181,7 +183,8 @@ def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[A
             f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.", "dimensions"
         )
     affine = np.asarray(image.affine, dtype=np.float64)
-    return to_ras(_voxels(image, path, dtype), affine, path)
+    array = _voxels(image, path, dtype)
+    return to_ras(array[..., 0] if single else array, affine, path)
 
 
 def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
