@@ -36,7 +36,7 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
     """A table of text.
 
     Args:
-        path: `.csv` (UTF-8, with or without a byte order mark) or `.xlsx` (first sheet).
+        path: `.csv` (UTF-8, with or without a byte order mark; comma, semicolon or tab) or `.xlsx` (first sheet).
         due: The columns that the caller needs, for what is said of an empty table.
 
     Returns:
@@ -44,7 +44,7 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
         empty ones; cells are stripped, and "" where nothing stands in them.
 
     Raises:
-        DataError: The table cannot be read or is empty; or openpyxl is missing.
+        DataError: The table cannot be read or is empty, or two columns have one name; or openpyxl is missing.
     """
     try:
         rows = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
@@ -58,12 +58,23 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
     if not cells:
         raise DataError(f"{path}: the table is empty: columns [] lack {due}.", "Fetch it again.", "caption_table")
     header = [name.lower() for name in cells[0]]
+    double = next((name for name in header if name and header.count(name) > 1), None)
+    if double is not None:
+        raise DataError(f"{path}: the column '{double}' comes twice.", "Keep one of them.", "caption_table")
     return header, [[*row, *[""] * (len(header) - len(row))][: len(header)] for row in cells[1:]]
 
 
-def text_column(header: list[str]) -> str | None:
-    """The name of the column with the captions; None where there is none."""
-    return next((name for name in COLUMNS if name in header), None)
+def text_column(header: list[str], path: Path) -> str | None:
+    """The name of the column with the captions; None where there is none.
+
+    Raises:
+        DataError: Several columns may be it.
+    """
+    found = [name for name in COLUMNS if name in header]
+    if len(found) > 1:
+        problem = f"{path}: which of the columns {' and '.join(found)} are the captions?"
+        raise DataError(problem, "Rename the other.", "caption_table")
+    return found[0] if found else None
 
 
 def read_captions(path: Path) -> list[tuple[str, str]]:
@@ -102,7 +113,7 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     """File name and caption of each row."""
     due = f"Image and one of {', '.join(COLUMNS)}"
     header, rows = read_table(path, due)
-    column = text_column(header)
+    column = text_column(header, path)
     if "image" not in header or column is None:
         raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.", "caption_table")
     here, there = header.index("image"), header.index(column)
@@ -114,7 +125,7 @@ def _csv(path: Path) -> Iterable[Iterable[object]]:
         first = file.readline()
         file.seek(0)
         # spreadsheets write semicolons where the comma is the decimal sign: copies of MosMedData+'s tables have them
-        return list(csv.reader(file, delimiter=";" if ";" in first and "," not in first else ","))
+        return list(csv.reader(file, delimiter=max(",;\t", key=first.count)))
 
 
 def _xlsx(path: Path) -> Iterable[Iterable[object]]:

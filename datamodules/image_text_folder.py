@@ -51,14 +51,14 @@ class ImageTextFolder(OwnDataModule):
         where = "--data.classes" if classes else str(self.folder / FACTS)
         found = class_values(classes or facts.get("classes"), where)
         header, _ = self._rows
-        told = text_column(header) is not None
+        told = text_column(header, self._table_path) is not None
         track = facts.get("track", "report") if told else "class"
         count = channels or facts.get("channels", 1)
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
         kept = {key: facts[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in facts}
         exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
-        self.describe(classes=found, in_channels=count, exclusive=bool(exclusive), track=track, **kept)
+        self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
 
     def recipe(self) -> Recipe:
         """Resized to the patch."""
@@ -73,7 +73,7 @@ class ImageTextFolder(OwnDataModule):
     def index(self) -> list[Case]:
         """A case a row, in the table's order."""
         header, rows = self._rows
-        base, text = self._table_path.parent, text_column(header)
+        base, text = self._table_path.parent, text_column(header, self._table_path)
         cases = []
         for row in rows:
             cells = dict(zip(header, row, strict=True))
@@ -81,7 +81,9 @@ class ImageTextFolder(OwnDataModule):
             if not image or not mask:
                 raise DataError(f"{self._table_path}: a row without image or mask: {row}.", "Fill or remove it.")
             case_id = re.sub(r"[/\\]+", "-", str(Path(image).with_suffix(""))).strip("-")
-            subject = cells.get("subject") or case_id
+            subject = cells.get("subject", case_id)
+            if not subject:  # taken for its own, it could be of somebody who stands in another part
+                raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
             report = cells[text] if text else None
             cases.append(Case(case_id, (inside(base, image),), inside(base, mask), subject, report))
         return cases

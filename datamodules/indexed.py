@@ -62,7 +62,8 @@ class IndexedSet(SaidByCard):
             log.warning("%s: %s", self.folder, absent)
         findings = index_findings(found, self.has_reports)
         if findings:
-            raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for all findings.")
+            count = f" all {len(findings)}" if len(findings) > 1 else " all"
+            raise DataError(findings[0].problem, f"Run `zoo data verify {self.name}` for{count} findings.")
         return {case.case_id: case for case in found}
 
     def at_hand(self, cases: list[Case]) -> tuple[list[Case], str]:

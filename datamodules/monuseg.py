@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datamodules.slices import SliceDataModule, lvit_cases
+from datamodules.slices import SliceDataModule, home_of_parts, lvit_cases
 from datamodules.splits import PARTS, Split, make_split
 from zoo.types import Case
 
@@ -35,7 +35,7 @@ class MoNuSeg(SliceDataModule):
         return make_split(self.protocol, homes, cases)
 
     def _part(self, part: str) -> list[Case]:
-        return lvit_cases(self.folder, part.capitalize(), patient)
+        return lvit_cases(home_of_parts(self.folder, ["MoNuSeg"]), part.capitalize(), patient)
 
 
 def patient(stem: str) -> str:

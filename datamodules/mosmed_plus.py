@@ -10,6 +10,7 @@ from datamodules.captions import read_captions
 from datamodules.slices import (
     SliceDataModule,
     caption_table,
+    home_of_parts,
     lvit_cases,
     paired_cases,
     part_folders,
@@ -22,6 +23,7 @@ from zoo.types import Case
 
 _SLICE = re.compile(r"_\d+$")
 _POOLED = "bjorke"
+_NAMES = ("MosMedData", "MosMedData+", "MosMedDataPlus", "MosMedPlus", "MosMed")
 
 
 class MosMedPlus(SliceDataModule):
@@ -55,8 +57,9 @@ class MosMedPlus(SliceDataModule):
     @cached_property
     def _parts(self) -> dict[str, list[Case]]:
         """The cases of each part."""
-        if part_folders(self.folder, "Train"):
-            return {part: lvit_cases(self.folder, part.capitalize(), study) for part in PARTS}
+        home = home_of_parts(self.folder, _NAMES)
+        if part_folders(home, "Train"):
+            return {part: lvit_cases(home, part.capitalize(), study) for part in PARTS}
         return self._pooled_parts()
 
     def _pooled_parts(self) -> dict[str, list[Case]]:

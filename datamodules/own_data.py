@@ -9,7 +9,7 @@ line hands it to the model, and is stored in the checkpoint like any other set's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,18 @@ from zoo.types import TRACKS, ClassPrompt
 _END = 1 << 16  # a packed volume's last bytes are its checksum, and most pictures are read whole
 PROMPTS = "prompts.yaml"
 """The prompt file that is looked for beside the data."""
+
+_FACTS: dict[str, tuple[Callable[[Any, int], bool], str]] = {
+    "laterality": (lambda fact, dims: fact in ("image", "patient"), "image or patient"),
+    "flips": (
+        lambda fact, dims: isinstance(fact, list) and all(type(axis) is int and 0 <= axis < dims for axis in fact),
+        "a list of axes, counted from 0: [1]",
+    ),
+    "tolerance": (lambda fact, dims: type(fact) in (int, float) and fact > 0, "a number above 0"),
+    "empty_masks": (lambda fact, dims: isinstance(fact, bool), "true or false"),
+    "exclusive": (lambda fact, dims: isinstance(fact, bool), "true or false"),
+}
+"""What a user may write beside the data: whether it can be that, and what is due."""
 
 
 class OwnDataModule(SegDataModule):
@@ -102,8 +114,15 @@ class OwnDataModule(SegDataModule):
 
         Raises:
             ConfigError: The track is none, or says that there are reports where there are none.
+            DataError: A fact from beside the data is not of its kind.
         """
+        for key, (fits, due) in _FACTS.items():
+            if key in facts and not fits(facts[key], self.about["spatial_dims"]):
+                raise DataError(f"{self.folder}: {key} is {facts[key]!r} beside the data.", f"Write {due}.")
         self.about = {**self.about, **facts}
+        if self.about["exclusive"] and overlapping(self.about["classes"]):
+            mend = "Write `exclusive: false`, or leave it out."
+            raise DataError(f"{self.folder}: exclusive classes with a common value.", mend)
         if self.about["track"] not in TRACKS:
             raise ConfigError(f"{self.name}: the text track '{self.about['track']}' is unknown.", f"Known: {TRACKS}.")
 
@@ -163,5 +182,6 @@ def _print_of(path: Path) -> list[str | int]:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """A file that a table names, relative to its folder or absolute."""
-    return folder / Path(name).expanduser()
+    """A file that a table names, relative to its folder or absolute; it may have been written under Windows."""
+    path = folder / Path(name).expanduser()
+    return path if path.exists() else folder / Path(name.replace("\\", "/")).expanduser()

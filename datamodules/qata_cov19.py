@@ -18,7 +18,7 @@ _LAYOUTS = (
     LVIT,
     Layout("{part} Set/Images", "{part} Set/Ground-truths", "{part}_text_for_Covid19.xlsx"),
 )
-_ARCHIVE = ("", "QaTa-COV19-v2", "QaTa-COV19/QaTa-COV19-v2")
+_ARCHIVE = ("", "Covid19", "QaTa-COV19-v2", "QaTa-COV19/QaTa-COV19-v2")
 
 
 class QataCov19(SliceDataModule):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from datamodules.base import SegDataModule
 from datamodules.captions import read_captions
+from datamodules.layout import below
 from datamodules.pictures import SUFFIXES, PictureReader
 from datamodules.prepare import Recipe
 from zoo.errors import DataError
@@ -79,6 +80,12 @@ def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> 
     return next((folders for folders in named if folders[0].is_dir()), None)
 
 
+def home_of_parts(folder: Path, names: Iterable[str]) -> Path:
+    """The folder that holds the parts' folders: the root, or one in it by a name of the set (`datasets/MoNuSeg`)."""
+    homes = [folder, *(home for name in names if (home := below(folder, name)))]
+    return next((home for home in homes if part_folders(home, "Train")), folder)
+
+
 def picture_folders(home: Path) -> tuple[Path, Path] | None:
     """The folders of images and of masks in a folder, by any of their usual names; None without both."""
     inside = {path.name.lower(): path for path in _listing(home) if path.is_dir()}
@@ -92,15 +99,15 @@ def caption_table(root: Path, part: str) -> Path | None:
 
     `prompt/train.csv` comes first, then `Train_text`, then `Train_text_original` (MedCLIPSeg has variants
     beside it), then the only `Train_text*` (LViT's downloads bear the set's name), each as xlsx or CSV in
-    the part's folder, the root, `Prompts_Folder` or `prompt`; at last `Train_Val_text`, which serves both.
+    the part's folder, the root or any folder in it; at last `Train_Val_text`, which serves both.
 
     Raises:
         DataError: Several tables and none of the plain names.
     """
     name = part.lower()
     homes = [root / name.format(part=part) for name in PART_FOLDERS]
-    homes += [root, root / "Prompts_Folder", root / "prompt", root / "Train_Folder"]
-    tables = [path for home in homes for path in _listing(home) if path.suffix.lower() in _TABLES]
+    homes += [root, root / "Prompts_Folder", root / "prompt", *(path for path in _listing(root) if path.is_dir())]
+    tables = [path for home in dict.fromkeys(homes) for path in _listing(home) if path.suffix.lower() in _TABLES]
     ranked: list[Callable[[Path], bool]] = [
         lambda path: path.parent.name == "prompt" and path.stem.lower() == name,
         lambda path: path.stem.lower() == f"{name}_text",
@@ -110,7 +117,7 @@ def caption_table(root: Path, part: str) -> Path | None:
         found = next((path for path in tables if fits(path)), None)
         if found:
             return found
-    named = list(dict.fromkeys(path for path in tables if path.stem.lower().startswith(f"{name}_text")))
+    named = [path for path in tables if path.stem.lower().startswith(f"{name}_text")]
     if len(named) > 1:
         raise DataError(
             f"{named[0]}: one of {len(named)} caption tables of {part} ({', '.join(path.name for path in named)}).",
@@ -155,18 +162,18 @@ def paired_cases(
     images = [pictures_in(home) for home, _ in folders]
     masks = [pictures_in(home) for _, home in folders]
     known = {stem for listing in images for stem in listing}
-    reports: dict[str, str] = {}
-    for name, text in captions:
-        reports.setdefault(_stem_of(name, known), text)
-    stems = [*reports, *(stem for listing in images for stem in listing if extra is None or stem in extra)]
+    told: list[tuple[str, str | None]] = [(_stem_of(name, known), text) for name, text in captions]
+    named = {stem for stem, _ in told}
+    others = [stem for listing in images for stem in listing if extra is None or stem in extra]
+    untold = [(stem, None) for stem in dict.fromkeys(others) if stem not in named]
     cases = []
-    for stem in dict.fromkeys(stems):
+    for stem, report in [*told, *untold]:  # a row for the image and one for its mask make two: the checks find them
         place = next((index for index, listing in enumerate(images) if stem in listing), 0)
         names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation", f"p{stem}")
         due = folders[place][1] / f"{mask.format(stem)}{_suffix(masks[place])}"
         label = next((masks[place][name] for name in names if name in masks[place]), due)
         image = images[place].get(stem, folders[place][0] / f"{stem}{_suffix(images[place])}")
-        cases.append(Case(prefix + stem, (image,), label, subject=subject(stem), report=reports.get(stem)))
+        cases.append(Case(prefix + stem, (image,), label, subject=subject(stem), report=report))
     return cases
 
 

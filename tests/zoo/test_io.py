@@ -196,3 +196,50 @@ def test_truncated_png_and_fractional_labels(tmp_path: Path) -> None:
     half = write_nifti(tmp_path / "h.nii.gz", np.full((3, 3, 3), 0.5, np.float32))
     with pytest.raises(DataError, match=r"h\.nii\.gz: .*whole numbers"):
         read_label(half)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_picture_that_is_stored_turned_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    for turn, fits in ((1, True), (3, False), (6, False)):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        Image.fromarray(np.full((8, 8), 9, np.uint8)).save(path, exif=exif)
+        if fits:
+            assert read_image(path)[0].mean() == 9
+            continue
+        with pytest.raises(DataError, match=rf"a\.{suffix}: stored turned or mirrored \(EXIF orientation {turn}\)"):
+            read_image(path)
+
+
+def test_a_stack_is_no_picture_and_a_preview_no_page(tmp_path: Path) -> None:
+    first = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    first.save(tmp_path / "stack.tif", save_all=True, append_images=[first, first])
+    with pytest.raises(DataError, match=r"stack\.tif: a stack of 3 pages"):
+        read_image(tmp_path / "stack.tif")
+    first.save(tmp_path / "preview.tif", save_all=True, append_images=[first.resize((4, 4))])
+    assert np.array_equal(read_image(tmp_path / "preview.tif")[0], np.asarray(first))
+
+
+def test_the_colours_of_a_palette_are_for_the_eye(tmp_path: Path) -> None:
+    values = np.arange(16, dtype=np.uint8).reshape(4, 4) % 3
+    mask = Image.fromarray(values)
+    mask.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    mask.save(tmp_path / "m.png")
+    assert np.array_equal(read_label(tmp_path / "m.png")[0], values)
+    mask = Image.fromarray(values)
+    mask.putpalette([0, 0, 0, 255, 255, 255, 100, 100, 100])
+    mask.save(tmp_path / "m.png")
+    assert np.array_equal(read_label(tmp_path / "m.png")[0], np.array([0, 255, 100])[values])
+
+
+def test_a_mask_that_lies_in_transparency_is_refused(tmp_path: Path) -> None:
+    shape = np.zeros((4, 4), np.uint8)
+    shape[1:3, 1:3] = 255
+    for colour in (0, 255):  # of every pixel: the shape is in the fourth channel alone
+        Image.fromarray(np.dstack([np.full((4, 4, 3), colour, np.uint8), shape])).save(tmp_path / "m.png")
+        with pytest.raises(DataError, match=r"m\.png: a mask that is partly transparent"):
+            read_label(tmp_path / "m.png")
+    for seen in (shape, np.full_like(shape, 255)):
+        Image.fromarray(np.dstack([shape, shape, shape, seen])).save(tmp_path / "m.png")
+        assert np.array_equal(read_label(tmp_path / "m.png")[0], shape)
