@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import tempfile
 import time
@@ -23,9 +22,10 @@ from zoo.cli.arguments import parse
 from zoo.cli.engine import ZooCLI
 from zoo.config import compose
 from zoo.errors import exit_code
+from zoo.profile import WARM_UP, process_peak, wait
 
-WARM_UP, STEPS = 2, 8
-"""Steps that are not timed, and steps in all."""
+STEPS = 8
+"""Steps in all, those of the warm-up with them."""
 
 
 class Watch(Callback):
@@ -44,8 +44,7 @@ class Watch(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """The end of a step, once the device is through with it."""
-        if pl_module.device.type == "cuda":
-            torch.cuda.synchronize(pl_module.device)
+        wait(pl_module.device)
         self.ends.append(time.perf_counter())
         trainer.should_stop = trainer.should_stop or len(self.ends) >= STEPS
 
@@ -75,7 +74,7 @@ def _probe(argv: list[str]) -> None:
     if not cli.trainer.is_global_zero:
         return
     on_gpu = cli.trainer.strategy.root_device.type == "cuda"
-    peak = torch.cuda.max_memory_reserved() if on_gpu else _resident()
+    peak = torch.cuda.max_memory_reserved() if on_gpu else process_peak()
     seen = {
         "step_seconds": watch.step_seconds,
         "peak_bytes": peak,
@@ -89,12 +88,6 @@ def _let_stop(trainer: Trainer) -> None:
     """A minimum of steps or epochs would keep a probe from ending."""
     trainer.fit_loop.min_epochs = 0
     trainer.fit_loop.epoch_loop.min_steps = 0
-
-
-def _resident() -> int:
-    """The most memory that this process has held, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 if __name__ == "__main__":

@@ -137,10 +137,10 @@ def _step(model: SegModule, optimiser: torch.optim.Optimizer, batch: Batch) -> N
 def _median_seconds(run: Callable[[], Any], device: torch.device, repeats: int) -> float:
     seconds = []
     for number in range(WARM_UP + repeats):
-        _wait(device)
+        wait(device)
         begin = time.perf_counter()
         run()
-        _wait(device)
+        wait(device)
         if number >= WARM_UP:
             seconds.append(time.perf_counter() - begin)
     return statistics.median(seconds)
@@ -160,9 +160,16 @@ def _gflops(model: SegModule, batch: Batch) -> float:
     return float(counter.get_total_flops()) / 1e9
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until the device is through with what it was given: a clock read before that measures nothing."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def process_peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # bytes there, KiB elsewhere
 
 
 def _reset_peak(device: torch.device) -> float:
@@ -174,7 +181,4 @@ def _reset_peak(device: torch.device) -> float:
 
 
 def _peak_mib(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
+    return (torch.cuda.max_memory_allocated(device) if device.type == "cuda" else process_peak()) / 2**20
