@@ -48,12 +48,10 @@ class Ended:
     Attributes:
         code: Its exit code, 128 + n where signal n ended it.
         timed_out: Whether it was ended because its time was up.
-        stopped: Whether it was ended because the runner was told to.
     """
 
     code: int
     timed_out: bool = False
-    stopped: bool = False
 
 
 def run_group(
@@ -92,7 +90,7 @@ def run_group(
                 return Ended(guard.wait(_LOOK))
             except subprocess.TimeoutExpired:
                 if stop is not None and stop.asked:
-                    return Ended(128 + signal.SIGTERM, stopped=True)
+                    return Ended(128 + signal.SIGTERM)
                 if end is not None and time.monotonic() > end:
                     return Ended(128 + signal.SIGTERM, timed_out=True)
     finally:

@@ -16,7 +16,7 @@ from surface_distance import metrics as deepmind
 
 from zoo.metrics.rows import ScoreRow
 from zoo.metrics.score import score_case
-from zoo.metrics.surface import directed_distances
+from zoo.metrics.surface import border, directed_distances
 from zoo.types import LabelSpace
 
 Mask = NDArray[np.bool_]
@@ -173,7 +173,7 @@ def test_within_a_voxel_of_deepmind() -> None:
         first, second = (np.pad(blob(rng, shape), 2) for _ in range(2))
         voxel = math.hypot(*spacing)
         found = deepmind_distances(first, second, spacing)
-        ours = max(float(d.max()) for d in directed_distances(first, second, spacing))
+        ours = max(float(d.max()) for d in directed_distances(border(first), border(second), spacing))
         assert ours == pytest.approx(deepmind.compute_robust_hausdorff(found, 100), abs=voxel)
         assert score(first, second, spacing, ours).nsd == 1
         assert deepmind.compute_surface_dice_at_tolerance(found, ours + voxel) == 1

@@ -64,24 +64,6 @@ def border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask & ~inner
 
 
-def directed_distances(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of the border voxels of each mask to the nearest border voxel of the other.
-
-    A crop gives the same distances as the whole image, as long as it holds both masks.
-
-    Args:
-        first: Boolean mask, not empty.
-        second: Another of the same shape, not empty.
-        spacing: Size of a voxel on each axis.
-
-    Returns:
-        One distance a border voxel: first to second, then second to first.
-    """
-    return _both_ways(border(first), border(second), spacing)
-
-
 def surface_scores(
     first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float], tolerance: float
 ) -> SurfaceScores:
@@ -94,13 +76,13 @@ def surface_scores(
         tolerance: Of `nsd`, in the same unit; a distance that equals it is within.
     """
     borders = border(first), border(second)
-    there, back = _both_ways(*borders, spacing)
+    there, back = directed_distances(*borders, spacing)
     both = np.concatenate([there, back])
     larger, pooled = _percentiles(there, back)
     if len({float(size) for size in spacing}) == 1:
         in_voxels = (larger / float(spacing[0]), pooled / float(spacing[0]))
     else:
-        in_voxels = _percentiles(*_both_ways(*borders, [1.0] * first.ndim))
+        in_voxels = _percentiles(*directed_distances(*borders, [1.0] * first.ndim))
     return SurfaceScores(
         hd95=larger,
         hd95_pooled=pooled,
@@ -111,10 +93,19 @@ def surface_scores(
     )
 
 
-def _both_ways(
+def directed_distances(
     first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of each border's voxels to the nearest of the other."""
+    """Distances of the voxels of each border to the nearest of the other; a crop that holds both changes none.
+
+    Args:
+        first: What `border` gave of a mask that is not empty.
+        second: Of another mask of the same shape.
+        spacing: Size of a voxel on each axis.
+
+    Returns:
+        One distance a border voxel: first to second, then second to first.
+    """
     scale = np.asarray(spacing, dtype=np.float64)
     return _nearest(first, second, scale), _nearest(second, first, scale)
 

@@ -256,13 +256,15 @@ class BiPVL(SegModule):
         ids = text_ids([" ".join(c) for c in concepts], visual.device)
         pairs = gather_pairs(Pairs(visual, whole, ids))
         self.watch_retrieval(pairs)
-        losses = {"align_global": contrast(pairs, self.temperature)}
+        losses = {"align_global": contrast(pairs, self.temperature), "align_local": None}
         local = []
         for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often
             have = real[:, k].nonzero()[:, 0]
             ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
             pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
-            terms = contrast(pairs, self.temperature), contrast(pairs, self.temperature, self.hard_negatives)
-            local += [sum(terms)] if terms[0] is not None else []  # type: ignore[arg-type]
-        losses["align_local"] = torch.stack(local).mean() if local else None  # type: ignore[arg-type]
+            plain, hard = contrast(pairs, self.temperature), contrast(pairs, self.temperature, self.hard_negatives)
+            if plain is not None and hard is not None:
+                local.append(plain + hard)
+        if local:
+            losses["align_local"] = torch.stack(local).mean()
         return losses
