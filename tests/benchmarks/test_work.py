@@ -19,6 +19,7 @@ from benchmarks.reasons import CUDA_OUT, HOST_OUT, KILLED, advice_for
 from benchmarks.results import read_results
 from benchmarks.runner import run_plan
 from benchmarks.work import NO_LIMITS, Limits, Outcome, Place, Task, run_task
+from zoo.files import UNFINISHED
 
 REPOSITORY = Path(__file__).parents[2]
 JOB = Job("bipvl", "hippocampus", 0, settings=Settings("tiny", "cpu"), track="class", encoder="tiny")
@@ -81,6 +82,16 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert outcome is Outcome.FAILED
     assert time.monotonic() - begun < 20
     assert store.status(tmp_path)["reason"] == "not done within 0.5 s (--timeout)"
+
+
+def test_what_a_killed_attempt_left_half_written_is_removed_and_counts_for_nothing(tmp_path: Path) -> None:
+    half = [tmp_path / "checkpoints" / f"{UNFINISHED}7-last.ckpt", tmp_path / "test" / f"{UNFINISHED}7-cases.csv"]
+    for path in half:
+        path.parent.mkdir()
+        path.write_text("half")
+    assert not store.step_done(tmp_path, "test")
+    assert do(task(tmp_path, f"{SAVES} {FINISHED}"))[0] is Outcome.DONE
+    assert not any(path.exists() for path in half)
 
 
 def test_what_the_system_kills_for_memory_is_told_from_a_kill() -> None:
