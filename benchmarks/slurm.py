@@ -40,6 +40,9 @@ from zoo.errors import ConfigError, RunError
 DAY = 24 * 60
 """Minutes that an element asks for where `--slurm.time` says nothing."""
 
+DELAY = 90
+"""Seconds before the end of its time at which an element is warned, where `--slurm.signal_delay_s` says nothing."""
+
 MAX_TIMEOUTS = 1000
 """How often an element is requeued after its time was up: a training may need many times the longest slot."""
 
@@ -79,7 +82,7 @@ def submit(
     home = (folder / "slurm").resolve()
     home.mkdir(parents=True, exist_ok=True)
     typed = {key.replace("-", "_"): value for key, value in options.items()}
-    slot = minutes(typed.get("time", str(DAY)))
+    slot, delay = minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
     order = _order(typed, command, controls, limits)
     with FileLock(home / ".lock"):
         known = settled(folder)
@@ -96,7 +99,7 @@ def submit(
             else:
                 groups.setdefault(size, []).append(task)
         for (nodes, ranks), tasks in groups.items():
-            works = [Work(folder.resolve(), task.name, command, controls, limits, slot) for task in tasks]
+            works = [Work(folder.resolve(), task.name, command, controls, limits, slot, delay) for task in tasks]
             numbers = _submit(home, works, nodes, ranks, typed)
             submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
             record(folder, submitted, order | {"size": [nodes, ranks]})
@@ -122,7 +125,7 @@ def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Ma
     known = submitit.SlurmExecutor._valid_parameters()
     further = {key.replace("_", "-"): value for key, value in typed.items() if key not in known}
     own: dict[str, Any] = {key: _value(value) for key, value in typed.items() if key in known}
-    own |= {"time": works[0].minutes, "nodes": nodes, "ntasks_per_node": ranks}
+    own |= {"time": works[0].minutes, "signal_delay_s": works[0].delay, "nodes": nodes, "ntasks_per_node": ranks}
     own.setdefault("job_name", "zoo-bench")
     try:
         executor = submitit.SlurmExecutor(
@@ -150,6 +153,12 @@ def _size(task: Task) -> tuple[int, int]:
     if nodes > 1 and not isinstance(devices, int):
         raise ConfigError(f"{task.name}: {nodes} nodes, and how many devices each is not said.", "Give --devices.")
     return int(nodes), ranks
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"--slurm.signal_delay_s {text}: no whole number of seconds.", "Write 120 for two minutes.")
+    return int(text)
 
 
 def _value(text: str) -> str | int:

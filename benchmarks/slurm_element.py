@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 WAIT_FOR_KILL = 600.0
 """Seconds for which a terminated element waits for what SLURM does next: one that ended would not be requeued."""
 
+EARLY = 90.0
+"""Seconds that SLURM's warning may come too early: it promises a minute, and a slot begins before its program does."""
+
 LONGER = "Ask for a longer --slurm.time, or have shorter epochs (--data.epoch_samples): each ends with a checkpoint."
 
 _POLL = 1.0
@@ -43,9 +46,9 @@ class _Slot:
     def __init__(self, task: Task) -> None:
         self._task, self._begun, self._first = task, time.monotonic(), _mark(task)
 
-    def wasted(self, minutes: int) -> bool:
-        """Whether half of it or more went by without a checkpoint or a result."""
-        return time.monotonic() - self._begun > minutes * 30 and _mark(self._task) == self._first
+    def wasted(self, seconds: float) -> bool:
+        """Whether it is over, after so many seconds at least, and brought neither a checkpoint nor a result."""
+        return time.monotonic() - self._begun > seconds and _mark(self._task) == self._first
 
     def say(self, minutes: int) -> None:
         """Tells the status so; only who has claimed the folder may."""
@@ -71,6 +74,7 @@ class Work:
         controls: The command of the controls.
         limits: Retries and time.
         minutes: Length of a slot.
+        delay: Seconds before its end at which SLURM is asked to warn.
         wasted: Slots that went by for nothing, in a row.
     """
 
@@ -80,6 +84,7 @@ class Work:
     controls: Sequence[str] | None
     limits: Limits
     minutes: int
+    delay: int
     wasted: int = 0
     _slot: _Slot | None = field(default=None, init=False)
 
@@ -117,7 +122,8 @@ class Work:
         """
         import submitit
 
-        wasted = self.wasted + 1 if self._slot is not None and self._slot.wasted(self.minutes) else 0
+        over = self.minutes * 60 - self.delay - EARLY
+        wasted = self.wasted + 1 if self._slot is not None and self._slot.wasted(over) else 0
         if self._slot is not None and wasted == 2:
             self._slot.say(self.minutes)
             return None
