@@ -55,13 +55,10 @@ class BratsReader(Reader):
         known = (0, 1, 2, self.enhancing)
         strange = sorted(set(np.unique(array).tolist()) - set(known))
         if strange:
-            post = strange == [CAVITY] and self.enhancing != CAVITY
-            hint = " 4 is the resection cavity after surgery (2024): --data.cavity true reads it as background."
-            raise DataError(
-                f"{path}: unexpected label values {strange[:8]}.",
-                f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}.{hint if post else ''}",
-                "label_values",
-            )
+            told = f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}."
+            if strange == [CAVITY]:
+                told += " 4 is the resection cavity after surgery (2024): --data.cavity true reads it as background."
+            raise DataError(f"{path}: unexpected label values {strange[:8]}.", told, "label_values")
         return np.where(array == self.enhancing, np.int32(3), array), geometry
 
 

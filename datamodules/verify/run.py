@@ -36,9 +36,7 @@ def inspect_set(
     findings = [Finding.of(fault) for fault in faults]
     cases, absent = data.at_hand(cases)
     if absent:
-        findings.append(
-            Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND)
-        )
+        findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
     of_index = index_findings(cases, data.has_reports)
     of_split, parts = split_findings(data, cases)
     findings += _not_following(of_index + of_split, findings)

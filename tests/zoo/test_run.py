@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import torch
 import yaml
 
 from zoo.cli.main import main
+from zoo.cli.run import _say_results
 from zoo.files import UNFINISHED
 from zoo.metrics.rows import METRIC_VERSION, cases_hash, read_rows
 
@@ -175,6 +177,14 @@ def test_predict_writes_one_image_a_case(finished: Path) -> None:
     assert main(["predict", "--out", str(finished)]) == 0
     assert sorted(p.name for p in (finished / "predictions").iterdir()) == [f"case{n}.png" for n in range(5)]
     assert (finished / "metrics.csv").read_bytes() == before, "evaluation touches no record of training"
+
+
+def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = SimpleNamespace(names=("liver", "pancreas"))
+    cli: Any = SimpleNamespace(model=SimpleNamespace(facts=SimpleNamespace(labels=labels)))
+    capsys.readouterr()
+    _say_results(cli, "predict", None, SimpleNamespace(written=3, folder="there"))
+    assert capsys.readouterr().out.strip() == "3 label images in there: 1 liver, 2 pancreas"
 
 
 def test_evaluation_names_what_is_missing_or_does_not_fit(

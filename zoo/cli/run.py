@@ -203,7 +203,11 @@ def _say_results(cli: ZooCLI, verb: str, scores: Any, predictions: Any) -> None:
 
         print_scores(scores.path)
     elif verb == "predict":
-        console.print(f"{predictions.written} label images in {predictions.folder}", soft_wrap=True)
+        facts: Any = cli.model.facts
+        names = facts.labels.names  # in the order of the numbers: those of the raw labels may be others
+        numbers = ", ".join(f"{number} {name}" for number, name in enumerate(names, start=1))
+        what = f": {numbers}" if len(names) > 1 else ""
+        console.print(f"{predictions.written} label images in {predictions.folder}{what}", soft_wrap=True)
     else:
         console.print("  ".join(f"{key} {float(value):.4f}" for key, value in cli.trainer.callback_metrics.items()))
 
