@@ -36,7 +36,7 @@ class IndexedSet(SaidByCard):
     split_file: SplitFile | None
 
     listed = False
-    """Whether the index is the archive's own listing: people fetch a few of its cases, and the list stays whole."""
+    """Whether published listings or tables make the index: they stay whole where people have a part of the cases."""
 
     @abstractmethod
     def index(self) -> list[Case]:

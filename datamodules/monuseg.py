@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datamodules.slices import SliceDataModule, home_of_parts, lvit_cases
+from datamodules.slices import SliceDataModule, at_hand, home_of_parts, lvit_cases
 from datamodules.splits import PARTS, Split, make_split
 from zoo.types import Case
 
@@ -31,8 +31,7 @@ class MoNuSeg(SliceDataModule):
 
     def cut(self, cases: list[Case]) -> Split:
         """The three folders as they are."""
-        homes = {part: [case.case_id for case in self._part(part)] for part in PARTS}
-        return make_split(self.protocol, homes, cases)
+        return make_split(self.protocol, at_hand({part: self._part(part) for part in PARTS}, cases), cases)
 
     def _part(self, part: str) -> list[Case]:
         return lvit_cases(home_of_parts(self.folder, ["MoNuSeg"]), part.capitalize(), patient)

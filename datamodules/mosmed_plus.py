@@ -9,6 +9,7 @@ from pathlib import Path
 from datamodules.captions import read_captions
 from datamodules.slices import (
     SliceDataModule,
+    at_hand,
     caption_table,
     home_of_parts,
     lvit_cases,
@@ -46,8 +47,7 @@ class MosMedPlus(SliceDataModule):
     def cut(self, cases: list[Case]) -> Split:
         """`study`: whole studies, shuffled once. `published`: the parts as they come, which share studies."""
         if self.protocol == "published":
-            homes = {part: [case.case_id for case in found] for part, found in self._parts.items()}
-            return make_split(self.protocol, homes, cases)
+            return make_split(self.protocol, at_hand(self._parts, cases), cases)
         # slices of many people bear this one name: it is always trained on, so that it can be in no other part
         pooled = [case.case_id for case in cases if case.subject == _POOLED]
         split = cut_by_subject(self.protocol, [case for case in cases if case.subject != _POOLED])

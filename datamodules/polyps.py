@@ -11,6 +11,7 @@ from pathlib import Path
 from datamodules.captions import read_captions
 from datamodules.slices import (
     SliceDataModule,
+    at_hand,
     lvit_cases,
     paired_cases,
     part_folders,
@@ -69,7 +70,7 @@ class Polyps(SliceDataModule):
         """`by_sequence`: whole sequences, shuffled once. Else the parts as they come; val, if none, from train."""
         if self.protocol == "by_sequence":
             return cut_by_subject(self.protocol, cases)
-        homes = {part: [case.case_id for case in found] for part, found in self._parts.items()}
+        homes = at_hand(self._parts, cases)
         if homes["val"]:
             return make_split(self.protocol, homes, cases)
         return hold_out_val(self.protocol, cases, frozenset(homes["test"]))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import cached_property
 from pathlib import Path
 
 from datamodules.captions import read_table
-from datamodules.slices import LVIT, Layout, SliceDataModule, lvit_cases, part_folders
+from datamodules.slices import LVIT, Layout, SliceDataModule, at_hand, lvit_cases, part_folders
 from datamodules.splits import Split, make_split
 from zoo.errors import DataError
 from zoo.types import Case
+
+log = logging.getLogger(__name__)
 
 _SUBJECT = re.compile(r"sub-s\d+", re.IGNORECASE)
 _LAYOUTS = (
@@ -44,16 +47,20 @@ class QataCov19(SliceDataModule):
 
     def cut(self, cases: list[Case]) -> Split:
         """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
-        homes = {part: [case.case_id for case in found] for part, found in self._parts.items()}
+        homes = at_hand(self._parts, cases)
+        rows = homes["Train"] + homes["Val"]
         if self.protocol == "lvit":
             val = homes["Val"] or self._listed_for_val(homes["Train"])
-            train = [case_id for case_id in homes["Train"] if case_id not in set(val)]
-            return make_split(self.protocol, {"train": train, "val": val, "test": homes["Test"]}, cases)
-        train = homes["Train"] + homes["Val"]
-        if homes["Val"]:  # two tables have no common order; the published one is by name
-            train.sort()
-        first = int(0.8 * len(train))
-        return make_split(self.protocol, {"train": train[:first], "val": train[first:], "test": homes["Test"]}, cases)
+        else:
+            if homes["Val"]:  # two tables have no common order; the published one is by name
+                rows.sort()
+            who = {case.case_id: case.subject for case in cases}
+            first = int(0.8 * len(rows))
+            trained = {who[case_id] for case_id in rows[:first]}  # the whole set has nobody on both sides of the cut
+            val = [case_id for case_id in rows[first:] if who[case_id] not in trained]
+        held = set(val)
+        train = [case_id for case_id in rows if case_id not in held]
+        return make_split(self.protocol, {"train": train, "val": val, "test": homes["Test"]}, cases)
 
     @cached_property
     def _parts(self) -> dict[str, list[Case]]:
@@ -74,7 +81,7 @@ class QataCov19(SliceDataModule):
         """The training images that `Val_ID.xlsx` names, in their own order; none where there is no such list.
 
         Raises:
-            DataError: It names an image that is not among them, or has no column `Image`.
+            DataError: It has no column `Image`.
         """
         found = [
             home / f"Val_ID{end}" for home in (*self._homes, self.folder / "Train Set") for end in (".xlsx", ".csv")
@@ -85,11 +92,10 @@ class QataCov19(SliceDataModule):
         header, rows = read_table(path, "Image")
         if "image" not in header:
             raise DataError(f"{path}: columns {header} lack Image.", "Fetch it again.")
-        named = [row[header.index("image")].removesuffix(".png").removeprefix("mask_") for row in rows]
-        strange = sorted(set(named) - set(train))
+        listed = {row[header.index("image")].removesuffix(".png").removeprefix("mask_") for row in rows}
+        strange = sorted(listed - set(train))
         if strange:
-            raise DataError(f"{path}: '{strange[0]}' is no training image.", "Fetch the list or the images again.")
-        listed = set(named)
+            log.warning("%s: %d names are of no training image at hand, such as %s", path, len(strange), strange[0])
         return [case_id for case_id in train if case_id in listed]
 
 

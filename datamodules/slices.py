@@ -55,6 +55,7 @@ class SliceDataModule(SegDataModule):
     """
 
     black_white = False
+    listed = True
 
     def recipe(self) -> Recipe:
         """Resized to the patch."""
@@ -78,6 +79,12 @@ def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> 
             return found
     named = [(root / layout.images.format(part=part), root / layout.masks.format(part=part)) for layout in layouts]
     return next((folders for folders in named if folders[0].is_dir()), None)
+
+
+def at_hand(parts: Mapping[str, Iterable[Case]], cases: Iterable[Case]) -> dict[str, list[str]]:
+    """The ids of each part that are among the cases: tables may name images that are not there."""
+    known = {case.case_id for case in cases}
+    return {part: [case.case_id for case in found if case.case_id in known] for part, found in parts.items()}
 
 
 def home_of_parts(folder: Path, names: Iterable[str]) -> Path:

@@ -34,7 +34,7 @@ def inspect_set(
     with caption_faults() as faults:
         cases = data.index()
     findings = [Finding.of(fault) for fault in faults]
-    cases, absent = data.at_hand(cases)
+    cases, absent = (cases, "") if data.has_reports else data.at_hand(cases)  # a caption of nothing is named by itself
     if absent:
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
     of_index = index_findings(cases, data.has_reports)
