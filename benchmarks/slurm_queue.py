@@ -27,9 +27,7 @@ ENDING = 60.0
 
 _POLL = 2.0
 _ENDED_BY_ITSELF = ("COMPLETED", "FAILED")
-_ENDED_BY_SLURM = (
-    *("CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REVOKED"),
-)
+_ENDED_BY_SLURM = tuple("CANCELLED TIMEOUT PREEMPTED NODE_FAIL BOOT_FAIL DEADLINE OUT_OF_MEMORY REVOKED".split())
 
 Order = Mapping[str, Any]
 """What a task was submitted with: options, commands, limits, settings."""
