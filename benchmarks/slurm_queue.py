@@ -27,7 +27,8 @@ ENDING = 60.0
 
 _POLL = 2.0
 _ENDED_BY_ITSELF = ("COMPLETED", "FAILED")
-_ENDED_BY_SLURM = tuple("CANCELLED TIMEOUT PREEMPTED NODE_FAIL BOOT_FAIL DEADLINE OUT_OF_MEMORY REVOKED".split())
+_LOST = ("NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY", "REVOKED")
+_ENDED_BY_SLURM = ("CANCELLED", "TIMEOUT", "PREEMPTED", "DEADLINE", *_LOST)
 
 Order = Mapping[str, Any]
 """What a task was submitted with: options, commands, limits, settings."""
