@@ -121,13 +121,16 @@ def to_markdown(comparison: Comparison) -> str:
         "difference",
         "not comparable",
     ]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(map(plain, _cells(line)))} |" for line in comparison.lines]
+    lines = [f"| {' | '.join(map(plain, _cells(line)))} |" for line in comparison.lines]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
     notes = list(dict.fromkeys(_cited(line.reported) for line in comparison.lines))
     notes += [f"No published number could be read of {known}." for known in comparison.silent]
     notes += [f"No published number is listed for {data}." for data in comparison.unknown]
-    notes.append("Dice in percent. `difference` is ours minus reported, where convention, test images and size agree.")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
+    if lines:
+        notes.append(
+            "Dice in percent. `difference`: ours minus reported, where convention, test images and size agree."
+        )
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _cells(line: Line) -> list[str]:

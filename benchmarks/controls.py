@@ -25,7 +25,7 @@ from datamodules.options import options_from
 from datamodules.priors import TEXT_ONLY, fit_priors, native_labels
 from datamodules.splits import PARTS
 from datamodules.verify.duplicates import look_at, twins
-from zoo.errors import exit_code
+from zoo.endings import exit_code
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
 from zoo.metrics.score import score_case
 

@@ -100,7 +100,7 @@ def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     arguments = [*command, "profile", *job.flags(), "--repeats", str(repeats), "--json"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
     if done.returncode:
-        raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}.", "Mend it and run this again.")
+        raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
 

@@ -1,20 +1,22 @@
 """The plan of a comparison: an immutable list of jobs, stored as `plan.json` in the folder of the benchmark.
 
 A job's id is its readable name and a hash of its resolved configuration, the same on every machine. What is
-stored never changes: a plan that would change a stored job is refused with the keys that differ.
+stored never changes, but for where the data lie: a plan that would change a stored job is refused with the keys
+that differ.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.store import read_json, write_json
+from benchmarks.store import job_folder, manifest, read_json, write_json
 from zoo.errors import RunError
 
 PLAN_VERSION = 2
@@ -188,7 +190,8 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".plan.lock"):
-        stored = load_plan(folder) if plan_path(folder).is_file() else Plan(())
+        before = load_plan(folder) if plan_path(folder).is_file() else Plan(())
+        stored, plan = _moved(folder, before, plan)
         differing = _differences(stored, plan)
         if stored.jobs and not extend:
             differing = differing or _other_jobs(stored, plan)
@@ -201,9 +204,31 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
             )
         jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | {job.id: job for job in stored.jobs}
         whole = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
-        if whole.jobs != stored.jobs:
+        if whole.jobs != before.jobs:
             write_json(plan_path(folder), whole.to_dict())
     return whole
+
+
+def where_data_lie(folder: Path, plan: Plan) -> Plan:
+    """A plan as it would go into a folder: with the data's folders that are stored there, where it names none."""
+    return _moved(folder, load_plan(folder) if plan_path(folder).is_file() else Plan(()), plan)[1]
+
+
+def _moved(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:
+    """Both plans with the folders that the data lie in now.
+
+    Where a command names no folder, the stored one is meant. Another one takes its place where the stored one is no
+    longer there (another machine, a disk mounted elsewhere) or nothing was trained from it (a slip that was mended).
+    """
+    named = {job.data: job.root for job in added.jobs if job.root}
+    begun = {job.data for job in stored.jobs if manifest(job_folder(folder, job.id))}
+    kept = {job.data: job.root for job in stored.jobs if job.data in begun and Path(job.root or os.devnull).is_dir()}
+    roots = {job.data: job.root for job in stored.jobs} | named
+
+    def rooted(plan: Plan, of: Mapping[str, str]) -> Plan:
+        return replace(plan, jobs=tuple(replace(job, root=of.get(job.data, job.root)) for job in plan.jobs))
+
+    return rooted(stored, roots | kept), rooted(added, roots)
 
 
 def _differences(stored: Plan, added: Plan) -> list[str]:

@@ -245,7 +245,7 @@ def with_root(matrix: Matrix, root: str) -> Matrix:
     if len({DATA.get(name).name for name in on_disk}) > 1:
         raise ConfigError(
             f"One --data.root for several data sets ({', '.join(on_disk)}).",
-            "Set ZOO_DATA to the folder whose sub-folders are their roots instead.",
+            "Set ZOO_DATA to the folder whose sub-folders are their roots, or write each `root` into a plan's file.",
         )
     rooted = {name: replace(entry, root=root) if name in on_disk else entry for name, entry in matrix.data.items()}
     return replace(matrix, data=rooted)

@@ -21,7 +21,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from zoo.cli.arguments import parse
 from zoo.cli.engine import ZooCLI
 from zoo.config import compose
-from zoo.errors import exit_code
+from zoo.endings import exit_code
 from zoo.profile import WARM_UP, process_peak, wait
 
 STEPS = 8

@@ -64,8 +64,8 @@ class Progress:
 
 
 def left(seconds: float | None) -> str:
-    """A time to go in words: `2:05:00 to go`; empty where it is not known."""
-    if seconds is None:
+    """A time to go in words: `2:05:00 to go`; empty where it is not known, or none is left."""
+    if seconds is None or seconds < 1:
         return ""
     hours, rest = divmod(round(seconds), 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d} to go"

@@ -32,7 +32,7 @@ def reason_from(output: str, code: int) -> str:
         code: Its exit code; 128 + n or -n where signal n ended it.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR.match(line)]
+    errors = [line.removeprefix("zoo: error: ") for line in lines if _ERROR.match(line)]
     if killed_by(code):  # where a rank fails, Lightning kills the first one: the error is the other's
         ended = f"ended by {_signal_name(killed_by(code))}"
         return f"{errors[-1]} ({ended})" if errors else ended

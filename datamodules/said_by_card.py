@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.prompts import load_prompts, prompt_version
-from datamodules.sources import access_of, home_of
-from zoo.errors import ConfigError, DataError, UnknownNameError
+from datamodules.sources import folder_of, home_of
+from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA
-from zoo.settings import data_root
 from zoo.types import ClassPrompt, DataFacts, LabelSpace
 
 
@@ -93,15 +92,7 @@ class SaidByCard:
         Raises:
             DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
         """
-        base = data_root()
-        folder = Path(self.root).expanduser() if self.root else base / self.home if base else None
-        if folder is None or not folder.is_dir():
-            missing = (
-                f"{folder}: no such folder for '{self.name}'" if folder else f"no folder is known for '{self.name}'"
-            )
-            way = "--download" if access_of(DATA.get(self.name)) == "download" else "--steps"
-            raise DataError(f"{missing}.", f"Run `zoo data prepare {self.name} {way}`, or give --data.root DIR.")
-        return folder.resolve()
+        return folder_of(DATA.get(self.name), self.root)
 
     @property
     def declares_leak(self) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS, read_yaml
+from zoo.settings import data_root
 from zoo.types import Card
 
 SOURCES = CONFIGS / "sources"
@@ -142,6 +143,21 @@ def parse(content: Mapping[str, Any], where: str) -> Source:
 def home_of(card: Card) -> str:
     """The name of a set's folder in `ZOO_DATA` and in the cache: cards of one archive have one."""
     return str(card.about.get("folder", card.name))
+
+
+def folder_of(card: Card, root: str | None) -> Path:
+    """The folder that a set lies in: `root`, else that in `ZOO_DATA`.
+
+    Raises:
+        DataError: There is none.
+    """
+    base = data_root()
+    folder = Path(root).expanduser() if root else base / home_of(card) if base else None
+    if folder is None or not folder.is_dir():
+        missing = f"{folder}: no such folder for '{card.name}'" if folder else f"no folder is known for '{card.name}'"
+        way = "--download" if access_of(card) == "download" else "--steps"
+        raise DataError(f"{missing}.", f"Run `zoo data prepare {card.name} {way}`, or give --data.root DIR.")
+    return folder.resolve()
 
 
 def source_of(card: Card) -> Source | None:

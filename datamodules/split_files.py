@@ -71,7 +71,8 @@ class SplitFile:
         if (folds is None) != (fold is None) or (folds is not None and not 0 <= (fold or 0) < len(folds)):
             held = f"{len(folds)} folds" if folds is not None else "no folds"
             asked = f"--data.fold {fold}" if fold is not None else "no --data.fold"
-            raise ConfigError(f"{self.path}: {held} in it, and {asked}.", "Count from 0, or leave --data.fold out.")
+            way = "Leave it out." if folds is None else f"Give --data.fold, 0 to {len(folds) - 1}."
+            raise ConfigError(f"{self.path}: {held} in it, and {asked}.", way)
         parts = self.content if folds is None else folds[fold]
         name = self.protocol if fold is None else fold_name(self.protocol, fold, len(folds or ()))
         try:

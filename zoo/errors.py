@@ -1,13 +1,11 @@
 """One exception tree. Every message says what is wrong, where, and what to do next.
 
-The command line prints such an error as one line and exits with its code, 2 but for few; anything that is
-not a `ZooError` is a bug of ours and keeps its traceback.
+The command line prints such an error as one line and exits with its code, 2 but for few (`zoo.endings`).
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Literal, get_args
 
@@ -114,18 +112,6 @@ class UnknownNameError(ConfigError):
         near = get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}."
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
-
-
-def exit_code(command: Callable[[], int | None]) -> int:
-    """Runs a command; what the user can mend becomes one line and its code, Ctrl-C 130. Plug-ins may use it, too."""
-    try:
-        return command() or 0
-    except ZooError as error:
-        sys.stderr.write(f"zoo: error: {one_line(error)}\n")
-        return error.code
-    except KeyboardInterrupt:
-        sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
-        return 130
 
 
 def one_line(error: ZooError) -> str:

@@ -18,7 +18,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from zoo.errors import RunError
+from zoo.errors import ConfigError, RunError
 from zoo.inference import native_mask, whole_logits
 from zoo.losses import Pairs, SegmentationLoss, masks_of, retrieval
 from zoo.metrics.pooled import PooledDice
@@ -61,6 +61,17 @@ class SegModule(LightningModule, ABC):
         use_text: bool = True,
     ) -> None:
         super().__init__()
+        for key, value, right in (
+            ("lr", lr, lr >= 0),
+            ("weight_decay", weight_decay, weight_decay >= 0),
+            ("warmup", warmup, 0 <= warmup <= 1),
+            ("overlap", overlap, 0 <= overlap < 1),
+        ):
+            if not right:
+                share = "a share of 1" if key in ("warmup", "overlap") else "a number from 0"
+                raise ConfigError(
+                    f"--model.{key} {value} is not {share}.", "See `zoo show NAME` for what its card says."
+                )
         self.save_hyperparameters()
         self.facts = DataFacts.from_dict(facts)
         self.lr = lr

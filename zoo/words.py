@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from zoo.errors import ConfigError
 
 
 class Parser(argparse.ArgumentParser):
     """Mistakes become a `ConfigError`: one line, exit code 2."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As its base, but an option that is no `--section.key` and unknown is told with the nearest known ones.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        known, further = super().parse_known_args(args, namespace)
+        for word in (word.partition("=")[0] for word in further if word.startswith("--")):
+            if "." not in word:
+                near = get_close_matches(word, self._option_string_actions, n=2, cutoff=0.6)
+                hint = f"Did you mean {' or '.join(near)}?" if near else f"See `{self.prog} --help`."
+                raise ConfigError(f"{self.prog}: unknown argument '{word}'.", hint)
+        return known, further
 
     def error(self, message: str) -> NoReturn:
         """Says what is wrong.
@@ -38,7 +53,10 @@ def pairs_from(words: Sequence[str], sections: Sequence[str], command: str, manu
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
         key = flag.removeprefix("--")
-        if not flag.startswith("--") or not key.startswith(tuple(sections)):
+        if not flag.startswith("--"):
+            hint = "Every option is `--name value`, a list `a,b` without blanks."
+            raise ConfigError(f"{command}: unexpected word '{flag}'.", hint)
+        if not key.startswith(tuple(sections)):
             raise ConfigError(f"{command}: unknown argument '{flag}'.", f"See `{manual or command} --help`.")
         if not equals:
             if not rest or rest[0].startswith("--"):

@@ -14,4 +14,6 @@ def nothing_further(further: Sequence[str]) -> None:
         ConfigError: There are some.
     """
     if further:
-        raise ConfigError(f"zoo bench: unknown argument '{further[0]}'.", "See `zoo bench --help`.")
+        word = further[0]
+        hint = "See `zoo bench --help`." if word.startswith("-") else "A path with blanks is written in quotes."
+        raise ConfigError(f"zoo bench: unknown argument '{word}'.", hint)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.cli import compare, costs, plan, report, run, status, table
-from zoo.errors import exit_code
+from zoo.endings import exit_code
 from zoo.words import Parser
 
 VERBS = (plan, run, status, table, report, compare, costs)

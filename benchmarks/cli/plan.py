@@ -60,12 +60,16 @@ def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
     known = all(cost.steps is not None for cost in found)
     total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
-    said += ["", f"{len(plan.jobs)} jobs, {total} training steps, {tests} tests"]
+    said += ["", f"{_count(len(plan.jobs), 'job')}, {total} training steps, {_count(tests, 'test')}"]
     if found and all(cost.seconds is not None for cost in found):
         devices = ", ".join(sorted({cost.device for cost in found}))
         said[-1] += f"; training one after another {hours(sum(cost.seconds or 0 for cost in found))} on {devices}"
         said[-1] += ", validation and tests on top"
     return said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def hours(seconds: float | None) -> str:

@@ -6,11 +6,14 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
-from benchmarks.plan import Plan, store_plan
+from benchmarks.plan import Plan, store_plan, where_data_lie
+from benchmarks.store import job_folder, job_state
 from zoo.errors import ConfigError
+from zoo.registry import DATA
 
 if TYPE_CHECKING:
     from benchmarks.work import Limits
@@ -52,6 +55,8 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     if options and known.launcher != "slurm":
         raise ConfigError("zoo bench run: --slurm.KEY without --launcher slurm.", "Add it, or leave them out.")
     asked = chosen_plan(known, known.plan, overrides_from(further))
+    if known.launcher == "local":  # the nodes may see what this machine does not
+        _check_folders(known.out, where_data_lie(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     from benchmarks.cli.live import shown
     from benchmarks.progress import progress_of, tally
@@ -66,8 +71,23 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
         else:
             failed = _here(known, plan, say, limits, skip)
         states = [job.state for job in progress_of(known.out, plan)]
-        say(f"{tally(states)}; `zoo bench table {known.out}`")
+        say(f"{tally(states)}; `zoo bench table {quote(str(known.out))}`")
     return int(failed > 0)
+
+
+def _check_folders(out: Path, plan: Plan) -> None:
+    """That the data of what is to be done are there: one line now and not a failure a job.
+
+    Raises:
+        DataError: A set's folder is not there.
+    """
+    from datamodules.sources import folder_of
+
+    to_do = [job for job in plan.jobs if job_state(job_folder(out, job.id), job.steps)[0] != "done"]
+    for job in {job.data: job for job in to_do}.values():
+        card = DATA.get(job.data)
+        if job.root or (card.origin == "zoo" and not card.about.get("embedded")):  # others may find theirs themselves
+            folder_of(card, job.root)
 
 
 def _here(

@@ -70,6 +70,7 @@ def print_facts(facts: Mapping[str, Any], as_json: bool) -> int:
     table = Table(show_header=False)
     for key, value in facts.items():
         lines = [f"{name}: {inner}" for name, inner in value.items()] if isinstance(value, dict) else [str(value)]
+        lines = [", ".join(map(str, value))] if isinstance(value, list) else lines
         table.add_row(key, "\n".join(lines))
     out.print(table)
     return 0

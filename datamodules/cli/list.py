@@ -19,6 +19,9 @@ from zoo.types import Card
 HELP = "every set: what it is, how it is got, whether it is at hand under $ZOO_DATA"
 
 _SHOWN = ("name", "title", "dims", "modality", "text", "classes", "got", "licence", "at_hand")
+_NARROW = ("name", "title", "got", "at_hand")
+_WIDE = 150
+"""Columns of a terminal that show all of it without cells of three letters."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +40,11 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
         out.print_json(data=rows)
         return 0
     table = Table(box=None, pad_edge=False)
-    for title in _SHOWN:
-        table.add_column(title.replace("_", " "), no_wrap=title == "name")
+    shown = _SHOWN if out.width >= _WIDE else _NARROW
+    for title in shown:
+        table.add_column(title.replace("_", " "), no_wrap=title not in ("title", "licence"))
     for row in rows:
-        table.add_row(*(_cell(row, key) for key in _SHOWN))
+        table.add_row(*(_cell(row, key) for key in shown))
     out.print(table)
     return 0
 

@@ -11,7 +11,7 @@ import logging
 from importlib import import_module
 
 from datamodules.options import options_from
-from zoo.errors import exit_code
+from zoo.endings import exit_code
 from zoo.words import Parser
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")

@@ -20,8 +20,10 @@ RUN = ["run", "--models", "unet,bipvl", "--data", "hippocampus", "--seeds", "0,1
 
 
 @pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` plans and runs nothing."""
+def planned(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """`run` plans and runs nothing; there is a folder for the data."""
+    (tmp_path_factory.getbasetemp() / "sets" / "hippocampus").mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path_factory.getbasetemp() / "sets"))
     monkeypatch.setattr(runner, "run_plan", lambda *_, **__: 0)
 
 
@@ -77,7 +79,11 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
         (RUN, "--out"),
         ([], "plan|run|status|table"),
         (["table", "nowhere"], "no benchmark here"),
-        (["status", "nowhere", "more"], "unknown argument 'more'"),
+        (["status", "nowhere", "more"], "unknown argument 'more'. A path with blanks is written in quotes."),
+        ([*RUN, "--out", "x"], "no folder is known for 'hippocampus'. Run `zoo data prepare hippocampus"),
+        ([*RUN, "--out", "x", "--data.root", "nowhere"], "nowhere: no such folder for 'hippocampus'"),
+        ([*RUN, "--out", "x", "--seed", "1"], "unknown argument '--seed'. Did you mean --seeds"),
+        (["run", "--models", "unet", "bipvl", "--out", "x", "--data", "phantom_chest"], "unexpected word 'bipvl'"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -88,6 +94,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ZOO_DATA", raising=False)
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -106,6 +113,25 @@ def test_failures_and_interrupts_show_in_the_exit_code(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(runner, "run_plan", interrupted)
     assert main([*RUN, "--out", str(tmp_path)]) == 130
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_slip_in_the_data_s_folder_is_mended_by_the_right_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, wrong, right = tmp_path / "out", tmp_path / "wrong", tmp_path / "right"
+    for folder in (wrong, right):
+        folder.mkdir()
+    assert main([*RUN, "--out", str(out), "--data.root", str(wrong)]) == 0
+    assert main([*RUN, "--out", str(out), "--data.root", str(right)]) == 0
+    assert {job.root for job in load_plan(out).jobs} == {str(right)}
+    store.write_json(store.job_folder(out, load_plan(out).jobs[0].id) / "manifest.json", {"model": "unet"})
+    assert main([*RUN, "--out", str(out)]) == 0  # none named: the stored one is meant
+    assert main([*RUN, "--out", str(out), "--data.root", str(wrong)]) == 2  # from which nothing was trained
+    assert f'data.root of hippocampus: "{right}", not "{wrong}"' in capsys.readouterr().err
+    right.rmdir()
+    assert main([*RUN, "--out", str(out), "--data.root", str(wrong)]) == 0  # the data have moved
+    assert {job.root for job in load_plan(out).jobs} == {str(wrong)}
 
 
 def test_an_override_without_a_value_does_not_swallow_the_next_flag() -> None:

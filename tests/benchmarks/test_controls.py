@@ -83,7 +83,7 @@ def test_controls_that_fail_are_a_row_with_their_reason(tmp_path: Path, capsys: 
     no = [sys.executable, "-c", "import sys; sys.exit('zoo: error: ' + sys.argv[-1])"]
     assert run_plan(tmp_path, Plan((job,)), lines.append, command=no, controls=no) == 2
     (control,) = read_controls(tmp_path, "hippocampus")
-    assert control.note == f"zoo: error: --data.root={job.root}"
+    assert control.note == f"--data.root={job.root}"
     assert lines[0] == "controls of hippocampus: controls"
 
 

@@ -69,7 +69,7 @@ def test_a_published_recipe_has_a_batch_and_so_costs_of_its_own() -> None:
 
 def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_path: Path, calls: Path) -> None:
     store_plan(tmp_path, Plan((job("bipvl", 0, "class"), job("tevia", 0, "class"))))
-    with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: zoo: error: No text"):
+    with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: No text\. Mend it\. Mend it"):
         measured(tmp_path)
     assert list(read_costs(tmp_path)) == ["hippocampus-bipvl-tiny-minilm"]
 

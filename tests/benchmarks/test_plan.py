@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
 from benchmarks.planning import uses_text
+from benchmarks.store import job_folder, write_json
 from benchmarks.work import step_arguments
 from tests.benchmarks.samples import names, plan_of
 from zoo.errors import ConfigError, RunError, ZooError
@@ -102,7 +103,8 @@ def test_jobs_are_added_and_stored_ones_stay(tmp_path: Path) -> None:
     ],
 )
 def test_another_plan_in_the_same_folder_is_refused(tmp_path: Path, settings: Settings, root: str, named: str) -> None:
-    store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [0], settings=CPU))
+    first = store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [0], settings=CPU, root=str(tmp_path)))
+    write_json(job_folder(tmp_path, first.jobs[0].id) / "manifest.json", {"model": "unet"})
     with pytest.raises(RunError, match=named):
         store_plan(tmp_path, plan_of(["unet"], ["hippocampus"], [1], settings=settings, root=root))
     assert len(load_plan(tmp_path).jobs) == 1

@@ -114,6 +114,6 @@ def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
     settings = Settings("tiny", "cpu")
     plan = plan_of(["unet"], ["hippocampus"], [0], settings=settings, root=str(tmp_path / "nowhere"))
     (found,) = estimate.costs(plan, True)
-    assert found.note.startswith("no probe: zoo: error: ")
+    assert found.note.startswith(f"no probe: {tmp_path / 'nowhere'}: no such folder")
     assert json.dumps(found.steps) == "1728"
     assert found.seconds is None

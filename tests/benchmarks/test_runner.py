@@ -118,7 +118,7 @@ def test_a_failing_job_is_a_row_and_stops_nothing(folder: Path, calls: Path, mon
     (block,) = read_table(folder).blocks
     assert [row.model for row in block.ranked] == ["bipvl"]
     other, unet = block.unranked
-    assert unet.reason == "0 of 1 seeds: seed 0 failed (fit: zoo: error: No such file img.nii.gz. Mend it.)"
+    assert unet.reason == "0 of 1 seeds: seed 0 failed (fit: No such file img.nii.gz. Mend it.)"
     assert other.reason == "0 of 1 seeds: seed 0 failed (fit: ValueError: three | bars)"
     monkeypatch.delenv("FAKE_FAIL")
     monkeypatch.delenv("FAKE_BUG")
@@ -183,7 +183,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
 @pytest.mark.parametrize(
     ("output", "code", "reason"),
     [
-        ("a\nzoo: error: No file. Mend it.\n", 2, "zoo: error: No file. Mend it."),
+        ("a\nzoo: error: No file. Mend it.\n", 2, "No file. Mend it."),
         (
             "Traceback\n  x\ntorch.cuda.OutOfMemoryError: CUDA\nwarning: leaked\n",
             1,
@@ -193,7 +193,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
         ("last words\n", 3, "last words"),
         ("anything", 137, "ended by SIGKILL"),
         ("[rank1]: OSError: full\nnoise\n", 137, "[rank1]: OSError: full (ended by SIGKILL)"),
-        ("zoo: error: No file. Mend it.\nnoise of another rank\n", 2, "zoo: error: No file. Mend it."),
+        ("zoo: error: No file. Mend it.\nnoise of another rank\n", 2, "No file. Mend it."),
         ("anything", -11, "ended by SIGSEGV"),
         ("anything", 250, "ended by signal 122"),
     ],

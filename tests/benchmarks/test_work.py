@@ -54,7 +54,7 @@ def test_a_crash_is_tried_again_and_each_attempt_is_kept(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("code", "reason", "advice"),
     [
-        ("import sys; sys.exit('zoo: error: The loss is not finite') ", "zoo: error: The loss is not finite", ""),
+        ("import sys; sys.exit('zoo: error: The loss is not finite') ", "The loss is not finite", ""),
         ("raise RuntimeError('CUDA out of memory. Tried')", "RuntimeError: CUDA out of memory. Tried", CUDA_OUT),
         ("raise MemoryError", "MemoryError", HOST_OUT),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL", KILLED),
@@ -123,8 +123,7 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
     outcome, lines = do(Task(job.id, run, steps, job), place=Place("local", {"PYTHONPATH": str(REPOSITORY)}))
     assert outcome is Outcome.DONE, lines
     assert [line for line in lines if "left out" in line] == [
-        "test-shuffled left out: zoo: error: text 'shuffled': all reports are the same string. "
-        "Use --data.text blank instead."
+        "test-shuffled left out: text 'shuffled': all reports are the same string. Use --data.text blank instead."
     ]
     (result,) = read_results(tmp_path, plan)
     assert result.state == "done"
@@ -136,7 +135,7 @@ def test_shuffling_one_prompt_has_the_exit_code_that_the_runner_reads(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from datamodules.text_control import control_classes
-    from zoo.errors import exit_code
+    from zoo.endings import exit_code
     from zoo.types import ClassPrompt
 
     def shuffle() -> None:

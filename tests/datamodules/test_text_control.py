@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.text_control import control_classes, control_reports
-from zoo.errors import DataError, NotApplicableError, exit_code
+from zoo.endings import exit_code
+from zoo.errors import DataError, NotApplicableError
 from zoo.types import ClassPrompt
 
 reports = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("xyz", max_size=3), min_size=2)

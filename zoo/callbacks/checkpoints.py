@@ -60,7 +60,9 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             f"{path}: no such checkpoint.", "Train first with `zoo fit`, or name one: --ckpt."
         ) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        problem = str(error).strip().split("\n")[0][:160]
+        # of a file that is none, torch speaks at length about its own arguments
+        told = "its content is none of a checkpoint's" if isinstance(error, pickle.UnpicklingError) else str(error)
+        problem = told.strip().split("\n")[0][:160]
         raise CheckpointError(
             f"{path}: not a checkpoint that can be loaded ({problem}).", "Name another: --ckpt."
         ) from error

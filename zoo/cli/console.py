@@ -59,4 +59,5 @@ def quiet() -> None:
         logger.propagate = True
     for pattern in _NOISE:
         warnings.filterwarnings("ignore", message=pattern)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # five tries without a network, each told twice
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning after each fork of a worker

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import torch
 import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -137,7 +138,11 @@ class ZooCLI(LightningCLI):
             "sync_batchnorm": bool(configured.get("sync_batchnorm")) and _on_gpu(configured.get("accelerator")),
             "enable_model_summary": bool(configured.get("enable_model_summary")),
         }
-        return super().instantiate_trainer(**arguments)
+        try:
+            return super().instantiate_trainer(**arguments)
+        except (MisconfigurationException, ValueError) as error:  # a device or a strategy that this machine has not
+            told = " ".join(str(error).split())
+            raise ConfigError(f"--trainer: {told}", "See `zoo list trainers`, or leave it to --trainer cpu.") from error
 
 
 def _own_error(error: BaseException) -> BaseException:

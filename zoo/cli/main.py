@@ -8,7 +8,8 @@ from difflib import get_close_matches
 
 from zoo import __version__
 from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
-from zoo.errors import RunError, exit_code
+from zoo.endings import exit_code
+from zoo.errors import RunError
 
 
 def main(argv: list[str] | None = None) -> int:

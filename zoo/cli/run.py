@@ -68,7 +68,9 @@ def compose_request(request: Request) -> tuple[Composed, RunFolder | None]:
     missing = [key for key in missing if key[2:] not in composed.config]
     if missing:
         raise ConfigError(
-            f"{' and '.join(missing)} missing.", f"Write `zoo {request.verb} --model NAME --data NAME` (`zoo list`)."
+            f"{' and '.join(missing)} missing.",
+            f"Write `zoo {request.verb} --model NAME --data NAME` (`zoo list models`, `zoo list data`)"
+            + (", or `--out DIR` of a run." if request.verb in ("validate", "test", "predict") else "."),
         )
     if folder and base is not None:
         folder.check_agrees(composed)
@@ -224,6 +226,6 @@ def _mistakes_named(folder: RunFolder) -> Iterator[None]:
             raise
         first = " ".join(str(error).split("\n")[1:2]).strip()
         raise CheckpointError(
-            f"{folder.path}: the checkpoint does not fit the model ({first[:160]}).",
+            f"{folder.path}: the checkpoint does not fit the model ({first.partition(': copying')[0][:160]}).",
             "Repeat the run's own --model, --size and options.",
         ) from error
