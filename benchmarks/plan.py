@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -186,10 +187,9 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
 
     Raises:
         RunError: The stored plan has other settings, another configuration of one of the jobs, another root for one
-            of the data sets, or other jobs where none may be added.
+            of the data sets, or other jobs where none may be added; or the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".plan.lock"):
+    with _locked(folder):
         before = load_plan(folder) if plan_path(folder).is_file() else Plan(())
         stored, plan = _moved(folder, before, plan)
         differing = _differences(stored, plan)
@@ -207,6 +207,25 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
         if whole.jobs != before.jobs:
             write_json(plan_path(folder), whole.to_dict())
     return whole
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A folder, made if need be, whose plan nobody else changes meanwhile.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    lock = FileLock(folder / ".plan.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror}.", "Choose another --out.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def where_data_lie(folder: Path, plan: Plan) -> Plan:

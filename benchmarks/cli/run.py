@@ -56,7 +56,7 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
         raise ConfigError("zoo bench run: --slurm.KEY without --launcher slurm.", "Add it, or leave them out.")
     asked = chosen_plan(known, known.plan, overrides_from(further))
     if known.launcher == "local":  # the nodes may see what this machine does not
-        _check_folders(known.out, where_data_lie(known.out, asked))
+        _check_data(known.out, where_data_lie(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     from benchmarks.cli.live import shown
     from benchmarks.progress import progress_of, tally
@@ -75,10 +75,11 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     return int(failed > 0)
 
 
-def _check_folders(out: Path, plan: Plan) -> None:
+def _check_data(out: Path, plan: Plan) -> None:
     """That the data of what is to be done are there: one line now and not a failure a job.
 
     Raises:
+        ConfigError: Own data have no title.
         DataError: A set's folder is not there.
     """
     from datamodules.sources import folder_of
@@ -88,6 +89,8 @@ def _check_folders(out: Path, plan: Plan) -> None:
         card = DATA.get(job.data)
         if job.root or (card.origin == "zoo" and not card.about.get("embedded")):  # others may find theirs themselves
             folder_of(card, job.root)
+        if card.origin == "zoo" and "classes" not in card.about and job.shown_data == job.data:
+            raise ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
 
 
 def _here(

@@ -82,6 +82,8 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
         (["status", "nowhere", "more"], "unknown argument 'more'. A path with blanks is written in quotes."),
         ([*RUN, "--out", "x"], "no folder is known for 'hippocampus'. Run `zoo data prepare hippocampus"),
         ([*RUN, "--out", "x", "--data.root", "nowhere"], "nowhere: no such folder for 'hippocampus'"),
+        (["run", "--models", "unet", "--data", "nifti_folder", "--out", "x", "--data.root", "."], "has no title"),
+        ([*RUN, "--out", "/dev/null", "--data.root", "."], "/dev/null: cannot be written"),
         ([*RUN, "--out", "x", "--seed", "1"], "unknown argument '--seed'. Did you mean --seeds"),
         (["run", "--models", "unet", "bipvl", "--out", "x", "--data", "phantom_chest"], "unexpected word 'bipvl'"),
     ],

@@ -112,7 +112,7 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
         "write_rows(run / sys.argv[2] / 'cases.csv', [row('a', 'x', 0.5)])"
     )
     cannot = (
-        "import sys; from zoo.errors import exit_code; from datamodules.text_control import control_reports\n"
+        "import sys; from zoo.endings import exit_code; from datamodules.text_control import control_reports\n"
         "sys.exit(exit_code(lambda: control_reports({'a': 'x'}, 'shuffled') and None))"
     )
     job = replace(JOB, texts=("true", "shuffled", "blank"))

@@ -179,7 +179,8 @@ def import_class(section: str, path: str) -> type:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"--{section}: {path} cannot be imported: {error}.", "Install its package or put it on PYTHONPATH."
+            f"--{section}: {path} cannot be imported: {error}.",
+            "Install its package, or name its folder: `PYTHONPATH=. zoo ...`.",
         ) from error
     base = _BASES[section]
     if not (isinstance(found, type) and issubclass(found, base)):
