@@ -11,6 +11,7 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOWrapper
 
 from zoo.errors import ZooError, one_line
@@ -61,7 +62,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
             raise
         if error.filename is None:
             _write_no_more()
-        where = "standard output" if error.filename is None else os.fsdecode(error.filename)
+        where = "standard output or a file" if error.filename is None else os.fsdecode(error.filename)
         return _told(f"{where}: {error.strerror}. {_MENDED[error.errno]}", ZooError.code)
 
 
@@ -82,6 +83,7 @@ def _nobody_reads() -> bool:
 
 def _write_no_more() -> None:
     """Standard output leads nowhere from here on, or Python would try, and complain, once more at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    with suppress(AttributeError, OSError, ValueError):  # no stream, or one without a file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

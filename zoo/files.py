@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,11 @@ def atomically(
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     """Writes a text in UTF-8, its line ends as they are; see `atomically`."""
     atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), durable=durable)
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether the system refused to write for want of room, a person's quota included."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def sweep(folder: Path) -> None:

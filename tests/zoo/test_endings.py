@@ -47,7 +47,7 @@ def test_a_full_disk_is_one_line() -> None:
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        "zoo: error: standard output: No space left on device. Make room, then give the same command again.\n"
+        "zoo: error: standard output or a file: No space left on device. Make room, then give the same command again.\n"
     )
 
 

@@ -225,6 +225,15 @@ def test_mistyped_flags(words: list[str], says: str, capsys: pytest.CaptureFixtu
     assert says in error_line(["fit", *STUB, *words], capsys)
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true", "64"])
+def test_a_precision_that_batches_cannot_take_is_told_before_a_folder_is_made(
+    precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error_line([*FIT, "--trainer.precision", precision, "--out", str(tmp_path / "run")], capsys)
+    assert "bf16-mixed" in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_keys_in_files_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("trainer: {max_epoch: 1}\nmodle: {}\n")

@@ -32,8 +32,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Writes all of it to disk, then renames."""
 
         def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:  # opened here, so that its passing name is not stored in it
-                torch.save(checkpoint, file)
+            try:
+                with temporary.open("wb") as file:  # opened here, so that its passing name is not stored in it
+                    torch.save(checkpoint, file)
+            except RuntimeError as error:
+                refusal = _refusal(error)
+                if refusal is None:
+                    raise
+                raise OSError(refusal.errno, refusal.strerror) from error
 
         atomically(Path(path), write, durable=True, fix="Free some space and run again.")
 
@@ -44,6 +50,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             CheckpointError: No such file, a truncated one, or one that holds code.
         """
         return load(Path(path), map_location)
+
+
+def _refusal(error: BaseException | None) -> OSError | None:
+    """The system's error behind one of torch, whose writer of archives complains of a cut file over it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -17,7 +17,8 @@ from zoo.cli.console import console, quiet
 from zoo.cli.folder import RunFolder, State, default_folder
 from zoo.cli.help import usage
 from zoo.config import Composed, Config, compose, config_hash
-from zoo.errors import CheckpointError, ConfigError
+from zoo.errors import CheckpointError, ConfigError, RunError
+from zoo.files import disk_is_full
 
 if TYPE_CHECKING:
     from zoo.cli.engine import ZooCLI
@@ -50,11 +51,23 @@ def main(verb: str, argv: list[str]) -> int:
     if request.print_config:
         sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
         return 0
+    _check_precision(cli.resolved())
     if verb == "fit":
         folder = folder or default_folder(composed, cli.resolved())
         _fit(cli, composed, folder)
         return _follow(cli, composed, request, folder)
     return _evaluate(cli, request, folder or _folder_of(cli, composed, request))
+
+
+def _check_precision(config: Config) -> None:
+    """Refuse, before a folder is made, what turns whole batches into another precision: their facts have none.
+
+    Raises:
+        ConfigError: The trainer's precision is neither full nor mixed.
+    """
+    precision = str(config["trainer"].get("precision") or "32")
+    if precision not in ("16", "bf16", "32", "32-true") and not precision.endswith("-mixed"):
+        raise ConfigError(f"--trainer.precision {precision} is not for these models.", "Use bf16-mixed or 32-true.")
 
 
 def compose_request(request: Request) -> tuple[Composed, RunFolder | None]:
@@ -216,9 +229,16 @@ def _say_results(cli: ZooCLI, verb: str, scores: Any, predictions: Any) -> None:
 
 @contextmanager
 def _mistakes_named(folder: RunFolder) -> Iterator[None]:
-    """A checkpoint of another network is a user's mistake; the list of all its tensors helps nobody."""
+    """A checkpoint of another network is a user's mistake; the list of all its tensors helps nobody.
+
+    Lightning's own files (hparams.yaml, metrics.csv) do not say whose disk is full.
+    """
     try:
         yield
+    except OSError as error:
+        if not disk_is_full(error):
+            raise
+        raise RunError(f"{folder.path}: cannot be written: {error}.", "Free some space and run it again.") from error
     except SystemExit as error:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from error
     except RuntimeError as error:
