@@ -45,7 +45,8 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
     """The name of the entry of these files, prepared so.
 
     Args:
-        files: The source files; each counts by its path, size and time of change.
+        files: The source files; each counts by its path, its size and when its content and its state last changed.
+            The latter is the system's own time, which `touch` and `cp -p` cannot set back.
         recipe: Plain Python that tells how they are prepared, code version included.
 
     Raises:
@@ -57,7 +58,7 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
             state = path.stat()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}).", "Fetch the file again.") from error
-        states.append([str(path.resolve()), state.st_size, state.st_mtime_ns])
+        states.append([str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns])
     return digest({"files": states, "recipe": recipe})[:32]
 
 
@@ -67,7 +68,8 @@ def preparing_code(kinds: Iterable[type]) -> list[str]:
     Args:
         kinds: The classes of the data set, whose files count too.
     """
-    modules = {zoo.io.image, datamodules.grid, datamodules.prepare, *(sys.modules[kind.__module__] for kind in kinds)}
+    ours = (zoo.io.image, datamodules.grid, datamodules.prepare, sys.modules[__name__])
+    modules = {*ours, *(sys.modules[kind.__module__] for kind in kinds)}
     files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
     return sorted(digest(Path(str(file)).read_text(encoding="utf-8")) for file in files)
 
@@ -179,10 +181,18 @@ class Cache:
                 block.flush()
                 os.fsync(block.fileno())  # else a power cut could leave a renamed entry without its content
             (temporary / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-            shutil.rmtree(self.folder / key, ignore_errors=True)  # a broken one: nothing else has this name
+            _remove(self.folder / key)  # a broken one: nothing else has this name
             temporary.replace(self.folder / key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove what is there, if anything: a folder with all that is in it, or a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _append(block: BinaryIO, prepared: Prepared) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,9 @@ def test_an_entry_of_many_cases_holds_each_as_it_was(tmp_path: Path) -> None:
         again["d"]
 
 
-@pytest.mark.parametrize("fault", ["truncated", "absent", "longer", "empty", "facts", "no facts", "other facts"])
+@pytest.mark.parametrize(
+    "fault", ["truncated", "absent", "longer", "empty", "facts", "no facts", "other facts", "a file"]
+)
 def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
     Cache(tmp_path).get("k", made)
     block, facts = tmp_path / "k" / "arrays.bin", tmp_path / "k" / "facts.json"
@@ -78,6 +82,7 @@ def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
         "facts": lambda: facts.write_text("{", encoding="utf-8"),
         "no facts": facts.unlink,
         "other facts": lambda: facts.write_text("[]", encoding="utf-8"),
+        "a file": lambda: (shutil.rmtree(tmp_path / "k"), (tmp_path / "k").touch()),
     }
     breaks[fault]()
     assert Cache(tmp_path).get("k", lambda: made(2.0)).image.max() == 2.0
@@ -134,6 +139,17 @@ def test_key_follows_the_file_and_the_recipe(tmp_path: Path) -> None:
         entry_key([tmp_path / "missing"], {})
 
 
+def test_key_follows_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one")
+    state, key = file.stat(), entry_key([file], {})
+    time.sleep(0.05)  # longer than the tick of a file system's clock
+    file.write_text("two")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    assert entry_key([file], {}) != key
+
+
 def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +187,16 @@ def test_changed_code_makes_entries_stale(tmp_path: Path, monkeypatch: pytest.Mo
     copy.write_text(Path(str(module.__file__)).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
     monkeypatch.setattr(module, "__file__", str(copy))
     assert before != preparing_code([module.Hippocampus])
+
+
+def test_the_layout_of_an_entry_is_code_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datamodules.cache as module
+
+    before = preparing_code([])
+    copy = tmp_path / "cache.py"
+    copy.write_text(Path(module.__file__).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
+    monkeypatch.setattr(module, "__file__", str(copy))
+    assert before != preparing_code([])
 
 
 def images(root: Path, **options: Any) -> SegDataModule:
