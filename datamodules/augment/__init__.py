@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from datamodules.augment.draws import margin_of
 from datamodules.augment.full import augment_full
 from datamodules.augment.light import augment_light
@@ -40,6 +42,12 @@ def augment(
     """
     if preset == "none":
         return batch
-    if preset == "light":
-        return augment_light(batch, seed, flips)
-    return augment_full(batch, seed, flips, patch or batch["image"].shape[2:], bend=preset == "elastic")
+    image = batch["image"]
+    # In full precision, whatever the network trains in: eight bits would move the voxels of a large image.
+    with torch.autocast(image.device.type, enabled=False):
+        whole = Batch(**{**batch, "image": image.float(), "spacing": batch["spacing"].float()})
+        if preset == "light":
+            moved = augment_light(whole, seed, flips)
+        else:
+            moved = augment_full(whole, seed, flips, patch or image.shape[2:], bend=preset == "elastic")
+    return Batch(**{**moved, "image": moved["image"].to(image.dtype), "spacing": batch["spacing"]})

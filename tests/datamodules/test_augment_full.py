@@ -53,6 +53,22 @@ def test_shapes_and_types(dims: int, channels: int, masks: int) -> None:
     assert torch.equal(batch["label"], before["label"])
 
 
+@pytest.mark.parametrize("preset", ["light", "full", "elastic"])
+def test_mixed_and_half_precision_move_nothing(preset: str) -> None:
+    """Eight bits of a place in a large image are off by voxels, and the label's by others than the image's."""
+    batch = batch_of(list(range(24)), dims=2)
+    whole = augment(batch, 0, (0, 1), preset, (14,) * 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = augment(batch, 0, (0, 1), preset, (14,) * 2)
+    half = Batch(**{**batch, "image": batch["image"].half()})
+    halved = augment(half, 0, (0, 1), preset, (14,) * 2)
+    assert torch.equal(mixed["image"], whole["image"])
+    assert torch.equal(mixed["label"], whole["label"])
+    assert torch.equal(halved["label"], whole["label"])
+    assert halved["image"].dtype == torch.float16
+    torch.testing.assert_close(halved["image"].float(), whole["image"], rtol=0.02, atol=0.02)
+
+
 def test_a_sample_does_not_depend_on_its_neighbours() -> None:
     draws = list(range(24))
     together = augment(batch_of(draws), 7, (1, 2), "elastic", (12,) * 3)
