@@ -243,3 +243,25 @@ def test_a_mask_that_lies_in_transparency_is_refused(tmp_path: Path) -> None:
     for seen in (shape, np.full_like(shape, 255)):
         Image.fromarray(np.dstack([shape, shape, shape, seen])).save(tmp_path / "m.png")
         assert np.array_equal(read_label(tmp_path / "m.png")[0], shape)
+
+
+@pytest.mark.parametrize("stored", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
+def test_voxels_that_are_no_numbers_are_told(tmp_path: Path, stored: np.dtype) -> None:
+    path = tmp_path / "a.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), stored), np.eye(4)), path)
+    for read in (read_image, read_label):
+        with pytest.raises(DataError, match=r"a.nii.gz: voxels that are no real numbers"):
+            read(path)
+
+
+@pytest.mark.parametrize("value", [2**32, 2**31, -(2**31) - 1])
+def test_a_label_does_not_come_round_to_another_class(tmp_path: Path, value: int) -> None:
+    """2**32 in 32 bits is the background."""
+    path = tmp_path / "a.nii.gz"
+    for stored in (np.int64, np.float64):
+        volume = np.zeros((2, 3, 4), stored)
+        volume[0, 0, 0] = value
+        nib.save(nib.Nifti1Image(volume, np.eye(4), dtype=stored), path)
+        with pytest.raises(DataError, match=r"a.nii.gz: .*beyond 32 bits") as caught:
+            read_label(path)
+        assert caught.value.kind == "label_values"

@@ -82,18 +82,15 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
     """A label map, int32, laid out as `read_image` does, with the values of the file.
 
     Raises:
-        DataError: As `read_image`, or a value is not a whole number.
+        DataError: As `read_image`, or a value is not a whole number, or one that 32 bits do not hold.
     """
     array, geometry = _read(path, None)
-    if array.dtype.kind in "iub":
-        return array.astype(np.int32), geometry
-    whole = np.rint(np.nan_to_num(array, nan=0.5))
-    if not np.array_equal(whole, array) and not (np.abs(whole - array) <= _NOISE).all():
-        raise DataError(
-            f"{path}: a label file with values that are no whole numbers.",
-            "Mend or remove the case.",
-            "label_not_whole",
-        )
+    whole = array if array.dtype.kind in "iub" else np.rint(np.nan_to_num(array, nan=0.5))
+    mend = "Mend or remove the case."
+    if whole is not array and not np.array_equal(whole, array) and not (np.abs(whole - array) <= _NOISE).all():
+        raise DataError(f"{path}: a label file with values that are no whole numbers.", mend, "label_not_whole")
+    if whole.size and max(-float(whole.min()), float(whole.max())) >= 2**31:  # would come round to another class
+        raise DataError(f"{path}: a label file with values beyond 32 bits.", mend, "label_values")
     return whole.astype(np.int32), geometry
 
 
@@ -216,6 +213,9 @@ def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
 
 def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
     image: Any = nib.load(path)
+    stored = image.get_data_dtype()
+    if stored.kind not in "biuf":
+        raise DataError(f"{path}: voxels that are no real numbers ({stored}).", "Save one number a voxel.")
     shape = tuple(int(n) for n in image.shape)
     single = channels is None and len(shape) == 4 and shape[3] == 1  # a volume, as several tools write it
     if channels is None and len(shape) != 3 and not single:
