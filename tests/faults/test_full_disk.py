@@ -54,7 +54,7 @@ def test_a_checkpoint_is_the_old_one_and_torch_says_nothing_of_positions(
         with pytest.raises(RunError, match=r"last.ckpt: cannot be written: .*No space left") as caught:
             AtomicCheckpointIO().save_checkpoint({"weight": torch.zeros(5_000)}, path)
     assert "\n" not in str(caught.value)
-    assert os.listdir(tmp_path) == ["last.ckpt"]
+    assert [left.name for left in tmp_path.iterdir()] == ["last.ckpt"]
     assert load(path)["weight"].tolist() == [1, 1]
 
 
@@ -67,7 +67,7 @@ def test_what_else_goes_wrong_with_a_checkpoint_is_no_full_disk(
     monkeypatch.setattr(torch, "save", broken)
     with pytest.raises(RuntimeError, match="a bug of ours"):
         AtomicCheckpointIO().save_checkpoint({}, tmp_path / "last.ckpt")
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_status_is_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_a_status_is_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"status.json: cannot be written: No space left"):
         write_json(path, {"state": "failed"})
-    assert os.listdir(tmp_path) == ["status.json"]
+    assert [left.name for left in tmp_path.iterdir()] == ["status.json"]
     assert path.read_bytes() == before
 
 
