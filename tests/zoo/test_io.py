@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -246,7 +247,7 @@ def test_a_mask_that_lies_in_transparency_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stored", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
-def test_voxels_that_are_no_numbers_are_told(tmp_path: Path, stored: np.dtype) -> None:
+def test_voxels_that_are_no_numbers_are_told(tmp_path: Path, stored: Any) -> None:
     path = tmp_path / "a.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), stored), np.eye(4)), path)
     for read in (read_image, read_label):
