@@ -7,6 +7,7 @@ full name was checked; a killed process leaves only `.part`, from which the next
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
@@ -70,7 +71,7 @@ def _receive(file: File, part: Path, tell: Tell) -> None:
     )
     try:
         with client, client.stream("GET", file.url, headers=headers) as response:
-            if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE and begun:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and begun:
                 _forget(part)
                 raise DataError(f"{file.url}: has changed since {begun} bytes came.", "Run this again: it starts anew.")
             _append(file, part, response, begun, tell)
@@ -84,11 +85,11 @@ def _receive(file: File, part: Path, tell: Tell) -> None:
 
 def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell: Tell) -> None:
     """Writes the body of a response, after what is there if it is the rest of it."""
-    if response.status_code not in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
+    if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         raise DataError(
             f"{file.url}: answered {response.status_code}.", "Try later, or see `zoo data prepare --steps`."
         )
-    rest = response.status_code == httpx2.codes.PARTIAL_CONTENT
+    rest = response.status_code == HTTPStatus.PARTIAL_CONTENT
     if rest and not response.headers.get("content-range", "").startswith(f"bytes {begun}-"):
         _forget(part)
         raise DataError(f"{file.url}: sent another part than the one asked for.", "Run this again: it starts anew.")

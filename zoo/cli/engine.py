@@ -97,7 +97,7 @@ class ZooCLI(LightningCLI):
 
     def resolved(self) -> Config:
         """Every key with its value, without what is linked; feeding it back gives the same run."""
-        config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_none=False))
+        config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
         config.pop("config", None)
         return config
 
