@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import time
@@ -103,28 +102,6 @@ def test_no_more_files_are_open_than_allowed(tmp_path: Path) -> None:
     held = sum("arrays.bin" in str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
     assert len(kept) == OPEN + 20
     assert held <= OPEN
-
-
-def _count(folder: Path, barrier: object) -> None:
-    def slowly() -> Prepared:
-        with (folder / "count").open("a") as file:
-            file.write("x")
-        return made()
-
-    barrier.wait()  # type: ignore[attr-defined]
-    Cache(folder / "c").get("k", slowly)
-
-
-def test_two_processes_make_it_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(2)
-    processes = [context.Process(target=_count, args=(tmp_path, barrier)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-    assert (tmp_path / "count").read_text() == "x"
 
 
 def test_key_follows_the_file_and_the_recipe(tmp_path: Path) -> None:

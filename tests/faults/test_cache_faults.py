@@ -22,7 +22,8 @@ from zoo.types import Geometry
 
 SIDE = 64
 NAMES = ("a", "b", "c")
-FORK = multiprocessing.get_context("fork")
+CONTEXT = multiprocessing.get_context("forkserver")  # not of this process: a fork of torch's threads may hang
+CONTEXT.set_forkserver_preload(["datamodules.cache"])  # seconds of imports, once for all of them
 
 
 def case(number: int, side: int = SIDE) -> Prepared:
@@ -79,7 +80,7 @@ def _dying(folder: Path, moment: str) -> None:
     "moment", ["case 0", "case 1", "case 2", "before the facts", "before the rename", "after the rename"]
 )
 def test_killed_at_any_moment(tmp_path: Path, moment: str) -> None:
-    ends(FORK.Process(target=_dying, args=(tmp_path, moment)), -signal.SIGKILL)
+    ends(CONTEXT.Process(target=_dying, args=(tmp_path, moment)), -signal.SIGKILL)
     survived = moment == "after the rename"
     assert (tmp_path / "k").exists() == survived
     assert bool(list(tmp_path.glob(".part-*"))) != survived
@@ -92,7 +93,7 @@ def _writing_on(folder: Path) -> None:
 
 
 def test_killed_from_outside_in_the_midst_of_writing(tmp_path: Path) -> None:
-    process = FORK.Process(target=_writing_on, args=(tmp_path,))
+    process = CONTEXT.Process(target=_writing_on, args=(tmp_path,))
     process.start()
     deadline = time.monotonic() + 60
     while not sum(path.stat().st_size for path in tmp_path.glob(".part-*/arrays.bin")) > 2**23:
@@ -168,7 +169,7 @@ def _limited(folder: Path, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [10, SIDE**2 * 5, SIDE**2 * 14])
 def test_the_system_refuses_to_write_on(tmp_path: Path, limit: int) -> None:
-    ends(FORK.Process(target=_limited, args=(tmp_path, limit)), 7)
+    ends(CONTEXT.Process(target=_limited, args=(tmp_path, limit)), 7)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".lock")]
     check_whole(tmp_path, cases)
 
@@ -184,8 +185,8 @@ def _counting(folder: Path, barrier: Any) -> None:
 
 
 def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
-    barrier = FORK.Barrier(3)
-    processes = [FORK.Process(target=_counting, args=(tmp_path, barrier)) for _ in range(3)]
+    barrier = CONTEXT.Barrier(3)
+    processes = [CONTEXT.Process(target=_counting, args=(tmp_path, barrier)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
@@ -194,18 +195,18 @@ def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
     assert (tmp_path / "told").read_text() == "012"
 
 
-def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
-    started = FORK.Event()
-
+def _starting_and_dying(folder: Path, started: Any) -> None:
     def start_and_die(number: int) -> None:
         started.set()
         time.sleep(0.3)
         die()
 
-    def first() -> None:
-        Cache(tmp_path).entry("k", lambda: cases(start_and_die))
+    Cache(folder).entry("k", lambda: cases(start_and_die))
 
-    dying = FORK.Process(target=first)
+
+def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
+    started = CONTEXT.Event()
+    dying = CONTEXT.Process(target=_starting_and_dying, args=(tmp_path, started))
     dying.start()
     assert started.wait(60)
     check_whole(tmp_path, cases)
