@@ -98,7 +98,9 @@ def distinct(plan: Plan) -> dict[str, Job]:
 
 def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     arguments = [*command, "profile", *job.flags(), "--repeats", str(repeats), "--json"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
+    done = subprocess.run(  # noqa: S603 - our own command line
+        arguments, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -102,7 +102,9 @@ def run_probe(job: Job) -> dict[str, Any]:
     """What `benchmarks.probe` measures of a job in a process of its own; `note` says why it could not."""
     command = [sys.executable, "-P", "-m", "benchmarks.probe", *job.flags()]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROBE_LIMIT)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own command line
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=PROBE_LIMIT
+        )
     except subprocess.TimeoutExpired:
         return {"note": f"no probe: not done in {PROBE_LIMIT:.0f} s"}
     if done.returncode:

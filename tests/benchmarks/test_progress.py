@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import locale
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,6 +110,19 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
     assert said == ["probing phantom_chest-unet-tiny"]
     assert "on processor, validation and tests on top" in lines(plan, [found])[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_probe_is_read_whatever_the_locale_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tips = tmp_path / "python"  # Lightning's tips begin with a light bulb
+    tips.write_text("#!/bin/sh\nprintf '\\360\\237\\222\\241 a tip\\n' >&2; echo '{\"note\": \"seen\"}'\n")
+    tips.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tips))
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, "C")
+    try:
+        assert estimate.run_probe(Job("unet", "phantom_chest", 0, settings=CPU)) == {"note": "seen"}
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
