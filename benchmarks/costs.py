@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.formats import csv_lines, markdown_sheet
 from benchmarks.latex import write_sheets
-from benchmarks.plan import Job, Plan, load_plan
+from benchmarks.plan import Job, Plan
+from benchmarks.plan_store import load_plan
 from benchmarks.reasons import reason_from
 from benchmarks.sheets import Cell, Sheet
 from benchmarks.store import read_json, write_json

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import store
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from benchmarks.process import GRACE, Stop, run_group
 from benchmarks.slurm_queue import state_of
 from benchmarks.work import NOT_APPLICABLE, Limits, Outcome, Place, Task, run_task, tasks_of

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import gate
 from benchmarks.figures import control_row, make_row, rung_row
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from benchmarks.results import Control, Result, all_controls, read_results
 from benchmarks.rows import Row
 from benchmarks.standings import Ranking, rank_rows, with_intervals

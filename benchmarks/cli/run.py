@@ -10,7 +10,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
-from benchmarks.plan import Plan, store_plan, where_data_lie
+from benchmarks.plan import Plan
+from benchmarks.plan_store import store_plan, where_data_lie
 from benchmarks.store import job_folder, job_state
 from zoo.errors import ConfigError
 from zoo.registry import DATA

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import nothing_further
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
 
 

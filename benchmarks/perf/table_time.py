@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks import store
 from benchmarks.formats import FORMATS
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import store_plan
 from benchmarks.table import read_table
 from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
 

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmarks.costs import FOOTNOTE, cost_key, read_costs
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from benchmarks.report import figures, tables, words
 from benchmarks.report.cells import Grid
 from benchmarks.report.gallery import Gallery, gallery_of

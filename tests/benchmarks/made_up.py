@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import store
-from benchmarks.plan import Job, Plan, store_plan
+from benchmarks.plan import Job, Plan
+from benchmarks.plan_store import store_plan
 from tests.benchmarks.samples import FACTS, row
 from zoo.callbacks.overlays import Seen, choose, write_overlays
 from zoo.io.plane import Plane

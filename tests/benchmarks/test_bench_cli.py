@@ -13,7 +13,7 @@ from benchmarks import runner, store
 from benchmarks.cli import main
 from benchmarks.cli.choice import overrides_from
 from benchmarks.matrix import SECTIONS
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from zoo.errors import ConfigError
 
 RUN = ["run", "--models", "unet,bipvl", "--data", "hippocampus", "--seeds", "0,1", "--trainer", "cpu"]

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.compare import compare, to_markdown
-from benchmarks.plan import Plan, store_plan
+from benchmarks.plan import Plan
+from benchmarks.plan_store import store_plan
 from benchmarks.reference import NOT_READ, PER_IMAGE, POOLED, REPORTED, Reported, reported_on
 from benchmarks.table import make_table
 from tests.benchmarks.samples import job, result

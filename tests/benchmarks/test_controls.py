@@ -14,7 +14,8 @@ import yaml
 
 from benchmarks import controls
 from benchmarks.controls import images_in_two_parts, main, write_controls
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import store_plan
 from benchmarks.results import Control, all_controls, read_controls
 from benchmarks.runner import run_plan
 from benchmarks.store import cases_path, controls_folder, job_folder, write_json

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.costs import distinct, measure_costs, read_costs
-from benchmarks.plan import Plan, Settings, store_plan
+from benchmarks.plan import Plan, Settings
+from benchmarks.plan_store import store_plan
 from tests.benchmarks.samples import job, rung
 from zoo.errors import RunError
 

@@ -13,7 +13,8 @@ import pytest
 
 from benchmarks import cli, ladder, runner
 from benchmarks.ladder import Rung, ladder_path, read_ladder, rungs_of
-from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.runner import run_plan
 from benchmarks.table import read_table
 from benchmarks.work import step_arguments

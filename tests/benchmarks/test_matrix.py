@@ -12,7 +12,8 @@ import pytest
 from benchmarks import planning
 from benchmarks.cli import main
 from benchmarks.matrix import PLANS, find_plan, plan_names, read_matrix
-from benchmarks.plan import Plan, Settings, load_plan, store_plan
+from benchmarks.plan import Plan, Settings
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.planning import make_plan, resolved
 from tests.benchmarks.samples import names, plan_of
 from zoo.config import compose

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.planning import uses_text
 from benchmarks.store import job_folder, write_json
 from benchmarks.work import step_arguments

@@ -16,7 +16,8 @@ from benchmarks import estimate, store
 from benchmarks.claims import claim
 from benchmarks.cli.live import bar, display, shown
 from benchmarks.cli.plan import lines
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import store_plan
 from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
 from tests.benchmarks.samples import plan_of
 

@@ -17,7 +17,8 @@ import pytest
 from benchmarks import store
 from benchmarks.cli import main
 from benchmarks.costs import cost_key, costs_path
-from benchmarks.plan import Plan, load_plan, store_plan
+from benchmarks.plan import Plan
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.report import write_report
 from benchmarks.report.cells import DOWN, UP, number, place
 from benchmarks.report.figures import boxes

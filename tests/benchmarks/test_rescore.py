@@ -22,7 +22,8 @@ from torchmetrics.functional.classification import binary_f1_score, binary_jacca
 from benchmarks import store
 from benchmarks.cli import main
 from benchmarks.formats import FORMATS, write_protocol
-from benchmarks.plan import Plan, store_plan
+from benchmarks.plan import Plan
+from benchmarks.plan_store import store_plan
 from benchmarks.rescore import PROTOCOLS, protocol_of, rescore
 from benchmarks.results import Control, Scored
 from benchmarks.table import make_table

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import store
-from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.reasons import reason_from
 from benchmarks.runner import run_plan
 from benchmarks.table import read_table
@@ -26,7 +27,7 @@ import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has its processes ignore it
 from pathlib import Path
-from benchmarks.plan import load_plan
+from benchmarks.plan_store import load_plan
 from benchmarks.runner import run_plan
 folder = Path(sys.argv[1])
 sys.exit(run_plan(folder, load_plan(folder), print, command={FAKE!r}, controls=None))

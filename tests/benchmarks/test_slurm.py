@@ -16,7 +16,8 @@ import pytest
 
 from benchmarks import slurm, slurm_queue, store
 from benchmarks.cli import main
-from benchmarks.plan import Job, Plan, Settings, load_plan, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.runner import run_plan
 from benchmarks.table import read_table
 from zoo.errors import ConfigError, RunError

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import claims, store
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import store_plan
 from benchmarks.process import Stop, run_group
 from benchmarks.reasons import CUDA_OUT, HOST_OUT, KILLED, advice_for
 from benchmarks.results import read_results

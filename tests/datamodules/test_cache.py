@@ -81,7 +81,7 @@ def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
         "facts": lambda: facts.write_text("{", encoding="utf-8"),
         "no facts": facts.unlink,
         "other facts": lambda: facts.write_text("[]", encoding="utf-8"),
-        "a file": lambda: (shutil.rmtree(tmp_path / "k"), (tmp_path / "k").touch()),
+        "a file": lambda: (tmp_path / "k").rename(tmp_path / "away") and (tmp_path / "k").write_bytes(b""),
     }
     breaks[fault]()
     assert Cache(tmp_path).get("k", lambda: made(2.0)).image.max() == 2.0

@@ -17,7 +17,8 @@ RUNNER = f"""
 import sys
 from pathlib import Path
 from benchmarks.devices import Pool
-from benchmarks.plan import Job, Plan, Settings, store_plan
+from benchmarks.plan import Job, Plan, Settings
+from benchmarks.plan_store import store_plan
 from benchmarks.runner import run_plan
 folder = Path(sys.argv[1])
 two = Settings("tiny", "cpu", 2)
