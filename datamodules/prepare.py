@@ -19,6 +19,7 @@ from zoo.types import Case, Geometry, LabelSpace
 PER_CLASS = 10_000
 """At most so many foreground voxels a class are kept to centre patches on."""
 
+_DOUBLE = 2**24  # voxels that are held in double precision at once
 _CHUNK = 2**20  # voxels that are looked up at once: numpy needs many times their memory for it
 
 
@@ -193,13 +194,14 @@ def _normalise(image: NDArray[np.float32], window: tuple[float, float] | None) -
         scaled -= np.float32(low)
         scaled /= np.float32(high - low)
         return scaled
-    image = np.ascontiguousarray(image)
-    axes = tuple(range(1, image.ndim))
-    mean = image.mean(axis=axes, keepdims=True, dtype=np.float64)
-    std = image.std(axis=axes, keepdims=True, dtype=np.float64)
-    centred = image - mean
-    centred /= np.maximum(std, 1e-6)
-    normal: NDArray[np.float32] = centred.astype(np.float32)
+    normal = np.empty(image.shape, np.float32)
+    for channel, given in zip(normal.reshape(len(image), -1), image, strict=True):
+        flat = given.reshape(-1)
+        parts = [slice(start, start + _DOUBLE) for start in range(0, flat.size, _DOUBLE)]
+        mean = flat.mean(dtype=np.float64)
+        std = np.sqrt(sum(np.square(flat[part] - mean).sum() for part in parts) / flat.size)
+        for part in parts:
+            channel[part] = (flat[part] - mean) / max(std, 1e-6)
     return normal
 
 
