@@ -48,7 +48,7 @@ def test_each_model_is_measured_once_whatever_its_seed(
     store_plan(tmp_path, Plan(jobs))
     assert len(measured(tmp_path)) == 3
     assert list(read_costs(tmp_path)) == sorted(read_costs(tmp_path))
-    lines = calls.read_text().splitlines()
+    lines = calls.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3
     assert all(line.startswith("profile --model ") and line.endswith("--repeats 3 --json") for line in lines)
     assert any("--model.use_text=false" in line for line in lines)

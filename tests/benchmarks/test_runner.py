@@ -61,7 +61,7 @@ def plan(*models: str, seeds: int = 1) -> Plan:
 
 def steps(calls: Path) -> Counter[str]:
     """How often each step was begun."""
-    return Counter(line.rsplit(" ", 1)[0] for line in calls.read_text().splitlines())
+    return Counter(line.rsplit(" ", 1)[0] for line in calls.read_text(encoding="utf-8").splitlines())
 
 
 def run(folder: Path, jobs: Plan) -> tuple[int, list[str]]:
@@ -77,7 +77,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def wait_for(condition: str, calls: Path) -> None:
     """Until a call is in the file of calls."""
     for _ in range(200):
-        if calls.is_file() and condition in calls.read_text():
+        if calls.is_file() and condition in calls.read_text(encoding="utf-8"):
             return
         time.sleep(0.05)
     raise AssertionError(f"never seen: {condition}")
@@ -88,7 +88,7 @@ def alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
     if not status.parent.parent.joinpath("self").exists():
         pytest.skip("needs /proc")
-    return status.is_file() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+    return status.is_file() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_plan_runs_once_and_its_table_is_made_from_what_is_stored(folder: Path, calls: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_killed_runner_takes_its_job_along_and_the_next_goes_on(
     run_folder = store.job_folder(folder, jobs.jobs[0].id)
     with start(folder) as runner:
         wait_for("s0 fit", calls)
-        child = int(calls.read_text().split()[-1])
+        child = int(calls.read_text(encoding="utf-8").split()[-1])
         assert alive(child)
         assert store.job_state(run_folder, jobs.jobs[0].steps) == ("running", "fit")
         os.kill(runner.pid, number)
@@ -162,7 +162,7 @@ def test_a_killed_job_is_a_failure_with_the_signal_as_its_reason(
     monkeypatch.setenv("FAKE_SLEEP", "60")
     with start(folder) as runner:
         wait_for("s0 fit", calls)
-        os.kill(int(calls.read_text().split()[-1]), signal.SIGKILL)
+        os.kill(int(calls.read_text(encoding="utf-8").split()[-1]), signal.SIGKILL)
         assert runner.wait(timeout=10) == 1
     state = store.job_state(store.job_folder(folder, jobs.jobs[0].id), jobs.jobs[0].steps)
     assert state == ("failed", "fit: ended by SIGKILL")

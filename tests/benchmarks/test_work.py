@@ -184,7 +184,7 @@ def test_a_lease_of_another_machine_is_respected_until_it_is_old(
 def test_a_lease_of_this_machine_goes_with_the_kernels_lock(tmp_path: Path) -> None:
     """Its process may seem to live: a killed runner that nobody waits for, or another one that got its number."""
     lease = claims.lease_path(tmp_path)
-    start = Path("/proc/self/stat").read_text().split()[21]
+    start = Path("/proc/self/stat").read_text(encoding="utf-8").split()[21]
     lease.write_text(f"filelock/2\npid={os.getpid()}\nhost={os.uname().nodename}\nmode=lease\ntoken=a\nstart={start}\n")
     with claims.claim(tmp_path, lambda: None, wait=0.5) as free:
         assert free
@@ -210,7 +210,7 @@ def test_the_group_goes_with_the_command(tmp_path: Path) -> None:
     pid = int((tmp_path / "out").read_text())
     for _ in range(100):
         stat = Path(f"/proc/{pid}/stat")
-        if not stat.is_file() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+        if not stat.is_file() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
             return
         time.sleep(0.05)
     raise AssertionError("the child lives")

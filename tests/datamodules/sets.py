@@ -34,4 +34,4 @@ def stored(path: Path) -> np.ndarray:
 
 def edit(path: Path, **changes: Any) -> None:
     """Changes keys of a JSON file."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")

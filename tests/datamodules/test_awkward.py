@@ -94,8 +94,9 @@ def test_a_fact_that_is_none_is_refused(tmp_path: Path, fact: str, message: str)
 def test_paths_of_windows_are_followed(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     due = list(built("image_text_folder", root).cases.values())
-    text = (root / "cases.csv").read_text()
-    (root / "cases.csv").write_text(text.replace("pictures/", "pictures\\").replace("masks/", "masks\\"))
+    text = (root / "cases.csv").read_text(encoding="utf-8")
+    turned = text.replace("pictures/", "pictures\\").replace("masks/", "masks\\")
+    (root / "cases.csv").write_text(turned, encoding="utf-8")
     assert list(built("image_text_folder", root).cases.values()) == due
 
 

@@ -42,7 +42,7 @@ def test_a_pipe_that_broke_between_our_own_processes_is_no_closed_output() -> No
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_one_line() -> None:
-    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
         code = f"{LONG}sys.exit(exit_code(lambda: sys.stdout.write('text') and 0))"
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2

@@ -55,7 +55,7 @@ def test_the_writer_sees_the_suffix_and_a_failure_leaves_the_old_file(tmp_path: 
     def full(temporary: Path) -> None:
         assert temporary.name.startswith(UNFINISHED)
         assert temporary.suffixes[-2:] == path.suffixes
-        temporary.write_text("half")
+        temporary.write_text("half", encoding="utf-8")
         raise OSError(28, "No space left on device", str(temporary))
 
     with pytest.raises(RunError, match=r"scan\.nii\.gz: cannot be written: No space left on device\. Buy a disk\.$"):
