@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import locale
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -195,7 +196,9 @@ def write_dicom(path: Path, pixels: NDArray[np.int16], height: float, spacing: f
     tags = {"0008|0060": "MR", "0020|0032": f"-20\\-10\\{height}", "0020|0037": "1\\0\\0\\0\\1\\0"}
     for tag, value in tags.items():
         image.SetMetaData(tag, value)
+    before = locale.setlocale(locale.LC_CTYPE)
     sitk.WriteImage(image, str(path))
+    locale.setlocale(locale.LC_CTYPE, before)  # GDCM's writer leaves "C": later tests would read text as ASCII
     return path
 
 
