@@ -1,6 +1,6 @@
 """One file over https: resumed where it stopped, checked before it has its name.
 
-`<name>.part` holds what has come so far and `<name>.part.json` which version it is of. A file that has its
+`<name>.part` holds what has come so far and `<name>.part.json` which version it is of and how large that is. A file that has its
 full name was checked; a killed process leaves only `.part`, from which the next call goes on.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -41,8 +42,8 @@ def fetch(file: File, folder: Path, tell: Tell = silent) -> tuple[Path, Fingerpr
         return whole, found
     if offline():
         raise ConfigError(f"{file.url} is not fetched: ZOO_OFFLINE is set.", "Unset it, or fetch the file and --from.")
-    if not file.size or not part.exists() or part.stat().st_size != file.size:  # else only the check is missing
-        _receive(file, part, tell)
+    if not part.exists() or part.stat().st_size != (file.size or _noted(part).get("size")):
+        _receive(file, part, tell)  # else only the check is missing
     found = fingerprint(part, tell)
     if problem := difference(file, found):
         _forget(part)
@@ -94,14 +95,14 @@ def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell:
         _forget(part)
         raise DataError(f"{file.url}: sent another part than the one asked for.", "Run this again: it starts anew.")
     done = begun if rest else 0
-    coming = response.headers.get("content-length", "")
-    total = done + int(coming) if coming.isdecimal() else file.size
+    total = _stated(response) or file.size
     if file.size and total != file.size:
         raise DataError(
             f"{file.url}: has {total} bytes, {file.size} are due.", "The publisher has changed it: report it."
         )
     need_space(part.parent, (total or 0) - done, f"the rest of {file.name}")
-    _note(part).write_text(json.dumps({"url": file.url, "version": _version(response)}), encoding="utf-8")
+    note = {"url": file.url, "version": _version(response), "size": total}
+    _note(part).write_text(json.dumps(note), encoding="utf-8")
     with part.open("ab" if rest else "wb") as out:
         for chunk in response.iter_raw():  # as it comes: what is gathered first is lost in a cut
             done += len(chunk)
@@ -110,6 +111,17 @@ def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell:
                 raise DataError(f"{file.url}: sends more than the {total} bytes that are due.", "Report it.")
             out.write(chunk)
             tell(f"Fetching {file.name}", done, total)
+    if total and done < total:  # a part shorter than the one asked for, or a connection cut in a body of no stated length
+        raise DataError(f"{file.url}: the answer ended after {done} of {total} bytes.", _AGAIN)
+
+
+def _stated(response: httpx2.Response) -> int | None:
+    """The size of the whole file as an answer states it; None where it does not."""
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        size = response.headers.get("content-range", "").rpartition("/")[2]
+    else:
+        size = response.headers.get("content-length", "")
+    return int(size) if size.isdecimal() else None
 
 
 def _begun(file: File, part: Path) -> tuple[int, dict[str, str]]:
@@ -118,11 +130,8 @@ def _begun(file: File, part: Path) -> tuple[int, dict[str, str]]:
     Where the server names no version the checksum alone tells whether the parts fit.
     """
     headers = {"Accept-Encoding": "identity"}  # the checksum is of the file, not of a packed stream
-    try:
-        note, begun = json.loads(_note(part).read_text(encoding="utf-8")), part.stat().st_size
-    except (OSError, ValueError):
-        return 0, headers
-    if not begun or not isinstance(note, dict) or note.get("url") != file.url:
+    note, begun = _noted(part), part.stat().st_size if part.exists() else 0
+    if not begun or note.get("url") != file.url:
         return 0, headers
     headers["Range"] = f"bytes={begun}-"
     if note.get("version"):
@@ -146,6 +155,15 @@ def _only_https(request: httpx2.Request) -> None:
 
 def _note(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
+
+
+def _noted(part: Path) -> dict[str, Any]:
+    """What was noted of the file that a part is of; empty where that cannot be read."""
+    try:
+        note = json.loads(_note(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def _forget(part: Path) -> None:

@@ -24,6 +24,7 @@ class Shelf:
         etag: The version of all files; empty for none.
         ranges: Whether parts are given.
         cut_after: Bytes after which the connection is closed, once; None for never.
+        said: What the next requests get word for word, before the connection is closed.
         asked: (path, Range, If-Range) of each request.
     """
 
@@ -33,6 +34,7 @@ class Shelf:
     etag: str = '"one"'
     ranges: bool = True
     cut_after: int | None = None
+    said: list[bytes] = field(default_factory=list)
     asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
 
@@ -70,7 +72,10 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             wanted, condition = self.headers.get("Range"), self.headers.get("If-Range")
             shelf.asked.append((self.path, wanted, condition))
-            if self.path in shelf.redirects:
+            if shelf.said:
+                self.close_connection = True
+                self.wfile.write(shelf.said.pop(0))
+            elif self.path in shelf.redirects:
                 self._head(302, {"Location": shelf.redirects[self.path], "Content-Length": "0"})
             elif self.path not in shelf.files:
                 self._head(404, {"Content-Length": "0"})

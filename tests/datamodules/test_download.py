@@ -181,3 +181,80 @@ def test_a_killed_download_leaves_no_whole_file_and_goes_on(shelf: Shelf, tmp_pa
     path, _ = fetch(file, tmp_path)
     assert path.read_bytes() == CONTENT
     assert left(tmp_path) == ["a.zip"]
+
+
+def said(status: str, body: bytes, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
+
+
+def begin(shelf: Shelf, folder: Path, size: int = 2_000_000) -> None:
+    """Leaves the first bytes of the file in a folder."""
+    shelf.cut_after = size
+    with pytest.raises(DataError, match="goes on where it stopped"):
+        fetch(known(shelf), folder)
+    assert (folder / "a.zip.part").stat().st_size == size
+
+
+END = len(CONTENT) - 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "kept"),
+    [
+        (said("416 No", b"", "Content-Length: 0"), "has changed since 2000000 bytes came.*starts anew", None),
+        (said("206 Part", b"", f"Content-Range: bytes 7-{END}/{END + 1}"), "another part.*starts anew", None),
+        (said("206 Part", b"", "Content-Length: 5"), "another part.*starts anew", None),
+        (said("206 Part", b"", "Content-Range: bytes 2000000-8/9"), "has 9 bytes, 3000000 are due", 2_000_000),
+        (
+            said("206 Part", CONTENT[2_000_000:2_500_000], f"Content-Range: bytes 2000000-2499999/{END + 1}"),
+            "ended after 2500000 of 3000000 bytes.*goes on where it stopped",
+            2_500_000,
+        ),
+        (said("503 Busy", b"later", "Content-Length: 5"), "answered 503. Try later", 2_000_000),
+        (said("200 OK", CONTENT[:9]), "ended after 9 of 3000000 bytes.*goes on where it stopped", 9),
+        (said("200 OK", CONTENT + b"more"), "sends more than the 3000000 bytes", None),
+        (said("200 OK", CONTENT[:9], "Content-Length: 3000000"), "connection failed .*goes on where it stopped", 9),
+        (said("200 OK", CONTENT[:9], "Content-Length: -3"), "connection failed .*2.0 MB came", 2_000_000),
+        (b"no http at all", "connection failed .*2.0 MB came", 2_000_000),
+    ],
+)
+def test_a_server_that_answers_wrongly_costs_one_line_and_the_next_call_ends_it(
+    shelf: Shelf, tmp_path: Path, answer: bytes, message: str, kept: int | None
+) -> None:
+    begin(shelf, tmp_path)
+    shelf.said = [answer]
+    with pytest.raises(DataError, match=message) as caught:
+        fetch(known(shelf), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert left(tmp_path) == ([] if kept is None else ["a.zip.part", "a.zip.part.json"])
+    assert kept is None or (tmp_path / "a.zip.part").stat().st_size == kept
+    path, _ = fetch(known(shelf), tmp_path)
+    assert shelf.asked[-1][1] == (f"bytes={kept}-" if kept else None)
+    assert path.read_bytes() == CONTENT
+    assert left(tmp_path) == ["a.zip"]
+
+
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_what_came_whole_is_checked_and_not_asked_for_again(shelf: Shelf, tmp_path: Path, size: int | None) -> None:
+    file = known(shelf, size=size)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(file, tmp_path, interrupt_check)
+    assert left(tmp_path) == ["a.zip.part", "a.zip.part.json"]
+    path, _ = fetch(file, tmp_path)
+    assert len(shelf.asked) == 1
+    assert path.read_bytes() == CONTENT
+
+
+def interrupt_check(what: str, done: int, total: int | None) -> None:
+    """Stops between the last byte and the checksum."""
+    if not what.startswith("Fetching"):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"url": "https://elsewhere/a.zip", "version": "", "size": 9}'])
+def test_a_part_of_another_file_is_not_gone_on_with(shelf: Shelf, tmp_path: Path, note: str) -> None:
+    (tmp_path / "a.zip.part").write_bytes(b"of another file")
+    (tmp_path / "a.zip.part.json").write_text(note)
+    path, _ = fetch(known(shelf), tmp_path)
+    assert shelf.asked[-1][1] is None
+    assert path.read_bytes() == CONTENT
