@@ -188,6 +188,24 @@ def test_forward_gives_logits_without_a_label(module_and_batches: tuple[SegModul
     torch.testing.assert_close(single, logits[:1], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_an_image_smaller_than_a_stride_is_trained_on_and_segmented(
+    module_and_batches: tuple[SegModule, Batch, Batch], size: int
+) -> None:
+    """A volume of one voxel or slice may be in anybody's data, and evaluation does not pad to the patch."""
+    module, training, batch = module_and_batches
+    cut = (..., *[slice(size)] * (batch["image"].ndim - 2))
+    module.eval()
+    with torch.no_grad():
+        logits = module(batch["image"][cut], text_of(batch))
+    assert logits.shape[2:] == batch["image"][cut].shape[2:]
+    assert torch.isfinite(logits).all()
+    module.train()
+    small: Batch = {**training, "image": training["image"][cut], "label": training["label"][cut]}
+    losses = module.training_losses(small, module.encode(small["image"], text_of(small)))
+    assert torch.isfinite(module.combine(losses))
+
+
 def test_every_parameter_has_a_part_in_the_loss(module_and_batches: tuple[SegModule, Batch, Batch]) -> None:
     """Otherwise DDP stops with unused parameters; also where no foreground is in the batch."""
     module, batch, _ = module_and_batches

@@ -29,7 +29,7 @@ from zoo.nn.alignment import (
 from zoo.nn.decoder import UDecoder
 from zoo.nn.encoders import build_encoder
 from zoo.nn.fusion import BidirectionalFusion, Fused
-from zoo.nn.grid import crop_to, pad_to_stride, to_map, to_tokens
+from zoo.nn.grid import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.nn.two_way import TwoWayFusion
 from zoo.text.encoders import build_encoder as build_text_encoder
 from zoo.text.prompts import class_prompts
@@ -146,7 +146,7 @@ class BiPVL(SegModule):
     def encode(self, image: Tensor, text: Text) -> Features:
         """Logits, and what the losses need: V' of every stage, the deepest map, what the last fusion gave."""
         prompts = class_prompts(text, len(image))
-        padded = pad_to_stride(image, self.vision.stride)
+        padded = pad_to_two_places(image, self.vision.stride)
         x = self.vision.stem(padded)
         maps, seen, unused = [self._skip(x)], [], []
         if self.fusions:

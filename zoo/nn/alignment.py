@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.nn.grid import pad_to_stride, to_tokens
+from zoo.nn.grid import pad_to_two_places, to_tokens
 from zoo.types import ClassPrompt
 
 MAX_CONCEPTS = 6
@@ -61,7 +61,7 @@ def coarse_label(masks: Tensor, stride: int, size: Sequence[int], exclusive: boo
     masks = masks.float()
     if exclusive:
         masks = torch.cat([1 - masks.sum(1, keepdim=True), masks], dim=1)
-    return to_tokens(F.interpolate(pad_to_stride(masks, stride), tuple(size), mode="area"))
+    return to_tokens(F.interpolate(pad_to_two_places(masks, stride), tuple(size), mode="area"))
 
 
 def class_embedding_loss(class_logits: Tensor, target: Tensor, exclusive: bool) -> Tensor:
