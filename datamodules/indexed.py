@@ -119,14 +119,18 @@ class IndexedSet(SaidByCard):
         """
         leaks = split.leaks()
         if leaks and not self.declares_leak:
-            mend = "Choose another --data.protocol." if self.split_file is None else f"Mend {self.split_file.path}."
-            raise DataError(f"{leaks[0].named(cases)} (protocol {split.protocol}).", mend)
+            raise DataError(f"{leaks[0].named(cases)} (protocol {split.protocol}).", self.leak_mend)
         if leaks:
             count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
             who = "card" if self.split_file is None else "file"
             log.warning(
                 "%s, protocol %s leaks, as its %s says (%s): %s", self.name, split.protocol, who, count, leaks[0]
             )
+
+    @property
+    def leak_mend(self) -> str:
+        """What mends a subject in two parts."""
+        return "Choose another --data.protocol." if self.split_file is None else f"Mend {self.split_file.path}."
 
     @property
     def leak_declared(self) -> bool:

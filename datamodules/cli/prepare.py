@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     split = data.split
     data.prepare_all(arguments.workers, progress)
     where = "generated, nothing to store" if data.embedded else str(cache_root() / "data" / data.home)
-    facts: dict[str, Any] = {"data": data.name, "protocol": data.protocol, "cases": len(data.cases), "cache": where}
+    facts: dict[str, Any] = {"data": data.name, "protocol": split.protocol, "cases": len(data.cases), "cache": where}
     facts |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}
     return print_facts(facts | unpacked, arguments.json)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from datamodules.findings import Finding
+from datamodules.splits import Split
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from datamodules.base import SegDataModule
 
 
-def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Mapping[str, str]]:
+def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Split | None]:
     """What is wrong with the parts of the protocol.
 
     Args:
@@ -21,20 +22,20 @@ def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Fin
         cases: Its index.
 
     Returns:
-        Findings, subjects in two parts where the card does not declare them; and the part of each case id, of
-        none where the parts cannot be made.
+        Findings, subjects in two parts where the card does not declare them; and the parts, None where they cannot
+        be made.
     """
     try:
         split = data.parted(list(cases), data.fold, data.folds)
     except DataError as error:
         problem = f"{data.folder}: {error.problem}"
-        return [Finding("", str(data.folder), error.kind, problem, error.fix)], {}
+        return [Finding("", str(data.folder), error.kind, problem, error.fix)], None
     findings = []
     if data.declares_leak:
         data.check_leaks(split, cases)
     else:
         for leak in split.leaks():
-            told = f"{leak.named(cases)} (protocol {data.protocol})."
-            fault = DataError(told, "Choose another --data.protocol.", "subject_leak")
+            told = f"{leak.named(cases)} (protocol {split.protocol})."
+            fault = DataError(told, data.leak_mend, "subject_leak")
             findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
-    return findings, {case_id: part for part in ("train", "val", "test") for case_id in split.part(part)}
+    return findings, split

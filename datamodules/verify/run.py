@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from datamodules.captions import caption_faults
 from datamodules.findings import Finding, Report, ordered
 from datamodules.index_faults import NOT_AT_HAND, index_findings
+from datamodules.splits import PARTS
 from datamodules.verify.duplicates import duplicate_findings
 from datamodules.verify.files import Seen, examine
 from datamodules.verify.parts import split_findings
@@ -38,7 +39,8 @@ def inspect_set(
     if absent:
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
     of_index = index_findings(cases, data.has_reports)
-    of_split, parts = split_findings(data, cases)
+    of_split, split = split_findings(data, cases)
+    parts = {case_id: part for part in PARTS for case_id in split.part(part)} if split else {}
     findings += _not_following(of_index + of_split, findings)
     files, looks = 0, []
     for seen in _examined(data, cases, progress, workers or default_workers(), tolerance):
@@ -53,7 +55,7 @@ def inspect_set(
     listed = ordered(unique, [case.case_id for case in cases])
     return Report(
         data.name,
-        data.protocol,
+        split.protocol if split else data.protocol,
         len(cases),
         files,
         tuple(finding for finding in listed if (finding.case_id, finding.kind) not in known),

@@ -40,11 +40,13 @@ def data(made: tuple[str, Path | None]) -> SegDataModule:
     return module
 
 
-@pytest.mark.parametrize("command", ["prepare", "verify", "stats"])
-def test_commands_end_well(made: tuple[str, Path | None], command: str) -> None:
+@pytest.mark.parametrize("command", ["prepare", "verify", "stats", "show", "split"])
+def test_commands_end_well(made: tuple[str, Path | None], command: str, tmp_path: Path) -> None:
     name, folder = made
     root = [] if folder is None else ["--root", str(folder)]
-    assert main([command, name, *root]) == 0
+    out = {"show": tmp_path / "sheet.png", "split": tmp_path / "split.json"}.get(command)
+    assert main([command, name, *root, *([] if out is None else ["--out", str(out)])]) == 0
+    assert out is None or out.stat().st_size
 
 
 def test_facts_are_complete(data: SegDataModule) -> None:

@@ -12,6 +12,7 @@ from datamodules.build import build_data
 from datamodules.cli import main
 from datamodules.split_files import as_shipped, shipped_fold, to_text
 from datamodules.splits import PARTS, Split, cut_fold
+from datamodules.verify import inspect
 from tests.datamodules.fixtures import make_btcv, make_hippocampus
 from tests.datamodules.fixtures_slices import make_mosmed
 from tests.datamodules.fixtures_volumes import make_mmwhs
@@ -177,3 +178,15 @@ def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> 
     out.write_text(json.dumps({**content, "leaks": False}))
     with pytest.raises(DataError, match=r"stands in train .* \(protocol published\)\. Mend .*mine\.json"):
         _ = build_data("mosmed_plus", root=root, split=str(out)).split
+    told = inspect(build_data("mosmed_plus", root=root, split=str(out))).findings
+    assert {finding.fix for finding in told if finding.kind == "subject_leak"} == {f"Mend {out}."}
+
+
+@pytest.mark.parametrize("command", ["prepare", "verify", "stats"])
+def test_commands_go_by_the_name_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    root, out = str(make_mmwhs(tmp_path, "ct")), tmp_path / "mine.json"
+    assert main(["split", "mmwhs_ct", "--root", root, "--out", str(out)]) == 0
+    out.write_text(json.dumps({**json.loads(out.read_text()), "protocol": "mine", "hash": None}))
+    capsys.readouterr()
+    assert main([command, "mmwhs_ct", "--root", root, "--data.split", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"] == "mine"
