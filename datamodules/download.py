@@ -1,7 +1,7 @@
 """One file over https: resumed where it stopped, checked before it has its name.
 
-`<name>.part` holds what has come so far and `<name>.part.json` which version it is of and how large that is. A file that has its
-full name was checked; a killed process leaves only `.part`, from which the next call goes on.
+`<name>.part` holds what has come so far and `<name>.part.json` of which version that is and how large the whole is.
+A file that has its full name was checked; a killed process leaves only `.part`, from which the next call goes on.
 """
 
 from __future__ import annotations
