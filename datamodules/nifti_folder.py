@@ -22,7 +22,7 @@ class NiftiFolder(OwnDataModule):
     """Volumes that `dataset.json` describes, in one of its two forms.
 
     - Decathlon: `labels` {"1": "liver"}, `modality`, and `training`, a list of {image, label}; several
-      channels lie along a fourth axis. An entry may also have `text` (then all must) and `subject`.
+      channels lie along a fourth axis. An entry may also have `text` and `subject` (then all must).
     - nnU-Net: `labels` {"liver": 1} or {"whole": [1, 2]} for regions, `channel_names`, and the files
       `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`; its first version's listing is the Decathlon's.
 
@@ -114,7 +114,7 @@ class NiftiFolder(OwnDataModule):
         return {name: value for name, value in pairs.items() if value not in (0, [0])}
 
     def _listed(self) -> list[Case]:
-        listing = self.folder / "dataset.json"
+        listing, named = self.folder / "dataset.json", any("subject" in entry for entry in self._entries)
         cases = []
         for entry in self._entries:
             names = [entry.get(key) for key in ("image", "label")]
@@ -127,9 +127,19 @@ class NiftiFolder(OwnDataModule):
             if image.name.startswith("._"):  # what macOS leaves beside a file
                 continue
             text = entry.get("text")
-            subject = str(entry.get("subject") or self._person(stem(image)))
+            subject = self._said_subject(entry) if named else self._person(stem(image))
             cases.append(Case(stem(image), (image,), label, subject, None if text is None else str(text).strip()))
         return cases
+
+    def _said_subject(self, entry: Mapping[str, Any]) -> str:
+        """Whose an entry says it is: a number will do, 0 too, but nobody is not taken for a person of its own."""
+        subject = entry.get("subject")
+        if subject is None or not str(subject).strip():
+            raise DataError(
+                f"{self.folder / 'dataset.json'}: an entry without subject, where others have one: {dict(entry)}.",
+                "Write it; splits are made by it.",
+            )
+        return str(subject).strip()
 
     def _found(self) -> list[Case]:
         images, labels = volumes(self.folder / "imagesTr"), volumes(self.folder / "labelsTr")

@@ -175,6 +175,20 @@ def test_volumes_with_text_window_and_spacing(tmp_path: Path) -> None:
         _ = volumes(root).cases
 
 
+def test_subjects_of_volumes_may_be_numbers_but_not_nobody(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path)
+    listing = json.loads((root / "dataset.json").read_text())
+    for number, entry in enumerate(listing["training"]):
+        entry["subject"] = number // 2
+    (root / "dataset.json").write_text(json.dumps(listing))
+    assert [case.subject for case in volumes(root).index()] == ["0", "0", "1", "1", "2", "2"]
+    for nobody in ({"subject": ""}, {"subject": None}, {}):
+        listing["training"][3] = {**{key: listing["training"][3][key] for key in ("image", "label")}, **nobody}
+        (root / "dataset.json").write_text(json.dumps(listing))
+        with pytest.raises(DataError, match=r"dataset\.json: an entry without subject.*Write it"):
+            volumes(root).index()
+
+
 def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
     root = make_own_volumes(tmp_path, "nnunet")
     listing = json.loads((root / "dataset.json").read_text())
