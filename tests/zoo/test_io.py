@@ -171,12 +171,20 @@ def faulty(folder: Path, fault: str) -> Path:
         image.header["sform_code"] = 1
         image.header["srow_x"] = image.header["srow_y"] = image.header["srow_z"] = (0, 0, 0, 0)
         nib.save(image, path)
+    elif fault == "sizeless":
+        image = nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), None)
+        image.header.set_zooms((1, 1, 2))
+        raw = bytearray(image.to_bytes())
+        raw[88:92] = bytes(4)  # pixdim[3], a float: nibabel would say 1 mm
+        path.write_bytes(gzip.compress(raw))
+    elif fault == "voxelless":
+        nib.save(nib.Nifti1Image(np.zeros((0, 4, 4), np.float32), np.eye(4)), path)
     elif fault == "absent":
         path.unlink()
     return path
 
 
-FAULTS = ["truncated", "cut", "garbage", "empty", "nan", "4d", "flat", "absent"]
+FAULTS = ["truncated", "cut", "garbage", "empty", "nan", "4d", "flat", "sizeless", "voxelless", "absent"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -266,3 +274,11 @@ def test_a_label_does_not_come_round_to_another_class(tmp_path: Path, value: int
         with pytest.raises(DataError, match=r"a.nii.gz: .*beyond 32 bits") as caught:
             read_label(path)
         assert caught.value.kind == "label_values"
+
+
+def test_a_voxel_size_of_0_beside_an_affine_is_no_fault(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), np.diag([1.0, 2.0, 3.0, 1.0]))
+    raw = bytearray(image.to_bytes())
+    raw[88:92] = bytes(4)
+    (tmp_path / "a.nii").write_bytes(raw)
+    assert read_image(tmp_path / "a.nii")[1].spacing == (1.0, 2.0, 3.0)

@@ -226,9 +226,28 @@ def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[A
         raise DataError(
             f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.", "dimensions"
         )
+    if 0 in shape:
+        raise DataError(f"{path}: no voxels (shape {shape}).", "Mend or remove the case.", "dimensions")
+    _check_spacing(image, path)
     affine = np.asarray(image.affine, dtype=np.float64)
     array = _voxels(image, path, dtype)
     return to_ras(array[..., 0] if single else array, affine, path)
+
+
+def _check_spacing(image: Any, path: Path) -> None:
+    """That the file itself says how large a voxel is: nibabel takes 1 mm where it says 0, and every distance is off.
+
+    Raises:
+        DataError: It does not.
+    """
+    if int(image.header.get("sform_code", 1)):  # the affine does not come from these numbers
+        return
+    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
+        stored = type(image.header).from_fileobj(stream, check=False)["pixdim"][1:4]
+    if not stored.all():
+        raise DataError(
+            f"{path}: the header has a voxel size of 0.", "Mend the header or fetch the file again.", "affine_unusable"
+        )
 
 
 def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
