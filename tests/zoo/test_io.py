@@ -173,10 +173,8 @@ def faulty(folder: Path, fault: str) -> Path:
         nib.save(image, path)
     elif fault == "sizeless":
         image = nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), None)
-        image.header.set_zooms((1, 1, 2))
-        raw = bytearray(image.to_bytes())
-        raw[88:92] = bytes(4)  # pixdim[3], a float: nibabel would say 1 mm
-        path.write_bytes(gzip.compress(raw))
+        header = image.to_bytes()
+        path.write_bytes(gzip.compress(header[:88] + bytes(4) + header[92:]))  # pixdim[3]: nibabel would say 1 mm
     elif fault == "voxelless":
         nib.save(nib.Nifti1Image(np.zeros((0, 4, 4), np.float32), np.eye(4)), path)
     elif fault == "absent":
