@@ -47,26 +47,21 @@ FULL = Rung()
 
 
 def rungs_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Rung, ...]]:
-    """The rungs of each model's ladder, in the file's order.
+    """The rungs of each model's ladder, in the file's order; a model without one stands beside them in full.
 
     Args:
         models: Cards of the models.
         names: The rungs that are wanted, each of at least one of the ladders; empty for all.
 
     Raises:
-        ConfigError: A model has no ladder or a broken one, or a wanted rung is in none of them.
+        ConfigError: A ladder is broken, no model has one, or a wanted rung is in none of them.
     """
-    ladders, mistakes = {}, []
-    for card in models:
-        path = ladder_path(card)
-        if path is None:
-            mistakes.append(f"The model '{card.name}' has no ladder.")
-        else:
-            ladders[card.name] = read_ladder(path)
-    if mistakes:
+    paths = {card.name: ladder_path(card) for card in models}
+    ladders = {name: read_ladder(path) for name, path in paths.items() if path is not None}
+    if not ladders:
         known = ", ".join(sorted(path.stem for path in LADDERS.glob("*.yaml"))) or "none"
-        fix = "Run it without --ladder into the same --out, or write configs/ablation/<model>.yaml."
-        raise ConfigError(" ".join(mistakes), f"Ladders there are: {known}. {fix}")
+        fix = "Leave out the ladder, or write configs/ablation/<model>.yaml."
+        raise ConfigError(f"No ladder has {' or '.join(paths)}.", f"Ladders there are: {known}. {fix}")
     _refuse_unknown(names, ladders)
     return {model: tuple(r for r in rungs if not names or r.name in names) for model, rungs in ladders.items()}
 

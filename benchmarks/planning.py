@@ -79,7 +79,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
 
     Raises:
         ConfigError: A name is unknown (all of them are named at once), a card is broken, nothing is to be done, a
-            model cannot take a data set's images or has no ladder, or an override sets what a rung changes.
+            model cannot take a data set's images, no model has a ladder, or an override sets what a rung changes.
     """
     cards = _cards(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):

@@ -37,7 +37,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--size", choices=("tiny", "published"), default="", help="default: what the trainer stands for"
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
-    parser.add_argument("--ladder", action="store_true", help="beside each model every rung of its ablation ladder")
+    parser.add_argument(
+        "--ladder", action="store_true", help="beside each model every rung of its ablation ladder, if it has one"
+    )
     parser.add_argument(
         "--rungs", type=_rungs, help="only these rungs of the ladders, by comma (with or without --ladder)"
     )

@@ -91,8 +91,8 @@ def test_a_broken_ladder_is_one_line_that_names_file_and_rung(
     ("arguments", "messages"),
     [
         (
-            ["--models", "bipvl,unet", "--ladder"],
-            ["'unet' has no ladder", "Ladders there are: bipvl", "without --ladder"],
+            ["--models", "unet", "--ladder"],
+            ["No ladder has unet.", "Ladders there are: bipvl", "Leave out the ladder"],
         ),
         (["--models", "bipvll", "--ladder"], ["Unknown model 'bipvll'", "bipvl"]),
         (["--rungs", "no_txt"], ["Unknown rung no_txt. Did you mean no_text?", "bipvl: no_text, small"]),
@@ -117,8 +117,15 @@ def test_a_plug_in_has_no_ladder_even_under_a_name_of_ours(ladders: Path) -> Non
     assert ladder_path(Card("bipvl")) == ladders / "bipvl.yaml"
     plugin = Card("bipvl", origin="theirs")
     assert ladder_path(plugin) is None
-    with pytest.raises(ConfigError, match="'bipvl' has no ladder"):
+    with pytest.raises(ConfigError, match="No ladder has bipvl"):
         rungs_of([plugin])
+
+
+@pytest.mark.usefixtures("ladders")
+def test_a_model_without_a_ladder_stands_beside_in_full() -> None:
+    assert [*rungs_of([Card("bipvl"), Card("unet")])] == ["bipvl"]
+    planned = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["no_text"])
+    assert [(job.model, job.rung) for job in planned.jobs] == [("unet", ""), ("bipvl", ""), ("bipvl", "no_text")]
 
 
 def test_a_rung_need_be_in_one_of_the_ladders_only(ladders: Path) -> None:
