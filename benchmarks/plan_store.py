@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks.plan import PLAN_VERSION, Plan
+from benchmarks.plan import PLAN_VERSION, TEXTS, Job, Plan
 from benchmarks.store import job_folder, manifest, read_json, write_json
 from zoo.errors import RunError
 
@@ -46,7 +46,7 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
     Args:
         folder: The benchmark's folder.
         plan: The plan.
-        extend: Whether jobs may be added to those that are stored.
+        extend: Whether jobs, and texts to test one with, may be added to those that are stored.
 
     Raises:
         RunError: The stored plan has other settings, another configuration of one of the jobs, another root for one
@@ -63,9 +63,9 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
                 f"{folder} holds another benchmark; it differs in {'; '.join(differing)}.",
                 "Use the same settings or another --out."
                 if extend
-                else "Use the same plan or another --out; --extend adds jobs.",
+                else "Use the same plan or another --out; --extend adds jobs and texts.",
             )
-        jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | {job.id: job for job in stored.jobs}
+        jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _with_texts(stored, plan)
         whole = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
         if whole.jobs != before.jobs:
             write_json(plan_path(folder), whole.to_dict())
@@ -145,14 +145,23 @@ def _other_configs(stored: Plan, added: Plan) -> list[str]:
 
 
 def _other_jobs(stored: Plan, added: Plan) -> list[str]:
-    """The keys of the matrix in which two plans with other jobs differ."""
-    old, new = {job.id for job in stored.jobs}, {job.id for job in added.jobs}
+    """The keys of the matrix in which two plans with other jobs, or other tests of them, differ."""
+    old, new = ({job.id: job.steps for job in plan.jobs} for plan in (stored, added))
     if old == new:
         return []
     before, after = stored.matrix, json.loads(json.dumps(added.matrix))
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     lines = [f"{key}: {_show(before.get(key))}, not {_show(after.get(key))}" for key in sorted(keys)]
-    return lines or [f"the jobs: {len(new - old)} are new, {len(old - new)} are missing"]
+    return lines or [f"the jobs: {len(new.keys() - old.keys())} are new, {len(old.keys() - new.keys())} are missing"]
+
+
+def _with_texts(stored: Plan, added: Plan) -> dict[str, Job]:
+    """The stored jobs by their ids, with the texts that a plan tests them with beside their own."""
+    wanted = {job.id: job.texts for job in added.jobs}
+    return {
+        job.id: replace(job, texts=tuple(text for text in TEXTS if text in (*job.texts, *wanted.get(job.id, ()))))
+        for job in stored.jobs
+    }
 
 
 def _show(value: object) -> str:

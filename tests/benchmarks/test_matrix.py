@@ -120,6 +120,19 @@ def test_a_stored_plan_does_not_change(tmp_path: Path) -> None:
     assert len(store_plan(out, plan_in(tmp_path, more)).jobs) == 18
 
 
+def test_texts_are_added_to_stored_jobs_and_never_passed_over(tmp_path: Path) -> None:
+    out, more = tmp_path / "out", FULL.replace("texts: [true, blank]", "texts: [names, shuffled]")
+    before = store_plan(out, plan_in(tmp_path, FULL), extend=False)
+    with pytest.raises(RunError, match=r'differs in texts: \[true, "blank"\], not \["names", "shuffled"\].*--extend'):
+        store_plan(out, plan_in(tmp_path, more), extend=False)
+    assert load_plan(out) == before
+    after = store_plan(out, plan_in(tmp_path, more))
+    assert load_plan(out) == after
+    assert names(after) == names(before)
+    assert {job.texts for job in after.jobs} == {("true", "shuffled", "blank", "names")}
+    assert store_plan(out, plan_in(tmp_path, FULL)) == after, "no text is ever taken out"
+
+
 def test_a_job_whose_configuration_changed_is_refused_with_the_keys(tmp_path: Path) -> None:
     out = tmp_path / "out"
     store_plan(out, plan_in(tmp_path, FULL))
