@@ -52,18 +52,18 @@ def costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _
 
     Args:
         plan: The plan.
-        probe: Whether to train a few steps of each distinct model and data set.
+        probe: Whether to train a few steps of each distinct model, data set and budget.
         say: Takes a line before each probe.
     """
     methods: dict[str, list[Job]] = {}
     for job in plan.jobs:
         methods.setdefault(method_of(job), []).append(job)
-    probed: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
+    probed: dict[tuple[str, ...], Mapping[str, Any]] = {}
     found = []
     for method, jobs in methods.items():
         job = jobs[0]
         cost = Cost(method, len(jobs), training_steps(resolved(job)), len(job.steps) - 1)
-        key = (job.model, job.data, job.encoder, job.rung)
+        key = (job.model, job.data, job.encoder, job.rung, job.settings.recipe)  # a recipe has a batch of its own
         if probe and key not in probed:
             say(f"probing {method}")
             probed[key] = run_probe(job)

@@ -33,6 +33,7 @@ class Watch(Callback):
 
     def __init__(self) -> None:
         self.ends: list[float] = []
+        self.taken = 0
         self.planned: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -43,7 +44,10 @@ class Watch(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The end of a step, once the device is through with it."""
+        """The end of a step, once the device is through with it; several batches are one where gradients add up."""
+        if trainer.global_step == self.taken:
+            return
+        self.taken = trainer.global_step
         wait(pl_module.device)
         self.ends.append(time.perf_counter())
         trainer.should_stop = trainer.should_stop or len(self.ends) >= STEPS

@@ -6,10 +6,14 @@ import io
 import json
 import locale
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from benchmarks import estimate, store
@@ -18,6 +22,7 @@ from benchmarks.cli.live import bar, display, shown
 from benchmarks.cli.plan import lines
 from benchmarks.plan import Job, Plan, Settings
 from benchmarks.plan_store import store_plan
+from benchmarks.probe import STEPS, Watch
 from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
 from tests.benchmarks.samples import plan_of
 
@@ -111,6 +116,34 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
     assert said == ["probing phantom_chest-unet-tiny"]
     assert "on processor, validation and tests on top" in lines(plan, [found])[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_each_recipe_has_a_probe_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    equal = Job("unet", "hippocampus", 0, settings=CPU, fold=0, digest="a")
+    own = replace(equal, settings=replace(CPU, recipe="published"))
+    seen = {"equal": 1.0, "published": 2.0}  # its batch is another, and so are its steps
+
+    def probe(job: Job) -> dict[str, object]:
+        recipe = job.settings.recipe
+        return {"step_seconds": seen.pop(recipe), "steps_planned": 10 if recipe == "equal" else 20}
+
+    monkeypatch.setattr(estimate, "run_probe", probe)
+    found = estimate.costs(Plan((equal, own, replace(equal, fold=1), replace(own, fold=1))), True)
+    assert [(one.steps, one.step_seconds) for one in found] == [(10, 1.0), (20, 2.0), (10, 1.0), (20, 2.0)]
+
+
+def test_a_probe_counts_optimiser_steps_where_gradients_add_up() -> None:
+    watch, clock = Watch(), iter(range(100))
+    trainer: Any = SimpleNamespace(global_step=0, should_stop=False)
+    module: Any = SimpleNamespace(device=torch.device("cpu"))
+    batches = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.probe.time.perf_counter", lambda: float(next(clock)))
+        while not trainer.should_stop:
+            batches += 1
+            trainer.global_step = batches // 4
+            watch.on_train_batch_end(trainer, module, None, None, batches - 1)
+    assert (batches, len(watch.ends)) == (4 * STEPS, STEPS)
 
 
 def test_a_probe_is_read_whatever_the_locale_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
