@@ -33,13 +33,16 @@ COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "case (MiB)": lambda cost: "" if cost["case_mib"] is None else f"{cost['case_mib']:.0f}",
     "batch": lambda cost: f"{cost['batch_size']} x {'x'.join(str(n) for n in cost['patch'])}",
     "device": lambda cost: (
-        f"{cost['device']}, {cost['threads']} threads" if cost["device"] == "CPU" else cost["device"]
+        cost["device"]
+        if cost["device"] != "CPU"
+        else f"CPU, {cost['threads']} thread{'' if cost['threads'] == 1 else 's'}"
     ),
 }
 """Title to cell."""
 
 FOOTNOTE = (
-    "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two. step: median "
+    "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two; the text is "
+    "encoded before, where its encoder is frozen. step: median "
     "of training steps of the batch named; case: median of predictions of the first test case, to the mask on its own "
     "grid. Peak memory: allocated on a GPU; on a processor, growth of the process's peak by the training steps."
 )
@@ -47,11 +50,7 @@ FOOTNOTE = (
 
 def cost_key(job: Job) -> str:
     """What is measured once: the job whatever its seed, fold or text; a recipe of its own has a batch of its own."""
-    settings = job.settings
-    recipe = "" if settings.recipe == "equal" else f"@{settings.recipe}"
-    return "-".join(
-        filter(None, [job.data, job.model, settings.size, job.encoder, job.rung and f"+{job.rung}", recipe])
-    )
+    return replace(job, fold=None).name.rpartition("-s")[0]
 
 
 def costs_path(folder: Path) -> Path:
@@ -68,7 +67,7 @@ def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
 def measure_costs(
     folder: Path, say: Callable[[str], None], repeats: int = 5, command: Sequence[str] = ZOO
 ) -> dict[str, dict[str, Any]]:
-    """Measures what is not measured yet and stores it after each model.
+    """Measures what is not measured yet and stores it after each model; one that fails keeps no other from it.
 
     Args:
         folder: The benchmark's folder.
@@ -77,15 +76,21 @@ def measure_costs(
         command: The `zoo` command.
 
     Raises:
-        RunError: There is no benchmark, or a model could not be measured.
+        RunError: There is no benchmark, or models could not be measured; the others are stored.
     """
-    costs = read_costs(folder)
+    costs, failed = read_costs(folder), []
     for key, job in distinct(load_plan(folder)).items():
         if key in costs:
             continue
         say(f"{key}: measuring")
-        costs[key] = _measured(job, repeats, command)
+        try:
+            costs[key] = _measured(job, repeats, command)
+        except RunError as error:
+            failed.append(error.problem)
+            continue
         write_json(costs_path(folder), {"version": 1, "costs": costs})
+    if failed:
+        raise RunError("; ".join(failed), "Mend it and run this again.")
     return costs
 
 

@@ -232,7 +232,7 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     assert "latency (milliseconds a case)" in page.text
     assert "Latency is not shown" not in page.shown
     assert "0.0123" in page.shown
-    assert "8 x 64x64 CPU, 1 threads" in page.shown
+    assert "8 x 64x64 CPU, 1 thread" in page.shown
     assert "GFLOPs: of one forward pass" in page.shown
 
 
