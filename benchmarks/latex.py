@@ -9,7 +9,11 @@ from benchmarks.sheets import Cell, Sheet, sheets
 from benchmarks.table import Table
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number, and not within a name
-PREAMBLE = r"% \usepackage{booktabs}"
+PREAMBLE = r"% \usepackage{booktabs,graphicx}"
+FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""What is wider than the page is made as wide as it; nothing is made larger."""
+NARROW = 8
+"""Columns that a column of two-column text holds; with more a table spans both."""
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -43,10 +47,12 @@ def write_sheets(found: Iterable[Sheet], footnotes: Iterable[str] = ()) -> str:
 
 
 def _sheet(sheet: Sheet) -> str:
+    place = "table" if len(sheet.heads) <= NARROW else "table*"
     lines = [
-        r"\begin{table}",
+        rf"\begin{{{place}}}",
         r"\centering",
         rf"\caption{{{escape(sheet.caption).strip()}}}",
+        FIT,
         rf"\begin{{tabular}}{{{'l' * sheet.names}{'r' * (len(sheet.heads) - sheet.names)}}}",
         r"\toprule",
         " & ".join(map(escape, sheet.heads)) + r" \\",
@@ -57,10 +63,10 @@ def _sheet(sheet: Sheet) -> str:
             first = escape(cells[0].text)
             first = rf"\emph{{{first}}}" if cells[0].text in sheet.controls else first
             lines.append(" & ".join([first, *map(_cell, cells[1:])]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     notes = [escape(note if note.endswith(".") else f"{note}.") for _, group in sheet.notes for note in group]
     lines += [rf"\par\footnotesize {' '.join(notes)}"] if notes else []
-    return "\n".join([*lines, r"\end{table}"])
+    return "\n".join([*lines, rf"\end{{{place}}}"])
 
 
 def _cell(cell: Cell) -> str:

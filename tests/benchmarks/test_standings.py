@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 
 from benchmarks import stats
 from benchmarks.formats import to_csv, to_json, to_markdown
-from benchmarks.latex import to_latex
+from benchmarks.latex import PREAMBLE, to_latex
 from benchmarks.results import Control, Result, Scored
 from benchmarks.table import Block, Table, make_table
 from tests.benchmarks.samples import absent, job, result, row
@@ -256,15 +256,15 @@ def test_csv_and_json_have_the_statistics() -> None:
 
 def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
     text = to_latex(table(), stats=True, per_class=True)
-    assert text.startswith("% \\usepackage{booktabs}\n")
+    assert text.startswith("% \\usepackage{booktabs,graphicx}\n")
     assert r"\textbf{0.851 $\pm$ 0.014}" in text
     assert r"\underline{0.845}" in text
     assert r"0.451$^{\dagger}$" in text
     assert r" & $-$0.400 & [$-$0.400, $-$0.400] & " in text
     assert text.count(r"$^{\dagger}$: differs from the best") == 2, "in each table that bears the mark"
     assert "differs from the best, p $<$ 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm)" in text
-    for name in ("table", "tabular"):
-        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 4
+    for name, number in {"table": 2, "table*": 2, "tabular": 4}.items():
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == number
     assert text.count("{") == text.count("}")
     body = text.split("% dice:")[0]
     assert body.isascii()
@@ -276,9 +276,16 @@ def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
 def test_latex_compiles(tmp_path: Path) -> None:
     strange = result(job(r"a_b%&#$^~\{}<>", 0), FAR, about=ABOUT)
     body = to_latex(make_table([*results(), strange], CONTROLS), stats=True, per_class=True)
-    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
+    document = (
+        "\\documentclass{article}\n"
+        + PREAMBLE.removeprefix("% ")
+        + "\n\\begin{document}\n"
+        + body
+        + "\\end{document}\n"
+    )
     (tmp_path / "t.tex").write_text(document, encoding="utf-8")
     command = ["tectonic", "t.tex"] if shutil.which("tectonic") else ["pdflatex", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "t.pdf").stat().st_size > 1000
+    assert "Overfull" not in done.stdout + done.stderr, "no table runs over the page"
