@@ -34,8 +34,9 @@ FOOTNOTES = (
     "text_gain_names: minus dice with the names of the classes alone; same checkpoint, mean over seeds; empty for "
     "text-free models.",
     "Controls are no models and are never ranked.",
-    f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares.",
 )
+
+LEAKING = f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares."
 
 LADDER = (
     "delta_dice (Δ Dice), of a rung: dice minus that of its full method, seed by seed, mean ± standard deviation "
@@ -153,7 +154,8 @@ def make_table(results: Iterable[Result], controls: Iterable[Control], test: Tes
             blocks.append(_block(data, track, recipe, shown, beside, test))
     rungs = [LADDER] if any(len(ladder) > 1 for ladder in ladders) else []
     folds = [FOLDS] if any(row.folds for row, *_ in ladders) else []
-    return Table(tuple(blocks), (*FOOTNOTES, *rungs, *folds))
+    leaking = [LEAKING] if any(LEAK in row.mark for row, *_ in ladders) else []
+    return Table(tuple(blocks), (*FOOTNOTES, *leaking, *rungs, *folds))
 
 
 def _group(result: Result) -> tuple[Any, ...]:

@@ -227,6 +227,8 @@ def test_a_declared_leak_marks_models_and_controls() -> None:
     found = make_table(leaking, controls())
     assert {row.mark for row in found.rows} == {"leak"}
     assert "unet (tiny) [leak]" in to_markdown(found)
+    assert "- [leak]: the protocol" in to_markdown(found)
+    assert "[leak]" not in to_markdown(make_table([result(job("unet", 0), [0.5])], controls()))
     assert {row["mark"] for row in csv.DictReader(io.StringIO(to_csv(found)))} == {"leak"}
     assert {row.mark for row in table().rows} == {""}
 
