@@ -169,7 +169,7 @@ def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: s
     if not lines:
         return None
     with style():
-        from matplotlib.ticker import MaxNLocator
+        from matplotlib.ticker import FixedLocator, MaxNLocator
 
         figure, axes = _figure(2.5)
         for entry, curve in lines:
@@ -185,7 +185,9 @@ def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: s
                 markersize=4,
                 alpha=0.9,
             )
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        epochs = sorted({epoch for _, curve in lines for epoch, _ in curve})
+        few = len(epochs) <= 6  # a locator puts fractions about a single epoch
+        axes.xaxis.set_major_locator(FixedLocator(epochs) if few else MaxNLocator(integer=True, nbins=6))
         axes.set(xlabel="epoch")
         axes.set_title(ylabel)
         axes.grid(axis="y")

@@ -35,7 +35,7 @@ def facts(results: Sequence[Result], shared: Shared) -> Shared:
         ("Size", job.settings.size),
         ("Trainer", job.settings.trainer or "default"),
         ("Overrides", overrides),
-        ("Budget", known.get("budget", "")),
+        ("Budget", known.get("budget", "").replace("_", " ")),
         ("Metric version", known.get("metric version", "")),
         ("textseg-zoo", known.get("textseg-zoo", "")),
         ("Commit", known.get("commit", "")),
