@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.rows import Row
 from benchmarks.runs import Run
 from benchmarks.stats import FEWEST
-from zoo.metrics.rows import LEAK
+from zoo.metrics.rows import LEAK, METRIC_VERSION
 
 ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
 """Columns in which the rows of one ranking must agree."""
@@ -50,8 +50,9 @@ def rung_differences(pairs: Iterable[tuple[Run, Run]], size: str, other_size: st
 def judge(rows: Sequence[Row]) -> tuple[list[Row], Mapping[str, Any]]:
     """Refuses the rows of a block that may not be ranked; those that are incomplete already are left alone.
 
-    Most decide: the facts that the most rows share are the ranking's, among equals those that sort first. Rows of
-    the `class` track may have read another prompt set: they are marked. In other tracks the texts are the data.
+    Most decide: the facts that the most rows share are the ranking's, among equals those of the present metric
+    version. Rows of the `class` track may have read another prompt set: they are marked. In other tracks the texts
+    are the data.
 
     Args:
         rows: Rows of one data set, text track and recipe.
@@ -161,11 +162,12 @@ def _values(key: str, values: Iterable[Any]) -> set[str]:
 
 
 def _most(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What most share; among equals the one that sorts first."""
+    """What most share; among equals that of the present metric version, and else the one that sorts first."""
     counts = Counter(json.dumps(fact, sort_keys=True) for fact in facts)
     if not counts:
         return {}
-    best: dict[str, Any] = json.loads(min(counts, key=lambda text: (-counts[text], text)))
+    by = {text: (-number, json.loads(text).get("metric_version") != METRIC_VERSION) for text, number in counts.items()}
+    best: dict[str, Any] = json.loads(min(counts, key=lambda text: (*by[text], text)))
     return best
 
 

@@ -55,6 +55,14 @@ def test_other_label_spaces_are_refused(about: dict[str, Any], reason: str) -> N
     assert reason in block.unranked[0].reason
 
 
+def test_among_as_many_rows_the_older_metric_version_is_refused() -> None:
+    block = one(full("a", metric_version="0"), full("b"))
+    assert [r.model for r in block.ranked] == ["b"]
+    assert "metric_version 0, not 1" in block.unranked[0].reason
+    most = one(full("a", metric_version="0"), full("b"), full("c", metric_version="0"))
+    assert [r.model for r in most.ranked] == ["a", "c"], "most decide"
+
+
 def test_other_cases_of_the_same_number_and_other_classes_are_refused() -> None:
     others = scored(full("c"), *[row(f"d{i}", "x", 0.9) for i in range(10)])
     classes = scored(full("d"), *[row(f"c{i}", "y", 0.9) for i in range(10)])
