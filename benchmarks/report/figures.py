@@ -178,7 +178,7 @@ def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: s
             axes.plot(
                 x,
                 y,
-                dots,
+                marker=dots,
                 ls=DASHES[dash_index(entry.place)],
                 color=colour_of(entry.place),
                 lw=1.2,

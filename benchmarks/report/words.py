@@ -70,18 +70,18 @@ def lead(block: Block) -> str:
     names = names_of(block.ranked)
     best, *others = block.ranked
     level = [names[row] for row in block.ranked if fixed(row.dice, 3) == fixed(best.dice, 3)]
-    line = f"{names[best]} has the highest Dice, {_spread(best)}"
+    line, verb = f"{names[best]} has the highest Dice, {_spread(best)}", "is "
     if len(level) > 1:  # what prints alike leads together
-        line = f"{', '.join(level[:-1])} and {level[-1]} have the highest Dice, {fixed(best.dice, 3)}"
+        line, verb = f"{', '.join(level[:-1])} and {level[-1]} have the highest Dice, {fixed(best.dice, 3)}", "are "
     elif others:
         gap = (best.dice or 0.0) - (others[0].dice or 0.0)
-        line += f", {gap:.3f} above {names[others[0]]}"
+        line, verb = f"{line}, {gap:.3f} above {names[others[0]]}", ""
         line += _apart(block.ranking.standings[1]) if len(block.ranking.standings) > 1 else ""
     controls = [row for row in block.controls if row.dice is not None and row.n is not None]
     if controls:
         top = max(controls, key=lambda row: (row.dice or 0.0, row.model))
         word = "above" if (best.dice or 0.0) > (top.dice or 0.0) else "not above"
-        line += f", and {word} the best control ({top.model.removeprefix('control:')}, {top.dice:.3f})"
+        line += f", and {verb}{word} the best control ({top.model.removeprefix('control:')}, {top.dice:.3f})"
     return f"{line}."
 
 

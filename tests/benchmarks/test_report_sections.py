@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from benchmarks import store
 from benchmarks.plan import Settings
+from benchmarks.report.figures import curves
 from benchmarks.report.page import render
 from benchmarks.report.sections import Section, read_report
 from benchmarks.rows import COLUMNS
@@ -91,7 +95,18 @@ def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Pa
         shutil.rmtree(overlays)
     report = read_report(out)
     assert report.sections[0].lead.startswith("tmca (tiny) and unet (tiny) have the highest Dice, 0.")
+    assert ", and are above the best control" in report.sections[0].lead
     assert "have the highest Dice" in render(report)
+
+
+@pytest.mark.parametrize("last", [1, 3, 40])
+def test_whole_epochs_stand_under_a_curve(last: int) -> None:
+    entry: Any = SimpleNamespace(name="unet (tiny)", place=0)
+    curve = [(epoch, 0.5) for epoch in range(1, last + 1)]
+    svg = curves([(entry, [curve])], "Training loss", "k")
+    ticks = re.findall(r"<text[^>]*>([^<]*)<", str(svg).split(">epoch<")[0])
+    assert all(tick.isdecimal() for tick in ticks)
+    assert len(ticks) == 1 if last == 1 else len(ticks) > 2
 
 
 def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> None:
@@ -101,7 +116,7 @@ def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> Non
     (section,) = read_report(out).sections
     assert section.title == "Ours (image_text_folder)"
     assert len(section.models) == len(section.galleries) == 1
-    assert "above the best control (mean-shape, 0.400)" in section.lead
+    assert ", and is above the best control (mean-shape, 0.400)" in section.lead
     assert [line.head for line in section.classes[0].groups[-1][1]] == ["all-background", "mean-shape"]
 
 
