@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 import datamodules.grid
 import datamodules.prepare
 import zoo.io.image
+import zoo.io.raster
 from datamodules.digest import digest
 from datamodules.prepare import Prepared
 from zoo.errors import DataError
@@ -68,7 +69,7 @@ def preparing_code(kinds: Iterable[type]) -> list[str]:
     Args:
         kinds: The classes of the data set, whose files count too.
     """
-    ours = (zoo.io.image, datamodules.grid, datamodules.prepare, sys.modules[__name__])
+    ours = (zoo.io.image, zoo.io.raster, datamodules.grid, datamodules.prepare, sys.modules[__name__])
     modules = {*ours, *(sys.modules[kind.__module__] for kind in kinds)}
     files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
     return sorted(digest(Path(str(file)).read_text(encoding="utf-8")) for file in files)

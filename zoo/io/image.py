@@ -19,10 +19,11 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
 from zoo.files import atomically
+from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
 
 NIFTI = (".nii", ".nii.gz")
@@ -33,7 +34,6 @@ _UNREADABLE = (
     *(UnidentifiedImageError, SyntaxError),  # the latter is Pillow's for a wrong checksum
 )
 _NOISE = 1e-3  # of a label's values: what scaling and resampling in floating point leave
-_HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 
 
 def is_nifti(path: Path) -> bool:
@@ -151,64 +151,11 @@ def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[
         )
     try:
         if channels is None and not is_nifti(path):
-            return _read_raster(path, dtype)
+            return read_raster(path, dtype)
         return _read_nifti(path, dtype, channels)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: truncated or unreadable ({problem}).", "Fetch the file again.") from error
-
-
-def _read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
-    with Image.open(path) as image:
-        if image.format == "PNG":
-            image.verify()  # the checksums, which decoding does not look at; closes the file
-    with Image.open(path) as image:
-        _check_plain(image, path)
-        if image.mode in _HIGH_DEPTH:
-            array = np.asarray(image, dtype=dtype)
-        else:
-            array = np.asarray(image.convert("L") if dtype else _mask_values(image, path), dtype=dtype)
-    crop = tuple((0, n) for n in array.shape)
-    return array, Geometry(None, array.shape, crop, (1.0,) * array.ndim, "px", path)
-
-
-def _check_plain(image: Image.Image, path: Path) -> None:
-    """That there is one way to read an opened raster.
-
-    Raises:
-        DataError: A tag turns or mirrors it, which some programs follow and some do not; or it is a stack.
-    """
-    turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if turn not in (0, 1):
-        raise DataError(
-            f"{path}: stored turned or mirrored (EXIF orientation {turn}), which not every program follows.",
-            "Save it upright and without that tag.",
-            "dimensions",
-        )
-    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    if pages > 1:
-        size = image.size
-        image.seek(1)
-        if image.size == size:  # a smaller page is a preview
-            raise DataError(f"{path}: a stack of {pages} pages.", "Save each as a file.", "dimensions")
-        image.seek(0)
-
-
-def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
-    """The values of an opened mask of 8 bits: grays; under a palette of colours, which is for the eye, its indices.
-
-    Raises:
-        DataError: What it shows is in its transparency.
-    """
-    gray = np.asarray(image.convert("L"))
-    if image.has_transparency_data:
-        seen = np.asarray(image.convert("RGBA").getchannel("A")) > 0
-        if not seen.all() and not np.array_equal(seen, gray > 0):
-            raise DataError(f"{path}: a mask that is partly transparent.", "Save it as grays alone.", "label_values")
-    if image.mode != "P":
-        return gray
-    colours = np.asarray(image.convert("RGB"))
-    return gray if (colours == colours[..., :1]).all() else np.asarray(image)
 
 
 def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
