@@ -102,7 +102,7 @@ def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Pa
 @pytest.mark.parametrize("last", [1, 3, 40])
 def test_whole_epochs_stand_under_a_curve(last: int) -> None:
     entry: Any = SimpleNamespace(name="unet (tiny)", place=0)
-    curve = [(epoch, 0.5) for epoch in range(1, last + 1)]
+    curve = [(float(epoch), 0.5) for epoch in range(1, last + 1)]
     svg = curves([(entry, [curve])], "Training loss", "k")
     ticks = re.findall(r"<text[^>]*>([^<]*)<", str(svg).split(">epoch<")[0])
     assert all(tick.isdecimal() for tick in ticks)
