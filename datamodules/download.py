@@ -111,9 +111,7 @@ def _append(file: File, part: Path, response: httpx2.Response, begun: int, tell:
                 raise DataError(f"{file.url}: sends more than the {total} bytes that are due.", "Report it.")
             out.write(chunk)
             tell(f"Fetching {file.name}", done, total)
-    if (
-        total and done < total
-    ):  # a part shorter than the one asked for, or a connection cut in a body of no stated length
+    if total and done < total:  # a shorter part than was asked for, or a cut where no length was stated
         raise DataError(f"{file.url}: the answer ended after {done} of {total} bytes.", _AGAIN)
 
 
