@@ -18,3 +18,16 @@ def test_patches_are_measured_beside_their_peers() -> None:
     assert done.returncode == 0, done.stderr
     for line in ("zoo ", "copy ", "MONAI ", "zoo / MONAI: ", "zoo / copy: "):
         assert line in done.stdout
+
+
+@pytest.mark.slow
+def test_metrics_are_measured_beside_their_peers() -> None:
+    command = [sys.executable, str(PERF / "metrics.py"), "--small", "--repeats", "1"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        "zoo",
+        "MONAI",
+        "surface-distance",
+        "medpy, HD95 alone",
+    ]
