@@ -48,18 +48,13 @@ FOOTNOTE = (
 )
 
 
-def cost_key(job: Job) -> str:
-    """What is measured once: the job whatever its seed, fold or text; a recipe of its own has a batch of its own."""
-    return replace(job, fold=None).name.rpartition("-s")[0]
-
-
 def costs_path(folder: Path) -> Path:
     """Where a benchmark's costs are kept."""
     return folder / "costs.json"
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The costs by `cost_key`; empty where none were measured."""
+    """The costs by `Job.measured`; empty where none were measured."""
     path = costs_path(folder)
     return dict(read_json(path)["costs"]) if path.is_file() else {}
 
@@ -95,10 +90,10 @@ def measure_costs(
 
 
 def distinct(plan: Plan) -> dict[str, Job]:
-    """One job of the plan for each `cost_key`, sorted."""
+    """One job of the plan for each `Job.measured`, sorted."""
     found: dict[str, Job] = {}
     for job in plan.jobs:
-        found.setdefault(cost_key(job), replace(job, settings=replace(job.settings, devices=1)))
+        found.setdefault(job.measured, replace(job, settings=replace(job.settings, devices=1)))
     return dict(sorted(found.items()))
 
 
@@ -108,7 +103,7 @@ def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
         arguments, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if done.returncode:
-        raise RunError(f"{cost_key(job)}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
+        raise RunError(f"{job.measured}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
 
@@ -117,7 +112,7 @@ def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
     """The table of costs.
 
     Args:
-        costs: By `cost_key`.
+        costs: By `Job.measured`.
         form: "md" or "latex" to read; "csv" or "json" with every number as it was measured.
 
     Raises:

@@ -57,28 +57,22 @@ def costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _
     """
     methods: dict[str, list[Job]] = {}
     for job in plan.jobs:
-        methods.setdefault(method_of(job), []).append(job)
-    probed: dict[tuple[str, ...], Mapping[str, Any]] = {}
+        methods.setdefault(job.method, []).append(job)
+    probed: dict[str, Mapping[str, Any]] = {}
     found = []
     for method, jobs in methods.items():
         job = jobs[0]
         cost = Cost(method, len(jobs), training_steps(resolved(job)), len(job.steps) - 1)
-        key = (job.model, job.data, job.encoder, job.rung, job.settings.recipe)  # a recipe has a batch of its own
-        if probe and key not in probed:
+        if probe and job.measured not in probed:
             say(f"probing {method}")
-            probed[key] = run_probe(job)
-        found.append(_with_probe(cost, probed.get(key, {})))
+            probed[job.measured] = run_probe(job)
+        found.append(_with_probe(cost, probed.get(job.measured, {})))
     return found
 
 
 def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:
     steps = seen.get("steps_planned") or cost.steps
     return replace(cost, **{key: seen[key] for key in seen if key != "steps_planned"}, steps=steps)
-
-
-def method_of(job: Job) -> str:
-    """A job's name without its seed."""
-    return job.name.rpartition("-s")[0]
 
 
 def training_steps(config: Mapping[str, Any]) -> int | None:

@@ -6,7 +6,7 @@ A job's id is its readable name and a hash of its resolved configuration, the sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 PLAN_VERSION = 2
@@ -76,12 +76,22 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What a person calls it: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<rung>][@published]-s<seed>`."""
+        """What a person calls it: its method and `-s<seed>`."""
+        return f"{self.method}-s{self.seed}"
+
+    @property
+    def measured(self) -> str:
+        """What is measured of it once, whatever its seed, fold or text; a recipe of its own has a batch of its own."""
+        return replace(self, fold=None).method
+
+    @property
+    def method(self) -> str:
+        """Its name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<rung>][@published]`."""
         part = "" if self.fold is None else f"f{self.fold}"
         method = "-".join(filter(None, [self.data, part, self.model, self.settings.size, self.encoder]))
         rung = f"+{self.rung}" if self.rung else ""
         recipe = "" if self.settings.recipe == "equal" else f"@{self.settings.recipe}"
-        return f"{method}{rung}{recipe}-s{self.seed}"
+        return f"{method}{rung}{recipe}"
 
     @property
     def id(self) -> str:

@@ -53,7 +53,7 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
             of the data sets, or other jobs where none may be added; or the folder cannot be written.
     """
     with _locked(folder):
-        before = load_plan(folder) if plan_path(folder).is_file() else Plan(())
+        before = _stored(folder)
         stored, plan = _moved(folder, before, plan)
         differing = _differences(stored, plan)
         if stored.jobs and not extend:
@@ -91,9 +91,14 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _stored(folder: Path) -> Plan:
+    """What is stored; no jobs where nothing is yet."""
+    return load_plan(folder) if plan_path(folder).is_file() else Plan(())
+
+
 def where_data_lie(folder: Path, plan: Plan) -> Plan:
     """A plan as it would go into a folder: with the data's folders that are stored there, where it names none."""
-    return _moved(folder, load_plan(folder) if plan_path(folder).is_file() else Plan(()), plan)[1]
+    return _moved(folder, _stored(folder), plan)[1]
 
 
 def _moved(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:

@@ -20,11 +20,15 @@ def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:
     Returns:
         The cases left, and a sentence that names the others; empty where there are none.
     """
-    left = [case for case in cases if _any_there(case)]
-    if not left or len(left) == len(cases):
+    left: list[Case] = []
+    lost: list[str] = []
+    for case in cases:
+        if _any_there(case):
+            left.append(case)
+        else:
+            lost.append(case.case_id)
+    if not left or not lost:
         return list(cases), ""
-    here = {id(case) for case in left}
-    lost = [case.case_id for case in cases if id(case) not in here]
     more = ", ..." if len(lost) > _SHOWN else ""
     return left, f"{len(lost)} of {len(cases)} listed cases are not at hand: {', '.join(lost[:_SHOWN])}{more}."
 

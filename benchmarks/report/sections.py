@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.costs import FOOTNOTE, cost_key, read_costs
+from benchmarks.costs import FOOTNOTE, read_costs
 from benchmarks.plan_store import load_plan
 from benchmarks.report import figures, tables, words
 from benchmarks.report.cells import Grid
@@ -144,7 +144,7 @@ def _section(key: str, block: Block, models: Sequence[Entry], costs: Mapping[str
     ranked = [entry for entry in models if entry.row in block.ranked]  # what is not comparable has no figure beside
     labels = [one.label for row in block.ranked[:1] for one in row.per_class]
     drawn = [None, *labels] if len(labels) > 1 else labels
-    measured = [costs.get(cost_key(entry.runs[0].result.job), {}) for entry in ranked]
+    measured = [costs.get(entry.runs[0].result.job.measured, {}) for entry in ranked]
     tradeoffs, note = _tradeoffs(key, ranked, measured)
     reasons = [(row, row.reason) for row in block.rows if row.reason]
     beside = {"control", "rung"}

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import store
 from benchmarks.cli import main
-from benchmarks.costs import cost_key, costs_path
+from benchmarks.costs import costs_path
 from benchmarks.plan import Plan
 from benchmarks.plan_store import load_plan, store_plan
 from benchmarks.report import write_report
@@ -226,7 +226,7 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
         "case_s": 0.0123,
     }
     cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
-    store.write_json(costs_path(out), {"version": 1, "costs": {cost_key(JOBS[0]): cost}})
+    store.write_json(costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "latency (milliseconds a case)" in page.text
