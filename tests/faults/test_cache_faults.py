@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import resource
@@ -17,6 +16,7 @@ import pytest
 
 from datamodules.cache import Cache
 from datamodules.prepare import Prepared
+from tests.faults.disks import FullDisk
 from zoo.errors import DataError
 from zoo.types import Geometry
 
@@ -115,28 +115,6 @@ def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(t
     (tmp_path / ".part-dead-123").mkdir()
     (tmp_path / ".part-dead-123" / "arrays.bin").write_bytes(b"half")
     check_whole(tmp_path, lambda: cases(before))
-
-
-class FullDisk:
-    """A file on a disk that has room for some bytes."""
-
-    def __init__(self, file: Any, room: int) -> None:
-        self.file, self.room = file, room
-
-    def __enter__(self) -> FullDisk:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, content: Any) -> int:
-        self.room -= memoryview(content).nbytes
-        if self.room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return int(self.file.write(content))
 
 
 @pytest.mark.parametrize("room", [0, SIDE**2 * 4, SIDE**2 * 4 + 70, SIDE**2 * 12])

@@ -5,41 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 import torch
 
 from benchmarks.store import write_json
+from tests.faults.disks import FullDisk, full
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
 from zoo.endings import exit_code
 from zoo.errors import RunError
-
-
-def full(*_: object) -> NoReturn:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-class Stuffed:
-    """A file for whose content there is room up to some bytes."""
-
-    def __init__(self, file: Any, room: int) -> None:
-        self.file, self.room = file, room
-
-    def __enter__(self) -> Stuffed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, content: Any) -> int:
-        self.room -= memoryview(content).nbytes
-        if self.room < 0:
-            full()
-        return int(self.file.write(content))
 
 
 @pytest.mark.parametrize("room", [0, 100, 5_000])
@@ -50,7 +25,7 @@ def test_a_checkpoint_is_the_old_one_and_torch_says_nothing_of_positions(
     path, opened = tmp_path / "last.ckpt", Path.open
     AtomicCheckpointIO().save_checkpoint({"weight": torch.ones(2)}, path)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda self, *words: Stuffed(opened(self, *words), room))
+        patch.setattr(Path, "open", lambda self, *words: FullDisk(opened(self, *words), room))
         with pytest.raises(RunError, match=r"last.ckpt: cannot be written: .*No space left") as caught:
             AtomicCheckpointIO().save_checkpoint({"weight": torch.zeros(5_000)}, path)
     assert "\n" not in str(caught.value)
