@@ -13,7 +13,7 @@ from datamodules.digest import digest
 from datamodules.index_faults import index_findings, without_absent
 from datamodules.said_by_card import SaidByCard
 from datamodules.split_files import SplitFile, as_shipped, shipped_fold
-from datamodules.splits import Split
+from datamodules.splits import Leak, Split
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -119,7 +119,7 @@ class IndexedSet(SaidByCard):
         """
         leaks = split.leaks()
         if leaks and not self.declares_leak:
-            raise DataError(f"{leaks[0].named(cases)} (protocol {split.protocol}).", self.leak_mend)
+            raise self.leak_fault(split, leaks[0], cases)
         if leaks:
             count = f"{len(leaks)} subject{'s' if len(leaks) > 1 else ''}"
             who = "card" if self.split_file is None else "file"
@@ -127,10 +127,10 @@ class IndexedSet(SaidByCard):
                 "%s, protocol %s leaks, as its %s says (%s): %s", self.name, split.protocol, who, count, leaks[0]
             )
 
-    @property
-    def leak_mend(self) -> str:
-        """What mends a subject in two parts."""
-        return "Choose another --data.protocol." if self.split_file is None else f"Mend {self.split_file.path}."
+    def leak_fault(self, split: Split, leak: Leak, cases: Iterable[Case]) -> DataError:
+        """What is said of a subject in two parts that no card declares."""
+        mend = "Choose another --data.protocol." if self.split_file is None else f"Mend {self.split_file.path}."
+        return DataError(f"{leak.named(cases)} (protocol {split.protocol}).", mend, "subject_leak")
 
     @property
     def leak_declared(self) -> bool:

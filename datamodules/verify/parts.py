@@ -35,7 +35,6 @@ def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Fin
         data.check_leaks(split, cases)
     else:
         for leak in split.leaks():
-            told = f"{leak.named(cases)} (protocol {split.protocol})."
-            fault = DataError(told, data.leak_mend, "subject_leak")
+            fault = data.leak_fault(split, leak, cases)
             findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
     return findings, split

@@ -48,12 +48,13 @@ def main(verb: str, argv: list[str]) -> int:
     quiet()
     composed, folder = compose_request(request)
     cli = engine_of(composed, request)
+    resolved = cli.resolved()
     if request.print_config:
-        sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
+        sys.stdout.write(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
         return 0
-    _check_precision(cli.resolved())
+    _check_precision(resolved)
     if verb == "fit":
-        folder = folder or default_folder(composed, cli.resolved())
+        folder = folder or default_folder(composed, resolved)
         _fit(cli, composed, folder)
         return _follow(cli, composed, request, folder)
     return _evaluate(cli, request, folder or _folder_of(cli, composed, request))
