@@ -19,6 +19,7 @@ from benchmarks.plan import Job, Plan
 from benchmarks.plan_store import load_plan
 from benchmarks.reasons import reason_from
 from benchmarks.sheets import Cell, Sheet
+from benchmarks.spoken import counted
 from benchmarks.store import read_json, write_json
 from benchmarks.work import ZOO
 from zoo.errors import RunError
@@ -32,11 +33,7 @@ COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "case (s)": lambda cost: f"{cost['case_s']:.4f}",
     "case (MiB)": lambda cost: "" if cost["case_mib"] is None else f"{cost['case_mib']:.0f}",
     "batch": lambda cost: f"{cost['batch_size']} x {'x'.join(str(n) for n in cost['patch'])}",
-    "device": lambda cost: (
-        cost["device"]
-        if cost["device"] != "CPU"
-        else f"CPU, {cost['threads']} thread{'' if cost['threads'] == 1 else 's'}"
-    ),
+    "device": lambda cost: f"CPU, {counted(cost['threads'], 'thread')}" if cost["device"] == "CPU" else cost["device"],
 }
 """Title to cell."""
 

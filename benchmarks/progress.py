@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import store
 from benchmarks.plan import Job, Plan
 from benchmarks.reasons import advised
+from benchmarks.spoken import hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,7 @@ def left(seconds: float | None) -> str:
     """A time to go in words: `2:05:00 to go`; empty where it is not known, or none is left."""
     if seconds is None or seconds < 1:
         return ""
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d} to go"
+    return f"{hours(seconds)} to go"
 
 
 def progress_of(folder: Path, plan: Plan) -> list[Progress]:

@@ -13,6 +13,7 @@ from benchmarks.cli.choice import add_to, chosen_plan, overrides_from
 from benchmarks.estimate import Cost, costs
 from benchmarks.matrix import PLANS, plan_names
 from benchmarks.plan import Plan
+from benchmarks.spoken import counted, hours
 from zoo.registry import read_yaml
 
 
@@ -60,21 +61,9 @@ def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
     known = all(cost.steps is not None for cost in found)
     total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
-    said += ["", f"{_count(len(plan.jobs), 'job')}, {total} training steps, {_count(tests, 'test')}"]
+    said += ["", f"{counted(len(plan.jobs), 'job')}, {total} training steps, {counted(tests, 'test')}"]
     if found and all(cost.seconds is not None for cost in found):
         devices = ", ".join(sorted({cost.device for cost in found}))
         said[-1] += f"; training one after another {hours(sum(cost.seconds or 0 for cost in found))} on {devices}"
         said[-1] += ", validation and tests on top"
     return said
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def hours(seconds: float | None) -> str:
-    """A duration as `h:mm:ss`; empty where it is not known."""
-    if seconds is None:
-        return ""
-    whole, rest = divmod(round(seconds), 3600)
-    return f"{whole}:{rest // 60:02d}:{rest % 60:02d}"

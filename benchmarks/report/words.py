@@ -9,6 +9,7 @@ from benchmarks.report.provenance import Shared, period
 from benchmarks.results import Result
 from benchmarks.rows import Row, names_of
 from benchmarks.sheets import fixed, mark_legend, p_value, seeds_text
+from benchmarks.spoken import counted
 from benchmarks.standings import Standing
 from benchmarks.table import Block, Table
 
@@ -20,8 +21,8 @@ def summary(results: Sequence[Result]) -> str:
     runs = len(results)
     finished = sum(one.state == "done" for one in results)
     return (
-        f"{_counted(len(models), 'model')} ({', '.join(models)}) on {_counted(len(data), 'data set')}, "
-        f"{_counted(len(seeds), 'seed')}: {_counted(runs, 'run')}, {'all' if finished == runs else finished} complete."
+        f"{counted(len(models), 'model')} ({', '.join(models)}) on {counted(len(data), 'data set')}, "
+        f"{counted(len(seeds), 'seed')}: {counted(runs, 'run')}, {'all' if finished == runs else finished} complete."
     )
 
 
@@ -50,15 +51,15 @@ def warnings(results: Sequence[Result], table: Table) -> list[str]:
     lacking = [one for one in results if one.state != "done"]
     if lacking:
         states = {state: sum(one.state == state for one in lacking) for state in sorted({r.state for r in lacking})}
-        counted = ", ".join(f"{count} {state}" for state, count in states.items())
-        lines.append(f"{len(lacking)} of {len(results)} runs are not done ({counted}): their rows are not ranked.")
+        by_state = ", ".join(f"{count} {state}" for state, count in states.items())
+        lines.append(f"{len(lacking)} of {len(results)} runs are not done ({by_state}): their rows are not ranked.")
     if any("-dirty" in str(one.facts.get("git_commit")) for one in results):
         lines.append("Some runs are of a checkout with uncommitted changes (commit ends in -dirty).")
     for block in table.blocks:
         if block.unranked:
             total = len(block.ranked) + len(block.unranked)
             lines.append(
-                f"{block.title}: {len(block.unranked)} of {_counted(total, 'model')} not ranked, for the reasons below."
+                f"{block.title}: {len(block.unranked)} of {counted(total, 'model')} not ranked, for the reasons below."
             )
     return lines
 
@@ -127,7 +128,3 @@ def shared_facts(block: Block) -> Shared:
         ("Ranked", f"{len(block.ranked)} of {len(block.ranked) + len(block.unranked)} models"),
     ]
     return [(name, value) for name, value in facts if value]
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
