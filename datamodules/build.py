@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from datamodules.base import SegDataModule
+from datamodules.bases.base import SegDataModule
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.init_args import converted, names_of
 from zoo.registry import DATA
+from zoo.utils.class_args import converted, names_of
 
 
 def build_data(name: str, size: str = "published", **overrides: Any) -> SegDataModule:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ranks import RankPool
+from tests.helpers.ranks import RankPool
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

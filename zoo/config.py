@@ -2,7 +2,7 @@
 
 The order, each layer winning over those before it: class defaults < model card < data card < size <
 recipe of the pair < trainer preset < `-c` files < flags. Class defaults and flags are the parser's
-(`zoo.cli.engine`); everything between is merged here, without torch, so that a mistake is answered at once.
+(`zoo.engine.lightning_cli`); everything between is merged here, without torch, so that a mistake is answered at once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One exception tree. Every message says what is wrong, where, and what to do next.
 
-The command line prints such an error as one line and exits with its code, 2 but for few (`zoo.endings`).
+The command line prints such an error as one line and exits with its code, 2 but for few (`zoo.utils.exit_codes`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Fault = Literal[
     "duplicate",
     "near_duplicate",
 ]
-"""What can be wrong with a data set, weightiest first; `datamodules.findings` says each in words."""
+"""What can be wrong with a data set, weightiest first; `datamodules.index.findings` says each in words."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.matrix import OWN, SECTIONS, find_plan, read_matrix
-from benchmarks.plan import Pairs, Plan, Settings
-from benchmarks.planning import DataEntry, Matrix, make_plan, with_root
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
+from benchmarks.plan.job import Pairs, Plan, Settings
+from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
 from zoo.errors import ConfigError
-from zoo.words import pairs_from
+from zoo.utils.flags import pairs_from
 
 FLAGS = {
     "models": None,

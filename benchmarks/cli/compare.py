@@ -22,7 +22,7 @@ def add(verbs: Any) -> None:
 
 def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    from benchmarks.compare import read_comparison, to_markdown
+    from benchmarks.tables.published_comparison import read_comparison, to_markdown
 
     found = read_comparison(known.folder)
     sys.stdout.write(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))

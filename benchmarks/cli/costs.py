@@ -21,7 +21,7 @@ def add(verbs: Any) -> None:
 
 def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    from benchmarks.costs import measure_costs, write_costs
+    from benchmarks.tables.costs import measure_costs, write_costs
 
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")

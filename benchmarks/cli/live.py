@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from benchmarks.plan import Plan
-from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.plan.job import Plan
+from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
 from zoo.errors import ZooError
 
 EVERY = 2.0

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.cli import compare, costs, plan, report, run, status, table
-from zoo.endings import exit_code
-from zoo.words import Parser
+from zoo.utils.exit_codes import exit_code
+from zoo.utils.flags import Parser
 
 VERBS = (plan, run, status, table, report, compare, costs)
 """In the order of the help."""

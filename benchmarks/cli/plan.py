@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, overrides_from
-from benchmarks.estimate import Cost, costs
-from benchmarks.matrix import PLANS, plan_names
-from benchmarks.plan import Plan
-from benchmarks.spoken import counted, hours
+from benchmarks.plan.job import Plan
+from benchmarks.plan.plan_file import PLANS, plan_names
+from benchmarks.run.cost_estimate import Cost, costs
 from zoo.registry import read_yaml
+from zoo.utils.format import counted, hours
 
 
 def add(verbs: Any) -> None:

@@ -10,14 +10,14 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
-from benchmarks.plan import Plan
-from benchmarks.plan_store import store_plan, where_data_lie
-from benchmarks.store import job_folder, job_state
+from benchmarks.plan.job import Plan
+from benchmarks.storage.layout import job_folder, job_state
+from benchmarks.storage.stored_plan import store_plan, where_data_lie
 from zoo.errors import ConfigError
 from zoo.registry import DATA
 
 if TYPE_CHECKING:
-    from benchmarks.work import Limits
+    from benchmarks.run.job_runner import Limits
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -60,8 +60,8 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
         _check_data(known.out, where_data_lie(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     from benchmarks.cli.live import shown
-    from benchmarks.progress import progress_of, tally
-    from benchmarks.work import Limits
+    from benchmarks.run.job_runner import Limits
+    from benchmarks.run.progress import progress_of, tally
 
     before = progress_of(known.out, plan)
     skip = frozenset(job.job for job in before if job.state == "failed" and known.skip_failed)
@@ -83,7 +83,7 @@ def _check_data(out: Path, plan: Plan) -> None:
         ConfigError: Own data have no title.
         DataError: A set's folder is not there.
     """
-    from datamodules.sources import folder_of
+    from datamodules.acquire.sources import folder_of
 
     to_do = [job for job in plan.jobs if job_state(job_folder(out, job.id), job.steps)[0] != "done"]
     for job in {job.data: job for job in to_do}.values():
@@ -97,8 +97,8 @@ def _check_data(out: Path, plan: Plan) -> None:
 def _here(
     known: argparse.Namespace, plan: Plan, say: Callable[[str], None], limits: Limits, skip: frozenset[str]
 ) -> int:
-    from benchmarks import runner
-    from benchmarks.devices import Pool, visible_gpus
+    from benchmarks.run import local as runner
+    from benchmarks.run.gpu_pool import Pool, visible_gpus
 
     pool = Pool(visible_gpus(), known.jobs_at_once)
     pool.plan_for(plan.jobs)
@@ -114,9 +114,9 @@ def _on_slurm(
     skip: frozenset[str],
 ) -> int:
     """The array goes on by itself; who waits for it may go."""
-    from benchmarks import slurm
-    from benchmarks.progress import progress_of
-    from benchmarks.slurm_queue import wait
+    from benchmarks.run import slurm
+    from benchmarks.run.progress import progress_of
+    from benchmarks.run.slurm_queue import wait
 
     tasks = slurm.submit(known.out, plan, say, options, limits=limits, skip=skip)
     if known.no_wait or not tasks:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import nothing_further
-from benchmarks.plan_store import load_plan
-from benchmarks.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.storage.stored_plan import load_plan
 
 
 def add(verbs: Any) -> None:
@@ -44,7 +44,7 @@ def _queue(folder: Path, jobs: Sequence[Progress]) -> dict[str, str]:
     """What SLURM says of the jobs that it was given: of those in its queue, and of those that stopped half-way."""
     if not (folder / "slurm" / "submitted.json").is_file():
         return {}
-    from benchmarks.slurm_queue import elements
+    from benchmarks.run.slurm_queue import elements
 
     open_ = {job.job for job in jobs if job.state in ("unfinished", "waiting")}
     return {name: element.said() for name, element in elements(folder).items() if element.queued or name in open_}

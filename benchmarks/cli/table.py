@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.cli.common import nothing_further
 from zoo.errors import ConfigError
-from zoo.files import write_text
+from zoo.utils.atomic_files import write_text
 
 
 def add(verbs: Any) -> None:
@@ -34,14 +34,14 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     if (known.protocol or known.costs) and (known.stats or known.per_class):
         alone = "--protocol" if known.protocol else "--costs"
         raise ConfigError(f"zoo bench table: {alone} is a table of its own.", "Leave out --stats and --per-class.")
-    from benchmarks.formats import FORMATS, write_protocol
-    from benchmarks.rescore import protocol_of
-    from benchmarks.table import read_table
+    from benchmarks.leaderboard.leaderboard import read_table
+    from benchmarks.tables.conventions import protocol_of
+    from benchmarks.tables.writers import FORMATS, write_protocol
 
     if known.protocol:
         protocol_of(known.protocol)  # a wrong name is told before anything is read
     if known.costs:
-        from benchmarks.costs import read_costs, write_costs
+        from benchmarks.tables.costs import read_costs, write_costs
 
         return _write(write_costs(read_costs(known.folder), known.format), known.out)
     table = read_table(known.folder, known.test)

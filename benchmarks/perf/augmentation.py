@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from datamodules.augment import augment, margin
-from zoo.cli.memory import keep_freed_memory
+from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.types import Batch
 
 CORES, BATCH = 2, 2

@@ -92,7 +92,7 @@ def peer(known: argparse.Namespace) -> tuple[Any, ...]:
     """MONAI's SwinUNETR-V2 with Dice and cross entropy."""
     from monai.networks.nets.swin_unetr import SwinUNETR
 
-    from zoo.losses import SegmentationLoss
+    from zoo.losses.segmentation import SegmentationLoss
 
     net = SwinUNETR(in_channels=1, out_channels=16, feature_size=48, use_checkpoint=True, use_v2=True, spatial_dims=3)
     forward = torch.compile(net) if known.compile else net
@@ -106,9 +106,9 @@ def peer(known: argparse.Namespace) -> tuple[Any, ...]:
 
 def ours(known: argparse.Namespace) -> tuple[Any, ...]:
     """BiPVL-Seg at its published size."""
-    from datamodules.prompts import load_prompts, prompt_file
     from zoo.errors import TextError
-    from zoo.models.bipvl import BiPVL
+    from zoo.models.bipvl.model import BiPVL
+    from zoo.text.prompt_files import load_prompts, prompt_file
     from zoo.types import DataFacts, LabelSpace, Text
 
     os.environ["ZOO_OFFLINE"] = "1"  # a download is no part of a step
@@ -136,7 +136,7 @@ def random_bert(folder: Path, prompts: Any) -> str:
     """A BERT-base with random weights, whose vocabulary holds the words of the prompts."""
     from transformers import BertConfig, BertModel
 
-    from zoo.text.hf import quiet
+    from zoo.encoders.huggingface import quiet
 
     text = " ".join(" ".join((p.name.replace("_", " "), p.sentence, *p.concepts)) for p in prompts).lower()
     words = dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *re.findall(r"\w+|[^\w\s]", text)])

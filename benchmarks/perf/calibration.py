@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from benchmarks import stats
+from benchmarks.leaderboard import statistics as stats
 
 SUBJECTS = (6, 10, 20, 50)
 SIMULATIONS = 2_000

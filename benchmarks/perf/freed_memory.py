@@ -32,7 +32,7 @@ def measure(keep: bool) -> tuple[float, float, float, float]:
     """Wall, user and system seconds a step of the tiny `unet` on 16 images of 128x128, and the peak in GiB."""
     from monai.networks.nets import BasicUNet
 
-    from zoo.cli.memory import keep_freed_memory
+    from zoo.engine.cpu_allocator import keep_freed_memory
 
     if keep:
         keep_freed_memory()

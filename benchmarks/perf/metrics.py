@@ -23,7 +23,7 @@ from monai.metrics import compute_surface_dice as compute_nsd
 from numpy.typing import NDArray
 from surface_distance import metrics as deepmind
 
-from zoo.metrics.score import score_case
+from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
 SHAPE, SMALL, SPACING = (512, 512, 150), (96, 96, 40), (0.76, 0.76, 3.0)

@@ -103,7 +103,7 @@ def begin(name: str, plan: Plan) -> None:
     global _pass, _base  # noqa: PLW0603  (a process holds one kind)
     import torch
 
-    import datamodules.dataset  # noqa: F401
+    import datamodules.loading.datasets  # noqa: F401
 
     if name.startswith(MONAI):
         import monai.data
@@ -136,8 +136,8 @@ def private() -> float:
 
 def ours(plan: Plan) -> Callable[[], Iterator[int]]:
     """The zoo's training loader."""
-    from datamodules.dataset import TrainingSet, make_loader
-    from datamodules.sampler import DrawSampler
+    from datamodules.loading.datasets import TrainingSet, make_loader
+    from datamodules.loading.samplers import DrawSampler
 
     prepared = stored(plan)
     cases = list(prepared)
@@ -155,8 +155,8 @@ def ours(plan: Plan) -> Callable[[], Iterator[int]]:
 
 def copy(plan: Plan) -> Callable[[], Iterator[int]]:
     """The same patches, copied from arrays in memory."""
-    from datamodules.dataset import patch_start
-    from datamodules.sampler import case_of, generator
+    from datamodules.loading.datasets import patch_start
+    from datamodules.loading.samplers import case_of, generator
 
     prepared = list(stored(plan).values())
     arrays = [(np.array(one.image), np.array(one.label)) for one in prepared]
@@ -226,7 +226,7 @@ def write(plan: Plan) -> None:
 
 def stored(plan: Plan) -> dict[Any, Any]:
     """The prepared volumes by case, made where they are not there."""
-    from datamodules.cache import Cache
+    from datamodules.loading.cache import Cache
     from zoo.types import Case
 
     cache = Cache(plan.folder / "cache")
@@ -236,7 +236,7 @@ def stored(plan: Plan) -> dict[Any, Any]:
 
 def volume(plan: Plan, number: int) -> Any:
     """A body in air, with organs of many sizes."""
-    from datamodules.prepare import Prepared, list_foreground
+    from datamodules.loading.prepare import Prepared, list_foreground
     from zoo.types import Geometry
 
     rng = np.random.default_rng(number)

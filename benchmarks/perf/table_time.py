@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import store
-from benchmarks.formats import FORMATS
-from benchmarks.plan import Job, Plan, Settings
-from benchmarks.plan_store import store_plan
-from benchmarks.table import read_table
-from zoo.metrics.rows import METRIC_VERSION, ScoreRow, write_rows
+from benchmarks.leaderboard.leaderboard import read_table
+from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.storage import layout as store
+from benchmarks.storage.stored_plan import store_plan
+from benchmarks.tables.writers import FORMATS
+from zoo.metrics.case_scores import METRIC_VERSION, ScoreRow, write_rows
 
 log = logging.getLogger(__name__)
 

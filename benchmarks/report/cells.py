@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.rows import Row
-from benchmarks.sheets import WIDTH, between, seeds_text
+from benchmarks.leaderboard.row import Row
+from benchmarks.tables.views import WIDTH, between, seeds_text
 
 HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
 """A commit or a SHA-256, and what is shown of it."""

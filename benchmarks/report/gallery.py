@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image, features
 
-from benchmarks.report.runs import Entry, Run
-from benchmarks.runs import TRUE
+from benchmarks.report.entries import Entry, Run
+from benchmarks.storage.seeds import TRUE
 
 KINDS = ("worst", "median", "best")
 VERSION = 1

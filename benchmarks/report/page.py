@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import RunError
-from zoo.files import write_text
+from zoo.utils.atomic_files import write_text
 
 if TYPE_CHECKING:
     from benchmarks.report.sections import Report

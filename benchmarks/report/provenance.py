@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.cells import Cell, Column, Grid, Line
-from benchmarks.results import Result
+from benchmarks.storage.results import Result
 
 _FACTS = (
     *(("zoo", "textseg-zoo"), ("git_commit", "commit"), ("devices", "devices"), ("size", "size")),

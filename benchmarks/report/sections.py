@@ -9,17 +9,19 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.costs import FOOTNOTE, read_costs
-from benchmarks.plan_store import load_plan
-from benchmarks.report import figures, tables, words
+from benchmarks.leaderboard.leaderboard import Block, make_table
+from benchmarks.report import plots as figures
+from benchmarks.report import sentences as words
+from benchmarks.report import tables
 from benchmarks.report.cells import Grid
+from benchmarks.report.entries import Entry, entries_of, read_curves
 from benchmarks.report.gallery import Gallery, gallery_of
 from benchmarks.report.provenance import Shared, provenance
-from benchmarks.report.runs import Entry, entries_of, read_curves
 from benchmarks.report.svg import SERIES
-from benchmarks.results import all_controls, read_results
-from benchmarks.sheets import statistics
-from benchmarks.table import Block, make_table
+from benchmarks.storage.results import all_controls, read_results
+from benchmarks.storage.stored_plan import load_plan
+from benchmarks.tables.costs import FOOTNOTE, read_costs
+from benchmarks.tables.views import statistics
 
 _CURVES = {"val/dice": "Validation Dice, pooled", "train/loss": "Training loss"}
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.costs import COLUMNS as COSTS
+from benchmarks.leaderboard.leaderboard import Block
+from benchmarks.leaderboard.row import COLUMNS, Row, names_of
 from benchmarks.report.cells import DOWN, UP, Cell, Column, Grid, Line, chosen, number, place, typeset
-from benchmarks.report.runs import Entry
-from benchmarks.rows import COLUMNS, Row, names_of
-from benchmarks.sheets import Sheet, percent, statistics, texts
-from benchmarks.table import Block
+from benchmarks.report.entries import Entry
+from benchmarks.tables.costs import COLUMNS as COSTS
+from benchmarks.tables.views import Sheet, percent, statistics, texts
 
 OF_CLASS = ("dice", "hd95", "nsd")
 """Figures of the classes that have a table."""

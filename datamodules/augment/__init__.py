@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import torch
 
-from datamodules.augment.draws import margin_of
 from datamodules.augment.full import augment_full
 from datamodules.augment.light import augment_light
+from datamodules.augment.params import margin_of
 from zoo.types import Batch
 
 PRESETS = ("none", "light", "full", "elastic")

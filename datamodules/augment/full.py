@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datamodules.augment.draws import Draw, draw_full
 from datamodules.augment.intensity import change_intensity
 from datamodules.augment.labels import resample_labels
+from datamodules.augment.params import Draw, draw_full
 from datamodules.augment.spatial import locate, resample_image
-from datamodules.laterality import AXIS, follow_mirror
-from datamodules.sampler import generator
+from datamodules.loading.samplers import generator
+from zoo.text.laterality import AXIS, follow_mirror
 from zoo.types import Batch
 
 _STREAM = 2  # of the draw's generators: 0 chooses the patch, 1 the light preset

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.augment.draws import Draw
+from datamodules.augment.params import Draw
 
 RADIUS = 3
 """Of the blur in voxels: three of the largest standard deviations."""

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.laterality import AXIS, follow_mirror
-from datamodules.sampler import generator
+from datamodules.loading.samplers import generator
+from zoo.text.laterality import AXIS, follow_mirror
 from zoo.types import Batch
 
 ANGLE = math.radians(15)

@@ -14,8 +14,8 @@ from rich.table import Table
 from zoo.registry import DATA
 
 if TYPE_CHECKING:
-    from datamodules.base import SegDataModule
-    from datamodules.fingerprint import Tell
+    from datamodules.acquire.fingerprint import Tell
+    from datamodules.bases.base import SegDataModule
 
 T = TypeVar("T")
 

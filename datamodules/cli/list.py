@@ -9,8 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from datamodules.acquire.sources import access_of, home_of, source_of
 from datamodules.cli.common import console
-from datamodules.sources import access_of, home_of, source_of
 from zoo.errors import ConfigError
 from zoo.registry import DATA
 from zoo.settings import data_root

@@ -10,9 +10,9 @@ import argparse
 import logging
 from importlib import import_module
 
-from datamodules.options import options_from
-from zoo.endings import exit_code
-from zoo.words import Parser
+from datamodules.cli.data_options import options_from
+from zoo.utils.exit_codes import exit_code
+from zoo.utils.flags import Parser
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
 """In the order of the help."""

@@ -62,8 +62,8 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
         return {}
     if any(path.is_dir() for path in given):
         return _use_folder(arguments)
-    from datamodules.obtain import filled, obtain, target_of, unpacked
-    from datamodules.sources import told
+    from datamodules.acquire.acquire import filled, obtain, target_of, unpacked
+    from datamodules.acquire.sources import told
 
     target = target_of(card, arguments.root)
     if not given and target is not None and filled(target):
@@ -85,7 +85,7 @@ def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print_steps(arguments: argparse.Namespace) -> int:
-    from datamodules.sources import source_of, steps_to
+    from datamodules.acquire.sources import source_of, steps_to
 
     card = DATA.get(arguments.name)
     steps, source = steps_to(card), source_of(card)

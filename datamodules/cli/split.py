@@ -23,9 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     data = open_set(arguments, options)
-    from datamodules.split_files import to_content, to_text
-    from datamodules.splits import PARTS
-    from zoo.files import write_text
+    from datamodules.index.split_files import to_content, to_text
+    from datamodules.index.splits import PARTS
+    from zoo.utils.atomic_files import write_text
 
     if arguments.folds is None:
         splits, protocol = [data.split], data.split.protocol

@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     data = open_set(arguments, options)
-    from datamodules.stats import describe
+    from datamodules.analysis.statistics import describe
 
     facts, out = describe(data, progress), console()
     if arguments.json:

@@ -16,7 +16,7 @@ from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from datamodules.verify import Report
-    from datamodules.verify.fix import Mended
+    from datamodules.verify.fix_header import Mended
 
 HELP = "read every file and list what is wrong with the set; exit code 2 if anything is"
 
@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     _check(arguments)
     data = open_set(arguments, options)
-    from datamodules.grid import TOLERANCE
+    from datamodules.files.same_grid import TOLERANCE
     from datamodules.verify import inspect
-    from datamodules.verify.fix import check_out, mend_headers
+    from datamodules.verify.fix_header import check_out, mend_headers
 
     if arguments.fix and not data.embedded:
         check_out(data.folder, arguments.out)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from datamodules.phantoms.draws import Floats, centres, smooth_field, stream
+from datamodules.phantoms.random_fields import Floats, centres, smooth_field, stream
 
 EXTENT = (96.0, 96.0, 120.0)
 """Edges of the imaged box in mm, in RAS order."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.phantoms.draws import Floats, centres, smooth_field, stream
+from datamodules.phantoms.random_fields import Floats, centres, smooth_field, stream
 
 SIDES = ("left", "right")
 LEVELS = ("upper", "middle", "lower")

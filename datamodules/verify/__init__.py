@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from datamodules.findings import KINDS, Finding, Report
-from datamodules.grid import TOLERANCE
-from datamodules.index_faults import index_findings
+from datamodules.files.same_grid import TOLERANCE
+from datamodules.index.checks import index_findings
+from datamodules.index.findings import KINDS, Finding, Report
 
 if TYPE_CHECKING:
-    from datamodules.base import SegDataModule
+    from datamodules.bases.base import SegDataModule
     from zoo.types import Case
 
 __all__ = ["KINDS", "Finding", "Report", "index_findings", "inspect", "verify"]
@@ -42,6 +42,6 @@ def inspect(
     Raises:
         DataError: The set's layout is not the documented one, so that there is no index.
     """
-    from datamodules.verify.run import inspect_set
+    from datamodules.verify.inspection import inspect_set
 
     return inspect_set(data, progress, workers, tolerance)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
 
-from datamodules.findings import Finding
+from datamodules.index.findings import Finding
 from zoo.errors import Fault
 from zoo.types import Case
 

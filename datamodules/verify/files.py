@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.findings import Finding
-from datamodules.grid import same_grid
+from datamodules.files.same_grid import same_grid
+from datamodules.index.findings import Finding
 from datamodules.verify.duplicates import Look, look_at
-from datamodules.verify.sides import contradiction, low_is_left
+from datamodules.verify.laterality_check import contradiction, low_is_left
 from zoo.errors import DataError, Fault
 from zoo.types import Case, Geometry
 
 if TYPE_CHECKING:
-    from datamodules.base import SegDataModule
+    from datamodules.bases.base import SegDataModule
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class _Examiner:
         found = self.attempt(lambda: self.data.reader.label(path)) if path is not None and path.is_file() else None
         if path is None or found is None:
             return
-        from datamodules.prepare import to_classes  # with torch, which the index does without
+        from datamodules.loading.prepare import to_classes  # with torch, which the index does without
 
         values, geometry = found
         self._read(path, geometry)

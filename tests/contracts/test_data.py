@@ -1,7 +1,7 @@
 """Every registered data set through prepare, verify, setup and one batch of each loader.
 
 An embedded set is made small; a set on disk is tested on the replica of its layout that stands for
-it in `tests.datamodules.fixtures.REPLICAS`, with the options of `REQUIRED`. A set without a replica fails here.
+it in `tests.helpers.data_sets.REPLICAS`, with the options of `REQUIRED`. A set without a replica fails here.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from datamodules.base import SegDataModule
+from datamodules.bases.base import SegDataModule
 from datamodules.build import build_data
 from datamodules.cli import main
-from tests.datamodules.fixtures import REPLICAS, REQUIRED
+from tests.helpers.data_sets import REPLICAS, REQUIRED
 from zoo.registry import DATA
 from zoo.types import TRACKS, DataFacts
 

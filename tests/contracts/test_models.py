@@ -14,13 +14,13 @@ import nibabel
 import pytest
 import torch
 
-from tests.ranks import RankPool
+from tests.helpers.ranks import RankPool
 from zoo.cli.main import main
-from zoo.metrics.rows import read_rows
-from zoo.module import SegModule, text_of
-from zoo.nn.grid import crop_to
+from zoo.layers.tokens import crop_to
+from zoo.metrics.case_scores import read_rows
+from zoo.models.base import SegModule, text_of
 from zoo.registry import MODELS
-from zoo.text.prompts import blank
+from zoo.text.model_inputs import blank
 from zoo.types import Batch, Text
 
 # An image of the chest phantom is two cases; the one val and three test volumes do not divide by two ranks.
@@ -77,9 +77,9 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def module_and_batches(fitted: tuple[Pair, Path]) -> tuple[SegModule, Batch, Batch]:
     """The trained module, a training batch and an evaluation batch."""
-    from zoo.cli.arguments import parse
-    from zoo.cli.engine import ZooCLI
     from zoo.config import compose
+    from zoo.engine.arguments import parse
+    from zoo.engine.lightning_cli import ZooCLI
 
     pair, out = fitted
     request = parse("fit", words("fit", pair, out)[1:])

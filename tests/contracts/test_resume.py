@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.test_models import PHANTOMS, run, same_weights, weights, words
 from zoo.cli.main import main
-from zoo.module import SegModule
+from zoo.models.base import SegModule
 
 FULL = ["--data.augment", "full", "--data.num_workers", "3", "--data.batch_size", "2"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.phantom_chest import PhantomChest
-from datamodules.prepare import Prepared
+from datamodules.loading.prepare import Prepared
+from datamodules.sets.phantom_chest import PhantomChest
 from zoo.cli.main import main
 from zoo.types import Case
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 USE = """
-from benchmarks.matrix import PLANS
+from benchmarks.plan.plan_file import PLANS
 from benchmarks.report.page import TEMPLATES
 from zoo.registry import CONFIGS
 import zoo

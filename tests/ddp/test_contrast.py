@@ -8,8 +8,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.ranks import RankPool
-from zoo.losses import Pairs, contrast, gather_pairs, text_ids
+from tests.helpers.ranks import RankPool
+from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
 
 TEXTS = ("liver", "spleen", "liver", "aorta", "stomach")
 

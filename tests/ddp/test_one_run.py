@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from tests.ranks import RankPool
+from tests.helpers.ranks import RankPool
 from zoo.cli.main import main
-from zoo.metrics.rows import read_rows
+from zoo.metrics.case_scores import read_rows
 
 VOLUMES = ["--data.counts", "[4,1,7]", "--data.shape", "[32,32,16]", "--data.patch", "[16,16,16]"]
 NAMED = ["--model", "unet", "--data", "phantom_abdomen", "--size", "tiny", "--trainer", "cpu", *VOLUMES]
@@ -32,9 +32,9 @@ class Losses(Callback):
 
 def losses_of(words: list[str]) -> list[float]:
     """The loss of each step on this rank."""
-    from zoo.cli.arguments import parse
-    from zoo.cli.engine import ZooCLI
     from zoo.config import compose
+    from zoo.engine.arguments import parse
+    from zoo.engine.lightning_cli import ZooCLI
 
     request = parse("fit", words)
     composed = compose(request.model, request.data, size=request.size, preset=request.preset)

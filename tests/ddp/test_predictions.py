@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.distributed as dist
 
-from tests.ranks import RankPool
+from tests.helpers.ranks import RankPool
 from zoo.callbacks.predictions import Predictions
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tests.ranks import RankPool
-from zoo.models.tmca import TMCA
+from tests.helpers.ranks import RankPool
+from zoo.models.tmca.model import TMCA
 from zoo.types import ClassPrompt, DataFacts, LabelSpace
 
 PROMPTS = (ClassPrompt("a", "The liver."), ClassPrompt("b", "The spleen."))

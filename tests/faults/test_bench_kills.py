@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills import VICTIMS, Benchmark
+from tests.helpers.kills import VICTIMS, Benchmark
+from tests.helpers.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
-STUB = [sys.executable, "-m", "tests.faults.training_stub"]
+STUB = [sys.executable, "-m", "tests.helpers.training_stub"]
 RUNNER = f"""
 import sys
 from pathlib import Path
-from benchmarks.devices import Pool
-from benchmarks.plan import Job, Plan, Settings
-from benchmarks.plan_store import store_plan
-from benchmarks.runner import run_plan
+from benchmarks.run.gpu_pool import Pool
+from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.storage.stored_plan import store_plan
+from benchmarks.run.local import run_plan
 folder = Path(sys.argv[1])
 two = Settings("tiny", "cpu", 2)
 jobs = [Job("unet", "hippocampus", seed, settings=two) for seed in (0, 1)]

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.cache import Cache
-from datamodules.prepare import Prepared
-from tests.faults.disks import FullDisk
+from datamodules.loading.cache import Cache
+from datamodules.loading.prepare import Prepared
+from tests.helpers.full_disk import FullDisk
 from zoo.errors import DataError
 from zoo.types import Geometry
 
 SIDE = 64
 NAMES = ("a", "b", "c")
 CONTEXT = multiprocessing.get_context("forkserver")  # not of this process: a fork of torch's threads may hang
-CONTEXT.set_forkserver_preload(["datamodules.cache"])  # seconds of imports, once for all of them
+CONTEXT.set_forkserver_preload(["datamodules.loading.cache"])  # seconds of imports, once for all of them
 
 
 def case(number: int, side: int = SIDE) -> Prepared:

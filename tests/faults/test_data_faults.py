@@ -13,7 +13,7 @@ import pytest
 from datamodules.build import build_data
 from datamodules.cli import main
 from datamodules.verify import verify
-from tests.datamodules.fixtures import make_btcv, make_hippocampus, make_qata, write_nifti, write_png
+from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti, write_png
 from zoo.errors import DataError
 
 

@@ -10,11 +10,11 @@ from typing import NoReturn
 import pytest
 import torch
 
-from benchmarks.store import write_json
-from tests.faults.disks import FullDisk, full
+from benchmarks.storage.layout import write_json
+from tests.helpers.full_disk import FullDisk, full
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
-from zoo.endings import exit_code
 from zoo.errors import RunError
+from zoo.utils.exit_codes import exit_code
 
 
 @pytest.mark.parametrize("room", [0, 100, 5_000])

@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.base import SegDataModule
+from datamodules.bases.base import SegDataModule
 from datamodules.build import build_data
-from datamodules.readers import Reader
 from datamodules.verify import KINDS, Report, inspect
-from tests.datamodules.fixtures import REPLICAS, make_hippocampus, write_png
-from tests.datamodules.fixtures_slices import make_own_pictures
-from tests.faults.injected import (
+from tests.helpers.data_sets import REPLICAS, make_hippocampus, write_png
+from tests.helpers.image_sets import make_own_pictures
+from tests.helpers.injected_faults import (
     CHEST,
     INJECTED,
     SCAN,
@@ -36,6 +35,7 @@ from tests.faults.injected import (
     with_value,
 )
 from zoo.errors import FAULTS
+from zoo.io.readers import Reader
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from zoo.models.bipvl import BiPVL
-from zoo.module import text_of
+from zoo.models.base import text_of
+from zoo.models.bipvl.model import BiPVL
 from zoo.registry import CONFIGS
 from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace, Text
 

@@ -11,14 +11,14 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
-from datamodules.phantom_chest import PhantomChest
-from tests.ranks import RankPool
-from tests.zoo.test_tevia import FACTS, batch, module
-from zoo.models.tevia import TeViA
-from zoo.module import text_of
-from zoo.nn.encoders import build_encoder
-from zoo.nn.guide import RELEASED_LENGTHS, GuidedDecoder
-from zoo.nn.prototype import Prototypes
+from datamodules.sets.phantom_chest import PhantomChest
+from tests.helpers.ranks import RankPool
+from tests.zoo.models.test_tevia import FACTS, batch, module
+from zoo.encoders.vision import build_encoder
+from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
+from zoo.models.base import text_of
+from zoo.models.tevia.model import TeViA
+from zoo.models.tevia.prototype import Prototypes
 from zoo.types import DataFacts, Text
 
 WIDTHS = (768, 384, 192)

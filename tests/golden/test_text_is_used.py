@@ -9,7 +9,7 @@ import pytest
 
 from datamodules.build import build_data
 from zoo.cli.main import main
-from zoo.metrics.rows import read_rows
+from zoo.metrics.case_scores import read_rows
 from zoo.metrics.summary import summarise
 from zoo.registry import MODELS
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.losses import Pairs, soft_contrast, text_ids
-from zoo.nn.semantic import semantic_distance, traits
+from zoo.losses.contrastive import Pairs, soft_contrast, text_ids
+from zoo.models.tmca.alignment import semantic_distance, traits
 
 TEMPERATURE, SOFTNESS = 0.1, 0.2
 CAPTIONS = (

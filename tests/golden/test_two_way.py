@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.nn.two_way import TwoWayFusion
+from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 
 
 @pytest.mark.parametrize(("width", "millions"), [(96, 1.75), (192, 3.83), (384, 8.97), (768, 23.24)])

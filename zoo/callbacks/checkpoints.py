@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.errors import CheckpointError
-from zoo.files import atomically
+from zoo.utils.atomic_files import atomically
 
 MONITOR = "val/dice"
 

@@ -11,7 +11,7 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from zoo.files import write_text
+from zoo.utils.atomic_files import write_text
 
 
 class History(CSVLogger):

@@ -16,9 +16,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
 from zoo.errors import RunError
-from zoo.files import write_text
-from zoo.metrics.rows import METRIC_VERSION
+from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.registry import CONFIGS
+from zoo.utils.atomic_files import write_text
 
 VERSIONS = ("torch", "lightning", "monai", "transformers", "numpy")
 

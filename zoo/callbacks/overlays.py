@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.errors import RunError
-from zoo.files import atomically, write_text
-from zoo.io.picture import class_colours, overlay
-from zoo.io.plane import ARRAYS, Plane, choose_plane, plane_arrays
-from zoo.metrics.rows import ScoreRow
+from zoo.metrics.case_scores import ScoreRow
 from zoo.types import Batch, DataFacts, LabelSpace, Prediction
+from zoo.utils.atomic_files import atomically, write_text
+from zoo.visualization.overlay import class_colours, overlay
+from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, plane_arrays
 
 VERSION = 1
 """Of `overlays.json`."""

@@ -16,8 +16,8 @@ from zoo import __version__
 from zoo.callbacks.manifest import check_same_data, git_commit
 from zoo.config import config_hash
 from zoo.errors import RunError
-from zoo.files import write_text
-from zoo.metrics.rows import LEAK, METRIC_VERSION, ScoreRow, cases_hash, write_rows
+from zoo.metrics.case_scores import LEAK, METRIC_VERSION, ScoreRow, cases_hash, write_rows
+from zoo.utils.atomic_files import write_text
 
 ADVICE = "The test sampler must give each case to one rank alone."
 
@@ -75,7 +75,7 @@ class Scores(Callback):
         if not isinstance(outputs, list) or not all(isinstance(row, ScoreRow) for row in outputs):
             raise RunError(
                 f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of ScoreRow.",
-                "Return the rows of `zoo.metrics.score.score_case`.",
+                "Return the rows of `zoo.metrics.scoring.score_case`.",
             )
         self.rows += outputs
         if outputs:  # none of a batch that another rank scores

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from zoo import __version__
 from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
-from zoo.endings import exit_code
 from zoo.errors import RunError
+from zoo.utils.exit_codes import exit_code
 
 
 def main(argv: list[str] | None = None) -> int:

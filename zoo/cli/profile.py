@@ -8,10 +8,10 @@ import sys
 
 from rich.table import Table
 
-from zoo.cli.arguments import parse
 from zoo.cli.console import print_table, quiet
 from zoo.cli.help import usage
 from zoo.cli.run import compose_request, engine_of
+from zoo.engine.arguments import parse
 from zoo.errors import ConfigError
 
 
@@ -34,8 +34,8 @@ def main(argv: list[str]) -> int:
     cli = engine_of(composed, request)
     cli.build(logger=False, enable_checkpointing=False)
 
-    from zoo.module import SegModule
-    from zoo.profile import profile
+    from zoo.engine.profile import profile
+    from zoo.models.base import SegModule
 
     if not isinstance(cli.model, SegModule):
         raise ConfigError(f"{type(cli.model).__name__} is no SegModule.", "Only models of the zoo's base are profiled.")

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.cli.arguments import Request, parse
 from zoo.cli.console import console, quiet
-from zoo.cli.folder import RunFolder, State, default_folder
 from zoo.cli.help import usage
 from zoo.config import Composed, Config, compose, config_hash
+from zoo.engine.arguments import Request, parse
+from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.errors import CheckpointError, ConfigError, RunError
-from zoo.files import disk_is_full
+from zoo.utils.atomic_files import disk_is_full
 
 if TYPE_CHECKING:
-    from zoo.cli.engine import ZooCLI
+    from zoo.engine.lightning_cli import ZooCLI
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def _named(composed: Composed) -> Composed:
 
 def engine_of(composed: Composed, request: Request) -> ZooCLI:
     """The parsed command, of which nothing is built yet."""
-    from zoo.cli.engine import ZooCLI
+    from zoo.engine.lightning_cli import ZooCLI
 
     quiet()
     seed = [("seed_everything", str(request.seed))] if request.seed is not None else []
@@ -215,7 +215,7 @@ def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> int:
 
 def _say_results(cli: ZooCLI, verb: str, scores: Any, predictions: Any) -> None:
     if verb == "test":
-        from zoo.cli.report import print_scores
+        from zoo.cli.score_table import print_scores
 
         print_scores(scores.path)
     elif verb == "predict":

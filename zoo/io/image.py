@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
-from zoo.files import atomically
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
+from zoo.utils.atomic_files import atomically
 
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))

@@ -1,6 +1,6 @@
 """Means over rows of scores: over the cases of a class first, then over the classes.
 
-A change of any mean is a change of `zoo.metrics.rows.METRIC_VERSION`.
+A change of any mean is a change of `zoo.metrics.case_scores.METRIC_VERSION`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo.errors import RunError
-from zoo.metrics.rows import ScoreRow, sort_rows
+from zoo.metrics.case_scores import ScoreRow, sort_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

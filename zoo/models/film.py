@@ -11,11 +11,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.module import Features, SegModule
-from zoo.nn.grid import crop_to, pad_to_two_places
-from zoo.nn.unet import STRIDE, plain_unet
-from zoo.text.encoders import build_encoder
-from zoo.text.prompts import report_strings
+from zoo.encoders.text import build_encoder
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.unet import STRIDE, plain_unet
+from zoo.models.base import Features, SegModule
+from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 

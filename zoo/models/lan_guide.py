@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.module import Features, SegModule
-from zoo.nn.encoders import build_encoder
-from zoo.nn.grid import crop_to, pad_to_two_places
-from zoo.nn.guide import GuidedDecoder
-from zoo.text.encoders import build_encoder as build_text_encoder
-from zoo.text.prompts import report_strings
+from zoo.encoders.text import build_encoder as build_text_encoder
+from zoo.encoders.vision import build_encoder
+from zoo.layers.guided_decoder import GuidedDecoder
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.models.base import Features, SegModule
+from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 

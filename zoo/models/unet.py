@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.module import Features, SegModule
-from zoo.nn.grid import crop_to, pad_to_two_places
-from zoo.nn.unet import STRIDE, plain_unet
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.unet import STRIDE, plain_unet
+from zoo.models.base import Features, SegModule
 from zoo.types import Text
 
 

@@ -1,0 +1,1 @@
+"""From scores to a ranking: rows, statistics and the comparability check."""

@@ -1,0 +1,1 @@
+"""What is compared: the jobs of a plan."""

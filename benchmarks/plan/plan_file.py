@@ -1,0 +1,205 @@
+"""The file of a plan: a YAML matrix, checked to the last key before anything is run.
+
+    about: what the comparison asks
+    models: [unet, bipvl]
+    data:
+      hippocampus: {folds: 5, overrides: {data.epoch_samples: 144}}
+      phantom_chest: {}
+    seeds: [0, 1, 2]
+    trainer: cpu
+
+A name stands for a plan of the zoo, `configs/bench/<name>.yaml`; anything with a slash or `.yaml` is a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plan.expand import RECIPES, DataEntry, Matrix
+from benchmarks.plan.job import TEXTS, Pairs, Settings
+from zoo.config import SIZES
+from zoo.errors import ConfigError, UnknownNameError
+from zoo.registry import CONFIGS, read_yaml
+
+PLANS = CONFIGS / "bench"
+"""The folder of the zoo's own plans."""
+
+KEYS = (
+    *("about", "models", "data", "seeds", "rungs", "texts", "size", "trainer", "devices", "encoder"),
+    *("budget", "overrides"),
+)
+DATA_KEYS = ("root", "folds", "overrides")
+
+SECTIONS = ("trainer.", "data.", "model.")
+OWN = {
+    "data.text": "the benchmark itself tests each text",
+    "data.seed": "seeds",
+    "data.root": "root of the data set",
+    "data.fold": "folds of the data set",
+    "data.folds": "folds of the data set",
+    "trainer.devices": "devices",
+    "seed_everything": "seeds",
+}
+"""Overrides that a plan sets, and what to use instead."""
+
+
+def plan_names() -> list[str]:
+    """The plans of the zoo."""
+    return sorted(path.stem for path in PLANS.glob("*.yaml"))
+
+
+def find_plan(value: str) -> Path:
+    """The file that `--plan VALUE` stands for.
+
+    Raises:
+        ConfigError: There is no such plan or file.
+    """
+    if "/" in value or value.endswith((".yaml", ".yml")):
+        path = Path(value).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file.", f"Name a file, or one of {', '.join(plan_names())}.")
+        return path
+    if value not in plan_names():
+        raise UnknownNameError("plan", value, plan_names(), "zoo bench plan")
+    return PLANS / f"{value}.yaml"
+
+
+def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
+    """The matrix in a file, and the file's content.
+
+    Raises:
+        ConfigError: The file is no matrix; the message names the file, the key and the mistake.
+    """
+    content = read_yaml(path)
+    where = str(path)
+    _known_keys(content, KEYS, where)
+    for key in ("models", "data"):
+        if not content.get(key):
+            raise ConfigError(f"{where}: no `{key}`.", f"Write `{key}: [name, ...]`.")
+    budget = _words(content.get("budget", "equal"), f"{where}: budget", RECIPES)
+    settings = Settings(
+        size=_word(content.get("size", ""), f"{where}: size", ("", *SIZES)),
+        trainer=_word(content.get("trainer", ""), f"{where}: trainer"),
+        devices=_count(content.get("devices"), f"{where}: devices"),
+        overrides=_overrides(content.get("overrides", {}), where),
+        recipe=budget[0],
+    )
+    matrix = Matrix(
+        models=_words(content["models"], f"{where}: models"),
+        data=_data(content["data"], where),
+        seeds=_numbers(content.get("seeds", [0]), f"{where}: seeds"),
+        settings=settings,
+        encoder=_word(content.get("encoder", ""), f"{where}: encoder"),
+        rungs=_rungs(content.get("rungs"), where),
+        texts=_texts(content.get("texts", list(TEXTS)), f"{where}: texts"),
+        recipes=budget,
+    )
+    return matrix, content
+
+
+def _data(content: Any, where: str) -> dict[str, DataEntry]:
+    if not isinstance(content, Mapping):
+        return {name: DataEntry() for name in _words(content, f"{where}: data")}
+    entries = {}
+    for name, entry in content.items():
+        at, said = f"{where}: data.{name}", entry or {}
+        if not isinstance(said, Mapping):
+            raise ConfigError(f"{at}: a mapping is expected.", f"It may have {', '.join(DATA_KEYS)}.")
+        _known_keys(said, DATA_KEYS, at)
+        take, folds = _folds(said.get("folds"), at)
+        overrides = _overrides(said.get("overrides", {}), at)
+        entries[str(name)] = DataEntry(_word(said.get("root", ""), f"{at}.root"), overrides, take, folds)
+    return entries
+
+
+def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
+    """`5` stands for all of five folds, `[0, 1]` for two of the data set's default number."""
+    if value is None:
+        return (None,), None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+        return tuple(range(value)), value
+    return tuple(_numbers(value, f"{at}.folds")), None
+
+
+def _overrides(value: Any, where: str) -> Pairs:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: overrides is no mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
+    for key in value:
+        refuse_key(str(key), f"{where}: overrides")
+    return tuple(
+        sorted((str(key), entry if isinstance(entry, str) else json.dumps(entry)) for key, entry in value.items())
+    )
+
+
+def refuse_key(key: str, where: str) -> None:
+    """That a key may be overridden for a whole plan.
+
+    Raises:
+        ConfigError: It is of no section, or the plan itself sets it.
+    """
+    if not key.startswith(SECTIONS):
+        near = get_close_matches(key.partition(".")[0] + ".", SECTIONS, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}{key.partition('.')[2]}?" if near else "It begins with trainer., data. or model."
+        raise ConfigError(f"{where}: unknown key '{key}'.", hint)
+    plain = key.replace(".init_args.", ".")
+    if plain in OWN:
+        raise ConfigError(f"{where}: {key} is not to be set here.", f"Instead: {OWN[plain]}.")
+
+
+def _rungs(value: Any, where: str) -> list[str] | None:
+    if value in (None, False):
+        return None
+    return [] if value in ("all", True) else _words(value, f"{where}: rungs")
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    texts = _words(["true" if item is True else item for item in items], where, TEXTS)  # YAML's own `true`
+    return ("true", *(text for text in texts if text != "true"))  # every comparison is with the true text
+
+
+def _words(value: Any, where: str, known: Iterable[str] | None = None) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise ConfigError(f"{where}: empty.", "Name at least one.")
+    words = [_word(item, where, known) for item in items]
+    return list(dict.fromkeys(words))
+
+
+def _word(value: Any, where: str, known: Iterable[str] | None = None) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: {json.dumps(value, default=str)} is no name.", "Write a name, or a list of names.")
+    if known is not None and value not in known:
+        choices = [word for word in known if word]
+        near = get_close_matches(value, choices, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose of {', '.join(choices)}."
+        raise ConfigError(f"{where}: unknown '{value}'.", hint)
+    return value
+
+
+def _numbers(value: Any, where: str) -> list[int]:
+    items = value if isinstance(value, list) else [value]
+    if not items or not all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items):
+        raise ConfigError(f"{where}: {json.dumps(value, default=str)} is no list of whole numbers.", "Write [0, 1, 2].")
+    return list(dict.fromkeys(items))
+
+
+def _count(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
+    [count] = _numbers([value], where)
+    if not count:
+        raise ConfigError(f"{where}: 0.", "At least one.")
+    return count
+
+
+def _known_keys(mapping: Mapping[Any, Any], known: Iterable[str], where: str) -> None:
+    for key in mapping:
+        if key not in known:
+            near = get_close_matches(str(key), list(known), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+            raise ConfigError(f"{where}: unknown key '{key}'.", hint)

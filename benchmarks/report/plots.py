@@ -1,0 +1,271 @@
+"""The figures of a report, each small enough to be read on a telephone; many stand side by side where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from benchmarks.report.entries import Curve, Entry
+from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 3.6
+"""Inches: of 72 units each, set at about 340 pixels."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
+
+_SPAN = 0.05
+"""Least width of an axis of Dice with different texts: no difference in the third digit should look like one."""
+
+_POINTS = 60  # at most so many cases are drawn as points of their own
+
+
+def colour_of(place: int) -> str:
+    """The colour of a model, by its place; after eight they return with another dash and marker."""
+    return SERIES[place % len(SERIES)]
+
+
+def dash_index(place: int) -> int:
+    """The number of its dash."""
+    return (place + place // len(SERIES)) % len(DASHES)
+
+
+def boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
+    """Dice of the cases, a box a model: quartiles, whiskers from the 5th to the 95th percentile, the mean as a diamond.
+
+    Args:
+        entries: The models.
+        label: The class, None for the mean of a case's classes.
+        key: Of the figure's ids.
+    """
+    with style():
+        figure, axes = _figure(0.55 + 0.42 * len(entries))
+        title = label or "mean over classes"
+        for row, entry in enumerate(entries):
+            values = entry.case_dices(label)
+            if values:
+                _box(axes, values, row, colour_of(entry.place))
+            axes.text(0, row - 0.3, entry.name if values else f"{entry.name}: in no case", va="bottom", fontsize=8)
+        axes.set(xlim=(-0.015, 1.015), ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice per case")
+        axes.set_title(title)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        return inline(figure, key, f"Box plots of the Dice of the cases, {title}: {', '.join(_names(entries))}")
+
+
+def _box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
+    axes.boxplot(
+        [values],
+        positions=[row],
+        widths=0.34,
+        orientation="horizontal",
+        whis=(5, 95),
+        showfliers=False,
+        showmeans=True,
+        manage_ticks=False,
+        boxprops={"color": colour, "linewidth": 1.2},
+        whiskerprops={"color": colour, "linewidth": 1},
+        capprops={"color": colour, "linewidth": 1},
+        medianprops={"color": INK, "linewidth": 1.6},
+        meanprops={"marker": "D", "markersize": 3.5, "markerfacecolor": INK, "markeredgecolor": INK},
+    )
+    if len(values) <= _POINTS:
+        offsets = np.resize([-0.09, 0.03, 0.09, -0.03], len(values))
+        axes.plot(
+            values,
+            row + offsets,
+            "o",
+            markersize=2.4,
+            color=colour,
+            alpha=0.5,
+            markeredgecolor=colour,
+            markeredgewidth=0,
+        )
+
+
+def scatter(
+    entries: Sequence[Entry], across: Sequence[float | None], xlabel: str, key: str, *, log: bool = True
+) -> Markup | None:
+    """Dice against another figure of the models, ± over seeds; None where no model has it.
+
+    Args:
+        entries: The models.
+        across: The figure of each, None where a model has none.
+        xlabel: What it is.
+        key: Of the figure's ids.
+        log: Whether its axis is logarithmic.
+    """
+    points = [(e, x, e.row.dice) for e, x in zip(entries, across, strict=True) if x and e.row.dice is not None]
+    if not points:
+        return None
+    with style():
+        figure, axes = _figure(2.7)
+        for entry, x, dice in points:
+            colour, marker = colour_of(entry.place), MARKERS[entry.place % len(MARKERS)]
+            axes.errorbar(x, dice, entry.row.dice_std, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
+        if log:
+            axes.set_xscale("log")
+        xs = [x for _, x, _ in points]
+        low = min(dice - (entry.row.dice_std or 0.0) for entry, _, dice in points)
+        high = max(dice + (entry.row.dice_std or 0.0) for entry, _, dice in points)
+        room = max(high - low, 0.02) * 0.2
+        axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
+        _plain_ticks(axes, xs, log)
+        _label(axes, [(entry.name, x, dice) for entry, x, dice in points])
+        axes.set(xlabel=xlabel, ylabel="Dice")
+        axes.grid(axis="y")
+        return inline(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
+
+
+def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+    """Names beside their points, each at the first of six places where it meets no other name and no other point."""
+    units = [tuple(axes.transAxes.inverted().transform(axes.transData.transform(point[1:]))) for point in points]
+    width, height = 205.0, 150.0  # of the axes, about
+    taken = [(x * width - 4, y * height - 4, x * width + 4, y * height + 4) for x, y in units]
+    for (name, x, dice), (left, up) in zip(points, units, strict=True):
+        length = 4.3 * len(name)
+        places = [(side, rise) for rise in (4, -11, 12) for side in ((7, -7) if left < 0.5 else (-7, 7))]
+        free = []
+        for side, rise in places:
+            start = left * width + (side if side > 0 else side - length)
+            box = (start, up * height + rise, start + length, up * height + rise + 8)
+            others = [b for b in taken if b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3]]
+            if not others and box[0] >= 0 and box[2] <= width:
+                free.append((side, rise, box))
+        side, rise, box = free[0] if free else (*places[0], (0.0, 0.0, 0.0, 0.0))
+        taken.append(box)
+        align = "left" if side > 0 else "right"
+        axes.annotate(name, (x, dice), (side, rise), textcoords="offset points", ha=align, va="bottom", fontsize=8)
+
+
+def _plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
+    """Ticks as plain numbers: powers of ten set as mathematics are no letters of the page's."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    if log:
+        wide = max(values) / min(values) > 20
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: str) -> Markup | None:
+    """A line a seed over the epochs, in the colour and dash of its model; None where nothing was logged.
+
+    Args:
+        entries: Each model with its seeds' curves.
+        ylabel: What is drawn.
+        key: Of the figure's ids.
+    """
+    lines = [(entry, curve) for entry, seeds in entries for curve in seeds if curve]
+    if not lines:
+        return None
+    with style():
+        from matplotlib.ticker import FixedLocator, MaxNLocator
+
+        figure, axes = _figure(2.5)
+        for entry, curve in lines:
+            x, y = zip(*curve, strict=True)
+            dots = "." if len(x) < 30 else ""
+            axes.plot(
+                x,
+                y,
+                marker=dots,
+                ls=DASHES[dash_index(entry.place)],
+                color=colour_of(entry.place),
+                lw=1.2,
+                markersize=4,
+                alpha=0.9,
+            )
+        epochs = sorted({epoch for _, curve in lines for epoch, _ in curve})
+        few = len(epochs) <= 6  # a locator puts fractions about a single epoch
+        axes.xaxis.set_major_locator(FixedLocator(epochs) if few else MaxNLocator(integer=True, nbins=6))
+        axes.set(xlabel="epoch")
+        axes.set_title(ylabel)
+        axes.grid(axis="y")
+        names = ", ".join(dict.fromkeys(entry.name for entry, _ in lines))
+        return inline(figure, key, f"{ylabel} over the epochs: {names}")
+
+
+def intervals(entries: Sequence[Entry], key: str) -> Markup | None:
+    """Dice of each model with its interval over subjects; None where there are no intervals.
+
+    Args:
+        entries: The models, in the order of the ranking.
+        key: Of the figure's ids.
+    """
+    if not any(entry.row.dice_low is not None for entry in entries):
+        return None
+    with style():
+        figure, axes = _figure(0.55 + 0.4 * len(entries))
+        for number, entry in enumerate(entries):
+            row, colour = entry.row, colour_of(entry.place)
+            if row.dice_low is not None and row.dice_high is not None:
+                axes.plot([row.dice_low, row.dice_high], [number, number], color=colour, lw=2.2)
+            axes.plot(row.dice or 0.0, number, MARKERS[entry.place % len(MARKERS)], color=colour, markersize=6.5)
+            axes.text(0, number - 0.24, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
+        axes.set(ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice")
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        return inline(figure, key, f"Dice and its 95 % interval: {', '.join(_names(entries))}")
+
+
+def text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
+    """Dice with each text, joined by a line a model; None where no model reads text.
+
+    Args:
+        entries: The models.
+        key: Of the figure's ids.
+    """
+    shown = [(entry, entry.texts) for entry in entries if len(entry.texts) > 1]
+    if not shown:
+        return None
+    with style():
+        figure, axes = _figure(0.75 + 0.44 * len(shown))
+        for row, (entry, dices) in enumerate(shown):
+            axes.plot([min(dices.values()), max(dices.values())], [row, row], color=RULE, lw=2, zorder=1)
+            for number, (text, dice) in enumerate(dices.items()):
+                filled = colour_of(entry.place) if text == "true" else "none"
+                axes.plot(
+                    dice, row, MARKERS[number], markersize=6.5, mfc=filled, mec=colour_of(entry.place), mew=1.3, ls=""
+                )
+            axes.text(0, row - 0.28, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
+        texts = list(dict.fromkeys(text for _, dices in shown for text in dices))
+        for number, text in enumerate(texts):
+            axes.plot([], [], MARKERS[number], mfc=MUTED if text == "true" else "none", mec=MUTED, ls="", label=text)
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=len(texts),
+            frameon=False,
+            fontsize=8,
+            handletextpad=0.1,
+            columnspacing=1.0,
+            labelcolor=MUTED,
+        )
+        axes.set(ylim=(len(shown) - 0.55, -0.75), yticks=[], xlabel="Dice")
+        values = [dice for _, dices in shown for dice in dices.values()]
+        room = max(0.08 * (max(values) - min(values)), _SPAN / 2 - (max(values) - min(values)) / 2)
+        axes.set_xlim(min(values) - room, max(values) + room)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        return inline(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _names(entries: Sequence[Entry]) -> list[str]:
+    return [entry.name for entry in entries]

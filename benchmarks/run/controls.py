@@ -1,0 +1,121 @@
+"""Controls of a data set: what a segmenter scores that looks at nothing, or at the text alone.
+
+`python -m benchmarks.run.controls --data NAME --size SIZE --out DIR` scores the test cases on the native
+grid, as `zoo test` does, and writes one folder with `cases.csv` a control and, last, `controls.json`:
+`all-background`; `mean-shape` of the training masks; `text-only`, the mean shape of the training
+cases with the same report; and the reference values that the data set itself gives. Beside them stand the
+images that are found in two parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.storage.layout import write_json
+from datamodules.analysis.mean_shape import TEXT_ONLY, fit_priors, native_labels
+from datamodules.bases.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.cli.data_options import options_from
+from datamodules.index.splits import PARTS
+from datamodules.verify.duplicates import look_at, twins
+from zoo.metrics.case_scores import METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.scoring import score_case
+from zoo.utils.exit_codes import exit_code
+
+SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
+BOUND = "a bound computed by the data set, not a prediction"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Computes the controls of one data set; returns 0, or 2 with one line where the user can mend it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run.controls", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--size", required=True)
+    parser.add_argument("--out", required=True, type=Path)
+    known, further = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+
+    def control() -> None:
+        options = options_from(further, "python -m benchmarks.run.controls")
+        write_controls(build_data(known.data, known.size, **options), known.out)
+
+    return exit_code(control)
+
+
+def write_controls(data: SegDataModule, out: Path) -> None:
+    """Scores every control on the test part and writes rows and `controls.json`.
+
+    Args:
+        data: The data set.
+        out: The folder to write to.
+
+    Raises:
+        DataError: A file of the set is not what its card says, or a case has no label.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for name, rows in score_controls(data).items():
+        write_rows(out / name / "cases.csv", rows)
+        entries[name] = {"cases": f"{name}/cases.csv", "track": "none"}
+    if TEXT_ONLY in entries:
+        entries[TEXT_ONLY]["track"] = str(data.about["track"])
+    else:
+        entries[TEXT_ONLY] = {"track": str(data.about["track"]), "note": SAME_TEXT}
+    for name, dice in data.controls().items():
+        entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
+    facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION, "twins": images_in_two_parts(data)}
+    write_json(out / "controls.json", {**facts, "controls": entries})
+
+
+def images_in_two_parts(data: SegDataModule) -> list[str]:
+    """Images that two parts share, exactly or nearly, in words by case id; generated sets are not looked at.
+
+    They are compared as prepared, which is what a model is trained and tested on.
+    """
+    if data.embedded:
+        return []
+    looks, parts = [], {}
+    for part in PARTS:
+        for case_id in data.split.part(part):
+            parts[case_id] = part
+            looks.append(look_at(data.cases[case_id], np.asarray(data.prepared(data.cases[case_id]).image)))
+    return [
+        f"{pair.look.case_id} ({parts[pair.look.case_id]}) is {'nearly ' if pair.near else ''}"
+        f"{pair.other.case_id} ({parts[pair.other.case_id]})"
+        for pair in twins(looks)
+        if parts[pair.look.case_id] != parts[pair.other.case_id]
+    ]
+
+
+def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:
+    """The rows of each control that predicts masks, by its name.
+
+    Args:
+        data: The data set; its training part makes the shapes, its test part is scored.
+    """
+    priors = fit_priors(data)
+    rows: dict[str, list[ScoreRow]] = {name: [] for name in ("all-background", *priors)}
+    for case_id, mask, geometry, text in native_labels(data, "test"):
+        shape = mask.shape if data.labels.exclusive else mask.shape[1:]
+        guesses = {name: prior.predict(shape, text) for name, prior in priors.items()}
+        for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():
+            rows[name] += score_case(
+                case_id,
+                guess,
+                mask,
+                data.labels,
+                geometry.spacing,
+                geometry.unit,
+                float(data.about.get("tolerance", 2.0)),
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What a plan will cost: training steps from its configurations, time and memory from a short probe."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.job import Job, Plan
+from benchmarks.run.failure_reasons import reason_from
+
+PROBE_LIMIT = 1800.0
+"""Seconds after which a probe is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one training of a method on a data set costs.
+
+    Attributes:
+        method: The job's id without its seed.
+        jobs: How many jobs of the plan are of this method.
+        steps: Training steps of one, None where only the classes know them.
+        tests: Tests of one.
+        step_seconds: Of one training step, None without a probe.
+        peak_bytes: Memory at its peak in training: of the GPU, or of the process where there is none.
+        device: What the probe ran on.
+        note: Why there is no probe.
+    """
+
+    method: str
+    jobs: int
+    steps: int | None
+    tests: int
+    step_seconds: float | None = None
+    peak_bytes: int | None = None
+    device: str = ""
+    note: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Of training all its jobs one after another; validation and tests come on top."""
+        return None if self.steps is None or self.step_seconds is None else self.jobs * self.steps * self.step_seconds
+
+
+def costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Cost]:
+    """The costs of each method of a plan.
+
+    Args:
+        plan: The plan.
+        probe: Whether to train a few steps of each distinct model, data set and budget.
+        say: Takes a line before each probe.
+    """
+    methods: dict[str, list[Job]] = {}
+    for job in plan.jobs:
+        methods.setdefault(job.method, []).append(job)
+    probed: dict[str, Mapping[str, Any]] = {}
+    found = []
+    for method, jobs in methods.items():
+        job = jobs[0]
+        cost = Cost(method, len(jobs), training_steps(resolved(job)), len(job.steps) - 1)
+        if probe and job.measured not in probed:
+            say(f"probing {method}")
+            probed[job.measured] = run_probe(job)
+        found.append(_with_probe(cost, probed.get(job.measured, {})))
+    return found
+
+
+def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:
+    steps = seen.get("steps_planned") or cost.steps
+    return replace(cost, **{key: seen[key] for key in seen if key != "steps_planned"}, steps=steps)
+
+
+def training_steps(config: Mapping[str, Any]) -> int | None:
+    """Optimiser steps of a training, as far as the layers say them."""
+    most, epochs = leaf(config, "trainer.max_steps"), leaf(config, "trainer.max_epochs")
+    samples, batch = leaf(config, "data.epoch_samples"), leaf(config, "data.batch_size")
+    by_epochs = None
+    if isinstance(epochs, int) and epochs > 0 and samples and batch:
+        batches, limit = int(samples) // int(batch), leaf(config, "trainer.limit_train_batches")
+        if isinstance(limit, float):
+            batches = int(batches * limit)
+        elif isinstance(limit, int):
+            batches = min(batches, limit)
+        by_epochs = epochs * -(-batches // int(leaf(config, "trainer.accumulate_grad_batches") or 1))
+    by_steps = most if isinstance(most, int) and most >= 0 else None
+    known = [steps for steps in (by_epochs, by_steps) if steps is not None]
+    return min(known, default=None)
+
+
+def run_probe(job: Job) -> dict[str, Any]:
+    """What `zoo.engine.cost_probe` measures of a job in a process of its own; `note` says why it could not."""
+    command = [sys.executable, "-P", "-m", "zoo.engine.cost_probe", *job.flags()]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=PROBE_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        return {"note": f"no probe: not done in {PROBE_LIMIT:.0f} s"}
+    if done.returncode:
+        return {"note": f"no probe: {reason_from(done.stdout + done.stderr, done.returncode)}"}
+    seen: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return seen

@@ -1,0 +1,155 @@
+"""Leases of GPUs: a job gets devices of its own, and two runners of one user never give out the same one.
+
+A device is held by a lock in a folder of the machine, which the kernel frees when its holder dies, and is named by
+its UUID, whatever number it goes by. Without a GPU a lease is only a place among those that may run at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.job import Job
+from benchmarks.run.process_group import Stop
+from zoo.errors import ConfigError
+
+_UUID = re.compile(r"UUID: ([\w-]+)")
+_POLL = 0.5
+
+
+def visible_gpus() -> list[str]:
+    """UUIDs of the GPUs (or parts of one, MIG) that this process may use, in the order of their numbers."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return []  # the tool is there and no driver
+    return chosen(listed, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def chosen(listed: str, visible: str | None) -> list[str]:
+    """The UUIDs in `nvidia-smi -L`, as far as `CUDA_VISIBLE_DEVICES` lets them be seen.
+
+    Args:
+        listed: What `nvidia-smi -L` wrote.
+        visible: Value of the variable, None where it is not set.
+    """
+    gpus: list[str] = []
+    parts: dict[str, list[str]] = {}
+    for line in listed.splitlines():
+        found = _UUID.search(line)
+        if found and line.startswith("GPU"):
+            gpus.append(found[1])
+        elif found and gpus:
+            parts.setdefault(gpus[-1], []).append(found[1])
+    if visible is None:
+        return [uuid for gpu in gpus for uuid in parts.get(gpu, [gpu])]
+    known = [*gpus, *(uuid for some in parts.values() for uuid in some)]
+    devices: list[str] = []
+    for word in filter(None, (word.strip() for word in visible.split(","))):
+        number = int(word) if word.isdecimal() else None
+        match = gpus[number : number + 1] if number is not None else [uuid for uuid in known if uuid.startswith(word)]
+        if len(match) != 1:
+            break  # as CUDA reads it: what follows an unknown one is not seen
+        devices += match
+    return devices
+
+
+def devices_of(job: Job) -> int | str:
+    """Devices that a job asks for: a number, "auto" for all it gets, 0 where it stays on the processor."""
+    config = resolved(job)
+    if leaf(config, "trainer.accelerator") == "cpu":
+        return 0
+    if job.settings.devices is not None:
+        return job.settings.devices
+    asked = leaf(config, "trainer.devices")
+    if isinstance(asked, list):
+        return len(asked)
+    return asked if isinstance(asked, int) and asked > 0 else "auto"
+
+
+class Pool:
+    """The devices of a machine, given out to the jobs of one runner.
+
+    Args:
+        gpus: UUIDs of the GPUs; none for a machine without.
+        at_once: Jobs that may run at once; None for as many as the devices allow, one without.
+        folder: Where the locks lie; default a folder of the user's among the machine's temporary ones.
+    """
+
+    def __init__(self, gpus: Sequence[str], at_once: int | None = None, folder: Path | None = None) -> None:
+        self.gpus = list(gpus)
+        self.at_once = at_once or 1
+        self._given = at_once
+        self._folder = folder or Path(tempfile.gettempdir()) / f"textseg-zoo-devices-{os.getuid()}"
+        self._taking = threading.Lock()
+
+    def plan_for(self, jobs: Sequence[Job]) -> None:
+        """Decides how many jobs run at once where that was not said: as many as there are devices for.
+
+        Raises:
+            ConfigError: A job asks for more devices than there are.
+        """
+        asked = [devices_of(job) for job in jobs] if self.gpus else []
+        numbers = [self._count(one) for one in asked]
+        if any(number > len(self.gpus) for number in numbers):
+            raise ConfigError(
+                f"A job asks for {max(numbers)} devices and {len(self.gpus)} are visible.",
+                "Lower --devices, or see CUDA_VISIBLE_DEVICES.",
+            )
+        if self._given is None and any(numbers):
+            self.at_once = max(1, len(self.gpus) // max(numbers))
+
+    def _count(self, asked: int | str) -> int:
+        """A number as it is; "auto" shares the devices among the jobs that run at once."""
+        if isinstance(asked, int):
+            return asked
+        return max(1, len(self.gpus) // (self._given or 1))
+
+    @contextmanager
+    def lease(self, job: Job | None, stop: Stop) -> Iterator[list[str] | None]:
+        """Devices of a job's own, waited for; None where the machine has none, an empty list where it needs none.
+
+        Args:
+            job: The job; None for work on the processor.
+            stop: Ends the waiting.
+        """
+        if not self.gpus:
+            yield None
+            return
+        count = 0 if job is None else self._count(devices_of(job))
+        with ExitStack() as held:
+            taken: list[str] = []
+            while count and not taken and not stop.asked:
+                taken = self._take(count, held)
+                if not taken:
+                    threading.Event().wait(_POLL)
+            yield taken
+
+    def _take(self, count: int, held: ExitStack) -> list[str]:
+        """So many free devices, or none: who held some and waited for more could wait for another for ever."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._taking, FileLock(self._folder / "all.lock"), ExitStack() as trying:
+            taken = []
+            for uuid in self.gpus:
+                try:
+                    trying.enter_context(FileLock(self._folder / f"{uuid}.lock", thread_local=False).acquire(timeout=0))
+                except Timeout:
+                    continue
+                taken.append(uuid)
+                if len(taken) == count:
+                    held.push(trying.pop_all())
+                    return taken
+        return []

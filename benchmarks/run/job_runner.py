@@ -1,0 +1,284 @@
+"""What is done for one job, wherever it is done: its missing steps in order, under a claim, with its status kept.
+
+A job is `zoo fit` and then `zoo test` with each text. What is done is not run again; what failed leaves its
+reason. A launcher decides when and on which devices; this is the same for all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plan.job import Job, Plan
+from benchmarks.run.failure_reasons import KILLED, advice_for, advised, memory_kills, reason_from
+from benchmarks.run.process_group import Stop, run_group
+from benchmarks.run.progress import last_step
+from benchmarks.storage import layout as store
+from benchmarks.storage.locks import claim
+from zoo.utils.atomic_files import sweep
+
+ZOO = (sys.executable, "-P", "-m", "zoo")
+"""The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
+
+CONTROLS = (sys.executable, "-P", "-m", "benchmarks.run.controls")
+"""The command that computes the controls of a data set."""
+
+USER_ERROR, NOT_APPLICABLE = 2, 3
+"""Exit codes of `zoo` that no second attempt changes."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The steps of one job, or the controls of one data set.
+
+    Attributes:
+        name: The job's id, or `controls of <data>`.
+        target: Its folder.
+        steps: Name and command line of each step, in order.
+        job: The job, None for controls.
+    """
+
+    name: str
+    target: Path
+    steps: tuple[tuple[str, tuple[str, ...]], ...]
+    job: Job | None = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The steps that are not done."""
+        return [step for step, _ in self.steps if not store.step_done(self.target, step)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a runner allows a job.
+
+    Attributes:
+        retries: Further attempts after one that a new attempt may better: a crash, a signal.
+        timeout: Seconds of one attempt, None for no limit.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job runs.
+
+    Attributes:
+        launcher: "local" or "slurm".
+        environment: Further variables of its environment.
+        facts: What its status says of it: devices, the number of the SLURM job.
+    """
+
+    launcher: str = "local"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tasks_of(
+    folder: Path, plan: Plan, command: Sequence[str] = ZOO, controls: Sequence[str] | None = CONTROLS
+) -> list[Task]:
+    """The controls of each data set and fold, and then the jobs.
+
+    Args:
+        folder: The benchmark's folder.
+        plan: The jobs.
+        command: The `zoo` command.
+        controls: The command of the controls, None to leave them out.
+    """
+    first: dict[tuple[str, int | None], Job] = {}
+    for job in plan.jobs if controls else ():
+        first.setdefault((job.data, job.fold), job)
+    tasks = [_controls_task(folder, job, controls or ()) for job in first.values()]
+    for job in plan.jobs:
+        run = store.job_folder(folder, job.id)
+        steps = tuple((step, (*command, *step_arguments(job, step, run))) for step in job.steps)
+        tasks.append(Task(job.id, run, steps, job))
+    return tasks
+
+
+def step_arguments(job: Job, step: str, run: Path) -> list[str]:
+    """The arguments of `zoo` for one step of a job."""
+    verb, _, text = step.partition("-")
+    return [verb, *job.flags(), "--out", str(run), *(["--data.text", text] if text else [])]
+
+
+def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
+    """The controls of one data set, computed with the configuration of its jobs."""
+    target = store.controls_folder(folder, job.data, job.fold)
+    arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
+    arguments += [f"--data.root={job.root}"] if job.root else []
+    arguments += [f"--{key}={value}" for key, value in job.typed() if key.startswith("data.")]
+    name = target.name if job.fold is not None else job.data
+    return Task(f"controls of {name}", target, (("controls", (*command, *arguments)),))
+
+
+class Outcome(Enum):
+    """How a task came out."""
+
+    DONE = "done"
+    FAILED = "failed"
+    BUSY = "another runner is at it"
+    STOPPED = "stopped"
+
+
+def run_task(task: Task, say: Say, place: Place, limits: Limits, stop: Stop) -> Outcome:
+    """Does what is missing of a task.
+
+    Args:
+        task: The task.
+        say: Takes one line of progress.
+        place: Where it runs.
+        limits: Retries and time.
+        stop: Ends it when asked for.
+    """
+    if not task.missing:
+        say("done already")
+        return Outcome.DONE
+    task.target.mkdir(parents=True, exist_ok=True)
+    lost = Stop(stop)
+    with claim(task.target, lost.ask) as free:
+        if not free:
+            say(Outcome.BUSY.value)
+            return Outcome.BUSY
+        sweep(task.target)  # the claim is ours, so that who wrote there is dead
+        record = Record(task, place)
+        for left in range(limits.retries, -1, -1):
+            failed = _attempt(task, record, say, place, limits, lost)
+            if failed is None:
+                return Outcome.STOPPED if lost.asked else Outcome.DONE
+            if not (left and failed.may_pass):
+                break
+            say(f"tried again, {left} more time{'s' if left > 1 else ''}")
+    return Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step failed.
+
+    Attributes:
+        reason: In one line.
+        advice: What to do, in one line; empty where the reason says it.
+        may_pass: Whether another attempt may go better.
+    """
+
+    reason: str
+    advice: str = ""
+    may_pass: bool = True
+
+
+class Record:
+    """Keeps the status of a task that is claimed.
+
+    Args:
+        task: The task.
+        place: Where it runs.
+    """
+
+    def __init__(self, task: Task, place: Place) -> None:
+        self._run = task.target
+        self._content = store.status(task.target) | {"job": task.name, "recipe": "", "state": "unfinished"}
+        if task.job is not None:
+            self._content["recipe"] = task.job.settings.recipe
+        here = {"host": socket.gethostname(), "pid": os.getpid(), "launcher": place.launcher}
+        self._content |= here | {"place": dict(place.facts)}
+
+    def begin(self) -> None:
+        """Another attempt."""
+        self._content["attempt"] = int(self._content.get("attempt", 0)) + 1
+        self.write(state="running", attempt_started=_now(), step="", reason="", advice="")
+
+    def step(self, step: str) -> None:
+        """A step begins; a training that is resumed does not begin at 0."""
+        _, steps = last_step(self._run)
+        self.write(step=step, step_started=_now(), steps_before=steps or 0)
+
+    def done(self, step: str, seconds: float) -> None:
+        """A step ended well."""
+        self.write(seconds=self._content.get("seconds", {}) | {step: round(seconds, 1)})
+
+    def failed(self, step: str, failure: Failure) -> None:
+        """A step failed, and with it the attempt."""
+        entry = {"attempt": self._content["attempt"], "step": step, "reason": failure.reason, "ended": _now()}
+        failures = [*self._content.get("failures", []), entry]
+        self.write(state="failed", step=step, reason=failure.reason, advice=failure.advice, failures=failures)
+
+    def write(self, **changes: Any) -> None:
+        """Writes the whole with some changes."""
+        self._content |= changes | {"written": _now()}
+        store.write_status(self._run, self._content)
+
+
+def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits, stop: Stop) -> Failure | None:
+    """Runs the missing steps once, in order; the first that fails ends it."""
+    end = None if limits.timeout is None else time.monotonic() + limits.timeout
+    record.begin()
+    for step, command in task.steps:
+        if store.step_done(task.target, step):
+            continue
+        say(step)
+        record.step(step)
+        started = time.monotonic()
+        failure = _run_step(task.target, step, command, place, limits, end, stop)
+        if stop.asked:
+            return None  # no word to the status: it may be another's by now, and the results say where it stands
+        if failure is not None:
+            record.failed(step, failure)
+            said = advised(failure.reason, failure.advice)
+            say(f"{step} failed: {said} (see {task.target / 'log.txt'})")
+            return failure
+        seconds = time.monotonic() - started
+        record.done(step, seconds)
+        reason = store.skipped(task.target, [step]).get(step)
+        say(f"{step} left out: {reason}" if reason else f"{step} done in {seconds:.0f} s")
+    record.write(state="done", step="")
+    return None
+
+
+def _run_step(
+    target: Path, step: str, command: Sequence[str], place: Place, limits: Limits, end: float | None, stop: Stop
+) -> Failure | None:
+    """Runs one step as a process group of its own; why it failed, None where it did not."""
+    path, kills = target / "log.txt", memory_kills()
+    with path.open("ab") as output:
+        output.write(f"\n$ {' '.join(command)}\n".encode())
+        output.flush()
+        begin = output.tell()
+        left = None if end is None else end - time.monotonic()
+        ended = run_group(command, output.fileno(), environment=place.environment, timeout=left, stop=stop)
+    with path.open("rb") as written:
+        written.seek(begin)
+        said = written.read().decode("utf-8", "replace")
+    if ended.timed_out:
+        reason = f"not done within {limits.timeout:g} s (--timeout)"
+        return Failure(reason, "The same command goes on from its last checkpoint.", may_pass=False)
+    if ended.code == NOT_APPLICABLE and step.startswith("test-"):
+        store.write_json(store.skipped_path(target, step), {"step": step, "reason": reason_from(said, ended.code)})
+        return None
+    if ended.code:
+        advice = advice_for(said, ended.code, memory_kills() > kills)
+        out_of_memory = advice not in ("", KILLED)
+        return Failure(reason_from(said, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
+    if store.step_done(target, step):
+        return None
+    return Failure(f"{step} ended without an error and without its result")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

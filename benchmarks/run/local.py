@@ -1,0 +1,138 @@
+"""Runs a plan on this machine: jobs side by side on devices of their own, each in a process group of its own.
+
+A job that is done is not run again. A job that fails leaves its reason and stops no other job.
+`benchmarks.run.job_runner` runs one job; `benchmarks.run.slurm` is the other launcher.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import Empty, Queue
+from types import FrameType
+
+from benchmarks.plan.job import Plan
+from benchmarks.run.gpu_pool import Pool
+from benchmarks.run.job_runner import CONTROLS, NO_LIMITS, ZOO, Limits, Outcome, Place, Say, Task, run_task, tasks_of
+from benchmarks.run.process_group import Stop
+
+_LOOK = 0.2  # seconds; a signal is answered within it
+
+
+def run_plan(
+    folder: Path,
+    plan: Plan,
+    say: Say,
+    *,
+    command: Sequence[str] = ZOO,
+    controls: Sequence[str] | None = CONTROLS,
+    pool: Pool | None = None,
+    limits: Limits = NO_LIMITS,
+    skip: frozenset[str] = frozenset(),
+) -> int:
+    """Runs what is not done yet and returns how many jobs failed.
+
+    Args:
+        folder: The benchmark's folder.
+        plan: The jobs to run.
+        say: Takes one line of progress, of any thread.
+        command: The `zoo` command.
+        controls: The command of the controls, None to leave them out.
+        pool: The machine's devices; default none, one job at a time.
+        limits: Retries and time.
+        skip: Ids of jobs that are left alone.
+    """
+    tasks = [task for task in tasks_of(folder, plan, command, controls) if task.name not in skip]
+    work = _Work(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
+    with _terminate_on_sigterm():
+        return work.run()
+
+
+class _Work:
+    """The tasks of a runner and the threads that take them, one task at a time each."""
+
+    def __init__(self, tasks: Sequence[Task], pool: Pool, say: Say, limits: Limits, numbers: dict[str, int]) -> None:
+        self._queue: Queue[Task] = Queue()
+        for task in tasks:
+            self._queue.put(task)
+        self._pool, self._say, self._limits, self._numbers = pool, say, limits, numbers
+        self._stop = Stop()
+        self._failed = 0
+        self._broken: list[BaseException] = []
+        self._count = threading.Lock()
+
+    def run(self) -> int:
+        """Runs all tasks and returns how many failed; a signal or an error of ours ends what runs."""
+        threads = [threading.Thread(target=self._take, name=f"jobs-{n}") for n in range(self._pool.at_once)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_LOOK)
+        finally:
+            self._stop.ask()
+            for thread in threads:
+                thread.join()
+        if self._broken:
+            raise self._broken[0]
+        return self._failed
+
+    def _take(self) -> None:
+        """Takes tasks until there are none, or the runner is told to stop."""
+        while not self._stop.asked:
+            try:
+                task = self._queue.get_nowait()
+            except Empty:
+                return
+            number = self._numbers.get(task.name)
+            prefix = task.name if number is None else f"[{number}/{len(self._numbers)}] {task.name}"
+            try:
+                self._run(task, partial(_say_after, self._say, prefix))
+            except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+                self._broken.append(error)
+                self._stop.ask()
+
+    def _run(self, task: Task, say: Say) -> None:
+        if not task.missing:
+            say("done already")
+            return
+        with self._pool.lease(task.job, self._stop) as devices:
+            if self._stop.asked:
+                return
+            outcome = run_task(task, say, _place(devices, self._pool.at_once), self._limits, self._stop)
+        with self._count:
+            self._failed += outcome is Outcome.FAILED
+
+
+def _place(devices: list[str] | None, at_once: int) -> Place:
+    """What a job's environment says of its share of the machine: its devices, and its part of the cores."""
+    environment: dict[str, str] = {}
+    if devices is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    if at_once > 1 and "OMP_NUM_THREADS" not in os.environ:
+        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // at_once))
+    return Place("local", environment, {} if devices is None else {"devices": devices})
+
+
+def _say_after(say: Say, prefix: str, line: str) -> None:
+    say(f"{prefix}: {line}")
+
+
+@contextmanager
+def _terminate_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds the stack, so that the running groups are ended as by Ctrl-C."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,180 @@
+"""Runs a plan on a SLURM cluster: one job array, an element a job, requeued and resumed by itself.
+
+submitit (the extra `slurm`) writes the batch script, and when SLURM warns that the time is up or the job is
+pre-empted it requeues the element, which then does what is missing, from the last checkpoint. What was cancelled or
+lost is requeued by the same command (`benchmarks.run.slurm_queue`). Each element claims its folder as any runner
+does, so that a second submission does nothing twice. A job on several devices or nodes is as many tasks of one
+element, which Lightning joins by what SLURM says of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.job import Plan
+from benchmarks.run.gpu_pool import devices_of
+from benchmarks.run.job_runner import (
+    CONTROLS,
+    NO_LIMITS,
+    ZOO,
+    Limits,
+    Say,
+    Task,
+    tasks_of,
+)
+from benchmarks.run.slurm_queue import record, settled
+from benchmarks.run.slurm_worker import Work
+from zoo.errors import ConfigError, RunError
+
+DAY = 24 * 60
+"""Minutes that an element asks for where `--slurm.time` says nothing."""
+
+DELAY = 90
+"""Seconds before the end of its time at which an element is warned, where `--slurm.signal_delay_s` says nothing."""
+
+MAX_TIMEOUTS = 1000
+"""How often an element is requeued after its time was up: a training may need many times the longest slot."""
+
+
+def submit(
+    folder: Path,
+    plan: Plan,
+    say: Say,
+    options: Mapping[str, str],
+    *,
+    command: Sequence[str] = ZOO,
+    controls: Sequence[str] | None = CONTROLS,
+    limits: Limits = NO_LIMITS,
+    skip: frozenset[str] = frozenset(),
+) -> dict[str, str]:
+    """Brings what is neither done nor queued into the queue.
+
+    What SLURM ended, and still remembers, is requeued under its number where it would be submitted as it was; the
+    rest is submitted as one array for each number of nodes and tasks.
+
+    Args:
+        folder: The benchmark's folder.
+        plan: The jobs.
+        say: Takes one line of progress.
+        options: Options of `sbatch`, by name.
+        command: The `zoo` command.
+        controls: The command of the controls, None to leave them out.
+        limits: Retries and time.
+        skip: Ids of jobs that are left alone.
+
+    Returns:
+        Name of each task that is in the queue to its number there.
+
+    Raises:
+        RunError: There is no SLURM or no submitit here, or SLURM refuses the options.
+    """
+    home = (folder / "slurm").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    typed = {key.replace("-", "_"): value for key, value in options.items()}
+    slot, delay = minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
+    order = _order(typed, command, controls, limits)
+    with FileLock(home / ".lock"):
+        known = settled(folder)
+        waiting = {name: element.number for name, element in known.items() if element.queued}
+        groups: dict[tuple[int, int], list[Task]] = {}
+        for task in tasks_of(folder.resolve(), plan, command, controls):
+            if not task.missing or task.name in waiting or task.name in skip:
+                continue
+            element, size = known.get(task.name), _size(task)
+            alike = element is not None and element.order == order | {"size": list(size)}
+            if element and alike and element.ended_by_slurm and element.requeue():
+                waiting[task.name] = element.number
+                say(f"{task.name}: SLURM {element.number} {element.state.lower()}, requeued")
+            else:
+                groups.setdefault(size, []).append(task)
+        for (nodes, ranks), tasks in groups.items():
+            works = [Work(folder.resolve(), task.name, command, controls, limits, slot, delay) for task in tasks]
+            numbers = _submit(home, works, nodes, ranks, typed)
+            submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
+            record(folder, submitted, order | {"size": [nodes, ranks]})
+            waiting |= submitted
+            say(f"submitted {len(tasks)} to SLURM as {numbers[0].partition('_')[0]}")
+    return waiting
+
+
+def _order(
+    options: Mapping[str, str], command: Sequence[str], controls: Sequence[str] | None, limits: Limits
+) -> dict[str, Any]:
+    """All that an element keeps from its submission on, beside its size."""
+    settings = {key: value for key, value in os.environ.items() if key.startswith("ZOO_")}
+    commands = {"command": list(command), "controls": list(controls) if controls else None}
+    return {"options": dict(options), **commands, **asdict(limits), "settings": settings}
+
+
+def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Mapping[str, str]) -> list[str]:
+    try:
+        import submitit
+    except ImportError as error:
+        raise RunError("The SLURM launcher needs submitit.", "pip install 'textseg-zoo[slurm]'.") from error
+    known = submitit.SlurmExecutor._valid_parameters()
+    further = {key.replace("_", "-"): value for key, value in typed.items() if key not in known}
+    own: dict[str, Any] = {key: _value(value) for key, value in typed.items() if key in known}
+    own |= {"time": works[0].minutes, "signal_delay_s": works[0].delay, "nodes": nodes, "ntasks_per_node": ranks}
+    own.setdefault("job_name", "zoo-bench")
+    try:
+        executor = submitit.SlurmExecutor(
+            home / "%j", max_num_timeout=MAX_TIMEOUTS, python=f"{shlex.quote(sys.executable)} -P"
+        )
+        executor.update_parameters(
+            **own, srun_args=["--kill-on-bad-exit=1"], additional_parameters={"requeue": True, **further}
+        )
+        with executor.batch():
+            jobs = [executor.submit(work) for work in works]
+    except (RuntimeError, ValueError, subprocess.CalledProcessError, submitit.core.utils.FailedJobError) as error:
+        said = " ".join(str(error).split())[-300:]
+        raise RunError(f"SLURM did not take the jobs: {said}.", "See --slurm.KEY and `sinfo`.") from error
+    return [str(job.job_id) for job in jobs]
+
+
+def _size(task: Task) -> tuple[int, int]:
+    """(nodes, tasks a node) of a task: one process a device."""
+    if task.job is None:
+        return 1, 1
+    config = resolved(task.job)
+    devices = task.job.settings.devices or devices_of(task.job)
+    nodes = leaf(config, "trainer.num_nodes") or 1
+    ranks = devices if isinstance(devices, int) and devices > 0 else 1  # "auto": Lightning starts what it finds
+    if nodes > 1 and not isinstance(devices, int):
+        raise ConfigError(f"{task.name}: {nodes} nodes, and how many devices each is not said.", "Give --devices.")
+    return int(nodes), ranks
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"--slurm.signal_delay_s {text}: no whole number of seconds.", "Write 120 for two minutes.")
+    return int(text)
+
+
+def _value(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
+def minutes(text: str) -> int:
+    """Minutes of a time as SLURM writes it: `90`, `90:00`, `1:30:00`, `2-0`, `2-12:00`, `2-12:00:00`.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
+    if not found:
+        raise ConfigError(f"--slurm.time {text}: no time as SLURM writes it.", "Write 1-00:00:00 for a day.")
+    days, first, second, third = (int(part or 0) for part in found.groups())
+    if found[1] or found[4]:
+        return max(1, days * DAY + first * 60 + second + (third > 0))
+    return max(1, first + (second > 0))

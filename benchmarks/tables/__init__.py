@@ -1,0 +1,1 @@
+"""Tables of a benchmark and the writers of their formats."""

@@ -1,0 +1,136 @@
+"""What the models of a benchmark cost, in a table of its own: times depend on the machine, the leaderboard does not.
+
+Each distinct model of the plan is measured by `zoo profile` in a process of its own, one after the other, on the same
+input after a warm-up, and kept in `costs.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plan.job import Job, Plan
+from benchmarks.run.failure_reasons import reason_from
+from benchmarks.run.job_runner import ZOO
+from benchmarks.storage.layout import read_json, write_json
+from benchmarks.storage.stored_plan import load_plan
+from benchmarks.tables.latex import write_sheets
+from benchmarks.tables.views import Cell, Sheet
+from benchmarks.tables.writers import csv_lines, markdown_sheet
+from zoo.errors import RunError
+from zoo.utils.format import counted
+
+COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "params (M)": lambda cost: f"{cost['params'] / 1e6:.2f}",
+    "trained (M)": lambda cost: f"{cost['params_trainable'] / 1e6:.2f}",
+    "GFLOPs": lambda cost: f"{cost['gflops']:.2f}",
+    "step (s)": lambda cost: f"{cost['step_s']:.4f}",
+    "step (MiB)": lambda cost: f"{cost['step_mib']:.0f}",
+    "case (s)": lambda cost: f"{cost['case_s']:.4f}",
+    "case (MiB)": lambda cost: "" if cost["case_mib"] is None else f"{cost['case_mib']:.0f}",
+    "batch": lambda cost: f"{cost['batch_size']} x {'x'.join(str(n) for n in cost['patch'])}",
+    "device": lambda cost: f"CPU, {counted(cost['threads'], 'thread')}" if cost["device"] == "CPU" else cost["device"],
+}
+"""Title to cell."""
+
+FOOTNOTE = (
+    "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two; the text is "
+    "encoded before, where its encoder is frozen. step: median "
+    "of training steps of the batch named; case: median of predictions of the first test case, to the mask on its own "
+    "grid. Peak memory: allocated on a GPU; on a processor, growth of the process's peak by the training steps."
+)
+
+
+def costs_path(folder: Path) -> Path:
+    """Where a benchmark's costs are kept."""
+    return folder / "costs.json"
+
+
+def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The costs by `Job.measured`; empty where none were measured."""
+    path = costs_path(folder)
+    return dict(read_json(path)["costs"]) if path.is_file() else {}
+
+
+def measure_costs(
+    folder: Path, say: Callable[[str], None], repeats: int = 5, command: Sequence[str] = ZOO
+) -> dict[str, dict[str, Any]]:
+    """Measures what is not measured yet and stores it after each model; one that fails keeps no other from it.
+
+    Args:
+        folder: The benchmark's folder.
+        say: Takes one line of progress.
+        repeats: Timed steps and predictions of each model.
+        command: The `zoo` command.
+
+    Raises:
+        RunError: There is no benchmark, or models could not be measured; the others are stored.
+    """
+    costs, failed = read_costs(folder), []
+    for key, job in distinct(load_plan(folder)).items():
+        if key in costs:
+            continue
+        say(f"{key}: measuring")
+        try:
+            costs[key] = _measured(job, repeats, command)
+        except RunError as error:
+            failed.append(error.problem)
+            continue
+        write_json(costs_path(folder), {"version": 1, "costs": costs})
+    if failed:
+        raise RunError("; ".join(failed), "Mend it and run this again.")
+    return costs
+
+
+def distinct(plan: Plan) -> dict[str, Job]:
+    """One job of the plan for each `Job.measured`, sorted."""
+    found: dict[str, Job] = {}
+    for job in plan.jobs:
+        found.setdefault(job.measured, replace(job, settings=replace(job.settings, devices=1)))
+    return dict(sorted(found.items()))
+
+
+def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
+    arguments = [*command, "profile", *job.flags(), "--repeats", str(repeats), "--json"]
+    done = subprocess.run(  # noqa: S603 - our own command line
+        arguments, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
+    if done.returncode:
+        raise RunError(f"{job.measured}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
+
+
+def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
+    """The table of costs.
+
+    Args:
+        costs: By `Job.measured`.
+        form: "md" or "latex" to read; "csv" or "json" with every number as it was measured.
+
+    Raises:
+        RunError: Nothing was measured.
+    """
+    if not costs:
+        raise RunError("No costs were measured.", "Run `zoo bench costs DIR` first.")
+    rows = [{"method": key, **cost} for key, cost in sorted(costs.items())]
+    if form == "json":
+        return json.dumps({"rows": rows, "footnotes": [FOOTNOTE]}, indent=2) + "\n"
+    if form == "csv":
+        return csv_lines(list(rows[0]), ([row.get(name) for name in rows[0]] for row in rows))
+    sheet = Sheet(
+        title="Costs",
+        caption=f"Costs. {FOOTNOTE}",
+        heads=("Method", *COLUMNS),
+        names=1,
+        groups=(tuple(_line(row) for row in rows),),
+    )
+    return f"{markdown_sheet(sheet)}\n\n- {FOOTNOTE}\n" if form == "md" else write_sheets([sheet])
+
+
+def _line(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    return (Cell(str(row["method"])), *(Cell(cell(row)) for cell in COLUMNS.values()))

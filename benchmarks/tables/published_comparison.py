@@ -1,0 +1,155 @@
+"""Reported beside reproduced: published numbers and our own in the same convention.
+
+A reported number and ours are set side by side only where ours is of the same convention; where the test part or
+the size differs, the line says so, and no difference is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.leaderboard.leaderboard import Table, read_table
+from benchmarks.leaderboard.row import Row
+from benchmarks.tables.published_scores import NOT_READ, OURS, Reported, reported_on
+from benchmarks.tables.writers import plain
+from zoo.registry import DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A published number and, where we have one, ours of the same convention.
+
+    Attributes:
+        reported: The published number.
+        ours: The row of our table that is set beside it; None where there is none.
+        dice: Ours in percent, in the reported convention.
+        difference: Ours minus reported, in percent points; None where the two are not comparable.
+        obstacles: Why they are not.
+    """
+
+    reported: Reported
+    ours: Row | None = None
+    dice: float | None = None
+    difference: float | None = None
+    obstacles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All of one benchmark.
+
+    Attributes:
+        lines: One a published number.
+        silent: Of each of our models without a readable number, what is known of it.
+        unknown: Data sets of the benchmark of which no published number is listed.
+    """
+
+    lines: tuple[Line, ...]
+    silent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for `--format json`."""
+        lines = [
+            asdict(line.reported)
+            | {"ours": line.dice, "row": line.ours.label if line.ours else None}
+            | {"difference": line.difference, "obstacles": list(line.obstacles)}
+            for line in self.lines
+        ]
+        return {"lines": lines, "silent": list(self.silent), "unknown": list(self.unknown)}
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """The comparison of a benchmark's folder.
+
+    Raises:
+        RunError: There is no benchmark in the folder, or a file of it cannot be read.
+    """
+    return compare(read_table(folder))
+
+
+def compare(table: Table) -> Comparison:
+    """Sets the published numbers of each data set of a table beside its rows."""
+    rows = [row for row in table.rows if row.dice is not None and not row.control and not row.rung]
+    sets = sorted({row.data for row in table.rows})
+    lines = [line for data in sets for number in reported_on(data) for line in _beside(number, rows)]
+    models = sorted({row.model for row in rows})
+    return Comparison(
+        tuple(lines),
+        tuple(f"{model}: {NOT_READ[model]}" for model in models if model in NOT_READ),
+        tuple(data for data in sets if not reported_on(data)),
+    )
+
+
+def _beside(number: Reported, rows: Sequence[Row]) -> list[Line]:
+    """One line for each of our rows of the same method, or one without."""
+    mine = [row for row in rows if row.data == number.data and number.model and row.model == number.model]
+    return [_line(number, row) for row in mine] or [Line(number)]
+
+
+def _line(number: Reported, row: Row) -> Line:
+    column = OURS.get(number.convention)
+    value = getattr(row, column) if column else None
+    dice = None if value is None else 100 * float(value)
+    obstacles = []
+    if column is None:
+        obstacles.append("its convention is not stated")
+    if row.n != number.test:
+        obstacles.append(f"{number.test} test images there, {row.n} here")
+    if row.size != "published":
+        obstacles.append(f"size {row.size}")
+    if DATA.get(number.data).about.get("empty_masks"):  # releases score a rightly empty prediction as 0 or as 1
+        obstacles.append("images without any lesion count there, and are left out here")
+    comparable = dice is not None and not obstacles
+    return Line(number, row, dice, dice - number.dice if comparable and dice is not None else None, tuple(obstacles))
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """The comparison as a Markdown table with its sources."""
+    head = [
+        "data",
+        "method",
+        "reported",
+        "convention",
+        "split",
+        "source",
+        "ours",
+        "row",
+        "difference",
+        "not comparable",
+    ]
+    lines = [f"| {' | '.join(map(plain, _cells(line)))} |" for line in comparison.lines]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
+    notes = list(dict.fromkeys(_cited(line.reported) for line in comparison.lines))
+    notes += [f"No published number could be read of {known}." for known in comparison.silent]
+    notes += [f"No published number is listed for {data}." for data in comparison.unknown]
+    if lines:
+        notes.append(
+            "Dice in percent. `difference`: ours minus reported, where convention, test images and size agree."
+        )
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _cells(line: Line) -> list[str]:
+    number = line.reported
+    spread = f" ± {number.std:.2f}" if number.std is not None else ""
+    return [
+        number.data,
+        number.method + (f" ({number.note})" if number.note else ""),
+        f"{number.dice:.2f}{spread}",
+        number.convention,
+        number.split,
+        number.source.key,
+        "" if line.dice is None else f"{line.dice:.2f}",
+        "" if line.ours is None else line.ours.label,
+        "" if line.difference is None else f"{line.difference:+.2f}",
+        "; ".join(line.obstacles),
+    ]
+
+
+def _cited(number: Reported) -> str:
+    source = number.source
+    return f"{source.key}{' (re-run by others)' if source.rerun else ''}: {source.citation}; {source.where}."

@@ -1,0 +1,1 @@
+"""Getting a data set: sources, downloads and archives."""

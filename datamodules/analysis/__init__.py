@@ -1,0 +1,1 @@
+"""What a data set holds: statistics, mean shape and contact sheets."""

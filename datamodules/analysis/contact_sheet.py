@@ -1,0 +1,160 @@
+"""A contact sheet of a data set: each case's image, the outline of its mask, and its text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from datamodules.index.splits import PARTS
+from datamodules.loading.prepare import Prepared
+from zoo.types import Case
+from zoo.utils.atomic_files import atomically
+from zoo.visualization.overlay import facing, to_bytes
+
+if TYPE_CHECKING:
+    from datamodules.bases.base import SegDataModule
+
+TILE = 256
+"""Width and greatest height of an image on the sheet, in pixels."""
+
+COLOURS = (
+    *((255, 89, 94), (255, 202, 58), (138, 201, 38), (25, 130, 196), (178, 120, 255), (255, 146, 76)),
+    *((66, 226, 206), (255, 119, 200), (197, 202, 48), (120, 170, 255), (210, 160, 120), (240, 240, 240)),
+)
+"""Of the classes, in their order, and again from the first."""
+
+_BACK, _INK, _GAP, _LINE, _WRAP = (24, 24, 24), (235, 235, 235), 8, 15, 40
+
+
+def contact_sheet(
+    data: SegDataModule,
+    path: Path,
+    count: int = 12,
+    progress: Callable[[Iterable[Case]], Iterable[Case]] = iter,
+) -> list[str]:
+    """Write a contact sheet as PNG, whole or not at all.
+
+    Of a volume it shows the middle axial slice of what is labelled, seen from the feet: the patient's
+    right on the left, the front at the top. Images are shown as the network gets them.
+
+    Args:
+        data: The set; the shown cases are prepared where they are not.
+        path: Where to.
+        count: How many cases, evenly spread over train, val and test.
+        progress: Wraps the cases while they are read.
+
+    Returns:
+        The ids of the cases shown.
+
+    Raises:
+        DataError: A case is faulty.
+        RunError: The file cannot be written.
+    """
+    parts = {case_id: part for part in PARTS for case_id in data.split.part(part)}
+    ids = list(parts)
+    chosen = [ids[i] for i in np.linspace(0, len(ids) - 1, min(max(count, 1), len(ids))).astype(int)]
+    tiles = []
+    for case in progress([data.cases[case_id] for case_id in chosen]):
+        picture, present = _picture(data, data.prepared(case))
+        text = case.report if case.report is not None else ", ".join(present) or "no class on it"
+        tiles.append(_tile(picture, f"{case.case_id} ({parts[case.case_id]})", text))
+    sheet = _sheet(tiles, data)
+    atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
+    return chosen
+
+
+def _picture(data: SegDataModule, prepared: Prepared) -> tuple[Image.Image, list[str]]:
+    """A case with its outlines, and the names of the classes on it."""
+    image, label = np.asarray(prepared.image), prepared.label
+    names, exclusive = data.labels.names, data.labels.exclusive
+    masks = np.zeros((len(names), *image.shape[1:]), bool)
+    if label is not None:
+        masks = np.stack([label[0] == k + 1 if exclusive else label[k] > 0 for k in range(len(names))])
+    geometry = prepared.geometry
+    sizes = zip(geometry.crop, geometry.spacing, image.shape[1:], strict=True)
+    spacing = [(stop - start) * step / n for (start, stop), step, n in sizes]
+    if image.ndim == 4:
+        level = np.flatnonzero(masks.any(axis=(0, 1, 2)))
+        middle = int(level[len(level) // 2]) if len(level) else image.shape[-1] // 2
+        image, masks = facing(image[..., middle]), facing(masks[..., middle])
+        spacing = [spacing[1], spacing[0]]
+    gray = to_bytes(image if image.shape[0] == 3 else image[:1])
+    colours = np.repeat(gray, 3, axis=0) if len(gray) == 1 else gray
+    height, width = (n * step for n, step in zip(image.shape[1:], spacing, strict=True))
+    scale = TILE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    picture = Image.fromarray(np.moveaxis(colours, 0, -1).copy()).resize(size, Image.Resampling.BILINEAR)
+    pixels = np.array(picture)
+    for number, mask in enumerate(masks):
+        grown = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 0
+        pixels[_outline(grown)] = COLOURS[number % len(COLOURS)]
+    return Image.fromarray(pixels), [name for name, mask in zip(names, masks, strict=True) if mask.any()]
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask [H, W] that touch what is outside of it; the image's border counts as outside."""
+    padded = np.pad(mask, 1)
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _tile(picture: Image.Image, title: str, text: str) -> Image.Image:
+    """A picture with its title and text under it, as high as they need."""
+    lines = [*textwrap.wrap(title, _WRAP), *(textwrap.wrap(text, _WRAP) or ["(empty text)"])]
+    tile = Image.new("RGB", (TILE, TILE + _GAP + _LINE * len(lines)), _BACK)
+    tile.paste(picture, ((TILE - picture.width) // 2, (TILE - picture.height) // 2))
+    draw = ImageDraw.Draw(tile)
+    for number, line in enumerate(lines):
+        _say(draw, (0, TILE + _GAP + _LINE * number), line, _INK)
+    return tile
+
+
+def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
+    """The tiles in rows under a line with the set's name and one with each class in its colour."""
+    columns = min(4, len(tiles))
+    rows = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
+    heights = [max(tile.height for tile in row) for row in rows]
+    width = columns * (TILE + _GAP) + _GAP
+    legend = _legend(data.labels.names, width)
+    top = _GAP + _LINE * (2 + legend[-1][1]) + _GAP
+    sheet = Image.new("RGB", (width, top + sum(heights) + _GAP * len(rows)), _BACK)
+    draw = ImageDraw.Draw(sheet)
+    about: Any = data.about
+    _say(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {about['track']}", _INK)
+    for number, (left, line) in enumerate(legend):
+        place = (left, _GAP + _LINE * (1 + line))
+        _say(draw, place, data.labels.names[number], COLOURS[number % len(COLOURS)])
+    for row, height in zip(rows, heights, strict=True):
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (_GAP + column * (TILE + _GAP), top))
+        top += height + _GAP
+    return sheet
+
+
+def _legend(names: Sequence[str], width: int) -> list[tuple[int, int]]:
+    """For each class name where it begins and on which line."""
+    places, left, line = [], _GAP, 0
+    for name in names:
+        needed = round(_font().getlength(name)) + 2 * _GAP
+        if left > _GAP and left + needed > width:
+            left, line = _GAP, line + 1
+        places.append((left, line))
+        left += needed
+    return places
+
+
+def _font() -> Any:
+    return ImageFont.load_default(12)
+
+
+def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: tuple[int, int, int]) -> None:
+    try:
+        draw.text(place, text, colour, font=_font())
+    except UnicodeEncodeError:  # a Pillow without FreeType has Latin letters alone
+        draw.text(place, text.encode("latin-1", "replace").decode("latin-1"), colour, font=_font())

@@ -1,0 +1,1 @@
+"""File layouts and tables that several data sets share."""

@@ -1,0 +1,88 @@
+"""What is wrong with an index, without opening an image: asked by what trains and by `datamodules.verify` alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from datamodules.index.findings import Finding
+from zoo.types import Case
+
+_SHOWN = 5  # names of many
+
+
+NOT_AT_HAND = "Fetch them, or go on: the parts are made of the cases that are there."
+
+
+def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:
+    """An archive's listing without the cases of which no file is there; all of it where that is true of each.
+
+    Returns:
+        The cases left, and a sentence that names the others; empty where there are none.
+    """
+    left: list[Case] = []
+    lost: list[str] = []
+    for case in cases:
+        if _any_there(case):
+            left.append(case)
+        else:
+            lost.append(case.case_id)
+    if not left or not lost:
+        return list(cases), ""
+    more = ", ..." if len(lost) > _SHOWN else ""
+    return left, f"{len(lost)} of {len(cases)} listed cases are not at hand: {', '.join(lost[:_SHOWN])}{more}."
+
+
+def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
+    """What is wrong with an index.
+
+    Args:
+        cases: The index.
+        reports: Whether every case must have a report.
+
+    Returns:
+        Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice.
+    """
+    findings = []
+    named_only = {id(case) for case in cases if reports and case.report is not None and not _any_there(case)}
+    times = Counter(case.case_id for case in cases if id(case) not in named_only)
+    for case in {case.case_id: case for case in cases}.values():
+        if times[case.case_id] > 1:
+            problem = f"{_name(case)}: the case id '{case.case_id}' comes {times[case.case_id]} times."
+            findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
+    for case in cases:
+        if id(case) in named_only:
+            problem = f"{_name(case)}: no such file, nor a mask of it, but a caption names it."
+            fix = "Fetch the file again, or remove the caption."
+            findings.append(Finding(case.case_id, _name(case), "caption_without_image", problem, fix))
+        else:
+            findings += _missing_files(case)
+            findings += _caption(case) if reports else []
+    return findings
+
+
+def _any_there(case: Case) -> bool:
+    """Whether any file of a case exists; a generated case has none to miss."""
+    return not case.images or any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
+
+
+def _name(case: Case) -> str:
+    return str(case.images[0]) if case.images else case.case_id
+
+
+def _missing_files(case: Case) -> list[Finding]:
+    fix = "Fetch it again, or name the right folder with --data.root."
+    return [
+        Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix)
+        for path in (*case.images, *([case.label] if case.label else []))
+        if not path.is_file()
+    ]
+
+
+def _caption(case: Case) -> list[Finding]:
+    fix = "Add it to the caption table, or remove the case."
+    if case.report is None:
+        return [Finding(case.case_id, _name(case), "caption_missing", f"{_name(case)}: the caption is missing.", fix)]
+    if not case.report.strip():
+        return [Finding(case.case_id, _name(case), "caption_empty", f"{_name(case)}: the caption is empty.", fix)]
+    return []

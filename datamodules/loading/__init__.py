@@ -1,0 +1,1 @@
+"""From files to batches: prepared cases, data sets, samplers and the loader."""

@@ -1,0 +1,239 @@
+"""Prepared cases as torch datasets: random patches to train on, whole images to evaluate on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from datamodules.loading.prepare import Prepared
+from datamodules.loading.samplers import generator
+from datamodules.loading.thread_loader import ThreadLoader
+from zoo.errors import DataError
+from zoo.types import Batch, Case, ClassPrompt, Native
+
+FOREGROUND_SHARE = 2 / 3
+"""Share of the patches that are centred on a foreground voxel of a class drawn among those present."""
+
+Item = dict[str, Any]
+Room = dict[str, Tensor]
+"""The tensors of a batch to be, by name."""
+
+
+class TrainingSet(Dataset[Batch]):
+    """Patches of training cases.
+
+    Args:
+        cases: The cases.
+        prepared: Gives a case's arrays.
+        patch: Size of a patch; a smaller volume is padded with 0 on both sides.
+        seed: Of the draws.
+        classes: The class prompts that a batch carries.
+        margin: How much wider than the patch to cut on each side; it does not move the patch. Default 0.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        prepared: Callable[[Case], Prepared],
+        patch: tuple[int, ...],
+        seed: int,
+        classes: tuple[ClassPrompt, ...],
+        margin: Sequence[int] | None = None,
+    ) -> None:
+        self.cases, self.prepared, self.patch, self.seed, self.classes = cases, prepared, patch, seed, classes
+        self.margin = tuple(margin or [0] * len(patch))
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
+        """The batch of one patch."""
+        return self.fill(self.room(1), [place])
+
+    def room(self, count: int) -> Room:
+        """Memory of unknown content for a batch, pinned where there is a GPU to copy it to."""
+        size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
+        return {
+            name: torch.empty(count, channels, *size, dtype=dtype, pin_memory=torch.cuda.is_available())
+            for name, (channels, dtype) in self._kinds.items()
+        }
+
+    def fill(self, room: Room, places: Sequence[tuple[int, int]]) -> Batch:
+        """The patches of (case index, draw number), each a pure function of the two and the seed.
+
+        Voxels go straight from the memory map to their place in the batch.
+
+        Args:
+            room: Of `room`; becomes part of the batch.
+            places: As many as there is room for.
+
+        Raises:
+            DataError: A case has other channels than the first, or no label where that one has.
+        """
+        items = []
+        for slot, (index, draw) in enumerate(places):
+            case = self.cases[index]
+            prepared = self.prepared(case)
+            start = patch_start(prepared, self.patch, generator(self.seed, draw))
+            wider = [first - more for first, more in zip(start, self.margin, strict=True)]
+            for name, (channels, _) in self._kinds.items():
+                array = getattr(prepared, name)
+                if array is None or len(array) != channels:
+                    found = 0 if array is None else len(array)
+                    raise DataError(f"{case.case_id}: {found} channels of {name} where {channels} are due.")
+                cut_into(room[name][slot].numpy(), array, wider)
+            items.append(_item(case, prepared))
+        batch = _batch(room["image"], items, self.classes)
+        if "label" in room:
+            batch["label"] = room["label"]
+        batch["draw"] = [draw for _, draw in places]
+        return batch
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[int, torch.dtype]]:
+        """Channels and type of what is cut, as the first case has it."""
+        first = self.prepared(self.cases[0])
+        label = {} if first.label is None else {"label": (len(first.label), torch.uint8)}
+        return {"image": (len(first.image), torch.float32), **label}
+
+
+class EvaluationSet(Dataset[Item]):
+    """Whole images on the network's grid, with what scoring on the native grid needs.
+
+    Args:
+        cases: The cases.
+        prepared: Gives a case's arrays.
+        exclusive: Whether the label holds class numbers.
+    """
+
+    def __init__(self, cases: Sequence[Case], prepared: Callable[[Case], Prepared], exclusive: bool) -> None:
+        self.cases, self.prepared, self.exclusive = cases, prepared, exclusive
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Item:
+        case = self.cases[index]
+        prepared = self.prepared(case)
+        native = prepared.native
+        if native is None and prepared.label is not None:
+            native = prepared.label[0] if self.exclusive else prepared.label
+        item = {**_item(case, prepared), "image": np.array(prepared.image)}
+        item["native"] = Native(prepared.geometry, None if native is None else np.array(native))
+        if prepared.label is not None:
+            item["label"] = np.array(prepared.label)
+        return item
+
+
+def _item(case: Case, prepared: Prepared) -> Item:
+    geometry = prepared.geometry
+    sizes = zip(geometry.crop, geometry.spacing, prepared.image.shape[1:], strict=True)
+    spacing = [(stop - start) * step / n for (start, stop), step, n in sizes]
+    return {"case_id": case.case_id, "report": case.report, "spacing": spacing}
+
+
+def patch_start(prepared: Prepared, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
+    """Where a patch begins on each axis; negative where the volume is smaller than the patch.
+
+    Args:
+        prepared: The case; `foreground` lists the voxels to centre on.
+        patch: Size of the patch.
+        rng: The draw's generator.
+    """
+    shape = prepared.image.shape[1:]
+    low = [-(max(size - n, 0) // 2) for n, size in zip(shape, patch, strict=True)]
+    high = [max(n - size, 0) + first for n, size, first in zip(shape, patch, low, strict=True)]
+    foreground = prepared.foreground
+    if foreground is not None and len(foreground) and rng.random() < FOREGROUND_SHARE:
+        column = foreground[:, 0]  # sorted
+        edges = np.searchsorted(column, np.arange(column[-1] + 2))
+        label = rng.choice(np.flatnonzero(np.diff(edges)))
+        centre = foreground[rng.integers(edges[label], edges[label + 1]), 1:]
+        start = np.clip(centre - np.array(patch) // 2, low, high)
+    else:
+        start = rng.integers(low, high, endpoint=True)
+    return [int(first) for first in start]
+
+
+def cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> None:
+    """Fill a block from an array, at `start`.
+
+    Args:
+        block: [C, *size] of unknown content; where it sticks out of the array it becomes 0.
+        array: [C, *S].
+        start: On each axis of S; may be negative.
+    """
+    source, target = [slice(None)], [slice(None)]
+    for first, length, n in zip(start, block.shape[1:], array.shape[1:], strict=True):
+        begin, end = max(first, 0), min(first + length, n)
+        source.append(slice(begin, end))
+        target.append(slice(begin - first, end - first))
+        block[(*target[:-1], slice(0, begin - first))] = 0
+        block[(*target[:-1], slice(end - first, None))] = 0
+    block[tuple(target)] = array[tuple(source)]
+
+
+def collate(
+    items: Sequence[Item],
+    classes: tuple[ClassPrompt, ...],
+    reports: Mapping[str, str] | None = None,
+    *,
+    spare: bool = False,
+) -> Batch:
+    """Whole images to a batch.
+
+    Args:
+        items: Of an `EvaluationSet`.
+        classes: The class prompts that the batch carries.
+        reports: Reports by case id that stand in for the cases' own (a text control).
+        spare: Mark the batch as one that another rank scores.
+    """
+    image = torch.from_numpy(np.stack([item["image"] for item in items]))
+    batch = _batch(image, items, classes, reports)
+    if all("label" in item for item in items):
+        batch["label"] = torch.from_numpy(np.stack([item["label"] for item in items]))
+    batch["native"] = [item["native"] for item in items]
+    if spare:
+        batch["spare"] = True
+    return batch
+
+
+def _batch(
+    image: Tensor, items: Sequence[Item], classes: tuple[ClassPrompt, ...], reports: Mapping[str, str] | None = None
+) -> Batch:
+    """What every batch has."""
+    batch = Batch(
+        image=image,
+        case_id=[item["case_id"] for item in items],
+        spacing=torch.tensor([item["spacing"] for item in items], dtype=torch.float32),
+        classes=classes,
+    )
+    if all(item["report"] is not None for item in items):
+        own = [item["report"] for item in items]
+        batch["reports"] = own if reports is None else [reports[item["case_id"]] for item in items]
+    return batch
+
+
+def make_loader(
+    dataset: Dataset[Any],
+    sampler: Sampler[Any],
+    batch_size: int,
+    workers: int,
+    collate_fn: Callable[..., Batch] | None = None,
+) -> ThreadLoader:
+    """A loader whose order is the sampler's alone and which leaves the global random state as it was."""
+    return ThreadLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate_fn,
+        pin_memory=torch.cuda.is_available(),
+    )

@@ -1,0 +1,113 @@
+"""ACDC: the heart's chambers in cine MR, at end-diastole and end-systole."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+from datamodules.bases.volume import VolumeDataModule
+from datamodules.files.nifti_layout import volume_file
+from datamodules.index.splits import Split, cut_by_subject, hold_out_val
+from datamodules.loading.prepare import Recipe
+from zoo.errors import DataError
+from zoo.types import Case
+
+PHASES = ("ED", "ES")
+log = logging.getLogger(__name__)
+
+
+class ACDC(VolumeDataModule):
+    """Folders `{training,testing}/patientXXX` with `Info.cfg` and one volume and label of each phase.
+
+    `root` is the folder that holds `training`, or the archive's `ACDC/database` above it. The testing part
+    counts where it has labels, as it has since 2022. Slices are 5 to
+    10 mm apart and moved by breathing, so the grid stays coarse across them: 1.5625x1.5625 mm, the median
+    pixel of the set, and 10 mm. Each volume is normalised alone.
+    """
+
+    name = "acdc"
+
+    def recipe(self) -> Recipe:
+        """Normalised, at the set's middle spacing."""
+        return Recipe(spacing=self.spacing)
+
+    def index(self) -> list[Case]:
+        """Two cases a patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""
+        cases = []
+        for folder in [*self._patients["training"], *self._patients["testing"]]:
+            info = read_info(folder / "Info.cfg")
+            for phase in PHASES:
+                frame = f"{folder.name}_frame{info[phase]:02d}"
+                image, label = volume_file(folder, frame), volume_file(folder, f"{frame}_gt")
+                cases.append(Case(f"{folder.name}_{phase}", (image,), label, subject=folder.name))
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """By patient and diagnosis: the testing folder or a fifth is the test part, a tenth of the rest val."""
+        tested = {folder.name for folder in self._patients["testing"]}
+        if self.protocol == "official":
+            test = {case.case_id for case in cases if case.subject in tested}
+            return hold_out_val(self.protocol, cases, test, group=self._diagnosis)
+        training = [case for case in cases if case.subject not in tested]
+        return cut_by_subject(self.protocol, training, shares=(0.7, 0.1, 0.2), group=self._diagnosis)
+
+    @cached_property
+    def _patients(self) -> dict[str, list[Path]]:
+        """The patients' folders of the two parts."""
+        homes = [self.folder, self.folder / "database", self.folder / "ACDC" / "database", self.folder / "ACDC"]
+        home = next((home for home in homes if (home / "training").is_dir()), None)
+        if home is None:
+            raise DataError(f"{self.folder}: no training/patientXXX in it.", "Give the folder that holds training.")
+        found = {part: _patients_of(home / part) for part in ("training", "testing")}
+        if not any(_has_labels(folder) for folder in found["testing"]):
+            if found["testing"]:
+                log.warning(
+                    "%s: no labels in it (a copy from before 2022), its patients are left out", home / "testing"
+                )
+            found["testing"] = []
+        return found
+
+    @cached_property
+    def _diagnoses(self) -> dict[str, str]:
+        """Patient to group, empty where the file does not say it."""
+        folders = [folder for part in self._patients.values() for folder in part]
+        return {folder.name: str(read_info(folder / "Info.cfg").get("Group", "")) for folder in folders}
+
+    def _diagnosis(self, case: Case) -> str:
+        return self._diagnoses[case.subject]
+
+
+def _patients_of(part: Path) -> list[Path]:
+    """The patients' folders of a part; an older archive unpacks to `training/training`."""
+    inner = part / part.name
+    return [path for path in sorted((inner if inner.is_dir() else part).glob("patient*")) if path.is_dir()]
+
+
+def _has_labels(patient: Path) -> bool:
+    return any(True for _ in patient.glob("*_gt.nii*"))
+
+
+def read_info(path: Path) -> dict[str, int | str]:
+    """An `Info.cfg`: lines of `key: value`.
+
+    Returns:
+        "ED" and "ES" as frame numbers, every other value as it is written.
+
+    Raises:
+        DataError: It cannot be read or does not name both frames.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}).", "Fetch the patient again.") from error
+    found: dict[str, int | str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        found[key.strip()] = value.strip()
+    for phase in PHASES:
+        value = str(found.get(phase, ""))
+        if not value.isdigit():
+            raise DataError(f"{path}: no frame number for {phase} ('{value}').", "Fetch the patient again.")
+        found[phase] = int(value)
+    return found

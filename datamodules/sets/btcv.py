@@ -1,0 +1,73 @@
+"""BTCV (Synapse): 13 organs in abdominal CT, portal venous phase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from datamodules.bases.volume import VolumeDataModule
+from datamodules.files.nifti_layout import below, volumes
+from datamodules.index.splits import Split, cut_by_subject, read_split
+from datamodules.loading.prepare import Recipe
+from zoo.errors import DataError
+from zoo.types import Case
+
+_PLACES = (("Abdomen", "RawData", "Training"), ("RawData", "Training"), ("Training",), ())
+_FOLDERS = (("img", "label"), ("imagesTr", "labelsTr"))
+_OTHER_SETS = ("averaged-training-images", "Cervix", "RegData")
+"""Of the same project: another challenge's cardiac CT, another challenge, and these volumes after registration."""
+
+
+class BTCV(VolumeDataModule):
+    """Volumes of `RawData/Training/{img,label}/{img,label}XXXX.nii.gz`, in Hounsfield units.
+
+    `root` is the folder that holds `RawData`, `RawData`, `Training`, or the project's download with
+    `Abdomen/RawData`; a folder of `imagesTr/imgXXXX` and `labelsTr/labelXXXX`, as UNETR's instructions lay
+    the files out, is read too. Files may be unpacked and folders otherwise capitalised. The window of
+    -175 to 250 HU and 1.5x1.5x2.0 mm are those of the literature's 24/6 recipes, and serve the 18/12
+    protocol too, whose papers use slices and -125 to 275 HU; the crop takes away the air around the body.
+    """
+
+    name = "btcv"
+
+    def recipe(self) -> Recipe:
+        """Window, body crop and spacing."""
+        return Recipe(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
+
+    def index(self) -> list[Case]:
+        """Every image of the training folder; its number is case and subject."""
+        img, label = self._training
+        images = _by_number(img, "img")
+        labels = _by_number(label, "label")
+        cases = []
+        for number in sorted(images | labels):
+            image = images.get(number, img / f"img{number}.nii.gz")  # a missing one is named by the checks
+            mask = labels.get(number, label / f"label{number}.nii.gz")
+            cases.append(Case(number, (image,), mask, subject=number))
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """A published protocol of `configs/splits/btcv.json`, or what is at hand, shuffled once."""
+        if self.protocol == "by_case":
+            return cut_by_subject(self.protocol, cases)
+        return read_split(self.name, self.protocol, cases)
+
+    @property
+    def _training(self) -> tuple[Path, Path]:
+        """The folders of images and labels."""
+        for place in _PLACES:
+            for names in _FOLDERS:
+                found = [below(self.folder, *place, name) for name in names]
+                if found[0] and found[1] and _by_number(found[0], "img"):
+                    return found[0], found[1]
+        other = next((name for name in _OTHER_SETS if below(self.folder, name)), None)
+        note = f" ({other} is another set)" if other else ""
+        raise DataError(
+            f"{self.folder}: no RawData/Training/img and label in it{note}.",
+            "Unpack Abdomen/RawData.zip and give the folder that holds RawData.",
+        )
+
+
+def _by_number(folder: Path, start: str) -> dict[str, Path]:
+    """The files of a folder by what follows `start` in their names."""
+    found = volumes(folder).items()
+    return {name.removeprefix(start): path for name, path in found if name.startswith(start)}

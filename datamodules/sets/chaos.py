@@ -1,0 +1,79 @@
+"""CHAOS: abdominal organs in MR (two sequences), the liver in CT: DICOM series with PNG masks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datamodules.bases.volume import VolumeDataModule, named
+from datamodules.index.splits import Split, cut_by_subject
+from datamodules.loading.prepare import Recipe
+from zoo.errors import DataError
+from zoo.io.dicom import SeriesReader
+from zoo.types import Case
+
+SERIES = ("t2spir", "t1dual", "ct")
+RANGES = ((55, 70, 63), (110, 135, 126), (175, 200, 189), (240, 255, 252))
+"""The grey ranges that the challenge gives for liver, right kidney, left kidney and spleen, and their middle."""
+
+_FOLDERS = {
+    "t2spir": ("MR", "T2SPIR", ("DICOM_anon",)),
+    "t1dual": ("MR", "T1DUAL", ("DICOM_anon/InPhase", "DICOM_anon/OutPhase")),
+    "ct": ("CT", "", ("DICOM_anon",)),
+}
+
+
+class Chaos(VolumeDataModule):
+    """Folders `Train_Sets/MR/<patient>/{T1DUAL,T2SPIR}/{DICOM_anon,Ground}` and `Train_Sets/CT/<patient>/...`.
+
+    `root` is the folder that holds `MR` and `CT`, or one of `Train_Sets` and `CHAOS_Train_Sets` above it. The
+    labels of the test part are not public. MR volumes are normalised alone; CT has the soft-tissue window
+    and body crop of `btcv`. Spacings are near the middle of the series, our choice. T1DUAL has two channels,
+    in-phase and opposed-phase, taken in one breath-hold.
+
+    Args:
+        series: "t2spir", "t1dual" or "ct": the same as `--data chaos`, `chaos_t1dual` or `chaos_ct`.
+        **kwargs: See `VolumeDataModule`.
+    """
+
+    def __init__(self, series: str = "t2spir", **kwargs: Any) -> None:
+        self.name = named("chaos", "--data.series", series, SERIES)
+        super().__init__(**kwargs)
+        self.series = series
+
+    @cached_property
+    def reader(self) -> SeriesReader:
+        """DICOM, with the grey ranges of MR masks."""
+        return SeriesReader(self.dropped, () if self.series == "ct" else RANGES)
+
+    def recipe(self) -> Recipe:
+        """By the modality."""
+        if self.series == "ct":
+            return Recipe(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
+        return Recipe(spacing=self.spacing)
+
+    def index(self) -> list[Case]:
+        """A case a patient, whose number is the folder's."""
+        modality, inner, channels = _FOLDERS[self.series]
+        homes = [self.folder, self.folder / "Train_Sets", self.folder / "CHAOS_Train_Sets" / "Train_Sets"]
+        home = next((home / modality for home in homes if (home / modality).is_dir()), None)
+        if home is None:
+            raise DataError(f"{self.folder}: no Train_Sets/{modality} in it.", "Give the folder of CHAOS_Train_Sets.")
+        cases = []
+        for patient in sorted(
+            (path for path in home.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
+        ):
+            folder = patient / inner if inner else patient
+            images = tuple(self._first(folder / channel, ".dcm") for channel in channels)
+            name = f"{modality.lower()}_{patient.name}"
+            cases.append(Case(name, images, self._first(folder / "Ground", ".png"), subject=name))
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """72 % train, 8 % val, 20 % test of the patients, shuffled once."""
+        return cut_by_subject(self.protocol, cases)
+
+    def _first(self, folder: Path, suffix: str) -> Path:
+        """The file that stands for a series; where there is none, a name for the checks to report."""
+        return self.reader.files(folder / f"*{suffix}")[0]

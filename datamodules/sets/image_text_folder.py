@@ -1,0 +1,135 @@
+"""`image_text_folder`: a user's own pictures from a table, with or without text; no code to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from datamodules.bases.own_data import OwnDataModule, class_values, inside, overlapping
+from datamodules.files.caption_tables import read_table, text_column
+from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split
+from datamodules.loading.prepare import Recipe
+from zoo.errors import DataError
+from zoo.io.pictures import PictureReader
+from zoo.registry import read_yaml
+from zoo.types import Case
+
+FACTS = "dataset.yaml"
+_KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance", "empty_masks")
+_PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+class ImageTextFolder(OwnDataModule):
+    """Pictures, masks and texts of a CSV or xlsx table, resized to `patch`.
+
+    The table has the columns `image` and `mask` (paths, relative to its folder), and where they are known
+    `text` (or `caption`, `description`), `subject` and `split` (train, val, test). Without `split` the
+    subjects are cut 72/8/20; without `subject` each picture is its own. See `docs/own_data.md`.
+
+    Args:
+        table: Its file, in `root` or absolute; default the only CSV or xlsx file in `root`.
+        classes: Name to values of the mask: `{lesion: [255]}`; default those of `dataset.yaml` in `root`.
+        channels: 1 or 3; default that of `dataset.yaml`, else 1.
+        **kwargs: See `OwnDataModule`.
+    """
+
+    name = "image_text_folder"
+
+    def __init__(
+        self,
+        table: str | None = None,
+        classes: dict[str, list[int]] | None = None,
+        channels: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._table = table  # asked for while the base looks up the protocol
+        super().__init__(**kwargs)
+        facts = self._facts_file()
+        where = "--data.classes" if classes else str(self.folder / FACTS)
+        found = class_values(classes or facts.get("classes"), where)
+        header, _ = self._rows
+        told = text_column(header, self._table_path) is not None
+        track = facts.get("track", "report") if told else "class"
+        count = channels or facts.get("channels", 1)
+        if count not in (1, 3):
+            raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
+        kept = {key: facts[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in facts}
+        exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
+        self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
+
+    def recipe(self) -> Recipe:
+        """Resized to the patch."""
+        return Recipe(size=self.patch)
+
+    @cached_property
+    def reader(self) -> PictureReader:
+        """The masks' values as they are; a colour picture is never made gray unasked."""
+        channels = self.about["in_channels"]
+        return PictureReader(drop=self.dropped, channels=channels, gray_only=True)
+
+    def index(self) -> list[Case]:
+        """A case a row, in the table's order."""
+        header, rows = self._rows
+        base, text = self._table_path.parent, text_column(header, self._table_path)
+        cases = []
+        for row in rows:
+            cells = dict(zip(header, row, strict=True))
+            image, mask = cells["image"], cells["mask"]
+            if not image or not mask:
+                raise DataError(f"{self._table_path}: a row without image or mask: {row}.", "Fill or remove it.")
+            case_id = re.sub(r"[/\\]+", "-", str(Path(image).with_suffix(""))).strip("-")
+            subject = cells.get("subject", case_id)
+            if not subject:  # taken for its own, it could be of somebody who stands in another part
+                raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
+            report = cells[text] if text else None
+            cases.append(Case(case_id, (inside(base, image),), inside(base, mask), subject, report))
+        return cases
+
+    def cut(self, cases: list[Case]) -> Split:
+        """`table`: its column `split`. `by_subject`: 72 % train, 8 % val, 20 % test, shuffled once."""
+        if self.protocol == "by_subject":
+            return cut_by_subject(self.protocol, cases)
+        header, rows = self._rows
+        if "split" not in header:
+            raise DataError(f"{self._table_path}: no column `split`.", "Add it, or take --data.protocol by_subject.")
+        homes: dict[str, list[str]] = {part: [] for part in PARTS}
+        for case, row in zip(cases, rows, strict=True):
+            told = row[header.index("split")]
+            if told.lower() not in _PARTS:
+                raise DataError(f"{self._table_path}: split '{told}' of {case.case_id}.", f"Write {', '.join(PARTS)}.")
+            homes[_PARTS[told.lower()]].append(case.case_id)
+        return make_split(self.protocol, homes, cases)
+
+    def _known_protocol(self, protocol: str | None) -> str:
+        """`table` by default where it has a column `split`, else `by_subject`."""
+        return super()._known_protocol(protocol or ("table" if "split" in self._rows[0] else "by_subject"))
+
+    @cached_property
+    def _table_path(self) -> Path:
+        if self._table:
+            return inside(self.folder, self._table)
+        found = sorted(
+            p for p in self.folder.iterdir() if p.suffix.lower() in (".csv", ".xlsx") and p.name[0] not in "._~"
+        )
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise DataError(f"{self.folder}: one table is due, there are {names}.", "Name it with --data.table FILE.")
+        return found[0]
+
+    @cached_property
+    def _rows(self) -> tuple[list[str], list[list[str]]]:
+        header, rows = read_table(self._table_path, "image and mask")
+        if not {"image", "mask"} <= set(header):
+            raise DataError(f"{self._table_path}: columns {header} lack image or mask.", "Rename the columns.")
+        return header, rows
+
+    def _facts_file(self) -> Mapping[str, Any]:
+        path = self.folder / FACTS
+        facts = read_yaml(path) if path.is_file() else {}
+        unknown = sorted(set(facts) - set(_KEYS))
+        if unknown:
+            raise DataError(f"{path}: unknown key '{unknown[0]}'.", f"Known: {', '.join(_KEYS)}.")
+        return facts

@@ -1,0 +1,43 @@
+"""MoNuSeg with captions: nuclei in stained tissue, in the layout of LViT."""
+
+from __future__ import annotations
+
+import re
+
+from datamodules.bases.image_dataset import SliceDataModule, at_hand, home_of_parts, lvit_cases
+from datamodules.index.splits import PARTS, Split, make_split
+from zoo.types import Case
+
+_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}", re.IGNORECASE)
+
+
+class MoNuSeg(SliceDataModule):
+    """Colour images of 1000x1000 from The Cancer Genome Atlas, resized to `patch` as LViT does.
+
+    The layout is `{Train,Val,Test}_Folder/{img,labelcol}` with `*_text.xlsx` in each; an image is `.png` or
+    `.tif`, its mask `.png`. The first three fields of a TCGA name are the patient.
+
+    Which grays the masks hold is nowhere said; LViT takes any above 0 for a nucleus, other readers of this layout
+    those above 127. Here black and white are read (as 0 and 255, or 0 and 1), smoothed edges between them parted
+    at half of white, and what is neither is refused: so is a file with a number for each nucleus.
+    """
+
+    name = "monuseg"
+    black_white = True
+
+    def index(self) -> list[Case]:
+        """The cases of the three folders, each in the order of its captions."""
+        return [case for part in PARTS for case in self._part(part)]
+
+    def cut(self, cases: list[Case]) -> Split:
+        """The three folders as they are."""
+        return make_split(self.protocol, at_hand({part: self._part(part) for part in PARTS}, cases), cases)
+
+    def _part(self, part: str) -> list[Case]:
+        return lvit_cases(home_of_parts(self.folder, ["MoNuSeg"]), part.capitalize(), patient)
+
+
+def patient(stem: str) -> str:
+    """The patient of a TCGA slide's name; another name is taken for its own."""
+    found = _PATIENT.match(stem)
+    return found.group().upper() if found else stem

@@ -1,0 +1,178 @@
+"""`nifti_folder`: a user's own volumes from a `dataset.json` as of the Decathlon or of nnU-Net; no code to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from datamodules.bases.own_data import OwnDataModule, class_values, overlapping
+from datamodules.files.nifti_layout import SUFFIXES, read_listing, stem, volume_file, volumes
+from datamodules.index.splits import Split, cut_by_subject
+from datamodules.loading.prepare import Recipe
+from zoo.errors import ConfigError, DataError
+from zoo.io.readers import ChannelsReader, Reader
+from zoo.types import Case
+
+_CHANNEL = re.compile(r"_(\d{4})$")
+
+
+class NiftiFolder(OwnDataModule):
+    """Volumes that `dataset.json` describes, in one of its two forms.
+
+    - Decathlon: `labels` {"1": "liver"}, `modality`, and `training`, a list of {image, label}; several
+      channels lie along a fourth axis. An entry may also have `text` and `subject` (then all must).
+    - nnU-Net: `labels` {"liver": 1} or {"whole": [1, 2]} for regions, `channel_names`, and the files
+      `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`; its first version's listing is the Decathlon's.
+
+    The subjects are cut 72/8/20. See `docs/own_data.md`.
+
+    Args:
+        spacing: Voxel size of the network's grid in mm; None for the files' own.
+        window: (low, high) intensities that become 0 and 1; None: each volume by its mean and deviation.
+        subject: Pattern whose first group is the subject in a case's name; None: each case is its own.
+        **kwargs: See `OwnDataModule`.
+    """
+
+    name = "nifti_folder"
+
+    def __init__(
+        self,
+        spacing: list[float] | None = None,
+        window: list[float] | None = None,
+        subject: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if spacing is not None and (len(spacing) != 3 or min(spacing) <= 0):
+            raise ConfigError(f"--data.spacing {spacing} is no voxel size.", "Give three positive numbers in mm.")
+        if window is not None and (len(window) != 2 or window[0] >= window[1]):
+            raise ConfigError(f"--data.window {window} is no window.", "Give two numbers, low and high.")
+        self.spacing = None if spacing is None else tuple(spacing)
+        self.window = None if window is None else (window[0], window[1])
+        self._subject = _pattern(subject)
+        listing = self._listing
+        classes = class_values(self._classes(listing), str(self.folder / "dataset.json"))
+        told = any("text" in entry for entry in self._entries)
+        self.describe(
+            classes=classes,
+            exclusive=len(classes) > 1 and not overlapping(classes),
+            in_channels=max(1, len(listing.get("channel_names") or listing.get("modality") or {})),
+            track=str(listing.get("track", "report")) if told else "class",
+            **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},
+        )
+
+    def recipe(self) -> Recipe:
+        """Window and spacing as the options say."""
+        return Recipe(window=self.window, spacing=self.spacing)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """One file with all channels in the Decathlon's form, one file a channel in nnU-Net's."""
+        channels = int(self.about["in_channels"])
+        if channels > 1 and self._entries:
+            return ChannelsReader(drop=self.dropped, channels=channels)
+        return Reader(drop=self.dropped)
+
+    def index(self) -> list[Case]:
+        """The listed cases in their order, or those of `imagesTr` and `labelsTr` by name."""
+        return self._listed() if self._entries else self._found()
+
+    def cut(self, cases: list[Case]) -> Split:
+        """72 % train, 8 % val, 20 % test of the subjects, shuffled once."""
+        return cut_by_subject(self.protocol, cases)
+
+    @cached_property
+    def _listing(self) -> dict[str, Any]:
+        return read_listing(self.folder / "dataset.json", "your data")
+
+    @cached_property
+    def _entries(self) -> list[Mapping[str, Any]]:
+        """The entries of the Decathlon's form; empty in nnU-Net's, whose first version lists its cases as well."""
+        found = self._listing.get("training")
+        entries = [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+        return [] if any(self._is_by_channel(entry) for entry in entries) else entries
+
+    def _is_by_channel(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an entry names a case whose image is a file a channel."""
+        image = self.folder / str(entry.get("image", ""))
+        first = volume_file(image.parent, f"{stem(image)}_0000")
+        return set(entry) <= {"image", "label"} and not image.exists() and first.is_file()
+
+    def _classes(self, listing: Mapping[str, Any]) -> dict[str, Any]:
+        """Names to values, from either form; the background is left out."""
+        labels = listing.get("labels")
+        if not isinstance(labels, Mapping):
+            return {}
+        if "ignore" in {str(key).lower() for key in (*labels, *labels.values()) if isinstance(key, str)}:
+            raise DataError(f"{self.folder / 'dataset.json'}: a label to ignore.", "Make it background or a class.")
+        by_value = all(str(key).isdigit() for key in labels)
+        pairs = {str(name): int(value) for value, name in labels.items()} if by_value else dict(labels)
+        if by_value and len(pairs) < len(labels):
+            raise DataError(f"{self.folder / 'dataset.json'}: two labels of one name.", "Rename one.")
+        return {name: value for name, value in pairs.items() if value not in (0, [0])}
+
+    def _listed(self) -> list[Case]:
+        listing, named = self.folder / "dataset.json", any("subject" in entry for entry in self._entries)
+        cases = []
+        for entry in self._entries:
+            names = [entry.get(key) for key in ("image", "label")]
+            if not all(isinstance(name, str) and name.endswith(SUFFIXES) for name in names):
+                raise DataError(
+                    f"{listing}: an entry without image and label (NIfTI): {dict(entry)}.",
+                    "Mend it; pictures go by --data image_text_folder.",
+                )
+            image, label = (self.folder / str(name) for name in names)
+            if image.name.startswith("._"):  # what macOS leaves beside a file
+                continue
+            text = entry.get("text")
+            subject = self._said_subject(entry) if named else self._person(stem(image))
+            cases.append(Case(stem(image), (image,), label, subject, None if text is None else str(text).strip()))
+        return cases
+
+    def _said_subject(self, entry: Mapping[str, Any]) -> str:
+        """Whose an entry says it is: a number will do, 0 too, but nobody is not taken for a person of its own."""
+        subject = entry.get("subject")
+        if subject is None or not str(subject).strip():
+            raise DataError(
+                f"{self.folder / 'dataset.json'}: an entry without subject, where others have one: {dict(entry)}.",
+                "Write it; splits are made by it.",
+            )
+        return str(subject).strip()
+
+    def _found(self) -> list[Case]:
+        images, labels = volumes(self.folder / "imagesTr"), volumes(self.folder / "labelsTr")
+        if not images:
+            raise DataError(f"{self.folder}: no NIfTI files in imagesTr.", "Pictures go by --data image_text_folder.")
+        names = sorted({_CHANNEL.sub("", name) for name in images} | set(labels))
+        cases = []
+        for name in names:
+            files = [f"{name}_{number:04d}" for number in range(self.about["in_channels"])]
+            paths = tuple(images.get(file, self.folder / "imagesTr" / f"{file}.nii.gz") for file in files)
+            label = labels.get(name, self.folder / "labelsTr" / f"{name}.nii.gz")
+            cases.append(Case(name, paths, label, self._person(name)))
+        return cases
+
+    def _person(self, name: str) -> str:
+        if self._subject is None:
+            return name
+        found = self._subject.search(name)
+        if found is None:
+            raise DataError(f"{self.folder}: --data.subject finds no subject in '{name}'.", "Mend the pattern.")
+        return found.group(1)
+
+
+def _pattern(subject: str | None) -> re.Pattern[str] | None:
+    """The compiled pattern, which has a group."""
+    if subject is None:
+        return None
+    try:
+        compiled = re.compile(subject)
+    except re.error as error:
+        raise ConfigError(
+            f"--data.subject '{subject}' is no pattern ({error}).", "Write a regular expression."
+        ) from error
+    if not compiled.groups:
+        raise ConfigError(f"--data.subject '{subject}' has no group.", "Put the subject in brackets: '(patient\\d+)_'.")
+    return compiled

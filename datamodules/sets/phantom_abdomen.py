@@ -1,0 +1,44 @@
+"""`phantom_abdomen`: small CT-like volumes with seven organs of differing size, some of them absent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
+from datamodules.loading.prepare import Prepared, Recipe, prepare
+from datamodules.phantoms.abdomen import draw_abdomen, spacing_of
+from zoo.errors import ConfigError
+from zoo.types import Case
+
+
+class PhantomAbdomen(PhantomDataModule):
+    """Generated volumes of 96 x 96 x 120 mm in RAS order; the label says 1 to 7 in the card's order.
+
+    Args:
+        shape: Voxels of a volume; [96, 96, 48] has a spacing of 1.0 x 1.0 x 2.5 mm.
+        counts: Subjects in train, val and test.
+        **kwargs: See `SegDataModule`.
+    """
+
+    name = "phantom_abdomen"
+
+    def __init__(
+        self,
+        shape: list[int] = [96, 96, 48],  # noqa: B006  (never changed; the command line needs the type)
+        counts: list[int] = [24, 4, 8],  # noqa: B006
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(counts=counts, **kwargs)
+        if len(shape) != 3 or min(shape) < 8:
+            raise ConfigError(f"--data.shape {list(shape)} is unusable.", "Give three numbers of 8 or more.")
+        self.shape = (shape[0], shape[1], shape[2])
+
+    def recipe(self) -> Recipe:
+        """Fat to bright vessels become 0 to 1; the grid stays the native one."""
+        return Recipe(window=(-160.0, 300.0))
+
+    def load(self, case: Case) -> Prepared:
+        """Draw a case."""
+        drawn = draw_abdomen(SET_SEED, *part_and_number(case), self.shape)
+        geometry = whole(self.shape, spacing_of(self.shape), "mm", drawn.affine.tolist())
+        return prepare(drawn.image[None], drawn.label, geometry, self.recipe())

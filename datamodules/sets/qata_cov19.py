@@ -1,0 +1,104 @@
+"""QaTa-COV19 v2 with captions: infection in chest X-rays, in three layouts."""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import cached_property
+from pathlib import Path
+
+from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, at_hand, lvit_cases, part_folders
+from datamodules.files.caption_tables import read_table
+from datamodules.index.splits import Split, make_split
+from zoo.errors import DataError
+from zoo.types import Case
+
+log = logging.getLogger(__name__)
+
+_SUBJECT = re.compile(r"sub-s\d+", re.IGNORECASE)
+_LAYOUTS = (
+    Layout("{part}/Images", "{part}/GTs", "prompt/{small}.csv"),
+    LVIT,
+    Layout("{part} Set/Images", "{part} Set/Ground-truths", "{part}_text_for_Covid19.xlsx"),
+)
+_ARCHIVE = ("", "Covid19", "QaTa-COV19-v2", "QaTa-COV19/QaTa-COV19-v2")
+
+
+class QataCov19(SliceDataModule):
+    """Images of 224x224, resized to `patch`; one sentence each that was written from the mask.
+
+    Three layouts are known:
+
+    - LanGuideMedSeg's `{Train,Test}/{Images,GTs}` with `prompt/{train,test}.csv`;
+    - LViT's `{Train,Val,Test}_Folder/{img,labelcol}` with an xlsx (or CSV) of captions for each folder, or one
+      `Train_Val_text.xlsx`;
+    - the authors' own, `QaTa-COV19/QaTa-COV19-v2/{Train,Test} Set/{Images,Ground-truths}`, with LViT's
+      `{Train,Test}_text_for_Covid19.xlsx` in the root, and its `Val_ID.xlsx` for the protocol `lvit`.
+
+    A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` bear no subject; each is taken
+    for its own.
+    """
+
+    name = "qata_cov19"
+
+    def index(self) -> list[Case]:
+        """The cases of all folders; within each the order of its captions, then images without one."""
+        return [case for cases in self._parts.values() for case in cases]
+
+    def cut(self, cases: list[Case]) -> Split:
+        """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
+        homes = at_hand(self._parts, cases)
+        rows = homes["Train"] + homes["Val"]
+        if self.protocol == "lvit":
+            val = homes["Val"] or self._listed_for_val(homes["Train"])
+        else:
+            if homes["Val"]:  # two tables have no common order; the published one is by name
+                rows.sort()
+            who = {case.case_id: case.subject for case in cases}
+            first = int(0.8 * len(rows))
+            trained = {who[case_id] for case_id in rows[:first]}  # the whole set has nobody on both sides of the cut
+            val = [case_id for case_id in rows[first:] if who[case_id] not in trained]
+        held = set(val)
+        train = [case_id for case_id in rows if case_id not in held]
+        return make_split(self.protocol, {"train": train, "val": val, "test": homes["Test"]}, cases)
+
+    @cached_property
+    def _parts(self) -> dict[str, list[Case]]:
+        """The cases of each folder."""
+        root = next((home for home in self._homes if part_folders(home, "Train", _LAYOUTS)), self.folder)
+        return {
+            part: lvit_cases(
+                root, part, _subject, optional=part == "Val", layouts=_LAYOUTS, mask="mask_{}", tables=self.folder
+            )
+            for part in ("Train", "Val", "Test")
+        }
+
+    @property
+    def _homes(self) -> list[Path]:
+        return [self.folder / inner for inner in _ARCHIVE]
+
+    def _listed_for_val(self, train: list[str]) -> list[str]:
+        """The training images that `Val_ID.xlsx` names, in their own order; none where there is no such list.
+
+        Raises:
+            DataError: It has no column `Image`.
+        """
+        found = [
+            home / f"Val_ID{end}" for home in (*self._homes, self.folder / "Train Set") for end in (".xlsx", ".csv")
+        ]
+        path = next((path for path in found if path.is_file()), None)
+        if path is None:
+            return []
+        header, rows = read_table(path, "Image")
+        if "image" not in header:
+            raise DataError(f"{path}: columns {header} lack Image.", "Fetch it again.")
+        listed = {row[header.index("image")].removesuffix(".png").removeprefix("mask_") for row in rows}
+        strange = sorted(listed - set(train))
+        if strange:
+            log.warning("%s: %d names are of no training image at hand, such as %s", path, len(strange), strange[0])
+        return [case_id for case_id in train if case_id in listed]
+
+
+def _subject(stem: str) -> str:
+    found = _SUBJECT.search(stem)
+    return found.group().lower() if found else stem

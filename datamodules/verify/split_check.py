@@ -1,0 +1,40 @@
+"""What is wrong with the parts of a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from datamodules.index.findings import Finding
+from datamodules.index.splits import Split
+from zoo.errors import DataError
+from zoo.types import Case
+
+if TYPE_CHECKING:
+    from datamodules.bases.base import SegDataModule
+
+
+def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Split | None]:
+    """What is wrong with the parts of the protocol.
+
+    Args:
+        data: The set.
+        cases: Its index.
+
+    Returns:
+        Findings, subjects in two parts where the card does not declare them; and the parts, None where they cannot
+        be made.
+    """
+    try:
+        split = data.parted(list(cases), data.fold, data.folds)
+    except DataError as error:
+        problem = f"{data.folder}: {error.problem}"
+        return [Finding("", str(data.folder), error.kind, problem, error.fix)], None
+    findings = []
+    if data.declares_leak:
+        data.check_leaks(split, cases)
+    else:
+        for leak in split.leaks():
+            fault = data.leak_fault(split, leak, cases)
+            findings.append(Finding.of(fault, list(leak.places.values())[-1][0]))
+    return findings, split

@@ -1,0 +1,269 @@
+"""What the gate lets into one row and one ranking, what it refuses with which reason, and what it warns of."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks.leaderboard.leaderboard import FOLDS, Block, make_table
+from benchmarks.plan.job import Job, Settings
+from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.tables.writers import FORMATS, to_csv, to_markdown
+from tests.helpers.sample_benchmark import job, result, row
+from zoo.metrics.case_scores import ScoreRow, cases_hash
+
+TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
+FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
+
+
+def one(*results: Result, controls: tuple[Control, ...] = ()) -> Block:
+    (block,) = make_table(results, controls).blocks
+    return block
+
+
+def full(model: str, seed: int = 0, dices: list[float] = TEN, about: dict[str, Any] = FACTS, **facts: Any) -> Result:
+    track = facts.pop("track", "none")
+    return result(job(model, seed, track), *[dices] * 4, about=about, **facts)
+
+
+def scored(found: Result, *rows: Any, **about: Any) -> Result:
+    """The same result with other rows."""
+    return replace(found, scored={"test": Scored(rows or found.scored["test"].rows, {**FACTS, **about})})
+
+
+def test_complete_rows_of_one_kind_have_no_warning() -> None:
+    block = one(full("a"), full("b"))
+    assert (len(block.ranked), block.unranked, block.warnings) == (2, (), ())
+    assert "Warnings" not in to_markdown(make_table([full("a"), full("b")], []))
+
+
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        ({"label_space_hash": "other"}, "label_space other, not labels"),
+    ],
+)
+def test_other_label_spaces_are_refused(about: dict[str, Any], reason: str) -> None:
+    block = one(full("a"), full("b"), full("c", about=FACTS | about))
+    assert [r.model for r in block.ranked] == ["a", "b"]
+    assert reason in block.unranked[0].reason
+
+
+def test_among_as_many_rows_the_older_metric_version_is_refused() -> None:
+    block = one(full("a", metric_version="0"), full("b"))
+    assert [r.model for r in block.ranked] == ["b"]
+    assert "metric_version 0, not 1" in block.unranked[0].reason
+    most = one(full("a", metric_version="0"), full("b"), full("c", metric_version="0"))
+    assert [r.model for r in most.ranked] == ["a", "c"], "most decide"
+
+
+def test_other_cases_of_the_same_number_and_other_classes_are_refused() -> None:
+    others = scored(full("c"), *[row(f"d{i}", "x", 0.9) for i in range(10)])
+    classes = scored(full("d"), *[row(f"c{i}", "y", 0.9) for i in range(10)])
+    block = one(full("a"), full("b"), others, classes)
+    reasons = {r.model: r.reason for r in block.unranked}
+    assert reasons["c"].startswith("not comparable: cases_hash ")
+    assert reasons["d"] == "not comparable: classes y, not x"
+    assert f"- c (tiny): {reasons['c']}" in to_markdown(make_table([full("a"), full("b"), others], []))
+
+
+def test_a_run_of_an_older_version_is_ranked_with_a_warning_and_takes_the_subjects_of_others() -> None:
+    block = one(full("a"), full("b", about={}))
+    assert [r.model for r in block.ranked] == ["a", "b"]
+    assert block.warnings == (
+        "the run has not recorded its label space: only the names of the classes are compared [b (tiny)]",
+    )
+    alone = one(full("b", about={}))
+    assert any("each case counts as a subject of its own [b (tiny)]" in text for text in alone.warnings)
+    assert {r.subjects for r in (*block.ranked, *alone.ranked)} == {10}
+
+
+def test_images_of_one_subject_are_one() -> None:
+    pairs = FACTS | {"subjects": {f"c{i}": f"p{i // 2}" for i in range(10)}}
+    (only,) = one(full("a", about=pairs)).ranked
+    assert (only.n, only.subjects, only.dice_low) == (10, 5, None)
+
+
+def test_a_split_of_too_few_subjects_says_so_and_has_no_p_value() -> None:
+    block = one(full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5))
+    assert [text for text in block.warnings if "fewer than 6 subjects" in text]
+    (best, other) = block.ranking.standings
+    assert (other.p, other.p_holm, other.dice_low, other.rank_share, other.pairs) == (None, None, None, None, 5)
+    assert other.effect == -1.0
+    assert best.rank == 1
+    table = make_table([full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5)], [])
+    assert "5 subjects: too few for an interval or a test (6 are needed)." in to_markdown(table, stats=True)
+
+
+def test_prompt_sets_are_compared_in_the_class_track_and_marked() -> None:
+    rows = [full("a", track="class"), full("b", track="class"), full("c", track="class", prompt_hash="other")]
+    block = one(*rows, full("unet", prompt_hash="whatever"))
+    assert [r.label for r in block.ranked] == ["a (tiny)", "b (tiny)", "c (tiny) [prompts]", "unet (tiny)"]
+    assert block.warnings == ("another prompt set than the other rows [c (tiny) [prompts]]",)
+
+
+def test_other_reports_are_other_data() -> None:
+    rows = [full("a", track="report"), full("b", track="report"), full("c", track="report", prompt_hash="other")]
+    block = one(*rows)
+    assert [r.model for r in block.unranked] == ["c"]
+    assert block.unranked[0].reason == "not comparable: prompt_hash other, not def"
+
+
+def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
+    def published(model: str, samples: int) -> Result:
+        found = full(model, budget={"samples": samples, "batch_size": 4})
+        settings = Settings(size="tiny", trainer="cpu", recipe="published")
+        return replace(found, job=replace(found.job, settings=settings))
+
+    table = make_table([full("a"), full("b"), published("a", 700), published("b", 900)], [])
+    assert [(block.recipe, [r.model for r in block.ranked]) for block in table.blocks] == [
+        ("equal", ["a", "b"]),
+        ("published", ["a", "b"]),
+    ]
+    text = to_markdown(table)
+    assert "### hippocampus, text track: none, published recipes" in text
+    assert "- each model has the budget of its own published recipe" in text
+    assert len(list(csv.DictReader(io.StringIO(to_csv(table))))) == 4
+
+
+def fold(seed: int, number: int, cases: range, state: str = "done", **about: Any) -> Result:
+    found = full("a", seed)
+    jobs = Job("a", "hippocampus", seed, settings=found.job.settings, fold=number, folds=about.pop("folds", 2))
+    if state != "done":
+        return Result(jobs, state)
+    rows = tuple(row(f"c{i}", "x", TEN[i]) for i in cases)
+    tests = {"test": Scored(rows, {"label_space_hash": "labels", **about})}
+    return Result(jobs, "done", facts=dict(found.facts) | {"split_hash": f"fold {number}"}, scored=tests)
+
+
+def test_folds_are_pooled_each_case_once() -> None:
+    halves = [fold(0, 0, range(5)), fold(0, 1, range(5, 10))]
+    table = make_table(halves, [])
+    (only,) = table.blocks[0].ranked
+    (whole,) = one(full("a")).ranked
+    assert (only.n, only.folds, only.seeds, only.cases_hash) == (10, 2, 1, whole.cases_hash)
+    assert only.dice == pytest.approx(whole.dice)
+    assert (only.dice_low, only.dice_high) == (whole.dice_low, whole.dice_high)
+    assert FOLDS in table.footnotes
+    assert "| 1 x 2 folds |" in to_markdown(table)
+
+
+def test_a_fold_that_lacks_makes_no_mean() -> None:
+    (row_,) = one(fold(0, 0, range(5)), fold(0, 1, range(5, 10), "failed")).unranked
+    assert (row_.status, row_.dice, row_.reason) == ("failed", None, "0 of 1 seeds: seed 0 fold 1 failed")
+    (row_,) = one(fold(0, 0, range(5), folds=3), fold(0, 1, range(5, 10), folds=3)).unranked
+    assert row_.reason == "seed 0 has the folds 0, 1 of 3, counted from 0"
+    (row_,) = one(*[fold(s, n, range(5 * n, 5 * n + 5)) for s, n in [(0, 0), (0, 1), (1, 0)]]).unranked
+    assert row_.reason == "seed 1 has the folds 0 of 2, counted from 0"
+    assert row_.dice is None
+
+
+def test_folds_that_overlap_or_differ_are_refused() -> None:
+    (row_,) = one(fold(0, 0, range(6)), fold(0, 1, range(5, 10))).unranked
+    assert row_.reason == "a case is tested on in two folds"
+    (row_,) = one(fold(0, 0, range(5)), fold(0, 1, range(5, 10), label_space_hash="other")).unranked
+    assert row_.reason == "the folds differ in label_space"
+
+
+def test_folds_and_one_split_do_not_stand_in_one_ranking() -> None:
+    block = one(full("b"), full("c"), fold(0, 0, range(5)), fold(0, 1, range(5, 10)))
+    assert [r.model for r in block.ranked] == ["b", "c"]
+    assert "split_hash" in block.unranked[0].reason
+
+
+def test_rows_that_are_not_those_of_their_about_are_refused() -> None:
+    (row_,) = one(scored(full("a"), cases_hash="other")).unranked
+    assert "are not those of its about.json" in row_.reason
+    honest = scored(full("a"), cases_hash=cases_hash(full("a").scored["test"].rows))
+    assert one(honest).ranked
+    (row_,) = one(scored(full("a"), text="blank")).unranked
+    assert row_.reason == "seed 0: the rows of test were scored with the text 'blank'"
+    reader = full("a", track="class")
+    short = Scored(reader.scored["test"].rows[:4], FACTS)
+    (row_,) = one(replace(reader, scored={**reader.scored, "test-blank": short})).unranked
+    assert row_.reason == "seed 0: its tests are of differing cases"
+
+
+def _with_pixels(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return (replace(rows[0], unit="px"), *rows[1:])
+
+
+def _with_two_classes(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return (*rows, replace(rows[0], label="y", index=2))
+
+
+def _with_other_class(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+    return tuple(replace(one, label="y") for one in rows)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_with_pixels, "seed 0: test-blank: Distances in mm and in px have no mean: 10 rows mix them."),
+        (_with_two_classes, "seed 0: test-blank: 9 of 10 cases have no score of 'y', the first is 'c1'."),
+        (_with_other_class, "seed 0: its tests are of differing classes"),
+    ],
+)
+def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_table(
+    spoil: Callable[[tuple[ScoreRow, ...]], tuple[ScoreRow, ...]], reason: str
+) -> None:
+    reader = full("a", track="class")
+    spoilt = Scored(spoil(reader.scored["test-blank"].rows), FACTS)
+    block = one(replace(reader, scored={**reader.scored, "test-blank": spoilt}), full("b"))
+    assert [(row_.model, row_.dice, row_.reason) for row_ in block.unranked] == [("a", None, reason)]
+    assert [row_.model for row_ in block.ranked] == ["b"]
+
+
+def test_a_control_that_has_no_mean_says_so() -> None:
+    rows = tuple(row(f"c{i}", "x", 0.5) for i in range(10))
+    (control,) = one(
+        full("a"), controls=(Control("mean-shape", "hippocampus", scored=Scored(_with_pixels(rows))),)
+    ).controls
+    assert (control.dice, control.reason) == (None, "Distances in mm and in px have no mean: 10 rows mix them.")
+
+
+@pytest.mark.parametrize("key", ["split_hash", "prompt_hash"])
+def test_rows_of_another_split_or_other_prompts_than_the_fit_are_refused(key: str) -> None:
+    block = one(full("a"), scored(full("b"), **{key: "other"}))
+    assert [row_.reason for row_ in block.unranked] == [f"seed 0: the rows of test are of another {key} than the fit"]
+
+
+def test_a_run_that_names_other_subjects_than_most_is_refused_and_moves_no_other_row() -> None:
+    """As many subjects as cases, and in the other run one for all: it would leave no interval."""
+    other = scored(full("c"), subjects=dict.fromkeys(FACTS["subjects"], "p0"))
+    block = one(full("a"), full("b"), other)
+    assert [row_.subjects for row_ in block.ranked] == [10, 10]
+    (refused,) = block.unranked
+    assert refused.reason == "9 cases have another subject than in most runs, the first is 'c1'"
+
+
+def test_leaking_subjects_are_named() -> None:
+    leaks = {f"p{i}": ["test", "train"] for i in range(7)}
+    block = one(full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True))
+    (warning,) = block.warnings
+    assert "p0 (test and train), p1 (test and train)" in warning
+    assert "and 2 more [a (tiny) [leak], b (tiny) [leak]]" in warning
+    assert f"- {warning}" in to_markdown(
+        make_table([full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True)], [])
+    )
+
+
+def test_seeds_of_which_one_is_older_make_a_row() -> None:
+    (only,) = one(full("a", 0, about={}), full("a", 1)).ranked
+    assert (only.seeds, only.label_space) == (2, "labels")
+
+
+def test_the_order_of_refused_and_pooled_rows_does_not_show() -> None:
+    rows = [full("b"), full("c", about={}), fold(0, 0, range(5)), fold(0, 1, range(5, 10)), full("d", split_hash="z")]
+    seen: dict[str, set[str]] = {form: set() for form in FORMATS}
+    for order in itertools.islice(itertools.permutations(rows), 0, None, 41):
+        table = make_table(order, [])
+        for form, write in FORMATS.items():
+            seen[form].add(write(table, True, form != "csv"))
+    assert {form: len(texts) for form, texts in seen.items()} == dict.fromkeys(FORMATS, 1)

@@ -1,0 +1,241 @@
+"""The arithmetic of the leaderboard, by hand; its gate; its four formats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchmarks.leaderboard.leaderboard import Block, Table, make_table
+from benchmarks.leaderboard.row import Row
+from benchmarks.plan.job import Settings
+from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.tables.latex import to_latex
+from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
+from tests.helpers.sample_benchmark import job, result, row
+
+COLUMNS = (
+    "model,size,encoder,data,text_track,n,seeds,dice,dice_std,dice_global,hd95,hd95_std,hd95_unit,"
+    "missed,spurious,text_gain,text_gain_blank,params,params_trainable"
+)
+
+
+def results() -> list[Result]:
+    """Dice of unet 0.6 and 0.7 over its seeds; of bipvl 0.8 and 0.9, less with other text."""
+    return [
+        result(job("unet", 0), [0.5, 0.7]),
+        result(job("unet", 1), [0.6, 0.8]),
+        result(job("bipvl", 0, "class"), [0.7, 0.9], [0.5, 0.5], [0.2, 0.4]),
+        result(job("bipvl", 1, "class"), [0.8, 1.0], [0.3, 0.5], [0.5, 0.7]),
+    ]
+
+
+def controls() -> list[Control]:
+    facts = {"split_hash": "abc", "metric_version": "1"}
+    empty = Scored((row("c0", "x", 0.0, 50.0, "missed"), row("c1", "x", 0.0, 70.0, "missed")))
+    return [
+        Control("all-background", "hippocampus", facts=facts, scored=empty),
+        Control("text-free-bound", "hippocampus", facts=facts, dice=0.75),
+    ]
+
+
+def table() -> Table:
+    return make_table(results(), controls())
+
+
+def block(found: Table) -> Block:
+    assert len(found.blocks) == 1
+    return found.blocks[0]
+
+
+def test_the_figures_are_those_computed_by_hand() -> None:
+    bipvl, unet = block(table()).ranked
+    assert (bipvl.model, unet.model) == ("bipvl", "unet")
+    assert (unet.n, unet.seeds, unet.encoder, unet.text_track) == (2, 2, "", "none")
+    assert unet.dice == pytest.approx(0.65)
+    assert unet.dice_std == pytest.approx(0.1 / 2**0.5)  # ddof 1: sqrt((0.05² + 0.05²) / 1)
+    assert unet.dice_global == pytest.approx(0.65)
+    assert (unet.hd95, unet.hd95_std, unet.hd95_unit) == (2.0, 0.0, "mm")
+    assert (unet.text_gain, unet.text_gain_blank) == (None, None)
+    assert bipvl.text_gain == pytest.approx(((0.8 - 0.5) + (0.9 - 0.4)) / 2)
+    assert bipvl.text_gain_blank == pytest.approx(((0.8 - 0.3) + (0.9 - 0.6)) / 2)
+    assert (bipvl.params, bipvl.params_trainable, bipvl.encoder) == (1_250_000, 1_000_000, "minilm")
+
+
+def test_one_seed_has_no_deviation() -> None:
+    (only,) = block(make_table(results()[:1], [])).ranked
+    assert only.dice == pytest.approx(0.6)
+    assert only.dice_std is None
+    assert only.hd95_std is None
+
+
+def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None:
+    tests = [
+        [row("a", "x", 0.0, 9.0, "missed"), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.9)],
+        [row("a", "x", 0.9), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.0, 9.0, "spurious")],
+    ]
+    runs = [
+        replace(result(job("unet", seed), [0.1]), scored={"test": Scored(tuple(rows))})
+        for seed, rows in enumerate(tests)
+    ]
+    (only,) = block(make_table(runs, [])).ranked
+    assert (only.missed, only.spurious) == (1.5, 0.5)
+
+
+def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
+    failed = Result(job("unet", 1), "failed", "fit: zoo: error: no such file")
+    found = block(make_table([results()[0], failed], []))
+    assert not found.ranked
+    (only,) = found.unranked
+    assert (only.status, only.dice, only.seeds, only.seeds_planned) == ("failed", None, 1, 2)
+    assert only.reason == "1 of 2 seeds: seed 1 failed (fit: zoo: error: no such file)"
+    assert "| 1/2 |" in to_markdown(make_table([results()[0], failed], []))
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"split_hash": "other"}, "split_hash other, not abc"),
+        ({"metric_version": "0"}, "metric_version 0, not 1"),
+        ({"budget": {"samples": 7, "batch_size": 4}}, "budget batch_size=4 samples=7, not batch_size=4 samples=100"),
+    ],
+)
+def test_the_gate_ranks_no_row_that_differs(facts: dict[str, Any], reason: str) -> None:
+    other = result(job("zzz", 0), [0.99, 0.99], **facts)
+    found = block(make_table([*results(), other], controls()))
+    assert [r.model for r in found.ranked] == ["bipvl", "unet"]
+    (refused,) = found.unranked
+    assert (refused.model, refused.status) == ("zzz", "refused")
+    assert reason in refused.reason
+    assert "**0.990**" not in to_markdown(make_table([*results(), other], controls()))
+
+
+def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
+    published = result(job("big", 0, size="published"), [0.99, 0.99])
+    fewer = result(job("few", 0), [0.99])
+    pixels = result(job("px", 0), [0.9, 0.9])
+    rows = [row("c0", "x", 0.9, unit="px"), row("c1", "x", 0.9, unit="px")]
+    pixels = replace(pixels, scored={"test": Scored(tuple(rows))})
+    found = block(make_table([*results(), published, fewer, pixels], []))
+    reasons = {r.model: r.reason for r in found.unranked}
+    assert reasons.keys() == {"big", "few", "px"}
+    assert "size published, not tiny" in reasons["big"]
+    assert "n 1, not 2" in reasons["few"]
+    assert "hd95_unit px, not mm" in reasons["px"]
+    assert "2.00 px" in to_markdown(make_table([*results(), pixels], []))
+
+
+def test_seeds_of_differing_splits_are_not_averaged() -> None:
+    runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], split_hash="other")]
+    (only,) = block(make_table(runs, [])).unranked
+    assert (only.dice, only.reason) == (None, "the seeds differ in split_hash")
+
+
+def test_two_text_tracks_are_two_blocks_and_text_free_rows_stand_in_both() -> None:
+    report = result(job("lvit", 0, "report"), [0.9, 0.9], [0.5, 0.5], [0.5, 0.5])
+    found = make_table([*results(), report], controls())
+    assert [b.track for b in found.blocks] == ["class", "report"]
+    assert [[r.model for r in b.ranked] for b in found.blocks] == [["bipvl", "unet"], ["lvit", "unet"]]
+    assert all(len(b.controls) == 2 for b in found.blocks)
+    assert [r.model for r in found.rows].count("unet") == 1
+
+
+def test_a_control_of_the_text_stands_beside_text_free_models() -> None:
+    text = Control("text-only", "hippocampus", track="class", note="not applicable")
+    found = block(make_table(results()[:2], [*controls(), text]))
+    assert found.track == "class"
+    assert [row.model for row in found.ranked] == ["unet"]
+    assert [row.model for row in found.controls][-1] == "control:text-only"
+
+
+def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
+    stale = Control("mean-shape", "hippocampus", facts={"split_hash": "old", "metric_version": "1"}, dice=1.0)
+    found = block(make_table(results(), [*controls(), stale]))
+    assert not any(r.control for r in found.ranked)
+    empty, bound, old = found.controls
+    assert (empty.model, empty.dice, empty.hd95, empty.missed) == ("control:all-background", 0.0, 60.0, 2.0)
+    assert (bound.model, bound.dice, bound.hd95) == ("control:text-free-bound", 0.75, None)
+    assert old.reason == "other split_hash than the models"
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_the_order_of_jobs_does_not_show(form: str) -> None:
+    texts = {FORMATS[form](make_table(order, controls())) for order in itertools.permutations(results())}
+    assert len(texts) == 1
+
+
+def test_csv_begins_with_the_agreed_columns_and_holds_fractions() -> None:
+    text = to_csv(table())
+    assert text.startswith(COLUMNS + ",")
+    first, second, *rest = csv.DictReader(io.StringIO(text))
+    assert (first["model"], first["size"], first["encoder"], first["text_track"]) == (
+        "bipvl",
+        "tiny",
+        "minilm",
+        "class",
+    )
+    assert (first["dice"], first["dice_std"], first["text_gain"]) == ("0.85", "0.070711", "0.4")
+    assert (second["model"], second["encoder"], second["text_gain"]) == ("unet", "", "")
+    assert [r["model"] for r in rest] == ["control:all-background", "control:text-free-bound"]
+
+
+def test_json_has_rows_and_footnotes() -> None:
+    content = json.loads(to_json(table()))
+    assert [r["model"] for r in content["rows"]][:2] == ["bipvl", "unet"]
+    assert content["rows"][1]["text_gain"] is None
+    assert content["footnotes"]
+
+
+def test_markdown_prints_size_best_and_controls() -> None:
+    lines = to_markdown(table()).splitlines()
+    assert lines[0] == "### hippocampus, text track: class"
+    assert lines[2].split(" | ")[7] == "HD95 (mm)"
+    assert lines[4] == (
+        "| bipvl (tiny) | minilm | class | 2 | 2 | **0.850 ± 0.071** | 0.850 | 2.00 ± 0.00 | 0 | 0 "
+        "| +0.400 | +0.400 | 1.25 |"
+    )
+    assert lines[5].startswith("| unet (tiny) |  | none | 2 | 2 | 0.650 ± 0.071 | 0.650 |")
+    assert lines[6].startswith("| *control:all-background* |")
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_latex_escapes_names_and_has_rules() -> None:
+    names = ("u_net%", r"a|b&c#")
+    runs = [result(job(name, 0, data="phantom_chest"), [dice]) for name, dice in zip(names, (0.6, 0.5), strict=True)]
+    text = to_latex(make_table(runs, []))
+    assert r"u\_net\% (tiny)" in text
+    assert r"a\textbar{}b\&c\# (tiny)" in text
+    assert r"phantom\_chest" in text
+    assert r"\textbf{0.600}" in text
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lllrrrrrrrr}"):
+        assert rule in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in body} == {10}
+
+
+def test_fields_of_a_row_are_the_columns() -> None:
+    assert ",".join(Row.__slots__).startswith(COLUMNS)
+
+
+def test_a_declared_leak_marks_models_and_controls() -> None:
+    leaking = [result(job("unet", seed), [0.5], leak_declared=True) for seed in (0, 1)]
+    found = make_table(leaking, controls())
+    assert {row.mark for row in found.rows} == {"leak"}
+    assert "unet (tiny) [leak]" in to_markdown(found)
+    assert "- [leak]: the protocol" in to_markdown(found)
+    assert "[leak]" not in to_markdown(make_table([result(job("unet", 0), [0.5])], controls()))
+    assert {row["mark"] for row in csv.DictReader(io.StringIO(to_csv(found)))} == {"leak"}
+    assert {row.mark for row in table().rows} == {""}
+
+
+def test_own_data_go_by_their_title_and_keep_their_controls() -> None:
+    titled = replace(job(data="image_text_folder"), settings=Settings("tiny", overrides=(("data.title", "skin"),)))
+    (block,) = make_table([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).blocks
+    assert [found.data for found in block.rows] == ["skin (image_text_folder)"] * 2
+    assert titled.id == job(data="image_text_folder").id
+    assert job().shown_data == "hippocampus"

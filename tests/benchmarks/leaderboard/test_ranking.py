@@ -1,0 +1,291 @@
+"""The statistics as they stand in the table: intervals, tests against the best, ties, gains, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from benchmarks.leaderboard import statistics as stats
+from benchmarks.leaderboard.leaderboard import Block, Table, make_table
+from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.tables.latex import PREAMBLE, to_latex
+from benchmarks.tables.writers import to_csv, to_json, to_markdown
+from tests.helpers.sample_benchmark import absent, job, result, row
+
+BEST = [0.90, 0.85, 0.80, 0.95, 0.70, 0.88, 0.92, 0.81, 0.77, 0.93]
+NEAR = [0.91, 0.80, 0.81, 0.94, 0.69, 0.89, 0.91, 0.80, 0.78, 0.92]
+FAR = [0.50, 0.45, 0.40, 0.55, 0.30, 0.48, 0.52, 0.41, 0.37, 0.53]
+pytestmark = pytest.mark.filterwarnings("error")
+ABOUT = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
+
+
+def results() -> list[Result]:
+    texts = (FAR, [value / 2 for value in FAR], NEAR)
+    return [
+        result(job("best", seed, "class"), [v + shift for v in BEST], *texts, about=ABOUT)
+        for seed, shift in ((0, 0.01), (1, -0.01))
+    ] + [
+        result(job("near_it", 0), NEAR, about=ABOUT),
+        result(job("far", 0), FAR, about=ABOUT),
+    ]
+
+
+CONTROLS = [Control("all-background", "hippocampus", facts={"split_hash": "abc", "metric_version": "1"}, dice=0.0)]
+
+
+@cache
+def table() -> Table:
+    return make_table(results(), CONTROLS)
+
+
+def block(found: Table) -> Block:
+    (only,) = found.blocks
+    return only
+
+
+def test_the_standings_agree_with_scipy() -> None:
+    best, near, far = block(table()).ranking.standings
+    assert [one.label for one in (best, near, far)] == ["best (tiny)", "near_it (tiny)", "far (tiny)"]
+    assert [one.rank for one in (best, near, far)] == [1, 2, 3]
+    p_near = scipy_stats.wilcoxon(np.round(np.array(NEAR) - BEST, 9), zero_method="pratt").pvalue
+    assert near.p == pytest.approx(p_near)
+    assert far.p == pytest.approx(2 / 2**10)  # all ten pairs point one way
+    assert far.p_holm == pytest.approx(4 / 2**10)
+    assert near.p_holm == near.p
+    assert (far.effect, far.win_rate, far.mean_rank, far.rank_share) == (-1.0, 0.0, 3.0, 1.0)
+    assert near.delta == pytest.approx(np.mean(NEAR) - np.mean(BEST))
+    assert (far.delta, far.delta_low, far.delta_high) == pytest.approx((-0.4, -0.4, -0.4))
+    assert (best.p, best.p_holm, best.effect, best.against, far.against) == (None, None, None, "", "best (tiny)")
+    assert (far.worse, near.worse) == (True, False)
+    rng = np.random.default_rng(stats.SEED)
+    plain = scipy_stats.bootstrap((np.array(FAR),), np.mean, batch=500, method="percentile", rng=rng)
+    assert (far.dice_low, far.dice_high) == pytest.approx(tuple(plain.confidence_interval))
+    wins = np.mean(np.array(BEST) > NEAR)
+    assert best.win_rate == pytest.approx((wins + 1) / 2)
+    assert block(table()).ranking.wins[0] == pytest.approx((0.5, wins, 1.0))
+    assert 0 < (block(table()).ranking.tau or 0) <= 1
+
+
+def test_the_order_of_rows_on_disk_does_not_show() -> None:
+    def turned(one: Result) -> Result:
+        return replace(one, scored={step: Scored(test.rows[::-1], test.about) for step, test in one.scored.items()})
+
+    other = make_table([turned(one) for one in reversed(results())], CONTROLS)
+    for write in (to_csv, to_json, to_markdown, to_latex):
+        assert write(other, stats=True) == write(table(), stats=True)
+
+
+def test_another_test_can_be_asked_for() -> None:
+    found = make_table(results(), CONTROLS, "permutation")
+    far = block(found).ranking.standings[2]
+    assert far.p == pytest.approx(2 / 2**10)
+    assert "permutation test" in to_markdown(found, stats=True)
+
+
+def test_twins_tie_with_p_1() -> None:
+    found = make_table([result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b", "c")], [])
+    a, b, c = block(found).ranking.standings
+    assert [one.rank for one in (a, b, c)] == [1, 1, 1]
+    assert (b.p, c.p_holm, b.effect, b.win_rate, b.mean_rank, b.rank_share) == (1.0, 1.0, 0.0, 0.5, 2.0, 1.0)
+    assert block(found).ranking.tau is None
+
+
+def test_a_row_alone_has_an_interval_and_no_test() -> None:
+    (only,) = block(make_table(results()[2:3], [])).ranking.standings
+    assert (only.rank, only.p, only.win_rate, only.rank_share) == (1, None, None, 1.0)
+    assert only.dice_low is not None
+
+
+def test_the_gain_by_text_has_an_interval_over_subjects() -> None:
+    best = block(table()).ranked[0]
+    assert (best.text_gain, best.text_gain_low, best.text_gain_high) == pytest.approx((0.4, 0.4, 0.4))
+    assert best.dice_shuffled == pytest.approx(np.mean(FAR))
+    assert best.dice_blank == pytest.approx(np.mean(FAR) / 2)
+
+
+def test_class_names_alone_are_a_text_where_they_were_tested() -> None:
+    found = [
+        replace(one, scored={**one.scored, "test-names": Scored(one.scored["test-shuffled"].rows, ABOUT)})
+        if "test-shuffled" in one.scored
+        else one
+        for one in results()
+    ]
+    names = make_table(found, CONTROLS)
+    best = block(names).ranked[0]
+    assert best.text_gain_names == pytest.approx(0.4)
+    assert best.dice_names == pytest.approx(np.mean(FAR))
+    assert " | Names gain | " in to_markdown(names)
+    assert "Dice with other text" in to_markdown(names, stats=True)
+
+
+def test_a_class_that_is_absent_drops_out_of_the_subject_and_not_of_the_others() -> None:
+    rows = [row(f"c{i}", "x", 0.5 + i / 20) for i in range(8)] + [absent("c8", "x"), absent("c9", "x")]
+    other = [row(f"c{i}", "x", 0.4 + i / 20) for i in range(8)] + [
+        absent("c8", "x"),
+        row("c9", "x", 0.0, status="spurious"),
+    ]
+    runs = [
+        replace(result(job(name, 0), BEST, about=ABOUT), scored={"test": Scored(tuple(these), ABOUT)})
+        for name, these in (("a", rows), ("b", other))
+    ]
+    a, b = block(make_table(runs, [])).ranking.standings
+    assert (a.label, b.pairs, b.effect) == ("a (tiny)", 9, -1.0)  # the ninth is nobody's, the tenth b's mistake
+    row_a, row_b = block(make_table(runs, [])).ranked
+    assert row_a.dice_subjects == pytest.approx(row_a.dice)
+    assert row_b.dice_subjects == pytest.approx(row_b.dice)
+
+
+def test_markdown_stays_narrow_and_puts_statistics_in_a_table_of_their_own() -> None:
+    plain, full = to_markdown(table()), to_markdown(table(), stats=True)
+    assert "95 % CI" not in plain
+    assert "### hippocampus, text track: class: statistics" in full
+    line = next(line for line in full.splitlines() if line.startswith("| far (tiny) | 3 |"))
+    assert line.startswith("| far (tiny) | 3 | 0.451 | [0.401, 0.496] | -0.400 | [-0.400, -0.400] | 0.002 | 0.004 |")
+    assert line.endswith("| -1.00 | 0 % | 3.00 | 100 % |")
+    for text in re.split(r"\n(?=### )", full):
+        assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_the_classes_have_a_table_of_their_own() -> None:
+    runs = []
+    for name, dice in (("a", 0.8), ("b", 0.6)):
+        rows = [
+            replace(row(f"c{i}", label, dice - 0.1 * k), index=k) for i in range(8) for k, label in enumerate("xy", 1)
+        ]
+        runs.append(replace(result(job(name, 0), BEST), scored={"test": Scored(tuple(rows))}))
+    found = make_table(runs, CONTROLS)
+    lines = to_markdown(found, per_class=True).splitlines()
+    assert "| Model | x | y |" in lines
+    assert "| a (tiny) | **0.700** | **0.600** |" in lines
+    cells = list(csv.DictReader(io.StringIO(to_csv(found, per_class=True))))
+    assert [(one["model"], one["label"], one["dice"]) for one in cells] == [
+        *(("a", "x", "0.7"), ("a", "y", "0.6"), ("b", "x", "0.5"), ("b", "y", "0.4")),
+    ]
+    assert json.loads(to_json(found))["per_class"][1]["dice"] == 0.6
+
+
+def test_what_prints_alike_is_marked_alike() -> None:
+    """The first two differ in the fourth digit alone; of distances less is better."""
+    near = [BEST[0] - 0.001, *BEST[1:]]
+    runs = [result(job(name, 0), dices, about=ABOUT) for name, dices in (("a", BEST), ("b", near), ("c", NEAR))]
+    distances = {"a": 3.001, "b": 2.0, "c": 3.0}
+    runs = [
+        replace(
+            one, scored={"test": Scored(tuple(replace(r, hd95=distances[one.job.model]) for r in test.rows), ABOUT)}
+        )
+        for one in runs
+        for test in one.scored.values()
+    ]
+    found = make_table(runs, [])
+    assert [one.rank for one in block(found).ranking.standings] == [1, 2, 3]
+    lines = [line for line in to_latex(found).splitlines() if line[:2] in ("a ", "b ", "c ")]
+    dice, hd95 = ([line.split(" & ")[place] for line in lines] for place in (5, 7))
+    assert dice == [r"\textbf{0.851}", r"\textbf{0.851}", r"\underline{0.845}"]
+    assert hd95 == [r"\underline{3.00}", r"\textbf{2.00}", r"\underline{3.00}"]
+
+
+def test_where_all_print_alike_none_is_best() -> None:
+    twins = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
+    for runs in (twins, twins[:1]):
+        found = make_table(runs, CONTROLS)
+        assert "**" not in to_markdown(found, stats=True, per_class=True)
+        assert "textbf" not in to_latex(found, stats=True, per_class=True)
+
+
+def test_no_p_value_is_0() -> None:
+    shifts = [0.001 * place for place in range(40)]
+    runs = [result(job("a", 0), [0.9] * 40), result(job("b", 0), [0.5 + shift for shift in shifts])]
+    (_, row_) = csv.DictReader(io.StringIO(to_csv(make_table(runs, []), stats=True)))
+    assert float(row_["p"]) == float(row_["p_holm"]) == pytest.approx(2 / 2**40, rel=1e-5)
+    assert json.loads(to_json(make_table(runs, [])))["blocks"][0]["standings"][1]["p"] == float(row_["p"])
+
+
+def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
+    runs = [
+        result(job("bipvl", 0, "class", encoder=encoder), dices, FAR, FAR, FAR, about=ABOUT)
+        for encoder, dices in (("minilm", BEST), ("tiny", NEAR))
+    ]
+    facts = {**runs[0].facts, "split_hash": "z", "encoder": "cxr_bert"}
+    refused = replace(runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), facts=facts)
+    found = make_table([*runs, refused], [])
+    assert block(found).ranking.standings[1].against == "bipvl (tiny), minilm"
+    text = to_markdown(found, stats=True, per_class=True)
+    for encoder in ("minilm", "tiny"):
+        assert text.count(f"| bipvl (tiny), {encoder} |") == 3  # statistics, texts, classes
+    assert json.loads(to_json(found))["blocks"][0]["notes"].keys() == {"bipvl (tiny), cxr_bert"}
+
+
+def test_no_name_breaks_a_table() -> None:
+    names = ("le_ft|x", "__b__ <i>", "50%*&")
+    rows = [replace(row(f"c{i}", name, 0.5), index=k) for i in range(8) for k, name in enumerate(names)]
+    runs = [replace(result(job(r"p|q\ru", 0), BEST), scored={"test": Scored(tuple(rows))})]
+    text = to_markdown(make_table(runs, []), stats=True, per_class=True)
+    assert r"| Model | le_ft\|x | \_\_b\_\_ \<i> | 50%\*& |" in text
+    assert r"| p\|q\\ru (tiny) |" in text
+    assert "Dice with other text" not in text, "nothing reads a text here"
+    (head, *lines) = csv.reader(io.StringIO(to_csv(make_table(runs, []), per_class=True)))
+    assert [line[head.index("label")] for line in lines] == list(names)
+
+
+def test_csv_and_json_have_the_statistics() -> None:
+    first, *_, last = csv.DictReader(io.StringIO(to_csv(table(), stats=True)))
+    assert (first["data"], first["text_track"], first["recipe"], first["rank"]) == (
+        "hippocampus",
+        "class",
+        "equal",
+        "1",
+    )
+    assert (first["p"], last["p"], last["p_holm"], last["effect"]) == ("", "0.00195312", "0.00390625", "-1.0")
+    (found,) = json.loads(to_json(table()))["blocks"]
+    assert [one["rank"] for one in found["standings"]] == [1, 2, 3]
+    assert found["wins"][2] == [0.0, 0.0, 0.5]
+    rows = list(csv.DictReader(io.StringIO(to_csv(table()))))
+    assert (rows[2]["dice_low"], rows[2]["dice_high"]) == (last["dice_low"], last["dice_high"])
+
+
+def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
+    text = to_latex(table(), stats=True, per_class=True)
+    assert text.startswith("% \\usepackage{booktabs,graphicx}\n")
+    assert r"\textbf{0.851 $\pm$ 0.014}" in text
+    assert r"\underline{0.845}" in text
+    assert r"0.451$^{\dagger}$" in text
+    assert r" & $-$0.400 & [$-$0.400, $-$0.400] & " in text
+    assert text.count(r"$^{\dagger}$: differs from the best") == 2, "in each table that bears the mark"
+    assert "differs from the best, p $<$ 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm)" in text
+    for name, number in {"table": 2, "table*": 2, "tabular": 4}.items():
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == number
+    assert text.count("{") == text.count("}")
+    body = text.split("% dice:")[0]
+    assert body.isascii()
+    for sheet in body.split(r"\begin{tabular}")[1:]:
+        assert len({line.count(" & ") for line in sheet.splitlines() if line.endswith(r"\\")}) == 1
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("tectonic", "pdflatex"))), reason="no TeX here")
+def test_latex_compiles(tmp_path: Path) -> None:
+    strange = result(job(r"a_b%&#$^~\{}<>", 0), FAR, about=ABOUT)
+    body = to_latex(make_table([*results(), strange], CONTROLS), stats=True, per_class=True)
+    document = (
+        "\\documentclass{article}\n"
+        + PREAMBLE.removeprefix("% ")
+        + "\n\\begin{document}\n"
+        + body
+        + "\\end{document}\n"
+    )
+    (tmp_path / "t.tex").write_text(document, encoding="utf-8")
+    command = ["tectonic", "t.tex"] if shutil.which("tectonic") else ["pdflatex", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "t.pdf").stat().st_size > 1000
+    assert "Overfull" not in done.stdout + done.stderr, "no table runs over the page"

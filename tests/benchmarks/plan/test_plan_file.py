@@ -1,0 +1,231 @@
+"""The file of a plan: what it becomes, what its jobs are called, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.plan import expand as planning
+from benchmarks.plan.expand import make_plan, resolved
+from benchmarks.plan.job import Plan, Settings
+from benchmarks.plan.plan_file import PLANS, find_plan, plan_names, read_matrix
+from benchmarks.storage.stored_plan import load_plan, store_plan
+from tests.helpers.sample_benchmark import names, plan_of
+from zoo.config import compose
+from zoo.errors import ConfigError, RunError
+
+FULL = """
+about: everything that a plan may say
+models: [unet, bipvl]
+data:
+  hippocampus: {root: somewhere, folds: [0, 3], overrides: {data.epoch_samples: 16}}
+  phantom_chest:
+seeds: [0, 1]
+texts: [true, blank]
+trainer: cpu
+encoder: minilm
+overrides: {trainer.max_epochs: 2}
+"""
+
+
+def plan_in(folder: Path, text: str) -> Plan:
+    (folder / "plan.yaml").write_text(text)
+    matrix, written = read_matrix(folder / "plan.yaml")
+    return make_plan(matrix, written)
+
+
+def test_a_matrix_becomes_the_product(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path, FULL)
+    assert names(plan)[:3] == [
+        "hippocampus-f0-unet-tiny-s0",
+        "hippocampus-f0-unet-tiny-s1",
+        "hippocampus-f0-bipvl-tiny-minilm-s0",
+    ]
+    assert len(plan.jobs) == 2 * (2 + 1) * 2
+    fold = next(job for job in plan.jobs if job.fold == 3 and job.model == "bipvl")
+    assert fold.steps == ("fit", "test", "test-blank")
+    assert fold.root == str(Path("somewhere").resolve())
+    assert fold.flags()[-4:] == [
+        "--model.encoder=minilm",
+        "--data.fold=3",
+        "--trainer.max_epochs=2",
+        "--data.epoch_samples=16",
+    ]
+    chest = plan.jobs[-1]
+    assert (chest.data, chest.root, chest.overrides, chest.fold) == ("phantom_chest", "", (), None)
+
+
+def test_folds_may_be_a_number_of_all(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path, "models: [unet]\ndata: {hippocampus: {folds: 3}}\ntrainer: cpu\n")
+    assert [(job.fold, job.folds) for job in plan.jobs] == [(0, 3), (1, 3), (2, 3)]
+    assert "--data.folds=3" in plan.jobs[0].flags()
+
+
+def test_an_id_is_the_same_everywhere_and_for_every_seed(tmp_path: Path) -> None:
+    here = plan_in(tmp_path, FULL)
+    there = plan_in(tmp_path, FULL.replace("somewhere", "/mnt/elsewhere"))
+    assert [job.id for job in here.jobs] == [job.id for job in there.jobs]
+    by_name = {job.name.rpartition("-s")[0]: job.digest for job in here.jobs}
+    assert {(job.name.rpartition("-s")[0], job.digest) for job in here.jobs} == set(by_name.items())
+    assert len(set(by_name.values())) == len(by_name)
+    assert here.jobs[0].id == f"{here.jobs[0].name}-{here.jobs[0].digest}"
+
+
+def test_a_path_of_one_machine_is_not_in_the_hash() -> None:
+    def digest(path: str) -> str:
+        settings = Settings(trainer="cpu", overrides=(("model.weights", path),))
+        return plan_of(["unet"], ["phantom_chest"], [0], settings=settings).jobs[0].digest
+
+    assert digest("/mnt/a/weights.pt") == digest("/home/b/weights.pt") != digest("/home/b/other.pt")
+
+
+def test_a_number_is_the_same_typed_and_in_a_card() -> None:
+    typed = Settings(trainer="cpu", overrides=(("trainer.max_epochs", "5"),))
+    one, other = (
+        plan_of(["unet"], ["phantom_chest"], [0], settings=s).jobs[0] for s in (Settings(trainer="cpu"), typed)
+    )
+    assert resolved(one)["trainer"]["max_epochs"] == 5
+    assert one.digest == other.digest
+
+
+def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def with_recipe(model: str | None, data: str | None, **more: Any) -> object:
+        composed = compose(model, data, **more)
+        own = {"trainer": {"max_epochs": 99, "max_steps": 7}} if model == "bipvl" else {}
+        config = composed.config | {"trainer": composed.config["trainer"] | own.get("trainer", {})}
+        return replace(composed, config=config)
+
+    monkeypatch.setattr(planning, "compose", with_recipe)
+    text = "models: [unet, bipvl]\ndata: [phantom_chest]\ntrainer: cpu\nbudget: [equal, published]\n"
+    unet, _, equal, published = plan_in(tmp_path, text).jobs
+    assert unet.overrides == ()
+    assert equal.overrides == (("trainer.max_epochs", "5"), ("trainer.max_steps", "-1"))
+    assert published.overrides == ()
+    assert [job.settings.recipe for job in (equal, published)] == ["equal", "published"]
+    assert published.name == "phantom_chest-bipvl-tiny-tiny@published-s0"
+
+
+def test_a_stored_plan_does_not_change(tmp_path: Path) -> None:
+    out, more = tmp_path / "out", FULL.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
+    first = store_plan(out, plan_in(tmp_path, FULL), extend=False)
+    assert store_plan(out, plan_in(tmp_path, FULL), extend=False) == first == load_plan(out)
+    with pytest.raises(RunError, match=r"differs in seeds: \[0, 1\], not \[0, 1, 2\].*--extend"):
+        store_plan(out, plan_in(tmp_path, more), extend=False)
+    assert load_plan(out) == first
+    assert len(store_plan(out, plan_in(tmp_path, more)).jobs) == 18
+
+
+def test_texts_are_added_to_stored_jobs_and_never_passed_over(tmp_path: Path) -> None:
+    out, more = tmp_path / "out", FULL.replace("texts: [true, blank]", "texts: [names, shuffled]")
+    before = store_plan(out, plan_in(tmp_path, FULL), extend=False)
+    with pytest.raises(RunError, match=r'differs in texts: \[true, "blank"\], not \["names", "shuffled"\].*--extend'):
+        store_plan(out, plan_in(tmp_path, more), extend=False)
+    assert load_plan(out) == before
+    after = store_plan(out, plan_in(tmp_path, more))
+    assert load_plan(out) == after
+    assert names(after) == names(before)
+    assert {job.texts for job in after.jobs} == {("true", "shuffled", "blank", "names")}
+    assert store_plan(out, plan_in(tmp_path, FULL)) == after, "no text is ever taken out"
+
+
+def test_a_job_whose_configuration_changed_is_refused_with_the_keys(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    store_plan(out, plan_in(tmp_path, FULL))
+    with pytest.raises(RunError, match=r"epoch_samples: 16, not 24 \(of hippocampus-f0-unet-tiny-s1 and 3 more\)"):
+        store_plan(out, plan_in(tmp_path, FULL.replace("epoch_samples: 16", "epoch_samples: 24")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("modells: [unet]", r"plan.yaml: unknown key 'modells'. Did you mean models\?"),
+        ("data: [hippocampuss]", r"Unknown data set 'hippocampuss'. Did you mean .*hippocampus"),
+        ("data: {hippocampus: {rot: x}}", r"data.hippocampus: unknown key 'rot'. Did you mean root\?"),
+        ("data: {hippocampus: {folds: x}}", r"data.hippocampus.folds: \"x\" is no list of whole numbers"),
+        ("seeds: [a]", r"seeds: \[\"a\"\] is no list of whole numbers"),
+        ("size: tini", r"size: unknown 'tini'. Did you mean tiny\?"),
+        ("texts: [shufled]", r"texts: unknown 'shufled'. Did you mean shuffled\?"),
+        ("budget: equall", r"budget: unknown 'equall'. Did you mean equal\?"),
+        ("devices: 0", "devices: 0"),
+        ("overrides: {trainr.max_steps: 1}", r"unknown key 'trainr.max_steps'. Did you mean trainer.max_steps\?"),
+        ("overrides: {data.root: x}", "data.root is not to be set here. Instead: root of the data set"),
+        ("overrides: {data.init_args.text: blank}", "is not to be set here"),
+        ("models: []", "no `models`"),
+        ("models: [3]", "3 is no name"),
+        ("trainer: cpuu", "cpuu"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    change: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import re
+
+    key = change.partition(":")[0]
+    kept = {"models": "models: [unet]", "data": "data: [phantom_chest]"}
+    text = "\n".join([*(line for name, line in kept.items() if name != key), change])
+    (tmp_path / "plan.yaml").write_text(text)
+    out = tmp_path / "out"
+    assert main(["run", "--plan", str(tmp_path / "plan.yaml"), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error), error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_model_that_cannot_take_the_images_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = planning._cards
+
+    def flat(models: list[str], data: list[str]) -> object:
+        found = cards(models, data)
+        card = found["model", "unet"]
+        return found | {("model", "unet"): replace(card, about={**card.about, "spatial_dims": [2]})}
+
+    monkeypatch.setattr(planning, "_cards", flat)
+    with pytest.raises(ConfigError, match="takes no 3-dimensional images, as 'hippocampus' has"):
+        plan_of(["unet"], ["hippocampus"], [0], settings=Settings())
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_every_plan_of_the_zoo_is_one(name: str) -> None:
+    matrix, written = read_matrix(find_plan(name))
+    plan = make_plan(matrix, written)
+    assert written["about"]
+    assert {job.data for job in plan.jobs} <= {name, "phantom_chest"}
+    assert all(json.dumps(config) for config in plan.configs.values())
+
+
+def test_the_plans_that_the_zoo_promises_are_there() -> None:
+    promised = {"btcv", "amos22", "hippocampus", "qata_cov19", "mosmed_plus", "monuseg", "demo"}
+    assert promised <= set(plan_names())
+    with pytest.raises(ConfigError, match="Did you mean hippocampus"):
+        find_plan("hippocampuss")
+    assert PLANS.is_dir()
+
+
+def test_the_demo_is_the_command_that_it_was() -> None:
+    matrix, written = read_matrix(find_plan("demo"))
+    typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "cpu"))
+    assert make_plan(matrix, written).jobs == typed.jobs
+
+
+def test_flags_beside_a_plan_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--plan", "demo", "--seeds", "1", "--out", str(tmp_path / "x")]) == 2
+    assert "--seeds beside a plan" in capsys.readouterr().err
+    assert main(["run", "--out", str(tmp_path / "x")]) == 2
+    assert "--models and --data missing" in capsys.readouterr().err
+
+
+def test_plan_prints_the_jobs_and_their_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan"]) == 0
+    assert "hippocampus" in capsys.readouterr().out
+    assert main(["plan", "demo"]) == 0
+    printed = capsys.readouterr().out
+    assert "fit test test-shuffled test-blank test-names" in printed
+    assert "2 jobs, 2000 training steps, 5 tests" in printed
+    assert main(["plan", "--models", "unet", "--data", "phantom_chest", "--trainer.max_steps", "7", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["methods"][0]["steps"] == 7

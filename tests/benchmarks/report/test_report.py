@@ -1,0 +1,262 @@
+"""The report: what stands in it, that nothing of it can run or call home, and that it is the same every time."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.leaderboard.leaderboard import Block, read_table
+from benchmarks.plan.job import Plan
+from benchmarks.report import write_report
+from benchmarks.report.cells import DOWN, UP, number, place
+from benchmarks.report.entries import entries_of, read_curves
+from benchmarks.report.plots import boxes
+from benchmarks.storage import layout as store
+from benchmarks.storage.results import read_results
+from benchmarks.storage.stored_plan import load_plan, store_plan
+from benchmarks.tables.costs import costs_path
+from tests.helpers.made_up_benchmark import ATTACK, benchmark, finished
+from tests.helpers.sample_benchmark import job, rung
+from zoo.errors import RunError
+
+LABELS = ("anterior", "p<em>&$x^2$")
+JOBS = [*(job("unet", seed) for seed in (0, 1)), *(job("bipvl", seed, "class") for seed in (0, 1))]
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    text: str
+    tags: Counter[str] = field(default_factory=Counter)
+    attributes: list[tuple[str, str, str]] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, key, value in self.attributes if key == name]
+
+    @property
+    def shown(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models with two seeds, one of them with a rung, and one that failed; a figure of costs."""
+    out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, rung("no_text", 0), rung("no_text", 1)], LABELS)
+    failed = job("tevia", 0, "class")
+    store_plan(out, Plan((failed,)))
+    store.write_status(store.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
+    return out
+
+
+@pytest.fixture(scope="module")
+def block(folder: Path) -> Block:
+    return read_table(folder).blocks[0]
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    write_report(folder, folder / "report.html")
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_what_a_reviewer_looks_for(page: Page) -> None:
+    for words in (
+        "bipvl (tiny) has the highest Dice, 0.6",
+        "p < 0.001), and above the best control (mean-shape, 0.400).",
+        "1 of 7 runs are not done (1 failed)",
+        "bipvl (tiny) - no_text",
+        "without text",
+        "Ablation rungs",
+        "Controls",
+        "Latency is not shown",
+        "How sure is the ranking?",
+        "What the text is worth",
+        "†: differs from the best, p < 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm).",
+        "each case counts as a subject of its own",
+        "Validation Dice, pooled",
+        "axial slice 7",
+        "a sentence on anterior",
+        "Provenance",
+        "0123456789ab",
+        "Controls are no models and are never ranked.",
+    ):
+        assert words in page.shown, words
+    assert page.tags["img"] == 2 * 9, "of the first seed of each model"
+    # a box plot a class and one of the mean, intervals, parameters, text, two curves
+    assert page.values("class").count("plot") == 3 + 1 + 1 + 1 + 2
+    assert (
+        page.values("aria-label").count("Leaderboard, hippocampus: best bold, second underlined, among ranked models")
+        == 1
+    )
+
+
+def test_no_text_of_a_result_becomes_markup(page: Page) -> None:
+    assert page.shown.count(ATTACK) >= 2 * 9 + 1, "every text and the reason, as they were written"
+    assert page.tags["script"] == 1
+    assert page.tags["em"] == 0
+    assert page.shown.count(LABELS[1]) > 10, "in tables and figures, and no mathematics"
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert {name for _, name, value in page.attributes if "alert(" in value} <= {"data-v"}, "what columns sort by"
+
+
+def test_it_asks_for_nothing(page: Page) -> None:
+    sources = [value for _, name, value in page.attributes if name in {"src", "href", "xlink:href", "action", "data"}]
+    assert sources
+    assert all(value.startswith(("#", "data:")) for value in sources)
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", page.text)
+    policy = next(value for value in page.values("content") if "default-src" in value)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "script-src 'sha256-" in policy
+
+
+def test_ids_are_unique_and_every_link_has_its_target(page: Page) -> None:
+    ids = page.values("id")
+    assert len(set(ids)) == len(ids)
+    targets = {value[1:] for value in page.values("href") if value.startswith("#")}
+    targets |= set(re.findall(r"url\(#([^)]+)\)", page.text))
+    assert targets <= set(ids)
+
+
+def test_figures_take_the_colours_and_letters_of_the_page(page: Page) -> None:
+    drawings = re.findall(r'<svg class="plot".*?</svg>', page.text, re.S)
+    assert drawings
+    for drawing in drawings:
+        colours = set(re.findall(r"#[0-9a-fA-F]{6}", drawing))
+        assert not colours, f"{colours} would not follow the theme"
+        assert "var(--ink)" in drawing
+        assert "<style" not in drawing, "it would hold for the whole page"
+        assert "DejaVu" not in drawing
+
+
+def test_the_same_results_give_the_same_bytes(folder: Path, page: Page, tmp_path: Path) -> None:
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}):
+        write_report(folder, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page.text
+
+
+def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / "out.html"
+    assert main(["report", str(folder), "--out", str(out)]) == 0
+    assert str(out) in capsys.readouterr().out
+    assert [file.name for file in out.parent.iterdir()] == ["out.html"]
+    (tmp_path / "file").write_text("")
+    assert main(["report", str(folder), "--out", str(tmp_path / "file" / "out.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main(["report", str(tmp_path)]) == 2
+    assert "no benchmark here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
+def test_a_missing_package_is_named_with_its_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name == missing:
+            raise ImportError(name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(RunError, match=rf"{missing} is missing\. Run `pip install 'textseg-zoo\[report\]'`"):
+        write_report(folder, folder / "never.html")
+    assert not (folder / "never.html").exists()
+
+
+def test_a_benchmark_of_which_nothing_is_done(tmp_path: Path) -> None:
+    store_plan(tmp_path, Plan(tuple(JOBS)))
+    write_report(tmp_path, tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "4 of 4 runs are not done (4 waiting)" in page.shown
+    assert "there is no ranking" in page.shown
+
+
+def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
+    """Another budget is refused by the gate; pictures of another test than the scores are not shown."""
+    out = benchmark(tmp_path / "bench", [job("unet"), job("bipvl", 0, "class")], LABELS)
+    run = store.job_folder(out, job("bipvl", 0, "class").id)
+    finished_again = replace(job("unet"), model="other")
+    store_plan(out, Plan((finished_again,)))
+    finished(store.job_folder(out, finished_again.id), finished_again, LABELS, 0.9, 12, budget={"samples": 7})
+    index = run / "test" / "overlays" / "overlays.json"
+    content = json.loads(index.read_text())
+    content["cases"][0]["dice"] += 0.1
+    index.write_text(json.dumps(content))
+    (store.job_folder(out, job("unet").id) / "metrics.csv").unlink()
+    (store.job_folder(out, job("unet").id) / "test" / "overlays" / "overlays.json").unlink()
+    write_report(out, out / "report.html")
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert "other (tiny) : not comparable: budget" in page.shown
+    assert "is of another test than the stored scores" in page.shown
+    assert "its test kept none" in page.shown
+    assert page.shown.index("Not ranked") > page.shown.index("bipvl (tiny)")
+
+
+def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
+    out = benchmark(tmp_path, JOBS[:1], LABELS)
+    cost: dict[str, Any] = {
+        "params": 1e6,
+        "params_trainable": 1e6,
+        "gflops": 1.5,
+        "step_s": 0.1,
+        "step_mib": 50,
+        "case_s": 0.0123,
+    }
+    cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
+    store.write_json(costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
+    write_report(out, out / "report.html")
+    page = Page((out / "report.html").read_text(encoding="utf-8"))
+    assert "latency (milliseconds a case)" in page.text
+    assert "Latency is not shown" not in page.shown
+    assert "0.0123" in page.shown
+    assert "8 x 64x64 CPU, 1 thread" in page.shown
+    assert "GFLOPs: of one forward pass" in page.shown
+
+
+def test_the_best_and_the_second_are_marked_by_what_is_printed() -> None:
+    values = [number(value) for value in (0.8001, 0.9, 0.8004, 0.7, None)]
+    assert [cell.place for cell in place(values, UP)] == [2, 1, 2, 0, 0]
+    assert [cell.place for cell in place(values, DOWN)] == [2, 0, 2, 1, 0]
+    assert [cell.place for cell in place([number(0.5), number(0.5)], UP)] == [0, 0], "where all are alike, none is best"
+    assert number(-0.0001).text == "0.000"
+
+
+def test_cases_average_their_seeds_first(folder: Path, block: Block) -> None:
+    entry = entries_of(folder, block, read_results(folder, load_plan(folder)))[0]
+    for label in (None, "anterior"):
+        dices = entry.case_dices(label)
+        rows = [[r for r in run.cases if label in (None, r.label)] for run in entry.runs]
+        expected = sum(row.dice for run in rows for row in run) / sum(len(run) for run in rows)
+        assert len(dices) == 12
+        assert sum(dices) / 12 == pytest.approx(expected)
+    assert 'aria-label="Box plots' in boxes([entry], "anterior", "k")
+
+
+def test_a_history_that_was_cut_short(folder: Path) -> None:
+    run = store.job_folder(folder, JOBS[0].id)
+    curves = read_curves(run, ["val/dice", "train/loss", "train/never"])
+    assert [epoch for epoch, _ in curves["val/dice"]] == list(range(1, 13))
+    assert curves["train/never"] == []

@@ -1,0 +1,144 @@
+"""The sections of a report: the statistics of their block, and blocks of own data, recipes and folds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks.leaderboard.leaderboard import Block, read_table
+from benchmarks.leaderboard.row import COLUMNS
+from benchmarks.plan.job import Settings
+from benchmarks.report.page import render
+from benchmarks.report.plots import curves
+from benchmarks.report.sections import Section, read_report
+from benchmarks.storage import layout as store
+from tests.helpers.made_up_benchmark import benchmark
+from tests.helpers.sample_benchmark import job
+from zoo.metrics.case_scores import read_rows, write_rows
+
+LABELS = ("anterior", "posterior")
+RECIPES = [("unet", "equal"), ("unet", "published")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models with two seeds."""
+    jobs = [job(model, seed, track) for model, track in (("unet", "none"), ("bipvl", "class")) for seed in (0, 1)]
+    return benchmark(tmp_path_factory.mktemp("bench"), jobs, LABELS)
+
+
+@pytest.fixture(scope="module")
+def section(folder: Path) -> Section:
+    return read_report(folder).sections[0]
+
+
+@pytest.fixture(scope="module")
+def block(folder: Path) -> Block:
+    return read_table(folder).blocks[0]
+
+
+def test_the_page_has_the_statistics_of_the_table(section: Section, block: Block) -> None:
+    """What stands in the page is what `zoo bench table --stats` prints, not computed anew."""
+    best, other = block.ranking.standings
+    assert other.worse, "the unet differs from the best on every case"
+    assert section.standings is not None
+    sheet = {column.head: count for count, column in enumerate(section.standings.columns)}
+    ((_, lines),) = section.standings.groups
+    assert [line.head for line in lines] == [best.label, other.label]
+    assert lines[1].cells[sheet["Δ best"]].text == f"{other.delta:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert lines[1].cells[sheet["Δ best"]].value == pytest.approx(other.delta, abs=5e-4)
+    assert (lines[1].cells[sheet["p (Holm)"]].text, lines[1].cells[sheet["p (Holm)"]].value) == ("< 0.001", 0.0)
+    assert lines[0].cells[sheet["95 % CI"]].text == f"[{best.dice_low:.3f}, {best.dice_high:.3f}]"
+    heads = [column.head for column in section.leaderboard.columns]
+    ranked = section.leaderboard.groups[0][1]
+    assert [line.cells[heads.index("Dice")].marked for line in ranked] == [False, True]
+    assert section.wins is not None
+    assert [line.head for line in section.wins.groups[0][1]] == ["1 bipvl (tiny)", "2 unet (tiny)"]
+    assert [[cell.text for cell in line.cells] for line in section.wins.groups[0][1]] == [["", "100 %"], ["0 %", ""]]
+    gap = f"{-other.delta_high:.3f} to {-other.delta_low:.3f}" if other.delta_high and other.delta_low else ""
+    assert f"above unet (tiny) (95 % CI {gap}, p < 0.001), and above the best control" in section.lead
+
+
+def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, block: Block) -> None:
+    row = next(row for row in block.ranked if row.model == "bipvl")
+    assert section.text is not None
+    assert [column.head for column in section.text.columns] == [
+        *("True", "Shuffled", "Blank", "Names", "Text gain", "95 % CI")
+    ]
+    (line,) = section.text.groups[0][1]
+    assert row.text_gain_low is not None
+    assert row.text_gain_high is not None
+    assert [cell.value for cell in line.cells] == pytest.approx(
+        [row.dice, row.dice_shuffled, row.dice_blank, row.dice_names, row.text_gain, row.text_gain_low], abs=5e-4
+    )
+    assert line.cells[-1].text == f"[{row.text_gain_low:+.3f}, {row.text_gain_high:+.3f}]"
+
+
+def test_every_column_is_that_of_the_csv(section: Section) -> None:
+    heads = [column.head for column in section.every.columns]
+    assert set(heads) < set(COLUMNS)
+    assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
+
+
+def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Path) -> None:
+    """Of a folder that holds the rows and nothing beside them."""
+    out = benchmark(tmp_path / "bench", [job("unet", 0), job("tmca", 0)], LABELS)
+    run, other = (store.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
+    shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
+    for overlays in out.glob("results/*/test/overlays"):
+        shutil.rmtree(overlays)
+    report = read_report(out)
+    assert report.sections[0].lead.startswith("tmca (tiny) and unet (tiny) have the highest Dice, 0.")
+    assert ", and are above the best control" in report.sections[0].lead
+    assert "have the highest Dice" in render(report)
+
+
+@pytest.mark.parametrize("last", [1, 3, 40])
+def test_whole_epochs_stand_under_a_curve(last: int) -> None:
+    entry: Any = SimpleNamespace(name="unet (tiny)", place=0)
+    curve = [(float(epoch), 0.5) for epoch in range(1, last + 1)]
+    svg = curves([(entry, [curve])], "Training loss", "k")
+    ticks = re.findall(r"<text[^>]*>([^<]*)<", str(svg).split(">epoch<")[0])
+    assert all(tick.isdecimal() for tick in ticks)
+    assert len(ticks) == 1 if last == 1 else len(ticks) > 2
+
+
+def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> None:
+    """Tables name own data by its title; folders, controls and costs go by the kind."""
+    own = job("unet", 0, data="image_text_folder", overrides=(("data.title", "Ours"),))
+    out = benchmark(tmp_path, [own], LABELS)
+    (section,) = read_report(out).sections
+    assert section.title == "Ours (image_text_folder)"
+    assert len(section.models) == len(section.galleries) == 1
+    assert ", and is above the best control (mean-shape, 0.400)" in section.lead
+    assert [line.head for line in section.classes[0].groups[-1][1]] == ["all-background", "mean-shape"]
+
+
+def test_equal_and_published_recipes_are_two_sections(tmp_path: Path) -> None:
+    own = [job(model, 0, settings=Settings("tiny", recipe=recipe)) for model, recipe in RECIPES]
+    out = benchmark(tmp_path, own, LABELS)
+    equal, published = read_report(out).sections
+    assert (equal.about, published.about) == ("text track: none", "text track: none, published recipes")
+    for section in (equal, published):
+        assert [[run[0] for run in section.models]] == [["unet (tiny)"]]
+    assert published.warnings == (*equal.warnings, "each model has the budget of its own published recipe")
+
+
+def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
+    halves = [job("unet", 0, fold=fold, folds=2) for fold in (0, 1)]
+    out = benchmark(tmp_path, halves, LABELS)
+    for fold, half in enumerate(halves):
+        for path in (store.job_folder(out, half.id) / "test", *store.controls_folder(out, half.data, fold).glob("*/")):
+            rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
+            write_rows(path / "cases.csv", rows)
+    (section,) = read_report(out).sections
+    assert ("Seeds", "1 x 2 folds") in section.facts
+    assert ("Test cases", "24") in section.facts
+    assert "above the best control (mean-shape, 0.400)" in section.lead
+    assert section.galleries[0].run == "seed 0 fold 0"

@@ -1,0 +1,188 @@
+"""Other conventions, each against the library that has it: MONAI, torchmetrics, medpy. Empty masks among the cases."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from medpy.metric.binary import hd95 as medpy_hd95
+from monai.metrics import DiceMetric, compute_hausdorff_distance
+from numpy.typing import NDArray
+from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
+
+from benchmarks.cli import main
+from benchmarks.leaderboard.leaderboard import make_table
+from benchmarks.plan.job import Plan
+from benchmarks.storage import layout as store
+from benchmarks.storage.results import Control, Scored
+from benchmarks.storage.stored_plan import store_plan
+from benchmarks.tables.conventions import PROTOCOLS, protocol_of, rescore
+from benchmarks.tables.writers import FORMATS, write_protocol
+from tests.helpers.sample_benchmark import FACTS, job, result
+from zoo.errors import RunError, UnknownNameError
+from zoo.metrics.case_scores import ScoreRow, write_rows
+from zoo.metrics.scoring import score_case
+from zoo.types import LabelSpace
+
+Masks = NDArray[np.uint8]
+LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)
+VOXEL = 2.0
+
+
+def masks() -> list[tuple[Masks, Masks]]:
+    """(prediction, label) of six cases: three hits, one missed, one spurious, one where nothing is."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(3):
+        truth, guess = np.zeros((2, 24, 24), np.uint8)
+        y, x, dy, dx = rng.integers(3, 9, 4)
+        truth[y : y + dy, x : x + dx] = 1
+        guess[y + 2 : y + dy + 4, x : x + dx] = 1
+        guess[0, 0] = 1
+        found.append((guess, truth))
+    empty, full = np.zeros((24, 24), np.uint8), found[0][1]
+    return [*found, (empty, full), (full, empty), (empty, empty)]
+
+
+def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> Scored:
+    rows: list[ScoreRow] = []
+    for number, (guess, truth) in enumerate(masks()):
+        rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0)
+    return Scored(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})
+
+
+def value(name: str, test: Scored | None = None) -> float:
+    found, _, _ = rescore(protocol_of(name), test or scored())
+    assert found is not None
+    return found
+
+
+def stacked() -> tuple[torch.Tensor, torch.Tensor]:
+    """[6, 1, H, W] of both."""
+    guesses, truths = zip(*masks(), strict=True)
+    return torch.from_numpy(np.stack(guesses))[:, None], torch.from_numpy(np.stack(truths))[:, None]
+
+
+def test_dice_of_labelled_images_is_monais_and_of_all_images_with_its_other_setting() -> None:
+    guess, truth = stacked()
+    for name, ignore in (("dice-per-image-foreground-only", True), ("dice-empty-is-one", False)):
+        metric = DiceMetric(include_background=True, reduction="mean", ignore_empty=ignore)
+        metric(guess, truth)
+        assert value(name) == pytest.approx(float(metric.aggregate()), abs=1e-6)
+
+
+def test_global_scores_are_those_of_all_pixels_at_once() -> None:
+    guess, truth = stacked()
+    assert value("dice-global") == pytest.approx(float(binary_f1_score(guess.flatten(), truth.flatten())), abs=1e-6)
+    iou = float(binary_jaccard_index(guess.flatten(), truth.flatten()))
+    assert value("iou-global") == pytest.approx(iou, abs=1e-6)
+    dice = value("dice-global")
+    assert value("iou-global") == pytest.approx(dice / (2 - dice))  # the identity that tells global from per image
+    assert value("iou-per-image") != pytest.approx(value("dice-empty-is-one") / (2 - value("dice-empty-is-one")))
+
+
+def test_hd95_in_voxels_with_misses_dropped_is_monais() -> None:
+    guess, truth = stacked()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty masks
+        distances = compute_hausdorff_distance(guess, truth, include_background=True, percentile=95).flatten()
+    kept = distances[torch.isfinite(distances)]
+    assert len(kept) == 3
+    assert value("hd95-px-drop-missed") == pytest.approx(float(kept.mean()), abs=1e-5)
+    assert value("hd95-drop-missed") == pytest.approx(VOXEL * float(kept.mean()), abs=1e-5)
+
+
+def test_pooled_hd95_in_voxels_is_medpys() -> None:
+    expected = np.mean([medpy_hd95(guess, truth) for guess, truth in masks()[:3]])
+    assert value("hd95-pooled-px-drop-missed") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_what_enters_is_counted(name: str) -> None:
+    _, kept, left_out = rescore(PROTOCOLS[name], scored())
+    expected = {"dice-per-image-foreground-only": 4, "dice-empty-is-one": 6}.get(name, 3 if "hd95" in name else 5)
+    assert (kept, left_out) == (expected, 6 - expected)
+
+
+def older(found: Scored) -> Scored:
+    """The same of a version whose rows held no distances in voxels."""
+    bare = (replace(row, hd95_voxels=math.nan, hd95_pooled_voxels=math.nan) for row in found.rows)
+    return Scored(tuple(bare), found.about)
+
+
+def test_anisotropic_voxels_have_their_own_distances() -> None:
+    flat = scored((3.0, 1.0))
+    assert value("hd95-px-drop-missed", flat) == pytest.approx(value("hd95-px-drop-missed"))
+    with pytest.raises(RunError, match="voxels of 3 x 1 mm, its distances in voxels were not kept"):
+        value("hd95-px-drop-missed", older(flat))
+
+
+def test_rows_of_an_older_version_are_divided_by_their_spacing() -> None:
+    assert value("hd95-px-drop-missed", older(scored())) == pytest.approx(value("hd95-px-drop-missed"))
+    unknown = Scored(older(scored()).rows)
+    with pytest.raises(RunError, match="spacing of case c0 was not recorded"):
+        value("hd95-px-drop-missed", unknown)
+    pixels = Scored(tuple(replace(row, unit="px") for row in unknown.rows))
+    assert value("hd95-px-drop-missed", pixels) == value("hd95-drop-missed", pixels)
+
+
+def test_nothing_found_has_no_distance() -> None:
+    missed = Scored(scored().rows[3:4])
+    assert rescore(PROTOCOLS["hd95-drop-missed"], missed) == (None, 0, 1)
+    assert rescore(PROTOCOLS["dice-global"], Scored(scored().rows[5:])) == (None, 0, 1)
+
+
+def test_a_table_in_another_convention_says_so_in_every_format() -> None:
+    facts: dict[str, Any] = {"split_hash": "abc", "metric_version": "1"}
+    runs = [replace(result(job("unet", seed), [0.5]), scored={"test": scored()}) for seed in (0, 1)]
+    control = Control("empty", "hippocampus", facts=facts, scored=Scored(scored().rows))
+    table = make_table(
+        [*runs, result(job("other", 0), [0.5]), replace(runs[0], job=job("x", 0), state="failed")], [control]
+    )
+    text = write_protocol(table, "md", "hd95-px-drop-missed")
+    assert text.startswith("### hippocampus, text track: none: hd95-px-drop-missed\n")
+    assert "| unet (tiny) |  | none | 0.274 | 4.13 ± 0.00 | 6 | 6 |" in text
+    assert "| *control:empty* |  | none | 0.274 | 4.13 | 3 | 3 |" in text
+    assert "- x (tiny): 0 of 1 seeds: seed 0 failed" in text
+    assert "- other (tiny): the spacing of case c0 was not recorded" in text
+    assert "**" not in text
+    rows = list(csv.DictReader(io.StringIO(write_protocol(table, "csv", "dice-global"))))
+    assert {one["protocol"] for one in rows} == {"dice-global"}
+    loaded = json.loads(write_protocol(table, "json", "dice-global"))
+    assert loaded["rows"][0]["value"] == pytest.approx(float(rows[0]["value"]))
+    assert "not comparable with the leaderboard" in write_protocol(table, "latex", "dice-global")
+
+
+def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = job("unet", 0)
+    store_plan(tmp_path, Plan((one,)))
+    run = store.job_folder(tmp_path, one.id)
+    store.write_json(run / "manifest.json", FACTS)
+    store.write_json(run / "test" / "about.json", dict(scored().about) | {"metric_version": "1"})
+    write_rows(run / "test" / "cases.csv", scored().rows)
+    out = tmp_path / "table.txt"
+    for form in sorted(FORMATS):
+        for more in ([], ["--stats"], ["--per-class"], ["--protocol", "dice-global"], ["--test", "permutation"]):
+            assert main(["table", str(tmp_path), "--format", form, *more]) == 0
+            shown = capsys.readouterr().out
+            assert main(["table", str(tmp_path), "--format", form, *more, "--out", str(out)]) == 0
+            assert (out.read_text(encoding="utf-8"), capsys.readouterr().out) == (shown, "")
+    for wrong, message in (
+        (["--protocol", "dice-globl"], "Did you mean dice-global"),
+        (["--protocol", "dice-global", "--stats"], "a table of its own"),
+        (["--format", "csv", "--stats", "--per-class"], "a CSV holds one table"),
+        (["--out", str(out / "where.md")], "cannot be written"),
+    ):
+        assert main(["table", str(tmp_path), *wrong]) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(UnknownNameError):
+        protocol_of("hd95")

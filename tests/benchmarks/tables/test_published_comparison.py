@@ -1,0 +1,93 @@
+"""Published numbers are of the convention that they claim, and are only compared with their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.leaderboard.leaderboard import make_table
+from benchmarks.plan.job import Plan
+from benchmarks.storage.stored_plan import store_plan
+from benchmarks.tables.published_comparison import compare, to_markdown
+from benchmarks.tables.published_scores import NOT_READ, PER_IMAGE, POOLED, REPORTED, Reported, reported_on
+from tests.helpers.sample_benchmark import job, result
+from zoo.registry import DATA, MODELS
+
+PAIRED = [number for number in REPORTED if number.iou is not None]
+
+
+@pytest.mark.parametrize("number", PAIRED, ids=lambda number: f"{number.data}-{number.method}-{number.source.key}")
+def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: Reported) -> None:
+    assert number.iou is not None
+    share = number.dice / 100
+    pooled = 100 * share / (2 - share)
+    if number.convention == POOLED:
+        assert number.iou == pytest.approx(pooled, abs=0.02)
+    else:  # Jensen: the mean of D / (2 - D), which is convex, lies above that of the mean
+        assert number.convention == PER_IMAGE
+        assert number.iou > pooled + 0.05
+
+
+def test_what_is_named_exists() -> None:
+    assert {number.data for number in REPORTED} <= set(DATA.names())
+    assert {number.model for number in REPORTED} - {""} <= set(MODELS.names())
+    assert set(NOT_READ) <= set(MODELS.names())
+    assert not {number.model for number in REPORTED} & set(NOT_READ)
+
+
+def lines_of(size: str, cases: int) -> dict[tuple[str, str], tuple[float | None, tuple[str, ...]]]:
+    dices = [0.5 + 0.4 * (i % 2) for i in range(cases)]
+    done = [result(job("unet", seed, data="monuseg", size=size), dices) for seed in (0, 1)]
+    found = compare(make_table(done, []))
+    return {(line.reported.method, line.reported.source.key): (line.difference, line.obstacles) for line in found.lines}
+
+
+def test_a_difference_stands_only_where_convention_images_and_size_agree() -> None:
+    difference, obstacles = lines_of("published", 14)["U-Net", "LViT"]
+    assert obstacles == ()
+    assert difference == pytest.approx(70.0 - 76.45)
+    assert lines_of("tiny", 14)["U-Net", "LViT"] == (None, ("size tiny",))
+    difference, obstacles = lines_of("published", 6)["U-Net", "LViT"]
+    assert difference is None
+    assert obstacles == ("14 test images there, 6 here",)
+    assert lines_of("published", 14)["LViT-T", "LViT"] == (None, ())  # no such model here: printed, not compared
+
+
+def test_pooled_is_set_beside_pooled() -> None:
+    done = [result(job("unet", data="qata_cov19", size="published"), [0.4] * 1000 + [0.9] * 1113)]
+    found = {
+        line.reported.convention: line
+        for line in compare(make_table(done, [])).lines
+        if line.ours is not None and not line.reported.source.rerun
+    }
+    row = found[POOLED].ours
+    assert row is not None
+    assert row.dice_global is not None
+    assert row.dice is not None
+    assert found[POOLED].difference == pytest.approx(100 * row.dice_global - 82.99)
+    assert found[PER_IMAGE].difference == pytest.approx(100 * row.dice - 79.02)
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    done = [result(job("bipvl", 0, "class"), [0.7], [0.5], [0.2])]
+    found = compare(make_table(done, []))
+    assert found.lines == ()
+    assert found.unknown == ("hippocampus",)
+    text = to_markdown(found)
+    assert "No published number could be read of bipvl: BiPVL-Seg" in text
+    assert "No published number is listed for hippocampus." in text
+
+
+def test_the_command_prints_what_is_known_before_anything_ran(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_plan(tmp_path, Plan((job("unet", data="qata_cov19"),)))
+    assert main(["compare", str(tmp_path)]) == 0
+    assert "| qata_cov19 | LanGuideMedSeg | 89.78 | dice pooled |" in capsys.readouterr().out
+    assert main(["compare", str(tmp_path), "--format", "json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert len(content["lines"]) == len(reported_on("qata_cov19"))
+    assert main(["compare", str(tmp_path / "nowhere")]) == 2

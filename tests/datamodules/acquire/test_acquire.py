@@ -1,0 +1,352 @@
+"""From archives to a prepared set, by the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from datamodules.acquire import sources
+from datamodules.acquire.acquire import obtain
+from datamodules.build import build_data
+from datamodules.cli import main
+from datamodules.sets.polyps import TABLES
+from tests.helpers.data_sets import REPLICAS, make_hippocampus
+from tests.helpers.https_server import Shelf, https_shelf
+from tests.helpers.image_sets import make_kvasir_seg
+from zoo.registry import DATA
+
+SOURCE: dict[str, Any] = {
+    "licence": "CC-BY-SA 4.0",
+    "homepage": "http://medicaldecathlon.com",
+    "citation": "x",
+    "layout": "x",
+    "access": "by hand",
+    "steps": ["Fetch it."],
+    "source": ["a test"],
+}
+
+
+@pytest.fixture(scope="module")
+def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The replica of the hippocampus as the archive comes."""
+    home = tmp_path_factory.mktemp("tar")
+    path = home / "Task04_Hippocampus.tar"
+    with tarfile.open(path, "w") as out:
+        out.add(make_hippocampus(home, 5), "Task04_Hippocampus")
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """`ZOO_DATA`, and a folder of sources that holds none yet."""
+    data, known = tmp_path / "data", tmp_path / "known"
+    known.mkdir()
+    monkeypatch.setenv("ZOO_DATA", str(data))
+    monkeypatch.setattr(sources, "SOURCES", known)
+    return data, known
+
+
+def sha(path: Path, kind: str = "sha256") -> str:
+    return hashlib.new(kind, path.read_bytes()).hexdigest()
+
+
+def say(known: Path, name: str, files: list[dict[str, Any]], **other: Any) -> None:
+    (known / f"{name}.yaml").write_text(yaml.safe_dump({**SOURCE, "files": files, **other}))
+
+
+def left(data: Path) -> list[str]:
+    """What lies in `ZOO_DATA` beside locks."""
+    return sorted(path.name for path in data.iterdir() if path.suffix != ".lock") if data.is_dir() else []
+
+
+def facts_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return facts
+
+
+@pytest.mark.parametrize("name", ["hippocampus", "msd_hippocampus"])
+def test_from_an_archive_to_a_prepared_set(
+    name: str, tar: Path, folders: tuple[Path, Path], own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, known = folders
+    say(known, "hippocampus", [{"name": tar.name, "size": tar.stat().st_size, "sha256": sha(tar)}])
+    assert main(["prepare", name, "--from", str(tar), "--json"]) == 0
+    facts = facts_of(capsys)
+    assert (facts["data"], facts["cases"]) == ("hippocampus", 5)
+    assert len(list((own_cache / "data" / "hippocampus").glob("*/facts.json"))) == 5
+    assert left(data) == ["hippocampus"]
+    inside = sorted(path.name for path in (data / "hippocampus").iterdir())
+    assert inside == ["dataset.json", "imagesTr", "labelsTr", "source.json"]
+    receipt = json.loads((data / "hippocampus" / "source.json").read_text())
+    assert receipt["files"] == [
+        {
+            **{"name": tar.name, "size": tar.stat().st_size},
+            "sha256": sha(tar),
+            "md5": sha(tar, "md5"),
+            "checked": "sha256",
+        }
+    ]
+    assert receipt["licence"] == "CC-BY-SA 4.0"
+    assert receipt["date"].endswith("+00:00")
+
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
+    assert main(["prepare", name, "--json"]) == 0
+    assert facts_of(capsys)["split_hash"] == facts["split_hash"]
+    assert main(["prepare", name, "--from", str(tar)]) == 2
+    assert "holds something already" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.suffix != ".lock"} == {
+        path: time for path, time in before.items() if path.suffix != ".lock"
+    }
+
+
+def test_from_a_folder_uses_it_and_writes_nothing(
+    tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_hippocampus(tmp_path, 5)
+    before = sorted(root.rglob("*"))
+    assert main(["prepare", "hippocampus", "--from", str(root), "--json"]) == 0
+    assert facts_of(capsys)["cases"] == 5
+    assert sorted(root.rglob("*")) == before
+    assert left(folders[0]) == []
+    assert main(["prepare", "hippocampus", "--data.root", str(root)]) == 0
+    capsys.readouterr()
+    assert main(["prepare", "hippocampus", "--from", str(root), "--root", str(tmp_path)]) == 2
+    assert "stands alone" in capsys.readouterr().err
+
+
+def test_root_may_be_empty_but_not_filled(
+    tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "mine"
+    root.mkdir()
+    (root / "notes").write_text("mine")
+    words = ["prepare", "hippocampus", "--from", str(tar), "--root", str(root)]
+    assert main(words) == 2
+    assert "nothing is written over" in capsys.readouterr().err
+    assert [path.name for path in root.iterdir()] == ["notes"]
+    (root / "notes").unlink()
+    assert main([*words, "--json"]) == 0
+    facts = facts_of(capsys)
+    assert facts["folder"] == str(root)
+    assert "checked by nothing: no checksum of it is known" in facts["unpacked"][tar.name]
+    assert (root / "source.json").is_file()
+
+
+def test_a_differing_archive_is_told_and_taken(
+    tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    data, known = folders
+    say(known, "hippocampus", [{"name": tar.name, "sha256": "0" * 64}])
+    assert main(["prepare", "hippocampus", "--from", str(tar), "--json"]) == 0
+    differs = f"not the published Task04_Hippocampus.tar (sha256 {sha(tar)}"
+    assert f"{tar}: {differs}" in caplog.text
+    assert differs in facts_of(capsys)["unpacked"][tar.name]
+    receipt = json.loads((data / "hippocampus" / "source.json").read_text())
+    assert receipt["files"][0]["checked"].startswith(f"nothing: {differs}")
+
+
+def test_an_archive_is_known_by_its_hash_whatever_its_name(
+    tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(folders[1], "hippocampus", [{"name": tar.name, "md5": sha(tar, "md5")}])
+    renamed = tmp_path / "Task04_Hippocampus (1).tar"
+    shutil.copyfile(tar, renamed)
+    assert main(["prepare", "hippocampus", "--from", str(renamed), "--json"]) == 0
+    checked = facts_of(capsys)["unpacked"][renamed.name]
+    assert "checked by the publisher's md5 alone; its sha256: " in checked
+    assert sha(tar) in checked
+
+
+@pytest.fixture
+def shelf(tar: Path, tmp_path: Path, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    """A server that gives the archive out, named in the set's source."""
+    with https_shelf(tmp_path) as (found, authority):
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        monkeypatch.delenv("ZOO_OFFLINE", raising=False)
+        found.files = {"/t.tar": tar.read_bytes()}
+        file = {"name": tar.name, "url": f"{found.base}/t.tar", "size": tar.stat().st_size, "sha256": sha(tar)}
+        say(folders[1], "hippocampus", [file], access="download", steps=[])
+        yield found
+
+
+def test_download_prepare_and_again(
+    shelf: Shelf, tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, _ = folders
+    assert main(["prepare", "hippocampus"]) == 2
+    assert "Run `zoo data prepare hippocampus --download`" in capsys.readouterr().err
+    shelf.cut_after = 20_000
+    assert main(["prepare", "hippocampus", "--download"]) == 2
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert left(data) == ["downloads"]
+    assert main(["prepare", "hippocampus", "--download", "--json"]) == 0
+    assert shelf.asked[-1][1] == "bytes=20000-"
+    assert facts_of(capsys)["cases"] == 5
+    assert left(data) == ["downloads", "hippocampus"]
+    receipt = json.loads((data / "hippocampus" / "source.json").read_text())
+    assert receipt["files"][0]["url"] == f"{shelf.base}/t.tar"
+    asked = len(shelf.asked)
+    assert main(["prepare", "hippocampus", "--download", "--json"]) == 0
+    shutil.rmtree(data / "hippocampus")
+    assert main(["prepare", "hippocampus", "--download", "--json"]) == 0, "the archive is still there"
+    assert len(shelf.asked) == asked
+
+
+class _Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def test_a_full_disk_is_told_before_anything_is_written(
+    shelf: Shelf,
+    tar: Path,
+    folders: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: _Usage(10, 10, 1000))
+    for words in (["--download"], ["--from", str(tar)]):
+        assert main(["prepare", "hippocampus", *words]) == 2
+        assert "but 1.0 kB are free on its disk" in capsys.readouterr().err
+        assert left(folders[0]) == []
+    assert not shelf.asked
+
+
+def test_what_cannot_be_fetched_is_told_with_the_steps(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(folders[1], "btcv", [{"name": "RawData.zip"}], access="registration", steps=["Register.", "Fetch it."])
+    for words in ([], ["--download"]):
+        assert main(["prepare", "btcv", *words]) == 2
+        assert "1. Register. 2. Fetch it." in capsys.readouterr().err
+    monkeypatch.delenv("ZOO_DATA")
+    assert main(["prepare", "btcv"]) == 2
+    assert "nor is ZOO_DATA set. 1. Register." in capsys.readouterr().err
+    assert main(["prepare", "btcv", "--from", "no.zip"]) == 2
+    assert "Where is 'btcv' to lie?" in capsys.readouterr().err
+    assert main(["prepare", "btcv", "--from", "no.zip", "--root", str(folders[0] / "x")]) == 2
+    assert "no.zip: no such file" in capsys.readouterr().err
+    assert main(["prepare", "phantom_chest", "--download"]) == 2
+    assert "is generated" in capsys.readouterr().err
+
+
+def test_tables_come_beside_the_archives(
+    tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_kvasir_seg(tmp_path)
+    archive = tmp_path / "kvasir-seg.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in sorted([*root.glob("images/*"), *root.glob("masks/*")]):
+            out.write(path, path.relative_to(tmp_path))
+    tables = sorted(root.glob("*.csv"))
+    files = [{"name": "kvasir-seg.zip", "url": "https://example.org/k.zip", "sha256": sha(archive)}]
+    say(folders[1], "kvasir", [*files, *({"name": table.name} for table in tables)])
+    assert main(["prepare", "kvasir", "--download"]) == 2
+    assert "needs Kvasir_test.csv and Kvasir_train.csv too" in capsys.readouterr().err
+    words = [str(path) for path in (archive, *tables)]
+    assert main(["prepare", "kvasir", "--size", "tiny", "--json", "--from", *words]) == 0
+    assert facts_of(capsys)["cases"] == 10
+    inside = sorted(path.name for path in (folders[0] / "kvasir").iterdir())
+    assert inside == ["Kvasir-SEG", "Kvasir_test.csv", "Kvasir_train.csv", "source.json"]
+
+
+def pack(root: Path, folder: Path, name: str) -> list[Path]:
+    """The replica of a set as its archives come: with their top folders, and caption tables apart."""
+    if name in TABLES:
+        packed = [_zip(root / part, folder / f"{part}.zip") for part in ("TrainDataset", "TestDataset")]
+        return [*packed, *sorted((root / "text").glob("*.csv"))]
+    top = {"acdc": root.parent, "btcv": root / "RawData"}.get(name, root)
+    return [_zip(top, folder / "set.zip")]
+
+
+def _zip(top: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in sorted(path for path in top.rglob("*") if path.is_file()):
+            out.write(path, path.relative_to(top.parent))
+    return archive
+
+
+@pytest.mark.parametrize("name", [card.name for card in DATA if sources.access_of(card) not in ("embedded", "own")])
+def test_the_archives_of_every_set_unpack_to_a_folder_that_its_module_reads(
+    name: str, tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    root = REPLICAS[name](made)
+    card = DATA.get(name)
+    receipt = obtain(card, pack(root, tmp_path, name), download=False, root=None)
+    assert receipt["set"] == sources.home_of(card)
+    found, due = build_data(name, "tiny"), build_data(name, "tiny", root=str(root))
+    assert list(found.cases) == list(due.cases)
+    assert found.split_hash == due.split_hash
+    assert found.folder.parent == folders[0].resolve()
+    paths = [path for case in found.cases.values() for path in (*case.images, case.label) if path]
+    assert all(file.is_file() for path in paths for file in found.reader.files(path))
+
+
+def test_a_bad_archive_leaves_nothing(
+    tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.zip"
+    with zipfile.ZipFile(bad, "w") as out:
+        out.writestr("../x", "1")
+    ours = tmp_path / "ours.zip"
+    with zipfile.ZipFile(ours, "w") as out:
+        out.writestr("source.json", "{}")
+    twice = [tar, tar]
+    for words, says in (
+        ([tar, bad], "leads out"),
+        (twice, "is in another archive too"),
+        ([ours], "has a source.json of its own"),
+    ):
+        assert main(["prepare", "hippocampus", "--from", *map(str, words)]) == 2
+        assert says in capsys.readouterr().err
+        assert left(folders[0]) == []
+
+
+def test_a_killed_unpacking_leaves_nothing_that_looks_complete(
+    tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, _ = folders
+    code = (
+        "import sys, time; from pathlib import Path; from datamodules.acquire.acquire import obtain; "
+        "from zoo.registry import DATA; "
+        "wait = lambda what, *rest: what.startswith('Unpacking') and (print(what, flush=True), time.sleep(60)); "
+        "obtain(DATA.get('nifti_folder'), [Path(sys.argv[1])], False, sys.argv[2], wait)"
+    )
+    words = [sys.executable, "-c", code, str(tar), str(data / "hippocampus")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ.copy()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"Unpacking")
+        process.send_signal(signal.SIGKILL)
+    assert left(data) == [".hippocampus.part"]
+    assert not (data / ".hippocampus.part" / "source.json").exists()
+    assert main(["prepare", "hippocampus"]) == 2
+    assert "is not there" in capsys.readouterr().err
+    assert main(["prepare", "hippocampus", "--from", str(tar)]) == 0
+    assert left(data) == ["hippocampus"]
+
+
+def test_steps_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "msd_hippocampus", "--steps"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("1. Run `zoo data prepare hippocampus --download`")
+    assert "licence: CC-BY-SA 4.0" in shown
+    assert main(["prepare", "kvasir", "--steps", "--json"]) == 0
+    assert len(facts_of(capsys)["steps"]) == 3
+    assert main(["prepare", "hipocampus", "--steps"]) == 2
+    assert "Did you mean hippocampus" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""Where sets come from: every set on disk says it, and says it well."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datamodules.acquire import sources
+from datamodules.acquire.sources import access_of, amount, parse, source_of, steps_to, told
+from datamodules.cli import main
+from zoo.errors import ConfigError
+from zoo.registry import CONFIGS, DATA
+from zoo.types import Card
+
+CARDS = [card for card in DATA if not card.broken and card.origin == "zoo"]
+ON_DISK = [card for card in CARDS if access_of(card) not in ("embedded", "own")]
+GOOD: dict[str, Any] = {
+    "licence": "CC0",
+    "homepage": "https://example.org",
+    "citation": "A. B., 2020",
+    "access": "download",
+    "layout": "a folder",
+    "files": [{"name": "a.zip", "url": "https://example.org/a.zip", "sha256": "0" * 64}],
+    "source": ["here"],
+}
+
+
+def test_only_own_data_and_generated_data_have_no_source() -> None:
+    without = {card.name for card in CARDS} - {card.name for card in ON_DISK}
+    assert without == {"image_text_folder", "nifti_folder", "phantom_abdomen", "phantom_chest"}
+
+
+def test_no_source_is_left_over() -> None:
+    homes = {sources.home_of(card) for card in ON_DISK}
+    assert {path.stem for path in (CONFIGS / "sources").glob("*.yaml")} == homes
+
+
+@pytest.mark.parametrize("card", ON_DISK, ids=lambda card: card.name)
+def test_every_set_on_disk_can_be_got(card: Card) -> None:
+    source = source_of(card)
+    assert source is not None
+    assert source.access in sources.ACCESS
+    steps = steps_to(card)
+    assert f"zoo data prepare {card.name} " in " ".join(steps)
+    assert "{name}" not in told(card)
+    assert "\n" not in told(card)
+    for file in source.downloads:
+        assert file.sha256, "all that are fetched today have a sha256"
+        assert "--download" in " ".join(steps)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"citation": ""}, "citation is missing"),
+        ({"source": []}, "say where the facts were read"),
+        ({"access": "somehow"}, "access 'somehow'"),
+        ({"access": "by hand"}, "steps are missing"),
+        ({"steps": [1]}, "texts are expected"),
+        ({"files": []}, "a file has no url"),
+        ({"files": [{"name": "a.zip"}]}, "a file has no url"),
+        ({"files": [{"name": "a.zip", "url": "http://example.org", "sha256": "0" * 64}]}, "not https"),
+        ({"files": [{"name": "a.zip", "url": "https://example.org"}]}, "needs a sha256"),
+        ({"files": [{"name": "a.zip", "sha256": "abc"}]}, "64 hex digits"),
+        ({"files": [{"name": "a.zip", "md5": "A" * 32}]}, "32 hex digits"),
+        ({"files": [{"name": "../a.zip"}]}, "no plain file name"),
+        ({"files": [{"name": "a.zip", "size": "big"}]}, "no number of bytes"),
+        ({"files": [{"name": "a.zip", "sha265": "abc"}]}, "sha265"),
+        ({"license": "CC0"}, "license"),
+    ],
+)
+def test_what_does_not_fit_is_told(change: dict[str, Any], says: str) -> None:
+    assert parse(GOOD, "here").files[0].known
+    with pytest.raises(ConfigError, match=says) as error:
+        parse({**GOOD, **change}, "mine.yaml")
+    assert str(error.value).startswith("mine.yaml: ")
+
+
+def test_a_card_may_bring_its_own_source() -> None:
+    card = Card("mine", about={"source": {**GOOD, "steps": ["Nod at {name}."]}})
+    assert access_of(card) == "download"
+    assert steps_to(card)[0] == "Nod at mine."
+    assert access_of(Card("other", about={"homepage": "https://example.org"})) == "own"
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (None, "size not known"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (28425216, "28.4 MB"),
+        (7608266240, "7.6 GB"),
+        (10**16, "10000 TB"),
+    ],
+)
+def test_amounts(size: int | None, shown: str) -> None:
+    assert amount(size) == shown
+
+
+def test_list_says_how_sets_are_got(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "amos22").mkdir()
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    assert main(["list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows.keys() == {card.name for card in DATA}
+    assert rows["hippocampus"]["aliases"] == ["msd_hippocampus"]
+    assert {name: rows[name]["got"] for name in ("btcv", "hippocampus", "acdc", "phantom_chest", "nifti_folder")} == {
+        "btcv": "registration",
+        "hippocampus": "download",
+        "acdc": "by hand",
+        "phantom_chest": "embedded",
+        "nifti_folder": "own",
+    }
+    assert [name for name, row in rows.items() if row["at_hand"]] == [
+        *("amos22", "amos22_ct", "amos22_mr", "phantom_abdomen", "phantom_chest")
+    ]
+    assert rows["btcv"] | {"title": ""} == {
+        **{"name": "btcv", "aliases": [], "title": "", "dims": 3, "modality": "CT", "text": "class", "classes": 13},
+        **{"got": "registration", "licence": "by registration at Synapse; not passed on", "at_hand": False},
+    }
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) == len(rows) + 1
+    assert "also msd_hippocampus" in shown
+    assert main(["list", "--data.root", "x"]) == 2
+
+
+def test_a_broken_source_is_listed_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "btcv.yaml").write_text(yaml.safe_dump({**GOOD, "files": []}))
+    monkeypatch.setattr(sources, "SOURCES", tmp_path)
+    assert main(["list", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert "btcv.yaml: access is download, but a file has no url" in rows["btcv"]["title"]
+
+
+def test_listing_and_steps_load_no_torch() -> None:
+    code = (
+        "import sys; from datamodules.cli import main; assert main(['list']) == 0; "
+        "assert main(['prepare', 'btcv', '--steps']) == 0; assert main(['prepare', 'btcv']) == 2; "
+        "assert not {'torch', 'lightning', 'monai'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1. Make an account at https://www.synapse.org" in done.stdout
+    assert done.stderr.count("\n") == 1

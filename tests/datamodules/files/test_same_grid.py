@@ -1,0 +1,123 @@
+"""Whether two grids are one: against every voxel's place, in whatever order the axes are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff
+
+from datamodules.files.same_grid import differences, drift, same_grid
+from tests.helpers.data_sets import write_nifti
+from zoo.errors import DataError
+from zoo.io.image import read_image, to_ras
+from zoo.types import Geometry
+
+SHAPE = (7, 5, 9)
+
+
+def geometry(affine: np.ndarray, shape: tuple[int, ...] = SHAPE) -> Geometry:
+    return to_ras(np.zeros(shape), affine, Path("x.nii"))[1]
+
+
+def rotation(angles: tuple[float, ...]) -> np.ndarray:
+    x, y, z = angles
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
+    about_z = np.array([[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]])
+    return np.asarray(about_x @ about_y @ about_z)
+
+
+def affine_of(angles: tuple[float, ...], spacing: tuple[float, ...], origin: tuple[float, ...]) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = rotation(angles) * np.array(spacing)
+    affine[:3, 3] = origin
+    return affine
+
+
+def triples(low: float, high: float) -> st.SearchStrategy[tuple[float, ...]]:
+    return st.tuples(*[st.floats(low, high)] * 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(triples(-0.3, 0.3), triples(0.5, 4), triples(-50, 50), triples(-0.02, 0.02), triples(0.9, 1.1), triples(-2, 2))
+def test_drift_is_the_farthest_voxel(
+    angles: tuple[float, ...],
+    spacing: tuple[float, ...],
+    origin: tuple[float, ...],
+    turn: tuple[float, ...],
+    stretch: tuple[float, ...],
+    shift: tuple[float, ...],
+) -> None:
+    due = affine_of(angles, spacing, origin)
+    moved = affine_of(tuple(np.add(angles, turn)), tuple(np.multiply(spacing, stretch)), tuple(np.add(origin, shift)))
+    voxels = np.stack([*np.indices(SHAPE).reshape(3, -1), np.ones(np.prod(SHAPE))])
+    off = np.linalg.inv(due) @ moved @ voxels - voxels  # of every voxel, in voxels of the image
+    assert drift(geometry(moved), geometry(due)) == pytest.approx(np.abs(off[:3]).max(), abs=1e-6)
+
+
+@pytest.mark.parametrize("codes", ["LPS", "RAS", "SAL", "ASR", "PIR"])
+def test_another_order_of_axes_is_the_same_grid(tmp_path: Path, codes: str) -> None:
+    affine = affine_of((0.1, -0.05, 0.2), (1.0, 2.0, 1.5), (-30, 20, 5))
+    array = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    image = nib.Nifti1Image(array, affine)
+    target = axcodes2ornt(tuple(codes))
+    turn = nib.orientations.ornt_transform(nib.orientations.io_orientation(affine), target)
+    other = nib.Nifti1Image(apply_orientation(array, turn), affine @ inv_ornt_aff(turn, SHAPE))
+    paths = [tmp_path / "image.nii.gz", tmp_path / "label.nii.gz"]
+    for path, one in zip(paths, (image, other), strict=True):
+        nib.save(one, path)
+    found = [read_image(path)[1] for path in paths]
+    assert drift(found[1], found[0]) < 1e-4
+    same_grid(paths[1], found[1], paths[0], found[0])
+
+
+def test_what_differs_is_told_apart() -> None:
+    due = geometry(np.diag([1.0, 1.0, 2.0, 1.0]))
+    moved, coarse, turned = np.diag([1.0, 1.0, 2.0, 1.0]), np.diag([1.0, 1.2, 2.0, 1.0]), np.diag([1.0, 1.0, 2.0, 1.0])
+    moved[:3, 3] = (0, 3, 4)
+    turned[:3, :3] = rotation((0, 0, np.radians(30))) @ turned[:3, :3]
+    assert differences(geometry(moved), due, 0.1) == ["the origin is 5 mm off"]
+    assert differences(geometry(coarse), due, 0.1) == ["the spacing is 1 x 1.2 x 2, not 1 x 1 x 2 mm"]
+    assert differences(geometry(turned), due, 0.1) == ["the direction of an axis is 30 degrees off"]
+
+
+def test_tolerance_counts_voxels_not_millimetres() -> None:
+    for size in (0.5, 5.0):
+        due, near = np.diag([size, size, size, 1.0]), np.diag([size, size, size, 1.0])
+        near[0, 3] = 0.09 * size
+        same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
+        near[0, 3] = 0.11 * size
+        with pytest.raises(DataError, match="origin"):
+            same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
+
+
+def test_pictures_are_compared_by_shape_alone() -> None:
+    one, two = (Geometry(None, s, tuple((0, n) for n in s), (1.0, 1.0), "px") for s in ((4, 5), (5, 4)))
+    same_grid(Path("a"), one, Path("b"), one)
+    with pytest.raises(DataError, match=r"a: shape \(5, 4\), but \(4, 5\) in b") as caught:
+        same_grid(Path("a"), two, Path("b"), one)
+    assert caught.value.kind == "shape_mismatch"
+
+
+def test_two_axes_that_are_one_are_no_grid(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[:3, 1] = (1, 1e-9, 0)
+    path = tmp_path / "flat.nii"
+    image = nib.Nifti1Image(np.zeros(SHAPE, np.float32), None)
+    image.header["sform_code"] = 1
+    for row, name in enumerate(("srow_x", "srow_y", "srow_z")):
+        image.header[name] = affine[row]
+    write_nifti(path, np.zeros(SHAPE, np.float32))
+    content = bytearray(path.read_bytes())
+    content[:348] = (
+        image.header.binaryblock[:108] + bytes(content[108:112]) + image.header.binaryblock[112:344] + b"n+1\0"
+    )
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError) as caught:
+        read_image(path)
+    assert caught.value.kind == "affine_unusable"

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split, read_split
+from tests.helpers.data_sets import BTCV_IDS
+from zoo.errors import DataError, UnknownNameError
+from zoo.types import Case
+
+
+def cases(subjects: list[str]) -> list[Case]:
+    return [Case(f"case{i}", (Path(f"{i}.png"),), None, subject) for i, subject in enumerate(subjects)]
+
+
+@given(st.lists(st.sampled_from("abcdefghijkl"), min_size=3).filter(lambda s: len(set(s)) > 2))
+def test_cut_parts_by_subject_and_loses_no_case(subjects: list[str]) -> None:
+    split = cut_by_subject("p", cases(subjects))
+    assert sorted(id_ for part in PARTS for id_ in split.part(part)) == sorted(c.case_id for c in cases(subjects))
+    assert all(split.part(part) for part in PARTS)
+    assert not split.leaks()
+
+
+def test_hundred_cases_are_72_8_20() -> None:
+    split = cut_by_subject("p", cases([str(i) for i in range(100)]))
+    assert [len(split.part(part)) for part in PARTS] == [72, 8, 20]
+
+
+def test_hash_follows_content_not_order() -> None:
+    subjects = {"a": "1", "b": "2", "c": "3", "d": "4"}
+    one = Split("p", ("a", "b"), ("c",), ("d",), subjects)
+    assert one.hash == Split("p", ("b", "a"), ("c",), ("d",), dict(reversed(subjects.items()))).hash
+    assert one.hash != Split("p", ("a",), ("b", "c"), ("d",), subjects).hash
+    assert one.hash != Split("q", ("a", "b"), ("c",), ("d",), subjects).hash
+
+
+def test_leaks_name_subject_and_cases() -> None:
+    split = make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case2"]}, cases(["x", "y", "x"]))
+    assert [str(leak) for leak in split.leaks()] == ["subject x stands in train (case0) and test (case2)"]
+
+
+def test_empty_and_double_parts_are_refused() -> None:
+    with pytest.raises(DataError, match="part 'val'"):
+        make_split("p", {"train": ["case0"], "val": [], "test": ["case1"]}, cases(["x", "y"]))
+    with pytest.raises(DataError, match="two parts: case0"):
+        make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case0"]}, cases(["x", "y"]))
+    with pytest.raises(DataError, match="part 'train'"):
+        cut_by_subject("p", cases(["x", "y"]))
+
+
+def test_btcv_file_holds_the_published_lists() -> None:
+    found = [Case(number, (Path(number),), None, number) for number in BTCV_IDS]
+    split = read_split("btcv", "24-6", found)
+    assert [len(split.part(part)) for part in PARTS] == [20, 4, 6]
+    assert split.test == ("0035", "0036", "0037", "0038", "0039", "0040")
+    assert sorted(split.train + split.val) == [number for number in BTCV_IDS if number < "0035"]
+    with pytest.raises(UnknownNameError, match="24-6"):
+        read_split("btcv", "24-7", found)
+    few = [case for case in found if case.case_id in ("0001", "0007", "0036")]
+    assert [read_split("btcv", "24-6", few).part(part) for part in PARTS] == [("0001",), ("0007",), ("0036",)]
+    with pytest.raises(DataError, match="part 'test'"):
+        read_split("btcv", "24-6", few[:2])

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from datamodules.bases.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.cli import main
+from datamodules.loading.cache import OPEN, Cache, entry_key, preparing_code
+from datamodules.loading.prepare import Prepared
+from tests.helpers.data_sets import make_hippocampus, make_qata, write_png
+from zoo.errors import DataError
+from zoo.types import Geometry
+
+GEOMETRY = Geometry(((1.0, 0.0), (0.0, 1.0)), (2, 3), ((0, 2), (0, 3)), (1.0, 2.0), "mm", Path("a.nii"))
+
+
+def made(value: float = 1.0) -> Prepared:
+    image = np.full((1, 2, 3), value, dtype=np.float32)
+    return Prepared(image, np.ones((1, 2, 3), np.uint8), GEOMETRY, None, np.zeros((0, 3), np.int32))
+
+
+def never(*_: object) -> Any:
+    raise AssertionError("the source was read again")
+
+
+def test_second_time_nothing_is_made(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "c")
+    first = cache.get("k", made)
+    again = cache.get("k", never)
+    assert not again.image.flags.writeable  # a view of the map
+    np.testing.assert_array_equal(first.image, again.image)
+    assert again.geometry == GEOMETRY
+    assert again.native is None
+    assert again.foreground is not None
+    assert again.foreground.shape == (0, 3)
+
+
+def pack() -> Iterator[tuple[str, Prepared]]:
+    for number, name in enumerate("abc"):
+        native = np.full((4, 3 + number), number, np.uint8)
+        yield name, made(float(number))._replace(native=native)
+
+
+def test_an_entry_of_many_cases_holds_each_as_it_was(tmp_path: Path) -> None:
+    entry = Cache(tmp_path).entry("k", pack)
+    again = Cache(tmp_path).entry("k", never)
+    for opened in (entry, again):
+        for name, case in pack():
+            found = opened[name]
+            assert found.geometry == case.geometry
+            for one, other in zip(found, case, strict=True):
+                if isinstance(other, np.ndarray):
+                    assert isinstance(one, np.ndarray)
+                    assert one.dtype == other.dtype
+                    np.testing.assert_array_equal(one, other)
+    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == ["arrays.bin", "facts.json"]
+    with pytest.raises(KeyError):
+        again["d"]
+
+
+@pytest.mark.parametrize(
+    "fault", ["truncated", "absent", "longer", "empty", "facts", "no facts", "other facts", "a file"]
+)
+def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
+    Cache(tmp_path).get("k", made)
+    block, facts = tmp_path / "k" / "arrays.bin", tmp_path / "k" / "facts.json"
+    content = block.read_bytes()
+    breaks: dict[str, Callable[[], object]] = {
+        "truncated": lambda: block.write_bytes(content[:-4]),
+        "absent": block.unlink,
+        "longer": lambda: block.write_bytes(content + b"0"),
+        "empty": lambda: block.write_bytes(b""),
+        "facts": lambda: facts.write_text("{", encoding="utf-8"),
+        "no facts": facts.unlink,
+        "other facts": lambda: facts.write_text("[]", encoding="utf-8"),
+        "a file": lambda: (tmp_path / "k").rename(tmp_path / "away") and (tmp_path / "k").write_bytes(b""),
+    }
+    breaks[fault]()
+    assert Cache(tmp_path).get("k", lambda: made(2.0)).image.max() == 2.0
+    assert Cache(tmp_path).get("k", never).image.max() == 2.0
+
+
+def test_an_entry_is_opened_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    first = cache.get("k", made)
+    shutil.rmtree(tmp_path / "k")
+    assert cache.get("k", never).image.base is not None
+    np.testing.assert_array_equal(cache.get("k", never).image, first.image)
+
+
+def test_no_more_files_are_open_than_allowed(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    kept = [cache.get(f"k{number}", made).image.max() for number in range(OPEN + 20)]
+    held = sum("arrays.bin" in str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+    assert len(kept) == OPEN + 20
+    assert held <= OPEN
+
+
+def test_key_follows_the_file_and_the_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one")
+    key = entry_key([file], {"spacing": 1})
+    assert key == entry_key([file], {"spacing": 1})
+    assert key != entry_key([file], {"spacing": 2})
+    file.write_text("other")
+    assert key != entry_key([file], {"spacing": 1})
+    with pytest.raises(DataError, match="missing"):
+        entry_key([tmp_path / "missing"], {})
+
+
+def test_key_follows_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one")
+    state, key = file.stat(), entry_key([file], {})
+    time.sleep(0.05)  # longer than the tick of a file system's clock
+    file.write_text("two")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    assert entry_key([file], {}) != key
+
+
+def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_hippocampus(tmp_path, 5)
+    first = build_data("hippocampus", "tiny", root=str(task))
+    first.setup("fit")
+    case = first.cases["hippocampus_002"]
+    before = np.array(first.prepared(case).image)
+    source = task / "imagesTr" / "hippocampus_003.nii.gz"
+    case.images[0].write_bytes(source.read_bytes())
+    label = task / "labelsTr" / "hippocampus_002.nii.gz"
+    label.write_bytes((task / "labelsTr" / "hippocampus_003.nii.gz").read_bytes())
+    second = build_data("hippocampus", "tiny", root=str(task))
+    after = second.prepared(second.cases["hippocampus_002"]).image
+    assert before.shape != after.shape or not np.array_equal(before, after)
+    read: list[str] = []
+    monkeypatch.setattr("datamodules.bases.base.load_case", lambda case, *_: read.append(case.case_id))
+    third = build_data("hippocampus", "tiny", root=str(task))
+    third.setup("fit")
+    assert not read
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="ZOO_CACHE"):
+        Cache(tmp_path / "file" / "c").get("k", made)
+
+
+def test_changed_code_makes_entries_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datamodules.sets.hippocampus as module
+
+    before = preparing_code([module.Hippocampus])
+    assert before == preparing_code([module.Hippocampus])
+    copy = tmp_path / "hippocampus.py"
+    copy.write_text(Path(str(module.__file__)).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
+    monkeypatch.setattr(module, "__file__", str(copy))
+    assert before != preparing_code([module.Hippocampus])
+
+
+def test_the_layout_of_an_entry_is_code_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datamodules.loading.cache as module
+
+    before = preparing_code([])
+    copy = tmp_path / "cache.py"
+    copy.write_text(Path(module.__file__).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
+    monkeypatch.setattr(module, "__file__", str(copy))
+    assert before != preparing_code([])
+
+
+def images(root: Path, **options: Any) -> SegDataModule:
+    data = build_data("qata_cov19", "tiny", root=str(root), batch_size=2, epoch_samples=4, **options)
+    data.setup("fit")
+    return data
+
+
+def test_images_are_one_entry_for_every_part_fold_and_share(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_qata(tmp_path)
+    first = images(root)
+    entries = sorted((own_cache / "data" / "qata_cov19").glob("[!.]*"))
+    assert len(entries) == 1
+    values = {name: np.array(first.prepared(case).image) for name, case in first.cases.items()}
+    monkeypatch.setattr("datamodules.bases.base.load_case", never)
+    for options in ({}, {"train_share": 0.5}, {"fold": 0, "folds": 2}):
+        again = images(root, **options)
+        for name, case in again.cases.items():
+            np.testing.assert_array_equal(again.prepared(case).image, values[name])
+    assert sorted((own_cache / "data" / "qata_cov19").glob("[!.]*")) == entries
+
+
+@pytest.mark.parametrize("which", ["image", "mask"])
+def test_one_changed_image_makes_a_new_entry(tmp_path: Path, own_cache: Path, which: str) -> None:
+    root = make_qata(tmp_path)
+    before = images(root)
+    case = next(iter(before.cases.values()))
+    changed = case.images[0] if which == "image" else case.label
+    assert changed is not None
+    picture = np.zeros((32, 32), np.uint8)
+    old = before.prepared(case)
+    write_png(changed, picture)
+    new = images(root).prepared(case)
+    assert len(list((own_cache / "data" / "qata_cov19").glob("[!.]*"))) == 2
+    assert not np.array_equal(old.image, new.image) or not np.array_equal(old.label, new.label)  # type: ignore[arg-type]
+
+
+def test_threads_prepare_the_same(tmp_path: Path, own_cache: Path) -> None:
+    for make, name in ((make_hippocampus, "hippocampus"), (make_qata, "qata_cov19")):
+        root = make(tmp_path)
+        kept = []
+        for workers in ("1", "4"):
+            shutil.rmtree(own_cache / "data", ignore_errors=True)
+            assert main(["prepare", name, "--root", str(root), "--workers", workers]) == 0
+            files = sorted((own_cache / "data" / name).rglob("arrays.bin"))
+            kept.append([(file.parent.name, file.read_bytes()) for file in files])
+        assert kept[0]
+        assert kept[0] == kept[1]
+    assert main(["prepare", "hippocampus", "--root", str(tmp_path), "--workers", "0"]) == 2

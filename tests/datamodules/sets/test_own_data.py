@@ -1,0 +1,322 @@
+"""A user's own data without code: a table of pictures, a `dataset.json` of volumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datamodules.bases.base import SegDataModule
+from datamodules.bases.own_data import class_values, plain_prompts
+from datamodules.build import build_data
+from datamodules.index.splits import PARTS
+from tests.helpers.image_sets import make_own_pictures, make_own_volumes
+from zoo.cli.main import main
+from zoo.config import compose, config_hash
+from zoo.engine.lightning_cli import ZooCLI
+from zoo.errors import ConfigError, DataError, UnknownNameError, ZooError
+from zoo.text.prompt_files import CONCEPTS
+from zoo.types import DataFacts
+
+
+def pictures(root: Path, **options: Any) -> SegDataModule:
+    small: dict[str, Any] = {"title": "Mine", "patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
+    return build_data("image_text_folder", "tiny", root=str(root), **{**small, **options})
+
+
+def volumes(root: Path, **options: Any) -> SegDataModule:
+    small: dict[str, Any] = {"title": "Mine", "patch": [8, 8, 8], "batch_size": 2, "epoch_samples": 4}
+    return build_data("nifti_folder", "tiny", root=str(root), **{**small, **options})
+
+
+def counts(data: SegDataModule) -> list[int]:
+    return [len(data.split.part(part)) for part in PARTS]
+
+
+def test_facts_come_from_beside_the_table(tmp_path: Path) -> None:
+    data = pictures(make_own_pictures(tmp_path))
+    facts = DataFacts.from_dict(data.facts)
+    assert facts.labels.names == ("red_spot", "blue_spot")
+    assert facts.labels.values == ((1,), (2,))
+    assert facts.labels.exclusive
+    assert (facts.in_channels, facts.track) == (3, "report")
+    assert facts.prompts[0] == plain_prompts(["red_spot"])[0]
+    assert facts.prompts[0].sentence == "Red spot."
+    assert len(facts.prompts[0].concepts) == len(CONCEPTS)
+    assert data.about["laterality"] == "image"
+    assert counts(data) == [8, 2, 2]
+    assert not data.split.leaks()
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    one = pictures(root, classes={"spot": [1, 2]})
+    assert one.labels.names == ("spot",)
+    assert not one.labels.exclusive
+    gray = pictures(root, channels=1)
+    with pytest.raises(DataError, match=r"p0\.jpg: a colour picture"):
+        gray.load(next(iter(gray.cases.values())))
+    (root / "other.csv").write_text("image,mask\npictures/p0.jpg,masks/p0.png\n")
+    assert len(pictures(root, table="other.csv").index()) == 1
+    with pytest.raises(DataError, match=r"cases\.csv, other\.csv.*--data\.table"):
+        pictures(root)
+
+
+def test_without_text_the_track_is_class_and_the_split_is_the_tables(tmp_path: Path) -> None:
+    data = pictures(make_own_pictures(tmp_path, text=False, split=True))
+    assert data.facts["track"] == "class"
+    assert data.protocol == "table"
+    assert counts(data) == [6, 2, 4]
+    data.setup("fit")
+    assert "reports" not in next(iter(data.train_dataloader()))
+    assert data.cases["pictures-p0"].subject == "person 0"
+    by_subject = pictures(data.folder, protocol="by_subject")
+    assert by_subject.split_hash != data.split_hash
+
+
+def test_prompts_beside_the_data_are_taken(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    told = {
+        name: {"sentence": f"Some {name}.", **dict.fromkeys(CONCEPTS, "Text.")} for name in ("red_spot", "blue_spot")
+    }
+    (root / "prompts.yaml").write_text(yaml.safe_dump({"version": 1, "classes": told}, sort_keys=False))
+    assert pictures(root).prompts[1].sentence == "Some blue_spot."
+    assert pictures(root).prompt_hash != pictures(make_own_pictures(tmp_path / "b")).prompt_hash
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset.yaml": "channels: 3"}, r"dataset\.yaml: the classes are missing"),
+        ({"dataset.yaml": "classes: {a: [0]}"}, "class 'a'"),
+        ({"dataset.yaml": "classes: {a b: 1, A-b: 2}"}, "class 'A-b'"),
+        ({"dataset.yaml": "classes: {a: 1}\ncolour: yes"}, "unknown key 'colour'"),
+        ({"dataset.yaml": "classes: {a: 1}\nchannels: 4"}, "channels are 4"),
+        ({"dataset.yaml": "classes: {a: 1}\ntrack: reports"}, "track 'reports'"),
+        ({"cases.csv": "picture,mask\na,b"}, r"cases\.csv: columns \['picture', 'mask'\] lack image"),
+        ({"cases.csv": "image,mask\na.png,"}, "without image or mask"),
+        ({"cases.csv": "image,mask\na.png,b.png"}, r"a\.png: no such file"),
+        ({"cases.csv": "image,mask,split\npictures/p0.jpg,masks/p0.png,trian"}, "split 'trian' of pictures-p0"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    root = make_own_pictures(tmp_path)
+    for name, content in change.items():
+        (root / name).write_text(content)
+    with pytest.raises(ZooError, match=message):
+        _ = pictures(root).split
+
+
+def test_without_a_folder_it_says_so() -> None:
+    with pytest.raises(DataError, match=r"no folder is known .*--data\.root"):
+        build_data("image_text_folder")
+
+
+def test_a_protocol_that_is_none(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    with pytest.raises(UnknownNameError, match="by_subject"):
+        pictures(root, protocol="by_subjct")
+    with pytest.raises(DataError, match="no column `split`"):
+        _ = pictures(root, protocol="table").split
+
+
+def test_classes_of_any_form() -> None:
+    assert class_values({"Left Kidney": 1, "tumour": [2, 3]}, "x") == {"left_kidney": [1], "tumour": [2, 3]}
+    strange: list[Any] = [{}, None, {"a": []}, {"a": "1"}, {"": 1}, {"a": True}]
+    for wrong in strange:
+        with pytest.raises(DataError, match="x: "):
+            class_values(wrong, "x")
+
+
+@pytest.mark.parametrize("form", ["decathlon", "nnunet"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_volumes_of_both_forms(tmp_path: Path, form: str, channels: int) -> None:
+    data = volumes(make_own_volumes(tmp_path, form, channels), subject=r"(case\d+)_")
+    facts = DataFacts.from_dict(data.facts)
+    assert facts.labels.names == ("left_kidney", "liver")
+    assert (facts.in_channels, facts.track) == (channels, "class")
+    data.setup("fit")
+    assert counts(data) == [2, 2, 2]
+    assert not data.split.leaks()
+    assert next(iter(data.train_dataloader()))["image"].shape == (2, channels, 8, 8, 8)
+    assert next(iter(data.test_dataloader()))["image"].shape == (1, channels, 16, 14, 12)
+
+
+def test_volumes_that_nnunets_first_version_lists(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path, "nnunet", 2)
+    known = volumes(root)
+    listing = json.loads((root / "dataset.json").read_text())
+    names = {str(value): name for name, value in listing["labels"].items()}
+    entries = [{"image": f"./imagesTr/{c}.nii.gz", "label": f"./labelsTr/{c}.nii.gz"} for c in known.cases]
+    first = {"labels": names, "modality": listing["channel_names"], "training": entries}
+    (root / "dataset.json").write_text(json.dumps(first))
+    found = volumes(root)
+    assert found.cases == known.cases
+    assert found.labels == known.labels
+
+
+def test_volumes_with_text_window_and_spacing(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path)
+    listing = json.loads((root / "dataset.json").read_text())
+    for entry in listing["training"]:
+        entry["text"] = "A liver."
+    (root / "dataset.json").write_text(json.dumps(listing))
+    data = volumes(root, window=[0, 2], spacing=[2, 2, 2])
+    assert data.facts["track"] == "report"
+    prepared = data.prepared(next(iter(data.cases.values())))
+    assert prepared.image.shape == (1, 8, 7, 12)
+    assert 0 <= prepared.image.min() < prepared.image.max() <= 1
+    del listing["training"][0]["text"]
+    (root / "dataset.json").write_text(json.dumps(listing))
+    with pytest.raises(DataError, match="the caption is missing"):
+        _ = volumes(root).cases
+
+
+def test_subjects_of_volumes_may_be_numbers_but_not_nobody(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path)
+    listing = json.loads((root / "dataset.json").read_text())
+    for number, entry in enumerate(listing["training"]):
+        entry["subject"] = number // 2
+    (root / "dataset.json").write_text(json.dumps(listing))
+    assert [case.subject for case in volumes(root).index()] == ["0", "0", "1", "1", "2", "2"]
+    for nobody in ({"subject": ""}, {"subject": None}, {}):
+        listing["training"][3] = {**{key: listing["training"][3][key] for key in ("image", "label")}, **nobody}
+        (root / "dataset.json").write_text(json.dumps(listing))
+        with pytest.raises(DataError, match=r"dataset\.json: an entry without subject.*Write it"):
+            volumes(root).index()
+
+
+def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
+    root = make_own_volumes(tmp_path, "nnunet")
+    listing = json.loads((root / "dataset.json").read_text())
+    listing["labels"] = {"background": 0, "whole": [1, 2], "core": [2]}
+    (root / "dataset.json").write_text(json.dumps(listing))
+    data = volumes(root)
+    assert not data.labels.exclusive
+    assert data.prepared(next(iter(data.cases.values()))).label.shape[0] == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"background": 0, "a": 1, "ignore": 2}, "a label to ignore"),
+        ({"0": "background"}, "the classes are missing"),
+        (None, "the classes are missing"),
+        ({"0": "background", "1": "a", "2": "a"}, "two labels of one name"),
+    ],
+)
+def test_labels_that_cannot_be(tmp_path: Path, labels: Any, message: str) -> None:
+    root = make_own_volumes(tmp_path)
+    listing = json.loads((root / "dataset.json").read_text())
+    (root / "dataset.json").write_text(json.dumps({**listing, "labels": labels}))
+    with pytest.raises(DataError, match=message):
+        volumes(root)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"spacing": [1, 1]}, "voxel size"),
+        ({"window": [3, 1]}, "no window"),
+        ({"subject": "case"}, "has no group"),
+        ({"subject": "("}, "no pattern"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        volumes(make_own_volumes(tmp_path), **options)
+
+
+def test_a_subject_that_is_not_in_a_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="finds no subject in 'case0_0'"):
+        volumes(make_own_volumes(tmp_path), subject="(person)").index()
+
+
+def test_the_command_line_hands_the_facts_to_the_model(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    composed = compose("unet", "image_text_folder", size="tiny")
+    options = [("data.root", str(root)), ("data.classes", "{spot: [1, 2]}"), ("trainer.accelerator", "cpu")]
+    cli = ZooCLI(composed.config, [*options, ("data.title", "Mine")])
+    assert cli.resolved()["data"]["init_args"]["classes"] == {"spot": [1, 2]}
+    cli.build()
+    facts = DataFacts.from_dict(dict(cli.model.hparams)["facts"])
+    assert facts.labels.names == ("spot",)
+    assert facts.in_channels == 3
+
+
+@pytest.mark.parametrize("title", [None, "", "  "])
+def test_without_a_title_nothing_is_trained(tmp_path: Path, title: str | None) -> None:
+    for data in (
+        pictures(make_own_pictures(tmp_path / "a"), title=title),
+        volumes(make_own_volumes(tmp_path / "b"), title=title),
+    ):
+        assert data.cases  # what makes no run does without
+        for use in (lambda made: made.facts, lambda made: made.setup("fit")):
+            with pytest.raises(ConfigError, match=r"Give --data\.title NAME: runs and tables go by it\.$") as caught:
+                use(data)
+            assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_asks_for_the_title_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_own_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["fit", "--model", "unet", "--data", "image_text_folder", "--size", "tiny", "--data.root", str(root)]
+    assert main([*words, "--trainer.accelerator", "cpu"]) == 2
+    assert "Give --data.title NAME: runs and tables go by it." in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
+    config = compose("unet", "image_text_folder", size="tiny").config
+
+    def run(root: str, title: str) -> str:
+        return config_hash(ZooCLI(config, [("data.root", root), ("data.title", title)]).resolved())
+
+    assert run("a", "One") == run("b", "One")
+    assert run("a", "One") != run("a", "Two")
+
+
+def test_files_and_not_folders_tell_two_sets_of_one_title_apart(tmp_path: Path) -> None:
+    one, copy, other = (pictures(make_own_pictures(tmp_path / name)) for name in ("a", "b", "c"))
+    picture = other.cases["pictures-p3"].images[0]
+    picture.write_bytes(picture.read_bytes()[:-3] + b"\x00\x01\x02")
+    assert one.split_hash == copy.split_hash == other.split_hash
+    assert one.data_hash == copy.data_hash != other.data_hash  # type: ignore[attr-defined]
+
+
+def test_a_run_goes_by_the_title_and_is_not_gone_on_with_on_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = make_own_pictures(tmp_path / "a"), make_own_pictures(tmp_path / "b")
+    mask = second / "masks" / "p3.png"
+    mask.write_bytes((second / "masks" / "p4.png").read_bytes())
+    words = ["fit", "--model", "unet", "--data", "image_text_folder", "--size", "tiny", "--trainer", "debug"]
+    words += [
+        "--data.title",
+        "My Set",
+        "--data.patch",
+        "[16,16]",
+        "--data.batch_size",
+        "2",
+        "--data.epoch_samples",
+        "4",
+    ]
+    words += ["--trainer.accelerator", "cpu"]
+    assert main([*words, "--data.root", str(first)]) == 0
+    [out] = (tmp_path / "runs" / "image_text_folder-my-set" / "unet-tiny").iterdir()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["data"], manifest["data_title"]) == ("image_text_folder", "My Set")
+    assert manifest["data_hash"]
+    assert main(["test", "--out", str(out), "--data.root", str(second)]) == 2
+    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "finished": None}))
+    assert main([*words, "--data.root", str(second)]) == 2
+    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    assert json.loads((out / "manifest.json").read_text())["data_hash"] == manifest["data_hash"]
+    assert main(["test", "--out", str(out), "--data.root", str(first)]) == 0

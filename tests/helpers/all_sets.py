@@ -1,0 +1,37 @@
+"""What the tests of the sets share: a tiny set on a replica, its parts, and what its files hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from datamodules.bases.base import SegDataModule
+from datamodules.build import build_data
+from datamodules.index.splits import PARTS
+
+SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
+"""Options of a set of pictures."""
+
+
+def built(name: str, root: Path, **options: Any) -> SegDataModule:
+    """A tiny set of pictures on a replica."""
+    return build_data(name, "tiny", root=str(root), **{**SMALL, **options})
+
+
+def counts(data: SegDataModule) -> list[int]:
+    """Cases of each part."""
+    return [len(data.split.part(part)) for part in PARTS]
+
+
+def stored(path: Path) -> np.ndarray:
+    """A replica's array in RAS order: its x axis runs to the left."""
+    return np.asarray(nib.load(path).dataobj)[::-1]
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Changes keys of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")

@@ -1,0 +1,296 @@
+"""Ways to damage a clean replica, and what `zoo data verify` is to find then: one fault of each kind at least."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from datamodules.build import build_data
+from tests.helpers.data_sets import make_hippocampus, write_nifti, write_png
+
+Array = NDArray[Any]
+BRAIN = "labelsTr/hippocampus_002.nii.gz"
+SCAN = "imagesTr/hippocampus_002.nii.gz"
+CHEST, MASK = "Train/Images/sub-s00002_ses-e2_cr.png", "Train/GTs/mask_sub-s00002_ses-e2_cr.png"
+TABLE = "prompt/train.csv"
+
+
+class Injected(NamedTuple):
+    """A fault: the set, how a clean replica is damaged, and what is to be found, once."""
+
+    data: str
+    damage: Callable[[Path], object]
+    kind: str
+    file: str
+    words: str = ""
+    options: dict[str, Any] = {}  # noqa: RUF012 - read only
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_byte(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+def flip_png_checksum(path: Path) -> None:
+    """Of the pixels: the four bytes before the last chunk, which is 12 bytes long."""
+    flip_byte(path, -14)
+
+
+def edit(path: Path, change: Callable[[Array], Array], affine: Array | None = None) -> None:
+    image = nib.load(path)
+    write_nifti(path, change(np.asarray(image.dataobj)), image.affine if affine is None else affine)
+
+
+def place(path: Path, affine: Array) -> None:
+    """The same voxels elsewhere."""
+    edit(path, lambda array: array, affine)
+
+
+def shifted(*by: float) -> Array:
+    affine = np.eye(4)
+    affine[:3, 3] = by
+    return affine
+
+
+def turned(degrees: float) -> Array:
+    angle, affine = np.radians(degrees), np.eye(4)
+    affine[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return affine
+
+
+def no_affine(path: Path) -> None:
+    """A header whose first row of the sform is zero."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[280:296] = bytes(16)
+    path.write_bytes(gzip.compress(bytes(content)))
+
+
+def with_value(value: float) -> Callable[[Array], Array]:
+    def change(array: Array) -> Array:
+        array = array.astype(np.float32)
+        array[3, 3, 3] = value
+        return array
+
+    return change
+
+
+def copy_case(root: Path, source: int, target: int, change: Callable[[Array], Array] = lambda array: array) -> None:
+    """Case `target` becomes a copy of `source`, whose image is changed."""
+    for folder in ("imagesTr", "labelsTr"):
+        paths = [root / folder / f"hippocampus_{number:03d}.nii.gz" for number in (source, target)]
+        shutil.copy(*paths)
+        if folder == "imagesTr":
+            edit(paths[1], change)
+
+
+def part_of(root: Path, part: str, place: int = 0) -> int:
+    return int(build_data("hippocampus", "tiny", root=str(root)).split.part(part)[place].rpartition("_")[2])
+
+
+def copy_within_train(root: Path, change: Callable[[Array], Array] = lambda array: array) -> None:
+    first, second = sorted(part_of(root, "train", index) for index in (0, 1))
+    copy_case(root, first, second, change)
+
+
+def louder(array: Array) -> Array:
+    """Another export of the same image: scaled, shifted, a little noise."""
+    noise = np.random.default_rng(0).normal(0, 0.01 * array.std(), array.shape)
+    return (3 * array + 7 + noise).astype(np.float32)
+
+
+def rows(root: Path, change: Callable[[list[str]], list[str]]) -> None:
+    table = root / TABLE
+    table.write_text("\n".join(change(table.read_text().splitlines())) + "\n")
+
+
+def say(root: Path, text: str) -> None:
+    """The caption of `CHEST`."""
+    rows(root, lambda lines: [f'{Path(MASK).name},"{text}"' if Path(MASK).name in line else line for line in lines])
+
+
+def opposite(root: Path) -> str:
+    mask = np.asarray(Image.open(root / MASK)) > 0
+    return "right" if mask[:, : mask.shape[1] // 2].sum() > mask.sum() / 2 else "left"
+
+
+def copy_picture(root: Path, source: str, target: str, change: Callable[[Array], Array] = lambda a: a) -> None:
+    """An image with its mask; the captions stay, without their sides."""
+    for part in ("train", "test"):
+        table = root / "prompt" / f"{part}.csv"
+        table.write_text(table.read_text().replace("left ", "").replace("right ", ""))
+    write_png(root / target, change(np.asarray(Image.open(root / source))))
+    masks = [Path(name).parents[1] / "GTs" / f"mask_{Path(name).name}" for name in (source, target)]
+    shutil.copy(root / masks[0], root / masks[1])
+
+
+def brighter(array: Array) -> Array:
+    noise = np.random.default_rng(0).normal(0, 1, array.shape)
+    return np.clip(array * 0.9 + 12 + noise, 0, 255).astype(np.uint8)
+
+
+def move_subject(root: Path) -> None:
+    """The last test image becomes one of subject 2, who is in train."""
+    for folder in ("Images", "GTs"):
+        for path in (root / "Test" / folder).glob("*s00014*"):
+            path.rename(path.with_name(path.name.replace("s00014", "s00002")))
+    table = root / "prompt" / "test.csv"
+    table.write_text(table.read_text().replace("s00014", "s00002"))
+
+
+def double_row(root: Path) -> None:
+    table = root / "cases.csv"
+    lines = table.read_text(encoding="utf-8-sig").splitlines()
+    table.write_text("\n".join([*lines, lines[1]]) + "\n")
+
+
+def stray_value(root: Path) -> None:
+    def change(array: Array) -> Array:
+        array = np.array(array)
+        array[np.where(array == 420)[0][0], np.where(array == 420)[1][0], np.where(array == 420)[2][0]] = 421
+        return array
+
+    edit(root / "mr_train" / "mr_train_1002_label.nii.gz", change)
+
+
+TEST_CHEST, TRAIN_CHEST = "Test/Images/sub-s00012_ses-e12_cr.png", "Train/Images/sub-s00005_ses-e5_cr.png"
+T2F = "BraTS-GLI-00002-000-t2f.nii.gz"
+
+INJECTED: dict[str, Injected] = {
+    # volumes
+    "truncated image": Injected("hippocampus", lambda r: truncate(r / SCAN), "unreadable", SCAN, "truncated"),
+    "truncated label": Injected("hippocampus", lambda r: truncate(r / BRAIN), "unreadable", BRAIN),
+    "gzip checksum": Injected("hippocampus", lambda r: flip_byte(r / SCAN, -6), "unreadable", SCAN, "CRC"),
+    "gzip checksum of a label": Injected("hippocampus", lambda r: flip_byte(r / BRAIN, -6), "unreadable", BRAIN),
+    "no NIfTI": Injected("hippocampus", lambda r: (r / SCAN).write_bytes(b"not an image"), "unreadable", SCAN),
+    "image missing": Injected("hippocampus", lambda r: (r / SCAN).unlink(), "missing_file", SCAN),
+    "label missing": Injected("hippocampus", lambda r: (r / BRAIN).unlink(), "missing_file", BRAIN),
+    "NaN": Injected("hippocampus", lambda r: edit(r / SCAN, with_value(np.nan)), "not_finite", SCAN),
+    "infinite": Injected("hippocampus", lambda r: edit(r / SCAN, with_value(np.inf)), "not_finite", SCAN),
+    "shapes": Injected("hippocampus", lambda r: edit(r / BRAIN, lambda a: a[1:]), "shape_mismatch", BRAIN),
+    "origin": Injected(
+        "hippocampus", lambda r: place(r / BRAIN, shifted(0, 3, 0)), "affine_mismatch", BRAIN, "origin is 3 mm"
+    ),
+    "spacing": Injected(
+        "hippocampus",
+        lambda r: place(r / BRAIN, np.diag([1, 1, 1.1, 1])),
+        "affine_mismatch",
+        BRAIN,
+        "spacing is 1 x 1 x 1.1",
+    ),
+    "direction": Injected(
+        "hippocampus", lambda r: place(r / BRAIN, turned(4)), "affine_mismatch", BRAIN, "direction of an axis is 4 deg"
+    ),
+    "flipped": Injected(
+        "hippocampus", lambda r: place(r / BRAIN, np.diag([-1, 1, 1, 1])), "affine_mismatch", BRAIN, "180 degrees"
+    ),
+    "axes exchanged": Injected(
+        "hippocampus", lambda r: place(r / BRAIN, np.eye(4)[[1, 0, 2, 3]]), "affine_mismatch", BRAIN, "90 degrees"
+    ),
+    "no affine": Injected("hippocampus", lambda r: no_affine(r / SCAN), "affine_unusable", SCAN),
+    "fourth axis": Injected(
+        "hippocampus", lambda r: edit(r / SCAN, lambda a: np.stack([a, a], -1)), "dimensions", SCAN, "4-D"
+    ),
+    "strange value": Injected("hippocampus", lambda r: edit(r / BRAIN, with_value(9)), "label_values", BRAIN, "[9]"),
+    "halves": Injected("hippocampus", lambda r: edit(r / BRAIN, with_value(0.5)), "label_not_whole", BRAIN),
+    "empty label": Injected("hippocampus", lambda r: edit(r / BRAIN, np.zeros_like), "empty_mask", BRAIN),
+    "constant volume": Injected("hippocampus", lambda r: edit(r / SCAN, np.ones_like), "constant_image", SCAN),
+    "copied case": Injected("hippocampus", copy_within_train, "duplicate", "imagesTr"),
+    "copied case, other scale": Injected(
+        "hippocampus", lambda r: copy_within_train(r, louder), "near_duplicate", "imagesTr"
+    ),
+    "too few cases": Injected(
+        "hippocampus",
+        lambda r: shutil.copy(make_hippocampus(r.parent / "two", 2) / "dataset.json", r),
+        "split",
+        "Task04",
+    ),
+    "channel moved": Injected(
+        "brats", lambda r: place(next(r.rglob(T2F)), shifted(1, 0, 0) @ np.diag([-1, 1, 1, 1])), "affine_mismatch", T2F
+    ),
+    "constant channel": Injected("brats", lambda r: edit(next(r.rglob(T2F)), np.zeros_like), "constant_image", T2F),
+    "channel missing": Injected("brats", lambda r: next(r.rglob(T2F)).unlink(), "missing_file", T2F),
+    "stray 421": Injected("mmwhs_mr", stray_value, "label_values", "mr_train_1002_label", "[421]"),
+    "mask of a slice missing": Injected(
+        "chaos",
+        lambda r: sorted((r / "MR/3/T2SPIR/Ground").iterdir())[2].unlink(),
+        "incomplete_series",
+        "MR/3",
+        "5 masks",
+    ),
+    # pictures and captions
+    "truncated picture": Injected("qata_cov19", lambda r: truncate(r / CHEST), "unreadable", CHEST),
+    "PNG checksum": Injected("qata_cov19", lambda r: flip_png_checksum(r / CHEST), "unreadable", CHEST, "checksum"),
+    "picture missing": Injected("qata_cov19", lambda r: (r / CHEST).unlink(), "missing_file", CHEST),
+    "mask missing": Injected("qata_cov19", lambda r: (r / MASK).unlink(), "missing_file", MASK),
+    "mask of another size": Injected(
+        "qata_cov19",
+        lambda r: Image.open(r / MASK).resize((40, 32), Image.Resampling.NEAREST).save(r / MASK),
+        "shape_mismatch",
+        MASK,
+    ),
+    "gray mask": Injected(
+        "qata_cov19", lambda r: write_png(r / MASK, np.full((32, 32), 7, np.uint8)), "label_values", MASK, "[7]"
+    ),
+    "empty mask": Injected(
+        "qata_cov19", lambda r: write_png(r / MASK, np.zeros((32, 32), np.uint8)), "empty_mask", MASK
+    ),
+    "black picture": Injected(
+        "qata_cov19", lambda r: write_png(r / CHEST, np.zeros((32, 32), np.uint8)), "constant_image", CHEST
+    ),
+    "colour": Injected("image_text_folder", lambda r: None, "dimensions", "p0.jpg", "colour", {"channels": 1}),
+    "caption missing": Injected(
+        "qata_cov19", lambda r: rows(r, lambda lines: [x for x in lines if "s00002" not in x]), "caption_missing", CHEST
+    ),
+    "caption empty": Injected("qata_cov19", lambda r: say(r, "  "), "caption_empty", CHEST),
+    "caption doubled": Injected(
+        "qata_cov19", lambda r: rows(r, lambda lines: [*lines, lines[1]]), "caption_doubled", TABLE, "comes twice"
+    ),
+    "caption of nothing": Injected(
+        "qata_cov19",
+        lambda r: rows(r, lambda lines: [*lines, "mask_gone.png,Text."]),
+        "caption_without_image",
+        "gone.png",
+    ),
+    "caption of a picture of another part": Injected(
+        "qata_cov19",
+        lambda r: rows(r, lambda lines: [*lines, f"mask_{Path(TEST_CHEST).name},Text."]),
+        "caption_without_image",
+        f"Train/Images/{Path(TEST_CHEST).name}",
+    ),
+    "no table": Injected("qata_cov19", lambda r: (r / TABLE).write_bytes(b"\xff\xfe\x00bad"), "caption_table", TABLE),
+    "table without its column": Injected(
+        "qata_cov19", lambda r: rows(r, lambda lines: ["Image,Words", *lines[1:]]), "caption_table", TABLE, "lack"
+    ),
+    "other side": Injected(
+        "qata_cov19", lambda r: say(r, f"One infected area, {opposite(r)} lung."), "side_contradiction", CHEST
+    ),
+    "not bilateral": Injected("qata_cov19", lambda r: say(r, "Bilateral infection."), "side_contradiction", CHEST),
+    "picture of test in train": Injected(
+        "qata_cov19",
+        lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST),
+        "duplicate_across_parts",
+        TEST_CHEST,
+        "in test, the same image as",
+    ),
+    "picture of test in train, brighter": Injected(
+        "qata_cov19",
+        lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST, brighter),
+        "near_duplicate_across_parts",
+        TEST_CHEST,
+    ),
+    "subject in two parts": Injected("qata_cov19", move_subject, "subject_leak", "s00002_ses-e14", "sub-s00002"),
+    "row twice": Injected("image_text_folder", double_row, "case_twice", "p0.jpg", "2 times"),
+}

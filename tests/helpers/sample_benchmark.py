@@ -1,0 +1,98 @@
+"""Rows, jobs and results of made-up benchmarks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
+from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.storage.results import Result, Scored
+from zoo.metrics.case_scores import ScoreRow
+
+FACTS: dict[str, Any] = {
+    "split_hash": "abc",
+    "prompt_hash": "def",
+    "metric_version": "1",
+    "budget": {"samples": 100, "batch_size": 4},
+    "params": 1_250_000,
+    "params_trainable": 1_000_000,
+    "finished": "2025-01-01",
+}
+
+
+def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> ScoreRow:
+    """A row whose counts have the Dice that is asked for."""
+    tp = round(dice * 1000)
+    fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
+    return ScoreRow(
+        case_id=case,
+        label=label,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        dice=dice,
+        hd95=hd95,
+        hd95_pooled=hd95,
+        nsd=dice,
+        assd=hd95,
+        unit=unit,
+        status=status,
+        index=1,
+    )
+
+
+def absent(case: str, label: str) -> ScoreRow:
+    """A row of what was neither there nor found."""
+    nothing = (math.nan,) * 5
+    return ScoreRow(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
+
+
+def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:
+    encoder = "" if track == "none" else "minilm"
+    settings = changes.pop("settings", None) or Settings(size=changes.pop("size", "tiny"), trainer="cpu")
+    facts: dict[str, Any] = {"data": "hippocampus", "encoder": encoder, **changes}
+    return Job(model=model, seed=seed, track=track, settings=settings, **facts)
+
+
+def plan_of(
+    models: Sequence[str],
+    data: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    settings: Settings,
+    root: str = "",
+    encoder: str = "",
+    rungs: Sequence[str] | None = None,
+) -> Plan:
+    """The plan of a matrix as flags give it."""
+    matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, rungs)
+    return make_plan(with_root(matrix, root) if root else matrix)
+
+
+def names(plan: Plan) -> list[str]:
+    """The jobs' names, without the hashes of their configurations."""
+    return [one.name for one in plan.jobs]
+
+
+def rung(name: str, seed: int = 0, **changes: Any) -> Job:
+    """A rung of bipvl, which reads text."""
+    facts = {"about": f"without {name[3:]}", "changes": (("use_text", "false"),), **changes}
+    return job("bipvl", seed, "class", rung=name, **facts)
+
+
+def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> Result:
+    """A finished job; one list of Dice values, one a case, for each of its tests.
+
+    Args:
+        one: The job.
+        dices: Values of `test`, `test-shuffled`, ...
+        about: What stands beside the rows; None as in a folder of an older version.
+        facts: What is other than `FACTS`.
+    """
+    tests = {
+        step: Scored(tuple(row(f"c{i}", "x", dice) for i, dice in enumerate(values)), about or {})
+        for step, values in zip(one.steps[1:], dices, strict=False)
+    }
+    return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, scored=tests)

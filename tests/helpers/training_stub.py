@@ -1,0 +1,109 @@
+"""Stands for the `zoo` command under fire: trains in steps with a checkpoint after each, and writes slowly.
+
+What a fit comes to is a chain of hashes over its steps, so that a step that is lost, taken twice or taken from a torn
+checkpoint shows in the Dice of its tests. With `--trainer.devices 2` there is a second process, without which the first
+ends, as Lightning's ranks do. STUB_STEPS and STUB_SECONDS say how many steps there are and how long one takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from tests.helpers.sample_benchmark import row
+from zoo.metrics.case_scores import METRIC_VERSION, write_rows
+from zoo.utils.atomic_files import UNFINISHED
+
+STEPS, SECONDS = int(os.environ.get("STUB_STEPS", "6")), float(os.environ.get("STUB_SECONDS", "0.05"))
+
+
+def main() -> int:
+    verb, *rest = sys.argv[1:]
+    pairs = [word for words in rest for word in words.split("=", 1)]
+    flags = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    out = Path(flags["--out"])
+    rank = SecondRank() if flags.get("--trainer.devices") == "2" else None
+    if verb == "fit":
+        fit(out, flags)
+    else:
+        test(out, flags.get("--data.text", "true"))
+    if rank is not None:
+        rank.end()
+    return 0
+
+
+def fit(out: Path, flags: dict[str, str]) -> None:
+    facts = {
+        "text_track": "class" if "--model.encoder" in flags else "none",
+        "encoder": flags.get("--model.encoder"),
+        "split_hash": "abc",
+        "prompt_hash": "def",
+        "metric_version": METRIC_VERSION,
+        "budget": {"samples": 4 * STEPS, "batch_size": 4},
+        "params": 10,
+        "params_trainable": 10,
+        "finished": None,
+    }
+    write(out / "manifest.json", json.dumps(facts), 0.0)
+    last = out / "checkpoints" / "last.ckpt"
+    seed = f"{flags['--model']} {flags['--data']} {flags['--seed']}"
+    step, chain = json.loads(last.read_text()).values() if last.is_file() else (0, seed)
+    print(f"from step {step}")  # noqa: T201 - to the job's log
+    while step < STEPS:
+        time.sleep(SECONDS)
+        step, chain = step + 1, sha256(f"{chain} {step}".encode()).hexdigest()
+        write(last, json.dumps({"step": step, "chain": chain}), SECONDS)
+    write(out / "manifest.json", json.dumps(facts | {"finished": "2025-01-01"}), 0.0)
+
+
+def test(out: Path, text: str) -> None:
+    chain = json.loads((out / "checkpoints" / "last.ckpt").read_text())["chain"]
+    dices = [int(sha256(f"{chain} {text} {case}".encode()).hexdigest()[:4], 16) / 65536 for case in range(5)]
+    path = out / ("test" if text == "true" else f"test-{text}") / "cases.csv"
+    tear(path, SECONDS)
+    write_rows(path, [row(f"c{case}", "x", dice) for case, dice in enumerate(dices)])
+
+
+def write(path: Path, text: str, seconds: float) -> None:
+    """As everything is written: whole, under another name first; with a moment in which half of it is there."""
+    part = tear(path, seconds)
+    part.write_text(text)
+    part.replace(path)
+
+
+def tear(path: Path, seconds: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}")
+    part.write_text('{"torn')
+    time.sleep(seconds)
+    return part
+
+
+class SecondRank:
+    """A process without which this one ends."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *sys.argv[1:]])
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        self._process.wait()
+        if not self._over.is_set():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def end(self) -> None:
+        self._over.set()
+        self._process.kill()
+        self._process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Words to requests, mistakes to one line, and commands that do not wait for torch."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import zoo.cli.main as cli
+from zoo import errors
+from zoo.engine.arguments import parse
+from zoo.errors import ConfigError, DataError
+
+
+def failed(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a mistake leaves on standard error."""
+    assert cli.main(argv) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("zoo: error: ")
+    assert captured.out == ""
+    return lines[0]
+
+
+def test_parse_knows_every_form() -> None:
+    named = ["--model", "unet", "--data=set", "--size", "tiny", "--trainer", "cpu", "--out", "o", "--seed", "3"]
+    files = ["-c", "a.yaml", "--config=b.yaml", "--ckpt", "k"]
+    flags = ["--model.lr=1e-3", "--trainer.max_epochs", "2", "--data.shift", "-1", "--print_config"]
+    request = parse("fit", named + files + flags)
+    assert (request.model, request.data, request.size, request.preset, request.seed) == (
+        "unet",
+        "set",
+        "tiny",
+        "cpu",
+        3,
+    )
+    assert (request.out, request.ckpt, request.files) == (Path("o"), Path("k"), (Path("a.yaml"), Path("b.yaml")))
+    assert request.flags == (("data.shift", "-1"), ("model.lr", "1e-3"), ("trainer.max_epochs", "2"))
+    assert request.print_config
+
+
+def test_order_of_typing_never_matters() -> None:
+    words = [("--model", "unet"), ("--model.lr", "1"), ("--data.b", "2"), ("--trainer", "cpu"), ("--seed", "1")]
+    requests = {parse("fit", list(itertools.chain(*order))) for order in itertools.permutations(words)}
+    assert len(requests) == 1
+
+
+def test_flags_on_appended_list_entries_stay_as_typed() -> None:
+    words = ["--trainer.callbacks+=B", "--trainer.callbacks.x=1", "--trainer.callbacks+=A", "--trainer.callbacks.x=2"]
+    assert [f"--{key}={value}" for key, value in parse("fit", words).flags] == words
+
+
+def test_relative_root_becomes_absolute() -> None:
+    assert parse("fit", ["--data.root", "here"]).flags == (("data.root", str(Path.cwd() / "here")),)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--modle", "unet"], "Did you mean --model"),
+        (["--modle.lr", "1"], "Did you mean --model.lr"),
+        (["--model"], "--model needs a value"),
+        (["--model", "--data", "x"], "--model needs a value"),
+        (["unet"], "Unexpected word 'unet'"),
+        (["--size", "tinny"], "Did you mean tiny"),
+        (["--size", "42"], "Choose tiny or published"),
+        (["--seed", "one"], "whole number"),
+        (["--model.class_path", "a.B"], "Choose the class with --model"),
+        (["--zzz", "1"], "Run `zoo --help`"),
+    ],
+)
+def test_mistyped_options_are_told(words: list[str], says: str) -> None:
+    with pytest.raises(ConfigError, match=r".") as caught:
+        parse("fit", words)
+    assert says in str(caught.value)
+
+
+def test_both_mistyped_names_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    line = failed(["fit", "--model", "bipvll", "--data", "hippocampuss"], capsys)
+    for part in ("'bipvll'", "bipvl?", "'hippocampuss'", "zoo list models", "zoo list data"):
+        assert part in line
+
+
+def test_missing_names_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--model and --data missing" in failed(["fit"], capsys)
+    assert "no run is here" in failed(["test", "--out", "/nonexistent/run"], capsys)
+
+
+def test_unknown_command_has_its_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean fit" in failed(["fitt"], capsys)
+    assert "Known: fit" in failed(["qqqqqq"], capsys)
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["--help"], ["-h"], ["fit", "--help"]):
+        assert cli.main(words) == 0
+        assert "--print_config" in capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("zoo 0")
+
+
+def test_commands_of_distributions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = EntryPoint("broken", "no_such_module:main", "zoo.commands")
+    echo = EntryPoint("echo", "builtins:len", "zoo.commands")
+    monkeypatch.setattr("zoo.cli.help.entry_points", lambda group: [broken, echo])
+    assert cli.main(["echo", "a", "b"]) == 2, "its exit code is ours"
+    assert "no_such_module" in failed(["broken"], capsys)
+    assert cli.main(["--help"]) == 0, "a broken one breaks nothing else"
+
+
+def test_an_error_of_a_worker_is_one_line() -> None:
+    wrapped = DataError(
+        "Caught DataError in worker 0.\nOriginal Traceback:\n  File x\nzoo.errors.DataError: a.nii: bad."
+    )
+    assert errors.one_line(wrapped) == "a.nii: bad."
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["show", "unet"], ["env"], ["fit", "--help"]])
+def test_no_torch_in_what_only_lists(words: list[str]) -> None:
+    code = (
+        "import sys; from zoo.cli.main import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'lightning', 'monai', 'omegaconf', 'numpy'} & set(sys.modules);"
+        "sys.exit(code or ', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,307 @@
+"""fit, resume, validate, test and predict of a third party's model and data, through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from tests.helpers.paths import REPOSITORY
+from zoo.cli.main import main
+from zoo.cli.run import _say_results
+from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
+from zoo.utils.atomic_files import UNFINISHED
+
+HERE = REPOSITORY / "tests" / "helpers"
+STUB = ["--model", "stub_model.StubModel", "--data", "stub_model.StubData", "--trainer", "cpu"]
+FIT = ["fit", *STUB, "--trainer.max_epochs", "4"]
+
+
+@pytest.fixture(autouse=True)
+def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("run") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        patch.setenv("PYTHONSAFEPATH", "0")
+        assert main([*FIT, "--out", str(out)]) == 0
+    return out
+
+
+def weights(out: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    content: dict[str, torch.Tensor] = torch.load(out / "checkpoints" / name, weights_only=True)["state_dict"]
+    return content
+
+
+def error_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(argv) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("zoo: error")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def resolved(argv: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*argv, "--print_config"]) == 0
+    config: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return config
+
+
+def test_fit_leaves_the_whole_record(finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    expected = {
+        "model": "StubModel",
+        "data": "StubData",
+        "size": "tiny",
+        "encoder": "tiny",
+        "seed": 0,
+        "text_track": "report",
+        "split_hash": "split",
+        "prompt_hash": "prompt",
+        "budget": {"samples": 48, "batch_size": 4},
+        "devices": 1,
+    }
+    assert {key: manifest[key] for key in expected} == expected
+    assert set(manifest["versions"]) == {"python", "torch", "lightning", "monai", "transformers", "numpy"}
+    assert manifest["params"] == manifest["params_trainable"] == sum(p.numel() for p in _net(finished).parameters())
+    assert manifest["finished"] >= manifest["started"]
+    assert 0 < manifest["best_val_dice"] < 1
+    assert "seed" not in config["data"]["init_args"], "linked, never typed twice"
+    assert "facts" not in config["model"]["init_args"]
+    with (finished / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert max(float(row["val/dice"]) for row in rows) == pytest.approx(manifest["best_val_dice"])
+    assert not list(finished.rglob(f"{UNFINISHED}*"))
+
+
+def _net(out: Path) -> Any:
+    kind = __import__("stub_model").StubModel
+    module = kind.load_from_checkpoint(out / "checkpoints" / "last.ckpt", weights_only=True)
+    return module
+
+
+def test_load_from_checkpoint_needs_no_facts(finished: Path) -> None:
+    module = _net(finished)
+    assert module.facts.name == "stub"
+    assert all(torch.equal(value, module.state_dict()[key]) for key, value in weights(finished).items())
+
+
+def test_finished_run_says_so(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (finished / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert main([*FIT, "--out", str(finished)]) == 0
+    assert "finished on" in capsys.readouterr().out
+    assert (finished / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_another_configuration_is_refused_by_key(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_line([*FIT, "--out", str(finished), "--model.lr", "0.2", "--seed", "3"], capsys)
+    assert "model.init_args.lr (0.1 -> 0.2)" in line
+    assert "seed_everything (0 -> 3)" in line
+    assert main([*FIT, "--out", str(finished), "--data.num_workers", "3"]) == 0, "a machine matter"
+
+
+@pytest.mark.parametrize(("kill", "workers"), [("2,0", "0"), ("2,1", "0"), ("0,1", "0"), ("2,1", "1")])
+def test_killed_run_ends_at_the_same_weights(kill: str, workers: str, finished: Path, tmp_path: Path) -> None:
+    """Between epochs, within one, within the first, and with workers, which take their samples early."""
+    words = [*FIT, "--data.num_workers", workers]
+    out = tmp_path / "killed"
+    environment = os.environ | {"STUB_KILL": kill, "PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-m", "zoo", *words, "--out", str(out)]
+    died = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert json.loads((out / "manifest.json").read_text())["finished"] is None
+    assert (out / "checkpoints" / "last.ckpt").is_file() == (kill != "0,1")
+    assert main([*words, "--out", str(out)]) == 0
+    whole = finished
+    if workers != "0":
+        whole = tmp_path / "whole"
+        assert main([*words, "--out", str(whole)]) == 0
+    for name in ("last.ckpt", "best.ckpt"):
+        for key, value in weights(whole, name).items():
+            assert torch.equal(value, weights(out, name)[key]), (name, key)
+    assert (out / "metrics.csv").read_text() == (whole / "metrics.csv").read_text()
+
+
+def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["test", "--out", str(finished)]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("dice", "hd95 (px)", "missed", "spurious", "lesion", "5 cases"))
+    rows = read_rows(finished / "test" / "cases.csv")
+    assert sorted(row.case_id for row in rows) == [f"case{n}" for n in range(5)]
+    assert main(["test", *STUB, "--out", str(finished), "--data.text", "shuffled"]) == 0
+    assert (finished / "test-shuffled" / "cases.csv").is_file()
+
+
+def test_scores_say_by_which_metric_and_on_which_split(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["test", "--out", str(finished), "--data.text", "blank"]) == 0
+    about = json.loads((finished / "test-blank" / "about.json").read_text())
+    assert (about["metric_version"], about["split_hash"]) == (METRIC_VERSION, "split")
+    assert (about["text"], about["prompt_hash"], about["subjects"], about["leaks"]) == ("blank", "prompt", {}, {})
+    assert about["cases_hash"] == cases_hash(read_rows(finished / "test-blank" / "cases.csv"))
+    assert len(about["label_space_hash"]) == 64
+    rows = (finished / "test-blank" / "cases.csv").read_bytes()
+    monkeypatch.setattr(__import__("stub_model").StubData, "split_hash", "another")
+    line = error_line(["test", "--out", str(finished), "--data.text", "blank"], capsys)
+    assert "cases of the training could be scored" in line
+    assert (finished / "test-blank" / "cases.csv").read_bytes() == rows
+
+
+def test_validate_scores_the_best_checkpoint(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["validate", "--out", str(finished)]) == 0
+    best = json.loads((finished / "manifest.json").read_text())["best_val_dice"]
+    assert f"val/dice {best:.4f}" in capsys.readouterr().out
+
+
+def test_predict_writes_one_image_a_case(finished: Path) -> None:
+    before = (finished / "metrics.csv").read_bytes()
+    assert main(["predict", "--out", str(finished)]) == 0
+    assert sorted(p.name for p in (finished / "predictions").iterdir()) == [f"case{n}.png" for n in range(5)]
+    assert (finished / "metrics.csv").read_bytes() == before, "evaluation touches no record of training"
+
+
+def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = SimpleNamespace(names=("liver", "pancreas"))
+    cli: Any = SimpleNamespace(model=SimpleNamespace(facts=SimpleNamespace(labels=labels)))
+    capsys.readouterr()
+    _say_results(cli, "predict", None, SimpleNamespace(written=3, folder="there"))
+    assert capsys.readouterr().out.strip() == "3 label images in there: 1 liver, 2 pancreas"
+
+
+def test_evaluation_names_what_is_missing_or_does_not_fit(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(finished)
+    assert "is StubModel, not unet" in error_line(["test", "--model", "unet", "--out", out], capsys)
+    assert "no checkpoint" in error_line(["test", "--out", out, "--ckpt", str(tmp_path / "no.ckpt")], capsys)
+    assert "does not fit the model" in error_line(["test", "--out", out, "--model.width", "9"], capsys)
+    cut = tmp_path / "cut.ckpt"
+    cut.write_bytes((finished / "checkpoints" / "last.ckpt").read_bytes()[:2000])
+    assert "not a checkpoint" in error_line(["test", "--out", out, "--ckpt", str(cut)], capsys)
+    torch.save({"state_dict": {}, "evil": Path("x")}, cut)
+    assert "not a checkpoint" in error_line(["test", "--out", out, "--ckpt", str(cut)], capsys)
+
+
+def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "metrics.csv").write_text("mine")
+    assert "no run's config.yaml" in error_line([*FIT, "--out", str(tmp_path)], capsys)
+    (tmp_path / "config.yaml").write_text("mine: true")
+    assert "a file of yours" in error_line([*FIT, "--out", str(tmp_path)], capsys)
+    assert (tmp_path / "metrics.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model.lrr", "1"], "Unknown option '--model.lrr'. Did you mean --model.lr?"),
+        (["--trainer.max_epoch", "3"], "--trainer.max_epochs"),
+        (["--trainer.max_epochs", "many"], "--trainer.max_epochs=many: not of the type"),
+        (["--model.lr", "fast"], "--model.lr=fast: not of the type float"),
+        (["--data.init_args.batch_size=4.5"], "--data.batch_size=4.5: not of the type int"),
+        (["--data.epoch_sample=1", "--model.widht=2"], "--data.epoch_samples"),
+        (["-c", "/nonexistent.yaml"], "/nonexistent.yaml"),
+    ],
+)
+def test_mistyped_flags(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in error_line(["fit", *STUB, *words], capsys)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true", "64"])
+def test_a_precision_that_batches_cannot_take_is_told_before_a_folder_is_made(
+    precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error_line([*FIT, "--trainer.precision", precision, "--out", str(tmp_path / "run")], capsys)
+    assert "bf16-mixed" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_keys_in_files_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("trainer: {max_epoch: 1}\nmodle: {}\n")
+    line = error_line(["fit", *STUB, "-c", str(path)], capsys)
+    assert "Did you mean trainer.max_epochs" in line
+    assert "Unknown key 'modle'. Did you mean model?" in line
+    path.write_text("model: {init_args: {lr: fast}}\n")
+    assert "model.init_args.lr=fast: not of the type float" in error_line(["fit", *STUB, "-c", str(path)], capsys)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("no_such.Net", "cannot be imported"),
+        ("stub_model.Nothing", "cannot be imported"),
+        ("stub_model.StubData", "is no"),
+    ],
+)
+def test_unusable_classes(model: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in error_line(["fit", "--model", model, "--data", "stub_model.StubData"], capsys)
+
+
+def test_typed_order_gives_one_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [STUB[i : i + 2] for i in (0, 2, 4)] + [["--model.lr", "0.3"], ["--trainer.max_epochs", "2"]]
+    orders = [pairs, pairs[::-1], [*pairs[3:], *pairs[:3]]]
+    configs = [resolved(["fit", *(word for pair in order for word in pair)], capsys) for order in orders]
+    assert configs[0] == configs[1] == configs[2]
+    assert configs[0]["model"]["init_args"]["lr"] == 0.3
+
+
+def test_layers_reach_the_parser_and_print_config_round_trips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = {
+        "config": {"model": {"class_path": "stub_model.StubModel", "init_args": {"lr": 0.5}}},
+        "sizes": {"tiny": {"model": {"init_args": {"width": 6}}}},
+    }
+    (tmp_path / "mynet.yaml").write_text(yaml.safe_dump(card))
+    (tmp_path / "mine.yaml").write_text(
+        "data: {init_args: {batch_size: 3, epoch_samples: '${data.init_args.batch_size}'}}"
+    )
+    words = ["fit", "--model", str(tmp_path / "mynet.yaml"), "--data", "stub_model.StubData"]
+    config = resolved([*words, "--trainer", "debug", "-c", str(tmp_path / "mine.yaml"), "--seed", "5"], capsys)
+    assert config["model"]["init_args"] == {"lr": 0.5, "width": 6, "encoder": "tiny"}
+    assert config["data"]["init_args"]["epoch_samples"] == 3, "interpolated"
+    assert (config["trainer"]["max_epochs"], config["seed_everything"]) == (1, 5)
+    (tmp_path / "again.yaml").write_text(yaml.safe_dump(config))
+    assert resolved(["fit", "-c", str(tmp_path / "again.yaml")], capsys) == config
+
+
+@pytest.mark.parametrize("preset", ["cpu", "gpu", "ddp", "debug"])
+def test_every_preset_is_accepted_by_the_parser(preset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = resolved(["fit", *STUB[:4], "--trainer", preset], capsys)
+    if preset == "ddp":
+        assert config["trainer"]["strategy"]["init_args"]["broadcast_buffers"] is False
+        assert config["trainer"]["sync_batchnorm"] is True
+
+
+def test_default_folder_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [*STUB[:4], "--trainer", "debug", "--seed", "2"]
+    assert "no run is here" in error_line(["test", *words], capsys)
+    assert main(["fit", *words]) == 0
+    [out] = (tmp_path / "runs" / "StubData" / "StubModel-tiny").iterdir()
+    assert out.name == json.loads((out / "manifest.json").read_text())["config_hash"][:8] + "-s2"
+    assert main(["test", *words, "--data.text", "blank"]) == 0
+    assert len(read_rows(out / "test-blank" / "cases.csv")) == 2, "debug limits the test too"

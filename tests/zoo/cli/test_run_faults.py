@@ -1,0 +1,131 @@
+"""What a run says when it cannot start, is interrupted, or is only to be looked at: one line, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import zoo.registry
+from datamodules.build import build_data
+from tests.zoo.cli.test_run import FIT, HERE, STUB, error_line
+from tests.zoo.metrics.test_case_scores import one_row
+from zoo.callbacks.scores import Scores, describe
+from zoo.cli.main import main
+from zoo.metrics.case_scores import LEAK, read_rows
+from zoo.registry import Registry
+
+CHEST = ["fit", "--model", "bipvl", "--data", "phantom_chest", "--trainer", "debug"]
+
+
+@pytest.fixture(autouse=True)
+def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model.encoder", "minilmm"], "Unknown text encoder 'minilmm'. Did you mean minilm?"),
+        (["--data.text", "shuffeld"], "Did you mean shuffled?"),
+        (["--data.protocol", "none_such"], "Unknown protocol"),
+        (["--data.patch", "[8]"], "--data.patch [8] does not fit"),
+    ],
+)
+def test_what_a_constructor_refuses_is_one_line(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error_line([*CHEST, *words, "--out", str(tmp_path / "run")], capsys)
+    assert says in line
+    assert "Namespace" not in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_start_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--model", "unet", "--data", "hippocampus", "--trainer", "debug", "--data.root", str(tmp_path)]
+    assert "dataset.json" in error_line([*words, "--out", str(tmp_path / "run")], capsys)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert "cannot be written" in error_line([*FIT, "--out", str(tmp_path / "file" / "run")], capsys)
+
+
+def test_debug_fits_validates_and_tests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", *STUB[:4], "--trainer", "debug", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("val/dice") == 2, "after the fit, and of its best checkpoint"
+    assert len(read_rows(tmp_path / "run" / "test" / "cases.csv")) == 2
+    tested = (tmp_path / "run" / "test" / "cases.csv").stat().st_mtime_ns
+    assert main(words) == 0
+    assert (tmp_path / "run" / "test" / "cases.csv").stat().st_mtime_ns == tested
+    (tmp_path / "run" / "test" / "cases.csv").unlink()
+    assert main(words) == 0, "what was cut off before the test goes on there"
+    assert (tmp_path / "run" / "test" / "cases.csv").is_file()
+
+
+def test_interrupted_run_says_so_and_is_not_finished(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["fit", *STUB, "--trainer.max_epochs", "100000", "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+         "from zoo.cli.main import main; sys.exit(main())", *words],
+        env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("epoch 2/"):
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130, said
+    assert "zoo: interrupted" in said
+    assert "Traceback" not in said
+    assert json.loads((out / "manifest.json").read_text())["finished"] is None
+
+
+def test_a_taken_name_stays_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("unet", "theirs:unet.yaml", "zoo.models")
+    monkeypatch.setattr(zoo.registry, "entry_points", lambda group: [point] if group == "zoo.models" else [])
+    models = Registry("model", "model", "zoo.models", "zoo list models")
+    assert models.get("unet").origin == "zoo"
+    [broken] = [card for card in models if card.broken]
+    assert broken.name == "unet@theirs:unet.yaml"
+    assert "is taken" in broken.broken
+
+
+def test_rows_of_a_declared_leak_are_marked(tmp_path: Path) -> None:
+    for leak, mark in ((True, LEAK), (False, "")):
+        data = SimpleNamespace(leak_declared=leak)
+        trainer: Any = SimpleNamespace(
+            world_size=1, is_global_zero=True, datamodule=data, limit_test_batches=2, test_dataloaders=None
+        )
+        scores = Scores(tmp_path / "test" / "cases.csv", tmp_path / "manifest.json")
+        scores.rows = [one_row()]
+        scores.on_test_epoch_end(trainer, SimpleNamespace())  # type: ignore[arg-type]
+        assert [row.mark for row in read_rows(scores.path)] == [mark]
+
+
+def test_rows_have_beside_them_whose_they_are_and_how_large_a_voxel_is() -> None:
+    """Of the cases that were scored alone; of a real datamodule, with two slices of each subject."""
+    data = build_data("phantom_chest", "tiny", counts=[4, 2, 3], pixels=32, text="shuffled")
+    [first, *_] = data.split.test
+    about = describe(data, [replace(one_row(), case_id=first)])
+    assert about["subjects"] == {first: data.split.subjects[first]}
+    assert (about["text"], about["split_hash"], about["prompt_hash"]) == ("shuffled", data.split_hash, data.prompt_hash)
+    assert about["fold"] is None
+    other = build_data("phantom_abdomen", "tiny", counts=[4, 1, 2])
+    assert describe(other, [one_row()])["label_space_hash"] != about["label_space_hash"]

@@ -1,0 +1,190 @@
+"""Losses: named halves, multi-positive contrast, learned weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from monai.losses import DiceLoss
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.losses.contrastive import Pairs, contrast, retrieval, soft_contrast, soft_targets, text_ids
+from zoo.losses.segmentation import SegmentationLoss, masks_of
+from zoo.models.bipvl.uncertainty_weights import LearnedWeights
+
+
+def unit(*shape: int, seed: int = 0) -> Tensor:
+    """Random unit vectors."""
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def ids(*strings: str) -> Tensor:
+    """Text ids on the CPU."""
+    return text_ids(strings, torch.device("cpu"))
+
+
+def test_perfect_logits_cost_nothing() -> None:
+    label = torch.randint(0, 3, (2, 1, 8, 8), dtype=torch.uint8)
+    logits = 40.0 * F.one_hot(label[:, 0].long(), 3).permute(0, 3, 1, 2) - 20
+    losses = SegmentationLoss(exclusive=True)(logits, label)
+    assert set(losses) == {"dice", "cross_entropy"}
+    assert max(float(v) for v in losses.values()) < 1e-3
+    one = (label > 0).to(torch.uint8)
+    losses = SegmentationLoss(exclusive=False)(40.0 * one - 20.0, one)
+    assert max(float(v) for v in losses.values()) < 1e-3
+
+
+@pytest.mark.parametrize(("exclusive", "channels"), [(True, 4), (False, 3), (False, 1)])
+@pytest.mark.parametrize("empty", [False, True])
+def test_the_dice_of_one_rank_is_monais_to_the_last_bit(exclusive: bool, channels: int, empty: bool) -> None:
+    random = torch.Generator().manual_seed(channels)
+    logits = torch.randn(3, channels, 9, 7, 5, generator=random).requires_grad_()
+    most, depth = (channels, 1) if exclusive else (2, channels)
+    label = torch.randint(0, 1 if empty else most, (3, depth, 9, 7, 5), generator=random).to(torch.uint8)
+    theirs = DiceLoss(softmax=exclusive, sigmoid=not exclusive, to_onehot_y=exclusive, batch=True)(logits, label)
+    ours = SegmentationLoss(exclusive)(logits, label)["dice"]
+    assert ours.equal(theirs)
+    gradients = [torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)]
+    assert gradients[0].equal(gradients[1])
+
+
+def test_one_channel_cross_entropy_is_not_zero() -> None:
+    label = torch.ones(1, 1, 4, 4, dtype=torch.uint8)
+    losses = SegmentationLoss(exclusive=False)(torch.zeros(1, 1, 4, 4), label)
+    assert float(losses["cross_entropy"]) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_masks_of_both_kinds() -> None:
+    label = torch.tensor([[[[0, 1], [2, 1]]]], dtype=torch.uint8)
+    masks = masks_of(label, 2, exclusive=True)
+    assert masks.tolist() == [[[[False, True], [False, True]], [[False, False], [True, False]]]]
+    assert masks_of(masks.byte(), 2, exclusive=False).equal(masks)
+
+
+def test_contrast_with_distinct_texts_is_info_nce() -> None:
+    visual, textual = unit(5, 16), unit(5, 16, seed=1)
+    loss = contrast(Pairs(visual, textual, ids(*"abcde")), 0.2)
+    cosine = visual @ textual.T / 0.2
+    target = torch.arange(5)
+    expected = (F.cross_entropy(cosine, target) + F.cross_entropy(cosine.T, target)) / 2
+    assert loss is not None
+    torch.testing.assert_close(loss, expected)
+
+
+def test_identical_texts_are_never_pushed_apart() -> None:
+    visual = unit(3, 16).requires_grad_()
+    textual = unit(3, 16, seed=1)
+    textual[1] = textual[0]
+    loss = contrast(Pairs(visual, textual, ids("a", "a", "b")), 0.2)
+    assert loss is not None
+    (gradient,) = torch.autograd.grad(loss, visual)
+    # Going downhill brings the first image nearer to the second one's text, which is its own text.
+    assert float(-gradient[0] @ textual[1]) > 0
+
+
+def test_contrast_is_absent_without_two_texts() -> None:
+    assert contrast(Pairs(unit(2, 4), unit(2, 4), ids("a", "a")), 0.2) is None
+    assert contrast(Pairs(unit(0, 4), unit(0, 4), ids()), 0.2) is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_hard_negatives_are_the_most_similar(count: int) -> None:
+    visual, textual = unit(count, 8), unit(count, 8, seed=3)
+    pairs = Pairs(visual, textual, ids(*[str(i) for i in range(count)]))
+    hard, every = contrast(pairs, 0.2, hard_negatives=1), contrast(pairs, 0.2)
+    assert hard is not None
+    assert every is not None
+    cosine = visual @ textual.T / 0.2
+    off = cosine.masked_fill(torch.eye(count, dtype=torch.bool), -torch.inf)
+
+    def side(c: Tensor, o: Tensor) -> Tensor:
+        positive = c.diagonal()
+        return -(positive - torch.logaddexp(positive, o.max(1).values)).mean()
+
+    torch.testing.assert_close(hard, (side(cosine, off) + side(cosine.T, off.T)) / 2)
+    assert 0 <= float(hard) <= float(every) + 1e-6
+
+
+def apart(*pairs: tuple[int, int], count: int) -> Tensor:
+    """Distances of 1, but 0 on the diagonal and between the given pairs."""
+    distance = 1 - torch.eye(count)
+    for i, j in pairs:
+        distance[i, j] = distance[j, i] = 0.0
+    return distance
+
+
+def test_soft_contrast_does_not_push_identical_captions_apart() -> None:
+    # Texts along the axes: the gradient of an image by axis j is that of its cosine with text j. The first two
+    # images are as near to each other's text as to their own.
+    textual = torch.eye(3)
+    visual = F.normalize(torch.tensor([[1.0, 1.0, 0.2], [1.0, 1.0, 0.2], [0.2, 0.2, 1.0]]), dim=-1).requires_grad_()
+    hard = soft_contrast(Pairs(visual, textual, ids("a", "b", "c")), apart(count=3), 0.2, 0.05)
+    soft = soft_contrast(Pairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.05)
+    assert hard is not None
+    assert soft is not None
+    (away,) = torch.autograd.grad(hard, visual)
+    (towards,) = torch.autograd.grad(soft, visual)
+    assert float(away[0, 1]) > 0
+    assert float(away[1, 0]) > 0
+    assert float(towards[0, 1]) < 0
+    assert float(towards[1, 0]) < 0
+
+
+def test_soft_contrast_pulls_identical_captions_alike() -> None:
+    textual = unit(3, 8, seed=1)
+    textual[1] = textual[0]
+    visual = unit(3, 8)
+    visual[1] = visual[0]
+    visual.requires_grad_()
+    loss = soft_contrast(Pairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.2)
+    assert loss is not None
+    (gradient,) = torch.autograd.grad(loss, visual)
+    torch.testing.assert_close(gradient[0], gradient[1])
+
+
+def test_own_target_is_never_smaller_than_another() -> None:
+    distance = torch.rand(6, 6, generator=torch.Generator().manual_seed(0))
+    distance = (distance + distance.T).fill_diagonal_(0) / 2
+    target = soft_targets(distance, 0.2)
+    torch.testing.assert_close(target.sum(1), torch.ones(6))
+    assert bool((target.diagonal()[:, None] >= target).all())
+
+
+def test_soft_contrast_with_hard_targets_is_info_nce() -> None:
+    pairs = Pairs(unit(5, 16), unit(5, 16, seed=1), ids(*"abcde"))
+    hard, soft = contrast(pairs, 0.2), soft_contrast(pairs, apart(count=5), 0.2, 1e-3)
+    assert hard is not None
+    assert soft is not None
+    torch.testing.assert_close(hard, soft)
+
+
+def test_soft_contrast_is_zero_where_likeness_is_the_target() -> None:
+    distance = torch.tensor([[0.0, 0.5, 1.0], [0.5, 0.0, 0.5], [1.0, 0.5, 0.0]])
+    # Cosines of 1 - distance, at a temperature that is the softness, are the targets' own logits.
+    visual = torch.linalg.cholesky(1 - distance + 1e-6 * torch.eye(3))
+    loss = soft_contrast(Pairs(visual, visual, ids(*"abc")), distance, 0.2, 0.2)
+    assert loss is not None
+    assert float(loss) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_soft_contrast_is_absent_without_two_texts() -> None:
+    assert soft_contrast(Pairs(unit(2, 4), unit(2, 4), ids("a", "a")), torch.zeros(2, 2), 0.2, 0.2) is None
+
+
+def test_learned_weights_balance_and_survive_absence() -> None:
+    weights = LearnedWeights(("a", "b"))
+    total = weights({"a": torch.tensor(4.0)})
+    assert float(total) == pytest.approx(2.0)
+    total.backward()
+    assert all(p.grad is not None for p in weights.parameters())
+    assert float(weights.log_variance["b"].grad) == 0.0
+
+
+def test_retrieval_counts_identical_texts_as_found() -> None:
+    visual = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    textual = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.0, 1.0]])
+    ids = torch.tensor([7, 7, 8, 8])
+    found = retrieval(Pairs(visual, textual, ids))
+    assert found is not None
+    assert [float(x) for x in found] == [0.75, 0.5]
+    assert retrieval(Pairs(visual, textual, torch.zeros(4))) is None

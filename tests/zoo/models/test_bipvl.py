@@ -1,0 +1,75 @@
+"""BiPVL-Seg where there is nothing to contrast, where layers are run twice, and where it cannot be built."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.helpers.text_encoder_folders import write_clip
+from zoo.errors import ConfigError
+from zoo.models.base import text_of
+from zoo.models.bipvl.model import BiPVL
+from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace
+
+PROMPT = ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung."))
+FACTS = DataFacts("made_up", 2, 1, (16, 16), LabelSpace(("lesion",), ((1,),), False), (PROMPT,), "report")
+
+
+def module(**changes: Any) -> BiPVL:
+    """A very small one."""
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"vision": "conv", "width": 8, "stages": 2, "heads": 2, "embedding": 8}
+    return BiPVL(FACTS.to_dict(), **{"encoder": "tiny", **sizes, **changes})
+
+
+def batch(*reports: str, value: int = 1) -> Batch:
+    """One image a report, its label all of one value."""
+    size = len(reports)
+    return Batch(
+        image=torch.randn(size, 1, 16, 16, generator=torch.Generator().manual_seed(0)),
+        label=torch.full((size, 1, 16, 16), value, dtype=torch.uint8),
+        case_id=[str(i) for i in range(size)],
+        spacing=torch.ones(size, 2),
+        classes=(PROMPT,),
+        reports=list(reports),
+    )
+
+
+def losses(model: BiPVL, one: Batch) -> dict[str, torch.Tensor]:
+    return model.training_losses(one, model.encode(one["image"], text_of(one)))
+
+
+def test_the_log_says_once_that_a_contrast_is_absent(caplog: pytest.LogCaptureFixture) -> None:
+    model = module()
+    with caplog.at_level(logging.INFO, logger="zoo"):
+        assert {"align_global", "align_local"} <= set(losses(model, batch("Left zone.", "Right zone.")))
+        assert not caplog.messages
+        for _ in range(2):
+            assert not {"align_global", "align_local"} & set(losses(model, batch("Left zone.", "Left zone.")))
+    assert [message.split(":")[0] for message in caplog.messages] == ["train/align_global", "train/align_local"]
+
+
+def test_every_parameter_of_a_trained_clip_has_a_part_without_foreground(tmp_path: Path) -> None:
+    """Its last norm stands behind the layers, where only the concepts of a class that is there would pass."""
+    model = module(encoder=str(write_clip(tmp_path / "clip")), freeze_text=False)
+    model.combine(losses(model, batch("Left zone.", "Right zone.", value=0))).backward()
+    assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
+@pytest.mark.parametrize("variant", ["paper", "release"])
+def test_recomputing_text_layers_changes_no_gradient(variant: str) -> None:
+    plain, frugal = (module(variant=variant, checkpoint=on).train() for on in (False, True))
+    for model in (plain, frugal):
+        model.combine(losses(model, batch("Left zone.", "Right zone."))).backward()
+    for (name, p), q in zip(plain.named_parameters(), frugal.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, msg=name)
+
+
+@pytest.mark.parametrize("changes", [{"variant": "draft"}, {"align_local": -1.0}])
+def test_what_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=str(next(iter(changes.values())))):
+        module(**changes)

@@ -1,0 +1,313 @@
+"""TeViA: what its alignment may teach, what the foreground keeps, and that encoders plug in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.helpers.text_encoder_folders import write_bert, write_clip
+from zoo.errors import ConfigError
+from zoo.models.base import text_of
+from zoo.models.tevia.model import TeViA
+from zoo.models.tevia.prototype import FOREGROUNDS, Foreground, alignment_loss, layout
+from zoo.registry import CONFIGS, read_yaml
+from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace, Text
+
+PROMPT = ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung."))
+FACTS = DataFacts("made_up", 2, 1, (32, 32), LabelSpace(("lesion",), ((1,),), False), (PROMPT,), "report")
+ORGANS = tuple(ClassPrompt(name, f"The {name} of the patient.", (name,)) for name in ("liver", "spleen", "kidney"))
+ORGAN_SPACE = LabelSpace(tuple(p.name for p in ORGANS), ((1,), (2,), (3,)), True)
+SMALL: dict[str, Any] = {"encoder": "tiny", "vision": "conv", "width": 8, "stages": 2, "head_width": 8, "heads": 2}
+REPORTS = ("The left lesion.", "Right kidney, and more of the liver.")
+LADDER = CONFIGS / "ablation" / "tevia.yaml"
+
+
+def organs(dims: int, side: int = 32) -> DataFacts:
+    """Facts of three exclusive classes with prompts and no reports."""
+    return DataFacts("organs", dims, 1, (side,) * dims, ORGAN_SPACE, ORGANS, "class")
+
+
+def module(facts: DataFacts = FACTS, **changes: Any) -> TeViA:
+    """A very small one, the same at every call."""
+    torch.manual_seed(0)
+    return TeViA(facts.to_dict(), **{**SMALL, "norm": "instance", **changes})
+
+
+def batch(*reports: str, value: int = 1, side: int = 32) -> Batch:
+    """One image a report, its label a square of one value."""
+    size = len(reports)
+    label = torch.zeros(size, 1, side, side, dtype=torch.uint8)
+    label[:, :, 4:12, 10:20] = value
+    return Batch(
+        image=torch.randn(size, 1, side, side, generator=torch.Generator().manual_seed(0)),
+        label=label,
+        case_id=[str(i) for i in range(size)],
+        spacing=torch.ones(size, 2),
+        classes=(PROMPT,),
+        reports=list(reports),
+    )
+
+
+def organ_batch(*sides: int, size: int = 2) -> Batch:
+    """Images without a report; the last class is nowhere."""
+    generator = torch.Generator().manual_seed(0)
+    label = torch.randint(0, 3, (size, 1, *sides), generator=generator, dtype=torch.uint8)
+    return Batch(
+        image=torch.randn(size, 1, *sides, generator=generator),
+        label=label,
+        case_id=[str(i) for i in range(size)],
+        spacing=torch.ones(size, len(sides)),
+        classes=ORGANS,
+    )
+
+
+def losses(model: TeViA, one: Batch) -> dict[str, Tensor]:
+    return model.training_losses(one, model.encode(one["image"], text_of(one)))
+
+
+def reached(model: TeViA, term: Tensor) -> set[str]:
+    """The parameters to which a term sends a gradient other than zero."""
+    model.zero_grad()
+    term.backward()
+    return {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+
+
+@pytest.mark.parametrize("tokens", [None, 24])
+def test_alignment_teaches_the_text_projections_and_prompts_alone(tokens: int | None) -> None:
+    model = module(tokens=tokens)  # its text encoder is trained with the model, and yet stays out
+    hit = reached(model, losses(model, batch(*REPORTS))["alignment"])
+    allowed = {n for n, _ in model.named_parameters() if n.startswith("prompts.") or ".project." in n}
+    assert hit == allowed
+    assert any(name.startswith("text.") for name in reached(model, losses(model, batch(*REPORTS))["dice"]))
+
+
+def test_alignment_of_several_classes_leaves_the_text_encoder_alone_too() -> None:
+    model = module(organs(2))
+    hit = reached(model, losses(model, organ_batch(32, 32))["alignment"])
+    assert hit
+    assert all(n.startswith("prompts.") or ".project." in n for n in hit)
+
+
+@pytest.mark.parametrize("foreground", FOREGROUNDS)
+@pytest.mark.parametrize("skip_empty", [True, False])
+def test_empty_masks_keep_the_loss_finite(foreground: str, skip_empty: bool) -> None:
+    model = module(foreground=foreground, skip_empty=skip_empty)
+    terms = losses(model, batch(*REPORTS, value=0))
+    assert float(terms["alignment"].detach()) == pytest.approx(0.0 if skip_empty else 1.0)
+    total = model.combine(terms)
+    total.backward()
+    assert torch.isfinite(total)
+    assert not [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+
+
+def test_an_empty_mask_among_others_is_skipped() -> None:
+    text, visual = torch.randn(2, 1, 4), torch.randn(2, 1, 4)
+    alone = 1 - F.cosine_similarity(text[0, 0], visual[0, 0], dim=0)
+    used = torch.tensor([[True], [False]])
+    torch.testing.assert_close(alignment_loss([text], [visual], [used]), alone)
+
+
+def test_layouts_are_the_released_ones_and_fill_any_width() -> None:
+    assert [layout(w, 2) for w in (768, 384, 192)] == [(3, 16), (6, 8), (3, 8)]
+    assert [layout(w, 3) for w in (768, 384, 192, 96, 48)] == [(12, 4), (6, 4), (3, 4), (12, 2), (6, 2)]
+    for dims in (2, 3):
+        for width in range(1, 300):
+            groups, grid = layout(width, dims)
+            assert groups * grid**dims == width
+
+
+def disc(radius: int, row: int, column: int, side: int = 224) -> Tensor:
+    """bool [1, 1, side, side]."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    return (((y - row) ** 2 + (x - column) ** 2) <= radius**2)[None, None]
+
+
+@pytest.mark.parametrize("radius", [1, 5])
+def test_small_lesions_vanish_in_the_released_form_alone(radius: int) -> None:
+    feature = torch.rand(1, 24, 224, 224, generator=torch.Generator().manual_seed(0)) + 0.1
+    places = [(40 + 9 * i, 60 + 7 * i) for i in range(12)]
+    lost = dict.fromkeys(FOREGROUNDS, 0)
+    for kind in FOREGROUNDS:
+        reduce = Foreground(kind, 2, 24, [768, 384, 192])
+        for row, column in places:
+            lost[kind] += sum(not v.any() for v in reduce(feature, disc(radius, row, column)))
+    assert lost["adaptive"] == lost["masked_mean"] == 0
+    assert lost["resize"] > 0
+
+
+def test_released_foreground_is_an_interpolation_of_space_then_channels() -> None:
+    feature = torch.randn(2, 24, 224, 224, generator=torch.Generator().manual_seed(0))
+    mask = disc(60, 100, 110).expand(2, 1, -1, -1)
+    deep, middle, _ = Foreground("resize", 2, 24, [768, 384, 192])(feature, mask)
+    space = F.interpolate(feature * mask, size=(16, 16), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(deep.view(2, 3, 16, 16), (space[:, 3::8] + space[:, 4::8]) / 2)
+    space = F.interpolate(feature * mask, size=(8, 8), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(middle.view(2, 6, 8, 8), (space[:, 1::4] + space[:, 2::4]) / 2)
+
+
+def test_adaptive_foreground_is_an_average_of_space_and_channels() -> None:
+    feature = torch.randn(1, 24, 32, 32, 32, generator=torch.Generator().manual_seed(0))
+    mask = torch.rand(1, 2, 32, 32, 32) > 0.5
+    (vector,) = Foreground("adaptive", 3, 24, [768])(feature, mask)
+    assert vector.shape == (1, 2, 768)
+    cells = (feature * mask[:, 1:]).view(12, 2, 4, 8, 4, 8, 4, 8).mean((1, 3, 5, 7))
+    torch.testing.assert_close(vector[0, 1], cells.flatten())
+
+
+def test_masked_mean_forgets_the_place_and_is_drawn_alike() -> None:
+    feature = torch.randn(1, 8, 1, 1).expand(1, 8, 32, 32)
+    one, other = (Foreground("masked_mean", 2, 8, [64, 32]) for _ in range(2))
+    mask = torch.zeros(2, 1, 1, 32, 32, dtype=torch.bool)
+    mask[0, ..., :4, :4] = mask[1, ..., 20:30, 20:22] = True
+    for a, b in zip(one(feature, mask[0]), other(feature, mask[1]), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("encoder", ["tiny", "bert", "clip"])
+@pytest.mark.parametrize(
+    ("vision", "width", "stages", "dims"),
+    [("conv", 8, 2, 2), ("swin_v2", 12, 4, 2), ("convnext", 8, 3, 2), ("conv", 8, 2, 3), ("swin_v2", 12, 4, 3)],
+)
+def test_any_vision_encoder_with_any_text_encoder(
+    encoder: str, vision: str, width: int, stages: int, dims: int, tmp_path: Path
+) -> None:
+    """Whatever they were trained with: forward, backward, and an alignment that reaches the projections."""
+    if encoder == "bert":
+        (tmp_path / "text").mkdir()
+        name = str(write_bert(tmp_path / "text"))
+    else:
+        name = "tiny" if encoder == "tiny" else str(write_clip(tmp_path / "text"))
+    model = module(organs(dims, 64), encoder=name, vision=vision, width=width, stages=stages)
+    one = organ_batch(64, *[32] * (dims - 1), size=1)  # two places at the deepest stage, or its norm has no meaning
+    features = model.encode(one["image"], text_of(one))
+    assert features["logits"].shape == (1, 4, *one["image"].shape[2:])
+    terms = model.training_losses(one, features)
+    projections = [p for stage in model.decoder.stages for p in stage.project.parameters()]  # type: ignore[union-attr]
+    gradients = torch.autograd.grad(terms["alignment"], projections, retain_graph=True)
+    assert all(bool(g.any()) for g in gradients)
+    model.combine(terms).backward()
+    assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert model.prototypes is not None
+    assert model.prototypes.filled.tolist() == [[1] * stages, [1] * stages, [0] * stages]  # no kidney
+
+
+def test_image_and_text_are_enough_and_a_batch_of_one_works() -> None:
+    model = module(norm="batch")
+    one = batch(REPORTS[0])
+    model.combine(losses(model, one)).backward()
+    model.eval()
+    with torch.no_grad():
+        assert model(one["image"], text_of(one)).shape == (1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("side", [32, 37])
+def test_the_prompt_counts_and_padding_does_not(side: int) -> None:
+    """With a long string beside it, a short one is padded; an odd image is padded and cropped."""
+    model = module().eval()
+    image = batch(*REPORTS, side=side)["image"][:1].expand(2, -1, -1, -1)
+    with torch.no_grad():
+        alone = model(image[:1], Text((PROMPT,), REPORTS[:1]))
+        both = model(image, Text((PROMPT,), REPORTS))
+    assert alone.shape == (1, 1, side, side)
+    torch.testing.assert_close(both[:1], alone, atol=1e-5, rtol=1e-5)
+    assert (both[0] - both[1]).abs().max() > 1e-5
+
+
+def test_prototype_changes_the_logits_once_it_is_there_and_can_stay_off_at_test() -> None:
+    model, off = module(), module(prototype_at_test=False)
+    one = batch(*REPORTS)
+    for each in (model, off):
+        losses(each, one)
+        each.eval()
+    without = module(prototype=False).eval()
+    assert without.prototypes is None
+    with torch.no_grad():
+        logits = [each(one["image"], text_of(one)) for each in (model, off, without)]
+    assert logits[1].equal(logits[2])
+    assert not torch.allclose(logits[0], logits[1], atol=1e-6)
+
+
+def test_retrieval_is_watched_where_two_texts_are_there() -> None:
+    model = module()
+    losses(model, batch(*REPORTS))
+    assert model._watched["retrieval_chance"] == 0.5
+    model._watched.clear()
+    losses(model, batch(REPORTS[0], REPORTS[0]))
+    assert not model._watched
+
+
+def test_text_off_trains() -> None:
+    model = module(use_text=False)
+    one = batch(*REPORTS)
+    features = model.encode(one["image"], model.readable(text_of(one)))
+    total = model.combine(model.training_losses(one, features))
+    total.backward()
+    assert torch.isfinite(total)
+
+
+def test_released_segmentation_is_dice_of_each_image_alone() -> None:
+    model, mended = module(segmentation="dice"), module()
+    one = batch(*REPORTS)
+    one["label"][1] = 0
+    features = model.encode(one["image"], text_of(one))
+    terms = model.training_losses(one, features)
+    torch.testing.assert_close(model.combine(terms), terms["dice"] + 0.1 * terms["alignment"])
+    both = losses(mended, one)
+    weighted = both["dice"] + both["cross_entropy"] + 0.1 * both["alignment"]
+    torch.testing.assert_close(mended.combine(both), weighted)
+    p, y = features["logits"].sigmoid().flatten(1), one["label"].flatten(1)
+    dice = (1 - (2 * (p * y).sum(1) + 1e-5) / (p.sum(1) + y.sum(1) + 1e-5)).mean()
+    torch.testing.assert_close(terms["dice"], dice)
+
+
+def test_dropout_of_a_frozen_text_encoder_lives_where_asked(tmp_path: Path) -> None:
+    folder = str(write_bert(tmp_path))
+    for dropout in (False, True):
+        model = module(encoder=folder, text_dropout=dropout)
+        one = batch(*REPORTS)
+        reads = [model.encode(one["image"], text_of(one))["tokens"] for _ in range(2)]
+        assert reads[0].equal(reads[1]) != dropout
+        assert not [n for n, p in model.named_parameters() if n.startswith("text.") and p.requires_grad]
+        model.combine(losses(model, one)).backward()
+        model.eval()
+        with torch.no_grad():
+            reads = [model.encode(one["image"], text_of(one))["tokens"] for _ in range(2)]
+        assert reads[0].equal(reads[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"foreground": "pooled"}, "masked_mean"),
+        ({"segmentation": "dice_ce"}, "mended"),
+        ({"prototype_updates": "never"}, "always"),
+        ({"prototype_start": 1.0}, r"in \[0, 1\)"),
+        ({"alignment": -1.0}, "0 or more"),
+    ],
+)
+def test_a_wrong_option_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        module(**changes)
+
+
+def test_updates_from_validation_are_refused_in_3d() -> None:
+    with pytest.raises(ConfigError, match="2D"):
+        module(organs(3), prototype_updates="always")
+
+
+@pytest.mark.parametrize("name", sorted(read_yaml(LADDER)["rungs"]))
+def test_every_rung_of_the_ladder_trains(name: str) -> None:
+    """The release with all its defects among them."""
+    changes = read_yaml(LADDER)["rungs"][name]["model"]
+    model = module(**changes)
+    one = batch(*REPORTS)
+    features = model.encode(one["image"], model.readable(text_of(one)))
+    total = model.combine(model.training_losses(one, features))
+    total.backward()
+    assert torch.isfinite(total)
+    assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]

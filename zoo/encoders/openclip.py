@@ -1,0 +1,139 @@
+"""CLIP text towers of open_clip: its own transformer, or a BERT that it wraps.
+
+The image tower is built to load the checkpoint and dropped. Tokens are those of the last layer at
+the tower's own width, before the projection into the space shared with images.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig
+
+from zoo.encoders.huggingface import BROKEN, BertTower, fetch, quiet, unreadable
+from zoo.encoders.text_backbone import TextTokens, Tokenise, Tower
+from zoo.errors import TextError
+
+CONFIG = "open_clip_config.json"
+"""The file by which a folder is known as one of open_clip's."""
+
+_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+class ClipTower(Tower):
+    """The causal transformer that CLIP reads text with, pooled at the end-of-text token.
+
+    Args:
+        text: An open_clip model or text tower: it has `token_embedding`, `positional_embedding`,
+            `transformer.resblocks`, `ln_final` and `attn_mask`.
+        tokenise: Strings to ids.
+        vocabulary: Token to id.
+    """
+
+    attn_mask: Tensor
+
+    def __init__(self, text: Any, tokenise: Tokenise, vocabulary: Mapping[str, int]) -> None:
+        blocks = text.transformer.resblocks
+        width = text.ln_final.weight.shape[0]
+        super().__init__(tokenise, vocabulary, width, len(blocks), text.positional_embedding.shape[0], 0)
+        self.token_embedding: nn.Module = text.token_embedding
+        self.positional_embedding: nn.Parameter = text.positional_embedding
+        self.layers: nn.ModuleList = blocks
+        self.ln_final: nn.Module = text.ln_final
+        self.register_buffer("attn_mask", text.attn_mask.clone(), persistent=False)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token and position embeddings."""
+        return self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]  # type: ignore[no-any-return]
+
+    def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
+        """See `Tower.run`. Padding follows the text, so the causal mask alone hides it."""
+        causal = self.attn_mask[: hidden.shape[1], : hidden.shape[1]]
+        for layer in self.layers[start:stop]:
+            hidden = layer(hidden, attn_mask=causal)
+        return hidden
+
+    def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
+        """See `Tower.finish`."""
+        tokens = self.ln_final(hidden)
+        end = mask.sum(1) - 1
+        return TextTokens(tokens, mask, tokens[torch.arange(len(tokens), device=tokens.device), end])
+
+
+def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
+    """The text tower of a card.
+
+    Args:
+        config: The card's `repo` and `revision`.
+        frozen: Not used here.
+
+    Returns:
+        The tower and the commit it came from.
+
+    Raises:
+        TextError: The hub cannot be reached, or the files are not what they should be.
+    """
+    folder = fetch(config, *_WEIGHTS)
+    return load_folder(folder), folder.name
+
+
+def load_folder(folder: Path) -> Tower:
+    """The text tower of a folder with `open_clip_config.json`, weights, and a tokeniser where it is not CLIP's own.
+
+    Raises:
+        TextError: Not readable, or a tower of another shape.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        text_config = dict(config.get("model_cfg", config)["text_cfg"])
+        with quiet(), TemporaryDirectory() as scratch:
+            if text_config.get("hf_model_name"):
+                text_config["hf_model_name"] = str(_bert_config(folder, Path(scratch)))
+                text_config["hf_model_pretrained"] = False  # the weights are in the checkpoint
+            model = open_clip.create_model(f"local-dir:{folder}", text_cfg=text_config, require_pretrained=True)
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    except BROKEN as error:
+        raise unreadable(folder, error) from error
+    text = getattr(model, "text", model)
+    if text_config.get("hf_model_name"):
+        return _wrapped_bert(text, tokenizer, text_config)
+    pool = getattr(text, "pool_type", getattr(text, "text_pool_type", None))
+    if not isinstance(tokenizer, open_clip.SimpleTokenizer) or pool != "argmax" or text.attn_mask is None:
+        raise TextError(f"{folder}: not a causal CLIP text tower with CLIP's tokeniser.", "Use one of that kind.")
+    return ClipTower(text, partial(_tokenise, tokenizer), tokenizer.encoder)
+
+
+def _bert_config(folder: Path, scratch: Path) -> Path:
+    """A folder with the configuration of the wrapped BERT, so that open_clip asks no hub for it.
+
+    BiomedCLIP's repository has none. BERT's defaults are those of its BERT-base, and loading is
+    strict, so that a tower of any other size is refused.
+    """
+    own = folder / "config.json"
+    if own.is_file() and json.loads(own.read_text(encoding="utf-8")).get("model_type") == "bert":
+        return folder
+    BertConfig().save_pretrained(scratch)
+    return scratch
+
+
+def _wrapped_bert(text: Any, tokenizer: Any, config: Mapping[str, Any]) -> BertTower:
+    pool = "mean" if config.get("hf_pooler_type", "mean_pooler") == "mean_pooler" else "first"
+    tokenise = partial(_tokenise_hf, tokenizer)
+    return BertTower(text.transformer, tokenise, tokenizer.tokenizer.get_vocab(), tokenizer.context_length, pool)
+
+
+def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    return [[tokenizer.sot_token_id, *tokenizer.encode(string), tokenizer.eot_token_id] for string in strings]
+
+
+def _tokenise_hf(tokenizer: Any, strings: list[str]) -> list[list[int]]:
+    cleaned = [tokenizer.clean_fn(string) for string in strings]
+    return tokenizer.tokenizer(cleaned, verbose=False)["input_ids"]  # type: ignore[no-any-return]

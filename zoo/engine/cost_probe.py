@@ -1,0 +1,98 @@
+"""A few training steps of one job, timed: `python -m zoo.engine.cost_probe --model NAME --data NAME ...`.
+
+The last line on standard output is JSON: seconds a step (the median after the first ones), memory at the peak, and the
+steps that the whole training would take. Nothing is written but the data set's cache.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from zoo.config import compose
+from zoo.engine.arguments import parse
+from zoo.engine.lightning_cli import ZooCLI
+from zoo.engine.profile import WARM_UP, process_peak, wait
+from zoo.utils.exit_codes import exit_code
+
+STEPS = 8
+"""Steps in all, those of the warm-up with them."""
+
+
+class Watch(Callback):
+    """Times the steps and ends the training after a few."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.taken = 0
+        self.planned: int | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the steps of the whole training."""
+        steps = trainer.estimated_stepping_batches
+        self.planned = int(steps) if math.isfinite(steps) else None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The end of a step, once the device is through with it; several batches are one where gradients add up."""
+        if trainer.global_step == self.taken:
+            return
+        self.taken = trainer.global_step
+        wait(pl_module.device)
+        self.ends.append(time.perf_counter())
+        trainer.should_stop = trainer.should_stop or len(self.ends) >= STEPS
+
+    @property
+    def step_seconds(self) -> float | None:
+        """The median of the steps after the warm-up."""
+        ends = self.ends[WARM_UP - 1 :]
+        return median(b - a for a, b in pairwise(ends)) if len(ends) > 1 else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Probes one job; returns 0, or 2 with one line where the user can mend it."""
+    return exit_code(lambda: _probe(sys.argv[1:] if argv is None else argv))
+
+
+def _probe(argv: list[str]) -> None:
+    request = parse("fit", argv)
+    composed = compose(request.model, request.data, size=request.size, preset=request.preset)
+    seed = [("seed_everything", str(request.seed or 0))]
+    quiet = [("trainer.limit_val_batches", "0"), ("trainer.num_sanity_val_steps", "0")]
+    cli = ZooCLI(composed.config, [*seed, *request.flags, *quiet])
+    watch = Watch()
+    with tempfile.TemporaryDirectory() as folder:
+        cli.build(callbacks=[watch], default_root_dir=folder, enable_checkpointing=False, enable_progress_bar=False)
+        _let_stop(cli.trainer)
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule)
+    if not cli.trainer.is_global_zero:
+        return
+    on_gpu = cli.trainer.strategy.root_device.type == "cuda"
+    peak = torch.cuda.max_memory_reserved() if on_gpu else process_peak()
+    seen = {
+        "step_seconds": watch.step_seconds,
+        "peak_bytes": peak,
+        "device": torch.cuda.get_device_name() if on_gpu else "processor",
+        "steps_planned": watch.planned,
+    }
+    sys.stdout.write(json.dumps(seen) + "\n")
+
+
+def _let_stop(trainer: Trainer) -> None:
+    """A minimum of steps or epochs would keep a probe from ending."""
+    trainer.fit_loop.min_epochs = 0
+    trainer.fit_loop.epoch_loop.min_steps = 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

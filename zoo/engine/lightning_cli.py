@@ -1,0 +1,256 @@
+"""LightningCLI with our layers under it: parses and resolves first, builds when it is told to."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import torch
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+
+from zoo.callbacks.checkpoints import AtomicCheckpointIO
+from zoo.config import Config
+from zoo.engine.arguments import Flag
+from zoo.engine.cpu_allocator import keep_freed_memory
+from zoo.errors import ConfigError, ZooError
+from zoo.utils.class_args import converted, names_of
+
+_BASES = {"model": LightningModule, "data": LightningDataModule}
+_MAX_MESSAGE = 500
+_EVERY_KEY = "See `--print_config` for every key."
+
+
+class Parser(LightningArgumentParser):
+    """Says what is wrong in one line instead of a page of usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises what the command line prints.
+
+        Raises:
+            ConfigError: Always.
+        """
+        line = " ".join(message.split())
+        short = line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]} ..."
+        raise ConfigError(short, _EVERY_KEY) from ex
+
+
+class ZooCLI(LightningCLI):
+    """Resolves one command; `build` makes the objects once the run folder has been checked.
+
+    Args:
+        config: The merged layers under the flags.
+        flags: What the user typed, over everything else.
+
+    Raises:
+        ConfigError: An unknown key, with the nearest ones; a value of the wrong type.
+    """
+
+    datamodule: LightningDataModule
+    model: LightningModule
+    trainer: Trainer
+
+    def __init__(self, config: Config, flags: Iterable[Flag]) -> None:
+        flags = tuple(flags)
+        classes = {section: _class_of(section, config) for section in _BASES}
+        self._accepted = {section: names_of(kind) for section, kind in classes.items()}
+        check_keys(config, flags, self._accepted)
+        self._trainer_arguments: dict[str, Any] = {}
+        try:
+            self._parse(config, flags)
+        except ConfigError:
+            check_types(config, flags, {**classes, "trainer": Trainer})
+            raise
+
+    def _parse(self, config: Config, flags: Iterable[Flag]) -> None:
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            save_config_callback=None,  # `RunRecord` writes it, at one rank and whole
+            seed_everything_default=0,
+            parser_class=Parser,
+            parser_kwargs={"parser_mode": "omegaconf"},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=["--config", yaml.safe_dump(config), *(f"--{key}={value}" for key, value in flags)],
+            run=False,
+            auto_configure_optimizers=False,  # a model brings its own optimiser and schedule
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Links what must agree, as far as the two classes take part; a third party's may not."""
+        if "facts" in self._accepted["model"]:
+            parser.link_arguments("data.facts", "model.init_args.facts", apply_on="instantiate")
+        if "seed" in self._accepted["data"]:
+            parser.link_arguments("seed_everything", "data.init_args.seed", apply_on="parse")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses what it is given and never looks at the process's own arguments."""
+        self.config = parser.parse_args(args)
+
+    def resolved(self) -> Config:
+        """Every key with its value, without what is linked; feeding it back gives the same run."""
+        config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
+        config.pop("config", None)
+        return config
+
+    def instantiate_classes(self) -> None:
+        """Nothing yet: the run folder is checked between parsing and building."""
+
+    def build(self, **trainer: Any) -> None:
+        """Makes data, model and trainer.
+
+        Args:
+            **trainer: Arguments of the trainer over the configured ones; lists of callbacks and loggers add to them.
+
+        Raises:
+            ZooError: What a constructor refuses: an unknown encoder, a text control that is none.
+        """
+        self._trainer_arguments = trainer
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise _own_error(error) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The configured trainer with what a run of ours always has."""
+        configured = self.config_init["trainer"]
+        if not _on_gpu(configured.get("accelerator")):
+            keep_freed_memory()
+        ours = self._trainer_arguments
+        callbacks, plugins = (_as_list(configured.get(key)) for key in ("callbacks", "plugins"))
+        progress = configured.get("enable_progress_bar")
+        arguments: dict[str, Any] = ours | {
+            "callbacks": [*callbacks, *ours.get("callbacks", [])],
+            "plugins": [*plugins, AtomicCheckpointIO()],
+            "logger": _loggers(configured.get("logger"), ours.get("logger")),
+            # evaluation samplers of ours are exact-once; Lightning's would pad with cases scored twice
+            "use_distributed_sampler": False,
+            "enable_progress_bar": sys.stderr.isatty() if progress is None else progress,
+            # torch has it for GPUs alone; what trains on several processors goes without
+            "sync_batchnorm": bool(configured.get("sync_batchnorm")) and _on_gpu(configured.get("accelerator")),
+            "enable_model_summary": bool(configured.get("enable_model_summary")),
+        }
+        try:
+            return super().instantiate_trainer(**arguments)
+        except (MisconfigurationException, ValueError) as error:  # a device or a strategy that this machine has not
+            told = " ".join(str(error).split())
+            raise ConfigError(f"--trainer: {told}", "See `zoo list trainers`, or leave it to --trainer cpu.") from error
+
+
+def _own_error(error: BaseException) -> BaseException:
+    """The `ZooError` of a constructor, which jsonargparse wraps with all its arguments; else the error itself."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, ZooError):
+        inner = inner.__cause__ or inner.__context__
+    return error if inner is None else inner
+
+
+def _on_gpu(accelerator: Any) -> bool:
+    return accelerator != "cpu" and torch.cuda.is_available()
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _loggers(configured: Any, ours: Logger | None) -> list[Logger] | bool:
+    """Our CSV file, and what the user configured beside it; nothing in evaluation or under `--trainer.logger false`."""
+    if configured is False or ours is None:
+        return False
+    return [ours, *(logger for logger in _as_list(configured) if isinstance(logger, Logger))]
+
+
+def import_class(section: str, path: str) -> type:
+    """The class of a dotted path.
+
+    Raises:
+        ConfigError: It cannot be imported, or is no LightningModule or LightningDataModule.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"--{section}: {path} cannot be imported: {error}.",
+            "Install its package, or name its folder: `PYTHONPATH=. zoo ...`.",
+        ) from error
+    base = _BASES[section]
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f"--{section}: {path} is no {base.__name__}.", "Name a subclass of it.")
+    return found
+
+
+def _class_of(section: str, config: Mapping[str, Any]) -> type:
+    """The class that a section of the merged layers names."""
+    path = (config.get(section) or {}).get("class_path")
+    if not path:
+        listing = "zoo list models" if section == "model" else "zoo list data"
+        raise ConfigError(f"--{section} is missing.", f"Name one of `{listing}`: --{section} NAME.")
+    return import_class(section, path)
+
+
+def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
+    """That each value is of the type that its argument asks for; the parser's own message is hard to read.
+
+    Args:
+        config: The merged layers.
+        flags: What the user typed.
+        classes: Of "model", "data" and "trainer".
+
+    Raises:
+        ConfigError: The first that does not fit: of the flags, then of the layers.
+    """
+    for key, value in flags:
+        section, name = key.partition(".")[0], key.partition(".")[2].removeprefix("init_args.")
+        if section in classes and name.isidentifier():
+            converted(classes[section], {name: value}, f"--{section}.", _EVERY_KEY)
+    for section in _BASES:
+        converted(classes[section], config[section].get("init_args") or {}, f"{section}.init_args.", _EVERY_KEY)
+    converted(classes["trainer"], config.get("trainer") or {}, "trainer.", _EVERY_KEY)
+
+
+def check_keys(config: Mapping[str, Any], flags: Iterable[Flag], accepted: Mapping[str, set[str]]) -> None:
+    """That every key is an argument of what it configures.
+
+    Args:
+        config: The merged layers.
+        flags: What the user typed.
+        accepted: Names of the arguments of "model" and "data".
+
+    Raises:
+        ConfigError: Every unknown key at once, each with the nearest ones.
+    """
+    known = dict(accepted) | {"trainer": set(inspect.signature(Trainer.__init__).parameters) - {"self"}}
+    typed = [(f"--{key}", *_first_key(key)) for key, _ in flags]
+    for section in known:
+        keys = config.get(section) or {}
+        arguments = keys if section == "trainer" else keys.get("init_args") or {}
+        typed += [(f"{section}.{'' if section == 'trainer' else 'init_args.'}{key}", section, key) for key in arguments]
+    tops = {"seed_everything", *known}
+    mistakes = [_unknown("key", key, tops, "") for key in config if key not in tops]
+    for shown, section, key in typed:
+        if section in known and key not in known[section] | {"init_args", "dict_kwargs"}:
+            mistakes.append(_unknown("option" if shown.startswith("-") else "key", shown, known[section], key))
+    if mistakes:
+        raise ConfigError(" ".join(mistakes), _EVERY_KEY)
+
+
+def _first_key(flag: str) -> tuple[str, str]:
+    """("model", "lr") of "model.lr", of "model.init_args.lr", of "model.lr.deeper" and of "model.lr+"."""
+    section, _, rest = flag.partition(".")
+    return section, rest.removeprefix("init_args.").partition(".")[0].removesuffix("+")
+
+
+def _unknown(kind: str, shown: str, known: Iterable[str], key: str) -> str:
+    near = get_close_matches(key or shown, sorted(known), n=2, cutoff=0.6)
+    prefix = shown[: len(shown) - len(key)] if key and shown.endswith(key) else ""
+    hint = f" Did you mean {' or '.join(prefix + name for name in near)}?" if near else ""
+    return f"Unknown {kind} '{shown}'.{hint}"

@@ -1,0 +1,173 @@
+"""The decoder of the LanGuideMedSeg family: image tokens attend to themselves and to the text, then go up.
+
+Zhong et al., "Ariadne's Thread: Using Text Prompts to Improve Segmentation of Infected Areas from Chest
+X-ray images" (MICCAI 2023); written from a description of its released code, which LanGuideMedSeg and
+TeViA share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from monai.networks.blocks import SubpixelUpsample, UnetrUpBlock
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.encoders.vision import StagedEncoder
+from zoo.layers.attention import Attention
+from zoo.layers.tokens import positions, sequence_positions, to_map, to_tokens
+
+RELEASED_LENGTHS = (24, 12, 9)
+"""Tokens that the released code keeps at the deepest, the middle and the finest stage, out of 24."""
+
+
+class TextProjection(nn.Module):
+    """Text tokens to the width of a stage.
+
+    Args:
+        text_width: Channels of a text token.
+        width: Channels of the stage.
+        tokens: None: every token by itself, any length. A number (24 in the released code): that many
+            tokens, more are cut and fewer filled with zeros, mixed by a convolution over the token axis.
+        kept: Tokens after the mixing; of no meaning without `tokens`.
+    """
+
+    def __init__(self, text_width: int, width: int, tokens: int | None = None, kept: int = 0) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.mix = nn.Sequential(nn.Conv1d(tokens, kept, kernel_size=1), nn.GELU()) if tokens else nn.Identity()
+        self.project = nn.Sequential(nn.Linear(text_width, width), nn.LeakyReLU())
+
+    def forward(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, L, text_width] and bool [B, L] -> [B, L', width] and its mask; mixed tokens are all real."""
+        if self.tokens:
+            text = F.pad(text[:, : self.tokens], (0, 0, 0, max(self.tokens - text.shape[1], 0)))
+            text = self.mix(text)
+            mask = mask.new_ones(text.shape[:2])
+        return self.project(text), mask
+
+
+class GuideStage(nn.Module):
+    """One stage: self-attention of the image, cross-attention to the text, one step up.
+
+        u = LN(x);  q = k = u + place, both times (1 + prototype) where there is one
+        x = x + LN(SA(q, k, u))
+        x = x + gain * LN(CA(LN(x) + place, t + place of the token, t))
+        out = up(x, skip)
+
+    Args:
+        spatial_dims: 2 or 3.
+        width: Channels of the map that comes in.
+        width_out: Channels of the skip and of what goes out, at twice the resolution.
+        text_width: Channels of a text token.
+        heads: Of the cross-attention; the self-attention has one.
+        gain: Where the learned factor of the cross-attention starts: 1.421 in LanGuideMedSeg, 0.01 in TeViA.
+        norm: Of the convolutions: "batch" as released, or "instance".
+        tokens: See `TextProjection`.
+        kept: See `TextProjection`.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        width: int,
+        width_out: int,
+        text_width: int,
+        heads: int,
+        gain: float,
+        norm: str,
+        tokens: int | None,
+        kept: int,
+    ) -> None:
+        super().__init__()
+        self.project = TextProjection(text_width, width, tokens, kept)
+        self.self_norm, self.self_out = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.cross_norm, self.cross_out = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention, self.cross_attention = Attention(width, 1), Attention(width, heads)
+        self.gain = nn.Parameter(torch.tensor(gain))
+        self.up = UnetrUpBlock(spatial_dims, width, width_out, kernel_size=3, upsample_kernel_size=2, norm_name=norm)
+
+    def forward(self, x: Tensor, skip: Tensor, text: Tensor, mask: Tensor, prototype: Tensor | None = None) -> Tensor:
+        """Guide a map by its text and take it up.
+
+        Args:
+            x: Map [B, width, *S].
+            skip: Map [B, width_out, *2S].
+            text: Projected tokens [B, L, width].
+            mask: bool [B, L], True for a real token.
+            prototype: Factors [width] in [0, 1] that sharpen query and key of the self-attention (TeViA).
+
+        Returns:
+            Map [B, width_out, *2S].
+        """
+        size = x.shape[2:]
+        image = to_tokens(x)
+        place = positions(size, image.shape[-1], x.device)
+        u = self.self_norm(image)
+        query = u + place if prototype is None else (u + place) * (1 + prototype)
+        image = image + self.self_out(self.self_attention(query, query, u))
+        keys = text + sequence_positions(text.shape[1], text.shape[2], text.device)
+        read = self.cross_attention(self.cross_norm(image) + place, keys, text, mask)
+        image = image + self.gain * self.cross_out(read)
+        out: Tensor = self.up(to_map(image, size), skip)
+        return out
+
+
+class GuidedDecoder(nn.Module):
+    """Guide stages from the deepest map up to the finest, then a sub-pixel step to full resolution.
+
+    Args:
+        spatial_dims: 2 or 3.
+        encoder: Whose maps are decoded.
+        text_width: Channels of a text token.
+        head_width: Channels of the segmentation head's feature (24 in the released code).
+        heads: See `GuideStage`.
+        gain: See `GuideStage`.
+        norm: See `GuideStage`.
+        tokens: See `TextProjection`.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        encoder: StagedEncoder,
+        text_width: int,
+        head_width: int = 24,
+        heads: int = 4,
+        gain: float = 1.421,
+        norm: str = "batch",
+        tokens: int | None = None,
+    ) -> None:
+        super().__init__()
+        widths = encoder.widths[::-1]
+        kept = [RELEASED_LENGTHS[min(i, 2)] for i in range(len(widths))]
+        self.stages = nn.ModuleList(
+            GuideStage(spatial_dims, width, out, text_width, heads, gain, norm, tokens, kept[i])
+            for i, (width, out) in enumerate(pairwise(widths))
+        )
+        self.upsample = SubpixelUpsample(spatial_dims, widths[-1], head_width, encoder.stem_stride)
+
+    def project(self, text: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Tokens and mask for each stage, deepest first."""
+        return [stage.project(text, mask) for stage in self.stages]  # type: ignore[operator]
+
+    def forward(
+        self,
+        maps: Sequence[Tensor],
+        texts: Sequence[tuple[Tensor, Tensor]],
+        prototypes: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """The segmentation head's feature [B, head_width, *S] at full resolution.
+
+        Args:
+            maps: Of the encoder, finest first.
+            texts: What `project` gave, perhaps altered since.
+            prototypes: One a stage, see `GuideStage`.
+        """
+        x = maps[-1]
+        for i, (stage, skip) in enumerate(zip(self.stages, maps[-2::-1], strict=True)):
+            x = stage(x, skip, *texts[i], None if prototypes is None else prototypes[i])
+        feature: Tensor = self.upsample(x)
+        return feature

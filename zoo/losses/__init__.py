@@ -1,0 +1,1 @@
+"""Loss functions: segmentation, image-text contrast, and gathering over ranks."""

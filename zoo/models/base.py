@@ -1,0 +1,231 @@
+"""`SegModule`: the one training contract. A competitor adds its network and its loss terms.
+
+`encode(image, text)` gives features with the logits among them; the ground truth never enters it.
+What training needs of the mask lives in `training_losses(batch, features)`, a dictionary of named
+terms, each logged under its own name.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from zoo.encoders.text import TextEncoder
+from zoo.errors import ConfigError, RunError
+from zoo.inference import native_mask, whole_logits
+from zoo.losses.contrastive import Pairs, retrieval
+from zoo.losses.segmentation import SegmentationLoss, masks_of
+from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.pooled_dice import PooledDice
+from zoo.metrics.scoring import score_case
+from zoo.text.model_inputs import blank
+from zoo.types import Batch, DataFacts, Prediction, Text
+
+log = logging.getLogger(__name__)
+
+Features = dict[str, Any]
+
+
+def text_of(batch: Batch) -> Text:
+    """The text of a batch, as a model takes it."""
+    reports = batch.get("reports")
+    return Text(batch["classes"], None if reports is None else tuple(reports))
+
+
+class SegModule(LightningModule, ABC):
+    """Base of every competitor.
+
+    Args:
+        facts: `DataFacts.to_dict()` of the data set; linked from the datamodule, never typed.
+        lr: Peak learning rate of AdamW.
+        weight_decay: Of AdamW, for every parameter.
+        warmup: Share of all steps with linearly rising rate; a cosine to zero follows.
+        overlap: Of sliding windows, in [0, 1).
+        use_text: False is the ablation "text off": the same network, which reads empty strings only.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        lr: float = 1e-3,
+        weight_decay: float = 1e-5,
+        warmup: float = 0.05,
+        overlap: float = 0.5,
+        use_text: bool = True,
+    ) -> None:
+        super().__init__()
+        for key, value, right in (
+            ("lr", lr, lr >= 0),
+            ("weight_decay", weight_decay, weight_decay >= 0),
+            ("warmup", warmup, 0 <= warmup <= 1),
+            ("overlap", overlap, 0 <= overlap < 1),
+        ):
+            if not right:
+                share = "a share of 1" if key in ("warmup", "overlap") else "a number from 0"
+                raise ConfigError(
+                    f"--model.{key} {value} is not {share}.", "See `zoo show NAME` for what its card says."
+                )
+        self.save_hyperparameters()
+        self.facts = DataFacts.from_dict(facts)
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.overlap = overlap
+        self.use_text = use_text
+        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
+        self.val_dice = PooledDice(len(self.facts.labels.names))
+        self.term_weights: dict[str, float] = {}  # of the terms that do not weigh 1
+        self.tested: list[Prediction] = []  # behind the rows of the last test batch, for callbacks that show them
+        self._said_absent: set[str] = set()
+        self._watched: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def encode(self, image: Tensor, text: Text) -> Features:
+        """Features of images [B, C, *S] and their text; `features["logits"]` is [B, K, *S]."""
+
+    def forward(self, image: Tensor, text: Text) -> Tensor:
+        """Logits [B, K, *S], always logits."""
+        logits: Tensor = self.encode(image, self.readable(text))["logits"]
+        return logits
+
+    def readable(self, text: Text) -> Text:
+        """The text as the network gets it: emptied where `use_text` is off."""
+        return text if self.use_text else blank(text)
+
+    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+        """The named loss terms of a batch; Dice and cross entropy unless a competitor has more."""
+        return self.segmentation_loss(features["logits"], batch["label"])  # type: ignore[no-any-return]
+
+    def combine(self, losses: dict[str, Tensor]) -> Tensor:
+        """The scalar that is minimised: the sum by `term_weights`; what weighs 0 only stays in the graph (DDP)."""
+        return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
+
+    def say_absent(self, name: str) -> None:
+        """Log, once a run and term, that a term is absent where fewer than two distinct texts leave no contrast."""
+        if name not in self._said_absent and self.global_rank == 0:
+            log.info("train/%s: no such term in a batch with fewer than two distinct texts (said once)", name)
+        self._said_absent.add(name)
+
+    def watch(self, name: str, value: Tensor) -> None:
+        """Have `train/<name>` logged with this step's losses without training on it."""
+        self._watched[name] = value
+
+    def watch_retrieval(self, pairs: Pairs) -> None:
+        """Have it logged how often an image finds its own text, and how often by chance, where there are two texts."""
+        for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
+            self.watch(name, share)
+
+    @property
+    def params(self) -> int:
+        """Parameters in all; a frozen text encoder counts although it is out of `parameters()`."""
+        frozen = (m.parameter_count() for m in self.modules() if isinstance(m, TextEncoder) and m.frozen)
+        return sum(p.numel() for p in self.parameters()) + sum(frozen)
+
+    @property
+    def params_trainable(self) -> int:
+        """Parameters that training changes."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One step: encode, take the named losses, log each, return their combination."""
+        self._watched.clear()
+        features = self.encode(batch["image"], self.readable(text_of(batch)))
+        losses = self.training_losses(batch, features)
+        total = self.combine(losses)
+        if not torch.isfinite(total):
+            terms = ", ".join(f"{name} {float(term):.4g}" for name, term in losses.items())
+            raise RunError(
+                f"The loss is not finite at step {self.global_step} ({terms}), cases {', '.join(batch['case_id'])}.",
+                "Lower `--model.lr`, or use `--trainer.precision 32`.",
+            )
+        size = len(batch["image"])
+        named = {"loss": total, **losses, **self._watched}
+        self.log_dict(
+            {f"train/{name}": term.detach() for name, term in named.items()},
+            on_step=False,
+            on_epoch=True,  # rank 0's mean over the steps that had the term: no rank waits for a number to look at
+            batch_size=size,
+        )
+        return total
+
+    def on_validation_epoch_start(self) -> None:
+        """Give every rank rank 0's buffers, so that all score with one and the same model."""
+        self.val_dice.reset()
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count true and false voxels on the network's grid."""
+        if batch.get("spare"):
+            return
+        logits = self.predict_logits(batch)
+        labels = self.facts.labels
+        decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
+        classes = len(labels.names)
+        self.val_dice.update(
+            masks_of(decision, classes, labels.exclusive),
+            masks_of(batch["label"], classes, labels.exclusive),
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/dice` from counts summed over ranks: the same number on every rank."""
+        self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:  # type: ignore[override]  # kept by `Scores`
+        """Rows of scores on the native grid, one a case and class."""
+        rows: list[ScoreRow] = []
+        self.tested = self.predict_step(batch, batch_idx)
+        natives = batch["native"] if self.tested else []
+        for prediction, native in zip(self.tested, natives, strict=True):
+            if native.label is None:
+                raise RunError(f"Case {prediction.case_id} has no label.", "Use `zoo predict` for unlabelled cases.")
+            geometry = native.geometry
+            rows += score_case(
+                prediction.case_id,
+                prediction.mask,
+                native.label,
+                self.facts.labels,
+                geometry.spacing,
+                geometry.unit,
+                self.facts.tolerance,
+            )
+        return rows
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
+        """Masks on the native grid, one a case; none of a batch that another rank scores."""
+        if batch.get("spare"):
+            return []
+        logits = self.predict_logits(batch)
+        return [
+            Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry)
+            for case_id, one, native in zip(batch["case_id"], logits, batch["native"], strict=True)
+        ]
+
+    def predict_logits(self, batch: Batch) -> Tensor:
+        """Logits of whole images on the network's grid."""
+        return whole_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with linear warm-up and a cosine to zero over all steps of the run."""
+        optimizer = torch.optim.AdamW(
+            (p for p in self.parameters() if p.requires_grad), lr=self.lr, weight_decay=self.weight_decay
+        )
+        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        rising = max(round(self.warmup * steps), 1)
+
+        def factor(step: int) -> float:
+            if step < rising:
+                return (step + 1) / rising
+            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,272 @@
+"""BiPVL-Seg: bidirectional progressive fusion of text and image, with global-local alignment.
+
+Ibn Sultan et al., arXiv 2503.23534. Read were the abstract, the authors' method figure and the
+released code; the paper's body was not. `docs/models/bipvl.md` lays the three beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.encoders.text import build_encoder as build_text_encoder
+from zoo.encoders.vision import build_encoder
+from zoo.errors import ConfigError
+from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
+from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
+from zoo.losses.segmentation import masks_of
+from zoo.models.base import Features, SegModule
+from zoo.models.bipvl.alignment import (
+    MAX_CONCEPTS,
+    ConceptTable,
+    class_embedding_loss,
+    coarse_label,
+    concepts_of,
+    mean_concept,
+    pool_under,
+)
+from zoo.models.bipvl.decoder import UDecoder
+from zoo.models.bipvl.fusion import BidirectionalFusion, Fused
+from zoo.models.bipvl.two_way_fusion import TwoWayFusion
+from zoo.models.bipvl.uncertainty_weights import LearnedWeights
+from zoo.text.model_inputs import class_prompts
+from zoo.types import Batch, Text
+
+GROUPS = {
+    "segmentation": ("dice", "cross_entropy"),
+    "class_embedding": ("class_embedding",),
+    "alignment": ("align_global", "align_local"),
+}
+"""The three losses that get a learned weight each [released code]."""
+
+FUSIONS = {"paper": BidirectionalFusion, "release": TwoWayFusion}
+
+
+class BiPVL(SegModule):
+    """Text and image encoders that run in lock step and exchange what they know after every stage.
+
+    The class sentences talk to the image (abstract, figure). The concept sentences only train: they
+    read the image through the same blocks and are contrasted with the visual embedding of their
+    class, so nothing but class sentences is needed to predict.
+
+    The variant "release" is the network of the released code: its two-way blocks, skips taken before
+    the fusion, the last fusion dropped, concepts that never see the image. Its fusion is trained and
+    its losses are those of this file, because the released ones have known mistakes.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze it; None keeps the encoder's own default.
+        vision: "swin_v2" (published) or "conv".
+        width: Channels of the vision stem.
+        stages: Vision stages after the stem; each is fused with the text.
+        full_width: Channels of the decoder at full resolution; None: those of the stem.
+        heads: Attention heads of the fusion.
+        embedding: Width of the space in which image and text are contrasted (128 in the release).
+        temperature: Of the contrast (0.2 in the release).
+        hard_negatives: Negatives that the local contrast keeps (3 in the release).
+        variant: "paper" (the authors' figure) or "release" (their code).
+        fusion: False is an ablation: no exchange, the image alone reaches the logits.
+        freeze_fusion: True is an ablation: the fusion keeps its random weights, as the released code
+            leaves them out of the optimiser.
+        align_global: Weight of the global alignment; 0: logged, not trained. So for the next two.
+        align_local: Weight of the local alignment.
+        class_embedding: Weight of the class-embedding loss.
+        checkpoint: Compute text layers again in the backward pass, for memory. None: with "swin_v2",
+            whose stages do so too.
+        **kwargs: See `SegModule`.
+
+    Raises:
+        ConfigError: An unknown variant or a negative weight.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "pubmedbert",
+        freeze_text: bool | None = None,
+        vision: str = "swin_v2",
+        width: int = 48,
+        stages: int = 4,
+        full_width: int | None = None,
+        heads: int = 8,
+        embedding: int = 128,
+        temperature: float = 0.2,
+        hard_negatives: int = 3,
+        variant: str = "paper",
+        fusion: bool = True,
+        freeze_fusion: bool = False,
+        align_global: float = 1.0,
+        align_local: float = 1.0,
+        class_embedding: float = 1.0,
+        checkpoint: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        self.term_weights = {
+            "align_global": align_global,
+            "align_local": align_local,
+            "class_embedding": class_embedding,
+        }
+        if variant not in FUSIONS or min(self.term_weights.values()) < 0:
+            raise ConfigError(
+                f"No BiPVL of variant {variant!r} with the loss weights {self.term_weights}.",
+                f"Variants are {[*FUSIONS]}; a weight is 0 or more.",
+            )
+        labels, dims = self.facts.labels, self.facts.spatial_dims
+        self.temperature = temperature
+        self.hard_negatives = hard_negatives
+        self.released = variant == "release"
+        self.text = build_text_encoder(encoder, freeze_text)
+        self.text.checkpoint = vision == "swin_v2" if checkpoint is None else checkpoint
+        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages)
+        fused_widths = self.vision.widths[1:] if fusion else ()
+        self.fusions = nn.ModuleList(FUSIONS[variant](channels, self.text.width, heads) for channels in fused_widths)
+        if freeze_fusion:
+            self._freeze_fusions()
+        # Half of the text layers run before the first fusion, the rest evenly between the fusions:
+        # of 12 layers with four stages 6, 8, 10 and 12, as in the release.
+        self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
+        self.decoder = UDecoder(dims, self.facts.in_channels, self.vision.widths, labels.channels, full_width)
+        deepest = self.vision.widths[-1]
+        self.class_map = nn.Sequential(nn.Linear(deepest, deepest), nn.ReLU(), nn.Linear(deepest, labels.channels))
+        self.visual_projection = nn.Linear(deepest, embedding)
+        self.text_projection = nn.Linear(self.text.width, embedding)
+        self.weights = LearnedWeights(tuple(GROUPS))
+
+    def _freeze_fusions(self) -> None:
+        for fusion in self.fusions:
+            if isinstance(fusion, BidirectionalFusion):
+                fusion.text_out.reset_parameters()  # it starts at zero, and would never let the image through
+        self.fusions.requires_grad_(False)
+
+    def encode(self, image: Tensor, text: Text) -> Features:
+        """Logits, and what the losses need: V' of every stage, the deepest map, what the last fusion gave."""
+        prompts = class_prompts(text, len(image))
+        padded = pad_to_two_places(image, self.vision.stride)
+        x = self.vision.stem(padded)
+        maps, seen, unused = [self._skip(x)], [], []
+        if self.fusions:
+            hidden, mask = self._before_fusion([prompt.sentence for prompt in chain(*prompts)])
+        for i in range(len(self.layers)):
+            x = fused = self.vision.stage(i + 1, x)
+            last = i + 1 == len(self.layers)
+            # The release drops what its last fusion gives: only the loss needs it, to hold the parameters.
+            if self.fusions and not (last and self.released and not torch.is_grad_enabled()):
+                hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
+                together = hidden.reshape(len(image), -1, hidden.shape[-1]), mask.view(len(image), -1)
+                out: Fused = self.fusions[i](*together, to_tokens(x), x.shape[2:])
+                hidden, fused = out.text.view_as(hidden), to_map(out.vision, x.shape[2:])
+                seen += [] if out.seen is None else [out.seen]
+                unused = [out.text, out.vision]
+            maps.append(self._skip(x if self.released else fused))
+            x = fused
+        logits = crop_to(self.decoder(padded, maps), image.shape[2:])
+        deepest = to_tokens(maps[-1])
+        return {
+            "logits": logits,
+            "prompts": prompts,
+            "seen": seen,
+            "deepest": deepest,
+            "grid": x.shape[2:],
+            "unused": unused,
+        }
+
+    def _skip(self, x: Tensor) -> Tensor:
+        """A map as the decoder gets it: normed over channels, without parameters, in the released code."""
+        return to_map(F.layer_norm(to_tokens(x), x.shape[1:2]), x.shape[2:]) if self.released else x
+
+    def _before_fusion(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Hidden states [len(strings), L, D] and mask before the first fusion."""
+        return self.text.embed_and_run(strings, self.layers[0], self.device)
+
+    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+        """Dice, cross entropy, class embedding, global and local alignment."""
+        losses = super().training_losses(batch, features)
+        labels, deepest = self.facts.labels, features["deepest"]
+        masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
+        class_logits = self.class_map(deepest)
+        target = coarse_label(masks, self.vision.stride, features["grid"], labels.exclusive)
+        losses["class_embedding"] = class_embedding_loss(class_logits, target, labels.exclusive)
+        # V of every class: the deepest features under its map.
+        embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
+        pairs = masks.flatten(2).any(-1).nonzero()
+        concepts = [concepts_of(features["prompts"][b][c]) for b, c in pairs.tolist()]
+        visual = embedded.flatten(0, 1).index_select(0, pairs[:, 0] * embedded.shape[1] + pairs[:, 1])
+        read = self._read_concepts if features["seen"] else self._encode_concepts
+        table = ConceptTable(concepts, pairs[:, 0].tolist())
+        textual = F.normalize(self.text_projection(read(table, features["seen"])), dim=-1)
+        for name, term in self._alignment(visual, textual, concepts).items():
+            if term is None:
+                self.say_absent(name)
+            else:
+                losses[name] = term
+        # Where there is nothing to contrast, these parameters must still be part of the graph (DDP).
+        held = [embedded, textual, self.text([""], self.device).pooled, *features["unused"]]
+        losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.sum() for x in held]).sum()
+        return losses
+
+    def combine(self, losses: dict[str, Tensor]) -> Tensor:
+        """Three learned weights: segmentation, class embedding, alignment; what weighs 0 only stays in the graph."""
+        weighted = {name: self.term_weights.get(name, 1.0) * term for name, term in losses.items()}
+        on = {name for name in losses if self.term_weights.get(name, 1.0)}
+        groups = {
+            group: torch.stack([weighted[n] for n in names if n in on]).sum()
+            for group, names in GROUPS.items()
+            if on.intersection(names)
+        }
+        off = [weighted[name] for name in losses if name not in on]
+        total: Tensor = self.weights(groups)
+        return torch.stack([total, *off]).sum()
+
+    def _encode_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
+        """The concepts of P pairs without the image, [P, MAX_CONCEPTS, D]: no fusion, or the release's."""
+        pooled: Tensor = self.text([*table.strings, ""], self.device).pooled[:-1]
+        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, table.places.to(self.device))
+
+    def _read_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
+        """The concepts of P pairs, each having read its sample's image, [P, MAX_CONCEPTS, D]."""
+        samples, places = table.samples.to(self.device), table.places.to(self.device)
+        if not len(samples):
+            return torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device)
+        hidden, mask = self._before_fusion(table.strings)
+        used = (mask & table.real.to(self.device)[:, None]).view(len(samples), -1)
+        for i, stage_seen in enumerate(seen):
+            hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
+            together = hidden.reshape(len(samples), -1, hidden.shape[-1])
+            fusion = cast(BidirectionalFusion, self.fusions[i])
+            hidden = fusion.read(together, used, stage_seen.index_select(0, samples))[0].view_as(hidden)
+        hidden = self.text.run_layers(hidden, mask, self.layers[-1], self.text.depth)
+        pooled = self.text.finish(hidden, mask).pooled
+        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, places)
+
+    def _alignment(
+        self, visual: Tensor, textual: Tensor, concepts: Sequence[Sequence[str]]
+    ) -> dict[str, Tensor | None]:
+        """Global: V against the mean of its class's concepts. Local: concept by concept.
+
+        The release takes the least similar negatives for hard ones; here hard means most similar.
+        """
+        counts = torch.tensor([len(c) for c in concepts], device=visual.device)
+        real = torch.arange(MAX_CONCEPTS, device=visual.device) < counts[:, None]
+        whole = mean_concept(visual, textual, real)
+        ids = text_ids([" ".join(c) for c in concepts], visual.device)
+        pairs = gather_pairs(Pairs(visual, whole, ids))
+        self.watch_retrieval(pairs)
+        losses = {"align_global": contrast(pairs, self.temperature), "align_local": None}
+        local = []
+        for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often
+            have = real[:, k].nonzero()[:, 0]
+            ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
+            pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
+            plain, hard = contrast(pairs, self.temperature), contrast(pairs, self.temperature, self.hard_negatives)
+            if plain is not None and hard is not None:
+                local.append(plain + hard)
+        if local:
+            losses["align_local"] = torch.stack(local).mean()
+        return losses

@@ -1,0 +1,1 @@
+"""TeViA: text-to-vision alignment with a momentum visual prototype."""

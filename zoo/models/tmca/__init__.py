@@ -1,0 +1,1 @@
+"""TMCA: target-informed multi-level contrastive alignment, a reconstruction from its abstracts."""

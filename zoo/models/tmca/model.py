@@ -1,0 +1,220 @@
+"""TMCA, a reconstruction from its abstracts: target-informed multi-level contrastive alignment of image and text.
+
+arXiv 2412.13533; only the abstracts (v1, v3) were read, and no code was released. Their three parts
+stand on the decoder of LanGuideMedSeg here; every formula is our choice. `docs/models/tmca.md` lays
+abstract and choice side by side. No score of this model may be compared with one of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.encoders.text import build_encoder as build_text_encoder
+from zoo.encoders.vision import build_encoder
+from zoo.errors import ConfigError
+from zoo.layers.guided_decoder import GuidedDecoder
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.losses.contrastive import Pairs, contrast, soft_contrast, text_ids
+from zoo.losses.distributed import gather_rows
+from zoo.losses.segmentation import masks_of
+from zoo.models.base import Features, SegModule
+from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
+from zoo.text.model_inputs import class_prompts, report_strings
+from zoo.types import Batch, Text
+
+ENHANCEMENTS = ("gate", "none")
+
+
+class TMCA(SegModule):
+    """A guided decoder whose maps are aligned with the text, target by target, and gated by the alignment.
+
+    The unit of the alignment is a (sample, class) pair: the class's sentence, or the report where there
+    is one class, against the map under that class's mask. Masks enter `training_losses` only.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze it; None keeps the encoder's own default.
+        vision: "convnext" (published, 2D), "swin_v2" or "conv".
+        vision_weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
+        width: Channels of the vision stem.
+        stages: Vision stages after the first map; each but the first map is guided and a level.
+        head_width: Channels at full resolution.
+        heads: Heads of the cross-attention.
+        gain: Where the learned factor of the cross-attention starts.
+        norm: Of the decoder's convolutions: "batch" or "instance".
+        tokens: None: reports of any length. 24: the fixed length of LanGuideMedSeg's code.
+        embedding: Width of the space in which image and text are contrasted.
+        temperature: Divides the cosines, in the contrast and in the gate.
+        distance: What says how near two targets are: "mask", "zone", "text" or "feature".
+        softness: Divides the distances; towards 0 the targets of the contrast become hard.
+        soft_targets: False: only identical texts are near, whatever the distance (InfoNCE).
+        target_pooling: True: an image is pooled under its target. False: as a whole.
+        levels: Which guided maps are contrasted, 0 the finest and -1 the deepest; None: all.
+        alignment: Weight of the contrast; 0: logged, not trained. So for `supervise_gate`.
+        enhancement: "gate" or "none".
+        gate_gain: Where the learned factor of the gate starts.
+        supervise_gate: Weight of the gate's cross entropy with the mask.
+        **kwargs: See `SegModule`.
+
+    Raises:
+        ConfigError: An unknown distance, enhancement or level, a negative weight, or a temperature or
+            softness of 0 or less.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "cxr_bert",
+        freeze_text: bool | None = None,
+        vision: str = "convnext",
+        vision_weights: str = "",
+        width: int = 96,
+        stages: int = 3,
+        head_width: int = 24,
+        heads: int = 4,
+        gain: float = 1.421,
+        norm: str = "batch",
+        tokens: int | None = None,
+        embedding: int = 256,
+        temperature: float = 0.1,
+        distance: str = "mask",
+        softness: float = 0.2,
+        soft_targets: bool = True,
+        target_pooling: bool = True,
+        levels: list[int] | None = None,
+        alignment: float = 0.1,
+        enhancement: str = "gate",
+        gate_gain: float = 0.1,
+        supervise_gate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        self.term_weights = {"alignment": alignment, "target_gate": supervise_gate}
+        self.levels = list(range(stages)) if levels is None else sorted({n % stages for n in levels})
+        _check(distance, enhancement, levels, stages, (alignment, supervise_gate), (temperature, softness))
+        self.temperature, self.softness = temperature, softness
+        self.distance, self.soft_targets, self.target_pooling = distance, soft_targets, target_pooling
+        dims = self.facts.spatial_dims
+        self.text = build_text_encoder(encoder, freeze_text)
+        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
+        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
+        start = gate_gain if enhancement == "gate" else None
+        self.aligned = nn.ModuleList(
+            AlignedLevel(channels, self.text.width, embedding, temperature, start)
+            for channels in self.vision.widths[1:]
+        )
+
+    def encode(self, image: Tensor, text: Text) -> Features:
+        """Logits, and what the losses need: guided maps before the gate, gate logits, text of every class."""
+        size = len(image)
+        sentences = [prompt.sentence for prompt in chain(*class_prompts(text, size))]
+        # One call: with one class the sentences are the reports, and each distinct string is encoded once.
+        read = self.text([*report_strings(text, size), *sentences], self.device)
+        named = read.pooled[size:].view(size, -1, self.text.width)
+        stem, *maps = self.vision(pad_to_two_places(image, self.vision.stride))
+        enhanced, gates = [], []
+        for level, x in zip(self._levels(), maps, strict=True):
+            better, gate = level.enhance(x, named)
+            enhanced.append(better)
+            gates += [] if gate is None else [gate]
+        feature = self.decoder([stem, *enhanced], self.decoder.project(read.tokens[:size], read.mask[:size]))
+        logits = crop_to(self.head(feature), image.shape[2:])
+        return {"logits": logits, "maps": maps, "gates": gates, "sentences": sentences, "named": named}
+
+    def _levels(self) -> list[AlignedLevel]:
+        return [cast(AlignedLevel, level) for level in self.aligned]
+
+    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+        """Dice, cross entropy, alignment, and the gate's cross entropy with the mask where there is a gate."""
+        losses = super().training_losses(batch, features)
+        labels, maps = self.facts.labels, features["maps"]
+        masks = masks_of(batch["label"], len(labels.names), labels.exclusive).float()
+        padded = pad_to_two_places(masks, self.vision.stride)
+        pooled = [pool_target(x, padded if self.target_pooling else torch.zeros_like(padded)) for x in maps]
+        levels = self._levels()
+        # [B, K, levels, embedding]
+        visual = torch.stack([level.look(x) for level, x in zip(levels, pooled, strict=True)], dim=2)
+        textual = torch.stack([level.read(features["named"]) for level in levels], dim=2)
+        # A class that is absent has nothing to be aligned, but the report of one class says so itself.
+        present = masks.flatten(2).any(-1) if masks.shape[1] > 1 else masks.new_ones(len(masks), 1)
+        term = self._alignment(visual, textual, masks, pooled[-1], features, present.flatten().nonzero()[:, 0])
+        if term is None:
+            self.say_absent("alignment")
+        else:
+            losses["alignment"] = term
+        if features["gates"]:
+            union = padded.amax(1, keepdim=True)
+            losses["target_gate"] = torch.stack(
+                [
+                    F.binary_cross_entropy_with_logits(
+                        gate, F.interpolate(union, x.shape[2:], mode="area").flatten(1).clamp(0, 1)
+                    )
+                    for gate, x in zip(features["gates"], maps, strict=True)
+                ]
+            ).mean()
+        # Where there is nothing to contrast, the projections must still be part of the graph (DDP).
+        losses["cross_entropy"] = losses["cross_entropy"] + 0.0 * (visual.sum() + textual.sum())
+        return losses
+
+    def _alignment(
+        self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, features: Features, rows: Tensor
+    ) -> Tensor | None:
+        """The contrast of all ranks' pairs, a mean over the levels; None without two distinct texts.
+
+        Args:
+            visual: [B, K, levels, embedding].
+            textual: As `visual`.
+            masks: Float [B, K, *S].
+            deepest: Deepest features under each target, [B, K, C].
+            features: Of `encode`.
+            rows: Which of the B * K pairs take part, int [P].
+        """
+        sentences = [features["sentences"][row] for row in rows.tolist()]
+
+        def chosen(x: Tensor) -> Tensor:
+            return x.flatten(0, 1).index_select(0, rows)
+
+        compared = traits(self.distance, chosen(masks), sentences, chosen(features["named"]), chosen(deepest))
+        visual, textual, ids, compared, classes = gather_rows(
+            chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
+        )
+        levels = [Pairs(visual[:, n], textual[:, n], ids) for n in range(visual.shape[1])]
+        self.watch_retrieval(levels[-1])
+        if self.soft_targets:
+            apart = semantic_distance(self.distance, compared, classes, ids)
+            terms = [soft_contrast(levels[n], apart, self.temperature, self.softness) for n in self.levels]
+        else:
+            terms = [contrast(levels[n], self.temperature) for n in self.levels]
+        found = [term for term in terms if term is not None]
+        return torch.stack(found).mean() if found else None
+
+
+def _check(
+    distance: str,
+    enhancement: str,
+    levels: Sequence[int] | None,
+    stages: int,
+    weights: Sequence[float],
+    positive: Sequence[float],
+) -> None:
+    if distance not in DISTANCES or enhancement not in ENHANCEMENTS:
+        raise ConfigError(
+            f"No TMCA with the distance {distance!r} and the enhancement {enhancement!r}.",
+            f"Distances are {[*DISTANCES]}, enhancements {[*ENHANCEMENTS]}.",
+        )
+    if levels is not None and not (levels and all(-stages <= n < stages for n in levels)):
+        raise ConfigError(f"No levels {levels} among {stages} guided maps.", f"Give some of 0 to {stages - 1}, or -1.")
+    if min(weights) < 0 or min(positive) <= 0:
+        raise ConfigError(
+            f"Weights {weights}, temperature and softness {positive}.",
+            "A weight is 0 or more, temperature and softness are more than 0.",
+        )

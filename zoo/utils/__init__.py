@@ -1,0 +1,1 @@
+"""Small tools without torch that every package uses."""

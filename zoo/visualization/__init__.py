@@ -1,0 +1,1 @@
+"""Pictures of cases: the slice that is shown and the outlines over it."""
