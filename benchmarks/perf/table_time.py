@@ -20,7 +20,7 @@ from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage import layout as store
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.writers import FORMATS
-from zoo.metrics.case_scores import METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +55,10 @@ def write(folder: Path, shape: Shape) -> int:
     return len(jobs) * shape.cases * shape.classes
 
 
-def _row(rng: np.random.Generator, case: int, index: int) -> ScoreRow:
+def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
     tp, fp, fn = (int(n) for n in rng.integers(1, 1000, 3))
     dice = 2 * tp / (2 * tp + fp + fn)
-    return ScoreRow(f"case{case}", f"c{index}", tp, fp, fn, dice, 3.0, 2.0, dice, 1.0, "mm", "ok", index)
+    return CaseScore(f"case{case}", f"c{index}", tp, fp, fn, dice, 3.0, 2.0, dice, 1.0, "mm", "ok", index)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from benchmarks.leaderboard.row import Row, names_of
 from benchmarks.storage import layout as store
 from benchmarks.storage.results import Result
 from benchmarks.storage.seeds import TRUE, named
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 
 Curve = list[tuple[float, float]]
 """(epoch from 1, value)."""
@@ -34,7 +34,7 @@ class Run:
     folder: Path
 
     @property
-    def cases(self) -> Sequence[ScoreRow]:
+    def cases(self) -> Sequence[CaseScore]:
         """The rows of the test with the true text."""
         return self.result.scored[TRUE].rows
 

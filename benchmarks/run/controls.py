@@ -25,7 +25,7 @@ from datamodules.build import build_data
 from datamodules.cli.data_options import options_from
 from datamodules.index.splits import PARTS
 from datamodules.verify.duplicates import look_at, twins
-from zoo.metrics.case_scores import METRIC_VERSION, ScoreRow, write_rows
+from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import exit_code
 
@@ -93,14 +93,14 @@ def images_in_two_parts(data: SegDataModule) -> list[str]:
     ]
 
 
-def score_controls(data: SegDataModule) -> dict[str, list[ScoreRow]]:
+def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
     """The rows of each control that predicts masks, by its name.
 
     Args:
         data: The data set; its training part makes the shapes, its test part is scored.
     """
     priors = fit_priors(data)
-    rows: dict[str, list[ScoreRow]] = {name: [] for name in ("all-background", *priors)}
+    rows: dict[str, list[CaseScore]] = {name: [] for name in ("all-background", *priors)}
     for case_id, mask, geometry, text in native_labels(data, "test"):
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
         guesses = {name: prior.predict(shape, text) for name, prior in priors.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.plan.job import Job, Plan
 from benchmarks.storage import layout as store
-from zoo.metrics.case_scores import ScoreRow, read_rows
+from zoo.metrics.case_scores import CaseScore, read_rows
 from zoo.metrics.summary import Summary, summarise
 
 NONE = "all"
@@ -28,7 +28,7 @@ class Scored:
         about: What `zoo test` says of them in `about.json`; empty for a folder of an older version.
     """
 
-    rows: tuple[ScoreRow, ...]
+    rows: tuple[CaseScore, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

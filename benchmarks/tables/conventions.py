@@ -17,9 +17,9 @@ from benchmarks.leaderboard.row import Row
 from benchmarks.storage.results import Scored
 from benchmarks.tables.views import Cell, Sheet, fixed, spread, whole
 from zoo.errors import RunError, UnknownNameError
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 
-Score = Callable[[ScoreRow, Sequence[float] | None], float | None]
+Score = Callable[[CaseScore, Sequence[float] | None], float | None]
 """A row and its voxel's size to its score; None where the convention leaves the row out."""
 
 _ISOTROPIC = 1e-3  # relative: files keep their spacing in single precision
@@ -75,35 +75,35 @@ def iou(tp: int, fp: int, fn: int) -> float | None:
     return tp / (tp + fp + fn) if tp + fp + fn else None
 
 
-def _foreground(row: ScoreRow, _: Sequence[float] | None) -> float | None:
+def _foreground(row: CaseScore, _: Sequence[float] | None) -> float | None:
     return row.dice if row.tp + row.fn else None
 
 
-def _empty_is_one(row: ScoreRow, _: Sequence[float] | None) -> float | None:
+def _empty_is_one(row: CaseScore, _: Sequence[float] | None) -> float | None:
     return 1.0 if row.status == "absent" else row.dice
 
 
-def _iou(row: ScoreRow, _: Sequence[float] | None) -> float | None:
+def _iou(row: CaseScore, _: Sequence[float] | None) -> float | None:
     return iou(row.tp, row.fp, row.fn)
 
 
-def _found(row: ScoreRow, _: Sequence[float] | None) -> float | None:
+def _found(row: CaseScore, _: Sequence[float] | None) -> float | None:
     return row.hd95 if row.status == "ok" else None
 
 
-def _in_voxels(row: ScoreRow, spacing: Sequence[float] | None) -> float | None:
+def _in_voxels(row: CaseScore, spacing: Sequence[float] | None) -> float | None:
     if row.status != "ok":
         return None
     return row.hd95 / _voxel(row, spacing) if math.isnan(row.hd95_voxels) else row.hd95_voxels
 
 
-def _pooled_in_voxels(row: ScoreRow, spacing: Sequence[float] | None) -> float | None:
+def _pooled_in_voxels(row: CaseScore, spacing: Sequence[float] | None) -> float | None:
     if row.status != "ok":
         return None
     return row.hd95_pooled / _voxel(row, spacing) if math.isnan(row.hd95_pooled_voxels) else row.hd95_pooled_voxels
 
 
-def _voxel(row: ScoreRow, spacing: Sequence[float] | None) -> float:
+def _voxel(row: CaseScore, spacing: Sequence[float] | None) -> float:
     """The side of a voxel, for rows of an older version, which do not hold distances in voxels."""
     if row.unit == "px":
         return 1.0
@@ -170,7 +170,7 @@ def rescore(protocol: Protocol, test: Scored) -> tuple[float | None, int, int]:
     Raises:
         RunError: The rows do not hold what the convention needs; the message is the reason, without a file.
     """
-    by_class: dict[str, list[ScoreRow]] = {}
+    by_class: dict[str, list[CaseScore]] = {}
     for row in test.rows:
         by_class.setdefault(row.label, []).append(row)
     spacing = test.about.get("spacing", {})

@@ -13,7 +13,7 @@ from benchmarks.storage import layout as store
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS, row
 from zoo.callbacks.overlays import Seen, choose, write_overlays
-from zoo.metrics.case_scores import ScoreRow, write_rows
+from zoo.metrics.case_scores import CaseScore, write_rows
 from zoo.types import ClassPrompt, DataFacts, LabelSpace
 from zoo.visualization.slice_choice import Plane
 
@@ -68,7 +68,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
             pictures(run / "test" / "overlays", labels, rows)
 
 
-def pictures(folder: Path, labels: Sequence[str], rows: Sequence[ScoreRow]) -> None:
+def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> None:
     """What a test keeps; each text is an attack."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage.results import Result, Scored
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 
 FACTS: dict[str, Any] = {
     "split_hash": "abc",
@@ -22,11 +22,11 @@ FACTS: dict[str, Any] = {
 }
 
 
-def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> ScoreRow:
+def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> CaseScore:
     """A row whose counts have the Dice that is asked for."""
     tp = round(dice * 1000)
     fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
-    return ScoreRow(
+    return CaseScore(
         case_id=case,
         label=label,
         tp=tp,
@@ -43,10 +43,10 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
     )
 
 
-def absent(case: str, label: str) -> ScoreRow:
+def absent(case: str, label: str) -> CaseScore:
     """A row of what was neither there nor found."""
     nothing = (math.nan,) * 5
-    return ScoreRow(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
+    return CaseScore(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
 
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:

@@ -14,7 +14,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Prediction
 
@@ -48,8 +48,8 @@ class StubModel(LightningModule):
         geometry = Geometry(None, (SIDE, SIDE), ((0, SIDE), (0, SIDE)), (1.0, 1.0), "px")
         return [Prediction(case, mask, geometry) for case, mask in zip(batch["case_id"], masks, strict=True)]
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> list[ScoreRow]:  # type: ignore[override]
-        rows: list[ScoreRow] = []
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> list[CaseScore]:  # type: ignore[override]
+        rows: list[CaseScore] = []
         for prediction, label in zip(self.predict_step(batch, batch_idx), batch["label"], strict=True):
             truth = (label.cpu().numpy() > 0.5).astype(np.uint8)
             rows += score_case(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.types import Batch, DataFacts, LabelSpace, Prediction
 from zoo.utils.atomic_files import atomically, write_text
 from zoo.visualization.overlay import class_colours, overlay
@@ -224,7 +224,7 @@ def _dices(outputs: Any) -> dict[str, dict[str, float]]:
     """The Dice of each case and class that has one."""
     found: dict[str, dict[str, float]] = {}
     for row in outputs if isinstance(outputs, list) else ():
-        if isinstance(row, ScoreRow) and row.status != "absent":
+        if isinstance(row, CaseScore) and row.status != "absent":
             found.setdefault(row.case_id, {})[row.label] = row.dice
     return found
 

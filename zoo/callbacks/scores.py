@@ -16,7 +16,7 @@ from zoo import __version__
 from zoo.callbacks.manifest import check_same_data, git_commit
 from zoo.config import config_hash
 from zoo.errors import RunError
-from zoo.metrics.case_scores import LEAK, METRIC_VERSION, ScoreRow, cases_hash, write_rows
+from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, write_rows
 from zoo.utils.atomic_files import write_text
 
 ADVICE = "The test sampler must give each case to one rank alone."
@@ -37,7 +37,7 @@ class Scores(Callback):
     def __init__(self, path: Path, manifest: Path) -> None:
         self.path = path
         self.manifest = manifest
-        self.rows: list[ScoreRow] = []
+        self.rows: list[CaseScore] = []
         self.spacing: dict[str, list[float]] = {}
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,9 +72,9 @@ class Scores(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keeps the rows of a batch."""
-        if not isinstance(outputs, list) or not all(isinstance(row, ScoreRow) for row in outputs):
+        if not isinstance(outputs, list) or not all(isinstance(row, CaseScore) for row in outputs):
             raise RunError(
-                f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of ScoreRow.",
+                f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of CaseScore.",
                 "Return the rows of `zoo.metrics.scoring.score_case`.",
             )
         self.rows += outputs
@@ -103,7 +103,7 @@ class Scores(Callback):
             write_rows(self.path, self.rows)
 
 
-def describe(data: Any, rows: Sequence[ScoreRow]) -> dict[str, Any]:
+def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
     """What was scored, for `about.json`; None and nothing for what a third party's data do not say.
 
     Args:
@@ -126,7 +126,7 @@ def describe(data: Any, rows: Sequence[ScoreRow]) -> dict[str, Any]:
     }
 
 
-def check_once(rows: Sequence[ScoreRow], expected: int | None) -> None:
+def check_once(rows: Sequence[CaseScore], expected: int | None) -> None:
     """Proves that no case was counted twice, left out, or scored for some classes only.
 
     Args:

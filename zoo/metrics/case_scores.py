@@ -37,7 +37,7 @@ COUNTS = ("tp", "fp", "fn")
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreRow:
+class CaseScore:
     """The scores of one class in one case, on the native grid.
 
     A missed or spurious object has Dice and `nsd` 0, and the image's diagonal as each distance. An
@@ -96,7 +96,7 @@ class ScoreRow:
 
     def __eq__(self, other: object) -> bool:
         """Rows of an absent object are equal too, though NaN equals nothing, not even itself."""
-        return isinstance(other, ScoreRow) and self._facts() == other._facts()
+        return isinstance(other, CaseScore) and self._facts() == other._facts()
 
     def __hash__(self) -> int:
         return hash(self._facts())
@@ -119,7 +119,7 @@ def status_of(tp: int, fp: int, fn: int) -> str:
     return "spurious" if fp else "absent"
 
 
-COLUMNS = tuple(field.name for field in fields(ScoreRow) if field.name != "mark")
+COLUMNS = tuple(field.name for field in fields(CaseScore) if field.name != "mark")
 
 MARKED = (*COLUMNS, "mark")
 """The columns of a file whose rows are marked."""
@@ -127,7 +127,7 @@ MARKED = (*COLUMNS, "mark")
 _HEADS = {tuple(name for name in head if name not in left) for head in (COLUMNS, MARKED) for left in ((), VOXELS)}
 
 
-def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
+def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
     """Write rows as CSV, sorted by case and class, so that the order they come in does not show.
 
     A number that is not there is an empty cell; every other reads back as exactly the number it was.
@@ -149,7 +149,7 @@ def write_rows(path: Path, rows: Iterable[ScoreRow]) -> None:
     write_text(path, text.getvalue(), durable=True)
 
 
-def read_rows(path: Path) -> list[ScoreRow]:
+def read_rows(path: Path) -> list[CaseScore]:
     """The rows of a file of `write_rows`.
 
     Raises:
@@ -172,7 +172,7 @@ def read_rows(path: Path) -> list[ScoreRow]:
     return rows
 
 
-def sort_rows(rows: Iterable[ScoreRow]) -> list[ScoreRow]:
+def sort_rows(rows: Iterable[CaseScore]) -> list[CaseScore]:
     """Rows by case, then by class.
 
     Raises:
@@ -189,7 +189,7 @@ def sort_rows(rows: Iterable[ScoreRow]) -> list[ScoreRow]:
     return ordered
 
 
-def cases_hash(rows: Iterable[ScoreRow]) -> str:
+def cases_hash(rows: Iterable[CaseScore]) -> str:
     """SHA-256 over the ids of the cases that were scored, in hex; their order does not show."""
     return hashlib.sha256("\n".join(sorted({row.case_id for row in rows})).encode()).hexdigest()
 
@@ -201,10 +201,10 @@ def _cell(value: str | float) -> str:
     return str(value)
 
 
-def _row(columns: Sequence[str], line: Sequence[str]) -> ScoreRow:
+def _row(columns: Sequence[str], line: Sequence[str]) -> CaseScore:
     if len(line) != len(columns):
         raise ValueError(f"{len(line)} cells where {len(columns)} are expected")
     cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
     scores = {name: float(cells.pop(name) or math.nan) for name in (*SCORES, *VOXELS) if name in cells}
-    return ScoreRow(**cells, **counts, **scores)  # type: ignore[arg-type]
+    return CaseScore(**cells, **counts, **scores)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
-from zoo.metrics.case_scores import ScoreRow, status_of
+from zoo.metrics.case_scores import CaseScore, status_of
 from zoo.metrics.class_masks import objects
 from zoo.metrics.surface import diagonal, surface_scores
 from zoo.types import LabelSpace
@@ -23,7 +23,7 @@ def score_case(
     spacing: Sequence[float],
     unit: str,
     tolerance: float,
-) -> list[ScoreRow]:
+) -> list[CaseScore]:
     """Score a prediction against its label, one row a class in the order of the label space.
 
     Args:
@@ -59,7 +59,7 @@ def _score(
     spacing: Sequence[float],
     unit: str,
     tolerance: float,
-) -> ScoreRow:
+) -> CaseScore:
     tp = int(np.count_nonzero(predicted & true))
     fp = int(np.count_nonzero(predicted)) - tp
     fn = int(np.count_nonzero(true)) - tp
@@ -76,7 +76,7 @@ def _score(
         in_voxels = (min(found.hd95_voxels, farthest), min(found.hd95_pooled_voxels, farthest))
     else:
         scores = (0.0, worst, worst, 0.0, worst)
-    return ScoreRow(case_id, name, tp, fp, fn, *scores, unit, status, index, *in_voxels)
+    return CaseScore(case_id, name, tp, fp, fn, *scores, unit, status, index, *in_voxels)
 
 
 def _check(

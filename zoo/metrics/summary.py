@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import ScoreRow, sort_rows
+from zoo.metrics.case_scores import CaseScore, sort_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ _MEANS = ("dice", "dice_global", "hd95", "hd95_pooled", "nsd", "assd")
 _COUNTS = ("scored", "missed", "spurious", "absent")
 
 
-def summarise(rows: Iterable[ScoreRow]) -> Summary:
+def summarise(rows: Iterable[CaseScore]) -> Summary:
     """The means of a test's rows; the order of the rows does not show.
 
     Args:
@@ -75,7 +75,7 @@ def summarise(rows: Iterable[ScoreRow]) -> Summary:
             distances in mm and in px would be averaged together.
     """
     ordered = sort_rows(rows)
-    by_class: dict[str, list[ScoreRow]] = {}
+    by_class: dict[str, list[CaseScore]] = {}
     for row in sorted(ordered, key=lambda row: (row.index, row.label)):
         by_class.setdefault(row.label, []).append(row)
     cases = {row.case_id for row in ordered}
@@ -92,7 +92,7 @@ def summarise(rows: Iterable[ScoreRow]) -> Summary:
     return Summary(**means, **counts, cases=len(cases), unit=units[0], per_class=per_class)  # type: ignore[arg-type]
 
 
-def _of_class(rows: Sequence[ScoreRow]) -> Figures:
+def _of_class(rows: Sequence[CaseScore]) -> Figures:
     status = [row.status for row in rows]
     scored = [row for row in rows if row.status != "absent"]
     tp, fp, fn = (sum(getattr(row, name) for row in rows) for name in ("tp", "fp", "fn"))
@@ -117,7 +117,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return math.fsum(there) / len(there) if there else None
 
 
-def _check(by_class: Mapping[str, Sequence[ScoreRow]], cases: set[str]) -> None:
+def _check(by_class: Mapping[str, Sequence[CaseScore]], cases: set[str]) -> None:
     """A missing row would drop out of a mean without a trace."""
     if not by_class:
         raise RunError("There are no scores to summarise.", "Run `zoo test` first.")

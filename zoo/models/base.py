@@ -23,7 +23,7 @@ from zoo.errors import ConfigError, RunError
 from zoo.inference import native_mask, whole_logits
 from zoo.losses.contrastive import Pairs, retrieval
 from zoo.losses.segmentation import SegmentationLoss, masks_of
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.pooled_dice import PooledDice
 from zoo.metrics.scoring import score_case
 from zoo.text.model_inputs import blank
@@ -180,9 +180,9 @@ class SegModule(LightningModule, ABC):
         """Log `val/dice` from counts summed over ranks: the same number on every rank."""
         self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> list[ScoreRow]:  # type: ignore[override]  # kept by `Scores`
+    def test_step(self, batch: Batch, batch_idx: int) -> list[CaseScore]:  # type: ignore[override]  # kept by `Scores`
         """Rows of scores on the native grid, one a case and class."""
-        rows: list[ScoreRow] = []
+        rows: list[CaseScore] = []
         self.tested = self.predict_step(batch, batch_idx)
         natives = batch["native"] if self.tested else []
         for prediction, native in zip(self.tested, natives, strict=True):

@@ -16,7 +16,7 @@ from benchmarks.plan.job import Job, Settings
 from benchmarks.storage.results import Control, Result, Scored
 from benchmarks.tables.writers import FORMATS, to_csv, to_markdown
 from tests.helpers.sample_benchmark import job, result, row
-from zoo.metrics.case_scores import ScoreRow, cases_hash
+from zoo.metrics.case_scores import CaseScore, cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
 FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
@@ -190,15 +190,15 @@ def test_rows_that_are_not_those_of_their_about_are_refused() -> None:
     assert row_.reason == "seed 0: its tests are of differing cases"
 
 
-def _with_pixels(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+def _with_pixels(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
     return (replace(rows[0], unit="px"), *rows[1:])
 
 
-def _with_two_classes(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+def _with_two_classes(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
     return (*rows, replace(rows[0], label="y", index=2))
 
 
-def _with_other_class(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
+def _with_other_class(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
     return tuple(replace(one, label="y") for one in rows)
 
 
@@ -211,7 +211,7 @@ def _with_other_class(rows: tuple[ScoreRow, ...]) -> tuple[ScoreRow, ...]:
     ],
 )
 def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_table(
-    spoil: Callable[[tuple[ScoreRow, ...]], tuple[ScoreRow, ...]], reason: str
+    spoil: Callable[[tuple[CaseScore, ...]], tuple[CaseScore, ...]], reason: str
 ) -> None:
     reader = full("a", track="class")
     spoilt = Scored(spoil(reader.scored["test-blank"].rows), FACTS)

@@ -16,7 +16,7 @@ from benchmarks.leaderboard.statistics import Floats, Sums
 from benchmarks.leaderboard.subjects import make_sample
 from benchmarks.storage.results import Scored
 from tests.helpers.sample_benchmark import absent, row
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.summary import summarise
 
 DARWIN = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], dtype=float)
@@ -35,7 +35,7 @@ def one_class(values: list[float]) -> Sums:
     return stats.sum_subjects(np.array(values)[None, :, None], np.arange(len(values)), len(values))
 
 
-def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> list[ScoreRow]:
+def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> list[CaseScore]:
     """Two classes; some are absent, missed or spurious."""
     rows = []
     for case, (index, label) in itertools.product(range(cases), enumerate(("liver", "spleen"), start=1)):
@@ -50,12 +50,12 @@ def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> lis
     return rows
 
 
-def _indexed(one: ScoreRow, index: int) -> ScoreRow:
-    return ScoreRow(**{key: getattr(one, key) for key in ScoreRow.__slots__} | {"index": index})
+def _indexed(one: CaseScore, index: int) -> CaseScore:
+    return CaseScore(**{key: getattr(one, key) for key in CaseScore.__slots__} | {"index": index})
 
 
-def _renamed(one: ScoreRow, name: str) -> ScoreRow:
-    return ScoreRow(**{key: getattr(one, key) for key in ScoreRow.__slots__} | {"case_id": name})
+def _renamed(one: CaseScore, name: str) -> CaseScore:
+    return CaseScore(**{key: getattr(one, key) for key in CaseScore.__slots__} | {"case_id": name})
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -29,7 +29,7 @@ from benchmarks.tables.conventions import PROTOCOLS, protocol_of, rescore
 from benchmarks.tables.writers import FORMATS, write_protocol
 from tests.helpers.sample_benchmark import FACTS, job, result
 from zoo.errors import RunError, UnknownNameError
-from zoo.metrics.case_scores import ScoreRow, write_rows
+from zoo.metrics.case_scores import CaseScore, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
@@ -54,7 +54,7 @@ def masks() -> list[tuple[Masks, Masks]]:
 
 
 def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> Scored:
-    rows: list[ScoreRow] = []
+    rows: list[CaseScore] = []
     for number, (guess, truth) in enumerate(masks()):
         rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0)
     return Scored(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})

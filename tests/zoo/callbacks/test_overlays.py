@@ -14,7 +14,7 @@ from PIL import Image
 
 from zoo.callbacks.overlays import Overlays, Seen, choose
 from zoo.errors import RunError
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Native, Prediction
 
@@ -59,7 +59,7 @@ def module(cases: dict[str, tuple[Any, Any]]) -> SimpleNamespace:
     )
 
 
-def scored(cases: dict[str, tuple[Any, Any]]) -> list[ScoreRow]:
+def scored(cases: dict[str, tuple[Any, Any]]) -> list[CaseScore]:
     rows = []
     for name, (truth, prediction) in cases.items():
         rows += score_case(name, prediction, truth, LABELS, (1.0, 1.0), "px", 2.0)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, RunError, ZooError
-from zoo.metrics.case_scores import COLUMNS, LEAK, SCORES, ScoreRow, read_rows, status_of, write_rows
+from zoo.metrics.case_scores import COLUMNS, LEAK, SCORES, CaseScore, read_rows, status_of, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
@@ -35,13 +35,13 @@ def scene() -> tuple[Volume, Volume]:
     return mask, label
 
 
-def one_row(**changes: object) -> ScoreRow:
+def one_row(**changes: object) -> CaseScore:
     facts: dict[str, object] = dict.fromkeys(SCORES, 0.5)
     facts |= {"case_id": "a", "label": "liver", "tp": 1, "fp": 1, "fn": 1, "unit": "mm", "status": "ok", "index": 1}
-    return ScoreRow(**(facts | changes))  # type: ignore[arg-type]
+    return CaseScore(**(facts | changes))  # type: ignore[arg-type]
 
 
-def same(first: ScoreRow, second: ScoreRow) -> bool:
+def same(first: CaseScore, second: CaseScore) -> bool:
     """Equal to the last bit, NaN included: `repr` tells all floats apart."""
     return repr(first) == repr(second)
 
@@ -176,7 +176,7 @@ def test_status_of_counts(counts: tuple[int, int, int], status: str) -> None:
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> list[ScoreRow]:
+def tables(draw: st.DrawFn) -> list[CaseScore]:
     """Any rows that can be: odd names, odd floats, all statuses."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
     score = st.floats(0, allow_infinity=False, allow_nan=False)
@@ -186,13 +186,15 @@ def tables(draw: st.DrawFn) -> list[ScoreRow]:
         tp, fp, fn = (draw(st.integers(0, 3)) for _ in range(3))
         status = status_of(tp, fp, fn)
         dice, hd95, pooled, nsd, assd = (math.nan if status == "absent" else draw(score) for _ in SCORES)
-        rows.append(ScoreRow(case_id, label, tp, fp, fn, dice, hd95, pooled, nsd, assd, "px", status, 1))
+        rows.append(CaseScore(case_id, label, tp, fp, fn, dice, hd95, pooled, nsd, assd, "px", status, 1))
     return rows
 
 
 @LAW
 @given(rows=tables(), data=st.data())
-def test_round_trip_is_exact_and_order_does_not_show(tmp_path: Path, rows: list[ScoreRow], data: st.DataObject) -> None:
+def test_round_trip_is_exact_and_order_does_not_show(
+    tmp_path: Path, rows: list[CaseScore], data: st.DataObject
+) -> None:
     write_rows(tmp_path / "one.csv", rows)
     write_rows(tmp_path / "other.csv", data.draw(st.permutations(rows)))
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes()

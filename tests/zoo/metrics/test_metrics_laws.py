@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from zoo.metrics.case_scores import SCORES, ScoreRow
+from zoo.metrics.case_scores import SCORES, CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.metrics.surface import border, diagonal
 from zoo.types import LabelSpace
@@ -44,15 +44,15 @@ def scenes(draw: st.DrawFn, objects: bool = True) -> Scene:
     return Scene(masks[0], masks[1], spacing, draw(st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.7])))
 
 
-def score(scene: Scene) -> ScoreRow:
+def score(scene: Scene) -> CaseScore:
     return score_case("c", scene.prediction[None], scene.truth[None], ONE, scene.spacing, "mm", scene.tolerance)[0]
 
 
-def numbers(row: ScoreRow) -> list[float]:
+def numbers(row: CaseScore) -> list[float]:
     return [getattr(row, name) for name in SCORES]
 
 
-def assert_no_better(row: ScoreRow, other: ScoreRow) -> None:
+def assert_no_better(row: CaseScore, other: CaseScore) -> None:
     """No score of `row` is better than the one of `other`."""
     assert all(getattr(row, name) <= getattr(other, name) for name in HIGHER_IS_BETTER)
     assert all(getattr(row, name) >= getattr(other, name) for name in DISTANCES)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from surface_distance import metrics as deepmind
 
-from zoo.metrics.case_scores import ScoreRow
+from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.metrics.surface import border, directed_distances
 from zoo.types import LabelSpace
@@ -24,7 +24,7 @@ ONE = LabelSpace(names=("organ",), values=((1,),), exclusive=False)
 TOLERANCE = 2.0
 
 
-def score(prediction: Mask, truth: Mask, spacing: tuple[float, ...], tolerance: float = TOLERANCE) -> ScoreRow:
+def score(prediction: Mask, truth: Mask, spacing: tuple[float, ...], tolerance: float = TOLERANCE) -> CaseScore:
     masks = [np.asarray(mask, dtype=np.uint8)[None] for mask in (prediction, truth)]
     return score_case("case", masks[0], masks[1], ONE, spacing, "mm", tolerance)[0]
 

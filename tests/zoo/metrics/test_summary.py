@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import SCORES, ScoreRow, status_of
+from zoo.metrics.case_scores import SCORES, CaseScore, status_of
 from zoo.metrics.scoring import score_case
 from zoo.metrics.summary import summarise
 from zoo.types import LabelSpace
@@ -20,14 +20,16 @@ WORST = 100.0
 LAW = settings(deadline=None)  # a shared machine pauses
 
 
-def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1.0, unit: str = "mm") -> ScoreRow:
+def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1.0, unit: str = "mm") -> CaseScore:
     """A row with the Dice of its counts and one distance; the distance of a miss is `WORST`."""
     status = status_of(tp, fp, fn)
     far = distance if status == "ok" else WORST
     numbers = (2 * tp / max(2 * tp + fp + fn, 1), far, far / 2, 0.5 * (status == "ok"), far / 4)
     if status == "absent":
         numbers = (math.nan,) * 5
-    return ScoreRow(case_id, label, tp, fp, fn, *numbers, unit=unit, status=status, index={"big": 1, "small": 2}[label])
+    return CaseScore(
+        case_id, label, tp, fp, fn, *numbers, unit=unit, status=status, index={"big": 1, "small": 2}[label]
+    )
 
 
 TABLE = [
@@ -157,7 +159,7 @@ def test_mm_and_px_are_never_averaged() -> None:
         (TABLE[:-1], "1 of 3 cases have no score of 'small', the first is 'c'"),
     ],
 )
-def test_an_incomplete_table_has_no_mean(rows: list[ScoreRow], message: str) -> None:
+def test_an_incomplete_table_has_no_mean(rows: list[CaseScore], message: str) -> None:
     with pytest.raises(RunError, match=message):
         summarise(rows)
 
