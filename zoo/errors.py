@@ -41,6 +41,33 @@ Fault = Literal[
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
+def did_you_mean(
+    typed: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    most: int = 2,
+    cutoff: float = 0.5,
+    prefix: str = "",
+    suffix: str = "",
+) -> str:
+    """The hint of a message about an unknown name.
+
+    Args:
+        typed: The name as typed.
+        known: The names that exist.
+        otherwise: The hint where no name is near.
+        most: At most so many names are suggested.
+        cutoff: Similarity in [0, 1] from which a name is near; see `difflib.get_close_matches`.
+        prefix: Stands before each suggested name.
+        suffix: Stands behind each suggested name.
+
+    >>> did_you_mean("unett", ["unet", "film"])
+    'Did you mean unet?'
+    """
+    near = get_close_matches(typed, list(known), n=most, cutoff=cutoff)
+    return f"Did you mean {' or '.join(f'{prefix}{name}{suffix}' for name in near)}?" if near else otherwise
+
+
 class ZooError(Exception):
     """An error that the user can mend.
 
@@ -109,8 +136,7 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], listing: str) -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}."
+        hint = did_you_mean(name, names, f"Known: {', '.join(names)}.", most=3)
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
 
 

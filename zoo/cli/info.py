@@ -6,7 +6,6 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 
 import yaml
@@ -16,7 +15,7 @@ from rich.table import Table
 from zoo import __version__, settings
 from zoo.cli.console import print_table
 from zoo.config import PRESETS
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Registry, read_yaml
 from zoo.types import Card
 
@@ -37,8 +36,8 @@ def list_cards(argv: list[str]) -> None:
     kinds = [word for word in argv if word != "--json"]
     if len(kinds) != 1 or kinds[0] not in KINDS:
         typed = " ".join(kinds) or "nothing"
-        near = get_close_matches(typed, KINDS, n=1, cutoff=0.5)
-        hint = f"Did you mean `zoo list {near[0]}`?" if near else f"Write `zoo list {'|'.join(KINDS)} [--json]`."
+        form = f"Write `zoo list {'|'.join(KINDS)} [--json]`."
+        hint = did_you_mean(typed, KINDS, form, most=1, prefix="`zoo list ", suffix="`")
         raise ConfigError(f"`zoo list` takes one kind, not '{typed}'.", hint)
     cards, also = list(KINDS[kinds[0]]), KINDS[kinds[0]].aliases()
     if as_json:

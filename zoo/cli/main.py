@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from zoo import __version__
 from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
-from zoo.errors import RunError
+from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import exit_code
 
 
@@ -53,8 +52,7 @@ def _plugin(command: str) -> Callable[[list[str]], int | None]:
     points = plugin_points()
     if command not in points:
         known = [*RUN, *COST, *INFO, *points]
-        near = get_close_matches(command, known, n=2, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+        hint = did_you_mean(command, known, f"Known: {', '.join(known)}.")
         raise RunError(f"Unknown command '{command}'.", f"{hint} Run `zoo --help`.")
     point = points[command]
     try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from zoo.config import SIZES
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, did_you_mean
 
 Flag = tuple[str, str]
 """A dotted key and its value as typed: ("model.lr", "5e-4")."""
@@ -100,11 +99,11 @@ def _check_option(option: str) -> None:
             raise ConfigError(f"{option} changes a class.", f"Choose the class with --{section}.")
         return
     known = [*_OPTIONS, *_SWITCHES[:2]]
+    otherwise = "Run `zoo --help`."
     if key:
-        near = [f"--{name}.{key}" for name in get_close_matches(section, _SECTIONS, n=1, cutoff=0.5)]
+        hint = did_you_mean(section, _SECTIONS, otherwise, most=1, prefix="--", suffix=f".{key}")
     else:
-        near = get_close_matches(option, known, n=2, cutoff=0.6)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Run `zoo --help`."
+        hint = did_you_mean(option, known, otherwise, cutoff=0.6)
     raise ConfigError(f"Unknown option '{option}'.", hint)
 
 
@@ -119,8 +118,7 @@ def _with_option(request: Request, option: str, value: str) -> Request:
             raise ConfigError(f"{option} {value}: a seed is a whole number from 0.", f"Write `{option} 0`.")
         return replace(request, seed=int(value))
     if name == "size" and value not in SIZES:
-        near = get_close_matches(value, SIZES, n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose {' or '.join(SIZES)}."
+        hint = did_you_mean(value, SIZES, f"Choose {' or '.join(SIZES)}.", most=1, cutoff=0.4)
         raise ConfigError(f"Unknown size '{value}'.", hint)
     return replace(request, **{name: value})  # type: ignore[arg-type]
 

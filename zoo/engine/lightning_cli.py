@@ -6,7 +6,6 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import torch
@@ -20,7 +19,7 @@ from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.config import Config
 from zoo.engine.arguments import Flag
 from zoo.engine.cpu_allocator import keep_freed_memory
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import ConfigError, ZooError, did_you_mean
 from zoo.utils.class_args import converted, names_of
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
@@ -250,7 +249,6 @@ def _first_key(flag: str) -> tuple[str, str]:
 
 
 def _unknown(kind: str, shown: str, known: Iterable[str], key: str) -> str:
-    near = get_close_matches(key or shown, sorted(known), n=2, cutoff=0.6)
     prefix = shown[: len(shown) - len(key)] if key and shown.endswith(key) else ""
-    hint = f" Did you mean {' or '.join(prefix + name for name in near)}?" if near else ""
-    return f"Unknown {kind} '{shown}'.{hint}"
+    hint = did_you_mean(key or shown, sorted(known), cutoff=0.6, prefix=prefix)
+    return f"Unknown {kind} '{shown}'. {hint}".rstrip()

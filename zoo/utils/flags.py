@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,8 +21,7 @@ class Parser(argparse.ArgumentParser):
         known, further = super().parse_known_args(args, namespace)
         for word in (word.partition("=")[0] for word in further if word.startswith("--")):
             if "." not in word:
-                near = get_close_matches(word, self._option_string_actions, n=2, cutoff=0.6)
-                hint = f"Did you mean {' or '.join(near)}?" if near else f"See `{self.prog} --help`."
+                hint = did_you_mean(word, self._option_string_actions, f"See `{self.prog} --help`.", cutoff=0.6)
                 raise ConfigError(f"{self.prog}: unknown argument '{word}'.", hint)
         return known, further
 
