@@ -16,7 +16,7 @@ from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from datamodules.verify import Report
-    from datamodules.verify.fix_header import Mended
+    from datamodules.verify.fix_header import FixResult
 
 HELP = "read every file and list what is wrong with the set; exit code 2 if anything is"
 
@@ -93,7 +93,7 @@ def _print(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def _print_mended(out: Console, mended: Mended, folder: Path, target: Path) -> None:
+def _print_mended(out: Console, mended: FixResult, folder: Path, target: Path) -> None:
     """What was written, what was not, and what to do with it."""
     for path in mended.written:
         out.print(Text(f"{path}: written with the affine of its image."))
@@ -112,7 +112,7 @@ def _print_mended(out: Console, mended: Mended, folder: Path, target: Path) -> N
         out.print("Nothing was written.")
 
 
-def _as_json(mended: Mended | None) -> dict[str, list[str]]:
+def _as_json(mended: FixResult | None) -> dict[str, list[str]]:
     if mended is None:
         return {}
     return {

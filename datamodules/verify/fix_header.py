@@ -33,7 +33,7 @@ _PLACE = (
 )
 
 
-class Mended(NamedTuple):
+class FixResult(NamedTuple):
     """What became of the files with another affine.
 
     Attributes:
@@ -58,7 +58,7 @@ def check_out(folder: Path, out: Path) -> None:
         raise ConfigError(f"--out {out} lies in the set's folder {folder}.", "Choose a folder outside of it.")
 
 
-def mend_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> Mended:
+def mend_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> FixResult:
     """Write a copy with the first image's affine of each file that `affine_mismatch` names.
 
     Args:
@@ -76,7 +76,7 @@ def mend_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) ->
     out = out.expanduser()
     with caption_faults():
         cases = {case.case_id: case for case in copy.copy(data).index()}
-    mended = Mended([], [], [])
+    mended = FixResult([], [], [])
     for finding in findings:
         if finding.kind != "affine_mismatch":
             continue

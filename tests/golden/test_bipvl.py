@@ -74,7 +74,7 @@ def without_gradient(model: nn.Module) -> list[str]:
 def strings_run(model: BiPVL, layer: int) -> Iterator[list[int]]:
     """The number of strings that pass a text layer, call by call."""
     rows: list[int] = []
-    layers: Any = model.text._tower.layers
+    layers: Any = model.text._backbone.layers
     handle = layers[layer].register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
     yield rows
     handle.remove()

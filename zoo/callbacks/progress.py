@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 log = logging.getLogger(__name__)
 
 
-class Lines(Callback):
+class EpochLog(Callback):
     """Logs losses, `val/dice` and the time of each epoch; a progress bar in a log file is noise."""
 
     def __init__(self) -> None:

@@ -168,7 +168,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     from zoo.callbacks.checkpoints import checkpoints
     from zoo.callbacks.history import History, TrimHistory
     from zoo.callbacks.manifest import RunRecord
-    from zoo.callbacks.progress import Lines
+    from zoo.callbacks.progress import EpochLog
     from zoo.callbacks.random_state import RandomState
 
     known = {
@@ -181,9 +181,9 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.about.get("text") == "none")
-    lines = [] if sys.stderr.isatty() else [Lines()]
+    logs = [] if sys.stderr.isatty() else [EpochLog()]
     cli.build(
-        callbacks=[record, TrimHistory(folder.metrics), RandomState(), *lines, *checkpoints(folder.checkpoints)],
+        callbacks=[record, TrimHistory(folder.metrics), RandomState(), *logs, *checkpoints(folder.checkpoints)],
         logger=History(folder.path),
         default_root_dir=str(folder.path),
     )

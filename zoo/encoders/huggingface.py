@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
-from zoo.encoders.text_backbone import TextTokens, Tokenise, Tower, mean_of_real
+from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise, mean_of_real
 from zoo.errors import TextError
 from zoo.settings import offline
 
@@ -29,7 +29,7 @@ _BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a projection of it
 _SMALL_FILES = ("*.json", "vocab.txt")
 
 
-class BertTower(Tower):
+class BertBackbone(TextBackbone):
     """A `BertModel` without its pooler.
 
     Args:
@@ -57,7 +57,7 @@ class BertTower(Tower):
         return self.embeddings(input_ids=ids)  # type: ignore[no-any-return]
 
     def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
-        """See `Tower.run`."""
+        """See `TextBackbone.run`."""
         # added to the attention scores, which the eager and the fused attention of every version take
         bias = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
         bias = bias.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
@@ -67,12 +67,12 @@ class BertTower(Tower):
         return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
-        """See `Tower.finish`."""
+        """See `TextBackbone.finish`."""
         pooled = hidden[:, 0] if self.pool == "first" else mean_of_real(hidden, mask)
         return TextTokens(hidden, mask, pooled)
 
 
-def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
+def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
     """The encoder of a card: from its package where that is installed, else from its hub repository.
 
     Args:
@@ -82,7 +82,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
         frozen: Not used here.
 
     Returns:
-        The tower, and where it came from: a package's version or a commit.
+        The backbone, and where it came from: a package's version or a commit.
 
     Raises:
         TextError: The hub cannot be reached, or the files are not a BERT.
@@ -96,7 +96,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
     return load_folder(folder, plain), folder.name
 
 
-def load_folder(folder: Path, plain: bool = False) -> BertTower:
+def load_folder(folder: Path, plain: bool = False) -> BertBackbone:
     """A BERT and its tokeniser from a folder in the layout of `save_pretrained`. No network, no remote code.
 
     Args:
@@ -122,7 +122,7 @@ def load_folder(folder: Path, plain: bool = False) -> BertTower:
     if info["missing_keys"]:  # the library would draw them at random, and say so in a table
         names = ", ".join(sorted(info["missing_keys"])[:2])
         raise TextError(f"{folder}: {len(info['missing_keys'])} weights are missing ({names}).", "Fetch it again.")
-    return BertTower(model, partial(_tokenise, tokenizer), tokenizer.get_vocab(), tokenizer.model_max_length)
+    return BertBackbone(model, partial(_tokenise, tokenizer), tokenizer.get_vocab(), tokenizer.model_max_length)
 
 
 def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:

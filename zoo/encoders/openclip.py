@@ -1,7 +1,7 @@
 """CLIP text towers of open_clip: its own transformer, or a BERT that it wraps.
 
 The image tower is built to load the checkpoint and dropped. Tokens are those of the last layer at
-the tower's own width, before the projection into the space shared with images.
+the backbone's own width, before the projection into the space shared with images.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig
 
-from zoo.encoders.huggingface import BROKEN, BertTower, fetch, quiet, unreadable
-from zoo.encoders.text_backbone import TextTokens, Tokenise, Tower
+from zoo.encoders.huggingface import BROKEN, BertBackbone, fetch, quiet, unreadable
+from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise
 from zoo.errors import TextError
 
 CONFIG = "open_clip_config.json"
@@ -28,7 +28,7 @@ CONFIG = "open_clip_config.json"
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
-class ClipTower(Tower):
+class ClipBackbone(TextBackbone):
     """The causal transformer that CLIP reads text with, pooled at the end-of-text token.
 
     Args:
@@ -55,20 +55,20 @@ class ClipTower(Tower):
         return self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]  # type: ignore[no-any-return]
 
     def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
-        """See `Tower.run`. Padding follows the text, so the causal mask alone hides it."""
+        """See `TextBackbone.run`. Padding follows the text, so the causal mask alone hides it."""
         causal = self.attn_mask[: hidden.shape[1], : hidden.shape[1]]
         for layer in self.layers[start:stop]:
             hidden = layer(hidden, attn_mask=causal)
         return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
-        """See `Tower.finish`."""
+        """See `TextBackbone.finish`."""
         tokens = self.ln_final(hidden)
         end = mask.sum(1) - 1
         return TextTokens(tokens, mask, tokens[torch.arange(len(tokens), device=tokens.device), end])
 
 
-def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
+def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
     """The text tower of a card.
 
     Args:
@@ -76,7 +76,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
         frozen: Not used here.
 
     Returns:
-        The tower and the commit it came from.
+        The backbone and the commit it came from.
 
     Raises:
         TextError: The hub cannot be reached, or the files are not what they should be.
@@ -85,11 +85,11 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
     return load_folder(folder), folder.name
 
 
-def load_folder(folder: Path) -> Tower:
+def load_folder(folder: Path) -> TextBackbone:
     """The text tower of a folder with `open_clip_config.json`, weights, and a tokeniser where it is not CLIP's own.
 
     Raises:
-        TextError: Not readable, or a tower of another shape.
+        TextError: Not readable, or a backbone of another shape.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -108,14 +108,14 @@ def load_folder(folder: Path) -> Tower:
     pool = getattr(text, "pool_type", getattr(text, "text_pool_type", None))
     if not isinstance(tokenizer, open_clip.SimpleTokenizer) or pool != "argmax" or text.attn_mask is None:
         raise TextError(f"{folder}: not a causal CLIP text tower with CLIP's tokeniser.", "Use one of that kind.")
-    return ClipTower(text, partial(_tokenise, tokenizer), tokenizer.encoder)
+    return ClipBackbone(text, partial(_tokenise, tokenizer), tokenizer.encoder)
 
 
 def _bert_config(folder: Path, scratch: Path) -> Path:
     """A folder with the configuration of the wrapped BERT, so that open_clip asks no hub for it.
 
     BiomedCLIP's repository has none. BERT's defaults are those of its BERT-base, and loading is
-    strict, so that a tower of any other size is refused.
+    strict, so that a backbone of any other size is refused.
     """
     own = folder / "config.json"
     if own.is_file() and json.loads(own.read_text(encoding="utf-8")).get("model_type") == "bert":
@@ -124,10 +124,10 @@ def _bert_config(folder: Path, scratch: Path) -> Path:
     return scratch
 
 
-def _wrapped_bert(text: Any, tokenizer: Any, config: Mapping[str, Any]) -> BertTower:
+def _wrapped_bert(text: Any, tokenizer: Any, config: Mapping[str, Any]) -> BertBackbone:
     pool = "mean" if config.get("hf_pooler_type", "mean_pooler") == "mean_pooler" else "first"
     tokenise = partial(_tokenise_hf, tokenizer)
-    return BertTower(text.transformer, tokenise, tokenizer.tokenizer.get_vocab(), tokenizer.context_length, pool)
+    return BertBackbone(text.transformer, tokenise, tokenizer.tokenizer.get_vocab(), tokenizer.context_length, pool)
 
 
 def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:

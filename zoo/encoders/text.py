@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zoo.encoders.text_backbone import Embedded, TextTokens, Tower
+from zoo.encoders.text_backbone import Embedded, TextBackbone, TextTokens
 from zoo.encoders.text_cache import StringCache, spread
 from zoo.errors import CheckpointError, TextError
 from zoo.registry import ENCODERS
@@ -28,13 +28,13 @@ _CHUNK = 64  # strings encoded at a time when a cache is filled: bounds the memo
 
 
 class TextEncoder(nn.Module):
-    """Strings to tokens, by a tower that is frozen and cached or trained with the model.
+    """Strings to tokens, by a backbone that is frozen and cached or trained with the model.
 
-    Neither has dropout: pre-trained towers come in eval mode and a trainer leaves them so, because a
+    Neither has dropout: pre-trained backbones come in eval mode and a trainer leaves them so, because a
     string is encoded once for all its samples, which would share one draw.
 
     Args:
-        tower: The layers and their tokeniser.
+        backbone: The layers and their tokeniser.
         name: The name it was asked for by.
         revision: Which version of it: a commit, a package's version, "local".
         frozen: Frozen and cached (see the module's docstring), or trained.
@@ -48,22 +48,22 @@ class TextEncoder(nn.Module):
         checkpoint: Layers keep only their input for the backward pass and compute again what it needs.
     """
 
-    def __init__(self, tower: Tower, name: str, revision: str, *, frozen: bool) -> None:
+    def __init__(self, backbone: TextBackbone, name: str, revision: str, *, frozen: bool) -> None:
         super().__init__()
         self.name = name
         self.revision = revision
         self.frozen = frozen
-        self.width = tower.width
-        self.depth = tower.depth
+        self.width = backbone.width
+        self.depth = backbone.depth
         self.checkpoint = False
         self._caches: dict[int | None, StringCache] = {}  # by the number of layers run; None: all, and `finish`
         self._precision: object = None
         self._warned = False
         if frozen:
-            self._hidden_tower = (tower.requires_grad_(False).eval(),)  # a tuple: not a sub-module
+            self._hidden_backbone = (backbone.requires_grad_(False).eval(),)  # a tuple: not a sub-module
             self.eval()
         else:
-            self.tower = tower
+            self.backbone = backbone
 
     def forward(self, strings: Sequence[str], device: torch.device | str | None = None) -> TextTokens:
         """Encode N strings, each distinct one once.
@@ -71,7 +71,7 @@ class TextEncoder(nn.Module):
         Args:
             strings: N strings; an empty one is two special tokens. Longer ones than the encoder
                 reads are cut, which is logged once.
-            device: Where the result is wanted; a frozen tower moves there. Without it: where it is.
+            device: Where the result is wanted; a frozen backbone moves there. Without it: where it is.
 
         Returns:
             Tokens [N, L, W], mask [N, L] and pooled [N, W] in the order of `strings`.
@@ -103,12 +103,12 @@ class TextEncoder(nn.Module):
             `hidden` [N, L, W] and `mask` [N, L].
         """
         place = self._place(device)
-        ids, mask, cut = self._tower.batch(strings)
+        ids, mask, cut = self._backbone.batch(strings)
         if cut and not self._warned:
             self._warned = True
-            longest = self._tower.max_length
+            longest = self._backbone.max_length
             log.warning("%d of %d strings are cut to the %d tokens '%s' reads.", cut, len(strings), longest, self.name)
-        return Embedded(self._tower.embed(ids.to(place)), mask.to(place))
+        return Embedded(self._backbone.embed(ids.to(place)), mask.to(place))
 
     def run_layers(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
         """The layers `start` to `stop - 1`. Gradient flows to `hidden`, through frozen layers too.
@@ -121,24 +121,24 @@ class TextEncoder(nn.Module):
         """
         self._place(hidden.device)
         if not (self.checkpoint and torch.is_grad_enabled()):
-            return self._tower.run(hidden, mask, start, stop)
+            return self._backbone.run(hidden, mask, start, stop)
         for layer in range(start, stop):
-            hidden = checkpoint(self._tower.run, hidden, mask, layer, layer + 1, use_reentrant=False)
+            hidden = checkpoint(self._backbone.run, hidden, mask, layer, layer + 1, use_reentrant=False)
         return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
         """What follows the last layer: `embed`, all of `run_layers` and `finish` equal `forward`."""
         self._place(hidden.device)
-        return self._tower.finish(hidden, mask)
+        return self._backbone.finish(hidden, mask)
 
     def parameter_count(self) -> int:
-        """All weights of the tower, frozen ones included."""
-        return sum(weight.numel() for weight in self._tower.parameters())
+        """All weights of the backbone, frozen ones included."""
+        return sum(weight.numel() for weight in self._backbone.parameters())
 
     @property
     def weights_hash(self) -> str:
-        """sha256 of the tower's weights as they are now."""
-        return self._frozen_hash if self.frozen else self._tower.weights_hash()
+        """sha256 of the backbone's weights as they are now."""
+        return self._frozen_hash if self.frozen else self._backbone.weights_hash()
 
     def train(self, mode: bool = True) -> Self:
         """As `nn.Module.train`; a frozen encoder stays in eval mode, a trained one drops its cache."""
@@ -153,7 +153,7 @@ class TextEncoder(nn.Module):
             "encoder": self.name,
             "revision": self.revision,
             "frozen": self.frozen,
-            "vocabulary": self._tower.vocabulary_hash,
+            "vocabulary": self._backbone.vocabulary_hash,
             "weights": self.weights_hash if self.frozen else "",
         }
 
@@ -176,22 +176,22 @@ class TextEncoder(nn.Module):
 
     @cached_property
     def _frozen_hash(self) -> str:
-        return self._tower.weights_hash()
+        return self._backbone.weights_hash()
 
     @property
-    def _tower(self) -> Tower:
-        return self._hidden_tower[0] if self.frozen else self.tower
+    def _backbone(self) -> TextBackbone:
+        return self._hidden_backbone[0] if self.frozen else self.backbone
 
     def _place(self, device: torch.device | str | None) -> torch.device:
-        """Where to work. A frozen tower follows, as `Module.to` does not reach it."""
-        here = next(self._tower.parameters()).device
+        """Where to work. A frozen backbone follows, as `Module.to` does not reach it."""
+        here = next(self._backbone.parameters()).device
         there = here if device is None else torch.device(device)
         if there.type == here.type and there.index in (None, here.index):
             return here
         if self.frozen:
             with torch.inference_mode(False), torch.no_grad():  # weights made in inference mode cannot train others
-                self._tower.to(there)
-            return next(self._tower.parameters()).device
+                self._backbone.to(there)
+            return next(self._backbone.parameters()).device
         return there
 
     def _encoded(self, strings: Sequence[str], stop: int | None, device: torch.device | str | None) -> TextTokens:
@@ -210,7 +210,7 @@ class TextEncoder(nn.Module):
         hidden, mask = self.embed(strings, device)
         hidden = self.run_layers(hidden, mask, 0, self.depth if stop is None else stop)
         # on the way there is no pooled vector yet
-        return self._tower.finish(hidden, mask) if stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
+        return self._backbone.finish(hidden, mask) if stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
 
     def _cached(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
         """Encode what the cache lacks: frozen in full precision, trained in the precision of the caller."""
@@ -264,5 +264,5 @@ def build_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
     loaders = {"hf": hf.load, "open_clip": clip.load, "tiny": tiny.load}
     if config.get("kind") not in loaders:
         raise TextError(f"The card of the text encoder '{name}' has kind {config.get('kind')!r}.", f"Use {[*loaders]}.")
-    tower, revision = loaders[config["kind"]](config, frozen)
-    return TextEncoder(tower, name, revision, frozen=frozen)
+    backbone, revision = loaders[config["kind"]](config, frozen)
+    return TextEncoder(backbone, name, revision, frozen=frozen)

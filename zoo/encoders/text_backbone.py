@@ -1,4 +1,4 @@
-"""What every text tower offers, whichever library it comes from: tokens, embeddings, layers, an end."""
+"""What every text backbone offers, whichever library it comes from: tokens, embeddings, layers, an end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TextTokens(NamedTuple):
         tokens: Output of the last layer, [N, L, W]; undefined where `mask` is False.
         mask: [N, L], True for a real token (the special ones included), False for padding.
         pooled: One vector a string, [N, W]: the mean over real tokens for BERT-likes, the
-            end-of-text token for CLIP, what the tower was trained with where a CLIP has a BERT inside.
+            end-of-text token for CLIP, what the backbone was trained with where a CLIP has a BERT inside.
     """
 
     tokens: Tensor
@@ -43,7 +43,7 @@ class Tokens(NamedTuple):
     cut: int
 
 
-class Tower(nn.Module):
+class TextBackbone(nn.Module):
     """A stack of transformer layers over tokens; sub-classes say how it begins, goes on and ends.
 
     Args:
@@ -51,7 +51,7 @@ class Tower(nn.Module):
         vocabulary: Token to id; only its hash is kept.
         width: Channels of a token.
         depth: Number of layers.
-        max_length: Most tokens that the tower reads, special ones included.
+        max_length: Most tokens that the backbone reads, special ones included.
         pad_id: Id that fills short rows.
     """
 
@@ -90,7 +90,7 @@ class Tower(nn.Module):
         raise NotImplementedError
 
     def weights_hash(self) -> str:
-        """sha256 over all weights, in the tower's order; names are left out, as libraries rename them."""
+        """sha256 over all weights, in the backbone's order; names are left out, as libraries rename them."""
         digest = sha256()
         for weight in self.parameters():
             flat = weight.detach().cpu().contiguous().flatten()

@@ -19,8 +19,8 @@ import torch
 from tokenizers import BertWordPieceTokenizer
 from transformers import BertConfig, BertModel
 
-from zoo.encoders.huggingface import BertTower
-from zoo.encoders.text_backbone import Tower
+from zoo.encoders.huggingface import BertBackbone
+from zoo.encoders.text_backbone import TextBackbone
 from zoo.registry import CONFIGS
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -36,8 +36,8 @@ def vocabulary() -> dict[str, int]:
     return {token: index for index, token in enumerate(dict.fromkeys(tokens))}
 
 
-def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
-    """The tower, with fresh weights.
+def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
+    """The backbone, with fresh weights.
 
     Args:
         config: The card's `width`, `layers`, `heads` and `max_length`.
@@ -45,7 +45,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
             from a fixed seed, because frozen weights are in no checkpoint and must be found again.
 
     Returns:
-        The tower and the first digits of its vocabulary's hash as revision.
+        The backbone and the first digits of its vocabulary's hash as revision.
     """
     words = vocabulary()
     bert = BertConfig(
@@ -64,7 +64,9 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[Tower, str]:
             torch.manual_seed(0)
         model = BertModel(bert, add_pooling_layer=False)
     tokenise = partial(_tokenise, BertWordPieceTokenizer(vocab=words, lowercase=True))
-    return BertTower(model, tokenise, words, config["max_length"]), sha256("\n".join(words).encode()).hexdigest()[:12]
+    return BertBackbone(model, tokenise, words, config["max_length"]), sha256("\n".join(words).encode()).hexdigest()[
+        :12
+    ]
 
 
 def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:

@@ -46,7 +46,7 @@ def counted(encoder: TextEncoder) -> Iterator[list[int]]:
     def count(_module: nn.Module, args: tuple[Any, ...]) -> None:
         rows.append(len(args[0]))
 
-    layers: Any = encoder._tower.layers
+    layers: Any = encoder._backbone.layers
     handle = layers[-1].register_forward_pre_hook(count)
     yield rows
     handle.remove()
@@ -135,7 +135,7 @@ def test_gradient_passes_frozen_layers(build: Build) -> None:
     encoder.finish(encoder.run_layers(hidden, mask, 0, encoder.depth), mask).pooled.pow(2).sum().backward()
     assert hidden.grad is not None
     assert hidden.grad.abs().sum() > 0
-    assert all(weight.grad is None and not weight.requires_grad for weight in encoder._tower.parameters())
+    assert all(weight.grad is None and not weight.requires_grad for weight in encoder._backbone.parameters())
 
 
 def test_frozen_is_out_of_parameters_and_always_eval(build: Build) -> None:
@@ -144,7 +144,7 @@ def test_frozen_is_out_of_parameters_and_always_eval(build: Build) -> None:
     assert list(model.parameters()) == []
     assert set(model.state_dict()) == {"0._extra_state"}
     assert not encoder.training
-    assert not any(module.training for module in encoder._tower.modules())
+    assert not any(module.training for module in encoder._backbone.modules())
     assert encoder.parameter_count() > 1000
 
 
@@ -240,7 +240,7 @@ def test_long_strings_are_cut_at_the_encoders_own_maximum_and_said_once(
     with caplog.at_level(logging.WARNING, logger="zoo"):
         tokens = encoder([long, long + "left", "left"])
         encoder([long + "right"])
-    assert tokens.mask.sum(1).tolist()[:2] == [encoder._tower.max_length] * 2
+    assert tokens.mask.sum(1).tolist()[:2] == [encoder._backbone.max_length] * 2
     assert len(caplog.records) == 1
     assert "2 of 3 strings are cut" in caplog.text
 

@@ -63,7 +63,7 @@ def test_eager_attention_agrees_with_the_fused_one(tmp_path: Path) -> None:
     encoder = build_encoder(str(write_bert(tmp_path / "bert")))
     hidden, mask = encoder.embed(STRINGS)
     fused = encoder.run_layers(hidden, mask, 0, encoder.depth)
-    layers: Any = encoder._tower.layers
+    layers: Any = encoder._backbone.layers
     layers[0].attention.self.config._attn_implementation = "eager"
     torch.testing.assert_close(encoder.run_layers(hidden, mask, 0, encoder.depth)[mask], fused[mask])
 
@@ -127,7 +127,7 @@ def test_cxr_bert_loads_into_the_plain_classes(
     encoder = build_encoder("cxr_bert")
     assert capfd.readouterr() == ("", "")
     assert encoder.revision == "a" * 40
-    loaded = dict(encoder._tower.named_parameters())
+    loaded = dict(encoder._backbone.named_parameters())
     word = "embeddings.word_embeddings.weight"
     assert torch.equal(loaded[word], weights[f"bert.{word}"])
     last = "2.output.dense.weight"
@@ -252,7 +252,7 @@ def test_the_real_minilm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tiny_starts_from_the_runs_seed_and_frozen_from_its_own() -> None:
     def first(seed: int, freeze: bool) -> torch.Tensor:
         torch.manual_seed(seed)
-        return next(build_encoder("tiny", freeze)._tower.parameters()).detach()
+        return next(build_encoder("tiny", freeze)._backbone.parameters()).detach()
 
     assert torch.equal(first(1, False), first(1, False))
     assert not torch.equal(first(1, False), first(2, False))
@@ -267,13 +267,13 @@ def test_tiny_is_as_its_card_says() -> None:
     card = ENCODERS.get("tiny")
     encoder = build_encoder("tiny")
     assert (encoder.width, encoder.depth) == (card.about["width"], card.about["layers"]) == (64, 2)
-    assert encoder._tower.max_length == card.about["max_length"]
+    assert encoder._backbone.max_length == card.about["max_length"]
     assert encoder.parameter_count() < 300_000
 
 
 def test_tiny_reads_report_words_as_one_token() -> None:
     caption = "Bilateral pulmonary infection, two infected areas, upper left lung and lower right lung."
-    (ids,) = build_encoder("tiny")._tower.tokenise([caption])
+    (ids,) = build_encoder("tiny")._backbone.tokenise([caption])
     assert len(ids) == 13 + 3 + 2  # words, punctuation, special tokens
 
 

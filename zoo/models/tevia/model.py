@@ -242,4 +242,4 @@ def _text_encoder(name: str, freeze: bool | None, dropout: bool) -> TextEncoder:
     if text.frozen:  # in a cache there is no dropout
         text = build_text_encoder(name, freeze=False)
         text.requires_grad_(False)
-    return text.train()  # loaded towers are in eval mode, and Lightning leaves them so
+    return text.train()  # loaded backbones are in eval mode, and Lightning leaves them so
