@@ -11,7 +11,7 @@ from zoo.registry import DATA
 from zoo.utils.class_args import converted, names_of
 
 
-def build_data(name: str, size: str = "published", **overrides: Any) -> SegDataModule:
+def build_datamodule(name: str, size: str = "published", **overrides: Any) -> SegDataModule:
     """The datamodule of a name.
 
     Args:

@@ -3,4 +3,62 @@
 Importing `zoo` loads neither torch nor Lightning; the listing commands stay fast for that reason.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from zoo.metrics.scoring import score_case as score_case
+    from zoo.models.base import SegModule as SegModule
+    from zoo.types import (
+        Batch as Batch,
+    )
+    from zoo.types import (
+        Case as Case,
+    )
+    from zoo.types import (
+        ClassPrompt as ClassPrompt,
+    )
+    from zoo.types import (
+        DataFacts as DataFacts,
+    )
+    from zoo.types import (
+        LabelSpace as LabelSpace,
+    )
+    from zoo.types import (
+        Prediction as Prediction,
+    )
+    from zoo.types import (
+        Text as Text,
+    )
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "Case",
+    "ClassPrompt",
+    "DataFacts",
+    "LabelSpace",
+    "Prediction",
+    "SegModule",
+    "Text",
+    "score_case",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Batch": "zoo.types",
+        "Case": "zoo.types",
+        "ClassPrompt": "zoo.types",
+        "DataFacts": "zoo.types",
+        "LabelSpace": "zoo.types",
+        "Prediction": "zoo.types",
+        "Text": "zoo.types",
+        "SegModule": "zoo.models.base",
+        "score_case": "zoo.metrics.scoring",
+    },
+)

@@ -46,10 +46,10 @@ def measure(root: str, workers: int) -> tuple[float, float, float]:
     """Seconds, and MB of private memory: the peak over that of the imports, and that of the imports."""
     import torch
 
-    from datamodules.build import build_data
+    from datamodules.build import build_datamodule
 
     torch.set_num_threads(1)
-    data = build_data("btcv", root=root)
+    data = build_datamodule("btcv", root=root)
     base, seen, done = private(), [0.0], threading.Event()
 
     def watch() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.storage.layout import write_json
 from datamodules.analysis.mean_shape import TEXT_ONLY, fit_priors, native_labels
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli.data_options import options_from
 from datamodules.index.splits import PARTS
 from datamodules.verify.duplicates import look_at, twins
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def control() -> None:
         options = options_from(further, "python -m benchmarks.run.controls")
-        write_controls(build_data(known.data, known.size, **options), known.out)
+        write_controls(build_datamodule(known.data, known.size, **options), known.out)
 
     return exit_code(control)
 

@@ -33,10 +33,10 @@ def add_set(parser: argparse.ArgumentParser) -> None:
 def open_set(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDataModule:
     """The set that the arguments name; a mistyped name is told before torch is loaded."""
     DATA.get(arguments.name)
-    from datamodules.build import build_data
+    from datamodules.build import build_datamodule
 
     given = {key: getattr(arguments, key) for key in ("root", "protocol") if getattr(arguments, key)}
-    return build_data(arguments.name, arguments.size, **{**options, **given})
+    return build_datamodule(arguments.name, arguments.size, **{**options, **given})
 
 
 def progress(things: Iterable[T]) -> Iterable[T]:

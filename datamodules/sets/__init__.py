@@ -1,1 +1,88 @@
-"""One file per data set."""
+"""The data sets: one file per data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from datamodules.sets.acdc import ACDC as ACDC
+    from datamodules.sets.amos22 import Amos22 as Amos22
+    from datamodules.sets.brats import BraTS as BraTS
+    from datamodules.sets.btcv import BTCV as BTCV
+    from datamodules.sets.chaos import Chaos as Chaos
+    from datamodules.sets.hippocampus import Hippocampus as Hippocampus
+    from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
+    from datamodules.sets.mmwhs import MMWHS as MMWHS
+    from datamodules.sets.monuseg import MoNuSeg as MoNuSeg
+    from datamodules.sets.mosmed_plus import MosMedPlus as MosMedPlus
+    from datamodules.sets.msd import MSD as MSD
+    from datamodules.sets.nifti_folder import NiftiFolder as NiftiFolder
+    from datamodules.sets.phantom_abdomen import PhantomAbdomen as PhantomAbdomen
+    from datamodules.sets.phantom_chest import PhantomChest as PhantomChest
+    from datamodules.sets.polyps import (
+        CVC300 as CVC300,
+    )
+    from datamodules.sets.polyps import (
+        ClinicDB as ClinicDB,
+    )
+    from datamodules.sets.polyps import (
+        ColonDB as ColonDB,
+    )
+    from datamodules.sets.polyps import (
+        Etis as Etis,
+    )
+    from datamodules.sets.polyps import (
+        Kvasir as Kvasir,
+    )
+    from datamodules.sets.qata_cov19 import QataCov19 as QataCov19
+
+__all__ = [
+    "ACDC",
+    "BTCV",
+    "CVC300",
+    "MMWHS",
+    "MSD",
+    "Amos22",
+    "BraTS",
+    "Chaos",
+    "ClinicDB",
+    "ColonDB",
+    "Etis",
+    "Hippocampus",
+    "ImageTextFolder",
+    "Kvasir",
+    "MoNuSeg",
+    "MosMedPlus",
+    "NiftiFolder",
+    "PhantomAbdomen",
+    "PhantomChest",
+    "QataCov19",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "ACDC": "datamodules.sets.acdc",
+        "Amos22": "datamodules.sets.amos22",
+        "BraTS": "datamodules.sets.brats",
+        "BTCV": "datamodules.sets.btcv",
+        "Chaos": "datamodules.sets.chaos",
+        "Hippocampus": "datamodules.sets.hippocampus",
+        "ImageTextFolder": "datamodules.sets.image_text_folder",
+        "MMWHS": "datamodules.sets.mmwhs",
+        "MoNuSeg": "datamodules.sets.monuseg",
+        "MosMedPlus": "datamodules.sets.mosmed_plus",
+        "MSD": "datamodules.sets.msd",
+        "NiftiFolder": "datamodules.sets.nifti_folder",
+        "PhantomAbdomen": "datamodules.sets.phantom_abdomen",
+        "PhantomChest": "datamodules.sets.phantom_chest",
+        "Kvasir": "datamodules.sets.polyps",
+        "ClinicDB": "datamodules.sets.polyps",
+        "ColonDB": "datamodules.sets.polyps",
+        "CVC300": "datamodules.sets.polyps",
+        "Etis": "datamodules.sets.polyps",
+        "QataCov19": "datamodules.sets.qata_cov19",
+    },
+)

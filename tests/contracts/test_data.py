@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.data_sets import REPLICAS, REQUIRED
 from zoo.registry import DATA
@@ -35,7 +35,7 @@ def data(made: tuple[str, Path | None]) -> SegDataModule:
     """The set, set up."""
     name, folder = made
     small: dict[str, Any] = {"counts": [6, 2, 3]} if folder is None else {"root": str(folder)}
-    module = build_data(name, "tiny", batch_size=2, epoch_samples=4, **small, **REQUIRED.get(name, {}))
+    module = build_datamodule(name, "tiny", batch_size=2, epoch_samples=4, **small, **REQUIRED.get(name, {}))
     module.setup("fit")
     return module
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.verify import verify
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti, write_png
@@ -68,12 +68,12 @@ def test_volume_faults(tmp_path: Path, fault: str) -> None:
 
 def check(data_name: str, root: Path, file: str, message: str) -> None:
     """`verify` finds the fault once, and `setup` ends with it."""
-    findings = verify(build_data(data_name, "tiny", root=str(root)))
+    findings = verify(build_datamodule(data_name, "tiny", root=str(root)))
     assert len(findings) == 1
     assert file in findings[0].problem
     assert message in findings[0].problem
     with pytest.raises(DataError) as caught:
-        build_data(data_name, "tiny", root=str(root)).setup("fit")
+        build_datamodule(data_name, "tiny", root=str(root)).setup("fit")
     assert file in str(caught.value)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -144,7 +144,7 @@ def test_a_declared_leak_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureF
     for row in book.active.iter_rows(min_row=2):
         row[0].value = row[0].value.replace("s00011", "s00001")
     book.save(table)
-    data = build_data("qata_cov19", "tiny", root=str(root), protocol="lvit")
+    data = build_datamodule("qata_cov19", "tiny", root=str(root), protocol="lvit")
     assert data.split.leaks()
     assert data.leak_declared
     assert "leaks" in caplog.text
@@ -160,7 +160,7 @@ def test_several_faults_are_all_listed(tmp_path: Path) -> None:
     truncate(root / "imagesTr/hippocampus_001.nii.gz")
     change(root / "labelsTr/hippocampus_001.nii.gz", set_nine)
     (root / "labelsTr/hippocampus_004.nii.gz").unlink()
-    problems = [finding.problem for finding in verify(build_data("hippocampus", "tiny", root=str(root)))]
+    problems = [finding.problem for finding in verify(build_datamodule("hippocampus", "tiny", root=str(root)))]
     assert len(problems) == 3
     for part in ("imagesTr/hippocampus_001", "labelsTr/hippocampus_001", "labelsTr/hippocampus_004"):
         assert any(part in problem for problem in problems)
@@ -173,7 +173,7 @@ def test_clean_sets_have_no_findings(tmp_path: Path) -> None:
         "btcv": make_btcv(tmp_path, ("0001", "0007", "0035")),
     }
     for name, root in roots.items():
-        assert verify(build_data(name, "tiny", root=str(root))) == []
+        assert verify(build_datamodule(name, "tiny", root=str(root))) == []
 
 
 LAYOUTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
@@ -211,21 +211,21 @@ def test_caption_tables_of_another_kind(tmp_path: Path, table: str, message: str
     root = make_qata(tmp_path)
     (root / "prompt" / "train.csv").write_text(table)
     with pytest.raises(DataError, match=message):
-        build_data("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).index()
 
 
 def test_a_workbook_that_is_none(tmp_path: Path) -> None:
     root = make_qata(tmp_path, layout="lvit")
     (root / "Test_Folder" / "Test_text.xlsx").write_bytes(b"no workbook")
     with pytest.raises(DataError, match=r"Test_text\.xlsx: not a readable"):
-        build_data("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).index()
 
 
 def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_qata(tmp_path, layout="lvit")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(DataError, match=r"textseg-zoo\[xlsx\]"):
-        build_data("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).index()
 
 
 def test_no_folder_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

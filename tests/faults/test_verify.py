@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.verify import KINDS, Report, inspect
 from tests.helpers.data_sets import REPLICAS, make_hippocampus, write_png
 from tests.helpers.image_sets import make_own_pictures
@@ -62,7 +62,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def looked_at(name: str, root: Path, workers: int = 2, **options: Any) -> Report:
-    return inspect(build_data(name, "tiny", root=str(root), **options), workers=workers)
+    return inspect(build_datamodule(name, "tiny", root=str(root), **options), workers=workers)
 
 
 @pytest.mark.parametrize("fault", INJECTED)
@@ -114,7 +114,7 @@ def test_reading_leniently_leaves_training_strict(clean: Callable[[str], Path], 
     table = next(root.glob("Train_text*"))
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines, lines[1]]) + "\n")
-    data = build_data("mosmed_plus", "tiny", root=str(root))
+    data = build_datamodule("mosmed_plus", "tiny", root=str(root))
     assert inspect(data, workers=1).kinds == {"caption_doubled": 1}
     with pytest.raises(Exception, match="comes twice"):
         data.setup("fit")
@@ -187,7 +187,7 @@ def damaged(root: Path) -> SegDataModule:
     place(root / "labelsTr/hippocampus_005.nii.gz", shifted(2, 0, 0))
     edit(root / "labelsTr/hippocampus_001.nii.gz", np.zeros_like)
     copy_case(root, 3, 6)
-    return build_data("hippocampus", "tiny", root=str(root))
+    return build_datamodule("hippocampus", "tiny", root=str(root))
 
 
 def test_threads_change_no_finding_and_no_order(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_threads_change_no_finding_and_no_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_each_thread_holds_one_array(tmp_path: Path, workers: int) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 20)))
+    data = build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 20)))
     reader: Any = SlowReader(0)
     data.__dict__["reader"] = reader
     assert inspect(data, workers=workers).findings == ()
@@ -209,7 +209,7 @@ def test_each_thread_holds_one_array(tmp_path: Path, workers: int) -> None:
 
 
 def test_an_interruption_leaves_the_rest_unread(tmp_path: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 40)))
+    data = build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 40)))
     reader: Any = SlowReader(0)
     read: list[Path] = []
 

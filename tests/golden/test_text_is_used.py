@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from zoo.cli.main import main
 from zoo.metrics.case_scores import read_rows
 from zoo.metrics.summary import summarise
@@ -35,7 +35,7 @@ def dice(out: Path, text: str) -> float:
 def test_text_is_used_on_the_chest_phantom(name: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert main(["fit", "--model", name, "--data", "phantom_chest", "--trainer", "cpu", "--out", str(out)]) == 0
-    bound = build_data("phantom_chest", "tiny").controls()["text-free bound"]
+    bound = build_datamodule("phantom_chest", "tiny").controls()["text-free bound"]
     score = dice(out, "true")
     assert score >= bound + 0.15
     assert score - dice(out, "shuffled") >= 0.2

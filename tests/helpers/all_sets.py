@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 
 SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
 
 def built(name: str, root: Path, **options: Any) -> SegDataModule:
     """A tiny set of pictures on a replica."""
-    return build_data(name, "tiny", root=str(root), **{**SMALL, **options})
+    return build_datamodule(name, "tiny", root=str(root), **{**SMALL, **options})
 
 
 def counts(data: SegDataModule) -> list[int]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from tests.helpers.data_sets import make_hippocampus, write_nifti, write_png
 
 Array = NDArray[Any]
@@ -97,7 +97,7 @@ def copy_case(root: Path, source: int, target: int, change: Callable[[Array], Ar
 
 
 def part_of(root: Path, part: str, place: int = 0) -> int:
-    return int(build_data("hippocampus", "tiny", root=str(root)).split.part(part)[place].rpartition("_")[2])
+    return int(build_datamodule("hippocampus", "tiny", root=str(root)).split.part(part)[place].rpartition("_")[2])
 
 
 def copy_within_train(root: Path, change: Callable[[Array], Array] = lambda array: array) -> None:

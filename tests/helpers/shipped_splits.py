@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.split_files import to_text
 from datamodules.index.splits import PARTS, cut_fold
 from datamodules.sets.acdc import PHASES
@@ -63,7 +63,7 @@ def cases_of(name: str) -> list[Case]:
 
 def module_of(name: str, protocol: str) -> SegDataModule:
     """The set's module as on its whole archive, without a file."""
-    data = build_data(name, protocol=protocol)
+    data = build_datamodule(name, protocol=protocol)
     if name == "acdc":
         folders = [Path(case.subject) for case in cases_of(name)[::2]]
         groups = {folder.name: ACDC_GROUPS[min(number // 20, 4)] for number, folder in enumerate(folders)}
@@ -74,7 +74,7 @@ def module_of(name: str, protocol: str) -> SegDataModule:
 def content_of(name: str) -> dict[str, Any]:
     """The content of `configs/splits/<name>.json`."""
     content = {}
-    for protocol in build_data(name).about["protocols"]:
+    for protocol in build_datamodule(name).about["protocols"]:
         data, cases = module_of(name, protocol), cases_of(name)
         split = data.cut(cases)
         folds = [cut_fold(split, fold, FOLDS, data.has_own_test) for fold in range(FOLDS)]

@@ -1,1 +1,27 @@
 """Vision and text encoders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from zoo.encoders.text import TextEncoder as TextEncoder
+    from zoo.encoders.text_backbone import TextBackbone as TextBackbone
+    from zoo.encoders.vision import StagedEncoder as StagedEncoder
+
+__all__ = [
+    "StagedEncoder",
+    "TextBackbone",
+    "TextEncoder",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "TextEncoder": "zoo.encoders.text",
+        "TextBackbone": "zoo.encoders.text_backbone",
+        "StagedEncoder": "zoo.encoders.vision",
+    },
+)

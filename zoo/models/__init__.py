@@ -1,1 +1,39 @@
-"""The competitors, one file each; they never import each other."""
+"""The models: a file or a package per method. Methods do not import each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from zoo.models.base import SegModule as SegModule
+    from zoo.models.bipvl.model import BiPVL as BiPVL
+    from zoo.models.film import FiLM as FiLM
+    from zoo.models.lan_guide import LanGuide as LanGuide
+    from zoo.models.tevia.model import TeViA as TeViA
+    from zoo.models.tmca.model import TMCA as TMCA
+    from zoo.models.unet import UNet as UNet
+
+__all__ = [
+    "TMCA",
+    "BiPVL",
+    "FiLM",
+    "LanGuide",
+    "SegModule",
+    "TeViA",
+    "UNet",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "SegModule": "zoo.models.base",
+        "BiPVL": "zoo.models.bipvl.model",
+        "TeViA": "zoo.models.tevia.model",
+        "TMCA": "zoo.models.tmca.model",
+        "LanGuide": "zoo.models.lan_guide",
+        "FiLM": "zoo.models.film",
+        "UNet": "zoo.models.unet",
+    },
+)

@@ -21,7 +21,7 @@ from benchmarks.run.local import run_plan
 from benchmarks.storage.layout import cases_path, controls_folder, job_folder, write_json
 from benchmarks.storage.results import Control, all_controls, read_controls
 from benchmarks.storage.stored_plan import store_plan
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.made_up_benchmark import finished
 from tests.helpers.sample_benchmark import job, result, row
@@ -38,7 +38,7 @@ def found(folder: Path, data: str) -> dict[str, Control]:
 def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path: Path) -> None:
     out = controls_folder(tmp_path, "phantom_chest")
     assert main(["--data", "phantom_chest", "--size", "tiny", "--out", str(out), *CHEST]) == 0
-    data = build_data("phantom_chest", "tiny", counts=[16, 2, 6], pixels=48)
+    data = build_datamodule("phantom_chest", "tiny", counts=[16, 2, 6], pixels=48)
     seen = found(tmp_path, "phantom_chest")
     assert list(seen) == ["all-background", "mean-shape", "text-free-bound", "text-only"]
     empty = seen["all-background"].summary
@@ -53,7 +53,7 @@ def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path:
 
 
 def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:
-    data = build_data("phantom_chest", "tiny", counts=[80, 2, 12], pixels=48)
+    data = build_datamodule("phantom_chest", "tiny", counts=[80, 2, 12], pixels=48)
     write_controls(data, tmp_path / "controls" / "c")
     seen = found(tmp_path, "c")
     text, shape = seen["text-only"].summary, seen["mean-shape"].summary
@@ -63,7 +63,7 @@ def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:
 
 
 def test_class_sentences_have_no_text_only_prior(tmp_path: Path) -> None:
-    data = build_data("phantom_abdomen", "tiny", counts=[4, 1, 2])
+    data = build_datamodule("phantom_abdomen", "tiny", counts=[4, 1, 2])
     write_controls(data, tmp_path / "controls" / "a")
     seen = found(tmp_path, "a")
     assert seen["text-only"].summary is None
@@ -158,7 +158,7 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
 
 def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
     root = make_hippocampus(tmp_path, 10)
-    data = build_data("hippocampus", "tiny", root=str(root))
+    data = build_datamodule("hippocampus", "tiny", root=str(root))
     assert images_in_two_parts(data) == []
     trained, tested = data.split.train[0], data.split.test[0]
     source = nib.load(root / "imagesTr" / f"{trained}.nii.gz")
@@ -166,7 +166,7 @@ def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
     for folder in ("imagesTr", "labelsTr"):
         array = louder if folder == "imagesTr" else np.asarray(nib.load(root / folder / f"{trained}.nii.gz").dataobj)
         nib.save(nib.Nifti1Image(array, source.affine), root / folder / f"{tested}.nii.gz")
-    shared = images_in_two_parts(build_data("hippocampus", "tiny", root=str(root)))
+    shared = images_in_two_parts(build_datamodule("hippocampus", "tiny", root=str(root)))
     assert len(shared) == 1
     assert shared[0].startswith(f"{tested} (test) is ")
     assert shared[0].endswith(f"{trained} (train)")

@@ -20,7 +20,7 @@ import yaml
 
 from datamodules.acquire import sources
 from datamodules.acquire.acquire import obtain
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.sets.polyps import TABLES
 from tests.helpers.data_sets import REPLICAS, make_hippocampus
@@ -290,7 +290,7 @@ def test_the_archives_of_every_set_unpack_to_a_folder_that_its_module_reads(
     card = DATA.get(name)
     receipt = obtain(card, pack(root, tmp_path, name), download=False, root=None)
     assert receipt["set"] == sources.home_of(card)
-    found, due = build_data(name, "tiny"), build_data(name, "tiny", root=str(root))
+    found, due = build_datamodule(name, "tiny"), build_datamodule(name, "tiny", root=str(root))
     assert list(found.cases) == list(due.cases)
     assert found.split_hash == due.split_hash
     assert found.folder.parent == folders[0].resolve()

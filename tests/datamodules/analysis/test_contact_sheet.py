@@ -11,7 +11,7 @@ from PIL import Image
 
 from datamodules.analysis import contact_sheet as show
 from datamodules.analysis.contact_sheet import COLOURS, TILE, contact_sheet
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.loading.prepare import Prepared
 from tests.helpers.image_sets import make_medclipseg, make_own_volumes
@@ -39,18 +39,18 @@ def test_a_sheet_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_sheet_of_volumes_and_of_generated_cases(tmp_path: Path) -> None:
-    data = build_data("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
+    data = build_datamodule("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
     shown = contact_sheet(data, tmp_path / "a.png", 100)
     assert sorted(shown) == sorted(data.cases)
     with Image.open(tmp_path / "a.png") as sheet:
         assert all(has(sheet, colour) > 100 for colour in COLOURS[:2])
-    contact_sheet(build_data("phantom_chest", "tiny", counts=[2, 1, 1]), tmp_path / "b.png", 2)
+    contact_sheet(build_datamodule("phantom_chest", "tiny", counts=[2, 1, 1]), tmp_path / "b.png", 2)
     assert (tmp_path / "b.png").is_file()
 
 
 def test_a_volume_is_shown_as_radiologists_do(tmp_path: Path) -> None:
     """The patient's right is on the left of the picture, the front at the top, voxels in their true shape."""
-    data = build_data("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
+    data = build_datamodule("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
     image = np.zeros((1, 20, 10, 6), np.float32)
     image[0, 12:, 6:, 3] = 1.0  # right and front in RAS order
     label = np.zeros((1, 20, 10, 6), np.uint8)
@@ -65,7 +65,7 @@ def test_a_volume_is_shown_as_radiologists_do(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = build_data("phantom_chest", "tiny", counts=[1, 1, 1])
+    data = build_datamodule("phantom_chest", "tiny", counts=[1, 1, 1])
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         contact_sheet(data, tmp_path / "file" / "sheet.png", 1)
@@ -91,6 +91,6 @@ def test_any_text_can_be_drawn() -> None:
 
 @pytest.mark.realdata
 def test_real_qata(real_data: Path, tmp_path: Path) -> None:
-    data = build_data("qata_cov19", root=str(real_data / "QaTa-COV19-v2"))
+    data = build_datamodule("qata_cov19", root=str(real_data / "QaTa-COV19-v2"))
     shown = contact_sheet(data, tmp_path / "sheet.png", 8)
     assert len(shown) == 8

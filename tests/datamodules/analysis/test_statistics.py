@@ -13,7 +13,7 @@ from benchmarks.run.controls import score_controls
 from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, class_dice, prior_dice
 from datamodules.analysis.statistics import describe, describe_captions
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.data_sets import make_hippocampus, make_qata
 from tests.helpers.image_sets import make_mosmed, make_own_pictures
@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
 
 
 def test_parts_shapes_and_captions_are_counted(tmp_path: Path) -> None:
-    data = build_data("qata_cov19", "tiny", root=str(make_qata(tmp_path, 10, 4)))
+    data = build_datamodule("qata_cov19", "tiny", root=str(make_qata(tmp_path, 10, 4)))
     facts = describe(data)
     assert facts["parts"]["train"] == {"cases": 8, "subjects": 8, "empty masks": 0}
     assert facts["shape"] == {"least": [32, 32], "middle": [32, 32], "largest": [32, 32]}
@@ -37,7 +37,7 @@ def test_parts_shapes_and_captions_are_counted(tmp_path: Path) -> None:
 
 
 def test_empty_masks_are_counted_in_each_part(tmp_path: Path) -> None:
-    data = build_data("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
+    data = build_datamodule("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
     facts = describe(data)
     assert sum(part["empty masks"] for part in facts["parts"].values()) == 6
     for part, counted in facts["parts"].items():
@@ -61,9 +61,11 @@ def test_captions_are_counted_by_hand() -> None:
 def test_text_alone_is_scored_as_the_controls_are(tmp_path: Path, exclusive: bool) -> None:
     data: SegDataModule
     if exclusive:
-        data = build_data("image_text_folder", "tiny", root=str(make_own_pictures(tmp_path)), title="Mine", **SMALL)
+        data = build_datamodule(
+            "image_text_folder", "tiny", root=str(make_own_pictures(tmp_path)), title="Mine", **SMALL
+        )
     else:
-        data = build_data("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
+        data = build_datamodule("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
     assert data.labels.exclusive is exclusive
     dice = prior_dice(data)
     rows = score_controls(data)
@@ -92,7 +94,7 @@ def test_dice_of_empty_full_and_tiny_masks() -> None:
 
 
 def test_a_set_without_reports_has_no_captions(tmp_path: Path) -> None:
-    facts = describe(build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5))))
+    facts = describe(build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5))))
     assert not {"captions", "text alone"} & facts.keys()
     assert set(facts["classes"]) == {"anterior", "posterior"}
 

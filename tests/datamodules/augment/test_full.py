@@ -10,7 +10,7 @@ import torch
 
 from datamodules.augment import augment, margin
 from datamodules.augment.params import draw_full
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.loading.samplers import generator
 from tests.helpers.data_sets import make_hippocampus
 from zoo.text.laterality import AXIS
@@ -137,7 +137,7 @@ def test_a_report_follows_a_mirror_and_no_turn(dims: int) -> None:
 
 def test_a_wider_cut_changes_no_patch(tmp_path: Path) -> None:
     made = {
-        preset: build_data(
+        preset: build_datamodule(
             "hippocampus", "tiny", root=str(make_hippocampus(tmp_path / preset, 6)), patch=[12, 10, 11],
             epoch_samples=6, augment=preset,
         )
@@ -158,7 +158,7 @@ def test_a_wider_cut_changes_no_patch(tmp_path: Path) -> None:
 
 
 def test_workers_change_nothing(tmp_path: Path) -> None:
-    data = build_data(
+    data = build_datamodule(
         "hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 6)), patch=[12, 12, 12], epoch_samples=8,
         augment="full",
     )  # fmt: skip

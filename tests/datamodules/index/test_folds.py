@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS, cut_by_subject, cut_fold, hold_out_val
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.volume_sets import make_acdc
@@ -76,12 +76,12 @@ def test_groups_are_cut_alike_whichever_are_at_hand() -> None:
 
 def test_data_modules_take_a_fold(tmp_path: Path) -> None:
     root = str(make_hippocampus(tmp_path, 10))
-    folds = [build_data("hippocampus", "tiny", root=root, fold=fold) for fold in range(5)]
+    folds = [build_datamodule("hippocampus", "tiny", root=root, fold=fold) for fold in range(5)]
     assert sorted(name for data in folds for name in data.split.test) == sorted(folds[0].cases)
     assert len({data.split_hash for data in folds}) == 5
-    assert build_data("hippocampus", "tiny", root=root, fold=1, folds=5).split_hash == folds[1].split_hash
-    assert len(build_data("hippocampus", "tiny", root=root, fold=1, folds=2).split.test) == 5
+    assert build_datamodule("hippocampus", "tiny", root=root, fold=1, folds=5).split_hash == folds[1].split_hash
+    assert len(build_datamodule("hippocampus", "tiny", root=root, fold=1, folds=2).split.test) == 5
     with pytest.raises(ConfigError, match=r"--data\.folds 3 without a fold"):
-        build_data("hippocampus", "tiny", root=root, folds=3)
-    acdc = build_data("acdc", root=str(make_acdc(tmp_path, 10, 5)), fold=0)
+        build_datamodule("hippocampus", "tiny", root=root, folds=3)
+    acdc = build_datamodule("acdc", root=str(make_acdc(tmp_path, 10, 5)), fold=0)
     assert all(acdc.split.subjects[name] <= "patient010" for part in PARTS for name in acdc.split.part(part))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.index.split_files import as_shipped, shipped_fold, to_text
 from datamodules.index.splits import PARTS, Split, cut_fold
@@ -85,7 +85,7 @@ def test_a_whole_set_is_parted_by_its_file_and_a_part_of_it_anew(monkeypatch: py
 def test_folds_of_a_whole_set_come_from_its_file(tmp_path: Path) -> None:
     root = str(make_btcv(tmp_path, shape=(12, 12, 6)))
     for fold in (0, 4):
-        data = build_data("btcv", root=root, fold=fold)
+        data = build_datamodule("btcv", root=root, fold=fold)
         assert list(data.split.test) == shipped("btcv")["24-6"]["folds"][fold]["test"]
 
 
@@ -94,21 +94,21 @@ def test_folds_of_a_whole_set_come_from_its_file(tmp_path: Path) -> None:
 
 def test_what_is_written_is_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = str(make_hippocampus(tmp_path, 10)), tmp_path / "mine.json"
-    known = build_data("hippocampus", "tiny", root=root)
+    known = build_datamodule("hippocampus", "tiny", root=root)
     assert main(["split", "hippocampus", "--root", root, "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["hash"] == known.split_hash
-    again = build_data("hippocampus", "tiny", root=root, split=str(out))
+    again = build_datamodule("hippocampus", "tiny", root=root, split=str(out))
     assert again.split == known.split
     assert main(["split", "hippocampus", "--root", root, "--out", str(out), "--folds", "3"]) == 0
     assert len(json.loads(out.read_text())["folds"]) == 3
     for fold in range(3):
-        of_file = build_data("hippocampus", "tiny", root=root, split=str(out), fold=fold)
-        assert of_file.split == build_data("hippocampus", "tiny", root=root, fold=fold, folds=3).split
+        of_file = build_datamodule("hippocampus", "tiny", root=root, split=str(out), fold=fold)
+        assert of_file.split == build_datamodule("hippocampus", "tiny", root=root, fold=fold, folds=3).split
     for options in ({}, {"fold": 3}):
         with pytest.raises(ConfigError, match=r"mine\.json: 3 folds in it"):
-            _ = build_data("hippocampus", "tiny", root=root, split=str(out), **options).split
+            _ = build_datamodule("hippocampus", "tiny", root=root, split=str(out), **options).split
     with pytest.raises(ConfigError, match=r"--data\.folds 3 beside --data\.split"):
-        build_data("hippocampus", "tiny", root=root, split=str(out), fold=0, folds=3)
+        build_datamodule("hippocampus", "tiny", root=root, split=str(out), fold=0, folds=3)
     for flags in (["--folds", "1"], ["--folds", "3", "--data.fold", "0"]):
         assert main(["split", "hippocampus", "--root", root, "--out", str(tmp_path / "no.json"), *flags]) == 2
     assert not (tmp_path / "no.json").exists()
@@ -118,15 +118,15 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, capsys: pytest.CaptureF
 def test_a_file_brings_its_protocols_classes_and_its_own_name(tmp_path: Path) -> None:
     root, out = str(make_btcv(tmp_path, shape=(12, 12, 6))), tmp_path / "eight.json"
     assert main(["split", "btcv", "--root", root, "--protocol", "18-12", "--out", str(out)]) == 0
-    data = build_data("btcv", root=root, split=str(out))
+    data = build_datamodule("btcv", root=root, split=str(out))
     assert data.protocol == "18-12"
     assert len(data.labels.names) == 8
     assert main(["split", "btcv", "--root", root, "--out", str(out), "--data.fold", "1"]) == 0
-    fold = build_data("btcv", root=root, split=str(out))
+    fold = build_datamodule("btcv", root=root, split=str(out))
     assert (fold.protocol, fold.split.protocol) == ("24-6", "24-6, fold 1 of 5")
     content = json.loads(out.read_text())
     out.write_text(json.dumps({**content, "protocol": "mine", "hash": None}))
-    mine = build_data("btcv", root=root, split=str(out))
+    mine = build_datamodule("btcv", root=root, split=str(out))
     assert mine.split.protocol == "mine"
     assert len({mine.split_hash, fold.split_hash, data.split_hash}) == 3
 
@@ -156,17 +156,17 @@ def test_files_that_do_not_fit_are_refused(
     assert sorted(content["train"]) == ["ct_train_1001", "ct_train_1002", "ct_train_1004"]
     out.write_text(json.dumps({**content, **change}))
     with pytest.raises(error, match=rf"mine\.json: .*{message}"):
-        _ = build_data("mmwhs_ct", root=root, split=str(out)).split
+        _ = build_datamodule("mmwhs_ct", root=root, split=str(out)).split
 
 
 def test_unreadable_and_double_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     with pytest.raises(ConfigError, match="not a readable JSON file"):
-        build_data("mmwhs_ct", split=str(path))
+        build_datamodule("mmwhs_ct", split=str(path))
     parts = {"train": ["a"], "val": ["b"], "test": ["c"]}
     path.write_text(json.dumps({"protocol": "p", **parts, "folds": [parts]}))
     with pytest.raises(ConfigError, match="both folds and parts"):
-        build_data("mmwhs_ct", split=str(path))
+        build_datamodule("mmwhs_ct", split=str(path))
 
 
 def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> None:
@@ -174,11 +174,11 @@ def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> 
     assert main(["split", "mosmed_plus", "--root", root, "--protocol", "published", "--out", str(out)]) == 0
     content = json.loads(out.read_text())
     assert content["leaks"] is True
-    assert build_data("mosmed_plus", root=root, split=str(out)).leak_declared
+    assert build_datamodule("mosmed_plus", root=root, split=str(out)).leak_declared
     out.write_text(json.dumps({**content, "leaks": False}))
     with pytest.raises(DataError, match=r"stands in train .* \(protocol published\)\. Mend .*mine\.json"):
-        _ = build_data("mosmed_plus", root=root, split=str(out)).split
-    told = inspect(build_data("mosmed_plus", root=root, split=str(out))).findings
+        _ = build_datamodule("mosmed_plus", root=root, split=str(out)).split
+    told = inspect(build_datamodule("mosmed_plus", root=root, split=str(out))).findings
     assert {finding.fix for finding in told if finding.kind == "subject_leak"} == {f"Mend {out}."}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.loading.cache import OPEN, Cache, entry_key, preparing_code
 from datamodules.loading.prepare import Prepared
@@ -131,7 +131,7 @@ def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_hippocampus(tmp_path, 5)
-    first = build_data("hippocampus", "tiny", root=str(task))
+    first = build_datamodule("hippocampus", "tiny", root=str(task))
     first.setup("fit")
     case = first.cases["hippocampus_002"]
     before = np.array(first.prepared(case).image)
@@ -139,12 +139,12 @@ def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
     case.images[0].write_bytes(source.read_bytes())
     label = task / "labelsTr" / "hippocampus_002.nii.gz"
     label.write_bytes((task / "labelsTr" / "hippocampus_003.nii.gz").read_bytes())
-    second = build_data("hippocampus", "tiny", root=str(task))
+    second = build_datamodule("hippocampus", "tiny", root=str(task))
     after = second.prepared(second.cases["hippocampus_002"]).image
     assert before.shape != after.shape or not np.array_equal(before, after)
     read: list[str] = []
     monkeypatch.setattr("datamodules.bases.base.load_case", lambda case, *_: read.append(case.case_id))
-    third = build_data("hippocampus", "tiny", root=str(task))
+    third = build_datamodule("hippocampus", "tiny", root=str(task))
     third.setup("fit")
     assert not read
 
@@ -177,7 +177,7 @@ def test_the_layout_of_an_entry_is_code_that_counts(tmp_path: Path, monkeypatch:
 
 
 def images(root: Path, **options: Any) -> SegDataModule:
-    data = build_data("qata_cov19", "tiny", root=str(root), batch_size=2, epoch_samples=4, **options)
+    data = build_datamodule("qata_cov19", "tiny", root=str(root), batch_size=2, epoch_samples=4, **options)
     data.setup("fit")
     return data
 

@@ -12,7 +12,7 @@ import torch
 
 from datamodules.augment import augment
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.loading.datasets import TrainingSet, cut_into, make_loader, patch_start
 from datamodules.loading.prepare import Prepared, list_foreground
 from datamodules.loading.samplers import DrawSampler, case_of, generator
@@ -23,7 +23,7 @@ from zoo.types import Batch, Case, Geometry
 
 @pytest.fixture
 def hippocampus(tmp_path: Path) -> SegDataModule:
-    data = build_data(
+    data = build_datamodule(
         "hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 6)), patch=[16, 16, 16], epoch_samples=16
     )
     data.setup("fit")
@@ -279,7 +279,7 @@ def test_augmentation_mirrors_only_where_allowed() -> None:
 
 
 def test_augmentation_can_be_switched_off(tmp_path: Path) -> None:
-    data = build_data(
+    data = build_datamodule(
         "qata_cov19",
         "tiny",
         root=str(make_qata(tmp_path)),

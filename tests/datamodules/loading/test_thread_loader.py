@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.loading.datasets import TrainingSet, make_loader
 from datamodules.loading.prepare import Prepared, list_foreground
 from datamodules.loading.samplers import DrawSampler
@@ -213,7 +213,7 @@ class Idle(L.LightningModule):
 def test_lightning_takes_it_for_its_own(tmp_path: Path, fail: bool) -> None:
     """Limits, sanity checks, a second loader for prediction, and an error of the model: no thread is left."""
     root = str(make_hippocampus(tmp_path, 6))
-    data = build_data("hippocampus", "tiny", root=root, patch=[16, 16, 16], epoch_samples=16, num_workers=2)
+    data = build_datamodule("hippocampus", "tiny", root=root, patch=[16, 16, 16], epoch_samples=16, num_workers=2)
     options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = L.Trainer(max_epochs=2, accelerator="cpu", limit_train_batches=3, enable_model_summary=False, **options)
     model = Idle(fail)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import inv_ornt_aff, io_orientation
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 from datamodules.verify import verify
 from tests.helpers.volume_sets import make_chaos
@@ -19,7 +19,7 @@ from zoo.errors import DataError
 def test_chaos_slices_lie_where_their_headers_say(tmp_path: Path, name: str, series: str) -> None:
     import SimpleITK as sitk  # noqa: N813
 
-    data = build_data(name, root=str(make_chaos(tmp_path, series)))
+    data = build_datamodule(name, root=str(make_chaos(tmp_path, series)))
     assert [len(data.split.part(part)) for part in PARTS] == [3, 1, 1]
     case = next(iter(data.cases.values()))
     image, geometry = data.reader.image(case.images[0])
@@ -42,14 +42,14 @@ def test_chaos_ranges_and_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     from PIL import Image
 
     root = make_chaos(tmp_path)
-    data = build_data("chaos", root=str(root))
+    data = build_datamodule("chaos", root=str(root))
     case = data.cases["mr_1"]
     first = data.prepared(case).label
     mask = sorted((root / "MR/1/T2SPIR/Ground").glob("*.png"))[2]
     pixels = np.asarray(Image.open(mask)).copy()
     pixels[0, 0] = 60  # liver lies between 55 and 70
     Image.fromarray(pixels).save(mask)
-    changed = build_data("chaos", root=str(root)).prepared(case).label  # every slice is in the cache's key
+    changed = build_datamodule("chaos", root=str(root)).prepared(case).label  # every slice is in the cache's key
     assert first is not None
     assert changed is not None
     assert (np.asarray(changed) != np.asarray(first)).sum() == 1
@@ -62,4 +62,4 @@ def test_chaos_ranges_and_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DataError, match=r"textseg-zoo\[dicom\]"):
         data.load(case)
     with pytest.raises(DataError, match="no Train_Sets/CT"):
-        build_data("chaos_ct", root=str(root)).index()
+        build_datamodule("chaos_ct", root=str(root)).index()

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.verify import verify
 from tests.helpers.all_sets import counts, edit, stored
 from tests.helpers.data_sets import make_btcv
@@ -28,7 +28,7 @@ from zoo.text.prompt_files import load_prompts
 
 
 def test_msd_brain_tumour_has_the_regions_of_its_own_numbers(tmp_path: Path) -> None:
-    data = build_data("msd_brain_tumour", "tiny", root=str(make_msd(tmp_path, "Task01_BrainTumour")))
+    data = build_datamodule("msd_brain_tumour", "tiny", root=str(make_msd(tmp_path, "Task01_BrainTumour")))
     case = next(iter(data.cases.values()))
     prepared = data.load(case)
     native = prepared.native if prepared.native is not None else prepared.label
@@ -55,7 +55,7 @@ def test_msd_labels_are_checked_by_name(tmp_path: Path, change: dict[str, Any], 
     root = make_msd(tmp_path, "Task05_Prostate")
     edit(root / "dataset.json", **change)
     with pytest.raises(DataError, match=rf"dataset\.json: .*{message}|dataset\.json: {message}"):
-        build_data("msd_prostate", root=str(root)).index()
+        build_datamodule("msd_prostate", root=str(root)).index()
 
 
 def test_msd_faults_of_files_with_channels(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_msd_faults_of_files_with_channels(tmp_path: Path) -> None:
     save(files[1], array[..., :1])
     save(files[2], np.where(array == array.max(), np.nan, array).astype(np.float32))
     files[3].unlink()
-    problems = [finding.problem for finding in verify(build_data("msd_prostate", root=str(root)))]
+    problems = [finding.problem for finding in verify(build_datamodule("msd_prostate", root=str(root)))]
     assert len(problems) == 4
     for file, word in zip(files, ("truncated", "2 channels are due", "NaN", "no such file"), strict=False):
         assert any(file.name in problem and word in problem for problem in problems)
@@ -77,12 +77,12 @@ def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
     path = root / "imagesTr" / "spleen_003.nii.gz"
     nib.save(nib.load(path), path.with_suffix(""))
     path.unlink()
-    data = build_data("msd_spleen", root=str(root))
+    data = build_datamodule("msd_spleen", root=str(root))
     assert data.cases["spleen_003"].images[0].name == "spleen_003.nii"
     assert verify(data) == []
     heart = make_mmwhs(tmp_path, "ct")
     wrap(heart / "ct_train" / "ct_train_1002_image.nii.gz", "ct_train_1002_image.nii")
-    assert verify(build_data("mmwhs_ct", root=str(heart))) == []
+    assert verify(build_datamodule("mmwhs_ct", root=str(heart))) == []
 
 
 def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path
     for number in (2, 5):
         for folder in ("imagesTr", "labelsTr"):
             (root / folder / f"spleen_{number:03d}.nii.gz").unlink()
-    data = build_data("msd_spleen", root=str(tmp_path))
+    data = build_datamodule("msd_spleen", root=str(tmp_path))
     assert sorted(data.cases) == ["spleen_001", "spleen_003", "spleen_004", "spleen_006"]
     assert counts(data) == [2, 1, 1]
 
@@ -99,20 +99,20 @@ def test_msd_names() -> None:
     assert DATA.get("msd_hippocampus") is DATA.get("hippocampus")
     assert len([name for name in DATA.names() if name.startswith("msd_")]) == 10
     with pytest.raises(ConfigError, match="Task03_Liver"):
-        build_data("msd_liver", task="liver")
+        build_datamodule("msd_liver", task="liver")
     with pytest.raises(ConfigError, match="window"):
-        build_data("msd_liver", window=[3.0, 1.0])
+        build_datamodule("msd_liver", window=[3.0, 1.0])
 
 
 # BTCV
 
 
 def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
-    data = build_data("btcv", "tiny", root=str(make_btcv(tmp_path)), protocol="18-12")
+    data = build_datamodule("btcv", "tiny", root=str(make_btcv(tmp_path)), protocol="18-12")
     assert counts(data) == [15, 3, 12]
     kept = ("spleen", "right_kidney", "left_kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
     assert data.labels.names == kept == tuple(prompt.name for prompt in data.prompts)
-    everything = build_data("btcv", "tiny", root=str(tmp_path))
+    everything = build_datamodule("btcv", "tiny", root=str(tmp_path))
     few, all_ = data.prepared(data.cases["0001"]).native, everything.prepared(data.cases["0001"]).native
     assert few is not None
     assert all_ is not None
@@ -126,16 +126,16 @@ def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
 def test_btcv_a_few_cases_are_parted_anew_where_no_list_has_them_all(tmp_path: Path) -> None:
     root = str(make_btcv(tmp_path, ("0001", "0002", "0003", "0004")))
     with pytest.raises(DataError, match=r"'24-6': no case .*'val' \(4 .*18-12 or by_case, or .*--data\.split FILE"):
-        _ = build_data("btcv", root=root).split
-    assert counts(build_data("btcv", root=root, protocol="by_case")) == [2, 1, 1]
-    fold = build_data("btcv", root=root, protocol="by_case", fold=1, folds=2)
+        _ = build_datamodule("btcv", root=root).split
+    assert counts(build_datamodule("btcv", root=root, protocol="by_case")) == [2, 1, 1]
+    fold = build_datamodule("btcv", root=root, protocol="by_case", fold=1, folds=2)
     assert counts(fold) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("place", ["Abdomen/RawData/Training", "rawdata/training", "unetr"])
 def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> None:
     few = ("0001", "0007", "0035")
-    known = build_data("btcv", root=str(make_btcv(tmp_path / "a", few)))
+    known = build_datamodule("btcv", root=str(make_btcv(tmp_path / "a", few)))
     names = ("imagesTr", "labelsTr") if place == "unetr" else ("img", "label")
     for name, other in zip(names, ("img", "label"), strict=True):
         shutil.copytree(tmp_path / "a" / "RawData" / "Training" / other, tmp_path / "b" / place / name)
@@ -143,7 +143,7 @@ def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> Non
     nib.save(nib.load(path), path.with_suffix(""))
     path.unlink()
     root = tmp_path / "b" / (place if place == "unetr" else "")
-    found = build_data("btcv", root=str(root))
+    found = build_datamodule("btcv", root=str(root))
     assert found.split_hash == known.split_hash
     assert verify(found) == []
 
@@ -151,4 +151,4 @@ def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> Non
 def test_btcv_another_set_of_its_project_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "averaged-training-images").mkdir()
     with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another set.*RawData\.zip"):
-        build_data("btcv", root=str(tmp_path)).index()
+        build_datamodule("btcv", root=str(tmp_path)).index()

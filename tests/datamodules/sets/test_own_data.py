@@ -11,7 +11,7 @@ import yaml
 
 from datamodules.bases.base import SegDataModule
 from datamodules.bases.own_data import class_values, plain_prompts
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 from tests.helpers.image_sets import make_own_pictures, make_own_volumes
 from zoo.cli.main import main
@@ -24,12 +24,12 @@ from zoo.types import DataFacts
 
 def pictures(root: Path, **options: Any) -> SegDataModule:
     small: dict[str, Any] = {"title": "Mine", "patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
-    return build_data("image_text_folder", "tiny", root=str(root), **{**small, **options})
+    return build_datamodule("image_text_folder", "tiny", root=str(root), **{**small, **options})
 
 
 def volumes(root: Path, **options: Any) -> SegDataModule:
     small: dict[str, Any] = {"title": "Mine", "patch": [8, 8, 8], "batch_size": 2, "epoch_samples": 4}
-    return build_data("nifti_folder", "tiny", root=str(root), **{**small, **options})
+    return build_datamodule("nifti_folder", "tiny", root=str(root), **{**small, **options})
 
 
 def counts(data: SegDataModule) -> list[int]:
@@ -112,7 +112,7 @@ def test_faults_are_named(tmp_path: Path, change: dict[str, str], message: str) 
 
 def test_without_a_folder_it_says_so() -> None:
     with pytest.raises(DataError, match=r"no folder is known .*--data\.root"):
-        build_data("image_text_folder")
+        build_datamodule("image_text_folder")
 
 
 def test_a_protocol_that_is_none(tmp_path: Path) -> None:

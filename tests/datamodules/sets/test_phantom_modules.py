@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 from datamodules.phantoms.abdomen import ORGANS
 from datamodules.phantoms.chest import text_free_bound
@@ -23,13 +23,15 @@ from zoo.types import Prediction
 
 
 def chest(**overrides: Any) -> PhantomChest:
-    made = build_data("phantom_chest", "tiny", **{"counts": [6, 3, 5], "batch_size": 4, "epoch_samples": 8} | overrides)
+    made = build_datamodule(
+        "phantom_chest", "tiny", **{"counts": [6, 3, 5], "batch_size": 4, "epoch_samples": 8} | overrides
+    )
     assert isinstance(made, PhantomChest)
     return made
 
 
 def abdomen(**overrides: Any) -> PhantomAbdomen:
-    made = build_data("phantom_abdomen", "tiny", **{"counts": [3, 1, 2], "epoch_samples": 4} | overrides)
+    made = build_datamodule("phantom_abdomen", "tiny", **{"counts": [3, 1, 2], "epoch_samples": 4} | overrides)
     assert isinstance(made, PhantomAbdomen)
     return made
 
@@ -37,7 +39,7 @@ def abdomen(**overrides: Any) -> PhantomAbdomen:
 @pytest.mark.parametrize("name", ["phantom_chest", "phantom_abdomen"])
 def test_card_sizes_and_parts(name: str) -> None:
     for size in ("tiny", "published"):
-        data = build_data(name, size)
+        data = build_datamodule(name, size)
         assert data.embedded
         subjects = [{data.split.subjects[case_id] for case_id in data.split.part(part)} for part in PARTS]
         assert [len(part) for part in subjects] == ([640, 24, 48] if name == "phantom_chest" else [24, 4, 8])
@@ -102,7 +104,7 @@ def test_the_bound_is_that_of_the_test_images() -> None:
 
 def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases_as_drawn() -> None:
     """So a model without text is judged by what it finds, not by luck with the reports."""
-    data = build_data("phantom_chest", "tiny")
+    data = build_datamodule("phantom_chest", "tiny")
     assert isinstance(data, PhantomChest)
     scores = []
     for case_id in data.split.test:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datamodules.bases.base import SegDataModule
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti
 from zoo.errors import ConfigError, DataError, UnknownNameError
@@ -23,7 +23,7 @@ def counts(data: SegDataModule) -> list[int]:
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("size", ["tiny", "published"])
 def test_facts_need_no_data(name: str, size: str) -> None:
-    data = build_data(name, size)
+    data = build_datamodule(name, size)
     facts = DataFacts.from_dict(data.facts)
     assert facts.to_dict() == data.facts
     assert [prompt.name for prompt in facts.prompts] == list(facts.labels.names)
@@ -35,8 +35,8 @@ def test_facts_need_no_data(name: str, size: str) -> None:
 def test_root_comes_from_the_setting_or_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_hippocampus(tmp_path / "hippocampus", 5)
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
-    by_setting = build_data("hippocampus", "tiny")
-    by_root = build_data("hippocampus", "tiny", root=str(tmp_path / "hippocampus" / "Task04_Hippocampus"))
+    by_setting = build_datamodule("hippocampus", "tiny")
+    by_root = build_datamodule("hippocampus", "tiny", root=str(tmp_path / "hippocampus" / "Task04_Hippocampus"))
     assert by_setting.split_hash == by_root.split_hash
     assert counts(by_root) == [3, 1, 1]
 
@@ -53,23 +53,25 @@ def test_root_comes_from_the_setting_or_its_parent(tmp_path: Path, monkeypatch: 
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build_data("hippocampus", "tiny", **options)
+        build_datamodule("hippocampus", "tiny", **options)
 
 
 def test_a_spacing_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="voxel size"):
-        build_data("btcv", spacing=[1.5, 0, 2.0])
+        build_datamodule("btcv", spacing=[1.5, 0, 2.0])
 
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="hippocampus"):
-        build_data("hippocampuss")
+        build_datamodule("hippocampuss")
     with pytest.raises(UnknownNameError, match="published"):
-        build_data("hippocampus", "publishd")
+        build_datamodule("hippocampus", "publishd")
 
 
 def test_hippocampus_batches(tmp_path: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 10)), patch=[16, 24, 24], batch_size=4)
+    data = build_datamodule(
+        "hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 10)), patch=[16, 24, 24], batch_size=4
+    )
     data.setup("fit")
     assert counts(data) == [7, 1, 2]
     batch = next(iter(data.train_dataloader()))
@@ -89,10 +91,10 @@ def test_hippocampus_batches(tmp_path: Path) -> None:
 
 
 def test_btcv_is_windowed_cropped_and_resampled(tmp_path: Path) -> None:
-    data = build_data("btcv", "tiny", root=str(make_btcv(tmp_path)), patch=[16, 16, 8])
+    data = build_datamodule("btcv", "tiny", root=str(make_btcv(tmp_path)), patch=[16, 16, 8])
     assert counts(data) == [20, 4, 6]
     for root in ("RawData", "RawData/Training"):
-        assert build_data("btcv", root=str(tmp_path / root)).split_hash == data.split_hash
+        assert build_datamodule("btcv", root=str(tmp_path / root)).split_hash == data.split_hash
     prepared = data.prepared(data.cases["0035"])
     geometry = prepared.geometry
     assert geometry.shape == (40, 36, 16)
@@ -120,7 +122,7 @@ def test_btcv_is_windowed_cropped_and_resampled(tmp_path: Path) -> None:
 def test_stored_axes_are_turned_to_ras(tmp_path: Path) -> None:
     """btcv's replica stores x from right to left: the label's mirror image is what the network sees."""
     root = make_btcv(tmp_path, ("0001", "0007", "0035"))
-    data = build_data("btcv", "tiny", root=str(root), patch=[16, 16, 8])
+    data = build_datamodule("btcv", "tiny", root=str(root), patch=[16, 16, 8])
     case = data.cases["0001"]
     import nibabel as nib
 
@@ -132,7 +134,7 @@ def test_stored_axes_are_turned_to_ras(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["languide", "lvit"])
 def test_qata_layouts_give_one_split(tmp_path: Path, layout: str) -> None:
     root = make_qata(tmp_path, 10, 4, layout=layout)
-    data = build_data("qata_cov19", "tiny", root=str(root), patch=[16, 16], batch_size=2, epoch_samples=4)
+    data = build_datamodule("qata_cov19", "tiny", root=str(root), patch=[16, 16], batch_size=2, epoch_samples=4)
     data.setup("fit")
     assert counts(data) == [8, 2, 4]
     ids = sorted(case_id for part in ("train", "val") for case_id in data.split.part(part))
@@ -148,12 +150,14 @@ def test_qata_layouts_give_one_split(tmp_path: Path, layout: str) -> None:
 
 
 def test_qata_val_folder_counts_as_train_unless_asked(tmp_path: Path) -> None:
-    whole = build_data("qata_cov19", root=str(make_qata(tmp_path / "a", 10, 4, layout="lvit", val=5)))
+    whole = build_datamodule("qata_cov19", root=str(make_qata(tmp_path / "a", 10, 4, layout="lvit", val=5)))
     assert counts(whole) == [12, 3, 4]
-    given = build_data("qata_cov19", root=str(make_qata(tmp_path / "a", 10, 4, layout="lvit", val=5)), protocol="lvit")
+    given = build_datamodule(
+        "qata_cov19", root=str(make_qata(tmp_path / "a", 10, 4, layout="lvit", val=5)), protocol="lvit"
+    )
     assert counts(given) == [10, 5, 4]
     with pytest.raises(DataError, match="part 'val'"):
-        _ = build_data("qata_cov19", root=str(make_qata(tmp_path / "b")), protocol="lvit").split
+        _ = build_datamodule("qata_cov19", root=str(make_qata(tmp_path / "b")), protocol="lvit").split
 
 
 def test_one_table_may_serve_train_and_val(tmp_path: Path) -> None:
@@ -167,7 +171,7 @@ def test_one_table_may_serve_train_and_val(tmp_path: Path) -> None:
     book.save(root / "Train_Folder" / "Train_Val_text.xlsx")
     (root / "Train_Folder" / "Train_text.xlsx").unlink()
     (root / "Val_Folder" / "Val_text.xlsx").unlink()
-    assert counts(build_data("qata_cov19", root=str(root), protocol="lvit")) == [6, 2, 3]
+    assert counts(build_datamodule("qata_cov19", root=str(root), protocol="lvit")) == [6, 2, 3]
 
 
 @pytest.mark.parametrize("column", ["Description", "text", "caption"])
@@ -176,22 +180,22 @@ def test_caption_columns(tmp_path: Path, column: str) -> None:
     for table in (root / "prompt").glob("*.csv"):
         text = table.read_text(encoding="utf-8").replace("Description", column)
         table.write_text("\ufeff" + text, encoding="utf-8")
-    assert counts(build_data("qata_cov19", root=str(root))) == [8, 2, 4]
+    assert counts(build_datamodule("qata_cov19", root=str(root))) == [8, 2, 4]
 
 
 def test_prompt_hash_follows_reports_and_prompts(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
-    first = build_data("qata_cov19", root=str(root)).prompt_hash
-    assert first == build_data("qata_cov19", "tiny", root=str(root)).prompt_hash
+    first = build_datamodule("qata_cov19", root=str(root)).prompt_hash
+    assert first == build_datamodule("qata_cov19", "tiny", root=str(root)).prompt_hash
     table = root / "prompt" / "train.csv"
     table.write_text(table.read_text().replace("one infected area", "two infected areas", 1))
-    assert build_data("qata_cov19", root=str(root)).prompt_hash != first
+    assert build_datamodule("qata_cov19", root=str(root)).prompt_hash != first
 
 
 def test_text_controls_reach_evaluation_only(tmp_path: Path) -> None:
     root = make_qata(tmp_path, 10, 6)
     options: dict[str, Any] = {"root": str(root), "patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
-    shuffled = build_data("qata_cov19", "tiny", **options, text="shuffled")
+    shuffled = build_datamodule("qata_cov19", "tiny", **options, text="shuffled")
     shuffled.setup("test")
     for batch in shuffled.test_dataloader():
         for case_id, report in zip(batch["case_id"], batch["reports"], strict=True):
@@ -199,13 +203,13 @@ def test_text_controls_reach_evaluation_only(tmp_path: Path) -> None:
     for batch in shuffled.train_dataloader():
         for case_id, report in zip(batch["case_id"], batch["reports"], strict=True):
             assert report == shuffled.cases[case_id].report
-    blank = next(iter(build_data("qata_cov19", "tiny", **options, text="blank").test_dataloader()))
+    blank = next(iter(build_datamodule("qata_cov19", "tiny", **options, text="blank").test_dataloader()))
     assert set(blank["reports"]) == {""}
     assert {prompt.sentence for prompt in blank["classes"]} == {""}
 
 
 def test_class_prompts_are_shuffled_in_evaluation(tmp_path: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5)), text="shuffled")
+    data = build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5)), text="shuffled")
     data.setup("test")
     test = next(iter(data.test_dataloader()))
     train = next(iter(data.train_dataloader()))
@@ -214,7 +218,7 @@ def test_class_prompts_are_shuffled_in_evaluation(tmp_path: Path) -> None:
 
 
 def test_several_channels_must_agree(tmp_path: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5)))
+    data = build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5)))
     case = next(iter(data.cases.values()))
     other = write_nifti(tmp_path / "other.nii.gz", np.zeros((4, 4, 4), np.float32))
     from dataclasses import replace
@@ -226,7 +230,7 @@ def test_several_channels_must_agree(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_real_hippocampus(real_data: Path) -> None:
-    data = build_data("hippocampus", "tiny", root=str(real_data))
+    data = build_datamodule("hippocampus", "tiny", root=str(real_data))
     assert counts(data) == [72, 8, 20]
     case = data.cases["hippocampus_007"]
     prepared = data.prepared(case)
@@ -237,7 +241,7 @@ def test_real_hippocampus(real_data: Path) -> None:
 
 @pytest.mark.realdata
 def test_real_qata(real_data: Path) -> None:
-    data = build_data("qata_cov19", "tiny", root=str(real_data / "QaTa-COV19-v2"))
+    data = build_datamodule("qata_cov19", "tiny", root=str(real_data / "QaTa-COV19-v2"))
     assert counts(data) == [640, 161, 208]
     assert not data.split.leaks()
     first = next(iter(data.val_dataloader()))

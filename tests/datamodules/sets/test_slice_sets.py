@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.files.caption_tables import read_captions
 from datamodules.index.splits import PARTS
 from datamodules.sets.mosmed_plus import study
@@ -263,5 +263,5 @@ def test_qata_as_its_authors_publish_it(tmp_path: Path, caplog: pytest.LogCaptur
 )
 def test_a_published_test_part_is_in_no_fold(name: str, protocol: str, own: bool) -> None:
     """Every protocol of the 2-D cards is here: a new one must say whose its test part is."""
-    assert build_data(name, protocol=protocol).has_own_test is own
+    assert build_datamodule(name, protocol=protocol).has_own_test is own
     assert protocol in DATA.get(name).about["protocols"]

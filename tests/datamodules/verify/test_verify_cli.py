@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.data_sets import make_hippocampus, write_nifti
 from tests.helpers.volume_sets import make_brats
@@ -121,7 +121,7 @@ def test_scaling_and_packing_are_kept(tmp_path: Path) -> None:
     listing = root / "dataset.json"
     listing.write_text(listing.read_text().replace(LABEL, LABEL.removesuffix(".gz")))
     values = {"classes": {"anterior": [2], "posterior": [4]}}
-    data = build_data("hippocampus", "tiny", root=str(root))
+    data = build_datamodule("hippocampus", "tiny", root=str(root))
     data.about = {**data.about, **values}
     from datamodules.verify import verify
     from datamodules.verify.fix_header import mend_headers
@@ -195,13 +195,13 @@ def test_training_warns_of_another_origin_and_refuses_other_axes(
     moved = nib.load(misplaced / "imagesTr" / label.name).affine.copy()
     moved[0, 3] += 7.0
     write_nifti(label, np.asarray(nib.load(label).dataobj), moved)
-    build_data("hippocampus", "tiny", root=str(misplaced)).setup("fit")
+    build_datamodule("hippocampus", "tiny", root=str(misplaced)).setup("fit")
     (told,) = (record.getMessage() for record in caplog.records if "affine" in record.getMessage())
     assert "hippocampus_002.nii.gz: the affine is not that of" in told
     assert told.endswith("The voxels are taken as they are stored.")
     write_nifti(label, np.asarray(nib.load(label).dataobj), np.diag([-1.0, -1.0, 1.0, 1.0]))
     with pytest.raises(DataError, match=r"hippocampus_002\.nii\.gz: the affine.*--fix header --out DIR"):
-        build_data("hippocampus", "tiny", root=str(misplaced)).setup("fit")
+        build_datamodule("hippocampus", "tiny", root=str(misplaced)).setup("fit")
 
 
 def test_nothing_to_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,7 +103,7 @@ def test_mistakes(words: list[str], says: str, capsys: pytest.CaptureFixture[str
 def test_show_is_yaml_that_names_the_class(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "unet"]) == 0
     card = yaml.safe_load(capsys.readouterr().out)
-    assert card["config"]["model"]["class_path"] == "zoo.models.unet.UNet"
+    assert card["config"]["model"]["class_path"] == "zoo.models.UNet"
     assert set(card["sizes"]) == {"tiny", "published"}
 
 

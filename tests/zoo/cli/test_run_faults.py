@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import zoo.registry
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from tests.zoo.cli.test_run import FIT, HERE, STUB, error_line
 from tests.zoo.metrics.test_case_scores import one_row
 from zoo.callbacks.scores import Scores, describe
@@ -121,11 +121,11 @@ def test_rows_of_a_declared_leak_are_marked(tmp_path: Path) -> None:
 
 def test_rows_have_beside_them_whose_they_are_and_how_large_a_voxel_is() -> None:
     """Of the cases that were scored alone; of a real datamodule, with two slices of each subject."""
-    data = build_data("phantom_chest", "tiny", counts=[4, 2, 3], pixels=32, text="shuffled")
+    data = build_datamodule("phantom_chest", "tiny", counts=[4, 2, 3], pixels=32, text="shuffled")
     [first, *_] = data.split.test
     about = describe(data, [replace(one_row(), case_id=first)])
     assert about["subjects"] == {first: data.split.subjects[first]}
     assert (about["text"], about["split_hash"], about["prompt_hash"]) == ("shuffled", data.split_hash, data.prompt_hash)
     assert about["fold"] is None
-    other = build_data("phantom_abdomen", "tiny", counts=[4, 1, 2])
+    other = build_datamodule("phantom_abdomen", "tiny", counts=[4, 1, 2])
     assert describe(other, [one_row()])["label_space_hash"] != about["label_space_hash"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from zoo.cli.main import main
 from zoo.engine.profile import profile
 from zoo.models.base import Features, SegModule
@@ -39,7 +39,7 @@ class OneAttention(SegModule):
 
 
 def test_self_attention_is_counted_though_pytorch_fuses_it() -> None:
-    data = build_data("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
+    data = build_datamodule("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
     found = profile(OneAttention(data.facts), data, torch.device("cpu"), repeats=1)
     projections, products = 2 * 32 * 32 * (3 * 32 + 32), 2 * 2 * 32 * 32 * 32
     assert found.gflops == pytest.approx((projections + products) / 1e9)
@@ -47,7 +47,7 @@ def test_self_attention_is_counted_though_pytorch_fuses_it() -> None:
 
 
 def test_operations_are_those_counted_by_hand() -> None:
-    data = build_data("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
+    data = build_datamodule("phantom_chest", "tiny", counts=[8, 2, 2], pixels=32, patch=[32, 32], batch_size=4)
     found = profile(OneConvolution(data.facts), data, torch.device("cpu"), repeats=1)
     assert found.gflops == pytest.approx(2 * 9 * 32 * 32 / 1e9)
     assert (found.params, found.params_trainable) == (10, 10)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.augment import augment
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from tests.helpers.image_sets import make_medclipseg
 from zoo.registry import DATA
 from zoo.text.laterality import AXIS, allowed_flips, exchange_sides, names_side
@@ -116,7 +116,7 @@ def test_without_that_flip_no_word_changes() -> None:
 
 
 def test_a_set_trains_on_exchanged_words_and_evaluates_on_its_own(tmp_path: Path) -> None:
-    data = build_data(
+    data = build_datamodule(
         "kvasir", "tiny", root=str(make_medclipseg(tmp_path)), patch=[32, 32], batch_size=4, epoch_samples=16
     )
     data.setup("fit")

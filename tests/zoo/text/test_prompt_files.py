@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from datamodules.build import build_data
+from datamodules.build import build_datamodule
 from tests.helpers.image_sets import make_own_pictures
 from zoo.cli.info import main as info
 from zoo.errors import TextError, ZooError
@@ -121,15 +121,15 @@ def test_a_changed_text_has_another_version() -> None:
 
 
 def test_the_version_stands_in_the_facts_and_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert build_data("btcv").facts["prompt_version"] == 1
+    assert build_datamodule("btcv").facts["prompt_version"] == 1
     info("show", ["btcv"])
     assert "# prompts btcv, version 1\n" in capsys.readouterr().out
     info("show", ["unet"])
     assert "# prompts" not in capsys.readouterr().out
     own = make_own_pictures(tmp_path)
-    assert build_data("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 0
+    assert build_datamodule("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 0
     write(own, {"version": 3, "classes": {"red_spot": entry(), "blue_spot": entry()}})
-    assert build_data("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 3
+    assert build_datamodule("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 3
 
 
 def test_unknown_set_lists_the_bundled_ones() -> None:
