@@ -59,6 +59,11 @@ class ZooCLI(LightningCLI):
     def __init__(self, config: Config, flags: Iterable[Flag]) -> None:
         flags = tuple(flags)
         classes = {section: _class_of(section, config) for section in _BASES}
+        for section, kind in classes.items():
+            config = {
+                **config,
+                section: {**config[section], "class_path": public_path(kind, config[section]["class_path"])},
+            }
         self._accepted = {section: names_of(kind) for section, kind in classes.items()}
         check_keys(config, flags, self._accepted)
         self._trainer_arguments: dict[str, Any] = {}
@@ -185,6 +190,23 @@ def import_class(section: str, path: str) -> type:
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"--{section}: {path} is no {base.__name__}.", "Name a subclass of it.")
     return found
+
+
+def public_path(kind: type, path: str) -> str:
+    """The path of a class by the outermost package that exports it in `__all__`; else the path as typed.
+
+    A run's identity has this path, so that a class may move to another module of its package.
+
+    Args:
+        kind: The class.
+        path: A path that leads to the class.
+    """
+    parts = path.split(".")
+    for depth in range(1, len(parts)):
+        package = importlib.import_module(".".join(parts[:depth]))
+        if kind.__name__ in getattr(package, "__all__", ()) and getattr(package, kind.__name__) is kind:
+            return f"{package.__name__}.{kind.__name__}"
+    return path
 
 
 def _class_of(section: str, config: Mapping[str, Any]) -> type:

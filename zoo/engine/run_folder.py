@@ -17,6 +17,9 @@ from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
 
+_PATHS_OF_9890FDA = re.compile(r"zoo\.models\.[a-z_]+\.[A-Z]\w*|datamodules\.(?!sets\.)[a-z0-9_]+\.[A-Z]\w*")
+"""Class paths as run folders up to commit 9890fda hold them; the modules have moved since."""
+
 
 class State(Enum):
     """How far a run came."""
@@ -82,7 +85,16 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run is here.", f"Train one first: `zoo fit ... --out {self.path}`.")
-        return read_yaml(self.config)
+        config = read_yaml(self.config)
+        for section in ("model", "data"):
+            chosen = config.get(section)
+            path = str(chosen.get("class_path", "")) if isinstance(chosen, Mapping) else ""
+            if _PATHS_OF_9890FDA.fullmatch(path):
+                raise RunError(
+                    f"{self.config}: {section}.class_path {path} is a name of an older version.",
+                    "Use the run with that version (`git checkout 9890fda`), or choose another --out.",
+                )
+        return config
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest, empty where there is none.
