@@ -123,11 +123,11 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
         with TemporaryDirectory() as folder:
             model = BiPVL(facts, random_bert(Path(folder), prompts), freeze_text=False, variant=known.variant)
         note = "PubMedBERT is not at hand: a BERT-base of random weights, words as whole tokens"
-    encode = torch.compile(model.encode) if known.compile else model.encode
+    encode = torch.compile(model.forward_features) if known.compile else model.forward_features
 
     def loss(image: Tensor, label: Tensor) -> Tensor:
         batch: Any = {"image": image, "label": label}
-        return model.combine(model.training_losses(batch, encode(image, Text(prompts))))
+        return model.total_loss(model.compute_losses(batch, encode(image, Text(prompts))))
 
     return model, loss, f"BiPVL-Seg ({known.variant}), {note}"
 

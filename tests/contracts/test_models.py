@@ -203,8 +203,8 @@ def test_an_image_smaller_than_a_stride_is_trained_on_and_segmented(
     assert torch.isfinite(logits).all()
     module.train()
     small: Batch = {**training, "image": crop_to(training["image"], cut), "label": crop_to(training["label"], cut)}
-    losses = module.training_losses(small, module.encode(small["image"], text_of(small)))
-    assert torch.isfinite(module.combine(losses))
+    losses = module.compute_losses(small, module.forward_features(small["image"], text_of(small)))
+    assert torch.isfinite(module.total_loss(losses))
 
 
 def test_every_parameter_has_a_part_in_the_loss(module_and_batches: tuple[SegModule, Batch, Batch]) -> None:
@@ -213,9 +213,9 @@ def test_every_parameter_has_a_part_in_the_loss(module_and_batches: tuple[SegMod
     module.train()
     for label in (batch["label"], torch.zeros_like(batch["label"])):
         module.zero_grad()
-        features = module.encode(batch["image"], text_of(batch))
-        losses = module.training_losses({**batch, "label": label}, features)
-        total = module.combine(losses)
+        output = module.forward_features(batch["image"], text_of(batch))
+        losses = module.compute_losses({**batch, "label": label}, output)
+        total = module.total_loss(losses)
         assert torch.isfinite(total)
         total.backward()
         unused = [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]
@@ -243,8 +243,8 @@ def test_text_off_trains_and_reads_nothing(
     monkeypatch.setattr(module, "use_text", False)
     module.train()
     module.zero_grad()
-    features = module.encode(training["image"], module.readable(text_of(training)))
-    total = module.combine(module.training_losses(training, features))
+    output = module.forward_features(training["image"], module.readable(text_of(training)))
+    total = module.total_loss(module.compute_losses(training, output))
     assert torch.isfinite(total)
     total.backward()
     assert not [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]

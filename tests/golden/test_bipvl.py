@@ -63,7 +63,7 @@ def batch(facts: DataFacts = REPORTS, size: int = 4) -> Batch:
 
 
 def losses(model: BiPVL, one: Batch) -> dict[str, Tensor]:
-    return model.training_losses(one, model.encode(one["image"], model.readable(text_of(one))))
+    return model.compute_losses(one, model.forward_features(one["image"], model.readable(text_of(one))))
 
 
 def without_gradient(model: nn.Module) -> list[str]:
@@ -100,7 +100,7 @@ def textual_embeddings(model: BiPVL, image: Tensor, one: Batch) -> Tensor:
     """U as it enters the alignment."""
     caught: list[Tensor] = []
     handle = model.text_projection.register_forward_hook(lambda _, __, out: caught.append(out))
-    model.training_losses(one, model.encode(image, text_of(one)))
+    model.compute_losses(one, model.forward_features(image, text_of(one)))
     handle.remove()
     return caught[0]
 
@@ -124,7 +124,7 @@ def test_each_rung_gives_every_parameter_a_finite_gradient(facts: DataFacts, run
     one = batch(facts, 2)
     for label in (one["label"], torch.zeros_like(one["label"])):
         model.zero_grad()
-        total = model.combine(losses(model, {**one, "label": label}))
+        total = model.total_loss(losses(model, {**one, "label": label}))
         assert torch.isfinite(total)
         total.backward()
         assert not without_gradient(model)
@@ -137,14 +137,14 @@ def test_a_term_of_weight_zero_is_logged_and_trains_nothing(name: str) -> None:
     terms = losses(model, one)
     doubled = {**terms, name: 2 * terms[name]}
     assert float(terms[name].detach()) > 0
-    assert model.combine(terms).item() == pytest.approx(model.combine(doubled).item(), rel=1e-6)
+    assert model.total_loss(terms).item() == pytest.approx(model.total_loss(doubled).item(), rel=1e-6)
     full = module()
-    assert full.combine(terms).item() != pytest.approx(full.combine(doubled).item(), rel=1e-6)
+    assert full.total_loss(terms).item() != pytest.approx(full.total_loss(doubled).item(), rel=1e-6)
 
 
 def test_a_group_of_weight_zero_leaves_its_learned_weight_alone() -> None:
     model = module(align_global=0.0, align_local=0.0)
-    model.combine(losses(model, batch())).backward()
+    model.total_loss(losses(model, batch())).backward()
     gradients = {name: float(s.grad) for name, s in model.weights.log_variance.items() if s.grad is not None}
     assert gradients["alignment"] == 0
     assert gradients["segmentation"] != 0
@@ -192,7 +192,7 @@ def test_a_batch_of_one_trains(variant: str) -> None:
     model = module(CLASSES, variant=variant).train()
     terms = losses(model, batch(CLASSES, 1))
     assert {"align_global", "align_local"} <= set(terms)  # its two classes are the contrast
-    model.combine(terms).backward()
+    model.total_loss(terms).backward()
     assert not without_gradient(model)
 
 
@@ -201,7 +201,7 @@ def test_frozen_fusion_stays_random_and_is_in_the_checkpoint(tmp_path: Path) -> 
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert all(bool(p.abs().sum() > 0) for name, p in before.items() if name.endswith("text_out.bias"))
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    model.combine(losses(model, batch())).backward()
+    model.total_loss(losses(model, batch())).backward()
     optimiser.step()
     moved = {name for name, p in model.named_parameters() if not p.equal(before[name])}
     assert not {name for name in moved if name.startswith("fusions.")}
@@ -227,7 +227,7 @@ def test_the_contrast_falls_where_there_are_one_class_and_reports(changes: dict[
         terms = losses(model, one)
         course.append((terms["align_global"].item(), terms["align_local"].item()))
         optimiser.zero_grad()
-        model.combine(terms).backward()
+        model.total_loss(terms).backward()
         optimiser.step()
     assert all(last < 0.6 * first for first, last in zip(course[0], course[-1], strict=True))
     assert float(model._watched["retrieval"]) == 1

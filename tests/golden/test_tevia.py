@@ -125,11 +125,11 @@ def test_a_class_that_was_never_seen_has_no_part_in_the_prototype() -> None:
 def test_empty_masks_leave_the_prototype_alone() -> None:
     model = module()
     one = batch("Left zone.", "Right zone.", value=0)
-    model.training_losses(one, model.encode(one["image"], text_of(one)))
+    model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
     assert model.prototypes is not None
     assert not model.prototypes.mean.any()
     released = module(skip_empty=False)
-    released.training_losses(one, released.encode(one["image"], text_of(one)))
+    released.compute_losses(one, released.forward_features(one["image"], text_of(one)))
     assert released.prototypes is not None
     assert released.prototypes.filled.tolist() == [[1, 1]]  # a zero vector was taken in
 
@@ -138,7 +138,7 @@ def test_empty_masks_leave_the_prototype_alone() -> None:
 def test_checkpoints_keep_the_prototype_unless_told_not_to(persistent: bool) -> None:
     model, other = (module(prototype_in_state=persistent) for _ in range(2))
     one = batch("Left zone.", "Right zone.")
-    model.training_losses(one, model.encode(one["image"], text_of(one)))
+    model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
     other.load_state_dict(model.state_dict())
     assert model.prototypes is not None
     assert other.prototypes is not None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from zoo.encoders.staged_encoder import StagedEncoder as StagedEncoder
     from zoo.encoders.text import TextEncoder as TextEncoder
     from zoo.encoders.text_backbone import TextBackbone as TextBackbone
-    from zoo.encoders.vision import StagedEncoder as StagedEncoder
 
 __all__ = [
     "StagedEncoder",
@@ -22,6 +22,6 @@ __getattr__, __dir__ = lazy_exports(
     {
         "TextEncoder": "zoo.encoders.text",
         "TextBackbone": "zoo.encoders.text_backbone",
-        "StagedEncoder": "zoo.encoders.vision",
+        "StagedEncoder": "zoo.encoders.staged_encoder",
     },
 )

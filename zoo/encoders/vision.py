@@ -1,48 +1,20 @@
-"""Vision encoders that run stage by stage, so that text can enter between the stages."""
+"""The vision encoders, and `build_encoder`, which finds one by name.
+
+A new encoder needs one file with a `StagedEncoder` and one line in `VISION_ENCODERS`.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 from monai.networks.blocks import UnetResBlock
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor, nn
 
 from zoo.encoders.convnext import ConvNeXt
+from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import ConfigError
-
-
-class StagedEncoder(nn.Module, ABC):
-    """A stem and stages that halve the grid each.
-
-    Attributes:
-        widths: Channels of the stem and of every stage.
-        stem_stride: Of the stem against the image.
-    """
-
-    widths: tuple[int, ...]
-    stem_stride: int = 2
-
-    @property
-    def stride(self) -> int:
-        """Of the last stage against the image."""
-        return int(self.stem_stride * 2 ** (len(self.widths) - 1))
-
-    @abstractmethod
-    def stem(self, image: Tensor) -> Tensor:
-        """[B, C, *S] -> [B, widths[0], *S/stem_stride]."""
-
-    @abstractmethod
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        """Stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """The maps of stem and stages, finest first; S is a multiple of `stride`."""
-        maps = [self.stem(image)]
-        for index in range(1, len(self.widths)):
-            maps.append(self.stage(index, maps[-1]))
-        return maps
 
 
 class ConvEncoder(StagedEncoder):
@@ -55,6 +27,8 @@ class ConvEncoder(StagedEncoder):
         stages: Number of stages after the stem.
     """
 
+    limits = "any number of stages"
+
     def __init__(self, spatial_dims: int, in_channels: int, width: int, stages: int) -> None:
         super().__init__()
         self.widths = tuple(width * 2**i for i in range(stages + 1))
@@ -63,6 +37,16 @@ class ConvEncoder(StagedEncoder):
             UnetResBlock(spatial_dims, channels[i], channels[i + 1], kernel_size=3, stride=2, norm_name="instance")
             for i in range(stages + 1)
         )
+
+    @classmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """See the base class."""
+        return not weights
+
+    @classmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """See the base class."""
+        return cls(spatial_dims, in_channels, width, stages)
 
     def stem(self, image: Tensor) -> Tensor:
         """See the base class."""
@@ -91,6 +75,8 @@ class SwinEncoder(StagedEncoder):
         checkpoint: Recompute activations in the backward pass, for memory.
     """
 
+    limits = "4"
+
     def __init__(
         self,
         spatial_dims: int,
@@ -114,6 +100,16 @@ class SwinEncoder(StagedEncoder):
             spatial_dims=spatial_dims,
             use_v2=True,
         )
+
+    @classmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """See the base class."""
+        return stages == 4 and not weights
+
+    @classmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """See the base class."""
+        return cls(spatial_dims, in_channels, width)
 
     def stem(self, image: Tensor) -> Tensor:
         """See the base class."""
@@ -139,12 +135,23 @@ class ConvNeXtEncoder(StagedEncoder):
         weights: A folder or a hub repository of a ConvNeXt; empty for random weights.
     """
 
+    limits = "2D, up to 3; the only one with weights"
     stem_stride = 4
 
     def __init__(self, in_channels: int, width: int, stages: int, weights: str = "") -> None:
         super().__init__()
         self.widths = tuple(width * 2**i for i in range(stages + 1))
         self.net = ConvNeXt(in_channels, self.widths, weights)
+
+    @classmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """See the base class."""
+        return stages <= 3 and spatial_dims == 2
+
+    @classmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """See the base class."""
+        return cls(in_channels, width, stages, weights)
 
     def stem(self, image: Tensor) -> Tensor:
         """See the base class."""
@@ -157,15 +164,22 @@ class ConvNeXtEncoder(StagedEncoder):
         return out
 
 
+VISION_ENCODERS: dict[str, type[StagedEncoder]] = {
+    "conv": ConvEncoder,
+    "swin_v2": SwinEncoder,
+    "convnext": ConvNeXtEncoder,
+}
+
+
 def build_encoder(
     kind: str, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str = ""
 ) -> StagedEncoder:
-    """The encoder of a name.
+    """Build a vision encoder by its name in `VISION_ENCODERS`.
 
     Args:
         kind: "conv" (any number of stages), "swin_v2" (4 stages) or "convnext" (2D, up to 3 stages).
         spatial_dims: 2 or 3.
-        in_channels: Of the image.
+        in_channels: Channels of the image.
         width: Channels of the stem; doubled by every stage.
         stages: Number of stages after the stem.
         weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
@@ -173,13 +187,11 @@ def build_encoder(
     Raises:
         ConfigError: No such encoder in that dimension, with so many stages or with weights.
     """
-    if kind == "conv" and not weights:
-        return ConvEncoder(spatial_dims, in_channels, width, stages)
-    if kind == "swin_v2" and stages == 4 and not weights:
-        return SwinEncoder(spatial_dims, in_channels, width)
-    if kind == "convnext" and stages <= 3 and spatial_dims == 2:
-        return ConvNeXtEncoder(in_channels, width, stages, weights)
-    raise ConfigError(
-        f"No vision encoder '{kind}' in {spatial_dims}D with {stages} stages{' and weights' if weights else ''}.",
-        "There are conv (any number of stages), swin_v2 (4) and convnext (2D, up to 3; the only one with weights).",
-    )
+    encoder = VISION_ENCODERS.get(kind)
+    if encoder is None or not encoder.supports(spatial_dims, stages, weights):
+        *most, last = [f"{name} ({found.limits})" for name, found in VISION_ENCODERS.items()]
+        raise ConfigError(
+            f"No vision encoder '{kind}' in {spatial_dims}D with {stages} stages{' and weights' if weights else ''}.",
+            f"There are {', '.join(most)} and {last}.",
+        )
+    return encoder.build(spatial_dims, in_channels, width, stages, weights)

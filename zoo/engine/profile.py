@@ -129,8 +129,8 @@ def _on(data: LightningDataModule, batch: Batch, device: torch.device) -> Batch:
 
 def _step(model: SegModule, optimiser: torch.optim.Optimizer, batch: Batch) -> None:
     optimiser.zero_grad(set_to_none=True)
-    features = model.encode(batch["image"], model.readable(text_of(batch)))
-    model.combine(model.training_losses(batch, features)).backward()
+    output = model.forward_features(batch["image"], model.readable(text_of(batch)))
+    model.total_loss(model.compute_losses(batch, output)).backward()
     optimiser.step()
 
 

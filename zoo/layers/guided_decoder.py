@@ -15,7 +15,7 @@ from monai.networks.blocks import SubpixelUpsample, UnetrUpBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.encoders.vision import StagedEncoder
+from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.layers.attention import Attention
 from zoo.layers.tokens import positions, sequence_positions, to_map, to_tokens
 

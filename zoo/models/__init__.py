@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from zoo.models.base import Output as Output
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.film import FiLM as FiLM
@@ -20,6 +21,7 @@ __all__ = [
     "BiPVL",
     "FiLM",
     "LanGuide",
+    "Output",
     "SegModule",
     "TeViA",
     "UNet",
@@ -28,6 +30,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "Output": "zoo.models.base",
         "SegModule": "zoo.models.base",
         "BiPVL": "zoo.models.bipvl.model",
         "TeViA": "zoo.models.tevia.model",

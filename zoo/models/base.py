@@ -1,8 +1,7 @@
-"""`SegModule`: the one training contract. A competitor adds its network and its loss terms.
+"""`SegModule`, the base class of every model, and `Output`, the result of its network.
 
-`encode(image, text)` gives features with the logits among them; the ground truth never enters it.
-What training needs of the mask lives in `training_losses(batch, features)`, a dictionary of named
-terms, each logged under its own name.
+A model implements `forward_features(image, text)`, which never reads the ground truth. The losses
+read the mask in `compute_losses(batch, output)`, and each named term is logged under its name.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,7 +31,25 @@ from zoo.types import Batch, DataFacts, Prediction, Text
 
 log = logging.getLogger(__name__)
 
-Features = dict[str, Any]
+RENAMED = {"encode": "forward_features", "training_losses": "compute_losses", "combine": "total_loss"}
+
+
+@dataclass(frozen=True)
+class Output:
+    """The result of `SegModule.forward_features`.
+
+    Attributes:
+        logits: Logits of the classes, [B, K, *S].
+        extra: Values that the model's losses need besides the logits, by name.
+
+    Example:
+        >>> output = Output(torch.zeros(1, 2, 8, 8))
+        >>> tuple(output.logits.shape), dict(output.extra)
+        ((1, 2, 8, 8), {})
+    """
+
+    logits: Tensor
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def text_of(batch: Batch) -> Text:
@@ -41,7 +59,7 @@ def text_of(batch: Batch) -> Text:
 
 
 class SegModule(LightningModule, ABC):
-    """Base of every competitor.
+    """Base class of every model.
 
     Args:
         facts: `DataFacts.to_dict()` of the data set; linked from the datamodule, never typed.
@@ -51,6 +69,14 @@ class SegModule(LightningModule, ABC):
         overlap: Of sliding windows, in [0, 1).
         use_text: False is the ablation "text off": the same network, which reads empty strings only.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Reject a model that still defines a method under its old name."""
+        super().__init_subclass__(**kwargs)
+        old = [name for name in RENAMED if name in vars(cls)]
+        if old:
+            new = ", ".join(f"`{name}` to `{RENAMED[name]}`" for name in old)
+            raise ConfigError(f"The model {cls.__name__} defines methods by their old names.", f"Rename {new}.")
 
     def __init__(
         self,
@@ -88,24 +114,37 @@ class SegModule(LightningModule, ABC):
         self._watched: dict[str, Tensor] = {}
 
     @abstractmethod
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Features of images [B, C, *S] and their text; `features["logits"]` is [B, K, *S]."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits and the values that the losses need.
+
+        Args:
+            image: Images, [B, C, *S].
+            text: Class prompts and reports of the batch.
+
+        Returns:
+            Logits [B, K, *S], and by name what `compute_losses` reads besides them.
+        """
 
     def forward(self, image: Tensor, text: Text) -> Tensor:
-        """Logits [B, K, *S], always logits."""
-        logits: Tensor = self.encode(image, self.readable(text))["logits"]
-        return logits
+        """Compute the logits [B, K, *S] of images [B, C, *S]."""
+        return self.forward_features(image, self.readable(text)).logits
 
     def readable(self, text: Text) -> Text:
         """The text as the network gets it: emptied where `use_text` is off."""
         return text if self.use_text else blank(text)
 
-    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
-        """The named loss terms of a batch; Dice and cross entropy unless a competitor has more."""
-        return self.segmentation_loss(features["logits"], batch["label"])  # type: ignore[no-any-return]
+    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Compute the named loss terms of a batch: Dice and cross entropy.
 
-    def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """The scalar that is minimised: the sum by `term_weights`; what weighs 0 only stays in the graph (DDP)."""
+        A model with more terms overrides this method and adds them to the dictionary.
+        """
+        return self.segmentation_loss(output.logits, batch["label"])  # type: ignore[no-any-return]
+
+    def total_loss(self, losses: dict[str, Tensor]) -> Tensor:
+        """Compute the scalar that training minimises: the sum of the terms, weighted by `term_weights`.
+
+        A term of weight 0 stays in the graph, so that DDP finds every parameter in the graph.
+        """
         return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
 
     def say_absent(self, name: str) -> None:
@@ -135,11 +174,11 @@ class SegModule(LightningModule, ABC):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step: encode, take the named losses, log each, return their combination."""
+        """Run the network, compute the named losses, log each loss, and return the total loss."""
         self._watched.clear()
-        features = self.encode(batch["image"], self.readable(text_of(batch)))
-        losses = self.training_losses(batch, features)
-        total = self.combine(losses)
+        output = self.forward_features(batch["image"], self.readable(text_of(batch)))
+        losses = self.compute_losses(batch, output)
+        total = self.total_loss(losses)
         if not torch.isfinite(total):
             terms = ", ".join(f"{name} {float(term):.4g}" for name, term in losses.items())
             raise RunError(

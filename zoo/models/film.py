@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.encoders.text import build_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, plain_unet
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
@@ -45,8 +45,8 @@ class FiLM(SegModule):
         self.net = plain_unet(self.facts, channels, norm)
         self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in channels[:5])
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits alone."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits; the losses need nothing else."""
         sentence = self.text(report_strings(text, len(image)), self.device).pooled
         net, x, maps = self.net, pad_to_two_places(image, STRIDE), []
         for step, film in zip((net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4), self.films, strict=True):
@@ -56,4 +56,4 @@ class FiLM(SegModule):
             maps.append(x)
         for step, skip in zip((net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1), maps[-2::-1], strict=True):
             x = step(x, skip)
-        return {"logits": crop_to(net.final_conv(x), image.shape[2:])}
+        return Output(crop_to(net.final_conv(x), image.shape[2:]))

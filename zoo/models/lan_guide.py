@@ -16,7 +16,7 @@ from zoo.encoders.text import build_encoder as build_text_encoder
 from zoo.encoders.vision import build_encoder
 from zoo.layers.guided_decoder import GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
@@ -70,9 +70,9 @@ class LanGuide(SegModule):
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits alone."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits; the losses need nothing else."""
         read = self.text(report_strings(text, len(image)), self.device)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         feature = self.decoder(maps, self.decoder.project(read.tokens, read.mask))
-        return {"logits": crop_to(self.head(feature), image.shape[2:])}
+        return Output(crop_to(self.head(feature), image.shape[2:]))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, plain_unet
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.types import Text
 
 
@@ -33,6 +33,6 @@ class UNet(SegModule):
         super().__init__(facts, **kwargs)
         self.net = plain_unet(self.facts, channels, norm)
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits alone."""
-        return {"logits": crop_to(self.net(pad_to_two_places(image, STRIDE)), image.shape[2:])}
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits; the losses need nothing else."""
+        return Output(crop_to(self.net(pad_to_two_places(image, STRIDE)), image.shape[2:]))

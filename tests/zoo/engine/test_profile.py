@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from datamodules.build import build_datamodule
 from zoo.cli.main import main
 from zoo.engine.profile import profile
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.types import Text
 
 
@@ -22,8 +22,8 @@ class OneConvolution(SegModule):
         super().__init__(facts)
         self.net = nn.Conv2d(1, 1, 3, padding=1)
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        return {"logits": self.net(image)}
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        return Output(self.net(image))
 
 
 class OneAttention(SegModule):
@@ -33,9 +33,9 @@ class OneAttention(SegModule):
         super().__init__(facts)
         self.net = nn.MultiheadAttention(32, 4, batch_first=True)
 
-    def encode(self, image: Tensor, text: Text) -> Features:
+    def forward_features(self, image: Tensor, text: Text) -> Output:
         rows = image[:, 0]
-        return {"logits": self.net(rows, rows, rows, need_weights=False)[0][:, None]}
+        return Output(self.net(rows, rows, rows, need_weights=False)[0][:, None])
 
 
 def test_self_attention_is_counted_though_pytorch_fuses_it() -> None:

@@ -125,7 +125,7 @@ def test_without_guidance_the_image_alone_counts_and_every_parameter_trains() ->
     assert out[0].equal(out[1])
     one = batch(*REPORTS)
     model.train()
-    model.combine(model.training_losses(one, model.encode(one["image"], text_of(one)))).backward()
+    model.total_loss(model.compute_losses(one, model.forward_features(one["image"], text_of(one)))).backward()
     assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert not [n for n, p in model.named_parameters() if n.endswith("gain") and p.requires_grad]
 
@@ -133,4 +133,4 @@ def test_without_guidance_the_image_alone_counts_and_every_parameter_trains() ->
 def test_a_batch_of_one_trains() -> None:
     model = module(norm="batch")
     one = batch(REPORTS[0])
-    model.combine(model.training_losses(one, model.encode(one["image"], text_of(one)))).backward()
+    model.total_loss(model.compute_losses(one, model.forward_features(one["image"], text_of(one)))).backward()

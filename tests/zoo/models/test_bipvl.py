@@ -40,7 +40,7 @@ def batch(*reports: str, value: int = 1) -> Batch:
 
 
 def losses(model: BiPVL, one: Batch) -> dict[str, torch.Tensor]:
-    return model.training_losses(one, model.encode(one["image"], text_of(one)))
+    return model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
 
 
 def test_the_log_says_once_that_a_contrast_is_absent(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,7 +56,7 @@ def test_the_log_says_once_that_a_contrast_is_absent(caplog: pytest.LogCaptureFi
 def test_every_parameter_of_a_trained_clip_has_a_part_without_foreground(tmp_path: Path) -> None:
     """Its last norm stands behind the layers, where only the concepts of a class that is there would pass."""
     model = module(encoder=str(write_clip(tmp_path / "clip")), freeze_text=False)
-    model.combine(losses(model, batch("Left zone.", "Right zone.", value=0))).backward()
+    model.total_loss(losses(model, batch("Left zone.", "Right zone.", value=0))).backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
@@ -64,7 +64,7 @@ def test_every_parameter_of_a_trained_clip_has_a_part_without_foreground(tmp_pat
 def test_recomputing_text_layers_changes_no_gradient(variant: str) -> None:
     plain, frugal = (module(variant=variant, checkpoint=on).train() for on in (False, True))
     for model in (plain, frugal):
-        model.combine(losses(model, batch("Left zone.", "Right zone."))).backward()
+        model.total_loss(losses(model, batch("Left zone.", "Right zone."))).backward()
     for (name, p), q in zip(plain.named_parameters(), frugal.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad, msg=name)
 

@@ -67,7 +67,7 @@ def organ_batch(*sides: int, size: int = 2) -> Batch:
 
 
 def losses(model: TeViA, one: Batch) -> dict[str, Tensor]:
-    return model.training_losses(one, model.encode(one["image"], text_of(one)))
+    return model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
 
 
 def reached(model: TeViA, term: Tensor) -> set[str]:
@@ -99,7 +99,7 @@ def test_empty_masks_keep_the_loss_finite(foreground: str, skip_empty: bool) -> 
     model = module(foreground=foreground, skip_empty=skip_empty)
     terms = losses(model, batch(*REPORTS, value=0))
     assert float(terms["alignment"].detach()) == pytest.approx(0.0 if skip_empty else 1.0)
-    total = model.combine(terms)
+    total = model.total_loss(terms)
     total.backward()
     assert torch.isfinite(total)
     assert not [n for n, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
@@ -184,13 +184,13 @@ def test_any_vision_encoder_with_any_text_encoder(
         name = "tiny" if encoder == "tiny" else str(write_clip(tmp_path / "text"))
     model = module(organs(dims, 64), encoder=name, vision=vision, width=width, stages=stages)
     one = organ_batch(64, *[32] * (dims - 1), size=1)  # two places at the deepest stage, or its norm has no meaning
-    features = model.encode(one["image"], text_of(one))
-    assert features["logits"].shape == (1, 4, *one["image"].shape[2:])
-    terms = model.training_losses(one, features)
+    output = model.forward_features(one["image"], text_of(one))
+    assert output.logits.shape == (1, 4, *one["image"].shape[2:])
+    terms = model.compute_losses(one, output)
     projections = [p for stage in model.decoder.stages for p in stage.project.parameters()]  # type: ignore[union-attr]
     gradients = torch.autograd.grad(terms["alignment"], projections, retain_graph=True)
     assert all(bool(g.any()) for g in gradients)
-    model.combine(terms).backward()
+    model.total_loss(terms).backward()
     assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert model.prototypes is not None
     assert model.prototypes.filled.tolist() == [[1] * stages, [1] * stages, [0] * stages]  # no kidney
@@ -199,7 +199,7 @@ def test_any_vision_encoder_with_any_text_encoder(
 def test_image_and_text_are_enough_and_a_batch_of_one_works() -> None:
     model = module(norm="batch")
     one = batch(REPORTS[0])
-    model.combine(losses(model, one)).backward()
+    model.total_loss(losses(model, one)).backward()
     model.eval()
     with torch.no_grad():
         assert model(one["image"], text_of(one)).shape == (1, 1, 32, 32)
@@ -244,8 +244,8 @@ def test_retrieval_is_watched_where_two_texts_are_there() -> None:
 def test_text_off_trains() -> None:
     model = module(use_text=False)
     one = batch(*REPORTS)
-    features = model.encode(one["image"], model.readable(text_of(one)))
-    total = model.combine(model.training_losses(one, features))
+    output = model.forward_features(one["image"], model.readable(text_of(one)))
+    total = model.total_loss(model.compute_losses(one, output))
     total.backward()
     assert torch.isfinite(total)
 
@@ -254,13 +254,13 @@ def test_released_segmentation_is_dice_of_each_image_alone() -> None:
     model, mended = module(segmentation="dice"), module()
     one = batch(*REPORTS)
     one["label"][1] = 0
-    features = model.encode(one["image"], text_of(one))
-    terms = model.training_losses(one, features)
-    torch.testing.assert_close(model.combine(terms), terms["dice"] + 0.1 * terms["alignment"])
+    output = model.forward_features(one["image"], text_of(one))
+    terms = model.compute_losses(one, output)
+    torch.testing.assert_close(model.total_loss(terms), terms["dice"] + 0.1 * terms["alignment"])
     both = losses(mended, one)
     weighted = both["dice"] + both["cross_entropy"] + 0.1 * both["alignment"]
-    torch.testing.assert_close(mended.combine(both), weighted)
-    p, y = features["logits"].sigmoid().flatten(1), one["label"].flatten(1)
+    torch.testing.assert_close(mended.total_loss(both), weighted)
+    p, y = output.logits.sigmoid().flatten(1), one["label"].flatten(1)
     dice = (1 - (2 * (p * y).sum(1) + 1e-5) / (p.sum(1) + y.sum(1) + 1e-5)).mean()
     torch.testing.assert_close(terms["dice"], dice)
 
@@ -270,13 +270,13 @@ def test_dropout_of_a_frozen_text_encoder_lives_where_asked(tmp_path: Path) -> N
     for dropout in (False, True):
         model = module(encoder=folder, text_dropout=dropout)
         one = batch(*REPORTS)
-        reads = [model.encode(one["image"], text_of(one))["tokens"] for _ in range(2)]
+        reads = [model.forward_features(one["image"], text_of(one)).extra["tokens"] for _ in range(2)]
         assert reads[0].equal(reads[1]) != dropout
         assert not [n for n, p in model.named_parameters() if n.startswith("text.") and p.requires_grad]
-        model.combine(losses(model, one)).backward()
+        model.total_loss(losses(model, one)).backward()
         model.eval()
         with torch.no_grad():
-            reads = [model.encode(one["image"], text_of(one))["tokens"] for _ in range(2)]
+            reads = [model.forward_features(one["image"], text_of(one)).extra["tokens"] for _ in range(2)]
         assert reads[0].equal(reads[1])
 
 
@@ -306,8 +306,8 @@ def test_every_rung_of_the_ladder_trains(name: str) -> None:
     changes = read_yaml(LADDER)["rungs"][name]["model"]
     model = module(**changes)
     one = batch(*REPORTS)
-    features = model.encode(one["image"], model.readable(text_of(one)))
-    total = model.combine(model.training_losses(one, features))
+    output = model.forward_features(one["image"], model.readable(text_of(one)))
+    total = model.total_loss(model.compute_losses(one, output))
     total.backward()
     assert torch.isfinite(total)
     assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]

@@ -58,7 +58,7 @@ def volumes(*organs: int) -> Batch:
 
 
 def losses(model: TMCA, one: Batch) -> dict[str, Tensor]:
-    return model.training_losses(one, model.encode(one["image"], model.readable(text_of(one))))
+    return model.compute_losses(one, model.forward_features(one["image"], model.readable(text_of(one))))
 
 
 def test_pooling_under_a_full_or_an_empty_mask_is_the_mean() -> None:
@@ -121,7 +121,7 @@ def test_terms_by_distance(distance: str, facts: DataFacts, one: Batch) -> None:
     model = module(facts, distance=distance)
     found = losses(model, one)
     assert set(found) == {"dice", "cross_entropy", "alignment", "target_gate"}
-    total = model.combine(found)
+    total = model.total_loss(found)
     assert torch.isfinite(total)
     total.backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
@@ -141,7 +141,7 @@ def test_no_contrast_is_said_once_and_leaves_no_parameter_out(
             found = losses(model, one)
             assert "alignment" not in found
     assert [message.split(":")[0] for message in caplog.messages] == ["train/alignment"]
-    model.combine(found).backward()
+    model.total_loss(found).backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
@@ -150,7 +150,7 @@ def test_without_text_there_is_no_contrast_and_no_nan() -> None:
         model = module(facts, use_text=False)
         found = losses(model, one)
         assert "alignment" not in found
-        model.combine(found).backward()
+        model.total_loss(found).backward()
         grads = [p.grad for p in model.parameters() if p.requires_grad]
         assert all(g is not None and bool(torch.isfinite(g).all()) for g in grads)
 
@@ -162,7 +162,7 @@ def test_alignment_of_no_weight_is_seen_and_does_not_train() -> None:
         found = losses(model, one)
         assert float(found["alignment"].detach()) > 0
         assert "target_gate" not in found
-        model.combine(found).backward()
+        model.total_loss(found).backward()
         grads = [p.grad for p in model.aligned.parameters()]
         assert all(g is not None for g in grads)
         assert any(bool(g.any()) for g in grads if g is not None) == (weight > 0)
@@ -184,7 +184,7 @@ def test_the_contrast_falls_and_retrieval_rises_on_a_fixed_batch() -> None:
         found = losses(model, one)
         seen.append(float(found["alignment"].detach()))
         optimiser.zero_grad()
-        model.combine(found).backward()
+        model.total_loss(found).backward()
         optimiser.step()
     assert seen[-1] < 0.5 * seen[0]
     assert float(model._watched["retrieval"]) == 1.0
@@ -215,9 +215,11 @@ def test_a_patch_of_one_stride_is_no_trouble() -> None:
 def test_the_gate_reads_class_sentences_too() -> None:
     model, one = module(VOLUMES).eval(), volumes(1, 2)
     with torch.no_grad():
-        found = model.encode(one["image"], Text(ORGANS))["gates"]
-        swapped = model.encode(one["image"], Text(ORGANS[::-1]))["gates"]
-        other = model.encode(one["image"], Text((ORGANS[0], ClassPrompt("aorta", "The long aorta."))))["gates"]
+        found = model.forward_features(one["image"], Text(ORGANS)).extra["gates"]
+        swapped = model.forward_features(one["image"], Text(ORGANS[::-1])).extra["gates"]
+        other = model.forward_features(one["image"], Text((ORGANS[0], ClassPrompt("aorta", "The long aorta.")))).extra[
+            "gates"
+        ]
     for gate, same, changed in zip(found, swapped, other, strict=True):
         torch.testing.assert_close(gate, same)  # "some class is here" knows no order
         assert not torch.allclose(gate, changed)
@@ -239,7 +241,7 @@ RUNGS = read_yaml(CONFIGS / "ablation" / "tmca.yaml")["rungs"]
 @pytest.mark.parametrize("rung", RUNGS)
 def test_every_rung_of_the_ladder_trains(rung: str) -> None:
     model, one = module(**RUNGS[rung]["model"]), batch(*REPORTS)
-    model.combine(losses(model, one)).backward()
+    model.total_loss(losses(model, one)).backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 

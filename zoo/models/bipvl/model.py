@@ -20,7 +20,7 @@ from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.models.bipvl.alignment import (
     MAX_CONCEPTS,
     ConceptTable,
@@ -145,8 +145,8 @@ class BiPVL(SegModule):
                 fusion.text_out.reset_parameters()  # it starts at zero, and would never let the image through
         self.fusions.requires_grad_(False)
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits, and what the losses need: V' of every stage, the deepest map, what the last fusion gave."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits, V' of every stage, the deepest map and the result of the last fusion."""
         prompts = class_prompts(text, len(image))
         padded = pad_to_two_places(image, self.vision.stride)
         x = self.vision.stem(padded)
@@ -168,14 +168,14 @@ class BiPVL(SegModule):
             x = fused
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
         deepest = to_tokens(maps[-1])
-        return {
-            "logits": logits,
+        extra = {
             "prompts": prompts,
             "seen": seen,
             "deepest": deepest,
             "grid": x.shape[2:],
             "unused": unused,
         }
+        return Output(logits, extra)
 
     def _skip(self, x: Tensor) -> Tensor:
         """A map as the decoder gets it: normed over channels, without parameters, in the released code."""
@@ -185,34 +185,34 @@ class BiPVL(SegModule):
         """Hidden states [len(strings), L, D] and mask before the first fusion."""
         return self.text.embed_and_run(strings, self.layers[0], self.device)
 
-    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
-        """Dice, cross entropy, class embedding, global and local alignment."""
-        losses = super().training_losses(batch, features)
-        labels, deepest = self.facts.labels, features["deepest"]
+    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Compute Dice, cross entropy, class embedding, global and local alignment."""
+        losses = super().compute_losses(batch, output)
+        labels, deepest = self.facts.labels, output.extra["deepest"]
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
         class_logits = self.class_map(deepest)
-        target = coarse_label(masks, self.vision.stride, features["grid"], labels.exclusive)
+        target = coarse_label(masks, self.vision.stride, output.extra["grid"], labels.exclusive)
         losses["class_embedding"] = class_embedding_loss(class_logits, target, labels.exclusive)
         # V of every class: the deepest features under its map.
         embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
         pairs = masks.flatten(2).any(-1).nonzero()
-        concepts = [concepts_of(features["prompts"][b][c]) for b, c in pairs.tolist()]
+        concepts = [concepts_of(output.extra["prompts"][b][c]) for b, c in pairs.tolist()]
         visual = embedded.flatten(0, 1).index_select(0, pairs[:, 0] * embedded.shape[1] + pairs[:, 1])
-        read = self._read_concepts if features["seen"] else self._encode_concepts
+        read = self._read_concepts if output.extra["seen"] else self._encode_concepts
         table = ConceptTable(concepts, pairs[:, 0].tolist())
-        textual = F.normalize(self.text_projection(read(table, features["seen"])), dim=-1)
+        textual = F.normalize(self.text_projection(read(table, output.extra["seen"])), dim=-1)
         for name, term in self._alignment(visual, textual, concepts).items():
             if term is None:
                 self.say_absent(name)
             else:
                 losses[name] = term
         # Where there is nothing to contrast, these parameters must still be part of the graph (DDP).
-        held = [embedded, textual, self.text([""], self.device).pooled, *features["unused"]]
+        held = [embedded, textual, self.text([""], self.device).pooled, *output.extra["unused"]]
         losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.sum() for x in held]).sum()
         return losses
 
-    def combine(self, losses: dict[str, Tensor]) -> Tensor:
-        """Three learned weights: segmentation, class embedding, alignment; what weighs 0 only stays in the graph."""
+    def total_loss(self, losses: dict[str, Tensor]) -> Tensor:
+        """Weight segmentation, class embedding and alignment by learned weights, and add terms of weight 0 for DDP."""
         weighted = {name: self.term_weights.get(name, 1.0) * term for name, term in losses.items()}
         on = {name for name in losses if self.term_weights.get(name, 1.0)}
         groups = {

@@ -26,7 +26,7 @@ from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import Pairs, text_ids
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Features, SegModule, text_of
+from zoo.models.base import Output, SegModule, text_of
 from zoo.models.tevia.prototype import Foreground, Prototypes, alignment_loss
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
@@ -141,21 +141,21 @@ class TeViA(SegModule):
             self.prototypes = Prototypes(len(labels.names), guided, prototype_momentum, prototype_in_state)
         self._gathering_steps = 0  # known once there is a trainer; without one nothing waits
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits, and what L_align needs: the feature [B, head_width, *S], tokens, mask and class prompts."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits and, for L_align, the feature [B, head_width, *S], tokens, mask and class prompts."""
         read = self.text(report_strings(text, len(image)), self.device)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         on = self.prototype_at_test or self._fitting
         factors = self.prototypes.factors() if self.prototypes is not None and on else None
         feature = self.decoder(maps, self._project(read.tokens, read.mask), factors)
         feature = crop_to(feature, image.shape[2:])
-        return {
-            "logits": self.head(feature),
+        extra = {
             "feature": feature,
             "tokens": read.tokens.detach(),
             "mask": read.mask,
             "prompts": class_prompts(text, len(image)),
         }
+        return Output(self.head(feature), extra)
 
     def _project(self, tokens: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Projected tokens t + P_s * t and their mask for each stage, deepest first [released code]."""
@@ -164,32 +164,32 @@ class TeViA(SegModule):
             return texts
         return [(text + prompt * text, real) for (text, real), prompt in zip(texts, self.prompts, strict=True)]
 
-    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
-        """Dice, cross entropy and alignment; in training the prototype takes in the batch."""
-        losses = super().training_losses(batch, features)
-        visuals, used = self._foreground(batch, features)
-        texts = self._texts(features)
+    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Compute Dice, cross entropy and alignment; in training, update the prototype with the batch."""
+        losses = super().compute_losses(batch, output)
+        visuals, used = self._foreground(batch, output)
+        texts = self._texts(output)
         losses["alignment"] = alignment_loss(texts, visuals, used)
-        self._watch_retrieval(features, texts[0], visuals[0])
+        self._watch_retrieval(output, texts[0], visuals[0])
         if self.training:
             self._update_prototypes(visuals, used)
         return losses
 
-    def _foreground(self, batch: Batch, features: Features) -> tuple[list[Tensor], list[Tensor]]:
+    def _foreground(self, batch: Batch, output: Output) -> tuple[list[Tensor], list[Tensor]]:
         """v_s [B, K, width] of each stage, and which of them count [B, K]."""
         labels = self.facts.labels
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
-        visuals = self.foreground(features["feature"], masks)
+        visuals = self.foreground(output.extra["feature"], masks)
         # a vector and not a mask is asked: "resize" loses small masks altogether
         used = [v.any(-1) if self.skip_empty else torch.ones_like(v[..., 0], dtype=torch.bool) for v in visuals]
         return visuals, used
 
-    def _texts(self, features: Features) -> list[Tensor]:
+    def _texts(self, output: Output) -> list[Tensor]:
         """The mean projected token of each class [B, K, width] for each stage.
 
         Projected anew from tokens without gradient, so that L_align does not reach a trained text encoder.
         """
-        tokens, mask, prompts = features["tokens"], features["mask"], features["prompts"]
+        tokens, mask, prompts = output.extra["tokens"], output.extra["mask"], output.extra["prompts"]
         classes = len(self.facts.labels.names)
         if classes > 1:
             with torch.no_grad():
@@ -202,11 +202,11 @@ class TeViA(SegModule):
         return means
 
     @torch.no_grad()
-    def _watch_retrieval(self, features: Features, texts: Tensor, visuals: Tensor) -> None:
+    def _watch_retrieval(self, output: Output, texts: Tensor, visuals: Tensor) -> None:
         """How often a foreground of this rank's batch finds its own text, at the deepest stage."""
         have = visuals.any(-1).flatten().nonzero()[:, 0]
         visual, text = (F.normalize(x.float(), dim=-1).flatten(0, 1).index_select(0, have) for x in (visuals, texts))
-        sentences = [prompt.sentence for prompt in chain(*features["prompts"])]
+        sentences = [prompt.sentence for prompt in chain(*output.extra["prompts"])]
         self.watch_retrieval(Pairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
 
     def _update_prototypes(self, visuals: list[Tensor], used: list[Tensor]) -> None:
@@ -228,8 +228,8 @@ class TeViA(SegModule):
         """As every competitor's; the released form of the prototype takes in these masks as well."""
         super().validation_step(batch, batch_idx)
         if self.updates_in_validation and self._fitting and not self.trainer.sanity_checking:
-            features = self.encode(batch["image"], self.readable(text_of(batch)))
-            visuals, used = self._foreground(batch, features)
+            output = self.forward_features(batch["image"], self.readable(text_of(batch)))
+            visuals, used = self._foreground(batch, output)
             if batch.get("spare"):  # counts as nothing, but every rank has to call the collective
                 used = [torch.zeros_like(pairs) for pairs in used]
             self._update_prototypes(visuals, used)

@@ -23,7 +23,7 @@ from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import Pairs, contrast, soft_contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Features, SegModule
+from zoo.models.base import Output, SegModule
 from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
@@ -35,7 +35,7 @@ class TMCA(SegModule):
     """A guided decoder whose maps are aligned with the text, target by target, and gated by the alignment.
 
     The unit of the alignment is a (sample, class) pair: the class's sentence, or the report where there
-    is one class, against the map under that class's mask. Masks enter `training_losses` only.
+    is one class, against the map under that class's mask. Masks enter `compute_losses` only.
 
     Args:
         facts: See `SegModule`.
@@ -113,8 +113,8 @@ class TMCA(SegModule):
             for channels in self.vision.widths[1:]
         )
 
-    def encode(self, image: Tensor, text: Text) -> Features:
-        """Logits, and what the losses need: guided maps before the gate, gate logits, text of every class."""
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits, the guided maps before the gate, the gate logits and the text of every class."""
         size = len(image)
         sentences = [prompt.sentence for prompt in chain(*class_prompts(text, size))]
         # One call: with one class the sentences are the reports, and each distinct string is encoded once.
@@ -128,37 +128,37 @@ class TMCA(SegModule):
             gates += [] if gate is None else [gate]
         feature = self.decoder([stem, *enhanced], self.decoder.project(read.tokens[:size], read.mask[:size]))
         logits = crop_to(self.head(feature), image.shape[2:])
-        return {"logits": logits, "maps": maps, "gates": gates, "sentences": sentences, "named": named}
+        return Output(logits, {"maps": maps, "gates": gates, "sentences": sentences, "named": named})
 
     def _levels(self) -> list[AlignedLevel]:
         return [cast(AlignedLevel, level) for level in self.aligned]
 
-    def training_losses(self, batch: Batch, features: Features) -> dict[str, Tensor]:
-        """Dice, cross entropy, alignment, and the gate's cross entropy with the mask where there is a gate."""
-        losses = super().training_losses(batch, features)
-        labels, maps = self.facts.labels, features["maps"]
+    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Compute Dice, cross entropy, alignment and, if there is a gate, its cross entropy with the mask."""
+        losses = super().compute_losses(batch, output)
+        labels, maps = self.facts.labels, output.extra["maps"]
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive).float()
         padded = pad_to_two_places(masks, self.vision.stride)
         pooled = [pool_target(x, padded if self.target_pooling else torch.zeros_like(padded)) for x in maps]
         levels = self._levels()
         # [B, K, levels, embedding]
         visual = torch.stack([level.look(x) for level, x in zip(levels, pooled, strict=True)], dim=2)
-        textual = torch.stack([level.read(features["named"]) for level in levels], dim=2)
+        textual = torch.stack([level.read(output.extra["named"]) for level in levels], dim=2)
         # A class that is absent has nothing to be aligned, but the report of one class says so itself.
         present = masks.flatten(2).any(-1) if masks.shape[1] > 1 else masks.new_ones(len(masks), 1)
-        term = self._alignment(visual, textual, masks, pooled[-1], features, present.flatten().nonzero()[:, 0])
+        term = self._alignment(visual, textual, masks, pooled[-1], output, present.flatten().nonzero()[:, 0])
         if term is None:
             self.say_absent("alignment")
         else:
             losses["alignment"] = term
-        if features["gates"]:
+        if output.extra["gates"]:
             union = padded.amax(1, keepdim=True)
             losses["target_gate"] = torch.stack(
                 [
                     F.binary_cross_entropy_with_logits(
                         gate, F.interpolate(union, x.shape[2:], mode="area").flatten(1).clamp(0, 1)
                     )
-                    for gate, x in zip(features["gates"], maps, strict=True)
+                    for gate, x in zip(output.extra["gates"], maps, strict=True)
                 ]
             ).mean()
         # Where there is nothing to contrast, the projections must still be part of the graph (DDP).
@@ -166,7 +166,7 @@ class TMCA(SegModule):
         return losses
 
     def _alignment(
-        self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, features: Features, rows: Tensor
+        self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, output: Output, rows: Tensor
     ) -> Tensor | None:
         """The contrast of all ranks' pairs, a mean over the levels; None without two distinct texts.
 
@@ -175,15 +175,15 @@ class TMCA(SegModule):
             textual: As `visual`.
             masks: Float [B, K, *S].
             deepest: Deepest features under each target, [B, K, C].
-            features: Of `encode`.
+            output: Result of `forward_features`.
             rows: Which of the B * K pairs take part, int [P].
         """
-        sentences = [features["sentences"][row] for row in rows.tolist()]
+        sentences = [output.extra["sentences"][row] for row in rows.tolist()]
 
         def chosen(x: Tensor) -> Tensor:
             return x.flatten(0, 1).index_select(0, rows)
 
-        compared = traits(self.distance, chosen(masks), sentences, chosen(features["named"]), chosen(deepest))
+        compared = traits(self.distance, chosen(masks), sentences, chosen(output.extra["named"]), chosen(deepest))
         visual, textual, ids, compared, classes = gather_rows(
             chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
         )

@@ -1,0 +1,52 @@
+"""`StagedEncoder`, the base class of the vision encoders: text can enter between its stages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+from torch import Tensor, nn
+
+
+class StagedEncoder(nn.Module, ABC):
+    """A stem, then stages that each halve the grid.
+
+    Attributes:
+        limits: What the encoder supports, for the error text of `build_encoder`.
+        widths: Channels of the stem and of every stage.
+        stem_stride: Stride of the stem against the image.
+    """
+
+    limits: ClassVar[str]
+    widths: tuple[int, ...]
+    stem_stride: int = 2
+
+    @classmethod
+    @abstractmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """Whether the encoder exists in this dimension, with this number of stages and with these weights."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """Build the encoder from the arguments of `build_encoder`, which `supports` has accepted."""
+
+    @property
+    def stride(self) -> int:
+        """Stride of the last stage against the image."""
+        return int(self.stem_stride * 2 ** (len(self.widths) - 1))
+
+    @abstractmethod
+    def stem(self, image: Tensor) -> Tensor:
+        """[B, C, *S] -> [B, widths[0], *S/stem_stride]."""
+
+    @abstractmethod
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The maps of stem and stages, finest first; S is a multiple of `stride`."""
+        maps = [self.stem(image)]
+        for index in range(1, len(self.widths)):
+            maps.append(self.stage(index, maps[-1]))
+        return maps
