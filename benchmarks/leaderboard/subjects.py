@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.leaderboard.statistics import Floats, Sums, sum_subjects
 from benchmarks.storage.results import Result, Scored
+from zoo.metrics.case_scores import case_name
 
 METRICS = ("dice", "hd95")
 """What gets an interval."""
@@ -24,7 +25,7 @@ class Sample:
     """The scores of one row under one text.
 
     Attributes:
-        cases: The N case ids, sorted.
+        cases: The names of the N cases, sorted; a case with several queries counts once per query.
         subjects: The S subjects, sorted.
         classes: The K classes, in the order of the label space.
         owners: (N,), the number of each case's subject.
@@ -72,10 +73,11 @@ def make_sample(tests: Sequence[Scored], data: str, owners: Mapping[tuple[str, s
         data: The data set.
         owners: The "subjects" of `recorded`; where it lacks one of the cases, each case is a subject of its own.
     """
-    cases = tuple(sorted({row.case_id for row in tests[0].rows}))
+    case_ids = {case_name(row): row.case_id for row in tests[0].rows}
+    cases = tuple(sorted(case_ids))
     classes = tuple(label for _, label in sorted({(row.index, row.label) for row in tests[0].rows}))
-    known = all((data, case) in owners for case in cases)
-    of_case = [owners[data, case] if known else case for case in cases]
+    known = all((data, case) in owners for case in case_ids.values())
+    of_case = [owners[data, case_ids[name]] if known else case_ids[name] for name in cases]
     subjects = tuple(sorted(set(of_case)))
     number = {subject: place for place, subject in enumerate(subjects)}
     places = {name: place for place, name in enumerate(cases)}, {name: place for place, name in enumerate(classes)}
@@ -83,6 +85,6 @@ def make_sample(tests: Sequence[Scored], data: str, owners: Mapping[tuple[str, s
     for seed, test in enumerate(tests):
         for row in test.rows:
             for metric in METRICS:
-                values[metric][seed, places[0][row.case_id], places[1][row.label]] = getattr(row, metric)
+                values[metric][seed, places[0][case_name(row)], places[1][row.label]] = getattr(row, metric)
     owned = np.array([number[subject] for subject in of_case], dtype=np.int64)
     return Sample(cases, subjects, classes, owned, values, known)

@@ -58,7 +58,21 @@ def write(folder: Path, shape: Shape) -> int:
 def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
     tp, fp, fn = (int(n) for n in rng.integers(1, 1000, 3))
     dice = 2 * tp / (2 * tp + fp + fn)
-    return CaseScore(f"case{case}", f"c{index}", tp, fp, fn, dice, 3.0, 2.0, dice, 1.0, "mm", "ok", index)
+    return CaseScore(
+        case_id=f"case{case}",
+        label=f"c{index}",
+        index=index,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        unit="mm",
+        status="ok",
+        dice=dice,
+        hd95=3.0,
+        hd95_pooled=2.0,
+        nsd=dice,
+        assd=1.0,
+    )
 
 
 def main() -> None:

@@ -146,7 +146,7 @@ def _pooled(data: str, name: str, folds: Mapping[int | None, Control | None]) ->
     bounds = [one.dice for one in there if one.dice is not None]
     if len(scored) == len(folds):
         rows = tuple(row for one in scored for row in one.rows)
-        if len({(row.case_id, row.label) for row in rows}) < len(rows):
+        if len({(row.key, row.label) for row in rows}) < len(rows):
             return replace(pooled, note="a case is tested on in two folds")
         return replace(pooled, scored=Scored(rows))
     if len(bounds) == len(folds):

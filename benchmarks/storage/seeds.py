@@ -69,7 +69,7 @@ def make_run(results: Sequence[Result]) -> Run:
     pooled = {
         "split_hash": pooled_hash(str(fact["split_hash"]) for fact in facts),
         "cases_hash": cases_hash(rows),
-        "n": len({row.case_id for row in rows}),
+        "n": len({row.key for row in rows}),
         "leaks": {subject: parts for fact in facts for subject, parts in fact["leaks"].items()},
     }
     return Run(results[0].job.seed, facts[0] | pooled, tests)
@@ -108,7 +108,7 @@ def _check_folds(results: Sequence[Result]) -> None:
 def _pool(tests: Sequence[Scored]) -> Scored:
     """The rows of all folds, each case once."""
     rows = tuple(row for test in tests for row in test.rows)
-    if len({(row.case_id, row.label) for row in rows}) < len(rows):
+    if len({(row.key, row.label) for row in rows}) < len(rows):
         raise RunError("a case is tested on in two folds")
     about = {
         key: {k: v for test in tests for k, v in test.about.get(key, {}).items()} for key in ("subjects", "spacing")
@@ -129,7 +129,7 @@ def _facts(run: Result) -> dict[str, Any]:
         "cases_hash": cases_hash(test.rows),
         "mark": LEAK if run.facts.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},
-        "n": len({row.case_id for row in test.rows}),
+        "n": len({row.key for row in test.rows}),
         "hd95_unit": test.summary.unit,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage.results import Result, Scored
 from zoo.metrics.case_scores import CaseScore
+from zoo.metrics.definitions import absent_values
 
 FACTS: dict[str, Any] = {
     "split_hash": "abc",
@@ -45,8 +45,19 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
 
 def absent(case: str, label: str) -> CaseScore:
     """A row of what was neither there nor found."""
-    nothing = (math.nan,) * 5
-    return CaseScore(case, label, 0, 0, 0, *nothing, unit="mm", status="absent", index=1)
+    return CaseScore(
+        case_id=case,
+        query="",
+        label=label,
+        tp=0,
+        fp=0,
+        fn=0,
+        unit="mm",
+        status="absent",
+        index=1,
+        mark="",
+        **absent_values(),
+    )
 
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:

@@ -16,7 +16,7 @@ from zoo import __version__
 from zoo.callbacks.manifest import check_same_data, git_commit
 from zoo.config import config_hash
 from zoo.errors import RunError
-from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, write_rows
+from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case, write_rows
 from zoo.utils.atomic_files import write_text
 
 ADVICE = "The test sampler must give each case to one rank alone."
@@ -136,15 +136,17 @@ def check_once(rows: Sequence[CaseScore], expected: int | None) -> None:
     Raises:
         RunError: It was, with the case's name.
     """
-    twice = [pair for pair, n in Counter((row.case_id, row.label) for row in rows).items() if n > 1]
+    twice = [pair for pair, n in Counter((row.key, row.label) for row in rows).items() if n > 1]
     if twice:
-        raise RunError(f"Case {twice[0][0]} was scored more than once ({len(twice)} such rows).", ADVICE)
-    cases = Counter(row.case_id for row in rows)
+        raise RunError(f"{describe_case(*twice[0][0])} was scored more than once ({len(twice)} such rows).", ADVICE)
+    cases = Counter(row.key for row in rows)
     if expected is not None and len(cases) != expected:
         raise RunError(f"{len(cases)} cases were scored where the test part has {expected}.", ADVICE)
     if len(set(cases.values())) > 1:
         fewest = min(cases, key=lambda case: cases[case])
-        raise RunError(f"Case {fewest} has {cases[fewest]} rows, others {max(cases.values())}.", ADVICE)
+        raise RunError(
+            f"{describe_case(*fewest)} has {cases[fewest]} rows, but other cases have {max(cases.values())}.", ADVICE
+        )
 
 
 def _split_hash(trainer: Trainer) -> str | None:

@@ -1,10 +1,9 @@
-"""One row of scores a case and class, and the CSV file of such rows.
+"""One score row per case, query and class, and the CSV file of such rows.
 
-`METRIC_VERSION` goes up with every change that can move a number in a row or in a mean of rows: what
-a border voxel is, where distances run from and to, how percentiles are taken, what a missed, spurious
-or absent object scores, the slack of the tolerance, or the order in which means are taken. A faster
-way to the same numbers, another column or another message does not change it. Results of two versions
-do not stand in one table.
+`METRIC_VERSION` increases with every change that can change a number in a row or in a mean of rows: the
+definition of a border voxel, the end points of distances, the percentile method, the values of a missed,
+spurious or absent object, the slack of the tolerance, or the order of the means. A faster computation of
+the same numbers, another column or another message keeps the version. A table never mixes two versions.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import hashlib
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from zoo.errors import RunError
+from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 from zoo.utils.atomic_files import write_text
 
 METRIC_VERSION = "1"
@@ -25,53 +25,62 @@ METRIC_VERSION = "1"
 UNITS = ("mm", "px")
 
 LEAK = "leak"
-"""Mark of a row whose protocol has subjects in two parts, as its card declares."""
-
-SCORES = ("dice", "hd95", "hd95_pooled", "nsd", "assd")
-"""The fields of a row that are numbers to average; NaN where the object is absent."""
+"""Mark of a row if the data card declares that the protocol has subjects in two splits."""
 
 VOXELS = ("hd95_voxels", "hd95_pooled_voxels")
-"""Fields that other papers' conventions need and no table of ours shows; files of an older version lack them."""
+"""Fields that the conventions of other papers need. No leaderboard shows them; older files lack them."""
 
 COUNTS = ("tp", "fp", "fn")
 
+COLUMNS = ("case_id", "query", "label", *COUNTS, *METRIC_KEYS, "unit", "status", "index", *VOXELS)
+"""The columns of a file without marked rows, in their order."""
 
-@dataclass(frozen=True, slots=True)
-class CaseScore:
+MARKED = (*COLUMNS, "mark")
+"""The columns of a file with marked rows."""
+
+_OPTIONAL = ((), ("query",), VOXELS, ("query", *VOXELS))
+"""Groups of columns that a file of an older version may lack."""
+
+_HEADS = {tuple(name for name in head if name not in lacking) for head in (COLUMNS, MARKED) for lacking in _OPTIONAL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseScore(MetricValues[float]):
     """The scores of one class in one case, on the native grid.
 
-    A missed or spurious object has Dice and `nsd` 0, and the image's diagonal as each distance. An
-    absent one has NaN in every score: nothing was there to be found, and nothing was found.
+    A missed or spurious object has the worst value of each metric (`zoo.metrics.definitions`): Dice and
+    NSD 0, and the diagonal of the image as each distance. An absent object has NaN for each metric.
 
     Attributes:
         case_id: The case.
+        query: The query of the case; empty where a case has one query.
         label: The name of the class.
-        tp: Voxels in both masks.
-        fp: Voxels in the prediction alone.
-        fn: Voxels in the label alone.
-        dice: 2 tp / (2 tp + fp + fn).
-        hd95: The larger of the two directed 95th percentiles of the surface distances.
-        hd95_pooled: The 95th percentile of both directions together.
-        nsd: Normalised surface distance: share of border voxels within the data set's tolerance.
-        assd: Mean surface distance of the border voxels of both masks.
-        unit: Of the distances: "mm" or "px".
-        status: Of the object, from `status_of`.
-        index: Place of the class in the label space, from 1; rows of a case are sorted by it.
-        hd95_voxels: `hd95` with every voxel of side 1; NaN where it is not known.
-        hd95_pooled_voxels: `hd95_pooled`, likewise.
-        mark: What speaks against the row: `LEAK`; empty where nothing does.
+        tp: Number of voxels in both masks.
+        fp: Number of voxels in the prediction only.
+        fn: Number of voxels in the label only.
+        unit: Unit of the distances: "mm" or "px".
+        status: "ok", "missed", "spurious" or "absent" (`status_of`).
+        index: Position of the class in the label space, from 1; the rows of a case are sorted by it.
+        hd95_voxels: `hd95` computed with voxels of side 1; NaN where it is unknown.
+        hd95_pooled_voxels: `hd95_pooled` computed with voxels of side 1; NaN where it is unknown.
+        mark: `LEAK`, or empty.
+
+    Raises:
+        ValueError: A count is negative, the unit is unknown, the status contradicts the counts, or a value
+            is infinite, or NaN for an object that is not absent, or a number for an absent object.
+
+    Example:
+        >>> values = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **values).query
+        ''
     """
 
     case_id: str
+    query: str = ""
     label: str
     tp: int
     fp: int
     fn: int
-    dice: float
-    hd95: float
-    hd95_pooled: float
-    nsd: float
-    assd: float
     unit: str
     status: str
     index: int = 0
@@ -80,26 +89,31 @@ class CaseScore:
     mark: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a row that would drop out of a mean, or enter one, without being meant to."""
+        """Reject a row that would wrongly enter a mean or be left out of it."""
         if min(self.tp, self.fp, self.fn) < 0:
-            raise ValueError("a count is below 0")
+            raise ValueError("a count of tp, fp or fn is below 0")
         if self.status != status_of(self.tp, self.fp, self.fn):
             raise ValueError(
-                f"the status '{self.status}' does not go with tp, fp, fn = {self.tp}, {self.fp}, {self.fn}"
+                f"the status '{self.status}' contradicts the counts tp, fp, fn = {self.tp}, {self.fp}, {self.fn}"
             )
         if self.unit not in UNITS:
-            raise ValueError(f"the unit '{self.unit}' is none of {', '.join(UNITS)}")
-        for name in SCORES:
+            raise ValueError(f"the unit '{self.unit}' is unknown; the units are {' and '.join(UNITS)}")
+        for name in METRIC_KEYS:
             value = getattr(self, name)
             if math.isinf(value) or math.isnan(value) != (self.status == "absent"):
-                raise ValueError(f"{name} is {value} where the object is {self.status}")
+                raise ValueError(f"{name} is {value} although the object is {self.status}")
 
     def __eq__(self, other: object) -> bool:
-        """Rows of an absent object are equal too, though NaN equals nothing, not even itself."""
+        """Compare all fields; NaN counts as equal to NaN, so two rows of an absent object can be equal."""
         return isinstance(other, CaseScore) and self._facts() == other._facts()
 
     def __hash__(self) -> int:
         return hash(self._facts())
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The case and the query: what is scored once for each class."""
+        return self.case_id, self.query
 
     def _facts(self) -> tuple[str | float | None, ...]:
         values = astuple(self)
@@ -107,38 +121,33 @@ class CaseScore:
 
 
 def status_of(tp: int, fp: int, fn: int) -> str:
-    """Where an object is: "ok" in both masks, "missed" or "spurious" in one, "absent" in neither.
+    """Return the status of an object from its counts.
+
+    "ok": both masks contain the object. "missed": only the label does. "spurious": only the prediction
+    does. "absent": neither does.
 
     Args:
-        tp: Voxels in both masks.
-        fp: Voxels in the prediction alone.
-        fn: Voxels in the label alone.
+        tp: Number of voxels in both masks.
+        fp: Number of voxels in the prediction only.
+        fn: Number of voxels in the label only.
     """
     if tp + fn:
         return "ok" if tp + fp else "missed"
     return "spurious" if fp else "absent"
 
 
-COLUMNS = tuple(field.name for field in fields(CaseScore) if field.name != "mark")
-
-MARKED = (*COLUMNS, "mark")
-"""The columns of a file whose rows are marked."""
-
-_HEADS = {tuple(name for name in head if name not in left) for head in (COLUMNS, MARKED) for left in ((), VOXELS)}
-
-
 def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
-    """Write rows as CSV, sorted by case and class, so that the order they come in does not show.
+    """Write rows as CSV, sorted by case, query and class.
 
-    A number that is not there is an empty cell; every other reads back as exactly the number it was.
-    The column `mark` stands only in a file that has marked rows.
+    The order of `rows` does not change the file. NaN becomes an empty cell; `read_rows` restores every
+    other number exactly. Only a file with marked rows has the column `mark`.
 
     Args:
-        path: The file; it is replaced in one step.
-        rows: One a case and class.
+        path: The file; the new file replaces it in one step.
+        rows: One row per case, query and class.
 
     Raises:
-        RunError: A case and class stands twice, or the folder cannot be written.
+        RunError: Two rows have the same case, query and class, or the folder cannot be written.
     """
     ordered = sort_rows(rows)
     columns = MARKED if any(row.mark for row in ordered) else COLUMNS
@@ -150,61 +159,83 @@ def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
 
 
 def read_rows(path: Path) -> list[CaseScore]:
-    """The rows of a file of `write_rows`.
+    """Read the rows of a file that `write_rows` wrote.
+
+    A file of an older version may lack the columns `query` and `VOXELS`; they get their default values.
 
     Raises:
-        RunError: The file cannot be read, or a line of it is not a row.
+        RunError: The file cannot be read, or one of its lines is not a score row.
     """
-    fix = "Run `zoo test` again to write it anew."
+    fix = "Run `zoo test` again to rewrite it."
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RunError(f"{path}: not a readable table of scores: {error}.", fix) from error
+        raise RunError(f"{path}: the score file cannot be read: {error}.", fix) from error
     if not lines or tuple(lines[0]) not in _HEADS:
-        raise RunError(f"{path}: the first line does not name the columns {', '.join(COLUMNS)}.", fix)
+        raise RunError(f"{path}: the first line must name the columns {', '.join(COLUMNS)}.", fix)
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         try:
             rows.append(_row(lines[0], line))
         except ValueError as error:
-            raise RunError(f"{path}, line {number}: not a row of scores: {error}.", fix) from error
+            raise RunError(f"{path}, line {number}: the line is not a score row: {error}.", fix) from error
     return rows
 
 
 def sort_rows(rows: Iterable[CaseScore]) -> list[CaseScore]:
-    """Rows by case, then by class.
+    """Sort rows by case, then by query, then by class.
 
     Raises:
-        RunError: A case and class stands twice.
+        RunError: Two rows have the same case, query and class.
     """
-    ordered = sorted(rows, key=lambda row: (row.case_id, row.index, row.label))
-    seen: set[tuple[str, str]] = set()
+    ordered = sorted(rows, key=lambda row: (*row.key, row.index, row.label))
+    seen: set[tuple[str, str, str]] = set()
     for row in ordered:
-        if (row.case_id, row.label) in seen:
+        if (*row.key, row.label) in seen:
             raise RunError(
-                f"Case '{row.case_id}' has two scores of '{row.label}'.", "Score each case once; run `zoo test` again."
+                f"{describe_case(*row.key)} has two scores of '{row.label}'.",
+                "Score each case once; run `zoo test` again.",
             )
-        seen.add((row.case_id, row.label))
+        seen.add((*row.key, row.label))
     return ordered
 
 
 def cases_hash(rows: Iterable[CaseScore]) -> str:
-    """SHA-256 over the ids of the cases that were scored, in hex; their order does not show."""
-    return hashlib.sha256("\n".join(sorted({row.case_id for row in rows})).encode()).hexdigest()
+    """Return the SHA-256 of the ids of the scored cases, in hex; the order of the rows does not change it.
+
+    A row without a query contributes its case id alone, so a data set with one query per case keeps the
+    hash that it had before rows had queries.
+    """
+    return hashlib.sha256("\n".join(sorted({case_name(row) for row in rows})).encode()).hexdigest()
+
+
+def case_name(row: CaseScore) -> str:
+    """Return one string that names the case and the query; the case id where the query is empty."""
+    return f"{row.case_id}\t{row.query}" if row.query else row.case_id
+
+
+def describe_case(case_id: str, query: str = "") -> str:
+    """Return the case and the query as an error message names them.
+
+    Example:
+        >>> describe_case("a"), describe_case("a", "left lung")
+        ("Case 'a'", "Case 'a', query 'left lung',")
+    """
+    return f"Case '{case_id}', query '{query}'," if query else f"Case '{case_id}'"
 
 
 def _cell(value: str | float) -> str:
-    """`repr` gives the shortest digits that read back as the same float."""
+    """Return the text of a cell; `repr` gives the shortest digits that restore the same float."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else repr(float(value))  # NumPy's own floats print their type
+        return "" if math.isnan(value) else repr(float(value))  # the `repr` of a NumPy float contains its type
     return str(value)
 
 
 def _row(columns: Sequence[str], line: Sequence[str]) -> CaseScore:
     if len(line) != len(columns):
-        raise ValueError(f"{len(line)} cells where {len(columns)} are expected")
+        raise ValueError(f"it has {len(line)} cells, but the first line names {len(columns)} columns")
     cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
-    scores = {name: float(cells.pop(name) or math.nan) for name in (*SCORES, *VOXELS) if name in cells}
+    scores = {name: float(cells.pop(name) or math.nan) for name in (*METRIC_KEYS, *VOXELS) if name in cells}
     return CaseScore(**cells, **counts, **scores)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The scores of one case: each class of a prediction against its label, on the native grid."""
+"""Score one case: compare each class of a prediction with its label, on the native grid."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
-from zoo.metrics.case_scores import CaseScore, status_of
+from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, status_of
 from zoo.metrics.class_masks import objects
+from zoo.metrics.definitions import METRICS, absent_values, worst_values
 from zoo.metrics.surface import diagonal, surface_scores
 from zoo.types import LabelSpace
 
@@ -23,26 +24,28 @@ def score_case(
     spacing: Sequence[float],
     unit: str,
     tolerance: float,
+    query: str = "",
 ) -> list[CaseScore]:
-    """Score a prediction against its label, one row a class in the order of the label space.
+    """Compare a prediction with its label: one row per class, in the order of the label space.
 
     Args:
         case_id: The case.
-        mask: The prediction on the native grid: 0..K of shape S where classes are exclusive, else
-            {0, 1} of shape (K, *S).
-        label: The truth, laid out alike.
+        mask: The prediction on the native grid: uint8, values 0..K and shape S where classes are
+            exclusive, else values {0, 1} and shape (K, *S).
+        label: The true mask, in the same layout.
         labels: The label space.
-        spacing: Size of a voxel on each axis of S.
-        unit: Of the spacing: "mm" or "px".
-        tolerance: Of `nsd`, in that unit.
+        spacing: Size of a voxel along each axis of S.
+        unit: Unit of the spacing: "mm" or "px".
+        tolerance: Tolerance of the metric `nsd`, in the unit of the spacing.
+        query: The query of the case; empty where a case has one query.
 
     Raises:
-        DataError: Shapes, values or spacing do not fit each other.
+        DataError: The shapes, values, spacing or tolerance are invalid or contradict each other.
     """
     mask, label = np.asarray(mask), np.asarray(label)
-    _check(case_id, mask, label, labels, spacing, tolerance)
+    _check(case_id, query, mask, label, labels, spacing, tolerance)
     return [
-        _score(case_id, name, index, predicted, true, image, spacing, unit, tolerance)
+        _score(case_id, query, name, index, predicted, true, image, spacing, unit, tolerance)
         for index, (name, (predicted, true, image)) in enumerate(
             zip(labels.names, objects(mask, label, labels), strict=True), start=1
         )
@@ -51,6 +54,7 @@ def score_case(
 
 def _score(
     case_id: str,
+    query: str,
     name: str,
     index: int,
     predicted: NDArray[np.bool_],
@@ -63,46 +67,60 @@ def _score(
     tp = int(np.count_nonzero(predicted & true))
     fp = int(np.count_nonzero(predicted)) - tp
     fn = int(np.count_nonzero(true)) - tp
-    status, worst = status_of(tp, fp, fn), diagonal(image, spacing)
-    farthest = diagonal(image, [1.0] * len(image))
-    in_voxels = (farthest, farthest)
+    status, longest = status_of(tp, fp, fn), diagonal(image, spacing)
+    longest_voxels = diagonal(image, [1.0] * len(image))
     if status == "absent":
-        scores, in_voxels = (math.nan,) * 5, (math.nan, math.nan)
+        values, in_voxels = absent_values(), dict.fromkeys(VOXELS, math.nan)
     elif status == "ok":
-        found = surface_scores(predicted, true, spacing, tolerance)
-        dice = 2 * tp / (2 * tp + fp + fn)
-        # Rounding may carry a distance past the diagonal, and then a hit would score worse than a miss.
-        scores = (dice, min(found.hd95, worst), min(found.hd95_pooled, worst), found.nsd, min(found.assd, worst))
-        in_voxels = (min(found.hd95_voxels, farthest), min(found.hd95_pooled_voxels, farthest))
+        surface = surface_scores(predicted, true, spacing, tolerance)._asdict()
+        computed = {"dice": 2 * tp / (2 * tp + fp + fn), **surface}
+        # Rounding may make a distance longer than the diagonal; a hit would then score worse than a miss.
+        values = {metric.key: metric.limit(computed[metric.key], longest) for metric in METRICS}
+        in_voxels = {key: min(computed[key], longest_voxels) for key in VOXELS}
     else:
-        scores = (0.0, worst, worst, 0.0, worst)
-    return CaseScore(case_id, name, tp, fp, fn, *scores, unit, status, index, *in_voxels)
+        values, in_voxels = worst_values(longest), dict.fromkeys(VOXELS, longest_voxels)
+    return CaseScore(
+        case_id=case_id,
+        query=query,
+        label=name,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        unit=unit,
+        status=status,
+        index=index,
+        mark="",
+        **values,
+        **in_voxels,
+    )
 
 
 def _check(
     case_id: str,
+    query: str,
     mask: NDArray[np.uint8],
     label: NDArray[np.uint8],
     labels: LabelSpace,
     spacing: Sequence[float],
     tolerance: float,
 ) -> None:
-    """Refuse what cannot be scored; a wrong number would look like any other."""
+    """Reject input that cannot be scored: a wrong score would look like a correct one."""
     classes = len(labels.names)
     axes = mask.ndim if labels.exclusive else mask.ndim - 1
     highest = classes if labels.exclusive else 1
     if mask.shape != label.shape or mask.size == 0:
-        problem = f"prediction of shape {mask.shape} and label of shape {label.shape}"
+        problem = f"the prediction has the shape {mask.shape} and the label has the shape {label.shape}"
     elif not labels.exclusive and len(mask) != classes:
-        problem = f"{len(mask)} masks for {classes} classes"
+        problem = f"there are {len(mask)} masks for {classes} classes"
     elif mask.dtype != np.uint8 or label.dtype != np.uint8:
-        problem = f"masks are uint8, these are {mask.dtype} and {label.dtype}"
+        problem = f"masks must be uint8, but these are {mask.dtype} and {label.dtype}"
     elif max(mask.max(), label.max()) > highest:
-        problem = f"a value of {max(mask.max(), label.max())} where {highest} is the highest"
+        problem = f"a mask has the value {max(mask.max(), label.max())}, but the highest valid value is {highest}"
     elif len(spacing) != axes or not all(0 < float(size) < math.inf for size in spacing):
-        problem = f"spacing {tuple(spacing)} for {axes} axes"
+        problem = f"the spacing {tuple(spacing)} is invalid for {axes} axes"
     elif not 0 <= tolerance < math.inf:
-        problem = f"a tolerance of {tolerance}"
+        problem = f"the tolerance {tolerance} is invalid"
     else:
         return
-    raise DataError(f"Case '{case_id}' cannot be scored: {problem}.", "Run `zoo data verify` on the data set.")
+    case = describe_case(case_id, query)
+    raise DataError(f"{case} cannot be scored: {problem}.", "Run `zoo data verify` on the data set.")

@@ -1,6 +1,6 @@
-"""Means over rows of scores: over the cases of a class first, then over the classes.
+"""Means of score rows: first over the cases of a class, then over the classes.
 
-A change of any mean is a change of `zoo.metrics.case_scores.METRIC_VERSION`.
+A change of any mean needs a new `zoo.metrics.case_scores.METRIC_VERSION`.
 """
 
 from __future__ import annotations
@@ -10,36 +10,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import CaseScore, sort_rows
+from zoo.metrics.case_scores import COUNTS, CaseScore, case_name, sort_rows
+from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """The figures of one class, or their means over the classes.
+class Figures(MetricValues[float | None]):
+    """The means of one class over cases, or the means of those over the classes.
 
-    A class whose object is absent in every case has None in each score and is left out of the means
-    over classes. Missed and spurious objects are scored: Dice and `nsd` 0, distances the diagonal.
+    Each metric has its mean; distances are in the unit of the summary. A class that is absent in every
+    case has None for each metric, and the means over classes leave it out. Missed and spurious objects
+    enter the means with the worst value of the metric. A case with several queries counts once per query.
 
     Attributes:
-        dice: Mean over cases.
-        dice_global: From tp, fp and fn summed over cases.
-        hd95: Mean over cases, in the summary's unit.
-        hd95_pooled: Likewise.
-        nsd: Mean over cases.
-        assd: Mean over cases, in the summary's unit.
-        cases: Number of cases, whether scored or not.
+        dice_global: Dice of tp, fp and fn summed over cases.
+        cases: Number of cases, with or without a score.
         scored: Number of (case, class) pairs that enter the means: all but the absent ones.
-        missed: Number of pairs where the object is in the label only.
-        spurious: Number of pairs where it is in the prediction only.
-        absent: Number of pairs where it is in neither.
+        missed: Number of pairs with the object in the label only.
+        spurious: Number of pairs with the object in the prediction only.
+        absent: Number of pairs with the object in neither mask.
     """
 
-    dice: float | None
     dice_global: float | None
-    hd95: float | None
-    hd95_pooled: float | None
-    nsd: float | None
-    assd: float | None
     cases: int
     scored: int
     missed: int
@@ -49,10 +41,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Figures):
-    """The figures of a test: means over classes, counts over all pairs, and the same of each class.
+    """The figures of a test: means over classes, counts over all pairs, and the figures of each class.
 
     Attributes:
-        unit: Of the distances: "mm" or "px".
+        unit: Unit of the distances: "mm" or "px".
         per_class: The figures of each class by its name, in the order of the label space.
     """
 
@@ -60,25 +52,25 @@ class Summary(Figures):
     per_class: Mapping[str, Figures]
 
 
-_MEANS = ("dice", "dice_global", "hd95", "hd95_pooled", "nsd", "assd")
+_MEANS = (*METRIC_KEYS, "dice_global")
 _COUNTS = ("scored", "missed", "spurious", "absent")
 
 
 def summarise(rows: Iterable[CaseScore]) -> Summary:
-    """The means of a test's rows; the order of the rows does not show.
+    """Compute the means of the rows of a test; the order of the rows does not change them.
 
     Args:
-        rows: One row for each of the cases and each of the classes.
+        rows: One row per case, query and class.
 
     Raises:
-        RunError: There are no rows, a pair of case and class is missing or stands twice, or
-            distances in mm and in px would be averaged together.
+        RunError: There are no rows, a row of a case and class is missing or occurs twice, or some
+            distances are in mm and others in px.
     """
     ordered = sort_rows(rows)
     by_class: dict[str, list[CaseScore]] = {}
     for row in sorted(ordered, key=lambda row: (row.index, row.label)):
         by_class.setdefault(row.label, []).append(row)
-    cases = {row.case_id for row in ordered}
+    cases = {case_name(row) for row in ordered}
     _check(by_class, cases)
     units = sorted({row.unit for row in ordered})
     if len(units) > 1:
@@ -95,14 +87,10 @@ def summarise(rows: Iterable[CaseScore]) -> Summary:
 def _of_class(rows: Sequence[CaseScore]) -> Figures:
     status = [row.status for row in rows]
     scored = [row for row in rows if row.status != "absent"]
-    tp, fp, fn = (sum(getattr(row, name) for row in rows) for name in ("tp", "fp", "fn"))
+    tp, fp, fn = (sum(getattr(row, name) for row in rows) for name in COUNTS)
     return Figures(
-        dice=_mean([row.dice for row in scored]),
+        **{key: _mean([getattr(row, key) for row in scored]) for key in METRIC_KEYS},
         dice_global=2 * tp / (2 * tp + fp + fn) if scored else None,
-        hd95=_mean([row.hd95 for row in scored]),
-        hd95_pooled=_mean([row.hd95_pooled for row in scored]),
-        nsd=_mean([row.nsd for row in scored]),
-        assd=_mean([row.assd for row in scored]),
         cases=len(rows),
         scored=len(scored),
         missed=status.count("missed"),
@@ -112,17 +100,17 @@ def _of_class(rows: Sequence[CaseScore]) -> Figures:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of what is there; `fsum` is exact, so no order of the values can change it."""
+    """Return the mean of the values that are not None; `fsum` is exact, so their order does not change it."""
     there = [value for value in values if value is not None]
     return math.fsum(there) / len(there) if there else None
 
 
 def _check(by_class: Mapping[str, Sequence[CaseScore]], cases: set[str]) -> None:
-    """A missing row would drop out of a mean without a trace."""
+    """Reject missing rows: a mean would leave them out and nobody would notice."""
     if not by_class:
         raise RunError("There are no scores to summarise.", "Run `zoo test` first.")
     for name, rows in by_class.items():
-        lacking = sorted(cases - {row.case_id for row in rows})
+        lacking = sorted(cases - {case_name(row) for row in rows})
         if lacking:
             raise RunError(
                 f"{len(lacking)} of {len(cases)} cases have no score of '{name}', the first is '{lacking[0]}'.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,11 +52,11 @@ def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> lis
 
 
 def _indexed(one: CaseScore, index: int) -> CaseScore:
-    return CaseScore(**{key: getattr(one, key) for key in CaseScore.__slots__} | {"index": index})
+    return replace(one, index=index)
 
 
 def _renamed(one: CaseScore, name: str) -> CaseScore:
-    return CaseScore(**{key: getattr(one, key) for key in CaseScore.__slots__} | {"case_id": name})
+    return replace(one, case_id=name)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from zoo.errors import DataError, RunError, ZooError
-from zoo.metrics.case_scores import COLUMNS, LEAK, SCORES, CaseScore, read_rows, status_of, write_rows
+from zoo.metrics.case_scores import COLUMNS, LEAK, CaseScore, cases_hash, read_rows, status_of, write_rows
+from zoo.metrics.definitions import METRIC_KEYS
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
@@ -36,7 +38,7 @@ def scene() -> tuple[Volume, Volume]:
 
 
 def one_row(**changes: object) -> CaseScore:
-    facts: dict[str, object] = dict.fromkeys(SCORES, 0.5)
+    facts: dict[str, object] = dict.fromkeys(METRIC_KEYS, 0.5)
     facts |= {"case_id": "a", "label": "liver", "tp": 1, "fp": 1, "fn": 1, "unit": "mm", "status": "ok", "index": 1}
     return CaseScore(**(facts | changes))  # type: ignore[arg-type]
 
@@ -59,7 +61,7 @@ def test_each_status() -> None:
         assert (row.dice, row.nsd) == (0.0, 0.0)
         assert (row.hd95, row.hd95_pooled, row.assd) == pytest.approx((DIAGONAL,) * 3)
     assert (aorta.status, aorta.tp, aorta.fp, aorta.fn) == ("absent", 0, 0, 0)
-    assert all(math.isnan(getattr(aorta, name)) for name in SCORES)
+    assert all(math.isnan(getattr(aorta, name)) for name in METRIC_KEYS)
 
 
 def test_a_shifted_slab_by_hand() -> None:
@@ -122,14 +124,14 @@ def test_every_order_in_memory_scores_alike() -> None:
     [
         ({"mask": np.zeros((10, 12, 9), np.uint8)}, "shape"),
         ({"mask": np.zeros((10, 12, 8), np.int64)}, "uint8"),
-        ({"label": np.full((10, 12, 8), 5, np.uint8)}, "a value of 5 where 4"),
+        ({"label": np.full((10, 12, 8), 5, np.uint8)}, "the value 5, but the highest valid value is 4"),
         ({"spacing": (1.0, 1.0)}, "spacing"),
         ({"spacing": (1.0, 0.0, 1.0)}, "spacing"),
         ({"spacing": (1.0, math.nan, 1.0)}, "spacing"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"tolerance": math.nan}, "tolerance"),
         ({"mask": np.zeros((0, 2, 2), np.uint8), "label": np.zeros((0, 2, 2), np.uint8)}, "shape"),
-        ({"labels": LabelSpace(("a", "b"), ((1,), (2,)), exclusive=False)}, "10 masks for 2 classes"),
+        ({"labels": LabelSpace(("a", "b"), ((1,), (2,)), exclusive=False)}, "there are 10 masks for 2 classes"),
     ],
 )
 def test_what_cannot_be_scored_is_named(change: dict[str, object], message: str) -> None:
@@ -152,7 +154,7 @@ def test_what_cannot_be_scored_is_named(change: dict[str, object], message: str)
     ],
 )
 def test_a_row_cannot_contradict_itself(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"status|unit|is nan|is inf|below 0|is 0.5 where"):
+    with pytest.raises(ValueError, match=r"status|unit|is nan|is inf|below 0|is 0.5 although"):
         one_row(**change)
 
 
@@ -180,13 +182,15 @@ def tables(draw: st.DrawFn) -> list[CaseScore]:
     """Any rows that can be: odd names, odd floats, all statuses."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
     score = st.floats(0, allow_infinity=False, allow_nan=False)
-    keys = draw(st.lists(st.tuples(text, text), unique=True, max_size=8))
+    queries = st.one_of(st.just(""), text)
+    keys = draw(st.lists(st.tuples(text, queries, text), unique=True, max_size=8))
     rows = []
-    for case_id, label in keys:
+    for case_id, query, label in keys:
         tp, fp, fn = (draw(st.integers(0, 3)) for _ in range(3))
         status = status_of(tp, fp, fn)
-        dice, hd95, pooled, nsd, assd = (math.nan if status == "absent" else draw(score) for _ in SCORES)
-        rows.append(CaseScore(case_id, label, tp, fp, fn, dice, hd95, pooled, nsd, assd, "px", status, 1))
+        values = {key: math.nan if status == "absent" else draw(score) for key in METRIC_KEYS}
+        facts = {"case_id": case_id, "query": query, "label": label, "unit": "px", "status": status, "index": 1}
+        rows.append(CaseScore(tp=tp, fp=fp, fn=fn, **facts, **values))  # type: ignore[arg-type]
     return rows
 
 
@@ -199,7 +203,7 @@ def test_round_trip_is_exact_and_order_does_not_show(
     write_rows(tmp_path / "other.csv", data.draw(st.permutations(rows)))
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes()
     back = read_rows(tmp_path / "one.csv")
-    expected = sorted(rows, key=lambda row: (row.case_id, row.label))
+    expected = sorted(rows, key=lambda row: (row.case_id, row.query, row.label))
     assert len(back) == len(rows)
     assert all(same(a, b) for a, b in zip(back, expected, strict=True))
 
@@ -213,10 +217,10 @@ def test_the_file(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     assert lines[0] == ",".join(COLUMNS)
     assert lines[0] == (
-        "case_id,label,tp,fp,fn,dice,hd95,hd95_pooled,nsd,assd,unit,status,index,hd95_voxels,hd95_pooled_voxels"
+        "case_id,query,label,tp,fp,fn,dice,hd95,hd95_pooled,nsd,assd,unit,status,index,hd95_voxels,hd95_pooled_voxels"
     )
-    assert [tuple(line.split(",")[:2]) for line in lines[1:]] == [(c, o) for c in "ab" for o in ORGANS.names]
-    assert lines[4] == "a,aorta,0,0,0,,,,,,mm,absent,4,,"
+    assert [tuple(line.split(",")[:3]) for line in lines[1:]] == [(c, "", o) for c in "ab" for o in ORGANS.names]
+    assert lines[4] == "a,,aorta,0,0,0,,,,,,mm,absent,4,,"
     assert [file.name for file in path.parent.iterdir()] == ["cases.csv"]
 
 
@@ -248,7 +252,7 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
         (lambda text: text.replace("ok", "missed"), "line 2"),
         (lambda text: text.replace("0.5", "", 1), "line 2.*dice is nan"),
         (lambda text: text.replace("0.5", "half", 1), "line 2"),
-        (lambda text: text.rstrip()[:-2] + "\n", "line 2.*13 cells"),
+        (lambda text: text.rstrip()[:-2] + "\n", "line 2.*14 cells"),
     ],
 )
 def test_a_spoiled_file_is_named(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
@@ -297,3 +301,38 @@ def test_a_file_of_an_older_version_lacks_the_distances_in_voxels(tmp_path: Path
     read = read_rows(path)
     assert all(math.isnan(row.hd95_voxels) for row in read)
     assert [row.hd95 for row in read] == pytest.approx([row.hd95 for row in rows], nan_ok=True)
+
+
+def without_query(path: Path) -> None:
+    """Rewrite a file as the version before queries wrote it: without the second column."""
+    cells = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("".join(",".join([first, *rest]) + "\n" for first, _, *rest in cells))
+
+
+@pytest.mark.parametrize("mark", ["", LEAK])
+def test_a_file_of_an_older_version_without_queries_is_read(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "cases.csv"
+    rows = [replace(row, mark=mark) for row in score_case("a", *scene(), ORGANS, SPACING, "mm", 2.0)]
+    write_rows(path, rows)
+    without_query(path)
+    assert path.read_text().startswith("case_id,label,tp,")
+    assert read_rows(path) == rows
+
+
+def test_each_query_of_a_case_has_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    rows = [
+        row for query in ("", "left", "right") for row in score_case("a", *scene(), ORGANS, SPACING, "mm", 2.0, query)
+    ]
+    write_rows(path, reversed(rows))
+    assert read_rows(path) == rows
+    with pytest.raises(RunError, match="Case 'a', query 'left', has two scores of 'liver'"):
+        write_rows(path, [one_row(query="left"), one_row(query="left")])
+
+
+def test_queries_change_the_hash_of_the_cases_and_empty_queries_do_not() -> None:
+    rows = [one_row(), one_row(case_id="b")]
+    before = hashlib.sha256(b"a\nb").hexdigest()  # as computed before rows had queries
+    assert cases_hash(rows) == cases_hash(rows[::-1]) == before
+    assert cases_hash([one_row(query="left"), one_row(case_id="b")]) != before
+    assert cases_hash([one_row(query="left")]) != cases_hash([one_row(query="right")])

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from zoo.metrics.case_scores import SCORES, CaseScore
+from zoo.metrics.case_scores import CaseScore
+from zoo.metrics.definitions import METRIC_KEYS, METRICS
 from zoo.metrics.scoring import score_case
 from zoo.metrics.surface import border, diagonal
 from zoo.types import LabelSpace
 
 Mask = NDArray[np.uint8]
 ONE = LabelSpace(names=("organ",), values=((1,),), exclusive=False)
-DISTANCES = ("hd95", "hd95_pooled", "assd")
-HIGHER_IS_BETTER = ("dice", "nsd")
+DISTANCES = tuple(metric.key for metric in METRICS if metric.direction == "lower")
+HIGHER_IS_BETTER = tuple(metric.key for metric in METRICS if metric.direction == "higher")
 LAW = settings(deadline=None)  # a shared machine pauses
 
 
@@ -49,7 +50,7 @@ def score(scene: Scene) -> CaseScore:
 
 
 def numbers(row: CaseScore) -> list[float]:
-    return [getattr(row, name) for name in SCORES]
+    return [getattr(row, name) for name in METRIC_KEYS]
 
 
 def assert_no_better(row: CaseScore, other: CaseScore) -> None:

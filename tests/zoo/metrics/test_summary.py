@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import SCORES, CaseScore, status_of
+from zoo.metrics.case_scores import CaseScore, status_of
+from zoo.metrics.definitions import METRIC_KEYS
 from zoo.metrics.scoring import score_case
 from zoo.metrics.summary import summarise
 from zoo.types import LabelSpace
@@ -27,8 +28,21 @@ def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1
     numbers = (2 * tp / max(2 * tp + fp + fn, 1), far, far / 2, 0.5 * (status == "ok"), far / 4)
     if status == "absent":
         numbers = (math.nan,) * 5
+    dice, hd95, hd95_pooled, nsd, assd = numbers
     return CaseScore(
-        case_id, label, tp, fp, fn, *numbers, unit=unit, status=status, index={"big": 1, "small": 2}[label]
+        case_id=case_id,
+        label=label,
+        tp=tp,
+        fp=fp,
+        fn=fn,
+        dice=dice,
+        hd95=hd95,
+        hd95_pooled=hd95_pooled,
+        nsd=nsd,
+        assd=assd,
+        unit=unit,
+        status=status,
+        index={"big": 1, "small": 2}[label],
     )
 
 
@@ -165,4 +179,4 @@ def test_an_incomplete_table_has_no_mean(rows: list[CaseScore], message: str) ->
 
 
 def test_every_score_of_a_row_has_a_mean() -> None:
-    assert all(hasattr(summarise(TABLE), name) for name in SCORES)
+    assert all(hasattr(summarise(TABLE), name) for name in METRIC_KEYS)
