@@ -15,6 +15,7 @@ from zoo.cli.main import main
 from zoo.config import compose, config_hash
 from zoo.engine.arguments import parse
 from zoo.engine.lightning_cli import ZooCLI
+from zoo.engine.run_folder import RunFolder
 from zoo.models import UNet
 from zoo.registry import DATA, MODELS, Registry
 
@@ -82,3 +83,9 @@ def test_a_run_folder_of_the_former_layout_is_refused(
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
     assert "9890fda" in said
+
+
+def test_a_class_that_no_package_exports_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+    config = {"model": {"class_path": "zoo.models.mynet.MyNet"}, "data": {"class_path": "datamodules.mine.Mine"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert RunFolder(tmp_path).read_config() == config

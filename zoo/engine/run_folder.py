@@ -17,8 +17,12 @@ from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
 
-_PATHS_OF_9890FDA = re.compile(r"zoo\.models\.[a-z_]+\.[A-Z]\w*|datamodules\.(?!sets\.)[a-z0-9_]+\.[A-Z]\w*")
-"""Class paths as run folders up to commit 9890fda hold them; the modules have moved since."""
+_PATHS_OF_9890FDA = re.compile(
+    r"zoo\.models\.(bipvl\.BiPVL|film\.FiLM|lan_guide\.LanGuide|tevia\.TeViA|tmca\.TMCA|unet\.UNet)"
+    r"|datamodules\.(acdc|amos22|brats|btcv|chaos|hippocampus|image_text_folder|mmwhs|monuseg|mosmed_plus|msd"
+    r"|nifti_folder|phantom_abdomen|phantom_chest|polyps|qata_cov19)\.[A-Z]\w*"
+)
+"""Class paths that the run folders of commit 9890fda hold; the modules have moved since."""
 
 
 class State(Enum):

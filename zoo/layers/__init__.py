@@ -1,1 +1,1 @@
-"""Network blocks that two or more competitors share."""
+"""Network blocks that two or more models share."""

@@ -225,7 +225,7 @@ class TeViA(SegModule):
         return self.training or (self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """As every competitor's; the released form of the prototype takes in these masks as well."""
+        """As in every model; the released form of the prototype takes in these masks as well."""
         super().validation_step(batch, batch_idx)
         if self.updates_in_validation and self._fitting and not self.trainer.sanity_checking:
             output = self.forward_features(batch["image"], self.readable(text_of(batch)))
