@@ -7,8 +7,6 @@ recipe of the pair < trainer preset < `-c` files < flags. Class defaults and fla
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA, MODELS, Registry, card_from, read_yaml
 from zoo.types import Card
+from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
@@ -213,14 +212,9 @@ def _without_paths(value: Any) -> Any:
     return [_without_paths(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def canonical_json(config: Mapping[str, Any]) -> str:
-    """The identity of a configuration as JSON that does not depend on the order of keys."""
-    return json.dumps(identity(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 of `canonical_json`, in hex."""
-    return hashlib.sha256(canonical_json(config).encode()).hexdigest()
+    """Return the hash of the identity of a configuration; the order of its keys does not change it."""
+    return hash_json(identity(config))
 
 
 def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

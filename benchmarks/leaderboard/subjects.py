@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.leaderboard.statistics import Floats, Sums, sum_subjects
 from benchmarks.storage.results import Result, Scored
 from zoo.metrics.case_scores import case_name
+from zoo.utils.hashing import hash_lines
 
 METRICS = ("dice", "hd95")
 """What gets an interval."""
@@ -43,7 +43,7 @@ class Sample:
     @cached_property
     def cohort(self) -> str:
         """Hash of who was tested: rows of one cohort are resampled together."""
-        return hashlib.sha256("\n".join([*self.subjects, *self.cases, str(self.owners.tolist())]).encode()).hexdigest()
+        return hash_lines([*self.subjects, *self.cases, str(self.owners.tolist())])
 
     def sums(self, metric: str) -> Sums:
         """A metric summed over the cases of each subject."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
+from zoo.utils.hashing import hash_text
 
 if TYPE_CHECKING:
     from benchmarks.report.sections import Report
@@ -55,7 +55,7 @@ def render(report: Report) -> str:
     )
     environment.globals["short"] = lambda text: Cell(text).short
     script, style = (_own(name) for name in ("report.js", "report.css"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = base64.b64encode(bytes.fromhex(hash_text(script))).decode()
     facts: dict[str, Any] = {"report": report, "digest": digest}
     files = {"script": Markup(script), "style": Markup(style)}  # noqa: S704 - our own files
     return environment.get_template("report.html").render(**facts, **files)

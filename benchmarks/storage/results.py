@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.storage import layout as store
 from zoo.metrics.case_scores import CaseScore, read_rows
 from zoo.metrics.summary import Summary, summarise
+from zoo.utils.hashing import hash_lines
 
 NONE = "all"
 """Name of the entry that stands for controls that are not there."""
@@ -130,7 +130,7 @@ def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> l
 
 def pooled_hash(hashes: Iterable[str]) -> str:
     """The hash of the splits of all folds, in their order."""
-    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    return hash_lines(hashes)
 
 
 def _pooled(data: str, name: str, folds: Mapping[int | None, Control | None]) -> Control:

@@ -34,7 +34,7 @@ from zoo.settings import cache_root
 from zoo.text.controls import CONTROLS, control_classes, control_reports
 from zoo.text.laterality import allowed_flips
 from zoo.types import Batch, Case, ClassPrompt
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_json
 from zoo.utils.parallel import in_order
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         return self._open_all()
 
     def _open_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> Entry:
-        key = digest({case_id: self._key(case) for case_id, case in self.cases.items()})[:32]
+        key = hash_json({case_id: self._key(case) for case_id, case in self.cases.items()})[:32]
         made = in_order(self._complete, progress(self.cases.values()), threads)
         return self._cache.entry(key, lambda: zip(self.cases, made, strict=True))
 

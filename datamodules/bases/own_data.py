@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from datamodules.bases.base import SegDataModule
 from zoo.errors import ConfigError, DataError
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
 from zoo.types import TRACKS, ClassPrompt
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_bytes, hash_json
 
 _END = 1 << 16  # a packed volume's last bytes are its checksum, and most pictures are read whole
 PROMPTS = "prompts.yaml"
@@ -98,7 +97,7 @@ class OwnDataModule(SegDataModule):
             case.case_id: [_print_of(path) for path in (*case.images, *([case.label] if case.label else []))]
             for case in self.cases.values()
         }
-        return digest(files)
+        return hash_json(files)
 
     @property
     def _prompt_file(self) -> Path | str | None:
@@ -178,7 +177,7 @@ def _print_of(path: Path) -> list[str | int]:
         ends = file.read(_END)
         file.seek(max(size - _END, 0))
         ends += file.read(_END)
-    return [path.name, size, sha256(ends).hexdigest()]
+    return [path.name, size, hash_bytes([ends])]
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from datamodules.index.split_files import SplitFile, as_shipped, shipped_fold
 from datamodules.index.splits import Leak, Split
 from zoo.errors import DataError
 from zoo.types import Case
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_json
 
 log = logging.getLogger(__name__)
 
@@ -146,4 +146,4 @@ class IndexedSet(SaidByCard):
     def prompt_hash(self) -> str:
         """SHA-256 over the true class prompts and, in a set of reports, each case's report; reads the index."""
         reports = {case.case_id: case.report for case in self.cases.values()} if self.has_reports else {}
-        return digest({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})
+        return hash_json({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})

@@ -13,7 +13,7 @@ import numpy as np
 from zoo.errors import ConfigError, DataError, UnknownNameError
 from zoo.registry import CONFIGS
 from zoo.types import Case
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_json
 
 PARTS = ("train", "val", "test")
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Split:
     @property
     def hash(self) -> str:
         """SHA-256 of `to_dict` as canonical JSON."""
-        return digest(self.to_dict())
+        return hash_json(self.to_dict())
 
     def leaks(self) -> list[Leak]:
         """The subjects that stand in more than one part, sorted."""

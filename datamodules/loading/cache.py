@@ -32,7 +32,7 @@ import zoo.io.raster
 from datamodules.loading.prepare import Prepared
 from zoo.errors import DataError
 from zoo.types import Geometry
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_json
 
 OPEN = 256
 """So many entries stay open: a process may often have no more than 1,024 open files."""
@@ -60,7 +60,7 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}).", "Fetch the file again.") from error
         states.append([str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns])
-    return digest({"files": states, "recipe": recipe})[:32]
+    return hash_json({"files": states, "recipe": recipe})[:32]
 
 
 def preparing_code(kinds: Iterable[type]) -> list[str]:
@@ -73,7 +73,7 @@ def preparing_code(kinds: Iterable[type]) -> list[str]:
     ours = (zoo.io.image, zoo.io.raster, datamodules.files.same_grid, datamodules.loading.prepare, here)
     modules = {*ours, *(sys.modules[kind.__module__] for kind in kinds)}
     files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
-    return sorted(digest(Path(str(file)).read_text(encoding="utf-8")) for file in files)
+    return sorted(hash_json(Path(str(file)).read_text(encoding="utf-8")) for file in files)
 
 
 class Entry:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from zoo.utils.hashing import hash_bytes, hash_text
 
 Tokenise = Callable[[list[str]], list[list[int]]]
 """Strings to token ids with the special tokens around them, uncut; the last id is the end token."""
@@ -60,7 +61,7 @@ class TextBackbone(nn.Module):
     ) -> None:
         super().__init__()
         self.tokenise = tokenise
-        self.vocabulary_hash = sha256(repr(sorted(vocabulary.items())).encode()).hexdigest()
+        self.vocabulary_hash = hash_text(repr(sorted(vocabulary.items())))
         self.width = width
         self.depth = depth
         self.max_length = max_length
@@ -91,12 +92,14 @@ class TextBackbone(nn.Module):
 
     def weights_hash(self) -> str:
         """sha256 over all weights, in the backbone's order; names are left out, as libraries rename them."""
-        digest = sha256()
-        for weight in self.parameters():
-            flat = weight.detach().cpu().contiguous().flatten()
-            digest.update(f"{flat.dtype}{tuple(weight.shape)}".encode())
-            digest.update(flat.view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+
+        def chunks() -> Iterator[bytes | memoryview]:
+            for weight in self.parameters():
+                flat = weight.detach().cpu().contiguous().flatten()
+                yield f"{flat.dtype}{tuple(weight.shape)}".encode()
+                yield flat.view(torch.uint8).numpy().data
+
+        return hash_bytes(chunks())
 
 
 def mean_of_real(tokens: Tensor, mask: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
-from hashlib import sha256
 from string import ascii_lowercase, digits, punctuation
 from typing import Any
 
@@ -22,6 +21,7 @@ from transformers import BertConfig, BertModel
 from zoo.encoders.huggingface import BertBackbone
 from zoo.encoders.text_backbone import TextBackbone
 from zoo.registry import CONFIGS
+from zoo.utils.hashing import hash_lines
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
@@ -64,9 +64,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
             torch.manual_seed(0)
         model = BertModel(bert, add_pooling_layer=False)
     tokenise = partial(_tokenise, BertWordPieceTokenizer(vocab=words, lowercase=True))
-    return BertBackbone(model, tokenise, words, config["max_length"]), sha256("\n".join(words).encode()).hexdigest()[
-        :12
-    ]
+    return BertBackbone(model, tokenise, words, config["max_length"]), hash_lines(words)[:12]
 
 
 def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:

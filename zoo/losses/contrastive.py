@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.losses.distributed import gather_rows
+from zoo.utils.hashing import hash_text
 
 
 class Pairs(NamedTuple):
@@ -26,7 +26,7 @@ class Pairs(NamedTuple):
 
 def text_ids(strings: Sequence[str], device: torch.device) -> Tensor:
     """An int64 id a string, the same on every rank."""
-    numbers = [int.from_bytes(sha256(s.encode()).digest()[:8], "big", signed=True) for s in strings]
+    numbers = [int.from_bytes(bytes.fromhex(hash_text(s))[:8], "big", signed=True) for s in strings]
     return torch.tensor(numbers, dtype=torch.int64, device=device)
 
 

@@ -9,7 +9,6 @@ the same numbers, another column or another message keeps the version. A table n
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from zoo.errors import RunError
 from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 from zoo.utils.atomic_files import write_text
+from zoo.utils.hashing import hash_lines
 
 METRIC_VERSION = "1"
 
@@ -207,7 +207,7 @@ def cases_hash(rows: Iterable[CaseScore]) -> str:
     A row without a query contributes its case id alone, so a data set with one query per case keeps the
     hash that it had before rows had queries.
     """
-    return hashlib.sha256("\n".join(sorted({case_name(row) for row in rows})).encode()).hexdigest()
+    return hash_lines(sorted({case_name(row) for row in rows}))
 
 
 def case_name(row: CaseScore) -> str:

@@ -16,7 +16,7 @@ from zoo.errors import TextError, ZooError
 from zoo.registry import CONFIGS, DATA, read_yaml
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_file, prompt_version
 from zoo.types import Card
-from zoo.utils.hashing import digest
+from zoo.utils.hashing import hash_json
 
 BUNDLED = sorted(path.stem for path in (CONFIGS / "prompts").glob("*.yaml"))
 CARDS = [card for card in DATA if "prompts" in card.about]
@@ -117,7 +117,9 @@ def test_wrong_order_is_refused(tmp_path: Path) -> None:
 def test_a_changed_text_has_another_version() -> None:
     """`prompt_versions.json` holds what each version says: raise a file's version, then renew its line there."""
     pinned = json.loads((Path(__file__).parent / "prompt_versions.json").read_text(encoding="utf-8"))
-    assert {stem: [prompt_version(stem), digest(read_yaml(prompt_file(stem))["classes"])] for stem in BUNDLED} == pinned
+    assert {
+        stem: [prompt_version(stem), hash_json(read_yaml(prompt_file(stem))["classes"])] for stem in BUNDLED
+    } == pinned
 
 
 def test_the_version_stands_in_the_facts_and_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
