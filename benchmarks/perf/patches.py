@@ -236,7 +236,8 @@ def stored(plan: Plan) -> dict[Any, Any]:
 
 def volume(plan: Plan, number: int) -> Any:
     """A body in air, with organs of many sizes."""
-    from datamodules.loading.prepare import Prepared, list_foreground
+    from datamodules.loading.foreground import list_foreground
+    from zoo.preprocessing.apply import PreparedCase
     from zoo.types import Geometry
 
     rng = np.random.default_rng(number)
@@ -248,7 +249,7 @@ def volume(plan: Plan, number: int) -> Any:
         a, b, c = rng.uniform(-0.5, 0.5, 3)
         label[0, (x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2 < (0.08 + 0.02 * organ) ** 2] = organ + 1
     geometry = Geometry(None, plan.shape, tuple((0, n) for n in plan.shape), (1.5, 1.5, 2.0), "mm")
-    return Prepared(image, label, geometry, None, list_foreground(label, True, CLASSES))
+    return PreparedCase(image, label, geometry, None, list_foreground(label, True, CLASSES))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from datamodules.index.splits import PARTS
-from datamodules.loading.prepare import Prepared
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
 from zoo.utils.atomic_files import atomically
 from zoo.visualization.overlay import facing, to_bytes
@@ -69,7 +69,7 @@ def contact_sheet(
     return chosen
 
 
-def _picture(data: SegDataModule, prepared: Prepared) -> tuple[Image.Image, list[str]]:
+def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, list[str]]:
     """A case with its outlines, and the names of the classes on it."""
     image, label = np.asarray(prepared.image), prepared.label
     names, exclusive = data.labels.names, data.labels.exclusive

@@ -1,7 +1,7 @@
 """The base of every data set: index, split, prepare, sample, collate.
 
 A set's own file says where its cases lie (`index`), how they are parted (`cut`) and how prepared
-(`recipe`); what follows from its card and its index stands in `said_by_card` and `indexed`, the rest
+(`preprocessing`); what follows from its card and its index stands in `said_by_card` and `indexed`, the rest
 here. An embedded set overrides `load` and touches no disk.
 """
 
@@ -25,10 +25,12 @@ from datamodules.index.split_files import SplitFile, read_split_file
 from datamodules.index.splits import PARTS
 from datamodules.loading.cache import Cache, Entry, entry_key, preparing_code
 from datamodules.loading.datasets import EvaluationSet, TrainingSet, collate, make_loader
-from datamodules.loading.prepare import Prepared, Recipe, list_foreground, load_case
+from datamodules.loading.foreground import list_foreground
 from datamodules.loading.samplers import DrawSampler, ExactOnceSampler
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.io.readers import Reader
+from zoo.preprocessing.apply import PreparedCase, load_case
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import DATA
 from zoo.settings import cache_root
 from zoo.text.controls import CONTROLS, control_classes, control_reports
@@ -38,6 +40,8 @@ from zoo.utils.hashing import hash_json
 from zoo.utils.parallel import in_order
 
 log = logging.getLogger(__name__)
+
+RENAMED = {"recipe": "preprocessing", "recipe_of": "preprocessing_of"}
 
 _STAGE_PARTS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
@@ -63,6 +67,14 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
     """
 
     name: str = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Reject a data set that still defines a method under its old name."""
+        super().__init_subclass__(**kwargs)
+        old = [name for name in RENAMED if name in vars(cls)]
+        if old:
+            new = ", ".join(f"`{name}` to `{RENAMED[name]}`" for name in old)
+            raise ConfigError(f"The data set {cls.__name__} defines methods by their old names.", f"Rename {new}.")
 
     def __init__(
         self,
@@ -106,30 +118,30 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
                 "Raise it to one batch or more.",
             )
         self._keys: dict[str, str] = {}
-        self._memory: dict[str, Prepared] = {}
+        self._memory: dict[str, PreparedCase] = {}
 
     # What a set says of itself
 
-    def recipe(self) -> Recipe:
-        """How a case is prepared; by default only normalised."""
-        return Recipe()
+    def preprocessing(self) -> PreprocessingSpec:
+        """The preprocessing of the data set; by default, images are only normalised."""
+        return PreprocessingSpec()
 
-    def recipe_of(self, case: Case) -> Recipe:
-        """The recipe of one case, for sets of several modalities."""
-        return self.recipe()
+    def preprocessing_of(self, case: Case) -> PreprocessingSpec:
+        """The preprocessing of one case, for data sets with several modalities."""
+        return self.preprocessing()
 
     @cached_property
     def reader(self) -> Reader:
         """How files become arrays; class values that the protocol leaves out become background."""
         return Reader(self.dropped)
 
-    def load(self, case: Case) -> Prepared:
+    def load(self, case: Case) -> PreparedCase:
         """Read and prepare a case, without the cache; an embedded set generates it here.
 
         Raises:
             DataError: A file is not what the card says; the message begins with the file.
         """
-        return load_case(case, self.recipe_of(case), self.labels, self.reader)
+        return load_case(case, self.preprocessing_of(case), self.labels, self.reader)
 
     def controls(self) -> dict[str, float]:
         """Reference values of the test part that a table prints beside the models, by name."""
@@ -137,7 +149,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
 
     # What follows from it
 
-    def prepared(self, case: Case) -> Prepared:
+    def prepared(self, case: Case) -> PreparedCase:
         """A case's arrays: from the cache, or generated and kept in memory where the set is embedded."""
         if self.embedded:
             if case.case_id not in self._memory:
@@ -182,7 +194,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         if case.case_id not in self._keys:
             paths = [*case.images, *([case.label] if case.label else [])]
             files = [file for path in paths for file in self.reader.files(path)]
-            recipe = {"recipe": asdict(self.recipe_of(case)), **self._preparation}
+            recipe = {"recipe": asdict(self.preprocessing_of(case)), **self._preparation}
             self._keys[case.case_id] = entry_key(files, recipe)
         return self._keys[case.case_id]
 
@@ -193,7 +205,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         code = preparing_code([*kinds, *type(self.reader).__mro__])
         return {"labels": self.labels.to_dict(), "reader": repr(self.reader), "code": code}
 
-    def _complete(self, case: Case) -> Prepared:
+    def _complete(self, case: Case) -> PreparedCase:
         """A freshly loaded case with its foreground listed."""
         prepared = self.load(case)
         if prepared.foreground is not None or prepared.label is None:

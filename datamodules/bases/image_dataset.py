@@ -11,9 +11,9 @@ from typing import NamedTuple
 from datamodules.bases.base import SegDataModule
 from datamodules.files.caption_tables import read_captions
 from datamodules.files.nifti_layout import below
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
 from zoo.io.pictures import SUFFIXES, PictureReader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 IMAGE_FOLDERS = ("img", "images", "image", "frames", "original")
@@ -57,9 +57,9 @@ class SliceDataModule(SegDataModule):
     black_white = False
     listed = True
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Resized to the patch."""
-        return Recipe(size=self.patch)
+        return PreprocessingSpec(size=self.patch)
 
     @cached_property
     def reader(self) -> PictureReader:

@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     _check(arguments)
     data = open_set(arguments, options)
-    from datamodules.files.same_grid import TOLERANCE
     from datamodules.verify import inspect
     from datamodules.verify.fix_header import check_out, mend_headers
+    from zoo.io.same_grid import TOLERANCE
 
     if arguments.fix and not data.embedded:
         check_out(data.folder, arguments.out)

@@ -25,12 +25,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-import datamodules.files.same_grid
-import datamodules.loading.prepare
+import datamodules.loading.foreground
 import zoo.io.image
 import zoo.io.raster
-from datamodules.loading.prepare import Prepared
+import zoo.io.same_grid
+import zoo.preprocessing.apply
+import zoo.preprocessing.spec
 from zoo.errors import DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
 from zoo.utils.hashing import hash_json
 
@@ -70,7 +72,10 @@ def preparing_code(kinds: Iterable[type]) -> list[str]:
         kinds: The classes of the data set, whose files count too.
     """
     here = sys.modules[__name__]
-    ours = (zoo.io.image, zoo.io.raster, datamodules.files.same_grid, datamodules.loading.prepare, here)
+    ours = (
+        *(zoo.io.image, zoo.io.raster, zoo.io.same_grid, here),
+        *(zoo.preprocessing.apply, zoo.preprocessing.spec, datamodules.loading.foreground),
+    )
     modules = {*ours, *(sys.modules[kind.__module__] for kind in kinds)}
     files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
     return sorted(hash_json(Path(str(file)).read_text(encoding="utf-8")) for file in files)
@@ -94,12 +99,12 @@ class Entry:
         if len(self._block) != facts["bytes"]:
             raise ValueError(f"{folder}: not what was written")
 
-    def __getitem__(self, name: str) -> Prepared:
+    def __getitem__(self, name: str) -> PreparedCase:
         """A case, its arrays views of the map: read-only, and read from disk where they are touched."""
         case = self._cases[name]
         arrays = {name: self._view(*place) for name, place in case["arrays"].items()}
         optional = {name: arrays.get(name) for name in _ARRAYS[1:]}
-        return Prepared(image=arrays["image"], geometry=_geometry(case["geometry"]), **optional)
+        return PreparedCase(image=arrays["image"], geometry=_geometry(case["geometry"]), **optional)
 
     def _view(self, offset: int, shape: list[int], dtype: str) -> NDArray[Any]:
         count = int(np.prod(shape))
@@ -117,11 +122,11 @@ class Cache:
         self.folder = folder
         self._opened = lru_cache(OPEN)(lambda key: Entry(folder / key))  # an error is not remembered
 
-    def get(self, key: str, make: Callable[[], Prepared]) -> Prepared:
+    def get(self, key: str, make: Callable[[], PreparedCase]) -> PreparedCase:
         """The only case of an entry; see `entry`."""
         return self.entry(key, lambda: [("", make())])[""]
 
-    def entry(self, key: str, make: Callable[[], Iterable[tuple[str, Prepared]]]) -> Entry:
+    def entry(self, key: str, make: Callable[[], Iterable[tuple[str, PreparedCase]]]) -> Entry:
         """The entry of a key; made first where there is none or a broken one.
 
         Of several processes and threads that ask at once, one makes it and the others wait.
@@ -170,7 +175,7 @@ class Cache:
             except Timeout:
                 continue
 
-    def _write(self, key: str, cases: Iterable[tuple[str, Prepared]]) -> None:
+    def _write(self, key: str, cases: Iterable[tuple[str, PreparedCase]]) -> None:
         for left in self.folder.glob(f".part-{key}-*"):  # of a process that was killed while this one waited
             shutil.rmtree(left, ignore_errors=True)
         temporary = self.folder / f".part-{key}-{os.getpid()}"
@@ -197,7 +202,7 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _append(block: BinaryIO, prepared: Prepared) -> dict[str, Any]:
+def _append(block: BinaryIO, prepared: PreparedCase) -> dict[str, Any]:
     """Write a case's arrays to the end; returns where each lies, and the geometry."""
     places = {}
     for name in _ARRAYS:

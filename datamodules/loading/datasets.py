@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from datamodules.loading.prepare import Prepared
 from datamodules.loading.samplers import generator
 from datamodules.loading.thread_loader import ThreadLoader
 from zoo.errors import DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Batch, Case, ClassPrompt, Native
 
 FOREGROUND_SHARE = 2 / 3
@@ -41,7 +41,7 @@ class TrainingSet(Dataset[Batch]):
     def __init__(
         self,
         cases: Sequence[Case],
-        prepared: Callable[[Case], Prepared],
+        prepared: Callable[[Case], PreparedCase],
         patch: tuple[int, ...],
         seed: int,
         classes: tuple[ClassPrompt, ...],
@@ -113,7 +113,7 @@ class EvaluationSet(Dataset[Item]):
         exclusive: Whether the label holds class numbers.
     """
 
-    def __init__(self, cases: Sequence[Case], prepared: Callable[[Case], Prepared], exclusive: bool) -> None:
+    def __init__(self, cases: Sequence[Case], prepared: Callable[[Case], PreparedCase], exclusive: bool) -> None:
         self.cases, self.prepared, self.exclusive = cases, prepared, exclusive
 
     def __len__(self) -> int:
@@ -132,14 +132,14 @@ class EvaluationSet(Dataset[Item]):
         return item
 
 
-def _item(case: Case, prepared: Prepared) -> Item:
+def _item(case: Case, prepared: PreparedCase) -> Item:
     geometry = prepared.geometry
     sizes = zip(geometry.crop, geometry.spacing, prepared.image.shape[1:], strict=True)
     spacing = [(stop - start) * step / n for (start, stop), step, n in sizes]
     return {"case_id": case.case_id, "report": case.report, "spacing": spacing}
 
 
-def patch_start(prepared: Prepared, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
+def patch_start(prepared: PreparedCase, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
     """Where a patch begins on each axis; negative where the volume is smaller than the patch.
 
     Args:

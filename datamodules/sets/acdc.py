@@ -9,8 +9,8 @@ from pathlib import Path
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import volume_file
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 PHASES = ("ED", "ES")
@@ -28,9 +28,9 @@ class ACDC(VolumeDataModule):
 
     name = "acdc"
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Normalised, at the set's middle spacing."""
-        return Recipe(spacing=self.spacing)
+        return PreprocessingSpec(spacing=self.spacing)
 
     def index(self) -> list[Case]:
         """Two cases a patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""

@@ -9,8 +9,8 @@ from typing import Any
 from datamodules.bases.volume import VolumeDataModule, named
 from datamodules.files.nifti_layout import check_labels, read_listing, stem, volumes
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 MODALITIES = ("both", "ct", "mr")
@@ -52,15 +52,15 @@ class Amos22(VolumeDataModule):
         super().__init__(**kwargs)
         self.modality = modality
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """That of the modality; of CT, where it is both."""
         if self.modality == "mr":
-            return Recipe(spacing=self.spacing)
-        return Recipe(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
+            return PreprocessingSpec(spacing=self.spacing)
+        return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
 
-    def recipe_of(self, case: Case) -> Recipe:
+    def preprocessing_of(self, case: Case) -> PreprocessingSpec:
         """By the case's modality."""
-        return Recipe(spacing=self.spacing) if modality_of(case) == "mr" else self.recipe()
+        return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
     def index(self) -> list[Case]:
         """Every image and label of the two labelled parts, and what `dataset.json` lists beside them."""

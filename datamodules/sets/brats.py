@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import volume_file, volumes
 from datamodules.index.splits import Split, cut_by_subject
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
 from zoo.io.readers import Reader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
 
 OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
@@ -86,9 +86,9 @@ class BraTS(VolumeDataModule):
         super().__init__(**kwargs)
         self.cavity = cavity
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Cropped to the head, each channel normalised."""
-        return Recipe(crop_above=0.0, spacing=self.spacing)
+        return PreprocessingSpec(crop_above=0.0, spacing=self.spacing)
 
     @cached_property
     def reader(self) -> BratsReader:

@@ -7,8 +7,8 @@ from pathlib import Path
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import below, volumes
 from datamodules.index.splits import Split, cut_by_subject, read_split
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 _PLACES = (("Abdomen", "RawData", "Training"), ("RawData", "Training"), ("Training",), ())
@@ -29,9 +29,9 @@ class BTCV(VolumeDataModule):
 
     name = "btcv"
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Window, body crop and spacing."""
-        return Recipe(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
+        return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
 
     def index(self) -> list[Case]:
         """Every image of the training folder; its number is case and subject."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from datamodules.bases.volume import VolumeDataModule, named
 from datamodules.index.splits import Split, cut_by_subject
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
 from zoo.io.dicom import SeriesReader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 SERIES = ("t2spir", "t1dual", "ct")
@@ -47,11 +47,11 @@ class Chaos(VolumeDataModule):
         """DICOM, with the grey ranges of MR masks."""
         return SeriesReader(self.dropped, () if self.series == "ct" else RANGES)
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """By the modality."""
         if self.series == "ct":
-            return Recipe(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
-        return Recipe(spacing=self.spacing)
+            return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
+        return PreprocessingSpec(spacing=self.spacing)
 
     def index(self) -> list[Case]:
         """A case a patient, whose number is the folder's."""

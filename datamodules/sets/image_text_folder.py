@@ -11,9 +11,9 @@ from typing import Any
 from datamodules.bases.own_data import OwnDataModule, class_values, inside, overlapping
 from datamodules.files.caption_tables import read_table, text_column
 from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
 from zoo.io.pictures import PictureReader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import read_yaml
 from zoo.types import Case
 
@@ -60,9 +60,9 @@ class ImageTextFolder(OwnDataModule):
         exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
         self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Resized to the patch."""
-        return Recipe(size=self.patch)
+        return PreprocessingSpec(size=self.patch)
 
     @cached_property
     def reader(self) -> PictureReader:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from datamodules.bases.volume import VolumeDataModule, named
 from datamodules.files.nifti_layout import unwrapped
 from datamodules.index.splits import Split, cut_by_subject
-from datamodules.loading.prepare import Recipe
 from zoo.errors import DataError
 from zoo.io.readers import Reader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
 
 MODALITIES = ("both", "ct", "mr")
@@ -77,14 +77,14 @@ class MMWHS(VolumeDataModule):
         """Mends labels on request."""
         return MmwhsReader(self.dropped, self.mend_labels)
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """That of the modality; of CT, where it is both."""
         window = None if self.modality == "mr" else (-200.0, 600.0)
-        return Recipe(window=window, spacing=self.spacing)
+        return PreprocessingSpec(window=window, spacing=self.spacing)
 
-    def recipe_of(self, case: Case) -> Recipe:
+    def preprocessing_of(self, case: Case) -> PreprocessingSpec:
         """By the case's modality."""
-        return Recipe(spacing=self.spacing) if modality_of(case) == "mr" else self.recipe()
+        return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
     def index(self) -> list[Case]:
         """Every labelled case; its file's name without `_image` is case and subject."""

@@ -15,9 +15,9 @@ from typing import Any
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import check_labels, read_listing, stem, volume_file
 from datamodules.index.splits import Split, cut_by_subject
-from datamodules.loading.prepare import Recipe
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 _TASK = re.compile(r"Task\d\d_([A-Za-z]+)")
@@ -59,9 +59,9 @@ class MSD(VolumeDataModule):
         channels = int(self.about["in_channels"])
         return ChannelsReader(self.dropped, channels) if channels > 1 else Reader(self.dropped)
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """As the card says."""
-        return Recipe(window=self.window, crop_above=self.crop_above, spacing=self.spacing)
+        return PreprocessingSpec(window=self.window, crop_above=self.crop_above, spacing=self.spacing)
 
     def index(self) -> list[Case]:
         """The labelled cases that `dataset.json` lists, after a look at its label names."""

@@ -10,9 +10,9 @@ from typing import Any
 from datamodules.bases.own_data import OwnDataModule, class_values, overlapping
 from datamodules.files.nifti_layout import SUFFIXES, read_listing, stem, volume_file, volumes
 from datamodules.index.splits import Split, cut_by_subject
-from datamodules.loading.prepare import Recipe
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 _CHANNEL = re.compile(r"_(\d{4})$")
@@ -63,9 +63,9 @@ class NiftiFolder(OwnDataModule):
             **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},
         )
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Window and spacing as the options say."""
-        return Recipe(window=self.window, spacing=self.spacing)
+        return PreprocessingSpec(window=self.window, spacing=self.spacing)
 
     @cached_property
     def reader(self) -> Reader:

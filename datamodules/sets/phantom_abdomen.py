@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
-from datamodules.loading.prepare import Prepared, Recipe, prepare
 from datamodules.phantoms.abdomen import draw_abdomen, spacing_of
 from zoo.errors import ConfigError
+from zoo.preprocessing.apply import PreparedCase, preprocess
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 
@@ -33,12 +34,12 @@ class PhantomAbdomen(PhantomDataModule):
             raise ConfigError(f"--data.shape {list(shape)} is unusable.", "Give three numbers of 8 or more.")
         self.shape = (shape[0], shape[1], shape[2])
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Fat to bright vessels become 0 to 1; the grid stays the native one."""
-        return Recipe(window=(-160.0, 300.0))
+        return PreprocessingSpec(window=(-160.0, 300.0))
 
-    def load(self, case: Case) -> Prepared:
+    def load(self, case: Case) -> PreparedCase:
         """Draw a case."""
         drawn = draw_abdomen(SET_SEED, *part_and_number(case), self.shape)
         geometry = whole(self.shape, spacing_of(self.shape), "mm", drawn.affine.tolist())
-        return prepare(drawn.image[None], drawn.label, geometry, self.recipe())
+        return preprocess(drawn.image[None], drawn.label, geometry, self.preprocessing())

@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
-from datamodules.loading.prepare import Prepared, Recipe, prepare
 from datamodules.phantoms.chest import ChestCase, counterpart, draw_chest, draw_report, text_free_bound
 from zoo.errors import ConfigError
+from zoo.preprocessing.apply import PreparedCase, preprocess
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 _TWIN = "-other"
@@ -37,15 +38,15 @@ class PhantomChest(PhantomDataModule):
             raise ConfigError(f"--data.pixels {pixels} is too small for six zones.", "Give 16 or more.")
         self.pixels = pixels
 
-    def recipe(self) -> Recipe:
+    def preprocessing(self) -> PreprocessingSpec:
         """Resized to the patch."""
-        return Recipe(size=self.patch)
+        return PreprocessingSpec(size=self.patch)
 
-    def load(self, case: Case) -> Prepared:
+    def load(self, case: Case) -> PreparedCase:
         """Draw a case."""
         drawn = self.draw(case)
         geometry = whole(drawn.image.shape, (1.0, 1.0), "px")
-        return prepare(drawn.image[None], drawn.label[None], geometry, self.recipe())
+        return preprocess(drawn.image[None], drawn.label[None], geometry, self.preprocessing())
 
     def draw(self, case: Case) -> ChestCase:
         """A case with its lesions, the unnamed ones too."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from datamodules.files.same_grid import TOLERANCE
 from datamodules.index.checks import index_findings
 from datamodules.index.findings import KINDS, Finding, Report
+from zoo.io.same_grid import TOLERANCE
 
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.files.same_grid import same_grid
 from datamodules.index.findings import Finding
 from datamodules.verify.duplicates import Look, look_at
 from datamodules.verify.laterality_check import contradiction, low_is_left
 from zoo.errors import DataError, Fault
+from zoo.io.same_grid import same_grid
 from zoo.types import Case, Geometry
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class _Examiner:
         found = self.attempt(lambda: self.data.reader.label(path)) if path is not None and path.is_file() else None
         if path is None or found is None:
             return
-        from datamodules.loading.prepare import to_classes  # with torch, which the index does without
+        from zoo.preprocessing.apply import to_classes  # with torch, which the index does without
 
         values, geometry = found
         self._read(path, geometry)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.loading.prepare import Prepared
 from datamodules.sets.phantom_chest import PhantomChest
 from zoo.cli.main import main
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
 
 FIT = [
@@ -28,7 +28,7 @@ def spoil(patch: pytest.MonkeyPatch, part: str) -> None:
     """Turn a part's images and labels into their contrary."""
     honest = PhantomChest.load
 
-    def load(self: PhantomChest, case: Case) -> Prepared:
+    def load(self: PhantomChest, case: Case) -> PreparedCase:
         prepared = honest(self, case)
         if not case.subject.startswith(part) or prepared.label is None:
             return prepared

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from datamodules.loading.cache import Cache
-from datamodules.loading.prepare import Prepared
 from tests.helpers.full_disk import FullDisk
 from zoo.errors import DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
 
 SIDE = 64
@@ -26,14 +26,14 @@ CONTEXT = multiprocessing.get_context("forkserver")  # not of this process: a fo
 CONTEXT.set_forkserver_preload(["datamodules.loading.cache"])  # seconds of imports, once for all of them
 
 
-def case(number: int, side: int = SIDE) -> Prepared:
+def case(number: int, side: int = SIDE) -> PreparedCase:
     shape = (side, side)
     image = np.random.default_rng(number).standard_normal((1, *shape), dtype=np.float32)
     geometry = Geometry(None, shape, ((0, side), (0, side)), (1.0, 1.0), "px")
-    return Prepared(image, np.full((1, *shape), number, np.uint8), geometry)
+    return PreparedCase(image, np.full((1, *shape), number, np.uint8), geometry)
 
 
-def cases(before: Callable[[int], object] = lambda number: None) -> Iterator[tuple[str, Prepared]]:
+def cases(before: Callable[[int], object] = lambda number: None) -> Iterator[tuple[str, PreparedCase]]:
     for number, name in enumerate(NAMES):
         before(number)
         yield name, case(number)

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError, RunError
-from zoo.inference import native_mask, whole_logits
+from zoo.inference import whole_logits
 from zoo.losses.contrastive import Pairs, retrieval
 from zoo.losses.segmentation import SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.pooled_dice import PooledDice
 from zoo.metrics.scoring import score_case
+from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, DataFacts, Prediction, Text
 

@@ -13,9 +13,9 @@ from datamodules.analysis import contact_sheet as show
 from datamodules.analysis.contact_sheet import COLOURS, TILE, contact_sheet
 from datamodules.build import build_datamodule
 from datamodules.cli import main
-from datamodules.loading.prepare import Prepared
 from tests.helpers.image_sets import make_medclipseg, make_own_volumes
 from zoo.errors import RunError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
 
 
@@ -56,7 +56,7 @@ def test_a_volume_is_shown_as_radiologists_do(tmp_path: Path) -> None:
     label = np.zeros((1, 20, 10, 6), np.uint8)
     label[0, 15, 8, 3] = 1
     geometry = Geometry(None, (20, 10, 6), ((0, 20), (0, 10), (0, 6)), (1.0, 1.0, 5.0), "mm")
-    picture, present = show._picture(data, Prepared(image, label, geometry))
+    picture, present = show._picture(data, PreparedCase(image, label, geometry))
     assert picture.size == (TILE, TILE // 2)
     gray = np.asarray(picture.convert("L")).astype(float)
     assert gray[: TILE // 5, : TILE // 3].mean() > 150

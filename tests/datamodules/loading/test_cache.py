@@ -14,17 +14,17 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.loading.cache import OPEN, Cache, entry_key, preparing_code
-from datamodules.loading.prepare import Prepared
 from tests.helpers.data_sets import make_hippocampus, make_qata, write_png
 from zoo.errors import DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
 
 GEOMETRY = Geometry(((1.0, 0.0), (0.0, 1.0)), (2, 3), ((0, 2), (0, 3)), (1.0, 2.0), "mm", Path("a.nii"))
 
 
-def made(value: float = 1.0) -> Prepared:
+def made(value: float = 1.0) -> PreparedCase:
     image = np.full((1, 2, 3), value, dtype=np.float32)
-    return Prepared(image, np.ones((1, 2, 3), np.uint8), GEOMETRY, None, np.zeros((0, 3), np.int32))
+    return PreparedCase(image, np.ones((1, 2, 3), np.uint8), GEOMETRY, None, np.zeros((0, 3), np.int32))
 
 
 def never(*_: object) -> Any:
@@ -43,7 +43,7 @@ def test_second_time_nothing_is_made(tmp_path: Path) -> None:
     assert again.foreground.shape == (0, 3)
 
 
-def pack() -> Iterator[tuple[str, Prepared]]:
+def pack() -> Iterator[tuple[str, PreparedCase]]:
     for number, name in enumerate("abc"):
         native = np.full((4, 3 + number), number, np.uint8)
         yield name, made(float(number))._replace(native=native)

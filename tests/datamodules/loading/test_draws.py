@@ -14,10 +14,11 @@ from datamodules.augment import augment
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.loading.datasets import TrainingSet, cut_into, make_loader, patch_start
-from datamodules.loading.prepare import Prepared, list_foreground
+from datamodules.loading.foreground import list_foreground
 from datamodules.loading.samplers import DrawSampler, case_of, generator
 from tests.helpers.data_sets import make_hippocampus, make_qata
 from zoo.errors import ConfigError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Batch, Case, Geometry
 
 
@@ -90,18 +91,18 @@ EPOCHS, SAMPLES = 4, 250
 
 
 @pytest.fixture(scope="module")
-def numbered() -> list[Prepared]:
+def numbered() -> list[PreparedCase]:
     """Volumes whose voxels are all different, so that a patch's corner tells where it was cut."""
     shape = (160, 150, 140)
     geometry = Geometry(None, shape, tuple((0, n) for n in shape), (1.0, 1.0, 1.0), "mm")
     count = int(np.prod(shape))
     return [
-        Prepared(np.arange(first * count, (first + 1) * count, dtype=np.float32).reshape(1, *shape), None, geometry)
+        PreparedCase(np.arange(first * count, (first + 1) * count, dtype=np.float32).reshape(1, *shape), None, geometry)
         for first in range(4)
     ]
 
 
-def corners(volumes: list[Prepared], workers: int, world: int) -> dict[int, float]:
+def corners(volumes: list[PreparedCase], workers: int, world: int) -> dict[int, float]:
     """The corner of each draw's patch, taken by all ranks in turn."""
     cases = [Case(str(number), (), None, str(number)) for number in range(len(volumes))]
     found: dict[int, float] = {}
@@ -118,7 +119,7 @@ def corners(volumes: list[Prepared], workers: int, world: int) -> dict[int, floa
 
 @pytest.mark.parametrize(("workers", "world"), WAYS)
 def test_a_thousand_places_are_all_different_and_the_same_by_any_way(
-    numbered: list[Prepared], workers: int, world: int
+    numbered: list[PreparedCase], workers: int, world: int
 ) -> None:
     found = corners(numbered, workers, world)
     assert sorted(found) == list(range(1000))
@@ -148,7 +149,7 @@ def test_a_draw_stays_what_it_was() -> None:
     label = np.zeros((1, 60, 50, 40), np.uint8)
     label[0, 3:9, 20:30, 30:39], label[0, 40:58, 1:40, 2:20] = 1, 3
     geometry = Geometry(None, (60, 50, 40), ((0, 60), (0, 50), (0, 40)), (1.0, 1.0, 1.0), "mm")
-    prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 4))
+    prepared = PreparedCase(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 4))
     starts = [patch_start(prepared, (16, 16, 48), generator(0, draw)) for draw in range(6)]
     assert starts == [[36, 24, -4], [44, 19, -4], [0, 16, -4], [42, 30, -4], [20, 8, -4], [41, 24, -4]]
     assert [case_of(draw, 5, 0) for draw in range(10)] == [3, 2, 0, 4, 1, 0, 4, 3, 2, 1]
@@ -202,7 +203,7 @@ def test_patches_are_centred_on_classes_or_anywhere() -> None:
     label[0, 5:7, 5:7, 5:7] = 1
     label[0, 10:35, 15:25, 8:15] = 2
     geometry = Geometry(None, (40, 30, 20), ((0, 40), (0, 30), (0, 20)), (1.0, 1.0, 1.0), "mm")
-    prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 3))
+    prepared = PreparedCase(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 3))
     found = {1: 0, 2: 0}
     for seed in range(300):
         start = patch_start(prepared, (8, 8, 8), np.random.default_rng(seed))
@@ -218,7 +219,7 @@ def test_patches_are_centred_on_classes_or_anywhere() -> None:
 def test_small_volumes_are_padded_on_both_sides() -> None:
     label = np.ones((1, 5, 9), np.uint8)
     geometry = Geometry(None, (5, 9), ((0, 5), (0, 9)), (1.0, 1.0), "px")
-    prepared = Prepared(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 1))
+    prepared = PreparedCase(label.astype(np.float32), label, geometry, None, list_foreground(label, True, 1))
     for seed in range(20):
         start = patch_start(prepared, (8, 8), np.random.default_rng(seed))
         block = cut(label, start, (8, 8))

@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 
 from datamodules.build import build_datamodule
 from datamodules.loading.datasets import TrainingSet, make_loader
-from datamodules.loading.prepare import Prepared, list_foreground
+from datamodules.loading.foreground import list_foreground
 from datamodules.loading.samplers import DrawSampler
 from datamodules.loading.thread_loader import ThreadLoader
 from tests.helpers.data_sets import make_hippocampus
 from zoo.errors import DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case, Geometry
 from zoo.utils.parallel import in_order
 
@@ -146,16 +147,16 @@ def test_random_states_and_threads_of_the_process_stay(monkeypatch: pytest.Monke
         torch.set_num_threads(threads)
 
 
-def volume(channels: int = 1, side: int = 12, *, labelled: bool = True) -> Prepared:
+def volume(channels: int = 1, side: int = 12, *, labelled: bool = True) -> PreparedCase:
     shape = (side,) * 3
     image = np.random.default_rng(channels).random((channels, *shape), dtype=np.float32) + 1
     label = (image[:1] > 1.5).astype(np.uint8) if labelled else None
     geometry = Geometry(None, shape, ((0, side),) * 3, (1.0, 1.0, 1.0), "mm")
     listed = None if label is None else list_foreground(label, True, 1)
-    return Prepared(image, label, geometry, None, listed)
+    return PreparedCase(image, label, geometry, None, listed)
 
 
-def patches(volumes: list[Prepared], workers: int, patch: int = 8) -> ThreadLoader:
+def patches(volumes: list[PreparedCase], workers: int, patch: int = 8) -> ThreadLoader:
     cases = [Case(str(number), (), None, str(number)) for number in range(len(volumes))]
     data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (patch,) * 3, 0, ())
     return make_loader(data, DrawSampler(len(cases), 24), 4, workers)
@@ -175,7 +176,7 @@ def test_batches_that_are_kept_are_not_written_over() -> None:
 @pytest.mark.parametrize(
     ("odd", "says"), [(volume(2), "1: 2 channels of image"), (volume(labelled=False), "1: 0 channels of label")]
 )
-def test_a_case_unlike_the_others_is_named(odd: Prepared, says: str, workers: int) -> None:
+def test_a_case_unlike_the_others_is_named(odd: PreparedCase, says: str, workers: int) -> None:
     with pytest.raises(DataError, match=says):
         list(patches([volume(), odd], workers))
 

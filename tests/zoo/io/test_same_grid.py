@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff
 
-from datamodules.files.same_grid import differences, drift, same_grid
 from tests.helpers.data_sets import write_nifti
 from zoo.errors import DataError
 from zoo.io.image import read_image, to_ras
+from zoo.io.same_grid import differences, drift, same_grid
 from zoo.types import Geometry
 
 SHAPE = (7, 5, 9)

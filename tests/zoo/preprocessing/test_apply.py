@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.loading import prepare as module
-from datamodules.loading.prepare import Recipe, prepare
+from zoo.preprocessing import apply as module
+from zoo.preprocessing.apply import preprocess
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Geometry
 
 
@@ -18,7 +19,7 @@ def test_a_volume_is_normalised_by_numpys_own_figures(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "_DOUBLE", at_once)
     image = np.random.default_rng(0).gamma(2.0, 300.0, (2, 11, 13, 17)).astype(np.float32)
     image[1] = 5  # a channel without contrast is 0, not NaN
-    made = prepare(image, None, geometry(image.shape[1:]), Recipe()).image
+    made = preprocess(image, None, geometry(image.shape[1:]), PreprocessingSpec()).image
     double = image[0].astype(np.float64)
     np.testing.assert_allclose(made[0], (double - double.mean()) / double.std(), rtol=1e-6, atol=1e-7)
     assert not made[1].any()
@@ -28,7 +29,7 @@ def test_a_volume_is_normalised_by_numpys_own_figures(monkeypatch: pytest.Monkey
 def test_a_crop_is_normalised_by_what_it_holds() -> None:
     image = np.zeros((1, 8, 8, 8), np.float32)
     image[0, 2:6, 2:6, 2:6] = np.arange(1, 65).reshape(4, 4, 4)
-    made = prepare(image, None, geometry((8, 8, 8)), Recipe(crop_above=0.5))
+    made = preprocess(image, None, geometry((8, 8, 8)), PreprocessingSpec(crop_above=0.5))
     assert made.geometry.crop == ((2, 6),) * 3
     assert made.image.mean() == pytest.approx(0, abs=1e-6)
     assert made.image.std() == pytest.approx(1)

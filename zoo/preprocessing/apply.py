@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,37 +11,17 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from datamodules.files.same_grid import same_voxels
 from zoo.errors import DataError
 from zoo.io.readers import Reader
+from zoo.io.same_grid import same_voxels
+from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry, LabelSpace
-
-PER_CLASS = 10_000
-"""At most so many foreground voxels a class are kept to centre patches on."""
 
 _DOUBLE = 2**24  # voxels that are held in double precision at once
 _CHUNK = 2**20  # voxels that are looked up at once: numpy needs many times their memory for it
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a set is prepared. Part of the cache's key, so a change prepares anew.
-
-    Attributes:
-        window: (low, high) intensities that become 0 and 1, clipped; None: mean 0 and standard
-            deviation 1 over each channel of each image.
-        crop_above: Crop to the box of the voxels above this raw intensity; None: no crop.
-        spacing: Voxel size of the network's grid in the set's unit; None: the native one.
-        size: Size of the network's grid; None: as the spacing gives it.
-    """
-
-    window: tuple[float, float] | None = None
-    crop_above: float | None = None
-    spacing: tuple[float, ...] | None = None
-    size: tuple[int, ...] | None = None
-
-
-class Prepared(NamedTuple):
+class PreparedCase(NamedTuple):
     """A case as arrays; `S` is the network's grid in RAS order, or (H, W).
 
     Attributes:
@@ -60,12 +40,12 @@ class Prepared(NamedTuple):
     foreground: NDArray[np.int32] | None = None
 
 
-def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | None = None) -> Prepared:
+def load_case(case: Case, spec: PreprocessingSpec, labels: LabelSpace, reader: Reader | None = None) -> PreparedCase:
     """Read, check and prepare one case.
 
     Args:
         case: The case.
-        recipe: What to do.
+        spec: The preprocessing.
         labels: Which values make up which class.
         reader: How its files become arrays; default NIfTI and rasters.
 
@@ -86,7 +66,7 @@ def load_case(case: Case, recipe: Recipe, labels: LabelSpace, reader: Reader | N
         same_voxels(case.label, other, case.images[0], geometry)
         native = to_classes(raw, labels, case.label)
         del raw
-    return prepare(image, native, geometry, recipe)
+    return preprocess(image, native, geometry, spec)
 
 
 def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArray[np.uint8]:
@@ -123,52 +103,29 @@ def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArra
     return classes.reshape(raw.shape)
 
 
-def prepare(
-    image: NDArray[np.float32], native: NDArray[np.uint8] | None, geometry: Geometry, recipe: Recipe
-) -> Prepared:
+def preprocess(
+    image: NDArray[np.float32], native: NDArray[np.uint8] | None, geometry: Geometry, spec: PreprocessingSpec
+) -> PreparedCase:
     """Bring arrays on the native grid to the network's.
 
     Args:
         image: float32 [C, *N] on the native grid, raw intensities.
         native: The label on the native grid, laid out as `zoo.types.Native.label`.
         geometry: Of the native grid, crop of any kind.
-        recipe: What to do.
+        spec: The preprocessing.
     """
-    crop = _box(image, recipe.crop_above)
+    crop = _box(image, spec.crop_above)
     inside = tuple(slice(start, stop) for start, stop in crop)
     cropped = image[(slice(None), *inside)]
-    size = _network_size(cropped.shape[1:], geometry.spacing, recipe)
-    network = _resample(_normalise(cropped, recipe.window), size)
+    size = _network_size(cropped.shape[1:], geometry.spacing, spec)
+    network = _resample(_normalise(cropped, spec.window), size)
     geometry = replace(geometry, crop=crop)
     if native is None:
-        return Prepared(network, None, geometry)
+        return PreparedCase(network, None, geometry)
     stacked = native[None] if native.ndim == image.ndim - 1 else native
     label = _resample_label(np.ascontiguousarray(stacked[(slice(None), *inside)]), size)
     moved = cropped.shape != image.shape or label.shape[1:] != image.shape[1:]
-    return Prepared(network, label, geometry, native if moved else None)
-
-
-def list_foreground(label: NDArray[np.uint8], exclusive: bool, classes: int) -> NDArray[np.int32]:
-    """Where each class lies, for sampling: at most `PER_CLASS` voxels each, chosen once and for all.
-
-    Args:
-        label: uint8 [1 | K, *S] as in `Prepared.label`.
-        exclusive: Whether it holds class numbers.
-        classes: K.
-
-    Returns:
-        int32 [n, 1 + D], rows of (class number from 0, voxel).
-    """
-    rows = []
-    for number in range(classes):
-        mask = label[0] == number + 1 if exclusive else label[number] > 0
-        found = np.flatnonzero(mask)
-        if len(found) > PER_CLASS:
-            chosen = np.random.default_rng(number).choice(len(found), PER_CLASS, replace=False)
-            found = found[np.sort(chosen)]
-        voxels = np.unravel_index(found, mask.shape)
-        rows.append(np.stack([np.full_like(found, number), *voxels], axis=1))
-    return np.concatenate(rows).astype(np.int32)
+    return PreparedCase(network, label, geometry, native if moved else None)
 
 
 def _box(image: NDArray[np.float32], above: float | None) -> tuple[tuple[int, int], ...]:
@@ -205,12 +162,12 @@ def _normalise(image: NDArray[np.float32], window: tuple[float, float] | None) -
     return normal
 
 
-def _network_size(shape: tuple[int, ...], spacing: tuple[float, ...], recipe: Recipe) -> tuple[int, ...]:
-    if recipe.size is not None:
-        return recipe.size
-    if recipe.spacing is None:
+def _network_size(shape: tuple[int, ...], spacing: tuple[float, ...], spec: PreprocessingSpec) -> tuple[int, ...]:
+    if spec.size is not None:
+        return spec.size
+    if spec.spacing is None:
         return shape
-    steps = zip(shape, spacing, recipe.spacing, strict=True)
+    steps = zip(shape, spacing, spec.spacing, strict=True)
     return tuple(max(1, round(n * native / due)) for n, native, due in steps)
 
 

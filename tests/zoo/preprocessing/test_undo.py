@@ -1,0 +1,44 @@
+"""The way from logits back to the grid of the file."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from zoo.preprocessing.undo import native_mask, ras_shape
+from zoo.types import Geometry, LabelSpace
+
+SPACE = LabelSpace(("a", "b"), ((1,), (2,)))
+
+
+def geometry(shape: tuple[int, ...], crop: tuple[tuple[int, int], ...]) -> Geometry:
+    """A grid without an affine."""
+    return Geometry(None, shape, crop, (1.0,) * len(shape), "px")
+
+
+def test_mask_returns_through_resampling_and_crop() -> None:
+    truth = np.zeros((20, 30, 16), dtype=np.uint8)
+    truth[6:12, 10:22, 4:12] = 1
+    truth[12:16, 10:22, 4:12] = 2
+    crop = ((4, 18), (8, 28), (2, 14))
+    inner = torch.from_numpy(truth[4:18, 8:28, 2:14]).long()
+    logits = 10.0 * torch.nn.functional.one_hot(inner, 3).permute(3, 0, 1, 2).float()
+    assert np.array_equal(native_mask(logits, geometry(truth.shape, crop), SPACE), truth)
+    coarse = torch.nn.functional.interpolate(logits[None], scale_factor=0.5, mode="trilinear")[0]
+    back = native_mask(coarse, geometry(truth.shape, crop), SPACE)
+    assert back.shape == truth.shape
+    assert np.mean(back == truth) > 0.98
+
+
+def test_regions_keep_a_mask_each() -> None:
+    logits = torch.full((2, 4, 4), -1.0)
+    logits[0, 1:3] = 1.0
+    logits[1, 2] = 1.0
+    mask = native_mask(logits, geometry((4, 4), ((0, 4), (0, 4))), LabelSpace(("w", "c"), ((1, 2), (2,)), False))
+    assert mask.shape == (2, 4, 4)
+    assert mask.sum(axis=(1, 2)).tolist() == [8, 4]
+
+
+def test_ras_shape_follows_the_affine() -> None:
+    affine = ((0.0, 0.0, 2.0, 0.0), (-1.0, 0.0, 0.0, 0.0), (0.0, 3.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    assert ras_shape(Geometry(affine, (5, 6, 7), ((0, 7), (0, 5), (0, 6)), (2.0, 1.0, 3.0), "mm")) == (7, 5, 6)
