@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA, MODELS, Registry, card_from, read_yaml
 from zoo.types import Card
@@ -19,7 +20,7 @@ from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
-"""Layers that say on what and how to train; `about.size` is the size they stand for, `about.then` what follows."""
+"""Layers that say on what and how to train; `zoo.cards.PresetCard` is their `about`."""
 
 Config = dict[str, Any]
 
@@ -50,7 +51,7 @@ class Composed:
         size: One of `SIZES`.
         preset: Name of the trainer preset, "auto" for Lightning's own choice.
         layers: Names of the layers that contributed, in order.
-        about: The model card's `about`.
+        model_card: The typed card of the model.
         then: Verbs that the trainer preset wants after a fit: "validate", "test".
     """
 
@@ -60,7 +61,7 @@ class Composed:
     size: str
     preset: str = "auto"
     layers: tuple[str, ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    model_card: ModelCard = field(default_factory=lambda: ModelCard(""))
     then: tuple[str, ...] = ()
 
 
@@ -141,7 +142,8 @@ def compose(
         lambda: find_card(PRESETS, preset, "trainer") if preset not in (None, "", "auto") else Card("auto"),
     ]
     model_card, data_card, preset_card = _all_or_every_mistake(looked_up)
-    chosen = size or preset_card.about.get("size") or "published"
+    preset_facts = PresetCard.of(preset_card)
+    chosen = size or preset_facts.size or "published"
     if chosen not in SIZES:
         raise ConfigError(f"Unknown size '{chosen}'.", f"Choose --size {' or --size '.join(SIZES)}.")
     layers: list[tuple[str, Mapping[str, Any]]] = []
@@ -155,8 +157,16 @@ def compose(
     for name, layer in layers:
         config = merge(config, layer, name)
     names = tuple(dict.fromkeys(name for name, layer in layers if layer))
-    then = tuple(preset_card.about.get("then", ()))
-    return Composed(config, model_card.name, data_card.name, chosen, preset_card.name, names, model_card.about, then)
+    return Composed(
+        config,
+        model_card.name,
+        data_card.name,
+        chosen,
+        preset_card.name,
+        names,
+        ModelCard.of(model_card),
+        preset_facts.then,
+    )
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:

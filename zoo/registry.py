@@ -52,11 +52,11 @@ def card_from(name: str, path: Path, origin: str = "zoo") -> Card:
     """The card in one YAML file."""
     content = read_yaml(path)
     if set(content) == {"alias"}:
-        return Card(name=name, origin=origin, alias=str(content["alias"]))
+        return Card(name=name, origin=origin, alias=str(content["alias"]), file=str(path))
     unknown = set(content) - {"about", "config", "sizes"}
     if unknown:
         raise ConfigError(f"{path}: unknown keys {sorted(unknown)}.", "A card has `about`, `config` and `sizes`.")
-    return Card(name=name, origin=origin, **content)
+    return Card(name=name, origin=origin, file=str(path), **content)
 
 
 class Registry:

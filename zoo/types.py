@@ -234,6 +234,7 @@ class Card:
         origin: Where the card was found: "zoo" or the distribution that brings it.
         broken: Why it cannot be used; empty where it can.
         alias: The card that this name stands for; the registry gives that one in its place.
+        file: The YAML file that the card was read from; empty where there is none.
     """
 
     name: str
@@ -243,6 +244,12 @@ class Card:
     origin: str = "zoo"
     broken: str = ""
     alias: str = ""
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where a message says that the card is: the file, or the name."""
+        return self.file or f"the card of '{self.name}'"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, for `--json` listings."""

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo import __version__, settings
+from zoo.cards import CardSummary
 from zoo.cli.console import print_table
 from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
@@ -56,16 +57,13 @@ def _table(cards: list[Card], also: Mapping[str, str]) -> Table:
     for title in ("name", "text", "dims", "what it is"):
         table.add_column(title, no_wrap=title == "name")
     for card in cards:
-        about = card.about
-        dims = about.get("spatial_dims", "")
-        shown = "/".join(f"{n}D" for n in (dims if isinstance(dims, list) else [dims])) if dims else ""
+        summary = CardSummary.of(card)
+        shown = "/".join(f"{n}D" for n in summary.spatial_dims)
         notes = [f"also {name}" for name in _second_names(card, also)]
         notes += [] if card.origin == "zoo" else [f"by {card.origin}"]
         note = f" ({', '.join(notes)})" if notes else ""
-        title = (
-            f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{about.get('title', '')}{note}")
-        )
-        table.add_row(card.name, str(about.get("text", about.get("track", ""))), shown, title)
+        title = f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{summary.title}{note}")
+        table.add_row(card.name, summary.text, shown, title)
     return table
 
 
@@ -86,7 +84,7 @@ def show(argv: list[str]) -> None:
 
 def _prompts(card: Card) -> str:
     """A line that says which version of its prompts a card comes with; empty where it names none of ours."""
-    path = CONFIGS / "prompts" / f"{card.about.get('prompts', '')}.yaml"
+    path = CONFIGS / "prompts" / f"{CardSummary.of(card).prompts}.yaml"
     return f"# prompts {path.stem}, version {read_yaml(path).get('version')}\n" if path.is_file() else ""
 
 

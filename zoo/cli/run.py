@@ -180,7 +180,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
         "config_hash": config_hash(config),
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-    record = RunRecord(folder.config, folder.manifest, text, known, composed.about.get("text") == "none")
+    record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
     logs = [] if sys.stderr.isatty() else [EpochLog()]
     cli.build(
         callbacks=[record, TrimHistory(folder.metrics), RandomState(), *logs, *checkpoints(folder.checkpoints)],

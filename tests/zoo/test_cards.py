@@ -1,0 +1,49 @@
+"""The `about` of a card becomes typed facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zoo.cards import CardSummary, ModelCard, PresetCard
+from zoo.config import PRESETS
+from zoo.errors import ConfigError
+from zoo.registry import DATA, ENCODERS, MODELS, card_from
+from zoo.types import Card
+
+
+def test_every_registered_model_and_preset_has_a_correct_card() -> None:
+    cards = [ModelCard.of(card) for card in MODELS if not card.broken]
+    assert all(card.title and card.licence and card.text and card.spatial_dims for card in cards)
+    assert "tiny" in [PresetCard.of(card).size for card in PRESETS]
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"titel": "T"}, "unknown key about.titel. Did you mean title?"),
+        ({"text": "poems"}, "about.text is 'poems', not one of none, class, report."),
+        ({"spatial_dims": [4]}, r"about.spatial_dims is \[4\]"),
+        ({"spatial_dims": 2}, "about.spatial_dims is 2, not a list"),
+    ],
+)
+def test_a_mistake_in_a_card_of_a_model_ends_with_its_file_and_key(
+    tmp_path: Path, about: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "mynet.yaml"
+    path.write_text(yaml.safe_dump({"about": about}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"{path}: {message}"):
+        ModelCard.of(card_from("mynet", path))
+
+
+def test_a_card_without_facts_reads_no_text() -> None:
+    assert not ModelCard.of(Card("mynet")).reads_text
+
+
+def test_a_summary_shows_cards_of_every_kind() -> None:
+    assert CardSummary.of(MODELS.get("unet")).spatial_dims == (2, 3)
+    assert CardSummary.of(ENCODERS.get("minilm")).text
+    data = CardSummary.of(DATA.get("btcv"))
+    assert (data.text, data.spatial_dims, data.prompts) == ("class", (3,), "btcv")

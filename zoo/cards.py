@@ -1,0 +1,118 @@
+"""What the `about` of a card says, as typed and checked facts. No torch here.
+
+`datamodules.index.card.DataCard` is the typed card of a data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zoo.types import Card
+from zoo.utils.typed_content import read_content
+
+TEXTS = ("", "none", "class", "report")
+"""Which text a model reads; empty where its card does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The `about` of a model's card.
+
+    Attributes:
+        name: The registered name.
+        title: The method in one line.
+        paper: The publication.
+        licence: The licence of this code.
+        text: One of `TEXTS`.
+        spatial_dims: The dimensions of the images that the model takes; empty where the card does not say it.
+    """
+
+    name: str
+    title: str = ""
+    paper: str = ""
+    licence: str = ""
+    text: str = ""
+    spatial_dims: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: A value is not one of those that are known.
+        """
+        if self.text not in TEXTS:
+            raise ValueError(f"text is '{self.text}', not one of {', '.join(TEXTS[1:])}")
+        if not set(self.spatial_dims) <= {2, 3}:
+            raise ValueError(f"spatial_dims is {list(self.spatial_dims)}, not a list of 2 and 3")
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the card says that the model reads text."""
+        return self.text not in ("", "none")
+
+    @classmethod
+    def of(cls, card: Card) -> ModelCard:
+        """Read a card.
+
+        Raises:
+            ConfigError: The `about` of the card has an unknown key or a wrong value.
+
+        Example:
+            >>> from zoo.registry import MODELS
+            >>> ModelCard.of(MODELS.get("unet")).reads_text
+            False
+        """
+        return read_content(cls, card.about, card.place, "about", name=card.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PresetCard:
+    """The `about` of a preset of the trainer.
+
+    Attributes:
+        title: The preset in one line.
+        size: The size of model and data that the preset stands for; empty for the default size.
+        then: The steps that follow the training.
+    """
+
+    title: str = ""
+    size: str = ""
+    then: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, card: Card) -> PresetCard:
+        """Read a card.
+
+        Raises:
+            ConfigError: The `about` of the card has an unknown key or a wrong value.
+        """
+        return read_content(cls, card.about, card.place, "about")
+
+
+@dataclass(frozen=True, slots=True)
+class CardSummary:
+    """What a listing shows of a card of any kind.
+
+    Attributes:
+        title: The card in one line.
+        text: Which text a model reads, or the text track of a data set.
+        spatial_dims: The dimensions of the images.
+        prompts: The bundled prompt file of a data set; empty for other cards.
+    """
+
+    title: str
+    text: str
+    spatial_dims: tuple[int, ...]
+    prompts: str
+
+    @classmethod
+    def of(cls, card: Card) -> CardSummary:
+        """Read a card without a check: a listing shows also the cards that have mistakes."""
+        about = card.about
+        dims = about.get("spatial_dims") or ()
+        return cls(
+            title=str(about.get("title", "")),
+            text=str(about.get("text", about.get("track", ""))),
+            spatial_dims=tuple(dims) if isinstance(dims, list | tuple) else (dims,),
+            prompts=str(about.get("prompts", "")),
+        )
