@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# One worker per core and one thread per worker; pytest-xdist keeps a group of tests on one worker (tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+WORKERS := -n logical --maxprocesses 8 --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -38,13 +41,13 @@ lint: setup-test  ## style, types and layers
 	$(BIN)/lint-imports
 
 test: lint  ## lint, then all tests but the slow ones, with coverage
-	$(BIN)/python -m pytest -m 'not slow' --cov --cov-report=term:skip-covered
+	$(PYTEST) $(WORKERS) -m 'not slow' --cov --cov-report=term:skip-covered
 
 test-slow: setup-test  ## the long runs on real data
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 test-kills: setup-test  ## a benchmark under fire: four models, two data sets, three seeds, ten kills (an hour or two)
-	$(BIN)/python -m pytest -m slow tests/faults/test_bench_kills.py
+	$(PYTEST) -m slow tests/faults/test_bench_kills.py
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

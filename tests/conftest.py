@@ -1,4 +1,4 @@
-"""What all tests share: a private cache, the real data where it is, the pool of ranks."""
+"""The fixtures of all tests, and the distribution of the tests over the workers of pytest-xdist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,30 @@ import pytest
 
 from tests.helpers.ranks import RankPool
 
+pytest_plugins = ["tests.helpers.processor_time"]
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+ONE_WORKER = ("slurm", "browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests together that share something dear: the ranks, the machine, or the fixtures of their module.
+
+    A module whose fixtures are dear and many puts the mark `xdist_group` on the parameters of its fixture.
+    """
+    for item in items:
+        if "ranks" in getattr(item, "fixturenames", ()):
+            group = "ranks"
+        elif any(item.get_closest_marker(name) for name in ONE_WORKER):
+            group = "machine"
+        elif item.get_closest_marker("xdist_group") is None:
+            group = item.nodeid.partition("::")[0]
+        else:
+            continue
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
