@@ -8,7 +8,7 @@ from rich.table import Table
 
 from zoo.cli.console import console
 from zoo.metrics.case_scores import read_rows
-from zoo.metrics.summary import Figures, summarise
+from zoo.metrics.summary import MeanScores, summarise
 
 
 def print_scores(path: Path) -> None:
@@ -23,8 +23,8 @@ def print_scores(path: Path) -> None:
     table.add_column("class")
     for title in ("dice", f"hd95 ({summary.unit})", "missed", "spurious"):
         table.add_column(title, justify="right", no_wrap=True)
-    for name, figures in summary.per_class.items():
-        table.add_row(name, *_cells(figures))
+    for name, scores in summary.per_class.items():
+        table.add_row(name, *_cells(scores))
     if len(summary.per_class) > 1:
         table.add_row("mean", *_cells(summary))
     console.print(table)
@@ -33,6 +33,6 @@ def print_scores(path: Path) -> None:
         console.print("marked: this protocol has subjects in more than one part, as its card declares", soft_wrap=True)
 
 
-def _cells(figures: Figures) -> list[str]:
-    numbers = ["" if n is None else f"{n:.{digits}f}" for n, digits in ((figures.dice, 4), (figures.hd95, 2))]
-    return [*numbers, str(figures.missed), str(figures.spurious)]
+def _cells(scores: MeanScores) -> list[str]:
+    numbers = ["" if n is None else f"{n:.{digits}f}" for n, digits in ((scores.dice, 4), (scores.hd95, 2))]
+    return [*numbers, str(scores.missed), str(scores.spurious)]

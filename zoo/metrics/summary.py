@@ -15,7 +15,7 @@ from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures(MetricValues[float | None]):
+class MeanScores(MetricValues[float | None]):
     """The means of one class over cases, or the means of those over the classes.
 
     Each metric has its mean; distances are in the unit of the summary. A class that is absent in every
@@ -40,16 +40,16 @@ class Figures(MetricValues[float | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary(Figures):
-    """The figures of a test: means over classes, counts over all pairs, and the figures of each class.
+class Summary(MeanScores):
+    """The scores of a test: means over classes, counts over all pairs, and the scores of each class.
 
     Attributes:
         unit: Unit of the distances: "mm" or "px".
-        per_class: The figures of each class by its name, in the order of the label space.
+        per_class: The scores of each class by its name, in the order of the label space.
     """
 
     unit: str
-    per_class: Mapping[str, Figures]
+    per_class: Mapping[str, MeanScores]
 
 
 _MEANS = (*METRIC_KEYS, "dice_global")
@@ -84,11 +84,11 @@ def summarise(rows: Iterable[CaseScore]) -> Summary:
     return Summary(**means, **counts, cases=len(cases), unit=units[0], per_class=per_class)  # type: ignore[arg-type]
 
 
-def _of_class(rows: Sequence[CaseScore]) -> Figures:
+def _of_class(rows: Sequence[CaseScore]) -> MeanScores:
     status = [row.status for row in rows]
     scored = [row for row in rows if row.status != "absent"]
     tp, fp, fn = (sum(getattr(row, name) for row in rows) for name in COUNTS)
-    return Figures(
+    return MeanScores(
         **{key: _mean([getattr(row, key) for row in scored]) for key in METRIC_KEYS},
         dice_global=2 * tp / (2 * tp + fp + fn) if scored else None,
         cases=len(rows),

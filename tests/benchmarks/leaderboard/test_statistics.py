@@ -165,6 +165,16 @@ def test_small_tests_are_exact(gaps: list[float], test: stats.Test) -> None:
     assert found.pairs == len(gaps)
 
 
+def test_zeros_are_ranked_with_the_others_and_then_dropped() -> None:
+    """Three zeros and eight differences, of which the second and third smallest are negative.
+
+    Pratt (1959): the differences have the ranks 4 to 11, W- = 5 + 6 = 11, and 13 of the 256 subsets of these
+    ranks have a sum of at most 11. Without the zeros (Wilcoxon 1945) W- = 2 + 3 = 5, and 10 subsets have at most 5.
+    """
+    gaps = np.array([0.0, 0.0, 0.0, 0.1, -0.2, -0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert stats.compare(gaps, np.zeros(11)).p == pytest.approx(2 * 13 / 256)
+
+
 def test_the_signed_rank_test_of_darwins_maize() -> None:
     """W- = 24 and W+ = 96 of 15 pairs: p = 0.0413 (Hollander and Wolfe's tables, R's wilcox.test)."""
     found = stats.compare(DARWIN, np.zeros(15))
