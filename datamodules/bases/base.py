@@ -200,9 +200,9 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
 
     @cached_property
     def _preparation(self) -> dict[str, Any]:
-        """What makes the arrays beside the files and the recipe: labels, reader and the code, byte for byte."""
-        kinds = [kind for kind in type(self).__mro__ if issubclass(kind, SegDataModule)]
-        code = preparing_code([*kinds, *type(self.reader).__mro__])
+        """What makes the arrays beside the files and their preprocessing: labels, reader and code."""
+        own = [] if type(self).load is SegDataModule.load else [type(self)]
+        code = preparing_code([type(self.reader), *own], without=SegDataModule.__mro__)
         return {"labels": self.labels.to_dict(), "reader": repr(self.reader), "code": code}
 
     def _complete(self, case: Case) -> PreparedCase:

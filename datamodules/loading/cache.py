@@ -14,8 +14,7 @@ import json
 import mmap
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -25,15 +24,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-import datamodules.loading.foreground
-import zoo.io.image
-import zoo.io.raster
-import zoo.io.same_grid
-import zoo.preprocessing.apply
-import zoo.preprocessing.spec
+from datamodules.loading.foreground import list_foreground
 from zoo.errors import DataError
-from zoo.preprocessing.apply import PreparedCase
+from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.types import Geometry
+from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
 
 OPEN = 256
@@ -65,20 +60,16 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
     return hash_json({"files": states, "recipe": recipe})[:32]
 
 
-def preparing_code(kinds: Iterable[type]) -> list[str]:
-    """Hashes of the sources that prepare a case: a changed line makes every entry stale.
+def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str:
+    """Return the hash of the code that prepares a case and lays it out in an entry.
+
+    Where a function lies, what it imports and how it is commented does not count (`zoo.utils.code_hash`).
 
     Args:
-        kinds: The classes of the data set, whose files count too.
+        kinds: The classes whose methods read or make the arrays: the reader, and a data set that makes its own.
+        without: Classes that are not followed: what all data sets have in common makes no arrays.
     """
-    here = sys.modules[__name__]
-    ours = (
-        *(zoo.io.image, zoo.io.raster, zoo.io.same_grid, here),
-        *(zoo.preprocessing.apply, zoo.preprocessing.spec, datamodules.loading.foreground),
-    )
-    modules = {*ours, *(sys.modules[kind.__module__] for kind in kinds)}
-    files = [module.__file__ for module in modules if getattr(module, "__file__", None)]  # an interpreter has none
-    return sorted(hash_json(Path(str(file)).read_text(encoding="utf-8")) for file in files)
+    return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], without)
 
 
 class Entry:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+import datamodules.loading.cache
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.loading.cache import OPEN, Cache, entry_key, preparing_code
 from tests.helpers.data_sets import make_hippocampus, make_qata, write_png
 from zoo.errors import DataError
+from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase
-from zoo.types import Geometry
+from zoo.types import Case, Geometry
 
 GEOMETRY = Geometry(((1.0, 0.0), (0.0, 1.0)), (2, 3), ((0, 2), (0, 3)), (1.0, 2.0), "mm", Path("a.nii"))
 
@@ -155,25 +159,64 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Cache(tmp_path / "file" / "c").get("k", made)
 
 
-def test_changed_code_makes_entries_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datamodules.sets.hippocampus as module
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("datamodules.loading.foreground.PER_CLASS", 10),
+        ("datamodules.loading.cache._ALIGN", 128),
+        ("zoo.preprocessing.apply._CHUNK", 10),
+        ("zoo.io.image._NOISE", 0.1),
+        ("zoo.io.same_grid.TOLERANCE", 0.5),
+        ("zoo.io.image.to_ras", lambda array, affine, path: array),
+    ],
+)
+def test_a_changed_constant_or_function_makes_entries_stale(
+    monkeypatch: pytest.MonkeyPatch, place: str, value: object
+) -> None:
+    before = preparing_code([Reader])
+    assert before == preparing_code([Reader])
+    monkeypatch.setattr(place, value)
+    assert before != preparing_code([Reader])
 
-    before = preparing_code([module.Hippocampus])
-    assert before == preparing_code([module.Hippocampus])
-    copy = tmp_path / "hippocampus.py"
-    copy.write_text(Path(str(module.__file__)).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
-    monkeypatch.setattr(module, "__file__", str(copy))
-    assert before != preparing_code([module.Hippocampus])
+
+def test_a_function_that_moves_to_another_module_makes_nothing_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = preparing_code([Reader])
+    for name in ("zoo.preprocessing.apply", "zoo.io.same_grid", "zoo.io.image"):
+        module = sys.modules[name]
+        copy = tmp_path / f"moved_{name.rpartition('.')[2]}.py"
+        copy.write_text("# moved\n" + Path(str(module.__file__)).read_text(encoding="utf-8"), encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(f"zoo.elsewhere.{copy.stem}", copy)
+        assert spec is not None
+        assert spec.loader is not None
+        moved = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, moved)
+        spec.loader.exec_module(moved)
+        names = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == name]
+        for user in [one for key, one in sys.modules.items() if key.startswith(("zoo.", "datamodules."))]:
+            for key in names:
+                if getattr(user, key, None) is getattr(module, key) and user is not module:
+                    monkeypatch.setattr(user, key, getattr(moved, key))
+    assert vars(datamodules.loading.cache)["load_case"].__module__ == "zoo.elsewhere.moved_apply"
+    assert preparing_code([Reader]) == before
 
 
-def test_the_layout_of_an_entry_is_code_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datamodules.loading.cache as module
+def test_a_data_set_that_makes_its_own_arrays_counts_with_its_code() -> None:
+    class Own(SegDataModule):
+        def load(self, case: Case) -> PreparedCase:
+            return made(self.level())
 
-    before = preparing_code([])
-    copy = tmp_path / "cache.py"
-    copy.write_text(Path(module.__file__).read_text(encoding="utf-8") + "# another line", encoding="utf-8")
-    monkeypatch.setattr(module, "__file__", str(copy))
-    assert before != preparing_code([])
+        def level(self) -> float:
+            return 1.0
+
+    class Other(Own):
+        def level(self) -> float:
+            return 2.0
+
+    common = SegDataModule.__mro__
+    keys = [preparing_code([Reader, *own], common) for own in ([], [Own], [Other])]
+    assert len(set(keys)) == 3
 
 
 def images(root: Path, **options: Any) -> SegDataModule:
