@@ -1,4 +1,4 @@
-"""What the user typed, taken apart before anything heavy is imported."""
+"""The words of a command become a `Request`, and a `Request` becomes merged layers. No torch here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.config import SIZES
+from zoo.config import SIZES, Composed, compose
+from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError, did_you_mean
 
 Flag = tuple[str, str]
@@ -60,6 +61,11 @@ class Request:
     print_config: bool = False
     help: bool = False
 
+    @property
+    def run_folder(self) -> RunFolder | None:
+        """The run folder that `--out` names; None where the default folder is meant."""
+        return RunFolder(self.out) if self.out else None
+
 
 def parse(verb: str, argv: Sequence[str]) -> Request:
     """Takes the arguments of a verb apart.
@@ -86,6 +92,42 @@ def parse(verb: str, argv: Sequence[str]) -> Request:
         else:
             flags.append((option[2:], value))
     return replace(request, flags=_in_order(flags))
+
+
+def compose_request(request: Request) -> Composed:
+    """Merge the layers of a command.
+
+    `fit` starts from cards. The other verbs start from the configuration of the run that `--out` names, if any.
+
+    Raises:
+        ConfigError: The model or the data is missing, a name is unknown, or the run in `--out` has other names.
+        RunError: `--out` names no run.
+    """
+    folder = request.run_folder
+    base = folder.read_config() if folder and request.verb != "fit" else None
+    composed = compose(
+        request.model, request.data, size=request.size, preset=request.preset, files=request.files, base=base
+    )
+    missing = [f"--{key}" for key in ("model", "data") if not getattr(composed, key) and key not in composed.config]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} missing.",
+            f"Write `zoo {request.verb} --model NAME --data NAME` (`zoo list models`, `zoo list data`)"
+            + (", or `--out DIR` of a run." if request.verb in ("validate", "test", "predict") else "."),
+        )
+    if folder and base is not None:
+        folder.check_agrees(composed)
+    return _fill_names(composed)
+
+
+def _fill_names(composed: Composed) -> Composed:
+    """Use the class names where the model and the data come from a file and have no other name."""
+    names = {
+        key: (composed.config.get(key) or {}).get("class_path", "").rpartition(".")[2]
+        for key in ("model", "data")
+        if not getattr(composed, key)
+    }
+    return replace(composed, **names)
 
 
 def _check_option(option: str) -> None:

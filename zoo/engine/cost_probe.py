@@ -18,8 +18,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from zoo.config import compose
-from zoo.engine.arguments import parse
+from zoo.engine.arguments import compose_request, parse
 from zoo.engine.lightning_cli import ZooCLI
 from zoo.engine.profile import WARM_UP, process_peak, wait
 from zoo.utils.exit_codes import exit_code
@@ -66,10 +65,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _probe(argv: list[str]) -> None:
     request = parse("fit", argv)
-    composed = compose(request.model, request.data, size=request.size, preset=request.preset)
-    seed = [("seed_everything", str(request.seed or 0))]
-    quiet = [("trainer.limit_val_batches", "0"), ("trainer.num_sanity_val_steps", "0")]
-    cli = ZooCLI(composed.config, [*seed, *request.flags, *quiet])
+    no_validation = [("trainer.limit_val_batches", "0"), ("trainer.num_sanity_val_steps", "0")]
+    cli = ZooCLI.from_request(request, compose_request(request), no_validation)
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         cli.build(callbacks=[watch], default_root_dir=folder, enable_checkpointing=False, enable_progress_bar=False)

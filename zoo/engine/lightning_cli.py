@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -16,11 +16,12 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
-from zoo.config import Config
-from zoo.engine.arguments import Flag
+from zoo.config import Composed, Config
+from zoo.engine.arguments import Flag, Request
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.errors import ConfigError, ZooError, did_you_mean
 from zoo.utils.class_args import converted, names_of
+from zoo.utils.lazy import public_path
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
@@ -72,6 +73,21 @@ class ZooCLI(LightningCLI):
         except ConfigError:
             check_types(config, flags, {**classes, "trainer": Trainer})
             raise
+
+    @classmethod
+    def from_request(cls, request: Request, composed: Composed, extra: Sequence[Flag] = ()) -> ZooCLI:
+        """Parse a command.
+
+        Args:
+            request: The command.
+            composed: Its merged layers (`compose_request`).
+            extra: Flags over those of the command.
+
+        Raises:
+            ConfigError: As the constructor.
+        """
+        seed = [] if request.seed is None else [("seed_everything", str(request.seed))]
+        return cls(composed.config, [*seed, *request.flags, *extra])
 
     def _parse(self, config: Config, flags: Iterable[Flag]) -> None:
         super().__init__(
@@ -190,23 +206,6 @@ def import_class(section: str, path: str) -> type:
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f"--{section}: {path} is no {base.__name__}.", "Name a subclass of it.")
     return found
-
-
-def public_path(kind: type, path: str) -> str:
-    """The path of a class by the outermost package that exports it in `__all__`; else the path as typed.
-
-    A run's identity has this path, so that a class may move to another module of its package.
-
-    Args:
-        kind: The class.
-        path: A path that leads to the class.
-    """
-    parts = path.split(".")
-    for depth in range(1, len(parts)):
-        package = importlib.import_module(".".join(parts[:depth]))
-        if kind.__name__ in getattr(package, "__all__", ()) and getattr(package, kind.__name__) is kind:
-            return f"{package.__name__}.{kind.__name__}"
-    return path
 
 
 def _class_of(section: str, config: Mapping[str, Any]) -> type:

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported at first use (PEP 562)."""
+"""Public names of a package: imported at first use (PEP 562), and the public path of a class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def lazy_exports(package: str, exports: Mapping[str, str]) -> tuple[Callable[[st
     Returns:
         The two functions, to be bound to `__getattr__` and `__dir__` in the package.
 
-    >>> get, names = lazy_exports("mypackage", {"OrderedDict": "collections"})
-    >>> get("OrderedDict").__name__, names()
-    ('OrderedDict', ['OrderedDict'])
+    Example:
+        >>> get, names = lazy_exports("mypackage", {"OrderedDict": "collections"})
+        >>> get("OrderedDict").__name__, names()
+        ('OrderedDict', ['OrderedDict'])
     """
 
     def get(name: str) -> Any:
@@ -30,3 +31,25 @@ def lazy_exports(package: str, exports: Mapping[str, str]) -> tuple[Callable[[st
         return getattr(import_module(exports[name]), name)
 
     return get, lambda: sorted(exports)
+
+
+def public_path(kind: type, path: str) -> str:
+    """Return the path of a class by the outermost package that exports it in `__all__`; else `path`.
+
+    The identity of a run has this path, so that a class may move to another module of its package.
+
+    Args:
+        kind: The class.
+        path: A path that leads to the class.
+
+    Example:
+        >>> from zoo.types import LabelSpace
+        >>> public_path(LabelSpace, "zoo.types.LabelSpace")
+        'zoo.LabelSpace'
+    """
+    parts = path.split(".")
+    for depth in range(1, len(parts)):
+        package = import_module(".".join(parts[:depth]))
+        if kind.__name__ in getattr(package, "__all__", ()) and getattr(package, kind.__name__) is kind:
+            return f"{package.__name__}.{kind.__name__}"
+    return path

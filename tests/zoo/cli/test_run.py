@@ -18,7 +18,7 @@ import yaml
 
 from tests.helpers.paths import REPOSITORY
 from zoo.cli.main import main
-from zoo.cli.run import _say_results
+from zoo.cli.run import _print_results
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
 from zoo.utils.atomic_files import UNFINISHED
 
@@ -185,7 +185,7 @@ def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[
     labels = SimpleNamespace(names=("liver", "pancreas"))
     cli: Any = SimpleNamespace(model=SimpleNamespace(facts=SimpleNamespace(labels=labels)))
     capsys.readouterr()
-    _say_results(cli, "predict", None, SimpleNamespace(written=3, folder="there"))
+    _print_results(cli, "predict", None, SimpleNamespace(written=3, folder="there"))
     assert capsys.readouterr().out.strip() == "3 label images in there: 1 liver, 2 pancreas"
 
 
