@@ -17,6 +17,8 @@ import torch
 import yaml
 
 from tests.helpers.paths import REPOSITORY
+from zoo.callbacks.predictions import Predictions
+from zoo.callbacks.scores import Scores
 from zoo.cli.main import main
 from zoo.cli.run import _print_results
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
@@ -185,7 +187,9 @@ def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[
     labels = SimpleNamespace(names=("liver", "pancreas"))
     cli: Any = SimpleNamespace(model=SimpleNamespace(facts=SimpleNamespace(labels=labels)))
     capsys.readouterr()
-    _print_results(cli, "predict", None, SimpleNamespace(written=3, folder="there"))
+    predictions = Predictions(Path("there"))
+    predictions.written = 3
+    _print_results(cli, "predict", Scores(Path("cases.csv"), Path("manifest.json")), predictions)
     assert capsys.readouterr().out.strip() == "3 label images in there: 1 liver, 2 pancreas"
 
 
