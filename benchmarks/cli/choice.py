@@ -19,12 +19,30 @@ FLAGS = {
     "seeds": None,
     "size": "",
     "encoder": "",
-    "ladder": False,
-    "rungs": None,
+    "ablations": False,
+    "variants": None,
     "trainer": "",
     "devices": None,
 }
 """The flags that a plan's file replaces, each with its default."""
+
+
+class _Renamed(argparse.Action):
+    """A flag that has a new name, its `const`. Its use is an error that gives the new name."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Refuse the old name.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{parser.prog}: {option_string} has a new name.", f"Write {self.const}.")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +55,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--size", choices=("tiny", "published"), default="", help="default: what the trainer stands for"
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
+    parser.add_argument("--ablations", action="store_true", help="also train every variant of each model's ablation")
     parser.add_argument(
-        "--ladder", action="store_true", help="beside each model every rung of its ablation ladder, if it has one"
+        "--variants",
+        type=_variants,
+        help="also train these variants, separated by commas (with or without --ablations)",
     )
-    parser.add_argument(
-        "--rungs", type=_rungs, help="only these rungs of the ladders, by comma (with or without --ladder)"
-    )
+    for old, new in (("--ladder", "--ablations"), ("--rungs", "--variants")):
+        parser.add_argument(
+            old, action=_Renamed, nargs="?", const=new, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
     parser.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
     parser.add_argument("--devices", type=count, help="processes a job")
     parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE go to every job."
@@ -70,7 +92,7 @@ def chosen_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
         seeds=[0] if known.seeds is None else known.seeds,
         settings=Settings(known.size, known.trainer, known.devices, overrides),
         encoder=known.encoder,
-        rungs=known.rungs or ([] if known.ladder else None),
+        variants=known.variants or ([] if known.ablations else None),
     )
     return make_plan(with_root(matrix, known.root) if known.root else matrix)
 
@@ -128,10 +150,10 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _rungs(text: str) -> list[str]:
+def _variants(text: str) -> list[str]:
     names = _names(text)
     if not names:
-        raise argparse.ArgumentTypeError(f"'{text}' names no rung")
+        raise argparse.ArgumentTypeError(f"'{text}' names no variant")
     return names
 
 

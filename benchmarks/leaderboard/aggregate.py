@@ -1,4 +1,4 @@
-"""Makes rows: the figures of a model, one rung of its ladder or a control, over its seeds."""
+"""Makes rows: the figures of a model, one variant of its ablation or a control, over its seeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.leaderboard.comparability import RECORDED, rung_differences, seed_differences
+from benchmarks.leaderboard.comparability import RECORDED, seed_differences, variant_differences
 from benchmarks.leaderboard.row import ClassRow, Row
 from benchmarks.leaderboard.subjects import make_sample
 from benchmarks.storage.results import Control, Result, Scored
@@ -60,17 +60,17 @@ def _other_owners(done: Sequence[Run], data: str, owners: Owners) -> list[str]:
     return sorted({case for case, subject in told if subject != owners.get((data, case), subject)})
 
 
-def rung_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) -> Row:
-    """The row of one rung: its own figures, and its Dice minus the full method's, seed by seed.
+def variant_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) -> Row:
+    """The row of one variant: its own figures, and its Dice minus the full method's, seed by seed.
 
     Args:
-        results: The rung's seeds.
+        results: The variant's seeds.
         full: The seeds of the full method.
         owners: Whose the cases are.
     """
     job = results[0].job
     changes = ", ".join(f"{key}={value}" for key, value in job.changes)
-    row = replace(make_row(results, owners), rung=job.rung, rung_about=job.about, rung_changes=changes)
+    row = replace(make_row(results, owners), variant=job.variant, variant_about=job.about, variant_changes=changes)
     if row.status != "ok":
         return row
     others = {seed: runs for seed, runs in by_seed(full).items() if all(run.state == "done" for run in runs)}
@@ -79,7 +79,7 @@ def rung_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) 
         pairs = [(make_run(mine[seed]), make_run(others[seed])) for seed in mine if seed in others]
     except RunError as error:
         return replace(row, status="refused", reason=f"not comparable with the full method: {error}")
-    differing = rung_differences(pairs, job.settings.size, full[0].job.settings.size)
+    differing = variant_differences(pairs, job.settings.size, full[0].job.settings.size)
     if differing:
         return replace(
             row, status="refused", reason=f"not comparable with the full method: other {', '.join(differing)}"
@@ -87,7 +87,7 @@ def rung_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) 
     gaps = [_gap(run.tests[TRUE].summary, other.tests[TRUE].summary) for run, other in pairs]
     return replace(
         row,
-        status="rung",
+        status="variant",
         reason="" if len(pairs) == len(mine) else f"Δ over {len(pairs)} of {len(mine)} seeds",
         delta_dice=_mean(gaps),
         delta_dice_std=_deviation(gaps),

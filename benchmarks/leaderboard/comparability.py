@@ -39,8 +39,8 @@ def seed_differences(runs: Sequence[Run]) -> list[str]:
     return [key for key in SEEDS if len(_values(key, (run.facts[key] for run in runs))) > 1]
 
 
-def rung_differences(pairs: Iterable[tuple[Run, Run]], size: str, other_size: str) -> list[str]:
-    """The facts in which a rung's runs differ from those of its full method; another prompt set is no obstacle."""
+def variant_differences(pairs: Iterable[tuple[Run, Run]], size: str, other_size: str) -> list[str]:
+    """The facts in which a variant's runs differ from those of its full method; another prompt set is no obstacle."""
     pairs = list(pairs)
     keys = [key for key in (*ALIKE, *RECORDED) if key != "size"]
     differing = [key for key in keys if any(len(_values(key, (a.facts[key], b.facts[key]))) > 1 for a, b in pairs)]

@@ -1,7 +1,7 @@
 """The leaderboard: one row a model, size, encoder, data set and text track, in blocks that may be ranked.
 
 A block is one data set, one text track and one recipe; text-free rows stand beside any one track, two tracks
-are two blocks. A row is ranked only where it is complete and the gate lets it pass; the rungs of its ladder
+are two blocks. A row is ranked only where it is complete and the gate lets it pass; the variants of its ablation
 stand under it and are not ranked.
 Everything is made from stored files and sorted, so that the same results give the same bytes.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.leaderboard import comparability as gate
-from benchmarks.leaderboard.aggregate import control_row, make_row, rung_row
+from benchmarks.leaderboard.aggregate import control_row, make_row, variant_row
 from benchmarks.leaderboard.ranking import Ranking, rank_rows, with_intervals
 from benchmarks.leaderboard.row import Row
 from benchmarks.leaderboard.statistics import Test
@@ -38,9 +38,9 @@ FOOTNOTES = (
 
 LEAKING = f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares."
 
-LADDER = (
-    "delta_dice (Δ Dice), of a rung: dice minus that of its full method, seed by seed, mean ± standard deviation "
-    "(ddof 1) over the seeds that both have. A rung is its full method with one change, no competitor: never ranked."
+VARIANTS = (
+    "delta_dice (Δ Dice), of a variant: dice minus that of its full method, seed by seed, mean ± standard deviation "
+    "(ddof 1) over the seeds that both have. A variant is its full method with one change, no competitor: never ranked."
 )
 
 FOLDS = (
@@ -59,7 +59,7 @@ class Block:
         ranked: Rows that stand in the ranking, best Dice first.
         unranked: Rows that do not, each with its reason.
         controls: Rows of controls.
-        ladders: The rungs of a ranked or unranked row. They are no competitors and are never ranked.
+        variants: The variants of a ranked or unranked row. They are no competitors and are never ranked.
         recipe: "equal": one budget for all; "published": each model's own.
         ranking: The statistics of the ranked rows.
         warnings: What the gate has to say that refuses no row.
@@ -70,7 +70,7 @@ class Block:
     ranked: tuple[Row, ...]
     unranked: tuple[Row, ...]
     controls: tuple[Row, ...]
-    ladders: Mapping[Row, tuple[Row, ...]] = field(default_factory=dict)
+    variants: Mapping[Row, tuple[Row, ...]] = field(default_factory=dict)
     recipe: str = "equal"
     ranking: Ranking = field(default_factory=Ranking)
     warnings: tuple[str, ...] = ()
@@ -82,9 +82,9 @@ class Block:
 
     @property
     def parts(self) -> tuple[tuple[Row, ...], ...]:
-        """Ranked rows, unranked rows and controls; each row's rungs directly under it."""
+        """Ranked rows, unranked rows and controls; each row's variants directly under it."""
         ranked, unranked = (
-            tuple(line for row in rows for line in (row, *self.ladders.get(row, ())))
+            tuple(line for row in rows for line in (row, *self.variants.get(row, ())))
             for rows in (self.ranked, self.unranked)
         )
         return ranked, unranked, self.controls
@@ -133,50 +133,50 @@ def make_table(results: Iterable[Result], controls: Iterable[Control], test: Tes
     results = list(results)
     groups: dict[tuple[Any, ...], dict[str, list[Result]]] = {}
     for result in results:
-        groups.setdefault(_group(result), {}).setdefault(result.job.rung, []).append(result)
+        groups.setdefault(_group(result), {}).setdefault(result.job.variant, []).append(result)
     owners, spacing = recorded(results, "subjects"), recorded(results, "spacing")
-    made = [_ladder(groups[key], owners) for key in sorted(groups)]
+    made = [_full_and_variants(groups[key], owners) for key in sorted(groups)]
     lines = [control_row(control, owners, spacing) for control in controls]
     named = {result.job.data: result.job.shown_data for result in results}
     made_rows = [replace(row, data=named.get(row.data, row.data)) for row in [*chain(*made), *lines]]
     rows = iter(with_intervals(made_rows))
-    ladders = [[next(rows) for _ in ladder] for ladder in made]
+    ablations = [[next(rows) for _ in ablation] for ablation in made]
     lines = list(rows)
     blocks = []
-    for data, recipe in sorted({(row.data, row.recipe) for row, *_ in ladders}):
-        mine = [ladder for ladder in ladders if (ladder[0].data, ladder[0].recipe) == (data, recipe)]
+    for data, recipe in sorted({(row.data, row.recipe) for row, *_ in ablations}):
+        mine = [ablation for ablation in ablations if (ablation[0].data, ablation[0].recipe) == (data, recipe)]
         tracks = {
             row.text_track for row in [*(row for row, *_ in mine), *(line for line in lines if line.data == data)]
         }
         for track in sorted(tracks - {"none"}) or ["none"]:
-            shown = [ladder for ladder in mine if ladder[0].text_track in {"none", track}]
+            shown = [ablation for ablation in mine if ablation[0].text_track in {"none", track}]
             beside = [row for row in lines if row.data == data and row.text_track in {"none", track}]
             blocks.append(_block(data, track, recipe, shown, beside, test))
-    rungs = [LADDER] if any(len(ladder) > 1 for ladder in ladders) else []
-    folds = [FOLDS] if any(row.folds for row, *_ in ladders) else []
-    leaking = [LEAKING] if any(LEAK in row.mark for row, *_ in ladders) else []
-    return Table(tuple(blocks), (*FOOTNOTES, *leaking, *rungs, *folds))
+    variants = [VARIANTS] if any(len(ablation) > 1 for ablation in ablations) else []
+    folds = [FOLDS] if any(row.folds for row, *_ in ablations) else []
+    leaking = [LEAKING] if any(LEAK in row.mark for row, *_ in ablations) else []
+    return Table(tuple(blocks), (*FOOTNOTES, *leaking, *variants, *folds))
 
 
 def _group(result: Result) -> tuple[Any, ...]:
-    """What one row, with its rungs, seeds and folds, has in common."""
+    """What one row, with its variants, seeds and folds, has in common."""
     job = result.job
     own = tuple(pair for pair in job.overrides if pair[0].startswith("data."))  # two protocols, say
     folds = job.fold is not None
     return (job.data, job.model, job.settings.size, job.encoder, job.settings.recipe, folds, own)
 
 
-def _ladder(runs: Mapping[str, Sequence[Result]], owners: Mapping[tuple[str, str], str]) -> list[Row]:
-    """The row of a full method, and those of its rungs by name."""
-    full = runs[""]  # a plan has it beside every rung
-    return [make_row(full, owners), *(rung_row(runs[name], full, owners) for name in sorted(runs) if name)]
+def _full_and_variants(runs: Mapping[str, Sequence[Result]], owners: Mapping[tuple[str, str], str]) -> list[Row]:
+    """The row of a full method, and those of its variants by name."""
+    full = runs[""]  # a plan has it beside every variant
+    return [make_row(full, owners), *(variant_row(runs[name], full, owners) for name in sorted(runs) if name)]
 
 
 def _block(
-    data: str, track: str, recipe: str, ladders: Sequence[Sequence[Row]], controls: Sequence[Row], test: Test
+    data: str, track: str, recipe: str, ablations: Sequence[Sequence[Row]], controls: Sequence[Row], test: Test
 ) -> Block:
-    """Lets the gate decide which rows are ranked; their rungs go with them."""
-    rows, common = gate.judge([row for row, *_ in ladders])
+    """Lets the gate decide which rows are ranked; their variants go with them."""
+    rows, common = gate.judge([row for row, *_ in ablations])
     ranked = sorted((row for row in rows if row.status == "ok"), key=lambda row: (-(row.dice or 0.0), *_key(row)))
     unranked = sorted((row for row in rows if row.status != "ok"), key=_key)
     leaking = {row.split_hash for row in rows if LEAK in row.mark}
@@ -186,7 +186,7 @@ def _block(
         tuple(ranked),
         tuple(unranked),
         tuple(gate.beside(row, common, row.split_hash in leaking) for row in controls),
-        {row: tuple(rungs) for row, (_, *rungs) in zip(rows, ladders, strict=True) if rungs},
+        {row: tuple(variants) for row, (_, *variants) in zip(rows, ablations, strict=True) if variants},
         recipe,
         rank_rows(ranked, test),
         gate.warnings(ranked, unranked, controls),

@@ -1,4 +1,4 @@
-"""The row of a leaderboard: what a model, one rung of its ladder or a control has scored, over its seeds."""
+"""The row of a leaderboard: what a model, one variant of its ablation or a control has scored, over its seeds."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Row:
     """One line of the leaderboard; the fields that compare are the columns of the CSV, in its order.
 
     A figure is None where it does not exist: for an incomplete row, a text-free model's text gain,
-    the deviation of a single seed, the interval of too few subjects, the delta of what is no rung. A complete
-    row's status is "ok", a rung's "rung", a control's "control". `docs/metrics.md` and `docs/statistics.md`
+    the deviation of a single seed, the interval of too few subjects, the delta of what is no variant. A complete
+    row's status is "ok", a variant's "variant", a control's "control". `docs/metrics.md` and `docs/statistics.md`
     define the columns.
     """
 
@@ -73,9 +73,9 @@ class Row:
     status: str = "ok"
     reason: str = ""
     mark: str = ""
-    rung: str = ""
-    rung_about: str = ""
-    rung_changes: str = ""
+    variant: str = ""
+    variant_about: str = ""
+    variant_changes: str = ""
     delta_dice: float | None = None
     delta_dice_std: float | None = None
     delta_seeds: int | None = None
@@ -115,13 +115,13 @@ class Row:
     def label(self) -> str:
         """The model with its size, as it is printed: a toy never bears the bare name, nor a marked row a clean one."""
         name = f"{self.model} ({self.size})" if self.size else self.model
-        name = f"{name} - {self.rung}" if self.rung else name
+        name = f"{name} - {self.variant}" if self.variant else name
         return f"{name} [{self.mark}]" if self.mark else name
 
     @property
     def legend(self) -> str:
-        """What the row's rung changes, in words and in arguments."""
-        return f"{self.rung_about} ({self.rung_changes})"
+        """What the row's variant changes, in words and in arguments."""
+        return f"{self.variant_about} ({self.variant_changes})"
 
     @property
     def control(self) -> bool:

@@ -1,9 +1,9 @@
-"""The ablation ladder of a model: `configs/ablation/<model>.yaml`, read without torch.
+"""The ablation of a model: `configs/ablation/<model>.yaml`, read without torch.
 
-A rung is the full method with some arguments of its class changed:
+A variant is the full method with some arguments of its class changed:
 
-    about: what the ladder asks
-    rungs:
+    about: what the ablation asks
+    variants:
       no_text: {about: reads empty strings, model: {use_text: false}}
 """
 
@@ -21,15 +21,15 @@ from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import Card
 
-LADDERS = CONFIGS / "ablation"
-"""The folder of the ladders."""
+ABLATIONS = CONFIGS / "ablation"
+"""The folder of the ablations."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Variant:
     """One change to a full method.
 
     Attributes:
@@ -43,70 +43,72 @@ class Rung:
     changes: tuple[tuple[str, str], ...] = ()
 
 
-FULL = Rung()
+FULL = Variant()
 
 
-def rungs_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Rung, ...]]:
-    """The rungs of each model's ladder, in the file's order; a model without one stands beside them in full.
+def variants_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Variant, ...]]:
+    """The variants of each model's ablation, in the file's order; a model without one stands beside them in full.
 
     Args:
         models: Cards of the models.
-        names: The rungs that are wanted, each of at least one of the ladders; empty for all.
+        names: The variants that are wanted, each of at least one of the ablations; empty for all.
 
     Raises:
-        ConfigError: A ladder is broken, no model has one, or a wanted rung is in none of them.
+        ConfigError: An ablation is broken, no model has one, or a wanted variant is in none of them.
     """
-    paths = {card.name: ladder_path(card) for card in models}
-    ladders = {name: read_ladder(path) for name, path in paths.items() if path is not None}
-    if not ladders:
-        known = ", ".join(sorted(path.stem for path in LADDERS.glob("*.yaml"))) or "none"
-        fix = "Leave out the ladder, or write configs/ablation/<model>.yaml."
-        raise ConfigError(f"No ladder has {' or '.join(paths)}.", f"Ladders there are: {known}. {fix}")
-    _refuse_unknown(names, ladders)
-    return {model: tuple(r for r in rungs if not names or r.name in names) for model, rungs in ladders.items()}
+    paths = {card.name: ablation_path(card) for card in models}
+    ablations = {name: read_ablation(path) for name, path in paths.items() if path is not None}
+    if not ablations:
+        known = ", ".join(sorted(path.stem for path in ABLATIONS.glob("*.yaml"))) or "none"
+        fix = "Leave out --ablations and --variants, or write configs/ablation/<model>.yaml."
+        raise ConfigError(f"No ablation exists for {' or '.join(paths)}.", f"Ablations exist for: {known}. {fix}")
+    _refuse_unknown(names, ablations)
+    return {model: tuple(r for r in variants if not names or r.name in names) for model, variants in ablations.items()}
 
 
-def ladder_path(card: Card) -> Path | None:
-    """The file of a model's ladder, None where it has none; a plug-in that has a name of ours has none here."""
-    path = LADDERS / f"{card.name}.yaml"
+def ablation_path(card: Card) -> Path | None:
+    """The file of a model's ablation, None where it has none; a plug-in that has a name of ours has none here."""
+    path = ABLATIONS / f"{card.name}.yaml"
     return path if card.origin == "zoo" and path.is_file() else None
 
 
-def read_ladder(path: Path) -> tuple[Rung, ...]:
-    """The rungs in a file, in its order.
+def read_ablation(path: Path) -> tuple[Variant, ...]:
+    """The variants in a file, in its order.
 
     Raises:
-        ConfigError: The file is no ladder; the message names the file, the rung and the mistake.
+        ConfigError: The file is no ablation; the message names the file, the variant and the mistake.
     """
     content = read_yaml(path)
-    _only(content, {"about", "rungs"}, str(path), "A ladder has `about` and `rungs`.")
-    entries = content.get("rungs")
+    if "rungs" in content:
+        raise ConfigError(f"{path}: the key 'rungs' has a new name.", "Write `variants`.")
+    _only(content, {"about", "variants"}, str(path), "An ablation has `about` and `variants`.")
+    entries = content.get("variants")
     if not isinstance(entries, Mapping) or not entries:
-        raise ConfigError(f"{path}: no rungs.", "Write `rungs:` and under it `name: {about: ..., model: {...}}`.")
-    rungs: list[Rung] = []
+        raise ConfigError(f"{path}: no variants.", "Write `variants:` and under it `name: {about: ..., model: {...}}`.")
+    variants: list[Variant] = []
     for name, entry in entries.items():
-        rung = _rung(path, name, entry)
-        twin = next((other.name for other in rungs if other.changes == rung.changes), None)
+        variant = _variant(path, name, entry)
+        twin = next((other.name for other in variants if other.changes == variant.changes), None)
         if twin:
-            raise ConfigError(f"{path}: rungs {twin} and {rung.name} change the same.", "Remove one of them.")
-        rungs.append(rung)
-    return tuple(rungs)
+            raise ConfigError(f"{path}: variants {twin} and {variant.name} change the same.", "Remove one of them.")
+        variants.append(variant)
+    return tuple(variants)
 
 
-def _rung(path: Path, name: object, entry: object) -> Rung:
-    where = f"{path}: rung '{name}'"
+def _variant(path: Path, name: object, entry: object) -> Variant:
+    where = f"{path}: variant '{name}'"
     if not isinstance(name, str) or not _NAME.fullmatch(name):  # it becomes a part of a folder's name
         raise ConfigError(f"{where}: not a name in snake_case.", "Write it like no_text.")
     if not isinstance(entry, Mapping):
         raise ConfigError(f"{where}: a mapping is expected.", "Write {about: ..., model: {...}}.")
-    _only(entry, {"about", "model"}, where, "A rung has `about` and `model`.")
+    _only(entry, {"about", "model"}, where, "A variant has `about` and `model`.")
     about, changes = entry.get("about"), entry.get("model")
     if not isinstance(about, str) or not about.strip():
         raise ConfigError(f"{where}: no `about`.", "Say in one line what it changes; tables print it.")
     if not isinstance(changes, Mapping) or not changes:
         raise ConfigError(f"{where} changes nothing.", "Write `model: {argument: value}`.")
     pairs = sorted((_argument(where, key), _value(where, key, value)) for key, value in changes.items())
-    return Rung(name, " ".join(about.split()), tuple(pairs))
+    return Variant(name, " ".join(about.split()), tuple(pairs))
 
 
 def _only(mapping: Mapping[Any, Any], known: set[str], where: str, fix: str) -> None:
@@ -131,11 +133,13 @@ def _value(where: str, key: object, value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _refuse_unknown(names: Sequence[str], ladders: Mapping[str, Sequence[Rung]]) -> None:
-    known = sorted({rung.name for rungs in ladders.values() for rung in rungs})
+def _refuse_unknown(names: Sequence[str], ablations: Mapping[str, Sequence[Variant]]) -> None:
+    known = sorted({variant.name for variants in ablations.values() for variant in variants})
     unknown = [name for name in names if name not in known]
     if unknown:
         near = list(dict.fromkeys(n for name in unknown for n in get_close_matches(name, known, n=1, cutoff=0.5)))
         hint = f"Did you mean {' and '.join(near)}? " if near else ""
-        lists = "; ".join(f"{model}: {', '.join(rung.name for rung in rungs)}" for model, rungs in ladders.items())
-        raise ConfigError(f"Unknown rung {', '.join(unknown)}.", f"{hint}The rungs of {lists}.")
+        lists = "; ".join(
+            f"{model}: {', '.join(variant.name for variant in variants)}" for model, variants in ablations.items()
+        )
+        raise ConfigError(f"Unknown variant {', '.join(unknown)}.", f"{hint}The variants of {lists}.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.plan.ablations import FULL, Rung, rungs_of
+from benchmarks.plan.ablations import FULL, Variant, variants_of
 from benchmarks.plan.job import TEXTS, Job, Pairs, Plan, Settings
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
@@ -47,7 +47,7 @@ class DataEntry:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Models x data sets x folds x recipes x rungs x seeds, under one size, one trainer and one set of overrides.
+    """Models x data sets x folds x recipes x variants x seeds, under one size, one trainer and one set of overrides.
 
     Attributes:
         models: Names of models.
@@ -55,7 +55,7 @@ class Matrix:
         seeds: The seeds of each combination.
         settings: What all jobs share; an empty size becomes what the trainer stands for.
         encoder: Text encoder of the models that read text; empty for each card's own.
-        rungs: Rungs of the models' ladders beside the full methods; empty for all rungs, None for no ladder.
+        variants: Variants to train beside the full models. Empty means all variants, None means no variant.
         texts: The texts of the tests.
         recipes: "equal", "published" or both.
     """
@@ -65,13 +65,13 @@ class Matrix:
     seeds: Sequence[int]
     settings: Settings = field(default_factory=Settings)
     encoder: str = ""
-    rungs: Sequence[str] | None = None
+    variants: Sequence[str] | None = None
     texts: tuple[str, ...] = TEXTS
     recipes: Sequence[str] = ("equal",)
 
 
 def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
-    """All combinations, ordered by data set, fold, model, recipe, rung and seed as they were named.
+    """All combinations, ordered by data set, fold, model, recipe, variant and seed as they were named.
 
     Args:
         matrix: The matrix.
@@ -79,14 +79,14 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
 
     Raises:
         ConfigError: A name is unknown (all of them are named at once), a card is broken, nothing is to be done, a
-            model cannot take a data set's images, no model has a ladder, or an override sets what a rung changes.
+            model cannot take a data set's images, no model has an ablation, or an override sets what a variant changes.
     """
     cards = _cards(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
     models = {cards["model", name].name: cards["model", name] for name in matrix.models}
-    ladders = {} if matrix.rungs is None else rungs_of(models.values(), matrix.rungs)
-    _refuse_overridden(ladders, matrix)
+    ablations = {} if matrix.variants is None else variants_of(models.values(), matrix.variants)
+    _refuse_overridden(ablations, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
     for typed, entry in matrix.data.items():
@@ -98,8 +98,8 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = replace(base, overrides=(*entry.overrides, *(_equal_budget(base) if recipe == "equal" else ())))
-            for rung in (FULL, *ladders.get(model, ())):
-                job = replace(base, rung=rung.name, changes=rung.changes, about=rung.about)
+            for variant in (FULL, *ablations.get(model, ())):
+                job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
                 config = resolved(job)
                 job = replace(job, digest=config_hash(config)[:8])
                 configs[job.digest] = identity(config)
@@ -110,7 +110,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
 
 
 def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: Card) -> Job:
-    """What is the same for every fold, recipe, rung and seed of a model on a data set."""
+    """What is the same for every fold, recipe, variant and seed of a model on a data set."""
     settings = matrix.settings
     composed = compose(model.name, name, size=settings.size or None, preset=settings.trainer or None)
     own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
@@ -201,16 +201,16 @@ def _check_dimensions(model: Card, data: Card) -> None:
         )
 
 
-def _refuse_overridden(ladders: Mapping[str, Sequence[Rung]], matrix: Matrix) -> None:
-    """An override goes to every job: the full method would have a rung's change, or the rung not."""
+def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matrix) -> None:
+    """An override goes to every job: the full method would have a variant's change, or the variant not."""
     typed = (*matrix.settings.overrides, *(pair for entry in matrix.data.values() for pair in entry.overrides))
     keys = {key.removeprefix("model.").removeprefix("init_args.") for key, _ in typed if key.startswith("model.")}
-    for model, rungs in ladders.items():
-        for rung in rungs:
-            for key in sorted(keys & dict(rung.changes).keys()):
+    for model, variants in ablations.items():
+        for variant in variants:
+            for key in sorted(keys & dict(variant.changes).keys()):
                 raise ConfigError(
-                    f"--model.{key} is what the rung {rung.name} of {model} changes.",
-                    "Leave it out, or choose other rungs with --rungs.",
+                    f"--model.{key} is what the variant {variant.name} of {model} changes.",
+                    "Leave it out, or choose other variants with --variants.",
                 )
 
 

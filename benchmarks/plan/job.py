@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
+READABLE_VERSIONS = (2, 3)
+"""Version 2 is that of commit 9890fda: a job has `rung` where it has `variant` now. Its scores enter tables."""
 
 TEXTS = ("true", "shuffled", "blank", "names")
 """The texts that a model which reads text is tested with."""
@@ -48,9 +50,9 @@ class Job:
         encoder: Name of the text encoder, empty for a text-free model.
         track: The text track: "none" for a text-free model, else that of the data set's card.
         settings: What it shares with the other jobs.
-        rung: Name of the ablation, empty for the full method.
-        changes: (argument, value) pairs of the model's class that the rung changes.
-        about: What the rung is, in words, as its ladder said when it was planned.
+        variant: Name of the ablation, empty for the full method.
+        changes: (argument, value) pairs of the model's class that the variant changes.
+        about: What the variant is, in words, as its ablation said when it was planned.
         fold: Fold of a k-fold by subject, None for the protocol's own parts.
         folds: How many folds there are, None for the data set's default.
         texts: The texts of its tests, where it reads text.
@@ -65,7 +67,7 @@ class Job:
     encoder: str = ""
     track: str = "none"
     settings: Settings = Settings()
-    rung: str = ""
+    variant: str = ""
     changes: Pairs = ()
     about: str = ""
     fold: int | None = None
@@ -86,12 +88,12 @@ class Job:
 
     @property
     def method(self) -> str:
-        """Its name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<rung>][@published]`."""
+        """Its name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<variant>][@published]`."""
         part = "" if self.fold is None else f"f{self.fold}"
         method = "-".join(filter(None, [self.data, part, self.model, self.settings.size, self.encoder]))
-        rung = f"+{self.rung}" if self.rung else ""
+        variant = f"+{self.variant}" if self.variant else ""
         recipe = "" if self.settings.recipe == "equal" else f"@{self.settings.recipe}"
-        return f"{method}{rung}{recipe}"
+        return f"{method}{variant}{recipe}"
 
     @property
     def id(self) -> str:
@@ -112,7 +114,7 @@ class Job:
         return ("fit", *("test" if text == "true" else f"test-{text}" for text in texts))
 
     def typed(self) -> Pairs:
-        """What is typed over the composed layers: the encoder, the fold, the overrides, and the rung's changes."""
+        """What is typed over the composed layers: the encoder, the fold, the overrides, and the variant's changes."""
         changed = dict(self.changes)
         pairs = [("model.encoder", self.encoder)] if self.encoder and "encoder" not in changed else []
         pairs += [("data.fold", str(self.fold))] if self.fold is not None else []
@@ -157,7 +159,8 @@ class Plan:
 
 
 def _job(entry: Mapping[str, Any]) -> Job:
-    fields = {key: value for key, value in entry.items() if key not in {"id", "settings"}}
+    fields = {key: value for key, value in entry.items() if key not in {"id", "settings", "rung"}}
+    fields.setdefault("variant", entry.get("rung", ""))
     for key in ("changes", "overrides"):
         fields[key] = _pairs(entry.get(key, ()))
     fields["texts"] = tuple(entry.get("texts", TEXTS))

@@ -29,7 +29,7 @@ PLANS = CONFIGS / "bench"
 """The folder of the zoo's own plans."""
 
 KEYS = (
-    *("about", "models", "data", "seeds", "rungs", "texts", "size", "trainer", "devices", "encoder"),
+    *("about", "models", "data", "seeds", "variants", "texts", "size", "trainer", "devices", "encoder"),
     *("budget", "overrides"),
 )
 DATA_KEYS = ("root", "folds", "overrides")
@@ -94,7 +94,7 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
         seeds=_numbers(content.get("seeds", [0]), f"{where}: seeds"),
         settings=settings,
         encoder=_word(content.get("encoder", ""), f"{where}: encoder"),
-        rungs=_rungs(content.get("rungs"), where),
+        variants=_variants(content.get("variants"), where),
         texts=_texts(content.get("texts", list(TEXTS)), f"{where}: texts"),
         recipes=budget,
     )
@@ -150,10 +150,10 @@ def refuse_key(key: str, where: str) -> None:
         raise ConfigError(f"{where}: {key} is not to be set here.", f"Instead: {OWN[plain]}.")
 
 
-def _rungs(value: Any, where: str) -> list[str] | None:
+def _variants(value: Any, where: str) -> list[str] | None:
     if value in (None, False):
         return None
-    return [] if value in ("all", True) else _words(value, f"{where}: rungs")
+    return [] if value in ("all", True) else _words(value, f"{where}: variants")
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:
@@ -199,6 +199,8 @@ def _count(value: Any, where: str) -> int | None:
 
 def _known_keys(mapping: Mapping[Any, Any], known: Iterable[str], where: str) -> None:
     for key in mapping:
+        if key == "rungs" and "variants" in known:
+            raise ConfigError(f"{where}: the key 'rungs' has a new name.", "Write `variants`.")
         if key not in known:
             near = get_close_matches(str(key), list(known), n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."

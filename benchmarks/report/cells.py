@@ -134,7 +134,7 @@ def chosen(rows: Sequence[Row], unit: str) -> list[Chosen]:
         (Column("Dice, global", "tp, fp, fn pooled over cases", True, UP, True), Figure("dice_global")),
         (Column("Missed", "objects not found, a seed"), _count("missed")),
         (Column("Spurious", "objects found where none is, a seed"), _count("spurious")),
-        (Column("Δ Dice", "of a rung: minus its full method", True, UP), _DELTA),
+        (Column("Δ Dice", "of a variant: minus its full method", True, UP), _DELTA),
         (Column("Text encoder", "of what reads text", False), _encoder),
         (Column("Params (M)", "parameters in millions"), Figure("params", 2, scale=1e-6)),
         (Column("Seeds", "done, of how many planned"), _seeds),

@@ -40,7 +40,7 @@ class Section:
         refused: What the gate refused or what is lacking, each with its reason.
         warnings: What a reader must know of what is ranked.
         notes: Remarks on controls and the like.
-        leaderboard: The ranking, then what is not ranked, the controls and the rungs.
+        leaderboard: The ranking, then what is not ranked, the controls and the variants.
         mark: What the mark of the test says, or that no row bears it; empty without a test.
         every: Every column of every row, as in the CSV.
         standings: How sure the ranking is; None where there is none.
@@ -149,7 +149,7 @@ def _section(key: str, block: Block, models: Sequence[Entry], costs: Mapping[str
     measured = [costs.get(entry.runs[0].result.job.measured, {}) for entry in ranked]
     tradeoffs, note = _tradeoffs(key, ranked, measured)
     reasons = [(row, row.reason) for row in block.rows if row.reason]
-    beside = {"control", "rung"}
+    beside = {"control", "variant"}
     sure = tables.standings(block)
     return Section(
         key=key,
@@ -161,7 +161,7 @@ def _section(key: str, block: Block, models: Sequence[Entry], costs: Mapping[str
         refused=[(row.label, reason) for row, reason in reasons if row.status not in beside],
         warnings=block.warnings,
         notes=[
-            *((row.label, row.legend) for row in block.rows if row.rung),
+            *((row.label, row.legend) for row in block.rows if row.variant),
             *((row.label, reason) for row, reason in reasons if row.status in beside),
         ],
         leaderboard=tables.leaderboard(block),

@@ -25,7 +25,7 @@ _LOWER = ("Rank", "p", "p (Holm)", "Mean rank")
 
 
 def leaderboard(block: Block) -> Grid:
-    """The ranking, then what is not ranked, the rungs and the controls."""
+    """The ranking, then what is not ranked, the variants and the controls."""
     columns = chosen(block.rows, block.unit)
     ranked = {row: [pick(row) for _, pick in columns] for row in block.ranked}
     ranks = {row: count for count, row in enumerate(block.ranked, start=1)}
@@ -38,7 +38,7 @@ def leaderboard(block: Block) -> Grid:
             placed = place([cells[count] for cells in ranked.values()], column.first)
             for cells, cell in zip(ranked.values(), placed, strict=True):
                 cells[count] = cell
-    rungs = [row for row in block.rows if row.rung]
+    variants = [row for row in block.rows if row.variant]
 
     def line(row: Row, kind: str) -> Line:
         first = Cell(str(ranks[row]), ranks[row]) if row in ranks else Cell()
@@ -49,7 +49,7 @@ def leaderboard(block: Block) -> Grid:
     groups = [
         ("", [line(row, "") for row in block.ranked]),
         ("Not ranked", [line(row, row.status) for row in block.unranked]),
-        ("Ablation rungs", [line(row, "rung") for row in rungs]),
+        ("Ablation variants", [line(row, "variant") for row in variants]),
         ("Controls", [line(row, "control") for row in block.controls]),
     ]
     heads = [Column("Rank", "by Dice", True, DOWN), *(column for column, _ in columns)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from benchmarks.plan.job import PLAN_VERSION, TEXTS, Job, Plan
+from benchmarks.plan.job import PLAN_VERSION, READABLE_VERSIONS, TEXTS, Job, Plan
 from benchmarks.storage.layout import job_folder, manifest, read_json, write_json
 from zoo.errors import RunError
 
@@ -35,7 +35,7 @@ def load_plan(folder: Path) -> Plan:
     if not path.is_file():
         raise RunError(f"{folder}: no benchmark here (no plan.json).", f"Run `zoo bench run ... --out {folder}` first.")
     content = read_json(path)
-    if content.get("version") != PLAN_VERSION:
+    if content.get("version") not in READABLE_VERSIONS:
         raise RunError(f"{path}: plan version {content.get('version')}, not {PLAN_VERSION}.", "Use another folder.")
     return Plan.from_dict(content)
 
@@ -127,11 +127,11 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
     roots = {job.data: job.root for job in stored.jobs}
     moved = {job.data: job.root for job in added.jobs if roots.get(job.data, job.root) != job.root}
     lines += [f"data.root of {name}: {_show(roots[name])}, not {_show(root)}" for name, root in moved.items()]
-    rungs = {(job.model, job.rung): job.changes for job in stored.jobs}
-    for (model, rung), changes in {(job.model, job.rung): job.changes for job in added.jobs}.items():
-        before = rungs.get((model, rung), changes)
+    variants = {(job.model, job.variant): job.changes for job in stored.jobs}
+    for (model, variant), changes in {(job.model, job.variant): job.changes for job in added.jobs}.items():
+        before = variants.get((model, variant), changes)
         if before != changes:
-            lines.append(f"rung {rung} of {model}: {_show(dict(before))}, not {_show(dict(changes))}")
+            lines.append(f"variant {variant} of {model}: {_show(dict(before))}, not {_show(dict(changes))}")
     return lines or _other_configs(stored, added)
 
 

@@ -102,7 +102,7 @@ def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     if done.returncode:
         raise RunError(f"{job.measured}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "rung": job.rung}
+    return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "variant": job.variant}
 
 
 def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:

@@ -73,7 +73,7 @@ def read_comparison(folder: Path) -> Comparison:
 
 def compare(table: Table) -> Comparison:
     """Sets the published numbers of each data set of a table beside its rows."""
-    rows = [row for row in table.rows if row.dice is not None and not row.control and not row.rung]
+    rows = [row for row in table.rows if row.dice is not None and not row.control and not row.variant]
     sets = sorted({row.data for row in table.rows})
     lines = [line for data in sets for number in reported_on(data) for line in _beside(number, rows)]
     models = sorted({row.model for row in rows})

@@ -75,7 +75,7 @@ def leaderboard(block: Block) -> Sheet:
     names = any(row.text_gain_names is not None for row in block.rows)
     gains = (*("Text gain", "Blank gain"), *(["Names gain"] if names else [])) if block.track != "none" else ()
     figures = tuple(f"{head}{unit}" if head == "HD95" else head for head in FIGURES)
-    delta = (DELTA,) if block.ladders else ()
+    delta = (DELTA,) if block.variants else ()
     best_dice = _places((row.dice for row in block.ranked), 3)
     best_hd95 = _places((row.hd95 for row in block.ranked if block.unit), 2, lower=True)
     worse = {row for row, one in zip(block.ranked, block.ranking.standings, strict=False) if one.worse}
@@ -86,7 +86,7 @@ def leaderboard(block: Block) -> Sheet:
         hd95 += f" {row.hd95_unit}" if hd95 and not block.unit else ""
         cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(seeds_text(row))]
         cells.append(Cell(dice, best_dice(row.dice) if ranked else "", row in worse))
-        cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.ladders else []
+        cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.variants else []
         cells += [
             Cell(fixed(row.dice_global, 3)),
             Cell(hd95, best_hd95(row.hd95) if ranked else ""),
@@ -99,7 +99,7 @@ def leaderboard(block: Block) -> Sheet:
 
     named = names_of(block.rows)
     notes = {
-        "Rungs": [f"{named[row]}: {row.legend}" for row in block.rows if row.rung],
+        "Variants": [f"{named[row]}: {row.legend}" for row in block.rows if row.variant],
         "Notes": [f"{named[row]}: {row.reason}" for row in block.rows if row.reason],
         "Warnings": list(block.warnings),
     }
@@ -174,7 +174,7 @@ def texts(block: Block) -> Sheet:
 
 def classes(block: Block) -> Sheet:
     """The Dice of each class, for every row that has scores."""
-    rows = [row for row in block.rows if row.per_class and not row.rung]
+    rows = [row for row in block.rows if row.per_class and not row.variant]
     named = list(dict.fromkeys(one.label for row in block.ranked or rows for one in row.per_class))
     of_class = {(row, one.label): one for row in rows for one in row.per_class}
     best = {

@@ -25,7 +25,7 @@ P_VALUES = ("p", "p_holm")
 
 _MARKS = re.compile(r"[\\|*`]|(?<![^\W_])_|_(?![^\W_])|<(?=[\w/!?])")
 
-OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "rung")
+OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant")
 """Columns that name a row, before those of its classes."""
 
 
@@ -67,7 +67,7 @@ def to_json(table: Table, stats: bool = False, per_class: bool = False) -> str:
 def to_markdown(table: Table, stats: bool = False, per_class: bool = False) -> str:
     """One section a block: ranked rows with the best in bold, then unranked ones, then controls in italics.
 
-    What the rungs of the ladders change, why rows are not ranked and what the gate warns of stands under the table.
+    What the variants change, why rows are not ranked and what the gate warns of stands under the table.
 
     Args:
         table: The table.

@@ -105,21 +105,21 @@ def textual_embeddings(model: BiPVL, image: Tensor, one: Batch) -> Tensor:
     return caught[0]
 
 
-def rungs() -> dict[str, dict[str, Any]]:
-    """The ablation ladder, the full method, and texts left out of networks that read them otherwise."""
-    ladder = yaml.safe_load((CONFIGS / "ablation" / "bipvl.yaml").read_text(encoding="utf-8"))["rungs"]
+def variants() -> dict[str, dict[str, Any]]:
+    """The ablation, the full method, and texts left out of networks that read them otherwise."""
+    ablation = yaml.safe_load((CONFIGS / "ablation" / "bipvl.yaml").read_text(encoding="utf-8"))["variants"]
     return {
         "full": {},
         "release_no_text": {"variant": "release", "use_text": False},
         "no_fusion_no_text": {"fusion": False, "use_text": False},
-        **{name: rung["model"] for name, rung in ladder.items()},
+        **{name: variant["model"] for name, variant in ablation.items()},
     }
 
 
 @pytest.mark.parametrize("facts", [REPORTS, CLASSES], ids=["2d", "3d"])
-@pytest.mark.parametrize("rung", rungs())
-def test_each_rung_gives_every_parameter_a_finite_gradient(facts: DataFacts, rung: str) -> None:
-    changes = rungs()[rung]
+@pytest.mark.parametrize("variant", variants())
+def test_each_variant_gives_every_parameter_a_finite_gradient(facts: DataFacts, variant: str) -> None:
+    changes = variants()[variant]
     model = module(facts, **changes).train()
     one = batch(facts, 2)
     for label in (one["label"], torch.zeros_like(one["label"])):

@@ -75,10 +75,10 @@ def plan_of(
     settings: Settings,
     root: str = "",
     encoder: str = "",
-    rungs: Sequence[str] | None = None,
+    variants: Sequence[str] | None = None,
 ) -> Plan:
     """The plan of a matrix as flags give it."""
-    matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, rungs)
+    matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, variants)
     return make_plan(with_root(matrix, root) if root else matrix)
 
 
@@ -87,10 +87,10 @@ def names(plan: Plan) -> list[str]:
     return [one.name for one in plan.jobs]
 
 
-def rung(name: str, seed: int = 0, **changes: Any) -> Job:
-    """A rung of bipvl, which reads text."""
+def variant(name: str, seed: int = 0, **changes: Any) -> Job:
+    """A variant of bipvl, which reads text."""
     facts = {"about": f"without {name[3:]}", "changes": (("use_text", "false"),), **changes}
-    return job("bipvl", seed, "class", rung=name, **facts)
+    return job("bipvl", seed, "class", variant=name, **facts)
 
 
 def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> Result:

@@ -1,4 +1,4 @@
-"""Rungs in the table: under their full method, with a paired delta, never ranked, in every format."""
+"""Variants in the table: under their full method, with a paired delta, never ranked, in every format."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from benchmarks.leaderboard.leaderboard import Table, make_table
 from benchmarks.storage.results import Control, Result
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import job, result, rung
+from tests.helpers.sample_benchmark import job, result, variant
 from zoo.metrics.case_scores import METRIC_VERSION
 
 
 def results() -> list[Result]:
-    """The full method at 0.8 and 0.9, one rung at 0.75 and 0.95, one better than all at 1.0 (seed 0)."""
+    """The full method at 0.8 and 0.9, one variant at 0.75 and 0.95, one better than all at 1.0 (seed 0)."""
     return [
         result(job("unet", 0), [0.5, 0.7]),
         result(job("unet", 1), [0.6, 0.8]),
         result(job("bipvl", 0, "class"), [0.7, 0.9], [0.5, 0.5], [0.2, 0.4]),
         result(job("bipvl", 1, "class"), [0.8, 1.0], [0.3, 0.5], [0.5, 0.7]),
-        result(rung("no_text", 0), *[[0.7, 0.8]] * 3),
-        result(rung("no_text", 1), *[[0.9, 1.0]] * 3),
-        result(rung("no_loss", 0), *[[1.0, 1.0]] * 3),
+        result(variant("no_text", 0), *[[0.7, 0.8]] * 3),
+        result(variant("no_text", 1), *[[0.9, 1.0]] * 3),
+        result(variant("no_loss", 0), *[[1.0, 1.0]] * 3),
     ]
 
 
@@ -40,7 +40,7 @@ def table(rows: Sequence[Result] | None = None) -> Table:
     return make_table(results() if rows is None else rows, CONTROLS)
 
 
-def test_a_rung_stands_under_its_full_method_with_the_paired_delta_and_no_rank() -> None:
+def test_a_variant_stands_under_its_full_method_with_the_paired_delta_and_no_rank() -> None:
     (block,) = table().blocks
     labels = ["bipvl (tiny)", "bipvl (tiny) - no_loss", "bipvl (tiny) - no_text", "unet (tiny)"]
     assert [row.label for row in block.rows[:-1]] == labels
@@ -49,36 +49,36 @@ def test_a_rung_stands_under_its_full_method_with_the_paired_delta_and_no_rank()
     assert no_text.dice == pytest.approx(0.85)
     assert no_text.delta_dice == pytest.approx(0.0)  # -0.05 and +0.05
     assert no_text.delta_dice_std == pytest.approx(0.1 / 2**0.5)
-    assert (no_text.delta_seeds, no_text.text_gain, no_text.status, no_text.reason) == (2, 0.0, "rung", "")
+    assert (no_text.delta_seeds, no_text.text_gain, no_text.status, no_text.reason) == (2, 0.0, "variant", "")
     assert no_loss.delta_dice == pytest.approx(0.2)  # seed 0 alone: 1.0 - 0.8, not 1.0 - 0.85
     assert (no_loss.delta_dice_std, no_loss.delta_seeds) == (None, 1)
     assert [row.delta_dice for row in (full, unet, control)] == [None] * 3
 
 
-def test_a_rung_changes_no_ranking() -> None:
+def test_a_variant_changes_no_ranking() -> None:
     """One that would outvote the models in the gate, neither."""
     other: dict[str, Any] = {"split_hash": "other"}
-    outvoting = [result(rung(f"no_{name}", 0), *[[0.9, 0.9]] * 3, **other) for name in ("a", "b", "c", "d")]
+    outvoting = [result(variant(f"no_{name}", 0), *[[0.9, 0.9]] * 3, **other) for name in ("a", "b", "c", "d")]
     (plain,) = table(results()[:4]).blocks
     (block,) = table([*results()[:4], *outvoting]).blocks
     assert (block.ranked, block.unranked, block.controls) == (plain.ranked, plain.unranked, plain.controls)
-    rows = [row for row in block.rows if row.rung]
+    rows = [row for row in block.rows if row.variant]
     assert {(row.status, row.reason) for row in rows} == {
         ("refused", "not comparable with the full method: other split_hash")
     }
     assert {row.delta_dice for row in rows} == {None}
 
 
-def test_rungs_go_with_a_full_method_that_the_gate_refuses() -> None:
+def test_variants_go_with_a_full_method_that_the_gate_refuses() -> None:
     models = [result(job(name, 0), [0.5, 0.5], split_hash="most") for name in ("unet", "other")]
     (block,) = table([*models, results()[2], results()[4]]).blocks
     assert [row.label for row in block.unranked] == ["bipvl (tiny)"]
-    assert [row.rung for row in block.rows] == ["", "", "", "no_text", ""]
+    assert [row.variant for row in block.rows] == ["", "", "", "no_text", ""]
     assert block.rows[3].delta_dice == pytest.approx(-0.05)
 
 
-def test_incomplete_rungs_and_full_methods_say_so() -> None:
-    failed = Result(rung("no_text", 1), "failed", "fit: zoo: error: no such file")
+def test_incomplete_variants_and_full_methods_say_so() -> None:
+    failed = Result(variant("no_text", 1), "failed", "fit: zoo: error: no such file")
     (block,) = table([*results()[:5], failed]).blocks
     row = block.rows[1]
     assert (row.status, row.dice, row.delta_dice) == ("failed", None, None)
@@ -99,7 +99,7 @@ def test_the_order_of_jobs_does_not_show(form: str) -> None:
     assert len({FORMATS[form](make_table(order, CONTROLS)) for order in itertools.permutations(runs)}) == 1
 
 
-def test_markdown_has_the_delta_and_a_legend_and_nothing_bold_in_a_rung() -> None:
+def test_markdown_has_the_delta_and_a_legend_and_nothing_bold_in_a_variant() -> None:
     text = to_markdown(table())
     lines = text.splitlines()
     assert lines[2].split(" | ")[5:7] == ["Dice", "Δ Dice"]
@@ -107,11 +107,11 @@ def test_markdown_has_the_delta_and_a_legend_and_nothing_bold_in_a_rung() -> Non
     assert lines[5].startswith("| bipvl (tiny) - no_loss | minilm | class | 2 | 1 | 1.000 | +0.200 | 1.000 | 2.00 |")
     assert lines[6].startswith("| bipvl (tiny) - no_text | minilm | class | 2 | 2 | 0.850 ± 0.141 | +0.000 ± 0.071 |")
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
-    assert "Rungs:\n\n- bipvl (tiny) - no_loss: without loss (use_text=false)\n" in text
+    assert "Variants:\n\n- bipvl (tiny) - no_loss: without loss (use_text=false)\n" in text
     assert "delta_dice" in lines[-1]
 
 
-def test_without_a_ladder_no_format_says_a_word_of_it() -> None:
+def test_without_an_ablation_no_format_says_a_word_of_it() -> None:
     plain = table(results()[:4])
     for form in ("md", "latex"):
         text = FORMATS[form](plain)
@@ -128,19 +128,19 @@ def test_latex_writes_the_delta_so_that_pdflatex_can() -> None:
     assert {line.count(" & ") for line in body} == {13}
 
 
-def test_csv_and_json_name_the_rung() -> None:
+def test_csv_and_json_name_the_variant() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(table()))))
-    assert [row["rung"] for row in rows] == ["", "no_loss", "no_text", "", ""]
+    assert [row["variant"] for row in rows] == ["", "no_loss", "no_text", "", ""]
     assert [row["delta_dice"] for row in rows] == ["", "0.2", "0.0", "", ""]
     assert rows[2]["delta_dice_std"] == "0.070711"
-    assert (rows[2]["rung_about"], rows[2]["rung_changes"]) == ("without text", "use_text=false")
-    assert [row["status"] for row in rows] == ["ok", "rung", "rung", "ok", "control"]
+    assert (rows[2]["variant_about"], rows[2]["variant_changes"]) == ("without text", "use_text=false")
+    assert [row["status"] for row in rows] == ["ok", "variant", "variant", "ok", "control"]
     loaded = json.loads(to_json(table()))["rows"]
-    assert [row["rung"] for row in loaded] == ["", "no_loss", "no_text", "", ""]
+    assert [row["variant"] for row in loaded] == ["", "no_loss", "no_text", "", ""]
     assert loaded[1]["delta_seeds"] == 1
 
 
-def test_a_finished_rung_needs_the_metric_version_of_its_full_method() -> None:
-    old = result(rung("no_text", 0), *[[0.9, 0.9]] * 3, metric_version=f"{METRIC_VERSION}x")
+def test_a_finished_variant_needs_the_metric_version_of_its_full_method() -> None:
+    old = result(variant("no_text", 0), *[[0.9, 0.9]] * 3, metric_version=f"{METRIC_VERSION}x")
     (block,) = table([results()[2], old]).blocks
     assert block.rows[1].reason == "not comparable with the full method: other metric_version"

@@ -1,4 +1,4 @@
-"""Ladders from file to run: what a file may say, what is planned, what is run and not run again."""
+"""Ablations from file to run: what a file may say, what is planned, what is run and not run again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.leaderboard.leaderboard import read_table
-from benchmarks.plan import ablations as ladder
-from benchmarks.plan.ablations import Rung, ladder_path, read_ladder, rungs_of
+from benchmarks.plan import ablations as ablation_files
+from benchmarks.plan.ablations import Variant, ablation_path, read_ablation, variants_of
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import local as runner
 from benchmarks.run.job_runner import step_arguments
 from benchmarks.run.local import run_plan
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
-from tests.helpers.sample_benchmark import names, plan_of, rung
+from tests.helpers.sample_benchmark import names, plan_of, variant
 from zoo.cli.main import main as zoo
 from zoo.errors import ConfigError, RunError
 from zoo.registry import MODELS
@@ -30,7 +30,7 @@ from zoo.types import Card
 CPU = Settings(trainer="cpu")
 TWO = """
 about: which part is worth what
-rungs:
+variants:
   no_text: {about: reads empty strings, model: {use_text: false}}
   small: {about: "half as wide, another rate", model: {width: 8, lr: 1.0e-5, vision: conv}}
 """
@@ -38,74 +38,81 @@ RUN = ["run", "--models", "bipvl", "--data", "phantom_chest", "--trainer", "cpu"
 
 
 @pytest.fixture
-def ladders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one ladder, that of bipvl."""
+def ablations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one ablation, that of bipvl."""
     folder = tmp_path / "ablation"
     folder.mkdir()
     (folder / "bipvl.yaml").write_text(TWO)
-    monkeypatch.setattr(ladder, "LADDERS", folder)
+    monkeypatch.setattr(ablation_files, "ABLATIONS", folder)
     return folder
 
 
 # the file
 
 
-def test_a_ladder_is_read_in_its_order_with_the_words_of_a_command_line(ladders: Path) -> None:
-    no_text, small = read_ladder(ladders / "bipvl.yaml")
-    assert no_text == Rung("no_text", "reads empty strings", (("use_text", "false"),))
+def test_an_ablation_is_read_in_its_order_with_the_words_of_a_command_line(ablations: Path) -> None:
+    no_text, small = read_ablation(ablations / "bipvl.yaml")
+    assert no_text == Variant("no_text", "reads empty strings", (("use_text", "false"),))
     assert small.changes == (("lr", "1e-05"), ("vision", "conv"), ("width", "8"))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rungs: {}", "no rungs"),
-        ("rungs: [a]", "no rungs"),
-        ("about: x\nrung: {}", "unknown keys rung"),
-        ("rungs: {no-text: {about: a, model: {b: 1}}}", "rung 'no-text': not a name in snake_case"),
-        ("rungs: {No_Text: {about: a, model: {b: 1}}}", "rung 'No_Text': not a name in snake_case"),
-        ("rungs: {1: {about: a, model: {b: 1}}}", "rung '1': not a name in snake_case"),
-        ("rungs: {a: 3}", "rung 'a': a mapping is expected"),
-        ("rungs: {a: {about: a, model: {b: 1}, data: {c: 1}}}", "rung 'a': unknown keys data"),
-        ("rungs: {a: {model: {b: 1}}}", "rung 'a': no `about`"),
-        ("rungs: {a: {about: ' ', model: {b: 1}}}", "rung 'a': no `about`"),
-        ("rungs: {a: {about: a}}", "rung 'a' changes nothing"),
-        ("rungs: {a: {about: a, model: {init_args: {b: 1}}}}", "rung 'a': the value of init_args is not plain"),
-        ("rungs: {a: {about: a, model: {b: [[1]]}}}", "rung 'a': the value of b is not plain"),
-        ("rungs: {a: {about: a, model: {b.c: 1}}}", "rung 'a': 'b.c' is no argument"),
-        ("rungs: {a: {about: a, model: {b: 1}}, c: {about: d, model: {b: 1}}}", "rungs a and c change the same"),
+        ("rungs: {a: {about: a, model: {b: 1}}}", "the key 'rungs' has a new name. Write `variants`."),
+        ("variants: {}", "no variants"),
+        ("variants: [a]", "no variants"),
+        ("about: x\nvariant: {}", "unknown keys variant"),
+        ("variants: {no-text: {about: a, model: {b: 1}}}", "variant 'no-text': not a name in snake_case"),
+        ("variants: {No_Text: {about: a, model: {b: 1}}}", "variant 'No_Text': not a name in snake_case"),
+        ("variants: {1: {about: a, model: {b: 1}}}", "variant '1': not a name in snake_case"),
+        ("variants: {a: 3}", "variant 'a': a mapping is expected"),
+        ("variants: {a: {about: a, model: {b: 1}, data: {c: 1}}}", "variant 'a': unknown keys data"),
+        ("variants: {a: {model: {b: 1}}}", "variant 'a': no `about`"),
+        ("variants: {a: {about: ' ', model: {b: 1}}}", "variant 'a': no `about`"),
+        ("variants: {a: {about: a}}", "variant 'a' changes nothing"),
+        ("variants: {a: {about: a, model: {init_args: {b: 1}}}}", "variant 'a': the value of init_args is not plain"),
+        ("variants: {a: {about: a, model: {b: [[1]]}}}", "variant 'a': the value of b is not plain"),
+        ("variants: {a: {about: a, model: {b.c: 1}}}", "variant 'a': 'b.c' is no argument"),
+        ("variants: {a: {about: a, model: {b: 1}}, c: {about: d, model: {b: 1}}}", "variants a and c change the same"),
         ("[", "not a readable YAML file"),
     ],
 )
-def test_a_broken_ladder_is_one_line_that_names_file_and_rung(
-    ladders: Path, text: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_broken_ablation_is_one_line_that_names_file_and_variant(
+    ablations: Path, text: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (ladders / "bipvl.yaml").write_text(text)
-    monkeypatch.chdir(ladders)
-    assert cli.main([*RUN, "--ladder"]) == 2
+    (ablations / "bipvl.yaml").write_text(text)
+    monkeypatch.chdir(ablations)
+    assert cli.main([*RUN, "--ablations"]) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert f"zoo: error: {ladders / 'bipvl.yaml'}" in error
+    assert f"zoo: error: {ablations / 'bipvl.yaml'}" in error
     assert error.count("\n") == 1
-    assert not (ladders / "b").exists()
+    assert not (ablations / "b").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "messages"),
     [
         (
-            ["--models", "unet", "--ladder"],
-            ["No ladder has unet.", "Ladders there are: bipvl", "Leave out the ladder"],
+            ["--models", "unet", "--ablations"],
+            ["No ablation exists for unet.", "Ablations exist for: bipvl", "Leave out --ablations"],
         ),
-        (["--models", "bipvll", "--ladder"], ["Unknown model 'bipvll'", "bipvl"]),
-        (["--rungs", "no_txt"], ["Unknown rung no_txt. Did you mean no_text?", "bipvl: no_text, small"]),
-        (["--ladder", "--rungs", "xyz,small,q"], ["Unknown rung xyz, q.", "bipvl: no_text, small"]),
-        (["--rungs", ","], ["names no rung"]),
-        (["--ladder", "--model.width=4"], ["--model.width is what the rung small of bipvl changes", "--rungs"]),
-        (["--ladder", "--model.init_args.use_text=true"], ["--model.use_text is what the rung no_text"]),
+        (["--models", "bipvll", "--ablations"], ["Unknown model 'bipvll'", "bipvl"]),
+        (["--variants", "no_txt"], ["Unknown variant no_txt. Did you mean no_text?", "bipvl: no_text, small"]),
+        (["--ablations", "--variants", "xyz,small,q"], ["Unknown variant xyz, q.", "bipvl: no_text, small"]),
+        (["--variants", ","], ["names no variant"]),
+        (["--ladder"], ["zoo bench run: --ladder has a new name. Write --ablations."]),
+        (["--rungs", "no_text"], ["zoo bench run: --rungs has a new name. Write --variants."]),
+        (["--rungs=no_text"], ["zoo bench run: --rungs has a new name. Write --variants."]),
+        (
+            ["--ablations", "--model.width=4"],
+            ["--model.width is what the variant small of bipvl changes", "--variants"],
+        ),
+        (["--ablations", "--model.init_args.use_text=true"], ["--model.use_text is what the variant no_text"]),
     ],
 )
-@pytest.mark.usefixtures("ladders")
+@pytest.mark.usefixtures("ablations")
 def test_a_mistake_of_the_user_is_one_line(
     arguments: list[str], messages: Sequence[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -116,42 +123,45 @@ def test_a_mistake_of_the_user_is_one_line(
     assert not (tmp_path / "b").exists()
 
 
-def test_a_plug_in_has_no_ladder_even_under_a_name_of_ours(ladders: Path) -> None:
-    assert ladder_path(Card("bipvl")) == ladders / "bipvl.yaml"
+def test_a_plug_in_has_no_ablation_even_under_a_name_of_ours(ablations: Path) -> None:
+    assert ablation_path(Card("bipvl")) == ablations / "bipvl.yaml"
     plugin = Card("bipvl", origin="theirs")
-    assert ladder_path(plugin) is None
-    with pytest.raises(ConfigError, match="No ladder has bipvl"):
-        rungs_of([plugin])
+    assert ablation_path(plugin) is None
+    with pytest.raises(ConfigError, match="No ablation exists for bipvl"):
+        variants_of([plugin])
 
 
-@pytest.mark.usefixtures("ladders")
-def test_a_model_without_a_ladder_stands_beside_in_full() -> None:
-    assert [*rungs_of([Card("bipvl"), Card("unet")])] == ["bipvl"]
-    planned = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["no_text"])
-    assert [(job.model, job.rung) for job in planned.jobs] == [("unet", ""), ("bipvl", ""), ("bipvl", "no_text")]
+@pytest.mark.usefixtures("ablations")
+def test_a_model_without_an_ablation_stands_beside_in_full() -> None:
+    assert [*variants_of([Card("bipvl"), Card("unet")])] == ["bipvl"]
+    planned = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=CPU, variants=["no_text"])
+    assert [(job.model, job.variant) for job in planned.jobs] == [("unet", ""), ("bipvl", ""), ("bipvl", "no_text")]
 
 
-def test_a_rung_need_be_in_one_of_the_ladders_only(ladders: Path) -> None:
-    (ladders / "unet.yaml").write_text("rungs: {flat: {about: a, model: {b: 1}}}")
-    chosen = rungs_of([Card("bipvl"), Card("unet")], ["flat", "small"])
-    assert {model: [r.name for r in rungs] for model, rungs in chosen.items()} == {"bipvl": ["small"], "unet": ["flat"]}
+def test_a_variant_need_be_in_one_of_the_ablations_only(ablations: Path) -> None:
+    (ablations / "unet.yaml").write_text("variants: {flat: {about: a, model: {b: 1}}}")
+    chosen = variants_of([Card("bipvl"), Card("unet")], ["flat", "small"])
+    assert {model: [r.name for r in variants] for model, variants in chosen.items()} == {
+        "bipvl": ["small"],
+        "unet": ["flat"],
+    }
 
 
-def test_the_ladders_of_the_zoo_change_arguments_that_their_models_have() -> None:
-    for path in sorted(ladder.LADDERS.glob("*.yaml")):
+def test_the_ablations_of_the_zoo_change_arguments_that_their_models_have() -> None:
+    for path in sorted(ablation_files.ABLATIONS.glob("*.yaml")):
         module, _, name = MODELS.get(path.stem).config["model"]["class_path"].rpartition(".")
         classes = inspect.getmro(getattr(importlib.import_module(module), name))
         known = {key for one in classes for key in inspect.signature(one.__init__).parameters}  # type: ignore[misc]
-        for one in read_ladder(path):
+        for one in read_ablation(path):
             assert {key for key, _ in one.changes} <= known - {"self", "facts", "kwargs"}, f"{path.name}: {one.name}"
 
 
 # the plan
 
 
-@pytest.mark.usefixtures("ladders")
-def test_a_plan_has_the_full_method_and_every_rung() -> None:
-    plan = plan_of(["bipvl"], ["phantom_chest"], [0, 1], settings=CPU, rungs=())
+@pytest.mark.usefixtures("ablations")
+def test_a_plan_has_the_full_method_and_every_variant() -> None:
+    plan = plan_of(["bipvl"], ["phantom_chest"], [0, 1], settings=CPU, variants=())
     assert names(plan) == [
         "phantom_chest-bipvl-tiny-tiny-s0",
         "phantom_chest-bipvl-tiny-tiny-s1",
@@ -161,27 +171,27 @@ def test_a_plan_has_the_full_method_and_every_rung() -> None:
         "phantom_chest-bipvl-tiny-tiny+small-s1",
     ]
     full, no_text, small = plan.jobs[::2]
-    assert (full.rung, full.changes, full.about) == ("", (), "")
-    assert (no_text.rung, no_text.about) == ("no_text", "reads empty strings")
+    assert (full.variant, full.changes, full.about) == ("", (), "")
+    assert (no_text.variant, no_text.about) == ("no_text", "reads empty strings")
     assert no_text.steps == full.steps == ("fit", "test", "test-shuffled", "test-blank", "test-names")
     assert no_text.flags() == [*full.flags(), "--model.use_text=false"]
     assert small.flags()[-3:] == ["--model.lr=1e-05", "--model.vision=conv", "--model.width=8"]
-    some = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["small"])
-    assert [job.rung for job in some.jobs] == ["", "small"]
-    assert [job.rung for job in plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU).jobs] == [""]
+    some = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, variants=["small"])
+    assert [job.variant for job in some.jobs] == ["", "small"]
+    assert [job.variant for job in plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU).jobs] == [""]
 
 
-def test_a_rung_that_changes_the_encoder_stands_beside_its_full_method() -> None:
-    other = rung("other_words", changes=(("encoder", "tiny"),))
+def test_a_variant_that_changes_the_encoder_stands_beside_its_full_method() -> None:
+    other = variant("other_words", changes=(("encoder", "tiny"),))
     assert other.encoder == "minilm"
     assert [word for word in other.flags() if "encoder" in word] == ["--model.encoder=tiny"]
 
 
-@pytest.mark.usefixtures("ladders")
-def test_the_zoo_understands_the_arguments_of_a_rung(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("ablations")
+def test_the_zoo_understands_the_arguments_of_a_variant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import yaml
 
-    jobs = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=()).jobs
+    jobs = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, variants=()).jobs
     found = []
     for one in jobs:
         assert zoo([*step_arguments(one, "fit", tmp_path / "run"), "--print_config"]) == 0
@@ -192,10 +202,10 @@ def test_the_zoo_understands_the_arguments_of_a_rung(tmp_path: Path, capsys: pyt
     assert small == full | {"width": 8, "lr": 1e-5, "vision": "conv"}
 
 
-@pytest.mark.usefixtures("ladders")
-def test_a_later_ladder_adds_rungs_and_keeps_the_jobs(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("ablations")
+def test_a_later_ablation_adds_variants_and_keeps_the_jobs(tmp_path: Path) -> None:
     first = store_plan(tmp_path, plan_of(["bipvl", "unet"], ["phantom_chest"], [0], settings=CPU))
-    added = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, rungs=["no_text"])
+    added = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, variants=["no_text"])
     whole = store_plan(tmp_path, added)
     assert whole.jobs[:2] == first.jobs
     assert names(whole)[2:] == ["phantom_chest-bipvl-tiny-tiny+no_text-s0"]
@@ -203,24 +213,24 @@ def test_a_later_ladder_adds_rungs_and_keeps_the_jobs(tmp_path: Path) -> None:
     assert whole.jobs[2] == added.jobs[1]
 
 
-def test_a_rung_that_has_changed_since_is_refused_and_reworded_ones_are_not(tmp_path: Path, ladders: Path) -> None:
+def test_a_variant_that_has_changed_since_is_refused_and_reworded_ones_are_not(tmp_path: Path, ablations: Path) -> None:
     def plan(seed: int) -> Plan:
-        return plan_of(["bipvl"], ["phantom_chest"], [seed], settings=CPU, rungs=["small"])
+        return plan_of(["bipvl"], ["phantom_chest"], [seed], settings=CPU, variants=["small"])
 
     store_plan(tmp_path, plan(0))
-    (ladders / "bipvl.yaml").write_text(TWO.replace("half as wide", "narrow"))
+    (ablations / "bipvl.yaml").write_text(TWO.replace("half as wide", "narrow"))
     assert store_plan(tmp_path, plan(0)).jobs[1].about.startswith("half as wide")
-    (ladders / "bipvl.yaml").write_text(TWO.replace("width: 8", "width: 4"))
-    with pytest.raises(RunError, match=r'rung small of bipvl: .*"width": "8".*, not .*"width": "4"'):
+    (ablations / "bipvl.yaml").write_text(TWO.replace("width: 8", "width: 4"))
+    with pytest.raises(RunError, match=r'variant small of bipvl: .*"width": "8".*, not .*"width": "4"'):
         store_plan(tmp_path, plan(1))
 
 
-def test_ids_of_rungs_are_distinct_and_safe_as_folders() -> None:
+def test_ids_of_variants_are_distinct_and_safe_as_folders() -> None:
     jobs = [
         Job("m", "d", 0),
         Job("m", "d", 0, encoder="a"),
-        Job("m", "d", 0, rung="a"),
-        Job("m", "d", 0, "", "b", rung="a"),
+        Job("m", "d", 0, variant="a"),
+        Job("m", "d", 0, "", "b", variant="a"),
     ]
     names = [one.id for one in jobs]
     assert len(set(names)) == 4
@@ -230,8 +240,8 @@ def test_ids_of_rungs_are_distinct_and_safe_as_folders() -> None:
 # the run
 
 
-@pytest.mark.usefixtures("ladders")
-def test_rungs_added_later_are_run_and_the_full_method_is_not_again(
+@pytest.mark.usefixtures("ablations")
+def test_variants_added_later_are_run_and_the_full_method_is_not_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls, folder = tmp_path / "calls.txt", tmp_path / "bench"
@@ -242,7 +252,7 @@ def test_rungs_added_later_are_run_and_the_full_method_is_not_again(
     arguments = [*RUN[:-1], str(folder), "--seeds", "0,1"]
     assert cli.main(arguments) == 0
     capsys.readouterr()
-    assert cli.main([*arguments, "--rungs", "no_text"]) == 0
+    assert cli.main([*arguments, "--variants", "no_text"]) == 0
     output = capsys.readouterr().out
     assert "[1/4] phantom_chest-bipvl-tiny-tiny-s0-" in output.splitlines()[0]
     assert output.splitlines()[0].endswith(": done already")

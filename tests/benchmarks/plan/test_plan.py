@@ -122,6 +122,14 @@ def test_no_plan_and_another_version_are_refused(tmp_path: Path) -> None:
         store_plan(tmp_path, Plan(()))
 
 
+def test_a_plan_that_9890fda_stored_is_read_with_its_variants(tmp_path: Path) -> None:
+    job = Job("bipvl", "phantom_chest", 0, settings=CPU, variant="no_text", digest="12345678")
+    content = Plan((job,)).to_dict()
+    content["version"], content["jobs"][0]["rung"] = 2, content["jobs"][0].pop("variant")
+    write_json(tmp_path / "plan.json", content)
+    assert load_plan(tmp_path).jobs == (job,)
+
+
 @pytest.mark.parametrize(("kind", "uses"), [("none", False), ("class", True), ("report", True)])
 def test_the_card_says_whether_a_model_reads_text(kind: str, uses: bool) -> None:
     assert uses_text(Card("m", about={"text": kind})) is uses

@@ -144,6 +144,7 @@ def test_a_job_whose_configuration_changed_is_refused_with_the_keys(tmp_path: Pa
     ("change", "message"),
     [
         ("modells: [unet]", r"plan.yaml: unknown key 'modells'. Did you mean models\?"),
+        ("rungs: [no_text]", "plan.yaml: the key 'rungs' has a new name. Write `variants`."),
         ("data: [hippocampuss]", r"Unknown data set 'hippocampuss'. Did you mean .*hippocampus"),
         ("data: {hippocampus: {rot: x}}", r"data.hippocampus: unknown key 'rot'. Did you mean root\?"),
         ("data: {hippocampus: {folds: x}}", r"data.hippocampus.folds: \"x\" is no list of whole numbers"),

@@ -26,7 +26,7 @@ from benchmarks.storage.results import read_results
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from benchmarks.tables.costs import costs_path
 from tests.helpers.made_up_benchmark import ATTACK, benchmark, finished
-from tests.helpers.sample_benchmark import job, rung
+from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
 
 LABELS = ("anterior", "p<em>&$x^2$")
@@ -63,8 +63,8 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two models with two seeds, one of them with a rung, and one that failed; a figure of costs."""
-    out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, rung("no_text", 0), rung("no_text", 1)], LABELS)
+    """Two models with two seeds, one of them with a variant, and one that failed; a figure of costs."""
+    out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, variant("no_text", 0), variant("no_text", 1)], LABELS)
     failed = job("tevia", 0, "class")
     store_plan(out, Plan((failed,)))
     store.write_status(store.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
@@ -89,7 +89,7 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
         "1 of 7 runs are not done (1 failed)",
         "bipvl (tiny) - no_text",
         "without text",
-        "Ablation rungs",
+        "Ablation variants",
         "Controls",
         "Latency is not shown",
         "How sure is the ranking?",

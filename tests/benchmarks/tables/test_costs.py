@@ -11,7 +11,7 @@ from benchmarks.cli import main
 from benchmarks.plan.job import Plan, Settings
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.costs import distinct, measure_costs, read_costs
-from tests.helpers.sample_benchmark import job, rung
+from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
 
 RECIPES = ("equal", "published")
@@ -44,7 +44,7 @@ def measured(folder: Path) -> list[str]:
 def test_each_model_is_measured_once_whatever_its_seed(
     tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jobs = (job("unet", 0), job("unet", 1), job("bipvl", 0, "class"), rung("no_text"))
+    jobs = (job("unet", 0), job("unet", 1), job("bipvl", 0, "class"), variant("no_text"))
     store_plan(tmp_path, Plan(jobs))
     assert len(measured(tmp_path)) == 3
     assert list(read_costs(tmp_path)) == sorted(read_costs(tmp_path))

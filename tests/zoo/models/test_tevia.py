@@ -24,7 +24,7 @@ ORGANS = tuple(ClassPrompt(name, f"The {name} of the patient.", (name,)) for nam
 ORGAN_SPACE = LabelSpace(tuple(p.name for p in ORGANS), ((1,), (2,), (3,)), True)
 SMALL: dict[str, Any] = {"encoder": "tiny", "vision": "conv", "width": 8, "stages": 2, "head_width": 8, "heads": 2}
 REPORTS = ("The left lesion.", "Right kidney, and more of the liver.")
-LADDER = CONFIGS / "ablation" / "tevia.yaml"
+ABLATION = CONFIGS / "ablation" / "tevia.yaml"
 
 
 def organs(dims: int, side: int = 32) -> DataFacts:
@@ -300,10 +300,10 @@ def test_updates_from_validation_are_refused_in_3d() -> None:
         module(organs(3), prototype_updates="always")
 
 
-@pytest.mark.parametrize("name", sorted(read_yaml(LADDER)["rungs"]))
-def test_every_rung_of_the_ladder_trains(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(read_yaml(ABLATION)["variants"]))
+def test_every_variant_of_the_ablation_trains(name: str) -> None:
     """The release with all its defects among them."""
-    changes = read_yaml(LADDER)["rungs"][name]["model"]
+    changes = read_yaml(ABLATION)["variants"][name]["model"]
     model = module(**changes)
     one = batch(*REPORTS)
     output = model.forward_features(one["image"], model.readable(text_of(one)))

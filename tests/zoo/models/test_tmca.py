@@ -235,12 +235,12 @@ def test_state_dict_round_trip() -> None:
         torch.testing.assert_close(other(one["image"], text_of(one)), model(one["image"], text_of(one)))
 
 
-RUNGS = read_yaml(CONFIGS / "ablation" / "tmca.yaml")["rungs"]
+VARIANTS = read_yaml(CONFIGS / "ablation" / "tmca.yaml")["variants"]
 
 
-@pytest.mark.parametrize("rung", RUNGS)
-def test_every_rung_of_the_ladder_trains(rung: str) -> None:
-    model, one = module(**RUNGS[rung]["model"]), batch(*REPORTS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_of_the_ablation_trains(variant: str) -> None:
+    model, one = module(**VARIANTS[variant]["model"]), batch(*REPORTS)
     model.total_loss(losses(model, one)).backward()
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
