@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from datamodules.index.splits import PARTS
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
 from zoo.utils.atomic_files import atomically
+from zoo.visualization.outline import class_colours, draw_outlines
 from zoo.visualization.overlay import facing, to_bytes
 
 if TYPE_CHECKING:
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 TILE = 256
 """Width and greatest height of an image on the sheet, in pixels."""
 
-COLOURS = (
-    *((255, 89, 94), (255, 202, 58), (138, 201, 38), (25, 130, 196), (178, 120, 255), (255, 146, 76)),
-    *((66, 226, 206), (255, 119, 200), (197, 202, 48), (120, 170, 255), (210, 160, 120), (240, 240, 240)),
-)
-"""Of the classes, in their order, and again from the first."""
+LINE = 2
+"""Width of an outline, in pixels."""
 
-_BACK, _INK, _GAP, _LINE, _WRAP = (24, 24, 24), (235, 235, 235), 8, 15, 40
+_BACK, _INK, _GAP, _LINE, _WRAP = "#181818", "#EBEBEB", 8, 15, 40
 
 
 def contact_sheet(
@@ -90,18 +87,11 @@ def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, 
     scale = TILE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = Image.fromarray(np.moveaxis(colours, 0, -1).copy()).resize(size, Image.Resampling.BILINEAR)
-    pixels = np.array(picture)
-    for number, mask in enumerate(masks):
-        grown = np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 0
-        pixels[_outline(grown)] = COLOURS[number % len(COLOURS)]
-    return Image.fromarray(pixels), [name for name, mask in zip(names, masks, strict=True) if mask.any()]
-
-
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a mask [H, W] that touch what is outside of it; the image's border counts as outside."""
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
+    draw = ImageDraw.Draw(picture)
+    step = np.array([size[0] / masks.shape[2], size[1] / masks.shape[1]])
+    for mask, (colour, _) in zip(masks, class_colours(len(names)), strict=True):
+        draw_outlines(draw, mask, step, colour, LINE)
+    return picture, [name for name, mask in zip(names, masks, strict=True) if mask.any()]
 
 
 def _tile(picture: Image.Image, title: str, text: str) -> Image.Image:
@@ -127,9 +117,9 @@ def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     about: Any = data.about
     _say(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {about['track']}", _INK)
-    for number, (left, line) in enumerate(legend):
-        place = (left, _GAP + _LINE * (1 + line))
-        _say(draw, place, data.labels.names[number], COLOURS[number % len(COLOURS)])
+    names = data.labels.names
+    for name, (colour, _), (left, line) in zip(names, class_colours(len(names)), legend, strict=True):
+        _say(draw, (left, _GAP + _LINE * (1 + line)), name, colour)
     for row, height in zip(rows, heights, strict=True):
         for column, tile in enumerate(row):
             sheet.paste(tile, (_GAP + column * (TILE + _GAP), top))
@@ -153,7 +143,7 @@ def _font() -> Any:
     return ImageFont.load_default(12)
 
 
-def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: tuple[int, int, int]) -> None:
+def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str) -> None:
     try:
         draw.text(place, text, colour, font=_font())
     except UnicodeEncodeError:  # a Pillow without FreeType has Latin letters alone

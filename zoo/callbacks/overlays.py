@@ -21,7 +21,8 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.types import Batch, DataFacts, LabelSpace, Prediction
 from zoo.utils.atomic_files import atomically, write_text
-from zoo.visualization.overlay import class_colours, overlay
+from zoo.visualization.outline import class_colours
+from zoo.visualization.overlay import overlay
 from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, plane_arrays
 
 VERSION = 1

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from datamodules.analysis import contact_sheet as show
-from datamodules.analysis.contact_sheet import COLOURS, TILE, contact_sheet
+from datamodules.analysis.contact_sheet import TILE, contact_sheet
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.image_sets import make_medclipseg, make_own_volumes
 from zoo.errors import RunError
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
+from zoo.visualization.outline import COLOURS
 
 
-def has(picture: Image.Image, colour: tuple[int, int, int]) -> int:
-    return int((np.asarray(picture.convert("RGB")) == colour).all(axis=2).sum())
+def has(picture: Image.Image, colour: str) -> int:
+    return int((np.asarray(picture.convert("RGB")) == ImageColor.getrgb(colour)).all(axis=2).sum())
 
 
 def test_a_sheet_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
