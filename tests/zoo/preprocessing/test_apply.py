@@ -33,3 +33,15 @@ def test_a_crop_is_normalised_by_what_it_holds() -> None:
     assert made.geometry.crop == ((2, 6),) * 3
     assert made.image.mean() == pytest.approx(0, abs=1e-6)
     assert made.image.std() == pytest.approx(1)
+
+
+def test_a_label_takes_the_voxel_at_the_centre_of_a_coarser_one() -> None:
+    """Three voxels become one: the middle one is its centre, in the image and in the label alike."""
+    label = np.random.default_rng(0).integers(0, 4, (9, 12, 6)).astype(np.uint8)
+    image = label[None].astype(np.float32)
+    spec = PreprocessingSpec(window=(0.0, 1000.0), spacing=(3.0, 3.0, 3.0))
+    made = preprocess(image, label, geometry(label.shape), spec)
+    assert made.label is not None
+    np.testing.assert_array_equal(made.label[0], label[1::3, 1::3, 1::3])
+    np.testing.assert_allclose(made.image[0] * 1000, made.label[0], atol=1e-3)
+    assert made.native is label

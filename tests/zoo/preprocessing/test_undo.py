@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from zoo.preprocessing.undo import native_mask, ras_shape
@@ -42,3 +43,19 @@ def test_regions_keep_a_mask_each() -> None:
 def test_ras_shape_follows_the_affine() -> None:
     affine = ((0.0, 0.0, 2.0, 0.0), (-1.0, 0.0, 0.0, 0.0), (0.0, 3.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
     assert ras_shape(Geometry(affine, (5, 6, 7), ((0, 7), (0, 5), (0, 6)), (2.0, 1.0, 3.0), "mm")) == (7, 5, 6)
+
+
+@pytest.mark.parametrize(("dims", "axis"), [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_boundary_keeps_its_place_when_logits_are_resampled(dims: int, axis: int, mirrored: bool) -> None:
+    """Voxel centres lie half a voxel from the border on both grids; a shift by less than a voxel would be seen."""
+    coarse, fine, threshold = 4, 16, 0.5
+    position = torch.arange(coarse, dtype=torch.float32) - threshold  # above 0: class a
+    logits = torch.stack([torch.zeros(coarse), position, torch.full((coarse,), -9.0)])
+    logits = (logits.flip(1) if mirrored else logits).reshape(3, *(coarse if a == axis else 1 for a in range(dims)))
+    logits = logits.expand(3, *[coarse] * dims)
+    mask = native_mask(logits, geometry((fine,) * dims, ((0, fine),) * dims), SPACE)
+    centres = (np.arange(fine) + 0.5) * coarse / fine - 0.5  # of the fine voxels, on the coarse grid
+    due = (centres > threshold)[::-1] if mirrored else centres > threshold
+    found = np.moveaxis(mask, axis, 0).reshape(fine, -1)
+    assert (found == due[:, None]).all()
