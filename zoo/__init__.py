@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from zoo.engine.trained_model import load_run as load_run
     from zoo.metrics.scoring import score_case as score_case
     from zoo.models.base import SegModule as SegModule
     from zoo.types import (
@@ -45,6 +46,7 @@ __all__ = [
     "Prediction",
     "SegModule",
     "Text",
+    "load_run",
     "score_case",
 ]
 
@@ -59,6 +61,7 @@ __getattr__, __dir__ = lazy_exports(
         "Prediction": "zoo.types",
         "Text": "zoo.types",
         "SegModule": "zoo.models.base",
+        "load_run": "zoo.engine.trained_model",
         "score_case": "zoo.metrics.scoring",
     },
 )

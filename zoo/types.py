@@ -221,6 +221,13 @@ class Prediction(NamedTuple):
     mask: NDArray[np.uint8]
     geometry: Geometry
 
+    def to(self, device: Any) -> Prediction:
+        """Return the prediction itself: its arrays are in the memory of the CPU.
+
+        `lightning.Trainer.predict` moves what a model returns, and cannot move a frozen `Geometry`.
+        """
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

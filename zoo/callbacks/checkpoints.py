@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,26 +62,37 @@ def _refusal(error: BaseException | None) -> OSError | None:
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """A checkpoint's content, read without running code in it.
+    """Read the content of a checkpoint without running code in it.
 
     Raises:
-        CheckpointError: No such file, a truncated one, or one that holds code.
+        CheckpointError: There is no such file, or it is truncated or holds code.
+    """
+    with explain_load_errors(path):
+        # To the CPU first, so that a loaded model is not twice in the memory of a device.
+        content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+    return content
+
+
+@contextmanager
+def explain_load_errors(path: Path) -> Iterator[None]:
+    """Turn what torch raises for a file that is no checkpoint into one line.
+
+    Raises:
+        CheckpointError: There is no such file, or it is truncated or holds code.
     """
     try:
-        # onto the processor first: a loaded model must not stand twice in the memory of a device
-        content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        yield
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path}: no such checkpoint.", "Train first with `zoo fit`, or name one: --ckpt."
         ) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile) as error:
-        # of a file that is none, torch speaks at length about its own arguments
-        told = "its content is none of a checkpoint's" if isinstance(error, pickle.UnpicklingError) else str(error)
-        problem = told.strip().split("\n")[0][:160]
+        # For a file that is no checkpoint, torch explains its own arguments at length.
+        reason = "its content is not that of a checkpoint" if isinstance(error, pickle.UnpicklingError) else str(error)
+        problem = reason.strip().split("\n")[0][:160]
         raise CheckpointError(
-            f"{path}: not a checkpoint that can be loaded ({problem}).", "Name another: --ckpt."
+            f"{path}: not a checkpoint that can be loaded ({problem}).", "Name another checkpoint: --ckpt."
         ) from error
-    return content
 
 
 class LastCheckpoint(ModelCheckpoint):

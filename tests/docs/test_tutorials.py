@@ -1,0 +1,91 @@
+"""The blocks of the tutorials run: Python as it stands, `zoo` commands in this process."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.helpers.made_up_benchmark import benchmark
+from tests.helpers.paths import REPOSITORY
+from tests.helpers.sample_benchmark import job
+from zoo.cli.main import main
+
+PAGES = REPOSITORY / "docs"
+PROCESSOR_SECONDS = 40
+
+
+class Block(NamedTuple):
+    """A fenced block of a page.
+
+    Attributes:
+        kind: The word behind the fence: "python", "bash" or "text".
+        content: The lines between the fences.
+        line: The number of the first line of the content.
+    """
+
+    kind: str
+    content: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(match[1], match[2], text.count("\n", 0, match.start()) + 2) for match in found]
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The words of each command of a bash block, without comments."""
+    lines = block.content.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def run_command(words: list[str]) -> None:
+    """Run one `zoo` command in this process.
+
+    In place of `zoo bench run`, which would take minutes, its plan is made and a finished benchmark is written.
+    """
+    assert words[0] == "zoo", words
+    if words[1:3] == ["bench", "run"]:
+        out = Path(words.pop(words.index("--out") + 1))
+        words.remove("--out")
+        assert main(["bench", "plan", *words[3:]]) == 0, words
+        benchmark(out, [job(model, seed) for model in ("unet", "film") for seed in (0, 1)], ["liver"])
+    else:
+        assert main(words[1:]) == 0, words
+
+
+def run_page(page: Path) -> dict[str, Any]:
+    """Run the blocks of a page in their order and return the names that they define."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.kind == "python":
+            exec(compile("\n" * (block.line - 1) + block.content, str(page), "exec"), names)  # noqa: S102
+        elif block.kind == "bash":
+            for words in commands(block):
+                run_command(words)
+    return names
+
+
+def test_the_python_tutorial_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+    begin = sum(os.times()[:4])
+    page = PAGES / "tutorial_python.md"
+    names = run_page(page)
+    assert sum(os.times()[:4]) - begin < PROCESSOR_SECONDS
+    assert len(names["predictions"]) == 8
+    assert names["mask"].shape == (1, 64, 64)
+    assert [score.status for score in names["scores"]] == ["ok", "spurious"]
+    shown = capsys.readouterr().out
+    expected = [block.content for block in blocks(page) if block.kind == "text"]
+    assert expected
+    assert all(text in shown for text in expected)

@@ -1,0 +1,41 @@
+"""The trained model of a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.callbacks.checkpoints import explain_load_errors
+from zoo.engine.lightning_cli import import_class
+from zoo.engine.run_folder import RunFolder
+from zoo.errors import ConfigError
+from zoo.models.base import SegModule
+
+
+def load_run(folder: str | Path, checkpoint: str | Path | None = None) -> SegModule:
+    """Load the model that a run trained, in evaluation mode, on the CPU.
+
+    The checkpoint holds the facts of the data set (`model.facts`), so the data are not needed.
+
+    Args:
+        folder: The run folder that `zoo fit --out` wrote, or `results/<job>` of a benchmark.
+        checkpoint: The checkpoint to load; by default the one with the best validation score, else the last.
+
+    Raises:
+        RunError: The folder holds no run.
+        CheckpointError: There is no checkpoint, or it cannot be loaded.
+        ConfigError: The class of the model cannot be imported, or is no `SegModule`.
+
+    Example:
+        >>> load_run("runs/none")
+        Traceback (most recent call last):
+        zoo.errors.RunError: runs/none: no run is here. Train one first: `zoo fit ... --out runs/none`.
+    """
+    run = RunFolder(Path(folder).expanduser())
+    path = str(run.read_config()["model"]["class_path"])
+    kind = import_class("model", path)
+    if not issubclass(kind, SegModule):
+        raise ConfigError(f"{run.config}: {path} is no SegModule.", f"Load it with {path}.load_from_checkpoint.")
+    file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
+    with explain_load_errors(file):
+        model = kind.load_from_checkpoint(file, map_location="cpu", weights_only=True)
+    return model.eval()
