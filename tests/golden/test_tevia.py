@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel
 from datamodules.sets.phantom_chest import PhantomChest
 from tests.helpers.ranks import RankPool
 from tests.zoo.models.test_tevia import FACTS, batch, module
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.models.base import text_of
 from zoo.models.tevia.model import TeViA
@@ -36,7 +36,7 @@ def millions(number: int, digits: int = 2) -> float:
 def test_published_size_is_that_of_the_release() -> None:
     """Ours, and what the release registers and never uses, are together its 43.98, 109.5 and 153.5 M."""
     with torch.device("meta"):
-        vision = build_encoder("convnext", 2, 1, 96, 3)
+        vision = build_vision_encoder("convnext", 2, 1, 96, 3)
         decoder = GuidedDecoder(2, vision, 768, head_width=24, gain=0.01, norm="batch", tokens=24)
         bert = BertModel(BertConfig())
         head = nn.Conv2d(24, 1, kernel_size=1)

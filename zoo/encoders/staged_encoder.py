@@ -12,7 +12,7 @@ class StagedEncoder(nn.Module, ABC):
     """A stem, then stages that each halve the grid.
 
     Attributes:
-        limits: What the encoder supports, for the error text of `build_encoder`.
+        limits: What the encoder supports, for the error text of `build_vision_encoder`.
         widths: Channels of the stem and of every stage.
         stem_stride: Stride of the stem against the image.
     """
@@ -29,7 +29,7 @@ class StagedEncoder(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
-        """Build the encoder from the arguments of `build_encoder`, which `supports` has accepted."""
+        """Build the encoder from the arguments of `build_vision_encoder`, which `supports` has accepted."""
 
     @property
     def stride(self) -> int:

@@ -238,7 +238,7 @@ def _describe(state: dict[str, Any]) -> str:
     return f"'{state['encoder']}' ({kind}, vocabulary {state['vocabulary'][:12]})"
 
 
-def build_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
+def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
     """The text encoder of a name or of a local folder.
 
     Args:

@@ -1,4 +1,4 @@
-"""The vision encoders, and `build_encoder`, which finds one by name.
+"""The vision encoders, and `build_vision_encoder`, which finds one by name.
 
 A new encoder needs one file with a `StagedEncoder` and one line in `VISION_ENCODERS`.
 """
@@ -171,7 +171,7 @@ VISION_ENCODERS: dict[str, type[StagedEncoder]] = {
 }
 
 
-def build_encoder(
+def build_vision_encoder(
     kind: str, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str = ""
 ) -> StagedEncoder:
     """Build a vision encoder by its name in `VISION_ENCODERS`.

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.encoders.text import build_encoder
+from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, plain_unet
 from zoo.models.base import Output, SegModule
@@ -41,7 +41,7 @@ class FiLM(SegModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
-        self.text = build_encoder(encoder, freeze_text)
+        self.text = build_text_encoder(encoder, freeze_text)
         self.net = plain_unet(self.facts, channels, norm)
         self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in channels[:5])
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.encoders.text import build_encoder as build_text_encoder
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.text import build_text_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.base import Output, SegModule
@@ -62,7 +62,7 @@ class LanGuide(SegModule):
         super().__init__(facts, **kwargs)
         dims = self.facts.spatial_dims
         self.text = build_text_encoder(encoder, freeze_text)
-        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
         self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
         if not guidance:
             for stage in self.decoder.stages:

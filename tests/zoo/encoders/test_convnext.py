@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import ConvNextConfig, ConvNextModel
 
 from zoo.encoders.convnext import DEPTHS
-from zoo.encoders.vision import ConvNeXtEncoder, build_encoder
+from zoo.encoders.vision import ConvNeXtEncoder, build_vision_encoder
 from zoo.errors import ConfigError, ZooError
 
 WIDTHS = [8, 16, 32, 64]
@@ -28,7 +28,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_stages_are_those_of_the_library(saved: Path) -> None:
-    encoder = build_encoder("convnext", 2, 3, 8, 3, str(saved)).eval()
+    encoder = build_vision_encoder("convnext", 2, 3, 8, 3, str(saved)).eval()
     image = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         maps = encoder(image)
@@ -50,7 +50,7 @@ def test_gray_images_are_repeated_to_the_channels_of_the_weights(saved: Path) ->
 
 
 def test_without_weights_any_width_is_built_and_every_parameter_is_used() -> None:
-    encoder = build_encoder("convnext", 2, 1, 8, 2)
+    encoder = build_vision_encoder("convnext", 2, 1, 8, 2)
     assert encoder.widths == (8, 16, 32)
     sum(m.sum() for m in encoder(torch.randn(1, 1, 32, 32))).backward()
     assert not [n for n, p in encoder.named_parameters() if p.grad is None]
@@ -59,7 +59,7 @@ def test_without_weights_any_width_is_built_and_every_parameter_is_used() -> Non
 @pytest.mark.parametrize(("channels", "width", "stages"), [(1, 16, 3), (1, 8, 2), (2, 8, 3)])
 def test_weights_of_other_sizes_are_refused(saved: Path, channels: int, width: int, stages: int) -> None:
     with pytest.raises(ConfigError, match="hidden_sizes"):
-        build_encoder("convnext", 2, channels, width, stages, str(saved))
+        build_vision_encoder("convnext", 2, channels, width, stages, str(saved))
 
 
 def test_missing_weights_are_refused(saved: Path, tmp_path: Path) -> None:
@@ -70,18 +70,18 @@ def test_missing_weights_are_refused(saved: Path, tmp_path: Path) -> None:
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     (tmp_path / "config.json").write_bytes((saved / "config.json").read_bytes())
     with pytest.raises(ConfigError, match="2 weights are missing"):
-        build_encoder("convnext", 2, 1, 8, 3, str(tmp_path))
+        build_vision_encoder("convnext", 2, 1, 8, 3, str(tmp_path))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a readable ConvNeXt"):
-        build_encoder("convnext", 2, 1, 8, 3, str(tmp_path))
+        build_vision_encoder("convnext", 2, 1, 8, 3, str(tmp_path))
 
 
 def test_offline_the_message_says_what_to_do() -> None:
     """The tests run with ZOO_OFFLINE=1."""
     with pytest.raises(ZooError, match=r"vision encoder 'nobody/convnext'.*vision_weights"):
-        build_encoder("convnext", 2, 1, 8, 3, "nobody/convnext")
+        build_vision_encoder("convnext", 2, 1, 8, 3, "nobody/convnext")
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_offline_the_message_says_what_to_do() -> None:
 )
 def test_what_there_is_not_is_refused(kind: str, dims: int, stages: int, weights: str) -> None:
     with pytest.raises(ConfigError, match="No vision encoder"):
-        build_encoder(kind, dims, 1, 12, stages, weights)
+        build_vision_encoder(kind, dims, 1, 12, stages, weights)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tests.helpers.text_encoder_folders import write_bert, write_clip, write_wrapped_clip
-from zoo.encoders.text import TextEncoder, build_encoder
+from zoo.encoders.text import TextEncoder, build_text_encoder
 from zoo.encoders.text_backbone import TextTokens
 from zoo.errors import CheckpointError, TextError, UnknownNameError
 
@@ -33,7 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(params=KINDS)
 def build(request: pytest.FixtureRequest, folders: dict[str, str]) -> Build:
     def make(freeze: bool | None = None) -> TextEncoder:
-        return build_encoder(folders[request.param], freeze)
+        return build_text_encoder(folders[request.param], freeze)
 
     return make
 
@@ -246,7 +246,7 @@ def test_long_strings_are_cut_at_the_encoders_own_maximum_and_said_once(
 
 
 def test_another_encoders_checkpoint_is_refused(folders: dict[str, str]) -> None:
-    bert, clip = build_encoder(folders["bert"]), build_encoder(folders["clip"])
+    bert, clip = build_text_encoder(folders["bert"]), build_text_encoder(folders["clip"])
     with pytest.raises(CheckpointError) as caught:
         bert.load_state_dict(clip.state_dict())
     assert folders["bert"] in str(caught.value)
@@ -254,37 +254,37 @@ def test_another_encoders_checkpoint_is_refused(folders: dict[str, str]) -> None
 
 
 def test_changed_weights_are_refused(folders: dict[str, str], tmp_path: Path) -> None:
-    mine = build_encoder(folders["bert"])
-    other = build_encoder(str(write_bert(tmp_path / "other", seed=1)))
+    mine = build_text_encoder(folders["bert"])
+    other = build_text_encoder(str(write_bert(tmp_path / "other", seed=1)))
     assert mine.weights_hash != other.weights_hash
     with pytest.raises(CheckpointError, match=mine.weights_hash[:12]):
         mine.load_state_dict(other.state_dict())
-    trained = build_encoder(folders["bert"], freeze=False)
+    trained = build_text_encoder(folders["bert"], freeze=False)
     with pytest.raises(CheckpointError, match="trained"):
         mine.load_state_dict(trained.state_dict())
 
 
 def test_the_same_weights_in_another_folder_are_accepted(folders: dict[str, str], tmp_path: Path) -> None:
-    other = build_encoder(str(write_bert(tmp_path / "moved")))
-    other.load_state_dict(build_encoder(folders["bert"]).state_dict())
-    assert other.weights_hash == build_encoder(folders["bert"]).weights_hash
+    other = build_text_encoder(str(write_bert(tmp_path / "moved")))
+    other.load_state_dict(build_text_encoder(folders["bert"]).state_dict())
+    assert other.weights_hash == build_text_encoder(folders["bert"]).weights_hash
 
 
 def test_defaults_of_freezing(folders: dict[str, str]) -> None:
-    assert build_encoder(folders["bert"]).frozen
-    assert build_encoder(folders["clip"]).frozen
-    assert not build_encoder("tiny").frozen
+    assert build_text_encoder(folders["bert"]).frozen
+    assert build_text_encoder(folders["clip"]).frozen
+    assert not build_text_encoder("tiny").frozen
 
 
 def test_unknown_names_and_no_strings() -> None:
     with pytest.raises(UnknownNameError, match="minilm"):
-        build_encoder("minilmm")
+        build_text_encoder("minilmm")
     with pytest.raises(TextError, match="No strings"):
-        build_encoder("tiny")([])
+        build_text_encoder("tiny")([])
 
 
 def test_a_frozen_encoder_follows_the_device(folders: dict[str, str]) -> None:
-    encoder = build_encoder(folders["bert"])
+    encoder = build_text_encoder(folders["bert"])
     hidden, mask = encoder.embed(STRINGS, "meta")
     assert hidden.device.type == mask.device.type == "meta"
     assert encoder.run_layers(hidden, mask, 0, encoder.depth).device.type == "meta"

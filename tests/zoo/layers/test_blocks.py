@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_stride, positions, to_map, to_tokens
 from zoo.models.bipvl.decoder import UDecoder
@@ -37,7 +37,7 @@ def test_positions_tell_every_place_apart() -> None:
 )
 def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
     width, side = 12, 64
-    encoder = build_encoder(kind, dims, 1, width, stages)
+    encoder = build_vision_encoder(kind, dims, 1, width, stages)
     image = torch.randn(1, 1, *[side] * dims)
     maps = [encoder.stem(image)]
     for i in range(1, stages + 1):
@@ -50,7 +50,7 @@ def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
 
 def test_unknown_encoder_is_refused() -> None:
     with pytest.raises(ConfigError, match="swin_v2"):
-        build_encoder("swin_v2", 2, 1, 12, 3)
+        build_vision_encoder("swin_v2", 2, 1, 12, 3)
 
 
 def test_fusion_ignores_padding_and_heeds_text_and_place() -> None:

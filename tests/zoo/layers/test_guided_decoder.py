@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.zoo.models.test_tevia import FACTS, PROMPT, REPORTS, batch
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder, GuideStage, TextProjection
 from zoo.layers.tokens import sequence_positions
 from zoo.models.base import text_of
@@ -64,7 +64,7 @@ def test_the_released_length_cuts_and_fills_and_mixes(length: int) -> None:
 
 
 def test_deeper_stages_keep_more_tokens_of_the_released_length() -> None:
-    encoder = build_encoder("conv", 2, 1, 8, 4)
+    encoder = build_vision_encoder("conv", 2, 1, 8, 4)
     decoder = GuidedDecoder(2, encoder, 12, head_width=8, norm="instance", tokens=24)
     texts = decoder.project(torch.randn(1, 7, 12), torch.ones(1, 7, dtype=torch.bool))
     assert [t.shape[1] for t, _ in texts] == [*RELEASED_LENGTHS, RELEASED_LENGTHS[-1]]

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.encoders.text import build_encoder as build_text_encoder
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.text import build_text_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
@@ -124,7 +124,7 @@ class BiPVL(SegModule):
         self.released = variant == "release"
         self.text = build_text_encoder(encoder, freeze_text)
         self.text.checkpoint = vision == "swin_v2" if checkpoint is None else checkpoint
-        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages)
+        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages)
         fused_widths = self.vision.widths[1:] if fusion else ()
         self.fusions = nn.ModuleList(FUSIONS[variant](channels, self.text.width, heads) for channels in fused_widths)
         if freeze_fusion:

@@ -18,9 +18,8 @@ from monai.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.encoders.text import TextEncoder
-from zoo.encoders.text import build_encoder as build_text_encoder
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.text import TextEncoder, build_text_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
@@ -128,7 +127,7 @@ class TeViA(SegModule):
                 softmax=labels.exclusive, sigmoid=not labels.exclusive, to_onehot_y=labels.exclusive
             )
         self.text = _text_encoder(encoder, freeze_text, text_dropout)
-        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
         self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, labels.channels, kernel_size=1)

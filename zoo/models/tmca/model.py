@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.encoders.text import build_encoder as build_text_encoder
-from zoo.encoders.vision import build_encoder
+from zoo.encoders.text import build_text_encoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.guided_decoder import GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
@@ -103,7 +103,7 @@ class TMCA(SegModule):
         self.distance, self.soft_targets, self.target_pooling = distance, soft_targets, target_pooling
         dims = self.facts.spatial_dims
         self.text = build_text_encoder(encoder, freeze_text)
-        self.vision = build_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
         self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
