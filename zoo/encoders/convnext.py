@@ -1,19 +1,61 @@
-"""ConvNeXt by transformers: built from its sizes, or loaded from a folder or a hub."""
+"""The ConvNeXt vision encoder, by transformers: built from its sizes, or loaded from a folder or a hub."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 from transformers import ConvNextConfig, ConvNextModel
 
 from zoo.encoders.huggingface import BROKEN, fetch, quiet
+from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import ConfigError
 
 DEPTHS = (3, 3, 9, 3)
 """Blocks a stage of ConvNeXt-T."""
+
+
+class ConvNeXtEncoder(StagedEncoder):
+    """ConvNeXt-T of the LanGuideMedSeg family, 2D: stem at stride 4, depths 3, 3, 9, 3.
+
+    Liu et al., "A ConvNet for the 2020s" (CVPR 2022), in the implementation of transformers.
+
+    Args:
+        in_channels: Of the image; a gray image is repeated to three channels.
+        width: Channels of the stem (96 in ConvNeXt-T).
+        stages: Stages after the first (3 in ConvNeXt-T).
+        weights: A folder or a hub repository of a ConvNeXt; empty for random weights.
+    """
+
+    limits = "2D, up to 3; the only one with weights"
+    stem_stride = 4
+
+    def __init__(self, in_channels: int, width: int, stages: int, weights: str = "") -> None:
+        super().__init__()
+        self.widths = tuple(width * 2**i for i in range(stages + 1))
+        self.net = ConvNeXt(in_channels, self.widths, weights)
+
+    @classmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """See the base class."""
+        return stages <= 3 and spatial_dims == 2
+
+    @classmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """See the base class."""
+        return cls(in_channels, width, stages, weights)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.net.stages[0](self.net.embeddings(self.net.colour(image)))
+        return out
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.net.stages[index](x)
+        return out
 
 
 class ConvNeXt(nn.Module):

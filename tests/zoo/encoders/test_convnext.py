@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import ConvNextConfig, ConvNextModel
 
-from zoo.encoders.convnext import DEPTHS
-from zoo.encoders.vision import ConvNeXtEncoder, build_vision_encoder
+from zoo.encoders.convnext import DEPTHS, ConvNeXtEncoder
+from zoo.encoders.vision import VISION_ENCODERS, build_vision_encoder
 from zoo.errors import ConfigError, ZooError
 
 WIDTHS = [8, 16, 32, 64]
@@ -91,3 +91,8 @@ def test_offline_the_message_says_what_to_do() -> None:
 def test_what_there_is_not_is_refused(kind: str, dims: int, stages: int, weights: str) -> None:
     with pytest.raises(ConfigError, match="No vision encoder"):
         build_vision_encoder(kind, dims, 1, 12, stages, weights)
+
+
+def test_a_new_encoder_needs_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VISION_ENCODERS, "mine", "zoo.encoders.conv.ConvEncoder")
+    assert build_vision_encoder("mine", 2, 1, 4, 1).widths == (4, 8)

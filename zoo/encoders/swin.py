@@ -1,0 +1,75 @@
+"""The Swin vision encoder of SwinUNETR-V2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from monai.networks.nets.swin_unetr import SwinTransformer
+from torch import Tensor
+
+from zoo.encoders.staged_encoder import StagedEncoder
+
+
+class SwinEncoder(StagedEncoder):
+    """The encoder of MONAI's SwinUNETR-V2.
+
+    A patch embedding of stride 2, then Swin stages with merging, a residual convolution in front of
+    each (`use_v2`).
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Of the image.
+        width: Channels of the stem (48 in SwinUNETR).
+        depths: Swin blocks a stage.
+        heads: Attention heads a stage.
+        window: Size of an attention window on every axis.
+        checkpoint: Recompute activations in the backward pass, for memory.
+    """
+
+    limits = "4"
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        width: int = 48,
+        depths: Sequence[int] = (2, 2, 2, 2),
+        heads: Sequence[int] = (3, 6, 12, 24),
+        window: int = 7,
+        checkpoint: bool = True,
+    ) -> None:
+        super().__init__()
+        self.widths = tuple(width * 2**i for i in range(len(depths) + 1))
+        self.swin = SwinTransformer(
+            in_chans=in_channels,
+            embed_dim=width,
+            window_size=[window] * spatial_dims,
+            patch_size=[2] * spatial_dims,
+            depths=tuple(depths),
+            num_heads=tuple(heads),
+            use_checkpoint=checkpoint,
+            spatial_dims=spatial_dims,
+            use_v2=True,
+        )
+
+    @classmethod
+    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
+        """See the base class."""
+        return stages == 4 and not weights
+
+    @classmethod
+    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+        """See the base class."""
+        return cls(spatial_dims, in_channels, width)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """See the base class."""
+        out: Tensor = self.swin.pos_drop(self.swin.patch_embed(image))
+        return out
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """See the base class."""
+        x = getattr(self.swin, f"layers{index}c")[0](x.contiguous())
+        out: Tensor = getattr(self.swin, f"layers{index}")[0](x.contiguous())
+        return out
