@@ -1,13 +1,18 @@
-"""Files in and out: images, labels and predictions, each on its own grid."""
+"""Files in and out: images, labels and predictions, each on its own grid. Loads no reader before its first use."""
 
-from zoo.io.image import (
-    prediction_suffix,
-    read_channels,
-    read_image,
-    read_label,
-    to_ras,
-    write_prediction,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from zoo.io.image import prediction_suffix as prediction_suffix
+    from zoo.io.image import read_channels as read_channels
+    from zoo.io.image import read_image as read_image
+    from zoo.io.image import read_label as read_label
+    from zoo.io.image import to_ras as to_ras
+    from zoo.io.image import write_prediction as write_prediction
 
 __all__ = [
     "prediction_suffix",
@@ -17,3 +22,5 @@ __all__ = [
     "to_ras",
     "write_prediction",
 ]
+
+__getattr__, __dir__ = lazy_exports(__name__, dict.fromkeys(__all__, "zoo.io.image"))
