@@ -27,6 +27,8 @@ Fault = Literal[
     "label_values",
     "label_not_whole",
     "empty_mask",
+    "mask_shared",
+    "class_absent",
     "caption_table",
     "caption_missing",
     "caption_empty",

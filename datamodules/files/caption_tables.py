@@ -1,11 +1,15 @@
-"""Tables: CSV or xlsx; a caption table has an `Image` column and one of `Description`, `text` or `caption`."""
+"""Tables of text, CSV or xlsx, read strictly: a row with more cells than the header is refused, never cut.
+
+A caption table has a column `Image` and one of `Description`, `text` or `caption`.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,6 +17,14 @@ from pathlib import Path
 from zoo.errors import DataError
 
 COLUMNS = ("description", "text", "caption")
+
+MISSING_WORDS = frozenset(
+    [
+        *("nan", "none", "null", "nil", "n/a", "#n/a", "na", "<na>", "#na", "-", "--", "\u2013", "\u2014", "?"),
+        *("#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!"),
+    ]
+)
+"""What programs and people write into a cell that holds nothing, in lower case. Such a cell is read as empty."""
 
 _UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error, KeyError, SyntaxError)
 _collected: ContextVar[list[DataError] | None] = ContextVar("_collected", default=None)
@@ -33,35 +45,58 @@ def caption_faults() -> Iterator[list[DataError]]:
 
 
 def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[list[str]]]:
-    """A table of text.
+    """Read a table of text.
 
     Args:
         path: `.csv` (UTF-8, with or without a byte order mark; comma, semicolon or tab) or `.xlsx` (first sheet).
-        due: The columns that the caller needs, for what is said of an empty table.
+        due: The columns that the caller needs, named in the error of an empty table.
 
     Returns:
         The column names in lower case, and the rows, each as long as the header, in file order without
-        empty ones; cells are stripped, and "" where nothing stands in them.
+        empty rows. Cells are stripped. A cell that holds one of `MISSING_WORDS` becomes "".
 
     Raises:
-        DataError: The table cannot be read or is empty, or two columns have one name; or openpyxl is missing.
+        DataError: The table cannot be read or is empty; two columns have one name; a row has more cells
+            than the header; a quote is never closed; or openpyxl is missing.
     """
     try:
-        rows = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
+        numbered = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split())
-        raise DataError(
-            f"{path}: not a readable table ({problem}).", "Fetch it again, or save it as UTF-8.", "caption_table"
-        ) from error
-    cells = [[str(cell if cell is not None else "").strip() for cell in row] for row in rows]
-    cells = [row for row in cells if any(row)]
-    if not cells:
-        raise DataError(f"{path}: the table is empty: columns [] lack {due}.", "Fetch it again.", "caption_table")
-    header = [name.lower() for name in cells[0]]
+        raise _table_error(path, f"not a readable table ({problem})", "Fetch it again, or save it as UTF-8.") from error
+    rows = [(number, [_text(cell) for cell in row]) for number, row in numbered]
+    rows = [(number, row) for number, row in rows if any(row)]
+    if not rows:
+        raise _table_error(path, f"the table is empty: columns [] lack {due}", "Fetch it again.")
+    first, header = rows[0][0], [name.lower() for name in rows[0][1]]
+    while header and not header[-1]:
+        header.pop()
     double = next((name for name in header if name and header.count(name) > 1), None)
     if double is not None:
-        raise DataError(f"{path}: the column '{double}' comes twice.", "Keep one of them.", "caption_table")
-    return header, [[*row, *[""] * (len(header) - len(row))][: len(header)] for row in cells[1:]]
+        raise _table_error(path, f"the column '{double}' comes twice", "Keep one of them.")
+    return header, [_fit(path, number, row, len(header)) for number, row in rows if number != first]
+
+
+def _fit(path: Path, number: int, row: list[str], columns: int) -> list[str]:
+    """A row with as many cells as the header. Missing cells at its end are empty ones, which some programs leave out.
+
+    Raises:
+        DataError: A filled cell stands beyond the header.
+    """
+    if any(row[columns:]):
+        cells = max(place for place, cell in enumerate(row, 1) if cell)
+        fix = "Put quotes around a text that holds the separator."
+        raise _table_error(path, f"row {number} has {cells} cells, the header has {columns}", fix)
+    return [*row, *[""] * (columns - len(row))][:columns]
+
+
+def _text(cell: object) -> str:
+    text = str(cell if cell is not None else "").strip()
+    return "" if text.lower() in MISSING_WORDS else text
+
+
+def _table_error(path: Path, problem: str, fix: str) -> DataError:
+    return DataError(f"{path}: {problem}.", fix, "caption_table")
 
 
 def text_column(header: list[str], path: Path) -> str | None:
@@ -120,15 +155,47 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     return [(row[here], row[there]) for row in rows]
 
 
-def _csv(path: Path) -> Iterable[Iterable[object]]:
+def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:
+    """The rows of a CSV file, each with the number of its first line.
+
+    Raises:
+        csv.Error: A quote is not closed, or text follows a closing quote.
+        DataError: A cell holds further rows of the table, because a quote is closed rows later.
+    """
     with path.open(newline="", encoding="utf-8-sig") as file:
         first = file.readline()
         file.seek(0)
         # spreadsheets write semicolons where the comma is the decimal sign: copies of MosMedData+'s tables have them
-        return list(csv.reader(file, delimiter=max(",;\t", key=first.count)))
+        separator = max(",;\t", key=first.count)
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        rows: list[tuple[int, Sequence[object]]] = []
+        start = 1
+        try:
+            for row in reader:
+                if _holds_rows(row, separator):
+                    fix = "Close the quote, or remove it."
+                    raise _table_error(path, f"row {start} opens a quote that swallows the rows after it", fix)
+                rows.append((start, row))
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise csv.Error(f"row {start}: {error}") from error
+        return rows
 
 
-def _xlsx(path: Path) -> Iterable[Iterable[object]]:
+def _holds_rows(row: list[str], separator: str) -> bool:
+    """Whether a cell of several lines holds another row: a line of it names a file of the kind that the row names."""
+    own = {ending for cell in row if "\n" not in cell and (ending := _file_ending(cell))}
+    lines = [line for cell in row for line in cell.splitlines()[1:]]
+    return any(_file_ending(cell) in own for line in lines for cell in line.split(separator))
+
+
+def _file_ending(cell: str) -> str:
+    ending = Path(cell.strip(' "')).suffix.lower()
+    return ending if re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", ending) else ""
+
+
+def _xlsx(path: Path) -> list[tuple[int, Sequence[object]]]:
+    """The rows of a workbook's first sheet, each with its number."""
     try:
         import openpyxl
     except ImportError as error:
@@ -137,6 +204,9 @@ def _xlsx(path: Path) -> Iterable[Iterable[object]]:
         ) from error
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
-        return list(book.worksheets[0].iter_rows(values_only=True))
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # the size in the file's header may be too small, and rows beyond it would be lost
+        rows = list(sheet.iter_rows(values_only=True))
     finally:
         book.close()
+    return list(enumerate(rows, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from datamodules.index.findings import Finding
 from zoo.types import Case
@@ -41,7 +42,8 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
         reports: Whether every case must have a report.
 
     Returns:
-        Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice.
+        Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice,
+        label files that several cases name.
     """
     findings = []
     named_only = {id(case) for case in cases if reports and case.report is not None and not _any_there(case)}
@@ -50,6 +52,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
         if times[case.case_id] > 1:
             problem = f"{_name(case)}: the case id '{case.case_id}' comes {times[case.case_id]} times."
             findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
+    findings += _shared_labels(cases)
     for case in cases:
         if id(case) in named_only:
             problem = f"{_name(case)}: no such file, nor a mask of it, but a caption names it."
@@ -58,6 +61,22 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
         else:
             findings += _missing_files(case)
             findings += _caption(case) if reports else []
+    return findings
+
+
+def _shared_labels(cases: Sequence[Case]) -> list[Finding]:
+    """One finding per label file that cases with different ids name: the label of one image is not that of another."""
+    owners: dict[Path, dict[str, None]] = {}
+    for case in cases:
+        if case.label is not None:
+            owners.setdefault(case.label, {})[case.case_id] = None
+    findings = []
+    for path, names in owners.items():
+        if len(names) > 1:
+            some = ", ".join([*names][:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+            problem = f"{path}: the label of {len(names)} cases ({some})."
+            fix = "Name each case's own label file."
+            findings.append(Finding(next(iter(names)), str(path), "mask_shared", problem, fix))
     return findings
 
 

@@ -27,6 +27,8 @@ KINDS: dict[Fault, str] = {
     "label_values": "a label has values that the card does not know",
     "label_not_whole": "a label has values that are no whole numbers",
     "empty_mask": "a label is background alone",
+    "mask_shared": "several cases name one label file",
+    "class_absent": "a class stands in no label",
     "caption_table": "a caption table cannot be read",
     "caption_missing": "an image has no caption",
     "caption_empty": "a caption is empty",

@@ -29,11 +29,13 @@ class Seen(NamedTuple):
         findings: What is wrong with its files.
         files: How many were read whole.
         look: What its image looks like; None where a channel could not be read.
+        classes: Numbers of the classes that its label holds, from 0; None where no label was read.
     """
 
     findings: list[Finding]
     files: int
     look: Look | None = None
+    classes: frozenset[int] | None = None
 
 
 def examine(case: Case, data: SegDataModule, tolerance: float) -> Seen:
@@ -44,7 +46,7 @@ def examine(case: Case, data: SegDataModule, tolerance: float) -> Seen:
     else:
         examiner.images()
         examiner.label()
-    return Seen(examiner.findings, examiner.files, examiner.look)
+    return Seen(examiner.findings, examiner.files, examiner.look, examiner.classes)
 
 
 class _Examiner:
@@ -55,6 +57,7 @@ class _Examiner:
         self.findings: list[Finding] = []
         self.files = 0
         self.look: Look | None = None
+        self.classes: frozenset[int] | None = None
         self._first: tuple[Path, Geometry] | None = None
 
     def attempt(self, check: Callable[[], T]) -> T | None:
@@ -82,8 +85,13 @@ class _Examiner:
 
         values, geometry = found
         self._read(path, geometry)
-        if self.attempt(lambda: to_classes(values, self.data.labels, path)) is not None:
+        classes = self.attempt(lambda: to_classes(values, self.data.labels, path))
+        if classes is not None:
             self._mask(path, values > 0)
+            if self.data.labels.exclusive:
+                self.classes = frozenset(np.flatnonzero(np.bincount(classes.ravel())[1:]).tolist())
+            else:
+                self.classes = frozenset(np.flatnonzero(classes.reshape(len(classes), -1).any(axis=1)).tolist())
 
     def _image(self, path: Path) -> Look | None:
         """The look of one image file; its array ends with this call."""

@@ -42,12 +42,15 @@ def inspect_set(
     of_split, split = split_findings(data, cases)
     parts = {case_id: part for part in PARTS for case_id in split.part(part)} if split else {}
     findings += _not_following(of_index + of_split, findings)
-    files, looks = 0, []
+    files, looks, classes = 0, [], []
     for seen in _examined(data, cases, progress, workers or default_workers(), tolerance):
         findings += seen.findings
         files += seen.files
         if seen.look is not None:
             looks.append(seen.look)
+        if seen.classes is not None:
+            classes.append(seen.classes)
+    findings += _absent_classes(data, classes)
     twice = duplicate_findings(looks, parts)
     findings += [finding for finding in twice if finding.kind != "near_duplicate" or not data.about.get("video")]
     unique = list(dict.fromkeys(findings))
@@ -61,6 +64,28 @@ def inspect_set(
         tuple(finding for finding in listed if (finding.case_id, finding.kind) not in known),
         tuple(finding for finding in listed if (finding.case_id, finding.kind) in known),
     )
+
+
+def _absent_classes(data: SegDataModule, classes: list[frozenset[int]]) -> list[Finding]:
+    """One finding per class that none of the labels holds and that the card does not call absent.
+
+    No finding where no label was read.
+    """
+    declared = {name for names in data.about.get("absent", {}).values() for name in names}
+    absent = set(range(len(data.labels.names))).difference(*classes) if classes else set()
+    fix = "Give the class its values in the labels, or leave the class out."
+    return [
+        Finding(
+            "",
+            str(data.folder),
+            "class_absent",
+            f"{data.folder}: class '{data.labels.names[number]}' (values {list(data.labels.values[number])}) stands in "
+            f"none of {len(classes)} labels.",
+            fix,
+        )
+        for number in sorted(absent)
+        if data.labels.names[number] not in declared
+    ]
 
 
 def default_workers() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from tests.helpers.image_sets import (
     make_kvasir_seg,
     make_monuseg,
     make_mosmed,
+    make_own_pictures,
     write_picture,
     write_table,
 )
@@ -124,3 +127,64 @@ def test_tables_are_read_with_gaps(tmp_path: Path, end: str) -> None:
     assert found == [["a.png", "spaced"], ["b.png", ""]]
     with pytest.raises(DataError, match="empty"):
         read_table(write_table(tmp_path / f"u{end}", [("", "")]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["a.png,Bilateral infection, two areas"], "row 2 has 3 cells, the header has 2"),
+        (["a.png,One.", 'b.png,"Two.', "c.png,Three."], "row 3: unexpected end of data"),
+        (["a.png,One.", 'b.png,"Two.', 'c.png,Three"', "d.png,Four."], "row 3 opens a quote that swallows"),
+        (['a.png,"Left" lung'], "row 2: ',' expected after '\"'"),
+    ],
+)
+def test_a_row_that_does_not_fit_its_header_is_refused_with_its_number(
+    tmp_path: Path, lines: list[str], problem: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["Image,text", *lines, ""]), encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape(problem)) as caught:
+        read_table(path)
+    assert caught.value.kind == "caption_table"
+
+
+def test_a_quoted_text_may_hold_separators_quotes_and_lines(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('Image,text,\na.png,"One, two;\nthe ""third"".",\nb.png,5" wide,\n', encoding="utf-8")
+    assert read_captions(path) == [("a.png", 'One, two;\nthe "third".'), ("b.png", '5" wide')]
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "#N/A", "-", "NULL", "n/a", " NaN "])
+@pytest.mark.parametrize("end", [".csv", ".xlsx"])
+def test_a_word_for_a_missing_value_is_no_caption(tmp_path: Path, end: str, word: str) -> None:
+    rows = [("Image", "text"), ("a.png", word), ("b.png", "No lesion.")]
+    assert read_captions(write_table(tmp_path / f"t{end}", rows)) == [("a.png", ""), ("b.png", "No lesion.")]
+
+
+def test_rows_beyond_the_stated_size_of_a_workbook_are_read(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.xlsx", [("Image", "text"), *((f"{n}.png", f"Text {n}.") for n in range(20))])
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    with zipfile.ZipFile(path, "w") as new:
+        for name, content in parts.items():
+            new.writestr(name, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:B3"', content))
+    assert len(read_captions(path)) == 20
+
+
+def test_one_mask_for_all_rows_is_refused_in_training_and_named_by_verify(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    header, rows = read_table(root / "cases.csv")
+    same = [[row[0], rows[0][1], *row[2:]] for row in rows]
+    write_table(root / "cases.csv", [tuple(header), *(tuple(row) for row in same)])
+    data = built("image_text_folder", root)
+    with pytest.raises(DataError, match=r"p0\.png: the label of 12 cases \(pictures-p0, pictures-p1"):
+        _ = data.cases
+    assert "mask_shared" in [finding.kind for finding in verify(built("image_text_folder", root))]
+
+
+def test_a_class_that_stands_in_no_label_is_named(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    (root / "dataset.yaml").write_text("classes: {red spot: [1], blue spot: 2, vessel: 7}\nchannels: 3\n")
+    findings = verify(built("image_text_folder", root))
+    assert [finding.kind for finding in findings] == ["class_absent"]
+    assert "class 'vessel' (values [7]) stands in none of 12 labels" in findings[0].problem
