@@ -10,15 +10,15 @@ PER_CLASS = 10_000
 
 
 def list_foreground(label: NDArray[np.uint8], exclusive: bool, classes: int) -> NDArray[np.int32]:
-    """Where each class lies, for sampling: at most `PER_CLASS` voxels each, chosen once and for all.
+    """List the voxels of each class; of more than `PER_CLASS` voxels, a fixed random choice is listed.
 
     Args:
-        label: uint8 [1 | K, *S] as in `Prepared.label`.
-        exclusive: Whether it holds class numbers.
-        classes: K.
+        label: uint8 [1, *S] or [K, *S], as `PreparedCase.label`.
+        exclusive: True: `label` contains class numbers. False: it contains one mask per class.
+        classes: The number of classes K.
 
     Returns:
-        int32 [n, 1 + D], rows of (class number from 0, voxel).
+        int32 [n, 1 + D], one row (class number from 0, voxel) per listed voxel.
     """
     rows = []
     for number in range(classes):

@@ -13,7 +13,7 @@ from datamodules.index.findings import Finding
 from datamodules.verify.duplicates import Look, look_at
 from datamodules.verify.laterality_check import contradiction, low_is_left
 from zoo.errors import DataError, Fault
-from zoo.io.same_grid import same_grid
+from zoo.io.same_grid import check_same_grid
 from zoo.types import Case, Geometry
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Examiner:
             self._first = (path, geometry)
         elif self._first is not None:
             other, due = self._first
-            self.attempt(lambda: same_grid(path, geometry, other, due, self.tolerance))
+            self.attempt(lambda: check_same_grid(path, geometry, other, due, self.tolerance))
 
     def _constant(self, path: Path, array: NDArray[np.float32]) -> None:
         """A channel of a volume, or a whole picture: one colour channel may well be constant."""

@@ -1,4 +1,4 @@
-"""Files in and out: images, labels and predictions, each on its own grid. Loads no reader before its first use."""
+"""Readers and writers of one image, label or prediction, each on the grid of its file; loaded at first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM series with one PNG mask a slice, as the CHAOS challenge gives them out. Needs the extra `dicom`."""
+"""DICOM series with one PNG mask per slice, the format of the CHAOS challenge. Needs the extra `dicom`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from zoo.types import Geometry
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 UNEVEN = 0.5
-"""A step between slices that is off the mean one by more than this share of it means a missing slice."""
+"""Largest difference between a slice distance and the mean distance, as a share of the mean. Above it, a slice is
+missing."""
 
 
 class Series(NamedTuple):
     """The headers of a series.
 
     Attributes:
-        files: Its files in the order of their numbers.
-        order: The place of each slice along the normal: `files[order[0]]` is the first.
-        affine: 4x4 from (column, row, slice) to RAS millimetres.
+        files: The files in the order of the numbers in their names.
+        order: Indices into `files` along the normal of the slices: `files[order[0]]` is the first slice.
+        affine: 4x4, from (column, row, slice) to RAS millimetres.
     """
 
     files: list[Path]
@@ -36,22 +37,24 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True)
 class SeriesReader(Reader):
-    """Folders of slices. An image's path is the first `.dcm` of its series, a label's the first PNG of its masks.
+    """Reader of folders with one file per slice.
 
-    Masks go with slices of the same name; where names differ, the order of the numbers in them is the link
-    (`i0042,0000b.dcm`, `liver_GT_042.png`), never the position: in some CT series of CHAOS the numbers run
-    against it, and masks paired by position lie beside the liver (a reader of the set reports a mean of -88 HU
-    under patient 1's masks, and 145 where numbers are the link). A missing slice or mask is found by the count
-    or by the gap that it leaves.
+    The path of an image is the first `.dcm` file of its series; the path of a label is the first PNG file of its masks.
+
+    A mask belongs to the slice of the same name. Where names differ, masks and slices are paired in the order of the
+    numbers in their names (`i0042,0000b.dcm`, `liver_GT_042.png`), never by position: in some CT series of CHAOS the
+    numbers descend with the position, and masks that are paired by position miss the liver. A user of the data set
+    reports a mean of -88 HU under the masks of patient 1 by position, and 145 HU by number. A missing slice or mask
+    is detected by the count or by the gap.
 
     Attributes:
-        ranges: (least, largest, value): mask values that stand for one value of the card.
+        ranges: Triples (lowest, highest, value): mask values from lowest to highest mean one value of the card.
     """
 
     ranges: tuple[tuple[int, int, int], ...] = ()
 
     def image(self, path: Path) -> tuple[NDArray[np.float32], Geometry]:
-        """See `Reader.image`; intensities are rescaled as the headers say."""
+        """Read a series; intensities are rescaled as in its headers. See `Reader.image`."""
         series = _series(path)
         slices = [_read(file)[1] for file in series.files]
         _same_shapes(series.files, slices)
@@ -60,41 +63,42 @@ class SeriesReader(Reader):
         return array[None], geometry
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
-        """See `Reader.label`."""
+        """Read the masks of a series; see `Reader.label`."""
         masks = self.files(path)
         series, masks = self._paired(path, masks)
         slices = [read_label(file)[0].T for file in masks]
         _same_shapes(masks, slices)
         volume = np.stack([slices[place] for place in series.order], axis=-1)
-        for least, largest, value in self.ranges:
-            volume[(volume >= least) & (volume <= largest)] = value
+        for lowest, highest, value in self.ranges:
+            volume[(volume >= lowest) & (volume <= highest)] = value
         array, geometry = to_ras(self.without_dropped(volume), series.affine, path)
         return array, geometry
 
     def files(self, path: Path) -> list[Path]:
-        """See `Reader.files`."""
+        """List the slices, or the masks, of a series; see `Reader.files`."""
         found = [file for file in path.parent.glob(f"*{path.suffix}") if not file.name.startswith("._")]
         return sorted(found, key=_numbers) or [path]
 
     def _paired(self, path: Path, masks: list[Path]) -> tuple[Series, list[Path]]:
-        """The series that the masks belong to, and the masks in its order."""
+        """Find the series that the masks belong to, and sort the masks in its order."""
         folder = path.parent.parent / "DICOM_anon"
-        homes = [home for home in (folder, folder / "InPhase", folder / "OutPhase") if any(home.glob("*.dcm"))]
-        if not homes:
+        candidates = (folder, folder / "InPhase", folder / "OutPhase")
+        folders = [candidate for candidate in candidates if any(candidate.glob("*.dcm"))]
+        if not folders:
             raise DataError(
                 f"{folder}: no DICOM series for the masks in {path.parent}.",
-                "Fetch the series again.",
+                "Download the series again.",
                 "incomplete_series",
             )
-        all_files = [self.files(next(home.glob("*.dcm"))) for home in homes]
+        all_files = [self.files(next(one.glob("*.dcm"))) for one in folders]
         stems = {mask.stem: mask for mask in masks}
-        for files in all_files:  # in-phase and opposed-phase slices have other names and the same places
+        for files in all_files:  # in-phase and opposed-phase slices have different names and the same positions
             if {file.stem for file in files} == set(stems):
                 return _series(files[0]), [stems[file.stem] for file in files]
         if len(all_files[0]) != len(masks):
             raise DataError(
-                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {homes[0]}.",
-                "Fetch the case again.",
+                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {folders[0]}.",
+                "Download the case again.",
                 "incomplete_series",
             )
         return _series(all_files[0][0]), masks
@@ -109,13 +113,13 @@ def _same_shapes(files: list[Path], slices: list[Any]) -> None:
         if array.shape != slices[0].shape:
             raise DataError(
                 f"{file}: shape {array.shape}, but {slices[0].shape} in {files[0]}.",
-                "Mend or remove the case.",
+                "Correct the file or remove the case.",
                 "shape_mismatch",
             )
 
 
 def _series(path: Path) -> Series:
-    """The headers of the series that a slice belongs to; which of its slices it is makes no difference."""
+    """Read the headers of the series that a slice belongs to; any of its slices gives the same result."""
     files = SeriesReader().files(path)
     headers = [_read(file, pixels=False)[0] for file in files]
     first = headers[0]
@@ -128,7 +132,7 @@ def _series(path: Path) -> Series:
     if len(steps) and (step <= 0 or (np.abs(steps - step) > UNEVEN * step).any()):
         raise DataError(
             f"{path}: the slices of {path.parent} are not evenly spaced.",
-            "Fetch the series again.",
+            "Download the series again.",
             "incomplete_series",
         )
     affine = np.eye(4)
@@ -142,14 +146,14 @@ def _series(path: Path) -> Series:
 
 
 def _read(path: Path, pixels: bool = True) -> tuple[Any, NDArray[Any]]:
-    """The header of a slice, and its pixels [column, row] where they are wanted."""
+    """Read the header of a slice and, with `pixels`, its pixels [column, row]."""
     try:
-        import SimpleITK as sitk  # noqa: N813 - its own customary name
+        import SimpleITK as sitk  # noqa: N813 - the usual name of this package
     except ImportError as error:
         raise DataError(f"{path}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.") from error
     if not path.is_file():
         raise DataError(
-            f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.", "missing_file"
+            f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"
         )
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
@@ -161,5 +165,5 @@ def _read(path: Path, pixels: bool = True) -> tuple[Any, NDArray[Any]]:
         image = reader.Execute()
     except RuntimeError as error:
         problem = " ".join(str(error).split()).rpartition(":")[2].strip()
-        raise DataError(f"{path}: truncated or unreadable ({problem}).", "Fetch the file again.") from error
+        raise DataError(f"{path}: truncated or unreadable ({problem}).", "Download the file again.") from error
     return image, sitk.GetArrayFromImage(image)[0].T

@@ -1,7 +1,7 @@
-"""NIfTI and PNG, in and out. A volume is worked on in RAS order and returns to its file's own axes.
+"""Read and write NIfTI and PNG files. Arrays of volumes are in RAS order; a prediction gets the axes of its image file.
 
-The affine is the only source of a volume's spacing and orientation (nibabel's rule as well). Every
-fault of a file is a `DataError` of one line that begins with the file's name.
+The affine is the only source of the spacing and orientation of a volume, as in nibabel. Every fault of a file is a
+`DataError` of one line that begins with the path of the file.
 """
 
 from __future__ import annotations
@@ -30,30 +30,37 @@ NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, zlib.error, struct.error, ImageFileError, HeaderDataError),
-    *(ArithmeticError, LookupError, MemoryError, TypeError, Image.DecompressionBombError),  # of headers that lie
-    *(UnidentifiedImageError, SyntaxError),  # the latter is Pillow's for a wrong checksum
+    *(
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        TypeError,
+        Image.DecompressionBombError,
+    ),  # from headers with impossible values
+    *(UnidentifiedImageError, SyntaxError),  # Pillow raises SyntaxError for a wrong checksum
 )
-_NOISE = 1e-3  # of a label's values: what scaling and resampling in floating point leave
+_NOISE = 1e-3  # rounding error of label values that were scaled or resampled in floating point
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a file name is that of a NIfTI file."""
+    """Return whether the name of a file is that of a NIfTI file."""
     return path.name.lower().endswith(NIFTI)
 
 
 def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
-    """One channel of an image.
+    """Read an image of one channel.
 
     Args:
-        path: NIfTI (3-D, or with a fourth axis of one), or any raster that Pillow reads (2-D, upright and of one page;
-            colour becomes gray).
+        path: A NIfTI file (3-D, or 4-D with one channel) or a picture that Pillow reads (2-D, upright, one page).
+            A colour picture becomes gray.
 
     Returns:
-        The array, float32 in RAS order for a volume and (H, W) for a raster, and its geometry, whose
-        crop is the whole array; unit "mm" for a volume, "px" for a raster.
+        The array and its geometry. The array is float32, in RAS order for a volume and (H, W) for a picture. The
+        crop of the geometry is the full array; its unit is "mm" for a volume and "px" for a picture.
 
     Raises:
-        DataError: Missing, truncated or unreadable, not of the due dimensions, or not finite.
+        DataError: The file is missing, truncated or unreadable, has a wrong number of dimensions, or contains a value
+            that is not finite.
     """
     array, geometry = _read(path, np.float32)
     _check_finite(array, path)
@@ -61,17 +68,17 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
 
 
 def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geometry]:
-    """All channels of a NIfTI that has them along its fourth axis, as the Medical Segmentation Decathlon does.
+    """Read a NIfTI file whose fourth axis holds the channels, as in the Medical Segmentation Decathlon.
 
     Args:
-        path: NIfTI (4-D).
-        channels: How many are due.
+        path: A NIfTI file (4-D).
+        channels: The number of channels that the file must have.
 
     Returns:
-        float32 [channels, *S] in RAS order, and the geometry as `read_image` gives it.
+        The array, float32 [channels, *S] in RAS order, and its geometry, as `read_image` returns it.
 
     Raises:
-        DataError: As `read_image`, or another number of channels.
+        DataError: As `read_image`, or the file has another number of channels.
     """
     array, geometry = _read(path, np.float32, channels)
     _check_finite(array, path)
@@ -79,42 +86,47 @@ def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geome
 
 
 def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
-    """A label map, int32, laid out as `read_image` does, with the values of the file.
+    """Read a label map.
+
+    Returns:
+        The array, int32 with the values of the file and the axes of `read_image`, and its geometry.
 
     Raises:
-        DataError: As `read_image`, or a value is not a whole number, or one that 32 bits do not hold.
+        DataError: As `read_image`, or a value is not a whole number or does not fit into 32 bits.
     """
     array, geometry = _read(path, None)
     whole = array if array.dtype.kind in "iub" else np.rint(np.nan_to_num(array, nan=0.5))
-    mend = "Mend or remove the case."
+    fix = "Correct the file or remove the case."
     if whole is not array and not np.array_equal(whole, array) and not (np.abs(whole - array) <= _NOISE).all():
-        raise DataError(f"{path}: a label file with values that are no whole numbers.", mend, "label_not_whole")
-    if whole.size and max(-float(whole.min()), float(whole.max())) >= 2**31:  # would come round to another class
-        raise DataError(f"{path}: a label file with values beyond 32 bits.", mend, "label_values")
+        raise DataError(f"{path}: a label file with values that are not whole numbers.", fix, "label_not_whole")
+    if (
+        whole.size and max(-float(whole.min()), float(whole.max())) >= 2**31
+    ):  # a cast would turn it into the value of another class
+        raise DataError(f"{path}: a label file with values beyond 32 bits.", fix, "label_values")
     return whole.astype(np.int32), geometry
 
 
 def prediction_suffix(geometry: Geometry) -> str:
-    """The suffix of a prediction's file: what went in comes out."""
+    """Return the suffix of a prediction file: the format of the image, PNG or NIfTI."""
     return ".png" if geometry.affine is None else ".nii.gz"
 
 
 def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
-    """Write a prediction on the input's own axes, affine and shape; whole or not at all.
+    """Write a prediction with the axes, affine and shape of its image file, completely or not at all.
 
-    A NIfTI holds 0..K for exclusive classes, 0/1 for one mask, and K masks along a fourth axis for
-    overlapping regions. A PNG holds 0/255 for one mask and 0..K for exclusive classes;
-    overlapping regions become one PNG each, `<stem>-<number>.png`, numbered from 1.
+    A NIfTI file contains 0..K for exclusive classes, 0 and 1 for one mask, and K masks along a fourth axis for
+    overlapping regions. A PNG file contains 0 and 255 for one mask and 0..K for exclusive classes. Overlapping regions
+    become one PNG file each, `<stem>-<number>.png`, numbered from 1.
 
     Args:
-        path: Where to; its suffix decides between NIfTI and PNG.
-        prediction: The mask in RAS order, as `Native.label` is laid out.
+        path: The file to write. Its suffix chooses between NIfTI and PNG.
+        prediction: The mask in RAS order, with the layout of `Native.label`.
 
     Returns:
-        The files written.
+        The written files.
 
     Raises:
-        DataError: The mask does not fit the geometry.
+        DataError: The shape of the mask does not fit the geometry.
         RunError: The folder cannot be written.
     """
     mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
@@ -141,13 +153,15 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
 def _check_finite(array: NDArray[np.float32], path: Path) -> None:
     if not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
-        raise DataError(f"{path}: {bad} values are NaN or infinite.", "Mend or remove the case.", "not_finite")
+        raise DataError(
+            f"{path}: {bad} values are NaN or infinite.", "Correct the file or remove the case.", "not_finite"
+        )
 
 
 def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[Any], Geometry]:
     if not path.is_file():
         raise DataError(
-            f"{path}: no such file.", "Fetch it again, or name the right folder with --data.root.", "missing_file"
+            f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"
         )
     try:
         if channels is None and not is_nifti(path):
@@ -155,26 +169,26 @@ def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[
         return _read_nifti(path, dtype, channels)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: truncated or unreadable ({problem}).", "Fetch the file again.") from error
+        raise DataError(f"{path}: truncated or unreadable ({problem}).", "Download the file again.") from error
 
 
 def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
     image: Any = nib.load(path)
     stored = image.get_data_dtype()
     if stored.kind not in "biuf":
-        raise DataError(f"{path}: voxels that are no real numbers ({stored}).", "Save one number a voxel.")
+        raise DataError(f"{path}: voxels that are not real numbers ({stored}).", "Save one number per voxel.")
     shape = tuple(int(n) for n in image.shape)
-    single = channels is None and len(shape) == 4 and shape[3] == 1  # a volume, as several tools write it
+    single = channels is None and len(shape) == 4 and shape[3] == 1  # several tools write a volume in this form
     if channels is None and len(shape) != 3 and not single:
         raise DataError(
-            f"{path}: {len(shape)}-D (shape {shape}) where 3-D is due.", "Split it into volumes.", "dimensions"
+            f"{path}: {len(shape)}-D (shape {shape}) instead of 3-D.", "Split it into volumes.", "dimensions"
         )
     if channels is not None and shape[3:] != (channels,):
         raise DataError(
-            f"{path}: shape {shape}, but {channels} channels are due.", "Fetch the file again.", "dimensions"
+            f"{path}: shape {shape} instead of {channels} channels.", "Download the file again.", "dimensions"
         )
     if 0 in shape:
-        raise DataError(f"{path}: no voxels (shape {shape}).", "Mend or remove the case.", "dimensions")
+        raise DataError(f"{path}: no voxels (shape {shape}).", "Correct the file or remove the case.", "dimensions")
     _check_spacing(image, path)
     affine = np.asarray(image.affine, dtype=np.float64)
     array = _voxels(image, path, dtype)
@@ -182,23 +196,25 @@ def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[A
 
 
 def _check_spacing(image: Any, path: Path) -> None:
-    """That the file itself says how large a voxel is: nibabel takes 1 mm where it says 0, and every distance is off.
+    """Check that the file states the size of a voxel. nibabel replaces 0 by 1 mm, and every distance would be wrong.
 
     Raises:
-        DataError: It does not.
+        DataError: The stored size is 0 on an axis.
     """
-    if int(image.header.get("sform_code", 1)):  # the affine does not come from these numbers
+    if int(image.header.get("sform_code", 1)):  # the affine does not depend on the stored size
         return
     with image.file_map["image"].get_prepare_fileobj("rb") as stream:
         stored = type(image.header).from_fileobj(stream, check=False)["pixdim"][1:4]
     if not stored.all():
         raise DataError(
-            f"{path}: the header has a voxel size of 0.", "Mend the header or fetch the file again.", "affine_unusable"
+            f"{path}: the header has a voxel size of 0.",
+            "Correct the header or download the file again.",
+            "affine_unusable",
         )
 
 
 def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
-    """The voxels of an opened file; a packed one is read to its end, where its checksum stands."""
+    """Read the voxels of an opened file. A compressed file is read to its end, because its checksum is there."""
     if path.suffix.lower() != ".gz":
         return np.asarray(image.dataobj, dtype=dtype)
     with gzip.open(path) as stream:
@@ -209,25 +225,30 @@ def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
 
 
 def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tuple[NDArray[Any], Geometry]:
-    """An array with its first three axes in RAS order, and its geometry.
+    """Turn the first three axes of an array into RAS order.
 
     Args:
-        array: [X, Y, Z, ...] in the file's own order.
+        array: [X, Y, Z, ...] in the order of the file.
         affine: 4x4, from voxels to RAS millimetres.
-        path: The file, for the geometry and messages.
+        path: The file, for the geometry and for error messages.
+
+    Returns:
+        The array and its geometry.
 
     Raises:
-        DataError: The affine is unusable.
+        DataError: The affine cannot be inverted or does not determine the axes.
     """
     spacing = voxel_sizes(affine)
-    volume = abs(np.linalg.det(affine[:3, :3]))  # zero where two axes are one
+    volume = abs(np.linalg.det(affine[:3, :3]))  # zero where two axes have the same direction
     if not np.isfinite(affine).all() or not (spacing > 0).all() or volume < 1e-6 * spacing.prod():
         raise DataError(
-            f"{path}: the header has no usable affine.", "Mend the header or fetch the file again.", "affine_unusable"
+            f"{path}: the header has no usable affine.",
+            "Correct the header or download the file again.",
+            "affine_unusable",
         )
     turn = ornt_transform(io_orientation(affine), _RAS)
     if np.isnan(turn).any():
-        raise DataError(f"{path}: the affine does not tell the axes apart.", "Mend the header.", "affine_unusable")
+        raise DataError(f"{path}: the affine does not determine the axes.", "Correct the header.", "affine_unusable")
     shape = array.shape[:3]
     turned = nib.orientations.apply_orientation(array, turn)
     steps = voxel_sizes(affine @ inv_ornt_aff(turn, shape))
@@ -241,12 +262,12 @@ def _to_file_axes(grid: NDArray[np.uint8], geometry: Geometry, path: Path) -> ND
         to_file = ornt_transform(_RAS, io_orientation(np.asarray(geometry.affine)))
         grid = nib.orientations.apply_orientation(grid, to_file)
     if grid.shape != geometry.shape:
-        raise DataError(f"{path}: a mask of shape {grid.shape} for an input of shape {geometry.shape}.")
+        raise DataError(f"{path}: a mask of shape {grid.shape} for an image of shape {geometry.shape}.")
     return np.ascontiguousarray(grid)
 
 
 def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
-    """The image with the input's affine, and its header's codes and units where the input is a NIfTI at hand."""
+    """Make a NIfTI image with the affine of the input; codes and units come from its header where that file exists."""
     affine = np.eye(4) if geometry.affine is None else np.asarray(geometry.affine)
     source = geometry.source
     if source is None or not source.is_file() or not is_nifti(source):
@@ -254,6 +275,6 @@ def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
     loaded: Any = nib.load(source)
     header = loaded.header.copy()
     header.set_data_dtype(np.uint8)
-    header["cal_max"] = header["cal_min"] = 0  # the display window of the image says nothing of a mask
+    header["cal_max"] = header["cal_min"] = 0  # the display window of the image does not fit a mask
     header.set_slope_inter(1, 0)
     return type(loaded)(volume, affine, header)

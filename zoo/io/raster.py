@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and BMP as arrays, where there is one way to read them."""
+"""PNG, JPEG, TIFF and BMP files as arrays. A file that programs read in different ways is refused."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 
 
 def read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
-    """One channel [H, W] and its geometry, in pixels.
+    """Read one channel [H, W] and its geometry in pixels.
 
     Args:
         path: The file.
-        dtype: Of an image, whose colours become gray; None: it is a mask, with the values of the file.
+        dtype: Type of an image; its colours become gray. None: the file is a mask and keeps its values.
 
     Raises:
-        DataError: It can be read in more than one way.
-        OSError, ValueError, SyntaxError: Pillow cannot read it.
+        DataError: Programs read the file in different ways.
+        OSError, ValueError, SyntaxError: Pillow cannot read the file.
     """
     with Image.open(path) as image:
         if image.format == "PNG":
-            image.verify()  # the checksums, which decoding does not look at; closes the file
+            image.verify()  # decoding does not check the checksums; this closes the file
     with Image.open(path) as image:
         _check_plain(image, path)
         if image.mode in _HIGH_DEPTH:
@@ -40,16 +40,16 @@ def read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
 
 
 def _check_plain(image: Image.Image, path: Path) -> None:
-    """That there is one way to read an opened raster.
+    """Check that all programs read an opened picture in the same way.
 
     Raises:
-        DataError: A tag turns or mirrors it, which some programs follow and some do not; or it is a stack.
+        DataError: A tag turns or mirrors the picture, which only some programs do, or the file has several pages.
     """
     turn = image.getexif().get(ExifTags.Base.Orientation, 1)
     if turn not in (0, 1):
         raise DataError(
-            f"{path}: stored turned or mirrored (EXIF orientation {turn}), which not every program follows.",
-            "Save it upright and without that tag.",
+            f"{path}: stored turned or mirrored (EXIF orientation {turn}), which some programs ignore.",
+            "Save it upright and without this tag.",
             "dimensions",
         )
     pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
@@ -57,21 +57,25 @@ def _check_plain(image: Image.Image, path: Path) -> None:
         size = image.size
         image.seek(1)
         if image.size == size:  # a smaller page is a preview
-            raise DataError(f"{path}: a stack of {pages} pages.", "Save each as a file.", "dimensions")
+            raise DataError(f"{path}: a stack of {pages} pages.", "Save each page as a file.", "dimensions")
         image.seek(0)
 
 
 def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
-    """The values of an opened mask of 8 bits: grays; under a palette of colours, which is for the eye, its indices.
+    """Read the values of an opened mask of 8 bits: its grays, or the indices where its palette has colours.
 
     Raises:
-        DataError: What it shows is in its transparency.
+        DataError: The mask is in the transparency channel.
     """
     gray = np.asarray(image.convert("L"))
     if image.has_transparency_data:
-        seen = np.asarray(image.convert("RGBA").getchannel("A")) > 0
-        if not seen.all() and not np.array_equal(seen, gray > 0):
-            raise DataError(f"{path}: a mask that is partly transparent.", "Save it as grays alone.", "label_values")
+        opaque = np.asarray(image.convert("RGBA").getchannel("A")) > 0
+        if not opaque.all() and not np.array_equal(opaque, gray > 0):
+            raise DataError(
+                f"{path}: a mask that is partly transparent.",
+                "Save it as gray values without transparency.",
+                "label_values",
+            )
     if image.mode != "P":
         return gray
     colours = np.asarray(image.convert("RGB"))

@@ -1,7 +1,7 @@
-"""How the files of a case become arrays. A set whose files are of another kind brings a reader of its own.
+"""Readers turn the files of a case into arrays. A data set with another kind of files defines its own reader.
 
-A reader is frozen and picklable, and its `repr` is part of the cache's key: what it does to a label is
-never found under the key of one that does not.
+A reader is frozen and can be pickled. Its `repr` and its code are part of the cache's key, so that two readers with
+different results never share an entry.
 """
 
 from __future__ import annotations
@@ -18,28 +18,36 @@ from zoo.types import Geometry
 
 @dataclass(frozen=True)
 class Reader:
-    """NIfTI (3-D) and rasters: a file is a channel.
+    """Reader of NIfTI files (3-D) and pictures; each file is one channel.
 
     Attributes:
-        drop: Label values that become background: classes of the set that a protocol leaves out.
+        drop: Label values that become background, for the classes that a protocol leaves out.
+
+    Example:
+        >>> Reader(drop=(3,)).without_dropped(np.array([1, 3], np.int32)).tolist()
+        [1, 0]
     """
 
     drop: tuple[int, ...] = ()
 
     def image(self, path: Path) -> tuple[NDArray[np.float32], Geometry]:
-        """The channels of one of a case's images.
+        """Read the channels of one image file of a case.
 
         Returns:
-            float32 [C, *S] in RAS order, or [1, H, W]; and the geometry, crop of the whole array.
+            The array, float32 [C, *S] in RAS order or [C, H, W], and its geometry, whose crop is the full array.
 
         Raises:
-            DataError: Missing, unreadable, of other dimensions than due, or not finite.
+            DataError: The file is missing or unreadable, has a wrong number of dimensions or channels, or contains a
+                value that is not finite.
         """
         array, geometry = read_image(path)
         return array[None], geometry
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
-        """The label map, int32 [*S], laid out as `image` does it.
+        """Read the label file of a case.
+
+        Returns:
+            The label map, int32 [*S] with the axes of `image`, and its geometry.
 
         Raises:
             DataError: As `image`, or a value is not a whole number.
@@ -48,20 +56,20 @@ class Reader:
         return self.without_dropped(array), geometry
 
     def files(self, path: Path) -> list[Path]:
-        """Every file that is read for this path of a case; the cache's key has all of them."""
+        """List every file that is read for this path of a case. The cache's key contains all of them."""
         return [path]
 
     def without_dropped(self, array: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The label map with the values of `drop` made background."""
+        """Return a label map in which the values of `drop` are background."""
         return np.where(np.isin(array, self.drop), np.int32(0), array) if self.drop else array
 
 
 @dataclass(frozen=True)
 class ChannelsReader(Reader):
-    """NIfTI whose channels lie along the fourth axis, as in the Medical Segmentation Decathlon.
+    """Reader of NIfTI files whose fourth axis holds the channels, as in the Medical Segmentation Decathlon.
 
     Attributes:
-        channels: How many there are.
+        channels: The number of channels.
     """
 
     channels: int = 1

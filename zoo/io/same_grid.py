@@ -1,4 +1,4 @@
-"""Whether two files of a case lie on one grid: the same shape, and each voxel at the same place."""
+"""Check that two files of a case have the same grid: the same shape, and each voxel at the same position."""
 
 from __future__ import annotations
 
@@ -15,104 +15,112 @@ from zoo.errors import DataError
 from zoo.types import Geometry
 
 TOLERANCE = 0.1
-"""So many voxels a corner may lie off: above what the rounding of headers makes, below what a score could notice."""
+"""Largest distance between two corners that must coincide, in voxels. Rounding of headers stays below it, and a shift
+of this size does not change a score visibly."""
 
 log = logging.getLogger(__name__)
 
 _RAS = axcodes2ornt(("R", "A", "S"))
 
 
-def same_grid(path: Path, found: Geometry, other: Path, due: Geometry, tolerance: float = TOLERANCE) -> None:
-    """Check that a file lies on the grid of a case's first image.
+def check_same_grid(
+    path: Path, geometry: Geometry, image: Path, image_geometry: Geometry, tolerance: float = TOLERANCE
+) -> None:
+    """Check that a file of a case has the grid of the first image of the case.
 
-    Both are compared in RAS order, so that files stored along other axes are the same grid where their
-    affines say so.
+    Both grids are compared in RAS order, so that files with different axes have the same grid if their affines agree.
 
     Args:
         path: The file.
-        found: Its geometry, as its reader gives it.
-        other: The first image.
-        due: Its geometry.
-        tolerance: How far the corners may lie apart, in voxels of the image.
+        geometry: Geometry of the file, as its reader returns it.
+        image: The first image.
+        image_geometry: Geometry of the first image.
+        tolerance: Largest distance between corresponding corners, in voxels of the image.
 
     Raises:
-        DataError: `shape_mismatch`, or `affine_mismatch`, which tells origin, spacing and direction apart.
+        DataError: `shape_mismatch`, or `affine_mismatch` with the difference in origin, spacing and direction.
     """
-    here, there = _shape(found), _shape(due)
-    stored_alike = found.affine is not None and due.affine is not None and found.shape == due.shape
-    if here != there and not stored_alike:
-        raise DataError(f"{path}: shape {here}, but {there} in {other}.", "Mend or remove the case.", "shape_mismatch")
-    if found.affine is None or due.affine is None or (here == there and drift(found, due) <= tolerance):
+    shape, image_shape = _ras_shape(geometry), _ras_shape(image_geometry)
+    both_affine = geometry.affine is not None and image_geometry.affine is not None
+    if shape != image_shape and not (both_affine and geometry.shape == image_geometry.shape):
+        raise DataError(
+            f"{path}: shape {shape}, but {image_shape} in {image}.",
+            "Correct the file or remove the case.",
+            "shape_mismatch",
+        )
+    if not both_affine or (shape == image_shape and corner_distance(geometry, image_geometry) <= tolerance):
         return
     raise DataError(
-        f"{path}: the affine is not that of {other}: {', '.join(differences(found, due, tolerance))}.",
-        "If the voxels are right and the header is not, `zoo data verify SET --fix header --out DIR` writes a "
+        f"{path}: the affine is not that of {image}: "
+        f"{', '.join(list_differences(geometry, image_geometry, tolerance))}.",
+        "If the voxels are right and the header is wrong, `zoo data verify SET --fix header --out DIR` writes a "
         "corrected copy.",
         "affine_mismatch",
     )
 
 
-def same_voxels(path: Path, found: Geometry, other: Path, due: Geometry) -> None:
-    """Check that the arrays of two files are those of one grid, voxel by voxel, whatever their headers add.
+def check_same_voxels(path: Path, geometry: Geometry, image: Path, image_geometry: Geometry) -> None:
+    """Check that the array of a file fits the array of the first image of its case, voxel by voxel.
 
-    Where only origin or spacing differ, the arrays lie on each other as they are stored, and the image's header
-    is the one that counts: it is told once, not refused. Other axes would lay them on each other otherwise.
+    If only origin or spacing differ, the arrays still fit, and the header of the image is used: this is a warning.
+    If the axes differ, the arrays would not fit: this is an error.
 
     Args:
         path: The file.
-        found: Its geometry.
-        other: The first image.
-        due: Its geometry.
+        geometry: Geometry of the file.
+        image: The first image.
+        image_geometry: Geometry of the first image.
 
     Raises:
-        DataError: As `same_grid`, but for an origin or a spacing alone.
+        DataError: As `check_same_grid`, except where only origin or spacing differ.
     """
     try:
-        same_grid(path, found, other, due)
+        check_same_grid(path, geometry, image, image_geometry)
     except DataError as error:
-        if error.kind != "affine_mismatch" or not np.array_equal(_axes(found), _axes(due)):
+        if error.kind != "affine_mismatch" or not np.array_equal(_orientation(geometry), _orientation(image_geometry)):
             raise
-        log.warning("%s The voxels are taken as they are stored.", error.problem)
+        log.warning("%s The voxels are used as they are stored.", error.problem)
 
 
-def drift(found: Geometry, due: Geometry) -> float:
-    """How far the corners of a grid lie from where another grid of the same RAS shape has them.
+def corner_distance(grid: Geometry, reference: Geometry) -> float:
+    """Compute how far the corners of two grids with the same RAS shape are apart.
 
     Returns:
-        The largest distance along an axis of `due`, in its voxels.
+        The largest distance along an axis of `reference`, in its voxels.
     """
-    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in _shape(due)))], float).T
-    moved = np.linalg.solve(_ras_affine(due), _ras_affine(found) @ corners)
+    corners = np.array(
+        [(*corner, 1) for corner in product(*((0, size - 1) for size in _ras_shape(reference)))], float
+    ).T
+    moved = np.linalg.solve(_ras_affine(reference), _ras_affine(grid) @ corners)
     return float(np.abs(moved - corners).max())
 
 
-def differences(found: Geometry, due: Geometry, tolerance: float) -> list[str]:
-    """What of two affines differs, in words: spacing and direction by what they move at the far end of an axis."""
-    alike = found.shape == due.shape  # else only the RAS grids can be compared
-    affines = [np.asarray(g.affine) if alike else _ras_affine(g) for g in (found, due)]
-    reach = np.array(due.shape[:3] if alike else _shape(due)) - 1
-    here, there = affines
-    sizes, due_sizes = voxel_sizes(here), voxel_sizes(there)
-    axes, due_axes = here[:3, :3] / sizes, there[:3, :3] / due_sizes
-    off = here[:3, 3] - there[:3, 3]
-    told = []
-    if np.abs(np.linalg.solve(there[:3, :3], off)).max() > tolerance:
-        told.append(f"the origin is {np.linalg.norm(off):.4g} mm off")
+def list_differences(grid: Geometry, reference: Geometry, tolerance: float) -> list[str]:
+    """Describe how two affines differ. Spacing and direction count by the shift at the far end of an axis."""
+    same_shape = grid.shape == reference.shape  # otherwise only the RAS grids can be compared
+    affine, due = (np.asarray(one.affine) if same_shape else _ras_affine(one) for one in (grid, reference))
+    reach = np.array(reference.shape[:3] if same_shape else _ras_shape(reference)) - 1
+    sizes, due_sizes = voxel_sizes(affine), voxel_sizes(due)
+    axes, due_axes = affine[:3, :3] / sizes, due[:3, :3] / due_sizes
+    shift = affine[:3, 3] - due[:3, 3]
+    found = []
+    if np.abs(np.linalg.solve(due[:3, :3], shift)).max() > tolerance:
+        found.append(f"the origin is {np.linalg.norm(shift):.4g} mm off")
     if (np.abs(sizes / due_sizes - 1) * reach).max() > tolerance:
-        told.append(f"the spacing is {_numbers(sizes)}, not {_numbers(due_sizes)} mm")
+        found.append(f"the spacing is {_numbers(sizes)}, not {_numbers(due_sizes)} mm")
     if (np.linalg.norm(axes - due_axes, axis=0) * reach).max() > tolerance:
         turned = np.degrees(np.arccos(np.clip((axes * due_axes).sum(axis=0), -1, 1))).max()
-        told.append(f"the direction of an axis is {turned:.4g} degrees off")
-    return told or ["origin, spacing and direction together move a corner by more than the tolerance"]
+        found.append(f"the direction of an axis is {turned:.4g} degrees off")
+    return found or ["origin, spacing and direction together move a corner by more than the tolerance"]
 
 
-def _shape(geometry: Geometry) -> tuple[int, ...]:
-    """The shape in RAS order; a reader's geometry has the crop of the whole array."""
+def _ras_shape(geometry: Geometry) -> tuple[int, ...]:
+    """The shape in RAS order. A reader returns a geometry whose crop is the full array."""
     return tuple(stop - start for start, stop in geometry.crop)
 
 
-def _axes(geometry: Geometry) -> NDArray[np.float64]:
-    """Which way each stored axis points, as nibabel's orientations have it."""
+def _orientation(geometry: Geometry) -> NDArray[np.float64]:
+    """The direction of each stored axis, in nibabel's notation."""
     return np.asarray(io_orientation(np.asarray(geometry.affine, dtype=np.float64)))
 
 

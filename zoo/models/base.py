@@ -20,7 +20,7 @@ from torch import Tensor
 
 from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError, RunError
-from zoo.inference import whole_logits
+from zoo.inference import predict_logits
 from zoo.losses.contrastive import Pairs, retrieval
 from zoo.losses.segmentation import SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
@@ -252,7 +252,7 @@ class SegModule(LightningModule, ABC):
 
     def predict_logits(self, batch: Batch) -> Tensor:
         """Logits of whole images on the network's grid."""
-        return whole_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
+        return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with linear warm-up and a cosine to zero over all steps of the run."""

@@ -1,4 +1,4 @@
-"""From a case's files to the arrays that the network sees: normalise, crop, resample; labels to classes."""
+"""From the files of a case to the arrays that the network sees: crop, normalise, resample; label values to classes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo.io.readers import Reader
-from zoo.io.same_grid import same_voxels
+from zoo.io.same_grid import check_same_voxels
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry, LabelSpace
 
-_DOUBLE = 2**24  # voxels that are held in double precision at once
-_CHUNK = 2**20  # voxels that are looked up at once: numpy needs many times their memory for it
+_DOUBLE = 2**24  # voxels per step in double precision, so that no second copy of a volume is needed
+_CHUNK = 2**20  # voxels per look-up: numpy needs many times their memory for it
 
 
 class PreparedCase(NamedTuple):
-    """A case as arrays; `S` is the network's grid in RAS order, or (H, W).
+    """A case as arrays. S is the shape of the network's grid, in RAS order or (H, W).
 
     Attributes:
         image: float32 [C, *S].
-        label: uint8 [1, *S] of 0..K where classes are exclusive, else {0, 1} [K, *S]; None without a label.
-        geometry: The way back to the file's grid.
-        native: The label on the native grid, laid out as `zoo.types.Native.label`; None where `label`
-            lies on the native grid already.
-        foreground: int32 [n, 1 + D], rows of (class number from 0, voxel of S); None: not listed yet.
+        label: uint8 [1, *S] of 0..K where classes are exclusive, else [K, *S] of 0 and 1. None: the case has no
+            label.
+        geometry: What `native_mask` needs to return to the grid of the file.
+        native: The label on the grid of the file, with the layout of `zoo.types.Native.label`. None: `label` is on
+            this grid already.
+        foreground: int32 [n, 1 + D], one row (class number from 0, voxel in S) per listed voxel. None: no voxel is
+            listed yet.
     """
 
     image: NDArray[np.float32]
@@ -41,77 +43,77 @@ class PreparedCase(NamedTuple):
 
 
 def load_case(case: Case, spec: PreprocessingSpec, labels: LabelSpace, reader: Reader | None = None) -> PreparedCase:
-    """Read, check and prepare one case.
+    """Read, check and preprocess one case.
 
     Args:
-        case: The case.
+        case: The case. A new scan has no label.
         spec: The preprocessing.
-        labels: Which values make up which class.
-        reader: How its files become arrays; default NIfTI and rasters.
+        labels: The values of the label file that belong to each class.
+        reader: Reads the files. Default: NIfTI and pictures.
 
     Raises:
-        DataError: A file is missing or unreadable, shapes or affines differ, or a label value is
-            unexpected; the message begins with the file.
+        DataError: A file is missing or unreadable, shapes or affines differ, or a label value belongs to no class.
+            The message begins with the file.
     """
     reader = reader or Reader()
     channels = [reader.image(path) for path in case.images]
     geometry = channels[0][1]
     for path, (_, other) in zip(case.images[1:], channels[1:], strict=True):
-        same_voxels(path, other, case.images[0], geometry)
+        check_same_voxels(path, other, case.images[0], geometry)
     image = channels[0][0] if len(channels) == 1 else np.concatenate([array for array, _ in channels])
-    del channels  # before the label is read: of a CT each copy is 150 MB
+    del channels  # before the label is read, because each copy of a CT has 150 MB
     native = None
     if case.label is not None:
         raw, other = reader.label(case.label)
-        same_voxels(case.label, other, case.images[0], geometry)
+        check_same_voxels(case.label, other, case.images[0], geometry)
         native = to_classes(raw, labels, case.label)
         del raw
     return preprocess(image, native, geometry, spec)
 
 
 def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArray[np.uint8]:
-    """A file's label values as classes.
+    """Convert the values of a label file to classes.
 
     Args:
-        raw: int32 [*S] with the file's values; 0 is background.
-        labels: Which values make up which class.
-        path: The file, for the message.
+        raw: int32 [*S] with the values of the file; 0 is background.
+        labels: The values of the label file that belong to each class.
+        path: The file, for the error message.
 
     Returns:
-        uint8 [*S] of 0..K where classes are exclusive, else {0, 1} [K, *S].
+        uint8 [*S] of 0..K where classes are exclusive, else [K, *S] of 0 and 1.
 
     Raises:
         DataError: A value belongs to no class.
     """
     known = sorted({value for values in labels.values for value in values} | {0})
     flat = raw.reshape(-1)
-    parts = [slice(start, start + _CHUNK) for start in range(0, flat.size, _CHUNK)]
-    strange: set[int] = set()
-    for part in parts:
-        strange.update(np.unique(flat[part][~np.isin(flat[part], known)]).tolist())
-    if strange:
-        problem = f"{path}: unexpected label values {sorted(strange)[:8]}."
-        raise DataError(problem, f"The data card knows {known}.", "label_values")
+    chunks = [slice(start, start + _CHUNK) for start in range(0, flat.size, _CHUNK)]
+    unknown: set[int] = set()
+    for chunk in chunks:
+        unknown.update(np.unique(flat[chunk][~np.isin(flat[chunk], known)]).tolist())
+    if unknown:
+        problem = f"{path}: unexpected label values {sorted(unknown)[:8]}."
+        raise DataError(problem, f"The data card lists {known}: correct the file or the card.", "label_values")
     if not labels.exclusive:
         return np.stack([np.isin(raw, values) for values in labels.values]).astype(np.uint8)
     table = np.zeros(known[-1] + 1, dtype=np.uint8)
     for number, values in enumerate(labels.values, start=1):
         table[list(values)] = number
     classes = np.empty(flat.shape, np.uint8)
-    for part in parts:
-        classes[part] = table[flat[part]]
+    for chunk in chunks:
+        classes[chunk] = table[flat[chunk]]
     return classes.reshape(raw.shape)
 
 
 def preprocess(
     image: NDArray[np.float32], native: NDArray[np.uint8] | None, geometry: Geometry, spec: PreprocessingSpec
 ) -> PreparedCase:
-    """Bring arrays on the native grid to the network's.
+    """Bring arrays from the grid of their file to the grid of the network.
 
     Args:
-        image: float32 [C, *N] on the native grid, raw intensities.
-        native: The label on the native grid, laid out as `zoo.types.Native.label`.
-        geometry: Of the native grid, crop of any kind.
+        image: float32 [C, *N] on the grid of the file, with raw intensities.
+        native: The label on this grid, with the layout of `zoo.types.Native.label`, or None.
+        geometry: The geometry of this grid; its `crop` is not read.
         spec: The preprocessing.
     """
     crop = _box(image, spec.crop_above)
@@ -124,18 +126,18 @@ def preprocess(
         return PreparedCase(network, None, geometry)
     stacked = native[None] if native.ndim == image.ndim - 1 else native
     label = _resample_label(np.ascontiguousarray(stacked[(slice(None), *inside)]), size)
-    moved = cropped.shape != image.shape or label.shape[1:] != image.shape[1:]
-    return PreparedCase(network, label, geometry, native if moved else None)
+    same_grid = cropped.shape == image.shape and label.shape[1:] == image.shape[1:]
+    return PreparedCase(network, label, geometry, None if same_grid else native)
 
 
 def _box(image: NDArray[np.float32], above: float | None) -> tuple[tuple[int, int], ...]:
-    """The smallest box around the voxels above an intensity in any channel; all where there are none."""
-    whole = tuple((0, int(n)) for n in image.shape[1:])
+    """The smallest box around the voxels above an intensity in any channel; without such a voxel, the full image."""
+    full = tuple((0, int(n)) for n in image.shape[1:])
     if above is None:
-        return whole
+        return full
     mask = (image > above).any(axis=0)
     if not mask.any():
-        return whole
+        return full
     box = []
     for axis in range(mask.ndim):
         others = tuple(a for a in range(mask.ndim) if a != axis)
@@ -152,13 +154,13 @@ def _normalise(image: NDArray[np.float32], window: tuple[float, float] | None) -
         scaled /= np.float32(high - low)
         return scaled
     normal = np.empty(image.shape, np.float32)
-    for channel, given in zip(normal.reshape(len(image), -1), image, strict=True):
-        flat = given.reshape(-1)
-        parts = [slice(start, start + _DOUBLE) for start in range(0, flat.size, _DOUBLE)]
+    for target, channel in zip(normal.reshape(len(image), -1), image, strict=True):
+        flat = channel.reshape(-1)
+        chunks = [slice(start, start + _DOUBLE) for start in range(0, flat.size, _DOUBLE)]
         mean = flat.mean(dtype=np.float64)
-        std = np.sqrt(sum(np.square(flat[part] - mean).sum() for part in parts) / flat.size)
-        for part in parts:
-            channel[part] = (flat[part] - mean) / max(std, 1e-6)
+        std = np.sqrt(sum(np.square(flat[chunk] - mean).sum() for chunk in chunks) / flat.size)
+        for chunk in chunks:
+            target[chunk] = (flat[chunk] - mean) / max(std, 1e-6)
     return normal
 
 
@@ -168,11 +170,11 @@ def _network_size(shape: tuple[int, ...], spacing: tuple[float, ...], spec: Prep
     if spec.spacing is None:
         return shape
     steps = zip(shape, spacing, spec.spacing, strict=True)
-    return tuple(max(1, round(n * native / due)) for n, native, due in steps)
+    return tuple(max(1, round(n * native / network)) for n, native, network in steps)
 
 
 def _resample(image: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
-    """Linear, voxel centres half a voxel from the border; 2-D images are smoothed where they shrink."""
+    """Resample linearly; voxel centres are half a voxel from the border. 2-D images are smoothed where they shrink."""
     if image.shape[1:] == size:
         return image
     options: dict[str, Any] = {"mode": "bilinear", "antialias": True} if len(size) == 2 else {"mode": "trilinear"}

@@ -17,15 +17,18 @@ INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
 
 def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArray[np.uint8]:
-    """The decision on the file's grid (RAS order): logits are resampled, then decided, then uncropped.
+    """Compute the label mask of an image on the grid of its file, in RAS order.
+
+    The logits are resampled before the class is chosen, and the crop is undone afterwards: a voxel outside of the
+    crop is background.
 
     Args:
-        logits: [K, *S] of one sample.
-        geometry: The way back.
-        labels: Tells softmax from sigmoid.
+        logits: Logits of one image, [K, *S], or [1 + K, *S] where classes are exclusive.
+        geometry: Geometry of the image, as `preprocess` returns it.
+        labels: The label space: exclusive classes are chosen by the largest logit, others by a logit above 0.
 
     Returns:
-        uint8 laid out as `Native.label`.
+        uint8 with the layout of `zoo.types.Native.label`.
     """
     size = [stop - start for start, stop in geometry.crop]
     mode = INTERPOLATION[len(size)]
@@ -40,7 +43,7 @@ def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArr
 
 
 def ras_shape(geometry: Geometry) -> tuple[int, ...]:
-    """The file's shape with its axes in RAS order."""
+    """Return the shape of a file with its axes in RAS order."""
     if geometry.affine is None:
         return geometry.shape
     from nibabel.orientations import io_orientation

@@ -46,7 +46,7 @@ def test_masks_are_read_whatever_their_makers_did(tmp_path: Path) -> None:
     eight = numbered % 256  # a number for each object, white among them
     few = np.where(clean > 0, 3, 0)
     for strange in (np.where(clean > 0, 76, 0), np.where(np.eye(20, dtype=bool), 255, 100), numbered, eight, few):
-        with pytest.raises(DataError, match=r"mask\.png: no black-and-white mask"):
+        with pytest.raises(DataError, match=r"mask\.png: not a black-and-white mask"):
             to_black_white(strange.astype(np.int32), path)
 
 
@@ -77,7 +77,7 @@ def test_masks_whose_grays_are_not_told_are_read_by_black_and_white(tmp_path: Pa
     write_picture(masks[2], np.arange(gray.size).reshape(gray.shape).astype(np.uint8))  # a number for each object
     data = built(name, root)
     (finding,) = verify(data)
-    assert finding.problem.startswith(f"{masks[2]}: no black-and-white mask")
+    assert finding.problem.startswith(f"{masks[2]}: not a black-and-white mask")
     assert data.reader.label(masks[0])[0].sum() == 255 * 20 * 20
     assert data.reader.label(masks[1])[0].sum() == 255 * 20 * 21
 

@@ -198,7 +198,7 @@ def test_training_warns_of_another_origin_and_refuses_other_axes(
     build_datamodule("hippocampus", "tiny", root=str(misplaced)).setup("fit")
     (told,) = (record.getMessage() for record in caplog.records if "affine" in record.getMessage())
     assert "hippocampus_002.nii.gz: the affine is not that of" in told
-    assert told.endswith("The voxels are taken as they are stored.")
+    assert told.endswith("The voxels are used as they are stored.")
     write_nifti(label, np.asarray(nib.load(label).dataobj), np.diag([-1.0, -1.0, 1.0, 1.0]))
     with pytest.raises(DataError, match=r"hippocampus_002\.nii\.gz: the affine.*--fix header --out DIR"):
         build_datamodule("hippocampus", "tiny", root=str(misplaced)).setup("fit")

@@ -1,3 +1,5 @@
+"""Read and write images, labels and predictions: axes, values, and one error line for each fault."""
+
 from __future__ import annotations
 
 import gzip
@@ -29,7 +31,7 @@ def oriented(axes: tuple[int, int, int], flips: tuple[int, int, int]) -> np.ndar
 
 @pytest.mark.parametrize("flips", FLIPS)
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
-def test_prediction_returns_to_the_inputs_grid(
+def test_a_prediction_has_the_grid_of_the_image_file(
     tmp_path: Path, axes: tuple[int, int, int], flips: tuple[int, int, int]
 ) -> None:
     rng = np.random.default_rng(3)
@@ -37,8 +39,8 @@ def test_prediction_returns_to_the_inputs_grid(
     affine = oriented(axes, flips)
     path = write_nifti(tmp_path / "in.nii.gz", stored, affine)
     label, geometry = read_label(path)
-    world = np.array([7, 5, 3])  # a voxel of the file, found again in RAS order at the same place in space
-    for voxel in ((0, 0, 0), (2, 1, 4)):
+    world = np.array([7, 5, 3])
+    for voxel in ((0, 0, 0), (2, 1, 4)):  # each voxel of the file is at the same position in RAS order
         place = affine @ (*voxel, 1)
         ras_affine = nib.as_closest_canonical(nib.load(path)).affine
         there = np.rint(np.linalg.solve(ras_affine, place))[:3].astype(int)
@@ -52,7 +54,7 @@ def test_prediction_returns_to_the_inputs_grid(
     assert written.get_data_dtype() == np.uint8
 
 
-def test_a_fourth_axis_of_one_is_a_volume(tmp_path: Path) -> None:
+def test_a_fourth_axis_of_length_one_is_ignored(tmp_path: Path) -> None:
     affine = oriented((2, 0, 1), (-1, 1, -1))
     stored = np.arange(105).reshape(3, 5, 7).astype(np.int16)
     flat, _ = read_image(write_nifti(tmp_path / "a.nii.gz", stored, affine))
@@ -63,7 +65,7 @@ def test_a_fourth_axis_of_one_is_a_volume(tmp_path: Path) -> None:
     np.testing.assert_allclose(nib.load(path).affine, affine)
 
 
-def test_a_label_may_be_off_by_the_noise_of_its_scaling(tmp_path: Path) -> None:
+def test_a_label_value_may_have_the_rounding_error_of_its_scaling(tmp_path: Path) -> None:
     stored = np.arange(24).reshape(2, 3, 4) + np.float64(2e-4)
     label, _ = read_label(write_nifti(tmp_path / "a.nii.gz", stored))
     np.testing.assert_array_equal(label, np.arange(24).reshape(2, 3, 4))
@@ -102,7 +104,7 @@ def test_a_nifti_without_a_source_keeps_its_affine(tmp_path: Path) -> None:
     np.testing.assert_array_equal(written.affine, affine)
 
 
-def test_png_in_png_out(tmp_path: Path) -> None:
+def test_a_png_image_gets_png_predictions(tmp_path: Path) -> None:
     image, geometry = read_image(write_png(tmp_path / "a.png", np.arange(12, dtype=np.uint8).reshape(3, 4)))
     assert image.shape == (3, 4)
     assert geometry.unit == "px"
@@ -118,7 +120,7 @@ def test_png_in_png_out(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_colour_becomes_gray_and_depth_is_kept(tmp_path: Path) -> None:
+def test_colour_becomes_gray_and_sixteen_bits_are_kept(tmp_path: Path) -> None:
     colour = np.full((4, 4, 3), 200, dtype=np.uint8)
     image, _ = read_image(write_png(tmp_path / "c.png", colour))
     assert image.shape == (4, 4)
@@ -186,7 +188,7 @@ FAULTS = ["truncated", "cut", "garbage", "empty", "nan", "4d", "flat", "sizeless
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_names_its_file_in_one_line(tmp_path: Path, fault: str) -> None:
+def test_every_fault_is_one_line_that_begins_with_the_file(tmp_path: Path, fault: str) -> None:
     path = faulty(tmp_path, fault)
     with pytest.raises(DataError) as caught:
         read_image(path)
@@ -219,7 +221,7 @@ def test_a_picture_that_is_stored_turned_is_refused(tmp_path: Path, suffix: str)
             read_image(path)
 
 
-def test_a_stack_is_no_picture_and_a_preview_no_page(tmp_path: Path) -> None:
+def test_several_pages_are_refused_and_a_preview_is_ignored(tmp_path: Path) -> None:
     first = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
     first.save(tmp_path / "stack.tif", save_all=True, append_images=[first, first])
     with pytest.raises(DataError, match=r"stack\.tif: a stack of 3 pages"):
@@ -228,7 +230,7 @@ def test_a_stack_is_no_picture_and_a_preview_no_page(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "preview.tif")[0], np.asarray(first))
 
 
-def test_the_colours_of_a_palette_are_for_the_eye(tmp_path: Path) -> None:
+def test_a_mask_with_a_colour_palette_is_read_by_its_indices(tmp_path: Path) -> None:
     values = np.arange(16, dtype=np.uint8).reshape(4, 4) % 3
     mask = Image.fromarray(values)
     mask.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
@@ -240,10 +242,10 @@ def test_the_colours_of_a_palette_are_for_the_eye(tmp_path: Path) -> None:
     assert np.array_equal(read_label(tmp_path / "m.png")[0], np.array([0, 255, 100])[values])
 
 
-def test_a_mask_that_lies_in_transparency_is_refused(tmp_path: Path) -> None:
+def test_a_mask_in_the_transparency_channel_is_refused(tmp_path: Path) -> None:
     shape = np.zeros((4, 4), np.uint8)
     shape[1:3, 1:3] = 255
-    for colour in (0, 255):  # of every pixel: the shape is in the fourth channel alone
+    for colour in (0, 255):  # one colour for all pixels: only the fourth channel shows the shape
         Image.fromarray(np.dstack([np.full((4, 4, 3), colour, np.uint8), shape])).save(tmp_path / "m.png")
         with pytest.raises(DataError, match=r"m\.png: a mask that is partly transparent"):
             read_label(tmp_path / "m.png")
@@ -253,17 +255,17 @@ def test_a_mask_that_lies_in_transparency_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stored", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
-def test_voxels_that_are_no_numbers_are_told(tmp_path: Path, stored: Any) -> None:
+def test_voxels_that_are_not_real_numbers_are_refused(tmp_path: Path, stored: Any) -> None:
     path = tmp_path / "a.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), stored), np.eye(4)), path)
     for read in (read_image, read_label):
-        with pytest.raises(DataError, match=r"a.nii.gz: voxels that are no real numbers"):
+        with pytest.raises(DataError, match=r"a.nii.gz: voxels that are not real numbers"):
             read(path)
 
 
 @pytest.mark.parametrize("value", [2**32, 2**31, -(2**31) - 1])
-def test_a_label_does_not_come_round_to_another_class(tmp_path: Path, value: int) -> None:
-    """2**32 in 32 bits is the background."""
+def test_a_label_value_beyond_32_bits_is_refused(tmp_path: Path, value: int) -> None:
+    """A cast to 32 bits would turn 2**32 into the background."""
     path = tmp_path / "a.nii.gz"
     for stored in (np.int64, np.float64):
         volume = np.zeros((2, 3, 4), stored)
@@ -274,7 +276,7 @@ def test_a_label_does_not_come_round_to_another_class(tmp_path: Path, value: int
         assert caught.value.kind == "label_values"
 
 
-def test_a_voxel_size_of_0_beside_an_affine_is_no_fault(tmp_path: Path) -> None:
+def test_a_voxel_size_of_0_is_accepted_where_an_affine_is_stored(tmp_path: Path) -> None:
     image = nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), np.diag([1.0, 2.0, 3.0, 1.0]))
     raw = bytearray(image.to_bytes())
     raw[88:92] = bytes(4)

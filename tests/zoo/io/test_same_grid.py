@@ -1,4 +1,4 @@
-"""Whether two grids are one: against every voxel's place, in whatever order the axes are stored."""
+"""The check of two grids, compared with the position of every voxel, for every order of the stored axes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff
 from tests.helpers.data_sets import write_nifti
 from zoo.errors import DataError
 from zoo.io.image import read_image, to_ras
-from zoo.io.same_grid import differences, drift, same_grid
+from zoo.io.same_grid import check_same_grid, corner_distance, list_differences
 from zoo.types import Geometry
 
 SHAPE = (7, 5, 9)
@@ -45,7 +45,7 @@ def triples(low: float, high: float) -> st.SearchStrategy[tuple[float, ...]]:
 
 @settings(max_examples=50, deadline=None)
 @given(triples(-0.3, 0.3), triples(0.5, 4), triples(-50, 50), triples(-0.02, 0.02), triples(0.9, 1.1), triples(-2, 2))
-def test_drift_is_the_farthest_voxel(
+def test_the_corner_distance_is_the_largest_distance_of_any_voxel(
     angles: tuple[float, ...],
     spacing: tuple[float, ...],
     origin: tuple[float, ...],
@@ -56,8 +56,8 @@ def test_drift_is_the_farthest_voxel(
     due = affine_of(angles, spacing, origin)
     moved = affine_of(tuple(np.add(angles, turn)), tuple(np.multiply(spacing, stretch)), tuple(np.add(origin, shift)))
     voxels = np.stack([*np.indices(SHAPE).reshape(3, -1), np.ones(np.prod(SHAPE))])
-    off = np.linalg.inv(due) @ moved @ voxels - voxels  # of every voxel, in voxels of the image
-    assert drift(geometry(moved), geometry(due)) == pytest.approx(np.abs(off[:3]).max(), abs=1e-6)
+    off = np.linalg.inv(due) @ moved @ voxels - voxels  # shift of every voxel, in voxels of the image
+    assert corner_distance(geometry(moved), geometry(due)) == pytest.approx(np.abs(off[:3]).max(), abs=1e-6)
 
 
 @pytest.mark.parametrize("codes", ["LPS", "RAS", "SAL", "ASR", "PIR"])
@@ -72,39 +72,39 @@ def test_another_order_of_axes_is_the_same_grid(tmp_path: Path, codes: str) -> N
     for path, one in zip(paths, (image, other), strict=True):
         nib.save(one, path)
     found = [read_image(path)[1] for path in paths]
-    assert drift(found[1], found[0]) < 1e-4
-    same_grid(paths[1], found[1], paths[0], found[0])
+    assert corner_distance(found[1], found[0]) < 1e-4
+    check_same_grid(paths[1], found[1], paths[0], found[0])
 
 
-def test_what_differs_is_told_apart() -> None:
+def test_origin_spacing_and_direction_are_reported_separately() -> None:
     due = geometry(np.diag([1.0, 1.0, 2.0, 1.0]))
     moved, coarse, turned = np.diag([1.0, 1.0, 2.0, 1.0]), np.diag([1.0, 1.2, 2.0, 1.0]), np.diag([1.0, 1.0, 2.0, 1.0])
     moved[:3, 3] = (0, 3, 4)
     turned[:3, :3] = rotation((0, 0, np.radians(30))) @ turned[:3, :3]
-    assert differences(geometry(moved), due, 0.1) == ["the origin is 5 mm off"]
-    assert differences(geometry(coarse), due, 0.1) == ["the spacing is 1 x 1.2 x 2, not 1 x 1 x 2 mm"]
-    assert differences(geometry(turned), due, 0.1) == ["the direction of an axis is 30 degrees off"]
+    assert list_differences(geometry(moved), due, 0.1) == ["the origin is 5 mm off"]
+    assert list_differences(geometry(coarse), due, 0.1) == ["the spacing is 1 x 1.2 x 2, not 1 x 1 x 2 mm"]
+    assert list_differences(geometry(turned), due, 0.1) == ["the direction of an axis is 30 degrees off"]
 
 
 def test_tolerance_counts_voxels_not_millimetres() -> None:
     for size in (0.5, 5.0):
         due, near = np.diag([size, size, size, 1.0]), np.diag([size, size, size, 1.0])
         near[0, 3] = 0.09 * size
-        same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
+        check_same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
         near[0, 3] = 0.11 * size
         with pytest.raises(DataError, match="origin"):
-            same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
+            check_same_grid(Path("a"), geometry(near), Path("b"), geometry(due))
 
 
 def test_pictures_are_compared_by_shape_alone() -> None:
     one, two = (Geometry(None, s, tuple((0, n) for n in s), (1.0, 1.0), "px") for s in ((4, 5), (5, 4)))
-    same_grid(Path("a"), one, Path("b"), one)
+    check_same_grid(Path("a"), one, Path("b"), one)
     with pytest.raises(DataError, match=r"a: shape \(5, 4\), but \(4, 5\) in b") as caught:
-        same_grid(Path("a"), two, Path("b"), one)
+        check_same_grid(Path("a"), two, Path("b"), one)
     assert caught.value.kind == "shape_mismatch"
 
 
-def test_two_axes_that_are_one_are_no_grid(tmp_path: Path) -> None:
+def test_an_affine_with_two_equal_axes_is_refused(tmp_path: Path) -> None:
     affine = np.eye(4)
     affine[:3, 1] = (1, 1e-9, 0)
     path = tmp_path / "flat.nii"

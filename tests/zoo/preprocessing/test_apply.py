@@ -1,3 +1,5 @@
+"""Preprocessing of arrays: crop, normalisation and resampling."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,10 +17,10 @@ def geometry(shape: tuple[int, ...]) -> Geometry:
 
 
 @pytest.mark.parametrize("at_once", [2**24, 1000, 7])
-def test_a_volume_is_normalised_by_numpys_own_figures(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+def test_normalisation_equals_numpys_mean_and_standard_deviation(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     monkeypatch.setattr(module, "_DOUBLE", at_once)
     image = np.random.default_rng(0).gamma(2.0, 300.0, (2, 11, 13, 17)).astype(np.float32)
-    image[1] = 5  # a channel without contrast is 0, not NaN
+    image[1] = 5  # a constant channel becomes 0, not NaN
     made = preprocess(image, None, geometry(image.shape[1:]), PreprocessingSpec()).image
     double = image[0].astype(np.float64)
     np.testing.assert_allclose(made[0], (double - double.mean()) / double.std(), rtol=1e-6, atol=1e-7)
@@ -26,7 +28,7 @@ def test_a_volume_is_normalised_by_numpys_own_figures(monkeypatch: pytest.Monkey
     assert made.dtype == np.float32
 
 
-def test_a_crop_is_normalised_by_what_it_holds() -> None:
+def test_a_cropped_image_is_normalised_by_the_voxels_of_the_crop() -> None:
     image = np.zeros((1, 8, 8, 8), np.float32)
     image[0, 2:6, 2:6, 2:6] = np.arange(1, 65).reshape(4, 4, 4)
     made = preprocess(image, None, geometry((8, 8, 8)), PreprocessingSpec(crop_above=0.5))
@@ -35,8 +37,8 @@ def test_a_crop_is_normalised_by_what_it_holds() -> None:
     assert made.image.std() == pytest.approx(1)
 
 
-def test_a_label_takes_the_voxel_at_the_centre_of_a_coarser_one() -> None:
-    """Three voxels become one: the middle one is its centre, in the image and in the label alike."""
+def test_a_resampled_label_takes_the_voxel_at_the_centre() -> None:
+    """Where three voxels become one, the image and the label both take the middle voxel."""
     label = np.random.default_rng(0).integers(0, 4, (9, 12, 6)).astype(np.uint8)
     image = label[None].astype(np.float32)
     spec = PreprocessingSpec(window=(0.0, 1000.0), spacing=(3.0, 3.0, 3.0))

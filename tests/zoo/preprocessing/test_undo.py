@@ -17,7 +17,7 @@ def geometry(shape: tuple[int, ...], crop: tuple[tuple[int, int], ...]) -> Geome
     return Geometry(None, shape, crop, (1.0,) * len(shape), "px")
 
 
-def test_mask_returns_through_resampling_and_crop() -> None:
+def test_a_mask_is_recovered_after_resampling_and_crop() -> None:
     truth = np.zeros((20, 30, 16), dtype=np.uint8)
     truth[6:12, 10:22, 4:12] = 1
     truth[12:16, 10:22, 4:12] = 2
@@ -31,7 +31,7 @@ def test_mask_returns_through_resampling_and_crop() -> None:
     assert np.mean(back == truth) > 0.98
 
 
-def test_regions_keep_a_mask_each() -> None:
+def test_each_overlapping_region_has_its_own_mask() -> None:
     logits = torch.full((2, 4, 4), -1.0)
     logits[0, 1:3] = 1.0
     logits[1, 2] = 1.0
@@ -48,14 +48,14 @@ def test_ras_shape_follows_the_affine() -> None:
 @pytest.mark.parametrize(("dims", "axis"), [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2)])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_boundary_keeps_its_place_when_logits_are_resampled(dims: int, axis: int, mirrored: bool) -> None:
-    """Voxel centres lie half a voxel from the border on both grids; a shift by less than a voxel would be seen."""
+    """Voxel centres are half a voxel from the border on both grids, so that even a small shift fails."""
     coarse, fine, threshold = 4, 16, 0.5
-    position = torch.arange(coarse, dtype=torch.float32) - threshold  # above 0: class a
+    position = torch.arange(coarse, dtype=torch.float32) - threshold  # class a where it is above 0
     logits = torch.stack([torch.zeros(coarse), position, torch.full((coarse,), -9.0)])
     logits = (logits.flip(1) if mirrored else logits).reshape(3, *(coarse if a == axis else 1 for a in range(dims)))
     logits = logits.expand(3, *[coarse] * dims)
     mask = native_mask(logits, geometry((fine,) * dims, ((0, fine),) * dims), SPACE)
-    centres = (np.arange(fine) + 0.5) * coarse / fine - 0.5  # of the fine voxels, on the coarse grid
+    centres = (np.arange(fine) + 0.5) * coarse / fine - 0.5  # centres of the fine voxels, on the coarse grid
     due = (centres > threshold)[::-1] if mirrored else centres > threshold
     found = np.moveaxis(mask, axis, 0).reshape(fine, -1)
     assert (found == due[:, None]).all()
