@@ -1,9 +1,13 @@
-"""The blocks of the tutorials run: Python as it stands, `zoo` commands in this process."""
+"""The blocks of the tutorials run: Python blocks as they are, `zoo` commands in this process.
+
+A block that begins with a comment such as `# compare.yaml` is a file of that name.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +27,7 @@ class Block(NamedTuple):
     """A fenced block of a page.
 
     Attributes:
-        kind: The word behind the fence: "python", "bash" or "text".
+        kind: The word behind the fence: "python", "bash", "yaml", ...
         content: The lines between the fences.
         line: The number of the first line of the content.
     """
@@ -46,10 +50,13 @@ def commands(block: Block) -> list[list[str]]:
 
 
 def run_command(words: list[str]) -> None:
-    """Run one `zoo` command in this process.
+    """Run `python FILE` or a `zoo` command in this process.
 
     In place of `zoo bench run`, which would take minutes, its plan is made and a finished benchmark is written.
     """
+    if words[0] == "python":
+        runpy.run_path(words[1])
+        return
     assert words[0] == "zoo", words
     if words[1:3] == ["bench", "run"]:
         out = Path(words.pop(words.index("--out") + 1))
@@ -64,7 +71,9 @@ def run_page(page: Path) -> dict[str, Any]:
     """Run the blocks of a page in their order and return the names that they define."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
-        if block.kind == "python":
+        if file := re.match(r"# ([\w.]+)\n", block.content):
+            Path(file[1]).write_text(block.content, encoding="utf-8")
+        elif block.kind == "python":
             exec(compile("\n" * (block.line - 1) + block.content, str(page), "exec"), names)  # noqa: S102
         elif block.kind == "bash":
             for words in commands(block):
@@ -72,12 +81,14 @@ def run_page(page: Path) -> dict[str, Any]:
     return names
 
 
-def test_the_python_tutorial_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("pandas")
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+
+
+def test_the_python_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pandas")
     begin = sum(os.times()[:4])
     page = PAGES / "tutorial_python.md"
     names = run_page(page)
@@ -89,3 +100,12 @@ def test_the_python_tutorial_runs(
     expected = [block.content for block in blocks(page) if block.kind == "text"]
     assert expected
     assert all(text in shown for text in expected)
+
+
+def test_the_comparison_tutorial_ends_with_a_latex_table(capsys: pytest.CaptureFixture[str]) -> None:
+    run_page(PAGES / "tutorial_compare.md")
+    assert "nothing found; 30 cases" in capsys.readouterr().out
+    assert r"\begin{tabular}" in Path("table.tex").read_text(encoding="utf-8")
+    assert Path("split.json").is_file()
+    assert Path("mine.png").is_file()
+    assert Path("report.html").is_file()
