@@ -24,7 +24,7 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli.data_options import options_from
 from datamodules.index.splits import PARTS
-from datamodules.verify.duplicates import look_at, twins
+from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import exit_code
@@ -80,16 +80,17 @@ def images_in_two_parts(data: SegDataModule) -> list[str]:
     """
     if data.embedded:
         return []
-    looks, parts = [], {}
+    signatures, parts = [], {}
     for part in PARTS:
         for case_id in data.split.part(part):
             parts[case_id] = part
-            looks.append(look_at(data.cases[case_id], np.asarray(data.prepared(data.cases[case_id]).image)))
+            case = data.cases[case_id]
+            signatures.append(compute_signature(case, np.asarray(data.prepared(case).image)))
     return [
-        f"{pair.look.case_id} ({parts[pair.look.case_id]}) is {'nearly ' if pair.near else ''}"
-        f"{pair.other.case_id} ({parts[pair.other.case_id]})"
-        for pair in twins(looks)
-        if parts[pair.look.case_id] != parts[pair.other.case_id]
+        f"{pair.later.case_id} ({parts[pair.later.case_id]}) is {'nearly ' if pair.near else ''}"
+        f"{pair.earlier.case_id} ({parts[pair.earlier.case_id]})"
+        for pair in find_duplicates(signatures)
+        if parts[pair.later.case_id] != parts[pair.earlier.case_id]
     ]
 
 

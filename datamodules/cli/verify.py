@@ -37,14 +37,14 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     _check(arguments)
     data = open_set(arguments, options)
     from datamodules.verify import inspect
-    from datamodules.verify.fix_header import check_out, mend_headers
+    from datamodules.verify.fix_header import check_outside, fix_headers
     from zoo.io.same_grid import TOLERANCE
 
     if arguments.fix and not data.embedded:
-        check_out(data.folder, arguments.out)
+        check_outside(data.folder, arguments.out)
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     report = inspect(data, progress, arguments.workers, tolerance)
-    mended = mend_headers(data, report.findings, arguments.out) if arguments.fix and not data.embedded else None
+    mended = fix_headers(data, report.findings, arguments.out) if arguments.fix and not data.embedded else None
     out = console()
     if arguments.json:
         out.print_json(data={**report.to_dict(), **_as_json(mended)})
@@ -99,7 +99,7 @@ def _print_mended(out: Console, mended: FixResult, folder: Path, target: Path) -
         out.print(Text(f"{path}: written with the affine of its image."))
     for path in mended.turned:
         out.print(Text(f"{path}: its axes pointed elsewhere than the image's; look at it before you train on it."))
-    for reason in mended.left:
+    for reason in mended.skipped:
         out.print(Text(f"not mended: {reason}"))
     if mended.written:
         out.print(
@@ -118,5 +118,5 @@ def _as_json(mended: FixResult | None) -> dict[str, list[str]]:
     return {
         "written": [str(path) for path in mended.written],
         "turned": [str(path) for path in mended.turned],
-        "not_mended": list(mended.left),
+        "not_mended": list(mended.skipped),
     }

@@ -1,6 +1,6 @@
-"""Every fault of a data set in one pass: files, grids, labels, captions, duplicates, subjects.
+"""Find every fault of a data set in one pass: files, grids, labels, captions, duplicates, subjects.
 
-What trains asks `index_findings` alone, which opens no file; what reads files is imported when it is called.
+Training only calls `index_findings`, which opens no file. Code that reads files is imported when it is called.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["KINDS", "Finding", "Report", "index_findings", "inspect", "verify"]
 
 
 def verify(data: SegDataModule) -> list[Finding]:
-    """All findings of a set; see `inspect`."""
+    """List all findings of a data set; see `inspect`."""
     return list(inspect(data).findings)
 
 
@@ -30,18 +30,18 @@ def inspect(
     workers: int | None = None,
     tolerance: float = TOLERANCE,
 ) -> Report:
-    """Read every file of a set and list what is wrong with it. Nothing is prepared or written.
+    """Read every file of a data set and list its faults. Nothing is prepared or written.
 
     Args:
-        data: The set.
-        progress: Wraps the cases while their files are read.
-        workers: Threads that read, each one case at a time; default one a processor, at most 8. They change
-            no finding and no order.
-        tolerance: How far the corners of two files of a case may lie apart, in voxels.
+        data: The data set.
+        progress: Wraps the cases while their files are read, for a progress bar.
+        workers: Number of threads; each reads one case at a time. Default: one per processor, at most 8. The number
+            changes neither the findings nor their order.
+        tolerance: Largest distance between corresponding corners of two files of a case, in voxels.
 
     Raises:
-        DataError: The set's layout is not the documented one, so that there is no index.
+        DataError: The layout of the folder is not the documented one, so that there is no index.
     """
-    from datamodules.verify.inspection import inspect_set
+    from datamodules.verify.inspection import inspect_data_set
 
-    return inspect_set(data, progress, workers, tolerance)
+    return inspect_data_set(data, progress, workers, tolerance)

@@ -1,12 +1,13 @@
-"""Images that come twice: exactly, by a hash of their values, or nearly, by what they look like.
+"""Find duplicate images: exact ones by a hash of their values, near ones by their appearance.
 
-Two images are nearly the same where their perceptual hashes (`imagehash.phash` of the middle slice) differ in at
-most `BITS` of 64 and their thumbnails correlate by `LIKENESS`, as values and as ranks. The hash alone is not
-enough: chest X-rays of two people can be 4 bits apart. Ranks keep a bright outline that all images share
-(a body in air) from standing for the whole. Measured on the real QaTa-COV19 (1009 images, 509 thousand pairs):
-of the pairs of two subjects at most 4 bits apart, the one true near-duplicate correlates by 0.96 and the next pair
-by 0.88. Of the real hippocampi (100 volumes) no two correlate by more than 0.79. Images of one subject may look
-alike (two visits, adjacent slices) and are not compared.
+Two images are near duplicates if two conditions hold. Their perceptual hashes (`imagehash.phash` of the middle slice)
+differ in at most `BITS` of 64 bits. Their thumbnails correlate by at least `CORRELATION`, as values and as ranks.
+
+The hash alone is not enough: chest X-rays of two people can differ in 4 bits only. Ranks reduce the weight of a bright
+outline that all images share (a body in air). Measured on the real QaTa-COV19 (1009 images, 509 thousand pairs): among
+the pairs of two subjects that differ in at most 4 bits, the only true near duplicate correlates by 0.96, and the next
+pair by 0.88. Among the real hippocampi (100 volumes), no pair correlates by more than 0.79. Images of one subject may
+look similar (two visits, adjacent slices) and are not compared.
 """
 
 from __future__ import annotations
@@ -25,24 +26,25 @@ from zoo.errors import Fault
 from zoo.types import Case
 
 BITS = 4
-LIKENESS = {1: 0.95, 3: 0.98}
-"""By how many slices a thumbnail has: a picture may have been cut out anew, a volume is exported as it is."""
+CORRELATION = {1: 0.95, 3: 0.98}
+"""Least correlation, by the number of slices in a thumbnail. It is lower for pictures (1 slice), because a picture may
+have been cropped again; a volume (3 slices) is exported unchanged."""
 
-_SIDE = 32  # of a thumbnail
-_GRAYS = 64  # of a thumbnail whose ranks are compared: noise in a dark border has no rank
-_ROWS = 512  # hashes compared at once with all later ones
+_SIDE = 32  # height and width of a thumbnail
+_GRAYS = 64  # gray values of a thumbnail before ranking, so that noise in a dark border gets no ranks
+_ROWS = 512  # number of hashes that are compared at once with all later ones
 
 
-class Look(NamedTuple):
-    """What is kept of an image.
+class ImageSignature(NamedTuple):
+    """What is kept of an image to compare it with others.
 
     Attributes:
         case_id: The case.
-        subject: Its person.
-        file: Its first image.
+        subject: The person that the image comes from.
+        file: The first image file of the case.
         digest: Hash of the values and shapes of all channels.
-        phash: Perceptual hash, 64 bits; None where the image is constant.
-        thumbnail: uint8, the middle slices of the first channel's file, small.
+        phash: Perceptual hash, 64 bits; None for a constant image.
+        thumbnail: uint8, the middle slices of the first image file, reduced and flattened.
     """
 
     case_id: str
@@ -52,101 +54,102 @@ class Look(NamedTuple):
     phash: np.uint64 | None
     thumbnail: NDArray[np.uint8]
 
-    def joined(self, others: Sequence[Look]) -> Look:
-        """The look of a case of several files: the first one's, and the digest of all."""
+    def join(self, others: Sequence[ImageSignature]) -> ImageSignature:
+        """Return the signature of a case with several files: that of the first file, with the digest of all files."""
         if not others:
             return self
-        return self._replace(digest=blake2b(b"".join(look.digest for look in (self, *others))).digest())
+        return self._replace(digest=blake2b(b"".join(one.digest for one in (self, *others))).digest())
 
 
-class Twins(NamedTuple):
-    """An image and an earlier one that it equals.
+class DuplicatePair(NamedTuple):
+    """An image and an earlier image that is the same.
 
     Attributes:
-        look: The later one.
-        other: The earlier one.
-        near: Whether they are nearly the same, and not exactly.
+        later: The later image in the order of the cases.
+        earlier: The earlier image.
+        near: True: the images are near duplicates. False: they are equal.
     """
 
-    look: Look
-    other: Look
+    later: ImageSignature
+    earlier: ImageSignature
     near: bool
 
 
-def look_at(case: Case, image: NDArray[np.float32]) -> Look:
-    """The look of one file of a case, float32 [C, *S]."""
+def compute_signature(case: Case, image: NDArray[np.float32]) -> ImageSignature:
+    """Compute the signature of one image file of a case, float32 [C, *S]."""
     digest = blake2b(repr(image.shape).encode())
     digest.update(np.ascontiguousarray(image).data)
     pictures = [_gray(picture) for picture in _middle(image)]
     thumbnails = [np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)) for picture in pictures]
     flat = np.concatenate([thumbnail.ravel() for thumbnail in thumbnails])
     phash = None if flat.min() == flat.max() else _phash(pictures[0])
-    return Look(case.case_id, case.subject, str(case.images[0]), digest.digest(), phash, flat)
+    return ImageSignature(case.case_id, case.subject, str(case.images[0]), digest.digest(), phash, flat)
 
 
-def duplicate_findings(looks: Sequence[Look], parts: Mapping[str, str]) -> list[Finding]:
-    """The images that come twice, each named with the first that it equals.
+def report_duplicates(signatures: Sequence[ImageSignature], split_of: Mapping[str, str]) -> list[Finding]:
+    """List the duplicate images as findings, each with the first image that is the same.
 
     Args:
-        looks: In the order of the cases.
-        parts: The part of each case id; two images in two parts are the weightier finding.
+        signatures: In the order of the cases.
+        split_of: "train", "val" or "test" by case id. Two equal images in two of them are the more serious finding.
     """
-    return [_finding(look, other, parts, near) for look, other, near in twins(looks)]
+    return [_finding(pair, split_of) for pair in find_duplicates(signatures)]
 
 
-def twins(looks: Sequence[Look]) -> list[Twins]:
-    """The images that come twice, exact ones first, each with the first that it equals."""
-    first: dict[bytes, Look] = {}
+def find_duplicates(signatures: Sequence[ImageSignature]) -> list[DuplicatePair]:
+    """Find the duplicate images, equal ones first, each with the first image that is the same."""
+    first: dict[bytes, ImageSignature] = {}
     pairs = []
-    for look in looks:
-        other = first.setdefault(look.digest, look)
-        if other.case_id != look.case_id:  # one that the index names twice is told as that
-            pairs.append(Twins(look, other, near=False))
+    for one in signatures:
+        other = first.setdefault(one.digest, one)
+        if other.case_id != one.case_id:  # a case id that the index lists twice is a finding of its own
+            pairs.append(DuplicatePair(one, other, near=False))
     found: set[str] = set()
-    for other, look in _near_pairs([look for look in first.values() if look.phash is not None]):
-        if look.case_id not in found:
-            found.add(look.case_id)
-            pairs.append(Twins(look, other, near=True))
+    for pair in _near_pairs([one for one in first.values() if one.phash is not None]):
+        if pair.later.case_id not in found:
+            found.add(pair.later.case_id)
+            pairs.append(pair)
     return pairs
 
 
-def _finding(look: Look, other: Look, parts: Mapping[str, str], near: bool) -> Finding:
-    """The second image of a pair against the first."""
-    here, there = parts.get(look.case_id, ""), parts.get(other.case_id, "")
+def _finding(pair: DuplicatePair, split_of: Mapping[str, str]) -> Finding:
+    """The finding about the later image of a pair."""
+    later, earlier, near = pair
+    here, there = split_of.get(later.case_id, ""), split_of.get(earlier.case_id, "")
     same = "nearly the same image as" if near else "the same image as"
     kind: Fault
     if here and there and here != there:
         kind = "near_duplicate_across_parts" if near else "duplicate_across_parts"
-        problem = f"{look.file}: in {here}, {same} {other.file} in {there}."
+        problem = f"{later.file}: in {here}, {same} {earlier.file} in {there}."
     else:
         kind = "near_duplicate" if near else "duplicate"
-        problem = f"{look.file}: {same} {other.file}."
-    fix = "Look at both; if they are one, remove one." if near else "Remove one of the two."
-    return Finding(look.case_id, look.file, kind, problem, fix)
+        problem = f"{later.file}: {same} {earlier.file}."
+    fix = "Look at both images; if they are the same, remove one." if near else "Remove one of the two."
+    return Finding(later.case_id, later.file, kind, problem, fix)
 
 
-def _near_pairs(looks: Sequence[Look]) -> Iterator[tuple[Look, Look]]:
-    """The pairs of two subjects that look alike, in order of the second."""
-    hashes = np.array([look.phash for look in looks], dtype=np.uint64)
+def _near_pairs(signatures: Sequence[ImageSignature]) -> Iterator[DuplicatePair]:
+    """The near duplicates of two subjects, in the order of the later image."""
+    hashes = np.array([one.phash for one in signatures], dtype=np.uint64)
     candidates = []
-    for start in range(0, len(looks), _ROWS):
+    for start in range(0, len(signatures), _ROWS):
         block = hashes[start : start + _ROWS]
         for row, column in np.argwhere(np.bitwise_count(block[:, None] ^ hashes[None, start:]) <= BITS).tolist():
             if row < column:
                 candidates.append((start + column, start + row))
     for later, earlier in sorted(candidates):
-        one, two = looks[earlier], looks[later]
-        if one.subject != two.subject and _alike(one.thumbnail, two.thumbnail):
-            yield one, two
+        one, two = signatures[earlier], signatures[later]
+        if one.subject != two.subject and _are_similar(one.thumbnail, two.thumbnail):
+            yield DuplicatePair(two, one, near=True)
 
 
-def _alike(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> bool:
+def _are_similar(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> bool:
     if one.shape != two.shape:
         return False
     step = 256 // _GRAYS
     ranks = (rankdata(one // step), rankdata(two // step))
-    due = LIKENESS[one.size // _SIDE**2]
-    return _correlation(one, two) >= due and _correlation(*ranks) >= due
+    least = CORRELATION[one.size // _SIDE**2]
+    return _correlation(one, two) >= least and _correlation(*ranks) >= least
 
 
 def _correlation(one: NDArray[np.generic], two: NDArray[np.generic]) -> float:
@@ -156,7 +159,7 @@ def _correlation(one: NDArray[np.generic], two: NDArray[np.generic]) -> float:
 
 
 def _middle(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """The picture in gray, or the three middle slices of a volume's first channel, the axial one first."""
+    """The gray picture, or the three middle slices of the first channel of a volume, the axial one first."""
     if image.ndim == 3:
         return [image.mean(axis=0)]
     volume = image[0]
@@ -164,7 +167,7 @@ def _middle(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 
 def _gray(picture: NDArray[np.float32]) -> Image.Image:
-    """Eight bits between the first and the last percent of the values."""
+    """The picture in 8 bits; the values between the 1st and the 99th percentile span the range."""
     low, high = np.percentile(picture, (1, 99))
     if high <= low:
         low, high = picture.min(), picture.max()

@@ -1,4 +1,4 @@
-"""What is wrong with one case's files: each is read whole, one at a time."""
+"""Faults in the files of one case. Each file is read completely, one at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.index.findings import Finding
-from datamodules.verify.duplicates import Look, look_at
-from datamodules.verify.laterality_check import contradiction, low_is_left
+from datamodules.verify.duplicates import ImageSignature, compute_signature
+from datamodules.verify.laterality_check import find_contradiction, low_is_left
 from zoo.errors import DataError, Fault
 from zoo.io.same_grid import check_same_grid
 from zoo.types import Case, Geometry
@@ -22,114 +22,117 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Seen(NamedTuple):
-    """What is kept of a case that was read: a few hundred bytes, whatever its size.
+class CaseInspection(NamedTuple):
+    """The result for one case. It has a few hundred bytes, independent of the size of the case.
 
     Attributes:
-        findings: What is wrong with its files.
-        files: How many were read whole.
-        look: What its image looks like; None where a channel could not be read.
-        classes: Numbers of the classes that its label holds, from 0; None where no label was read.
+        findings: Faults of the files.
+        files: Number of files that were read completely.
+        signature: Signature of the image; None where a channel could not be read.
+        classes: Numbers of the classes in the label, from 0; None where no label was read.
     """
 
     findings: list[Finding]
     files: int
-    look: Look | None = None
+    signature: ImageSignature | None = None
     classes: frozenset[int] | None = None
 
 
-def examine(case: Case, data: SegDataModule, tolerance: float) -> Seen:
-    """Read a case's files, or generate it where the set is embedded; a missing file is the index's matter."""
-    examiner = _Examiner(case, data, tolerance)
+def inspect_case(case: Case, data: SegDataModule, tolerance: float) -> CaseInspection:
+    """Read the files of a case, or generate the case of an embedded data set.
+
+    A missing file is not reported here, because `index_findings` reports it.
+    """
+    inspector = _CaseInspector(case, data, tolerance)
     if data.embedded:
-        examiner.attempt(lambda: data.load(case))
+        inspector.attempt(lambda: data.load(case))
     else:
-        examiner.images()
-        examiner.label()
-    return Seen(examiner.findings, examiner.files, examiner.look, examiner.classes)
+        inspector.inspect_images()
+        inspector.inspect_label()
+    return CaseInspection(inspector.findings, inspector.files, inspector.signature, inspector.classes)
 
 
-class _Examiner:
-    """One case; holds one array at a time, and of those before it the first image's geometry and the looks."""
+class _CaseInspector:
+    """Inspects one case. It holds one array at a time, and of earlier files only a geometry and the signatures."""
 
     def __init__(self, case: Case, data: SegDataModule, tolerance: float) -> None:
         self.case, self.data, self.tolerance = case, data, tolerance
         self.findings: list[Finding] = []
         self.files = 0
-        self.look: Look | None = None
+        self.signature: ImageSignature | None = None
         self.classes: frozenset[int] | None = None
         self._first: tuple[Path, Geometry] | None = None
 
     def attempt(self, check: Callable[[], T]) -> T | None:
-        """What a check returns; its fault becomes a finding."""
+        """Return the result of a check. If the check fails, its fault becomes a finding."""
         try:
             return check()
         except DataError as error:
             self.findings.append(Finding.of(error, self.case.case_id))
             return None
 
-    def images(self) -> None:
-        """Each channel: readable, finite, not constant, on the grid of the first."""
-        looks = [self._image(path) for path in self.case.images if path.is_file()]
-        whole = [look for look in looks if look is not None]
-        if whole and len(whole) == len(self.case.images):
-            self.look = whole[0].joined(whole[1:])
+    def inspect_images(self) -> None:
+        """Check that each channel is readable, finite and not constant, and has the grid of the first channel."""
+        signatures = [self._inspect_image(path) for path in self.case.images if path.is_file()]
+        readable = [signature for signature in signatures if signature is not None]
+        if readable and len(readable) == len(self.case.images):
+            self.signature = readable[0].join(readable[1:])
 
-    def label(self) -> None:
-        """The label: readable, of known values, not empty, on the grid of the image and on the side that is told."""
+    def inspect_label(self) -> None:
+        """Check that the label is readable, has known values and the grid of the image, and fits the caption."""
         path = self.case.label
         found = self.attempt(lambda: self.data.reader.label(path)) if path is not None and path.is_file() else None
         if path is None or found is None:
             return
-        from zoo.preprocessing.apply import to_classes  # with torch, which the index does without
+        from zoo.preprocessing.apply import to_classes  # loads torch, which importing this package must not do
 
         values, geometry = found
         self._read(path, geometry)
         classes = self.attempt(lambda: to_classes(values, self.data.labels, path))
         if classes is not None:
-            self._mask(path, values > 0)
+            self._inspect_mask(path, values > 0)
             if self.data.labels.exclusive:
                 self.classes = frozenset(np.flatnonzero(np.bincount(classes.ravel())[1:]).tolist())
             else:
                 self.classes = frozenset(np.flatnonzero(classes.reshape(len(classes), -1).any(axis=1)).tolist())
 
-    def _image(self, path: Path) -> Look | None:
-        """The look of one image file; its array ends with this call."""
+    def _inspect_image(self, path: Path) -> ImageSignature | None:
+        """Compute the signature of one image file; the array is freed at the end of this call."""
         found = self.attempt(lambda: self.data.reader.image(path))
         if found is None:
             return None
         array, geometry = found
         self._read(path, geometry)
-        self._constant(path, array)
-        return look_at(self.case, array)
+        self._check_contrast(path, array)
+        return compute_signature(self.case, array)
 
     def _read(self, path: Path, geometry: Geometry) -> None:
         self.files += len(self.data.reader.files(path))
         if self._first is None and path in self.case.images:
             self._first = (path, geometry)
         elif self._first is not None:
-            other, due = self._first
-            self.attempt(lambda: check_same_grid(path, geometry, other, due, self.tolerance))
+            image, image_geometry = self._first
+            self.attempt(lambda: check_same_grid(path, geometry, image, image_geometry, self.tolerance))
 
-    def _constant(self, path: Path, array: NDArray[np.float32]) -> None:
-        """A channel of a volume, or a whole picture: one colour channel may well be constant."""
+    def _check_contrast(self, path: Path, array: NDArray[np.float32]) -> None:
+        """Check that no channel of a volume is constant. Of a picture, a single colour channel may be constant."""
         channels = array.reshape(len(array), -1) if array.ndim == 4 else array.reshape(1, -1)
         for number, values in enumerate(channels, start=1):
             if values.size and values.min() == values.max():
                 which = f"all values of channel {number} are" if len(channels) > 1 else "all values are"
-                self._add(path, "constant_image", f"{which} {values[0]:g}", "Fetch the file again.")
+                self._add(path, "constant_image", f"{which} {values[0]:g}", "Download the file again.")
 
-    def _mask(self, path: Path, mask: NDArray[np.bool_]) -> None:
+    def _inspect_mask(self, path: Path, mask: NDArray[np.bool_]) -> None:
         if not mask.any() and not self.data.about.get("empty_masks"):
-            fix = "Mend or remove the case; a set where this may be says `empty_masks: true`."
+            fix = "Correct or remove the case; where empty masks are right, write `empty_masks: true` on the data card."
             self._add(path, "empty_mask", "the mask is empty", fix)
         report = self.case.report
         if report and self.data.has_reports and low_is_left(self.data.about) is not None:
-            told = contradiction(report, mask, self.data.about)
-            if told:
+            problem = find_contradiction(report, mask, self.data.about)
+            if problem:
                 whose = self.data.about["laterality"]
-                fix = f"Mend the caption or the mask; the card says that left is the {whose}'s."
-                self._add(self.case.images[0], "side_contradiction", told, fix)
+                fix = f"Correct the caption or the mask; on the card, left is the left of the {whose}."
+                self._add(self.case.images[0], "side_contradiction", problem, fix)
 
     def _add(self, path: Path, kind: Fault, problem: str, fix: str) -> None:
         self.findings.append(Finding(self.case.case_id, str(path), kind, f"{path}: {problem}.", fix))

@@ -1,7 +1,7 @@
-"""`--fix header`: corrected copies of files whose voxels are right and whose affine is not. Never in place.
+"""`--fix header`: write corrected copies of files whose voxels are right and whose affine is wrong.
 
-Only the fields of the header that say where the voxels lie are taken from the image: all else, voxels,
-scaling and extensions, is copied byte for byte.
+Files are never changed in place. Only the header fields for the position of the voxels come from the image. Voxels,
+scaling and extensions are copied byte for byte.
 """
 
 from __future__ import annotations
@@ -27,99 +27,101 @@ from zoo.utils.atomic_files import atomically
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
 
-_PLACE = (
+_POSITION_FIELDS = (
     *("qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
     *("sform_code", "srow_x", "srow_y", "srow_z"),
 )
 
 
 class FixResult(NamedTuple):
-    """What became of the files with another affine.
+    """What happened to the files with a wrong affine.
 
     Attributes:
         written: The corrected copies.
-        turned: Those of them whose axes pointed elsewhere than the image's: whether the voxels were stored so, too,
-            no header can tell.
-        left: Those that were not mended, each with the reason.
+        turned: The corrected copies of files with other axes than the image. Their voxels may be stored in these
+            axes too; a header cannot show this.
+        skipped: The files without a copy, each with the reason.
     """
 
     written: list[Path]
     turned: list[Path]
-    left: list[str]
+    skipped: list[str]
 
 
-def check_out(folder: Path, out: Path) -> None:
-    """That corrected copies do not go into the raw data.
+def check_outside(folder: Path, out: Path) -> None:
+    """Check that corrected copies are not written into the raw data.
 
     Raises:
-        ConfigError: They would.
+        ConfigError: `out` is inside of `folder`.
     """
     if out.expanduser().resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(f"--out {out} lies in the set's folder {folder}.", "Choose a folder outside of it.")
+        raise ConfigError(f"--out {out} is in the folder of the data set {folder}.", "Choose a folder outside of it.")
 
 
-def mend_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> FixResult:
-    """Write a copy with the first image's affine of each file that `affine_mismatch` names.
+def fix_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> FixResult:
+    """Write a copy of each file with a finding `affine_mismatch`; the copy has the affine of the first image.
 
     Args:
-        data: The set.
-        findings: Of this set.
-        out: Folder that mirrors the set's; made when first written to. A file that stands there already is
-            kept where it is the same.
+        data: The data set.
+        findings: Findings of this data set.
+        out: Folder for the copies, with the same subfolders as the data set; it is made if needed. A copy that
+            exists already with the same content is kept.
 
     Raises:
-        ConfigError: `out` lies in the set's folder.
-        DataError: Another file stands in the place of a copy.
+        ConfigError: `out` is in the folder of the data set.
+        DataError: A copy would replace another file.
         RunError: A copy cannot be written.
     """
-    check_out(data.folder, out)
+    check_outside(data.folder, out)
     out = out.expanduser()
     with caption_faults():
         cases = {case.case_id: case for case in copy.copy(data).index()}
-    mended = FixResult([], [], [])
+    result = FixResult([], [], [])
     for finding in findings:
         if finding.kind != "affine_mismatch":
             continue
         path, image = Path(finding.file), cases[finding.case_id].images[0]
-        reason = _hindrance(path, image, data.folder)
+        reason = _reason_to_skip(path, image, data.folder)
         if reason:
-            mended.left.append(f"{path}: {reason}.")
+            result.skipped.append(f"{path}: {reason}.")
             continue
         copied = out / path.relative_to(data.folder)
-        check_out(data.folder, copied.parent)
+        check_outside(data.folder, copied.parent)
         _write(copied, path, image)
-        mended.written.append(copied)
+        result.written.append(copied)
         if not np.array_equal(*(io_orientation(nib.load(file).affine) for file in (path, image))):
-            mended.turned.append(copied)
-    return mended
+            result.turned.append(copied)
+    return result
 
 
-def _hindrance(path: Path, image: Path, folder: Path) -> str:
-    """Why a file cannot be mended; empty where it can."""
+def _reason_to_skip(path: Path, image: Path, folder: Path) -> str:
+    """Why a header cannot be corrected; empty where it can."""
     if not (is_nifti(path) and is_nifti(image)):
-        return "no NIfTI, so it has no header to mend"
+        return "this is not a NIfTI file, so it has no header to correct"
     if not path.is_relative_to(folder):
-        return f"lies outside of {folder}"
-    here, there = (tuple(nib.load(file).shape[:3]) for file in (path, image))
-    return "" if here == there else f"its file has the shape {here}, the image's {there}"
+        return f"this file is outside of {folder}"
+    shape, image_shape = (tuple(nib.load(file).shape[:3]) for file in (path, image))
+    return "" if shape == image_shape else f"this file has the shape {shape}, the image has {image_shape}"
 
 
 def _write(copied: Path, path: Path, image: Path) -> None:
     def write(temporary: Path) -> None:
-        _copy_with_place(path, image, temporary)
+        _copy_with_position(path, image, temporary)
         if copied.exists() and not filecmp.cmp(temporary, copied, shallow=False):
-            raise DataError(f"{copied}: another file stands here.", "Remove it or choose another --out.")
+            raise DataError(f"{copied}: another file is already there.", "Remove it or choose another --out.")
 
     atomically(copied, write)
 
 
-def _copy_with_place(path: Path, image: Path, target: Path) -> None:
-    """Copy a NIfTI with the place of another; the same input gives the same bytes."""
+def _copy_with_position(path: Path, image: Path, target: Path) -> None:
+    """Copy a NIfTI file with the position fields of another one; the same input gives the same bytes."""
     source: Any = nib.load(image)
     loaded: Any = nib.load(path)
     with _opened(path) as old, target.open("wb") as raw:
-        header = type(loaded.header).from_fileobj(old, check=False)  # as it is on disk: offset and scaling kept
-        for key in _PLACE:
+        header = type(loaded.header).from_fileobj(
+            old, check=False
+        )  # without a check, offset and scaling stay as on disk
+        for key in _POSITION_FIELDS:
             header[key] = source.header[key]
         header["pixdim"][:4] = source.header["pixdim"][:4]
         header.set_xyzt_units(source.header.get_xyzt_units()[0], header.get_xyzt_units()[1])

@@ -1,4 +1,4 @@
-"""The whole of a set: its index, its split, every file, and the images against each other."""
+"""Inspect a data set: its index, its split, every file, and duplicates among the images."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from datamodules.files.caption_tables import caption_faults
 from datamodules.index.checks import NOT_AT_HAND, index_findings
 from datamodules.index.findings import Finding, Report, ordered
 from datamodules.index.splits import PARTS
-from datamodules.verify.duplicates import duplicate_findings
-from datamodules.verify.files import Seen, examine
-from datamodules.verify.split_check import split_findings
+from datamodules.verify.duplicates import report_duplicates
+from datamodules.verify.files import CaseInspection, inspect_case
+from datamodules.verify.split_check import inspect_split
 from zoo.types import Case
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 MOST_WORKERS = 8
 
 
-def inspect_set(
+def inspect_data_set(
     data: SegDataModule,
     progress: Callable[[Iterable[Case]], Iterable[Case]],
     workers: int | None,
     tolerance: float,
 ) -> Report:
-    """See `datamodules.verify.inspect`."""
-    data = copy.copy(data)  # what it keeps of an index read leniently is never trained on
+    """Find all faults of a data set; see `datamodules.verify.inspect`."""
+    data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
     with caption_faults() as faults:
         cases = data.index()
     findings = [Finding.of(fault) for fault in faults]
@@ -39,20 +39,20 @@ def inspect_set(
     if absent:
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
     of_index = index_findings(cases, data.has_reports)
-    of_split, split = split_findings(data, cases)
+    of_split, split = inspect_split(data, cases)
     parts = {case_id: part for part in PARTS for case_id in split.part(part)} if split else {}
-    findings += _not_following(of_index + of_split, findings)
-    files, looks, classes = 0, [], []
-    for seen in _examined(data, cases, progress, workers or default_workers(), tolerance):
-        findings += seen.findings
-        files += seen.files
-        if seen.look is not None:
-            looks.append(seen.look)
-        if seen.classes is not None:
-            classes.append(seen.classes)
+    findings += _drop_consequences(of_index + of_split, findings)
+    files, signatures, classes = 0, [], []
+    for case in _inspect_cases(data, cases, progress, workers or default_workers(), tolerance):
+        findings += case.findings
+        files += case.files
+        if case.signature is not None:
+            signatures.append(case.signature)
+        if case.classes is not None:
+            classes.append(case.classes)
     findings += _absent_classes(data, classes)
-    twice = duplicate_findings(looks, parts)
-    findings += [finding for finding in twice if finding.kind != "near_duplicate" or not data.about.get("video")]
+    duplicates = report_duplicates(signatures, parts)
+    findings += [finding for finding in duplicates if finding.kind != "near_duplicate" or not data.about.get("video")]
     unique = list(dict.fromkeys(findings))
     known = {(str(case_id), kind) for case_id, kind in data.about.get("known", {}).items()}
     listed = ordered(unique, [case.case_id for case in cases])
@@ -89,15 +89,15 @@ def _absent_classes(data: SegDataModule, classes: list[frozenset[int]]) -> list[
 
 
 def default_workers() -> int:
-    """One a processor, at most `MOST_WORKERS`: each holds a volume."""
+    """Return the number of processors, at most `MOST_WORKERS`, because each thread holds a volume in memory."""
     return min(MOST_WORKERS, os.cpu_count() or 1)
 
 
-def _not_following(findings: list[Finding], before: list[Finding]) -> list[Finding]:
-    """Without what only follows from another fault, which is mended first.
+def _drop_consequences(findings: list[Finding], before: list[Finding]) -> list[Finding]:
+    """Drop findings that only follow from another fault, which must be corrected first.
 
-    Without its table every image lacks its caption, and parts that a table makes are empty; a case that the
-    index has twice, or that a caption names in a part where it is not, stands twice in the split.
+    Without its caption table, every image lacks a caption, and splits that the table defines are empty. A case that
+    the index lists twice, or that a caption names in a wrong split, is in the split twice.
     """
     left = findings
     if any(finding.kind == "caption_table" for finding in before):
@@ -107,22 +107,22 @@ def _not_following(findings: list[Finding], before: list[Finding]) -> list[Findi
     return left
 
 
-def _examined(
+def _inspect_cases(
     data: SegDataModule,
     cases: list[Case],
     progress: Callable[[Iterable[Case]], Iterable[Case]],
     workers: int,
     tolerance: float,
-) -> Iterator[Seen]:
-    """Each case in order. Threads are enough: unpacking a NIfTI or a PNG lets the others run."""
-    look = partial(examine, data=data, tolerance=tolerance)
+) -> Iterator[CaseInspection]:
+    """Inspect the cases in their order, in threads: decompression releases the interpreter lock."""
+    inspect = partial(inspect_case, data=data, tolerance=tolerance)
     if workers == 1:
-        yield from map(look, progress(cases))
+        yield from map(inspect, progress(cases))
         return
-    data.reader, data.labels  # noqa: B018  (made once, before threads ask for them)
+    data.reader, data.labels  # noqa: B018  (made once, before the threads use them)
     pool = ThreadPoolExecutor(workers)
     try:
-        results = pool.map(look, cases)
+        results = pool.map(inspect, cases)
         for _ in progress(cases):
             yield next(results)
     finally:

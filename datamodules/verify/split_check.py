@@ -1,4 +1,4 @@
-"""What is wrong with the parts of a protocol."""
+"""Faults in the split of a data set."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
 
 
-def split_findings(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Split | None]:
-    """What is wrong with the parts of the protocol.
+def inspect_split(data: SegDataModule, cases: Sequence[Case]) -> tuple[list[Finding], Split | None]:
+    """Find the faults in the split of the data set's protocol.
 
     Args:
-        data: The set.
-        cases: Its index.
+        data: The data set.
+        cases: The index of the data set.
 
     Returns:
-        Findings, subjects in two parts where the card does not declare them; and the parts, None where they cannot
-        be made.
+        The findings and the split. The findings are subjects in two of train, val and test, unless the card declares
+        them. The split is None where it cannot be made.
     """
     try:
         split = data.parted(list(cases), data.fold, data.folds)

@@ -21,6 +21,7 @@ BRAIN = "labelsTr/hippocampus_002.nii.gz"
 SCAN = "imagesTr/hippocampus_002.nii.gz"
 CHEST, MASK = "Train/Images/sub-s00002_ses-e2_cr.png", "Train/GTs/mask_sub-s00002_ses-e2_cr.png"
 TABLE = "prompt/train.csv"
+QATA, OWN = "qata_cov19", "image_text_folder"
 
 
 class Injected(NamedTuple):
@@ -156,6 +157,10 @@ def double_row(root: Path) -> None:
     table.write_text("\n".join([*lines, lines[1]]) + "\n")
 
 
+def replace(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
 def stray_value(root: Path) -> None:
     def change(array: Array) -> Array:
         array = np.array(array)
@@ -231,66 +236,64 @@ INJECTED: dict[str, Injected] = {
         "5 masks",
     ),
     # pictures and captions
-    "truncated picture": Injected("qata_cov19", lambda r: truncate(r / CHEST), "unreadable", CHEST),
-    "PNG checksum": Injected("qata_cov19", lambda r: flip_png_checksum(r / CHEST), "unreadable", CHEST, "checksum"),
-    "picture missing": Injected("qata_cov19", lambda r: (r / CHEST).unlink(), "missing_file", CHEST),
-    "mask missing": Injected("qata_cov19", lambda r: (r / MASK).unlink(), "missing_file", MASK),
+    "truncated picture": Injected(QATA, lambda r: truncate(r / CHEST), "unreadable", CHEST),
+    "PNG checksum": Injected(QATA, lambda r: flip_png_checksum(r / CHEST), "unreadable", CHEST, "checksum"),
+    "picture missing": Injected(QATA, lambda r: (r / CHEST).unlink(), "missing_file", CHEST),
+    "mask missing": Injected(QATA, lambda r: (r / MASK).unlink(), "missing_file", MASK),
     "mask of another size": Injected(
-        "qata_cov19",
+        QATA,
         lambda r: Image.open(r / MASK).resize((40, 32), Image.Resampling.NEAREST).save(r / MASK),
         "shape_mismatch",
         MASK,
     ),
     "gray mask": Injected(
-        "qata_cov19", lambda r: write_png(r / MASK, np.full((32, 32), 7, np.uint8)), "label_values", MASK, "[7]"
+        QATA, lambda r: write_png(r / MASK, np.full((32, 32), 7, np.uint8)), "label_values", MASK, "[7]"
     ),
-    "empty mask": Injected(
-        "qata_cov19", lambda r: write_png(r / MASK, np.zeros((32, 32), np.uint8)), "empty_mask", MASK
-    ),
+    "empty mask": Injected(QATA, lambda r: write_png(r / MASK, np.zeros((32, 32), np.uint8)), "empty_mask", MASK),
     "black picture": Injected(
-        "qata_cov19", lambda r: write_png(r / CHEST, np.zeros((32, 32), np.uint8)), "constant_image", CHEST
+        QATA, lambda r: write_png(r / CHEST, np.zeros((32, 32), np.uint8)), "constant_image", CHEST
     ),
-    "colour": Injected("image_text_folder", lambda r: None, "dimensions", "p0.jpg", "colour", {"channels": 1}),
+    "colour": Injected(OWN, lambda r: None, "dimensions", "p0.jpg", "colour", {"channels": 1}),
     "caption missing": Injected(
-        "qata_cov19", lambda r: rows(r, lambda lines: [x for x in lines if "s00002" not in x]), "caption_missing", CHEST
+        QATA, lambda r: rows(r, lambda lines: [x for x in lines if "s00002" not in x]), "caption_missing", CHEST
     ),
-    "caption empty": Injected("qata_cov19", lambda r: say(r, "  "), "caption_empty", CHEST),
+    "caption empty": Injected(QATA, lambda r: say(r, "  "), "caption_empty", CHEST),
     "caption doubled": Injected(
-        "qata_cov19", lambda r: rows(r, lambda lines: [*lines, lines[1]]), "caption_doubled", TABLE, "comes twice"
+        QATA, lambda r: rows(r, lambda lines: [*lines, lines[1]]), "caption_doubled", TABLE, "comes twice"
     ),
     "caption of nothing": Injected(
-        "qata_cov19",
-        lambda r: rows(r, lambda lines: [*lines, "mask_gone.png,Text."]),
-        "caption_without_image",
-        "gone.png",
+        QATA, lambda r: rows(r, lambda lines: [*lines, "mask_gone.png,Text."]), "caption_without_image", "gone.png"
     ),
     "caption of a picture of another part": Injected(
-        "qata_cov19",
+        QATA,
         lambda r: rows(r, lambda lines: [*lines, f"mask_{Path(TEST_CHEST).name},Text."]),
         "caption_without_image",
         f"Train/Images/{Path(TEST_CHEST).name}",
     ),
-    "no table": Injected("qata_cov19", lambda r: (r / TABLE).write_bytes(b"\xff\xfe\x00bad"), "caption_table", TABLE),
+    "no table": Injected(QATA, lambda r: (r / TABLE).write_bytes(b"\xff\xfe\x00bad"), "caption_table", TABLE),
     "table without its column": Injected(
-        "qata_cov19", lambda r: rows(r, lambda lines: ["Image,Words", *lines[1:]]), "caption_table", TABLE, "lack"
+        QATA, lambda r: rows(r, lambda lines: ["Image,Words", *lines[1:]]), "caption_table", TABLE, "lack"
     ),
     "other side": Injected(
-        "qata_cov19", lambda r: say(r, f"One infected area, {opposite(r)} lung."), "side_contradiction", CHEST
+        QATA, lambda r: say(r, f"One infected area, {opposite(r)} lung."), "side_contradiction", CHEST
     ),
-    "not bilateral": Injected("qata_cov19", lambda r: say(r, "Bilateral infection."), "side_contradiction", CHEST),
+    "not bilateral": Injected(QATA, lambda r: say(r, "Bilateral infection."), "side_contradiction", CHEST),
     "picture of test in train": Injected(
-        "qata_cov19",
+        QATA,
         lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST),
         "duplicate_across_parts",
         TEST_CHEST,
         "in test, the same image as",
     ),
     "picture of test in train, brighter": Injected(
-        "qata_cov19",
-        lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST, brighter),
-        "near_duplicate_across_parts",
-        TEST_CHEST,
+        QATA, lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST, brighter), "near_duplicate_across_parts", TEST_CHEST
     ),
-    "subject in two parts": Injected("qata_cov19", move_subject, "subject_leak", "s00002_ses-e14", "sub-s00002"),
-    "row twice": Injected("image_text_folder", double_row, "case_twice", "p0.jpg", "2 times"),
+    "subject in two parts": Injected(QATA, move_subject, "subject_leak", "s00002_ses-e14", "sub-s00002"),
+    "one mask for two": Injected(
+        OWN, lambda r: replace(r / "cases.csv", "masks/p0", "masks/p4"), "mask_shared", "p4.png", "2 cases"
+    ),
+    "class without voxels": Injected(
+        OWN, lambda r: replace(r / "dataset.yaml", ": 2", ": 2, vessel: 7"), "class_absent", "mine"
+    ),
+    "row twice": Injected(OWN, double_row, "case_twice", "p0.jpg", "2 times"),
 }

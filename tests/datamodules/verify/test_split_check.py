@@ -1,4 +1,4 @@
-"""Sides, looks and findings, each alone."""
+"""Sides of captions, duplicate images, and findings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from datamodules.verify import Finding, index_findings
-from datamodules.verify.duplicates import Look, duplicate_findings, look_at
-from datamodules.verify.laterality_check import contradiction
+from datamodules.verify.duplicates import ImageSignature, compute_signature, report_duplicates
+from datamodules.verify.laterality_check import find_contradiction
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -22,7 +22,7 @@ IMAGE: dict[str, Any] = {"spatial_dims": 2, "laterality": "image", "track": "mas
 
 
 def mask(left: int, right: int, width: int = 20) -> np.ndarray:
-    """[10, width] with so many pixels on the left and on the right."""
+    """[10, width] with `left` pixels on the left side and `right` pixels on the right side."""
     flat = np.zeros((10, width), bool)
     flat[:, 0].flat[:left] = True
     flat[:, -1].flat[:right] = True
@@ -36,8 +36,8 @@ def mask(left: int, right: int, width: int = 20) -> np.ndarray:
         ("Lower left lung.", 0, 10, True),
         ("Lower right lung.", 10, 0, True),
         ("LEFT-sided opacity", 0, 10, True),
-        ("Lower left lung.", 2, 8, False),  # lenient: some of it is there
-        ("Left and right lung.", 0, 10, False),  # both are named: which is meant is not known
+        ("Lower left lung.", 2, 8, False),  # accepted: a part of the mask is there
+        ("Left and right lung.", 0, 10, False),  # both sides are named: which one is meant is not known
         ("Bilateral, left and right lung.", 0, 10, True),
         ("Bilateral, left and right lung.", 1, 9, False),
         ("Bilateral infection.", 10, 0, True),
@@ -46,33 +46,35 @@ def mask(left: int, right: int, width: int = 20) -> np.ndarray:
         ("Left lung.", 0, 0, False),
     ],
 )
-def test_sides(report: str, left: int, right: int, wrong: bool) -> None:
-    assert bool(contradiction(report, mask(left, right), IMAGE)) is wrong
+def test_a_caption_that_names_the_wrong_side_is_found(report: str, left: int, right: int, wrong: bool) -> None:
+    assert bool(find_contradiction(report, mask(left, right), IMAGE)) is wrong
     swapped = {**IMAGE, "laterality": "patient"}
-    assert bool(contradiction(report, mask(right, left), swapped)) is wrong
-    assert contradiction(report, mask(left, right), {**IMAGE, "laterality": None}) == ""
+    assert bool(find_contradiction(report, mask(right, left), swapped)) is wrong
+    assert find_contradiction(report, mask(left, right), {**IMAGE, "laterality": None}) == ""
 
 
 def test_a_middle_column_is_on_neither_side() -> None:
     middle = np.zeros((4, 5), bool)
     middle[:, 2] = True
-    assert contradiction("Left lung.", middle, IMAGE) == ""
-    assert contradiction("Bilateral.", middle, IMAGE) == ""
+    assert find_contradiction("Left lung.", middle, IMAGE) == ""
+    assert find_contradiction("Bilateral.", middle, IMAGE) == ""
 
 
-def test_the_left_of_a_volume_is_the_patients() -> None:
-    """RAS: the first axis runs to the right, so the patient's left comes first."""
+def test_in_a_volume_left_is_the_left_of_the_patient() -> None:
+    """In RAS order the first axis points to the right, so that the left of the patient comes first."""
     about = {"spatial_dims": 3, "laterality": "patient", "track": "mask-derived"}
     volume = np.zeros((8, 4, 4), bool)
     volume[:2] = True
-    assert contradiction("Right kidney.", volume, about)
-    assert contradiction("Left kidney.", volume, about) == ""
-    assert contradiction("Right kidney.", volume, {**about, "track": "report"}) == ""  # it may speak of other things
-    assert contradiction("Right kidney.", volume, {**about, "laterality": "image"}) == ""
+    assert find_contradiction("Right kidney.", volume, about)
+    assert find_contradiction("Left kidney.", volume, about) == ""
+    assert (
+        find_contradiction("Right kidney.", volume, {**about, "track": "report"}) == ""
+    )  # such a report may describe other findings
+    assert find_contradiction("Right kidney.", volume, {**about, "laterality": "image"}) == ""
 
 
 def picture(seed: int, size: int = 224) -> np.ndarray:
-    """Smooth structures of several sizes on a common bright outline, as X-rays have it."""
+    """Smooth structures of several sizes on a common bright outline, as in X-rays."""
     rng = np.random.default_rng(seed)
     own = sum(gaussian_filter(rng.normal(size=(size, size)), width) * width for width in (4, 10, 25))
     rows, columns = np.indices((size, size)) / size - 0.5
@@ -81,9 +83,9 @@ def picture(seed: int, size: int = 224) -> np.ndarray:
     return np.asarray(np.clip((gray - gray.min()) / np.ptp(gray) * 255, 0, 255), dtype=np.uint8)
 
 
-def look(case: str, array: np.ndarray, subject: str = "") -> Look:
+def signature(case: str, array: np.ndarray, subject: str = "") -> ImageSignature:
     image = array[None].astype(np.float32)
-    return look_at(Case(case, (Path(f"{case}.png"),), None, subject or case), image)
+    return compute_signature(Case(case, (Path(f"{case}.png"),), None, subject or case), image)
 
 
 def as_jpeg(array: np.ndarray) -> np.ndarray:
@@ -103,39 +105,43 @@ RESAVED = {
 
 
 @pytest.mark.parametrize("how", RESAVED)
-def test_another_export_of_an_image_is_found_among_others(how: str) -> None:
-    others = [look(f"other{seed}", picture(seed)) for seed in range(1, 40)]
-    looks = [look("first", picture(0)), *others, look("again", RESAVED[how](picture(0)))]
-    (finding,) = duplicate_findings(looks, {"first": "train", "again": "test"})
+def test_another_export_of_an_image_is_found_among_other_images(how: str) -> None:
+    others = [signature(f"other{seed}", picture(seed)) for seed in range(1, 40)]
+    signatures = [signature("first", picture(0)), *others, signature("again", RESAVED[how](picture(0)))]
+    (finding,) = report_duplicates(signatures, {"first": "train", "again": "test"})
     assert (finding.case_id, finding.kind) == ("again", "near_duplicate_across_parts")
     assert "first.png in train" in finding.problem
-    looks[-1] = looks[-1]._replace(subject="first")
-    assert duplicate_findings(looks, {}) == []
+    signatures[-1] = signatures[-1]._replace(subject="first")
+    assert report_duplicates(signatures, {}) == []
 
 
-def test_the_same_values_are_found_whoever_they_are_of() -> None:
-    looks = [look("a", picture(0), "one"), look("b", picture(0), "one"), look("c", picture(0), "two")]
-    found = duplicate_findings(looks, {"a": "train", "b": "train", "c": "val"})
+def test_equal_images_are_found_within_and_between_subjects() -> None:
+    signatures = [
+        signature("a", picture(0), "one"),
+        signature("b", picture(0), "one"),
+        signature("c", picture(0), "two"),
+    ]
+    found = report_duplicates(signatures, {"a": "train", "b": "train", "c": "val"})
     assert [(f.case_id, f.kind) for f in found] == [("b", "duplicate"), ("c", "duplicate_across_parts")]
-    assert duplicate_findings([look("a", picture(0)), look("b", picture(0)[:, :-1])], {}) != []
-    flat = [look(str(gray), np.full((20, 20), gray)) for gray in (0, 9)]
-    assert duplicate_findings(flat, {}) == []  # constant images look like nothing
+    assert report_duplicates([signature("a", picture(0)), signature("b", picture(0)[:, :-1])], {}) != []
+    flat = [signature(str(gray), np.full((20, 20), gray)) for gray in (0, 9)]
+    assert report_duplicates(flat, {}) == []  # constant images are not compared
 
 
-def test_a_case_of_several_files_is_the_same_where_all_are() -> None:
-    first, second = look("a", picture(0)), look("a", picture(1))
-    other = look("b", picture(0))._replace(subject="a")
-    assert duplicate_findings([first.joined([second]), other.joined([look("b", picture(2))])], {}) == []
-    (finding,) = duplicate_findings([first.joined([second]), other.joined([look("b", picture(1))])], {})
+def test_a_case_with_several_files_is_a_duplicate_if_all_files_are() -> None:
+    first, second = signature("a", picture(0)), signature("a", picture(1))
+    other = signature("b", picture(0))._replace(subject="a")
+    assert report_duplicates([first.join([second]), other.join([signature("b", picture(2))])], {}) == []
+    (finding,) = report_duplicates([first.join([second]), other.join([signature("b", picture(1))])], {})
     assert finding.kind == "duplicate"
 
 
-def test_an_error_keeps_its_parts_between_processes() -> None:
+def test_an_error_keeps_its_attributes_between_processes() -> None:
     error = pickle.loads(pickle.dumps(DataError("a.png: no such file.", "Fetch it.", "missing_file")))  # noqa: S301
     assert str(error) == "a.png: no such file. Fetch it."
     assert Finding.of(error, "a") == Finding("a", "a.png", "missing_file", "a.png: no such file.", "Fetch it.")
 
 
-def test_a_generated_case_has_no_file_to_miss() -> None:
+def test_a_generated_case_lacks_no_file() -> None:
     assert index_findings([Case("train-0", (), None, "0", "A report.")], reports=True) == []
     assert [f.kind for f in index_findings([Case("train-0", (), None, "0", " ")], reports=True)] == ["caption_empty"]

@@ -1,4 +1,4 @@
-"""`zoo data verify`: the table, the JSON, and `--fix header`, which writes corrected copies and nothing else."""
+"""`zoo data verify`: the table, the JSON output, and `--fix header`, which only writes corrected copies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state(folder: Path) -> dict[str, str]:
 
 
 def misplace(path: Path, affine: np.ndarray | None = None) -> None:
-    """The voxels of a label as they are, scaled on disk, under another affine."""
+    """Give a label another affine; its voxels stay the same."""
     image = nib.load(path)
     moved = nib.Nifti1Image(np.asarray(image.dataobj), np.diag([1.0, 1.0, 2.0, 1.0]) if affine is None else affine)
     moved.header["descrip"] = b"kept"
@@ -37,7 +37,7 @@ def misplace(path: Path, affine: np.ndarray | None = None) -> None:
 
 @pytest.fixture
 def misplaced(tmp_path: Path) -> Path:
-    """A set whose images have a true affine and one of whose labels has another."""
+    """A data set whose images have a realistic affine; one label has another affine."""
     root = make_hippocampus(tmp_path, 5)
     affine = np.array([[0.0, -1.5, 0.0, 10], [-1.0, 0.0, 0.0, 20], [0.0, 0.0, 2.0, -30], [0, 0, 0, 1]])
     for path in (*root.glob("imagesTr/h*"), *root.glob("labelsTr/h*")):
@@ -49,7 +49,7 @@ def misplaced(tmp_path: Path) -> Path:
     return root
 
 
-def test_table_and_json_say_the_same(misplaced: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_and_the_json_list_the_same_findings(misplaced: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (misplaced / "labelsTr" / "hippocampus_004.nii.gz").unlink()
     assert main(["verify", "hippocampus", "--root", str(misplaced)]) == 2
     table = capsys.readouterr().out
@@ -63,7 +63,7 @@ def test_table_and_json_say_the_same(misplaced: Path, capsys: pytest.CaptureFixt
     assert all(finding["problem"] in table for finding in facts["findings"])
 
 
-def test_a_header_is_mended_in_a_copy(misplaced: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_header_is_corrected_in_a_copy(misplaced: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before, out = state(misplaced), tmp_path / "out"
     command = ["verify", "hippocampus", "--root", str(misplaced), "--fix", "header", "--out", str(out)]
     assert main(command) == 2
@@ -91,11 +91,11 @@ def test_a_header_is_mended_in_a_copy(misplaced: Path, tmp_path: Path, capsys: p
 
     assert main(command) == 2  # again: the same file is kept
     assert state(out) == written
-    (misplaced / LABEL).write_bytes((out / LABEL).read_bytes())  # laid over the set
+    (misplaced / LABEL).write_bytes((out / LABEL).read_bytes())  # the copy replaces the file
     assert main(["verify", "hippocampus", "--root", str(misplaced)]) == 0
 
 
-def test_a_channel_is_mended_as_a_label_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_header_of_a_channel_is_corrected_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root, out = make_brats(tmp_path), tmp_path / "out"
     channel = next(root.rglob("BraTS-GLI-00002-000-t2w.nii.gz"))
     affine = nib.load(channel).affine
@@ -108,8 +108,8 @@ def test_a_channel_is_mended_as_a_label_is(tmp_path: Path, capsys: pytest.Captur
     np.testing.assert_allclose(nib.load(facts["written"][0]).affine, affine)
 
 
-def test_scaling_and_packing_are_kept(tmp_path: Path) -> None:
-    """A plain `.nii` with a slope: the stored numbers and the slope are both copied."""
+def test_scaling_and_compression_are_kept(tmp_path: Path) -> None:
+    """In an uncompressed file with a slope, the stored numbers and the slope are both copied."""
     root, out = make_hippocampus(tmp_path, 5), tmp_path / "out"
     packed = root / LABEL
     plain = packed.with_name("hippocampus_002.nii")
@@ -124,12 +124,12 @@ def test_scaling_and_packing_are_kept(tmp_path: Path) -> None:
     data = build_datamodule("hippocampus", "tiny", root=str(root))
     data.about = {**data.about, **values}
     from datamodules.verify import verify
-    from datamodules.verify.fix_header import mend_headers
+    from datamodules.verify.fix_header import fix_headers
 
     data.__dict__["labels"] = type(data.labels)(("anterior", "posterior"), ((1, 2), (4,)), True)
-    mended = mend_headers(data, verify(data), out)
-    assert [path.name for path in mended.written] == [plain.name]
-    np.testing.assert_array_equal(np.asarray(nib.load(mended.written[0]).dataobj), np.asarray(nib.load(plain).dataobj))
+    result = fix_headers(data, verify(data), out)
+    assert [path.name for path in result.written] == [plain.name]
+    np.testing.assert_array_equal(np.asarray(nib.load(result.written[0]).dataobj), np.asarray(nib.load(plain).dataobj))
     assert np.asarray(nib.load(plain).dataobj).max() == 4
 
 
@@ -138,7 +138,7 @@ def test_another_file_is_never_overwritten(misplaced: Path, tmp_path: Path, caps
     (out / LABEL).parent.mkdir(parents=True)
     (out / LABEL).write_bytes(b"mine")
     assert main(["verify", "hippocampus", "--root", str(misplaced), "--fix", "header", "--out", str(out)]) == 2
-    assert f"{out / LABEL}: another file stands here" in capsys.readouterr().err
+    assert f"{out / LABEL}: another file is already there" in capsys.readouterr().err
     assert list(state(out)) == [str(out / LABEL)]
     assert (out / LABEL).read_bytes() == b"mine"
 
@@ -152,12 +152,12 @@ def test_copies_never_go_into_the_raw_data(
     for root in (misplaced, link):
         out = str(root / inside)
         assert main(["verify", "hippocampus", "--root", str(misplaced), "--fix", "header", "--out", out]) == 2
-        assert "lies in the set's folder" in capsys.readouterr().err
+        assert "is in the folder of the data set" in capsys.readouterr().err
     linked = tmp_path / "out"
     linked.mkdir()
     (linked / "labelsTr").symlink_to(misplaced / "labelsTr")
     assert main(["verify", "hippocampus", "--root", str(misplaced), "--fix", "header", "--out", str(linked)]) == 2
-    assert "lies in the set's folder" in capsys.readouterr().err
+    assert "is in the folder of the data set" in capsys.readouterr().err
     assert state(misplaced) == before
 
 
@@ -172,7 +172,7 @@ def test_copies_never_go_into_the_raw_data(
         (["--tolerance", "nan"], "--tolerance nan"),
     ],
 )
-def test_options_that_do_not_go_together(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_options_are_refused(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "hippocampus", *options]) == 2
     assert words in capsys.readouterr().err
 
