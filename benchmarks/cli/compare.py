@@ -22,8 +22,10 @@ def add(verbs: Any) -> None:
 
 def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
-    from benchmarks.tables.published_comparison import read_comparison, to_markdown
+    from benchmarks.leaderboard.leaderboard import make_leaderboard
+    from benchmarks.storage.results import read_benchmark
+    from benchmarks.tables.published_comparison import compare_with_published, to_markdown
 
-    found = read_comparison(known.folder)
+    found = compare_with_published(make_leaderboard(read_benchmark(known.folder)))
     sys.stdout.write(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))
     return 0

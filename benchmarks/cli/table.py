@@ -34,20 +34,21 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     if (known.protocol or known.costs) and (known.stats or known.per_class):
         alone = "--protocol" if known.protocol else "--costs"
         raise ConfigError(f"zoo bench table: {alone} is a table of its own.", "Leave out --stats and --per-class.")
-    from benchmarks.leaderboard.leaderboard import read_table
-    from benchmarks.tables.conventions import protocol_of
-    from benchmarks.tables.writers import FORMATS, write_protocol
+    from benchmarks.leaderboard.leaderboard import make_leaderboard
+    from benchmarks.storage.layout import read_costs
+    from benchmarks.storage.results import read_benchmark
+    from benchmarks.tables.conventions import find_protocol, write_protocol
+    from benchmarks.tables.costs import write_costs
+    from benchmarks.tables.writers import FORMATS
 
     if known.protocol:
-        protocol_of(known.protocol)  # a wrong name is told before anything is read
+        find_protocol(known.protocol)  # a wrong name ends the command before anything is read
     if known.costs:
-        from benchmarks.tables.costs import read_costs, write_costs
-
         return _write(write_costs(read_costs(known.folder), known.format), known.out)
-    table = read_table(known.folder, known.test)
+    leaderboard = make_leaderboard(read_benchmark(known.folder), known.test)
     if known.protocol:
-        return _write(write_protocol(table, known.format, known.protocol), known.out)
-    return _write(FORMATS[known.format](table, known.stats, known.per_class), known.out)
+        return _write(write_protocol(leaderboard, known.format, known.protocol), known.out)
+    return _write(FORMATS[known.format](leaderboard, known.stats, known.per_class), known.out)
 
 
 def _write(text: str, out: Path | None) -> int:

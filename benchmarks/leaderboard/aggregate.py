@@ -1,4 +1,4 @@
-"""Makes rows: the figures of a model, one variant of its ablation or a control, over its seeds."""
+"""Make the rows of a leaderboard from the results of jobs: means over the seeds, or the reason for their absence."""
 
 from __future__ import annotations
 
@@ -7,84 +7,83 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.leaderboard.comparability import RECORDED, seed_differences, variant_differences
-from benchmarks.leaderboard.row import ClassRow, Row
-from benchmarks.leaderboard.subjects import make_sample
-from benchmarks.storage.results import Control, Result, Scored
-from benchmarks.storage.seeds import TRUE, Run, by_seed, make_run, named
+from benchmarks.leaderboard.row import NO_VALUES, ClassRow, LeaderboardRow
+from benchmarks.storage.layout import TRUE_TEXT_STEP
+from benchmarks.storage.results import Control, JobResult, TestScores
+from benchmarks.storage.seeds import (
+    RECORDED,
+    SeedResult,
+    group_by_seed,
+    make_seed_result,
+    seed_differences,
+    variant_differences,
+)
 from zoo.errors import RunError
 from zoo.metrics.case_scores import cases_hash
-from zoo.metrics.summary import Summary
+from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+from zoo.metrics.summary import MeanScores, Summary
 
 Owners = Mapping[tuple[str, str], str]
-"""(data set, case) to subject."""
+"""(data set, case) to the subject."""
 
-MEANS = ("dice_global", "hd95_pooled", "nsd", "assd", "missed", "spurious")
 TEXTS = {"shuffled": "text_gain", "blank": "text_gain_blank", "names": "text_gain_names"}
-"""Each control of the text, and the column of what the true text gains over it."""
+"""Each text control, and the field for the Dice that the true text gains over it."""
 
 
-def make_row(results: Sequence[Result], owners: Owners) -> Row:
-    """The row of one model's seeds, and folds where it has some, on one data set.
+def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
+    """Make the row of one model on one data set.
 
     Args:
-        results: All of the row.
-        owners: Whose the cases are.
+        results: The results of all its seeds and folds.
+        owners: The subject of each case.
     """
-    seeds = by_seed(results)
-    whole = [runs for runs in seeds.values() if all(run.state == "done" for run in runs)]
-    row = _named_row(results, len(whole), len(seeds))
-    lacking = [run for runs in seeds.values() for run in runs if run.state != "done"]
-    if lacking:
-        notes = "; ".join(f"{named(run)} {run.state}" + (f" ({run.note})" if run.note else "") for run in lacking)
-        status = "failed" if any(run.state == "failed" for run in lacking) else "incomplete"
-        return replace(row, status=status, reason=f"{len(whole)} of {len(seeds)} seeds: {notes}")
+    seeds = group_by_seed(results)
+    complete = [jobs for jobs in seeds.values() if all(job.state == "done" for job in jobs)]
+    row = _row_without_scores(results, len(complete), len(seeds))
+    missing = [job for jobs in seeds.values() for job in jobs if job.state != "done"]
+    if missing:
+        notes = "; ".join(f"{job.name} {job.state}" + (f" ({job.note})" if job.note else "") for job in missing)
+        status = "failed" if any(job.state == "failed" for job in missing) else "incomplete"
+        return replace(row, status=status, reason=f"{len(complete)} of {len(seeds)} seeds: {notes}")
     try:
-        done = [make_run(runs) for runs in whole]
+        done = [make_seed_result(jobs) for jobs in complete]
     except RunError as error:
         return replace(row, status="refused", reason=str(error))
     differing = seed_differences(done)
     if differing:
         return replace(row, status="refused", reason=f"the seeds differ in {', '.join(differing)}")
-    others = _other_owners(done, row.data, owners)
+    others = _cases_of_other_subjects(done, row.data, owners)
     if others:
         reason = f"{len(others)} cases have another subject than in most runs, the first is '{others[0]}'"
         return replace(row, status="refused", reason=reason)
-    recorded = {key: max(run.facts[key] for run in done) for key in RECORDED}
-    return replace(row, **{**done[0].facts, **recorded}, **_figures(done, row.data, owners))
+    recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
+    return replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
 
 
-def _other_owners(done: Sequence[Run], data: str, owners: Owners) -> list[str]:
-    """The cases of which a run names another subject than is reckoned with."""
-    told = [one for run in done for test in run.tests.values() for one in test.about.get("subjects", {}).items()]
-    return sorted({case for case, subject in told if subject != owners.get((data, case), subject)})
-
-
-def variant_row(results: Sequence[Result], full: Sequence[Result], owners: Owners) -> Row:
-    """The row of one variant: its own figures, and its Dice minus the full method's, seed by seed.
+def make_variant_row(results: Sequence[JobResult], full: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
+    """Make the row of a variant: its own scores, and its Dice minus that of the full method, seed by seed.
 
     Args:
-        results: The variant's seeds.
-        full: The seeds of the full method.
-        owners: Whose the cases are.
+        results: The results of the variant.
+        full: The results of the full method.
+        owners: The subject of each case.
     """
     job = results[0].job
     changes = ", ".join(f"{key}={value}" for key, value in job.changes)
     row = replace(make_row(results, owners), variant=job.variant, variant_about=job.about, variant_changes=changes)
     if row.status != "ok":
         return row
-    others = {seed: runs for seed, runs in by_seed(full).items() if all(run.state == "done" for run in runs)}
-    mine = by_seed(results)
+    mine = group_by_seed(results)
+    others = {seed: jobs for seed, jobs in group_by_seed(full).items() if all(job.state == "done" for job in jobs)}
+    refused = "not comparable with the full method"
     try:
-        pairs = [(make_run(mine[seed]), make_run(others[seed])) for seed in mine if seed in others]
+        pairs = [(make_seed_result(mine[seed]), make_seed_result(others[seed])) for seed in mine if seed in others]
     except RunError as error:
-        return replace(row, status="refused", reason=f"not comparable with the full method: {error}")
+        return replace(row, status="refused", reason=f"{refused}: {error}")
     differing = variant_differences(pairs, job.settings.size, full[0].job.settings.size)
     if differing:
-        return replace(
-            row, status="refused", reason=f"not comparable with the full method: other {', '.join(differing)}"
-        )
-    gaps = [_gap(run.tests[TRUE].summary, other.tests[TRUE].summary) for run, other in pairs]
+        return replace(row, status="refused", reason=f"{refused}: other {', '.join(differing)}")
+    gaps = [_gap(seed.tests[TRUE_TEXT_STEP], other.tests[TRUE_TEXT_STEP]) for seed, other in pairs]
     return replace(
         row,
         status="variant",
@@ -95,46 +94,44 @@ def variant_row(results: Sequence[Result], full: Sequence[Result], owners: Owner
     )
 
 
-def control_row(control: Control, owners: Owners, spacing: Mapping[tuple[str, str], Any]) -> Row:
-    """The row of a control; it has the columns of a model and no rank.
+def make_control_row(control: Control, spacing: Mapping[tuple[str, str], Any]) -> LeaderboardRow:
+    """Make the row of a control; it has the columns of a model and no rank.
 
     Args:
         control: The control.
-        owners: Whose the cases are.
         spacing: (data set, case) to the size of its voxels.
     """
-    row = Row(
+    row = LeaderboardRow(
         model=f"control:{control.name}",
         data=control.data,
         text_track=control.track,
-        split_hash=str(control.facts.get("split_hash", "")),
-        metric_version=str(control.facts.get("metric_version", "")),
+        split_hash=control.split_hash,
+        metric_version=control.metric_version,
         status="control",
         reason=control.note,
-        twins=tuple(control.facts.get("twins", ())),
+        shared_images=control.shared_images,
         folds=control.folds,
+        **NO_VALUES,
     )
-    if control.scored is None:
+    if control.scores is None:
         return replace(row, dice=control.dice)
     try:
-        summary, rows = control.scored.summary, control.scored.rows
+        summary, rows = control.scores.summary, control.scores.rows
     except RunError as error:
         return replace(row, reason="; ".join(filter(None, [control.note, error.problem])))
-    facts: dict[str, Any] = {"n": summary.cases, "hd95_unit": summary.unit, "cases_hash": cases_hash(rows)}
+    conditions: dict[str, Any] = {"n": summary.cases, "hd95_unit": summary.unit, "cases_hash": cases_hash(rows)}
     sizes = {case: size for (data, case), size in spacing.items() if data == control.data}
-    scored = Scored(rows, {**control.scored.about, "spacing": sizes})
-    return replace(row, **facts, **_figures([Run(0, facts, {TRUE: scored})], control.data, owners))
+    scores = TestScores(rows, {**control.scores.about, "spacing": sizes})
+    return replace(row, **conditions, **_scores([SeedResult(0, conditions, {TRUE_TEXT_STEP: scores})]))
 
 
-def _named_row(results: Sequence[Result], done: int, planned: int) -> Row:
-    """A row with its names and counts and no figure yet."""
-    runs = [run for runs in by_seed(results).values() for run in runs]
-    job = runs[0].job
-    manifests = [run.facts for run in runs if run.facts]
-    track = next((str(facts["text_track"]) for facts in manifests if facts.get("text_track")), job.track)
-    encoder = next((str(facts["encoder"]) for facts in manifests if facts.get("encoder")), job.encoder)
-    folds = {run.job.fold for run in runs} - {None}
-    return Row(
+def _row_without_scores(results: Sequence[JobResult], done: int, planned: int) -> LeaderboardRow:
+    jobs = [job for jobs in group_by_seed(results).values() for job in jobs]
+    job = jobs[0].job
+    manifests = [job.manifest for job in jobs if job.manifest]
+    track = next((str(one["text_track"]) for one in manifests if one.get("text_track")), job.track)
+    encoder = next((str(one["encoder"]) for one in manifests if one.get("encoder")), job.encoder)
+    return LeaderboardRow(
         model=job.model,
         size=job.settings.size,
         encoder=encoder if track != "none" else "",
@@ -143,65 +140,58 @@ def _named_row(results: Sequence[Result], done: int, planned: int) -> Row:
         seeds=done,
         seeds_planned=planned,
         recipe=job.settings.recipe,
-        folds=len(folds) or None,
-        jobs=tuple(run.job.id for run in runs),
+        folds=len({one.job.fold for one in jobs} - {None}) or None,
+        jobs=tuple(one.job.id for one in jobs),
+        **NO_VALUES,
     )
 
 
-def _figures(done: Sequence[Run], data: str, owners: Owners) -> dict[str, Any]:
-    """Means and deviations over the seeds, which come sorted."""
-    true = [run.tests[TRUE].summary for run in done]
-    steps = sorted({step for run in done for step in run.tests})
-    tests: dict[str, list[Scored]] = {
-        step: [run.tests[step] for run in done] for step in steps if all(step in run.tests for run in done)
-    }
-    samples = {step: make_sample(scored, data, owners) for step, scored in tests.items()}
+def _cases_of_other_subjects(done: Sequence[SeedResult], data: str, owners: Owners) -> list[str]:
+    """Return the cases that a seed assigns to another subject than `owners` does."""
+    recorded = [one for seed in done for test in seed.tests.values() for one in test.about.get("subjects", {}).items()]
+    return sorted({case for case, subject in recorded if subject != owners.get((data, case), subject)})
+
+
+def _scores(done: Sequence[SeedResult]) -> dict[str, Any]:
+    """Return the means over the seeds, which are sorted."""
+    steps = sorted({step for seed in done for step in seed.tests})
+    tests = {step: tuple(one.tests[step] for one in done) for step in steps if all(step in one.tests for one in done)}
+    true = tests[TRUE_TEXT_STEP]
+    summaries = [test.summary for test in true]
+    dices = {text: [test.summary.dice for test in tests.get(f"{TRUE_TEXT_STEP}-{text}", ())] for text in TEXTS}
+    gains = {text: list(map(_gap, true, tests.get(f"{TRUE_TEXT_STEP}-{text}", ()))) for text in TEXTS}
     return {
-        **_spread("dice", true),
-        **_spread("hd95", true),
-        **{key: _mean([getattr(summary, key) for summary in true]) for key in MEANS},
-        **{column: _gain(tests, f"{TRUE}-{text}") for text, column in TEXTS.items()},
-        **{f"dice_{text}": _dice(tests.get(f"{TRUE}-{text}")) for text in TEXTS},
-        "subjects": len(samples[TRUE].subjects),
-        "per_class": tuple(_class_row(label, true) for label in true[0].per_class),
-        "scored": tuple(tests[TRUE]),
-        "samples": samples,
+        **_metric_means(summaries),
+        **{key: _mean([getattr(one, key) for one in summaries]) for key in ("dice_global", "missed", "spurious")},
+        **{f"dice_{text}": _mean(values) for text, values in dices.items()},
+        **{column: _mean(gains[text]) for text, column in TEXTS.items()},
+        "per_class": tuple(_class_row(label, summaries) for label in summaries[0].per_class),
+        "tests": tests,
     }
 
 
 def _class_row(label: str, summaries: Sequence[Summary]) -> ClassRow:
-    figures = [summary.per_class[label] for summary in summaries]
-    means: dict[str, Any] = {
-        key: _mean([getattr(one, key) for one in figures]) for key in ("dice_global", "hd95_pooled", "nsd", "assd")
-    }
-    counts: dict[str, Any] = {
-        key: fmean(getattr(one, key) for one in figures) for key in ("scored", "missed", "spurious", "absent")
-    }
-    return ClassRow(label=label, **_spread("dice", figures), **_spread("hd95", figures), **means, **counts)
+    scores = [summary.per_class[label] for summary in summaries]
+    keys = ("scored", "missed", "spurious", "absent")
+    counts: dict[str, Any] = {key: fmean(getattr(one, key) for one in scores) for key in keys}
+    dice_global = _mean([one.dice_global for one in scores])
+    return ClassRow(label=label, dice_global=dice_global, **counts, **_metric_means(scores))
 
 
-def _spread(metric: str, figures: Sequence[Any]) -> dict[str, Any]:
-    values = [getattr(one, metric) for one in figures]
-    return {metric: _mean(values), f"{metric}_std": _deviation(values)}
+def _metric_means(scores: Sequence[MeanScores]) -> dict[str, Any]:
+    """Return the mean of each metric over the seeds, and as `std` the deviations."""
+    values = {key: [getattr(one, key) for one in scores] for key in METRIC_KEYS}
+    std = MetricValues(**{key: _deviation(ones) for key, ones in values.items()})
+    return {key: _mean(ones) for key, ones in values.items()} | {"std": std}
 
 
-def _gain(tests: Mapping[str, Sequence[Scored]], other: str) -> float | None:
-    """Mean over seeds of the Dice with the true text minus that with another text."""
-    if other not in tests:
-        return None
-    return _mean([_gap(mine.summary, theirs.summary) for mine, theirs in zip(tests[TRUE], tests[other], strict=True)])
-
-
-def _gap(summary: Summary, other: Summary) -> float | None:
-    return None if summary.dice is None or other.dice is None else summary.dice - other.dice
-
-
-def _dice(tests: Sequence[Scored] | None) -> float | None:
-    return _mean([test.summary.dice for test in tests or ()])
+def _gap(test: TestScores, other: TestScores) -> float | None:
+    mine, theirs = test.summary.dice, other.summary.dice
+    return None if mine is None or theirs is None else mine - theirs
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean, None where a value is missing: no mean over an incomplete row."""
+    """Return the mean, or None where a value is missing: a mean over an incomplete row would mislead."""
     known = [float(value) for value in values if value is not None]
     return fmean(known) if known and len(known) == len(values) else None
 

@@ -1,27 +1,25 @@
-"""The leaderboard: one row a model, size, encoder, data set and text track, in blocks that may be ranked.
+"""The leaderboard of a benchmark: rows in groups that may be ranked.
 
-A block is one data set, one text track and one recipe; text-free rows stand beside any one track, two tracks
-are two blocks. A row is ranked only where it is complete and the gate lets it pass; the variants of its ablation
-stand under it and are not ranked.
-Everything is made from stored files and sorted, so that the same results give the same bytes.
+There is one row per model, size, encoder, data set and text track. A group has one data set, one text track and one
+recipe. Rows of models without text stand in the group of each track. Only a complete row that passes the
+comparability check is ranked. The variants of an ablation stand under their full method and are not ranked.
+The order of the results changes nothing: the same results give the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from benchmarks.leaderboard import comparability as gate
-from benchmarks.leaderboard.aggregate import control_row, make_row, variant_row
-from benchmarks.leaderboard.ranking import Ranking, rank_rows, with_intervals
-from benchmarks.leaderboard.row import Row
+from benchmarks.leaderboard.aggregate import Owners, make_control_row, make_row, make_variant_row
+from benchmarks.leaderboard.comparability import check_control, check_rows, find_warnings
+from benchmarks.leaderboard.ranking import Ranking, add_intervals, rank_rows
+from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import Test
-from benchmarks.leaderboard.subjects import recorded
-from benchmarks.storage.results import Control, Result, all_controls, read_results
-from benchmarks.storage.stored_plan import load_plan
+from benchmarks.leaderboard.subjects import most_recorded
+from benchmarks.storage.results import Benchmark, JobResult
 from zoo.metrics.case_scores import LEAK
 
 FOOTNOTES = (
@@ -36,11 +34,11 @@ FOOTNOTES = (
     "Controls are no models and are never ranked.",
 )
 
-LEAKING = f"[{LEAK}]: the protocol has subjects in more than one part, as its card declares."
+LEAKING = f"[{LEAK}]: the protocol has subjects in two or more splits, as its card declares."
 
-VARIANTS = (
+ABLATION = (
     "delta_dice (Δ Dice), of a variant: dice minus that of its full method, seed by seed, mean ± standard deviation "
-    "(ddof 1) over the seeds that both have. A variant is its full method with one change, no competitor: never ranked."
+    "(ddof 1) over the seeds that both have. A variant is its full method with one change: it is never ranked."
 )
 
 FOLDS = (
@@ -50,149 +48,152 @@ FOLDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """What may be compared: the rows of one data set, one text track and one recipe.
+class RankingGroup:
+    """The rows that may be compared: of one data set, one text track and one recipe.
 
     Attributes:
         data: The data set.
-        track: The text track of the models, or at least of a control, that read text; "none" where nothing does.
-        ranked: Rows that stand in the ranking, best Dice first.
-        unranked: Rows that do not, each with its reason.
-        controls: Rows of controls.
-        variants: The variants of a ranked or unranked row. They are no competitors and are never ranked.
-        recipe: "equal": one budget for all; "published": each model's own.
+        track: The text track of the models, or at least of a control, that read text; "none" where no row reads text.
+        ranked: The rows of the ranking, best Dice first.
+        unranked: The other models, each with its reason.
+        controls: The rows of the controls.
+        variants: Row of a full method, ranked or not, to the rows of its variants.
+        recipe: "equal": one budget for all models; "published": each model has its own.
         ranking: The statistics of the ranked rows.
-        warnings: What the gate has to say that refuses no row.
+        warnings: Warnings of the comparability check, which refuse no row.
     """
 
     data: str
     track: str
-    ranked: tuple[Row, ...]
-    unranked: tuple[Row, ...]
-    controls: tuple[Row, ...]
-    variants: Mapping[Row, tuple[Row, ...]] = field(default_factory=dict)
+    ranked: tuple[LeaderboardRow, ...]
+    unranked: tuple[LeaderboardRow, ...]
+    controls: tuple[LeaderboardRow, ...]
+    variants: Mapping[LeaderboardRow, tuple[LeaderboardRow, ...]] = field(default_factory=dict)
     recipe: str = "equal"
     ranking: Ranking = field(default_factory=Ranking)
     warnings: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
-        """What the block compares, in words."""
+        """What the group compares, in words."""
         return f"{self.data}, text track: {self.track}" + ("" if self.recipe == "equal" else f", {self.recipe} recipes")
 
     @property
-    def parts(self) -> tuple[tuple[Row, ...], ...]:
-        """Ranked rows, unranked rows and controls; each row's variants directly under it."""
+    def sections(self) -> tuple[tuple[LeaderboardRow, ...], ...]:
+        """Ranked rows, unranked rows and controls; the variants of a row follow it."""
         ranked, unranked = (
-            tuple(line for row in rows for line in (row, *self.variants.get(row, ())))
+            tuple(chain.from_iterable((row, *self.variants.get(row, ())) for row in rows))
             for rows in (self.ranked, self.unranked)
         )
         return ranked, unranked, self.controls
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        """All rows in the order of print."""
-        return tuple(row for part in self.parts for row in part)
+    def rows(self) -> tuple[LeaderboardRow, ...]:
+        """All rows in the order of tables."""
+        return tuple(chain(*self.sections))
 
     @property
     def unit(self) -> str:
-        """The unit of the block's distances."""
+        """The unit of the distances of all rows; empty where there are two units."""
         units = {row.hd95_unit for row in self.rows} - {""}
         return units.pop() if len(units) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The leaderboard of a benchmark."""
+class Leaderboard:
+    """The leaderboard of a benchmark.
 
-    blocks: tuple[Block, ...]
+    Attributes:
+        groups: The groups of rows that may be ranked, sorted by data set, recipe and text track.
+        footnotes: What the columns mean, one sentence or two per footnote.
+    """
+
+    groups: tuple[RankingGroup, ...]
     footnotes: tuple[str, ...] = FOOTNOTES
 
     @property
-    def rows(self) -> list[Row]:
-        """Every row once, in the order of print."""
-        return list(dict.fromkeys(row for block in self.blocks for row in block.rows))
+    def rows(self) -> list[LeaderboardRow]:
+        """Every row once, in the order of tables."""
+        return list(dict.fromkeys(row for group in self.groups for row in group.rows))
 
 
-def read_table(folder: Path, test: Test = "wilcoxon") -> Table:
-    """The table of a benchmark's folder.
+def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboard:
+    """Make rows of the results of a benchmark, and groups of the rows; no file is read.
 
     Args:
-        folder: The benchmark's folder.
-        test: What rows are tested with against the best.
-
-    Raises:
-        RunError: There is no benchmark in the folder, or a file of it cannot be read.
+        benchmark: The results and controls (`benchmarks.read_benchmark`).
+        test: The paired test of each row against the best: "wilcoxon" or "permutation".
     """
-    plan = load_plan(folder)
-    return make_table(read_results(folder, plan), all_controls(folder, plan.jobs), test)
-
-
-def make_table(results: Iterable[Result], controls: Iterable[Control], test: Test = "wilcoxon") -> Table:
-    """Groups results into rows and rows into blocks."""
-    results = list(results)
-    groups: dict[tuple[Any, ...], dict[str, list[Result]]] = {}
+    results = benchmark.results
+    by_row: dict[tuple[Any, ...], dict[str, list[JobResult]]] = {}
     for result in results:
-        groups.setdefault(_group(result), {}).setdefault(result.job.variant, []).append(result)
-    owners, spacing = recorded(results, "subjects"), recorded(results, "spacing")
-    made = [_full_and_variants(groups[key], owners) for key in sorted(groups)]
-    lines = [control_row(control, owners, spacing) for control in controls]
-    named = {result.job.data: result.job.shown_data for result in results}
-    made_rows = [replace(row, data=named.get(row.data, row.data)) for row in [*chain(*made), *lines]]
-    rows = iter(with_intervals(made_rows))
-    ablations = [[next(rows) for _ in ablation] for ablation in made]
-    lines = list(rows)
-    blocks = []
-    for data, recipe in sorted({(row.data, row.recipe) for row, *_ in ablations}):
+        by_row.setdefault(_row_key(result), {}).setdefault(result.job.variant, []).append(result)
+    owners, spacing = most_recorded(results, "subjects"), most_recorded(results, "spacing")
+    ablations = [_make_ablation(by_row[key], owners) for key in sorted(by_row)]
+    controls = [make_control_row(control, spacing) for control in benchmark.controls]
+    shown = {result.job.data: result.job.shown_data for result in results}
+    with_intervals = add_intervals([*chain(*ablations), *controls], owners)
+    rows = iter([replace(row, data=shown.get(row.data, row.data)) for row in with_intervals])
+    ablations = [[next(rows) for _ in ablation] for ablation in ablations]
+    controls = list(rows)
+    groups = []
+    for data, recipe in sorted({(full.data, full.recipe) for full, *_ in ablations}):
         mine = [ablation for ablation in ablations if (ablation[0].data, ablation[0].recipe) == (data, recipe)]
-        tracks = {
-            row.text_track for row in [*(row for row, *_ in mine), *(line for line in lines if line.data == data)]
-        }
+        own_controls = [row for row in controls if row.data == data]
+        tracks = {row.text_track for row in [*(full for full, *_ in mine), *own_controls]}
         for track in sorted(tracks - {"none"}) or ["none"]:
-            shown = [ablation for ablation in mine if ablation[0].text_track in {"none", track}]
-            beside = [row for row in lines if row.data == data and row.text_track in {"none", track}]
-            blocks.append(_block(data, track, recipe, shown, beside, test))
-    variants = [VARIANTS] if any(len(ablation) > 1 for ablation in ablations) else []
-    folds = [FOLDS] if any(row.folds for row, *_ in ablations) else []
-    leaking = [LEAKING] if any(LEAK in row.mark for row, *_ in ablations) else []
-    return Table(tuple(blocks), (*FOOTNOTES, *leaking, *variants, *folds))
+            of_track = [ablation for ablation in mine if ablation[0].text_track in {"none", track}]
+            beside = [row for row in own_controls if row.text_track in {"none", track}]
+            groups.append(_make_group(data, track, recipe, of_track, beside, test))
+    return Leaderboard(tuple(groups), (*FOOTNOTES, *_further_footnotes(ablations)))
 
 
-def _group(result: Result) -> tuple[Any, ...]:
-    """What one row, with its variants, seeds and folds, has in common."""
+def _row_key(result: JobResult) -> tuple[Any, ...]:
+    """Return what the jobs of one row share, with its variants, seeds and folds."""
     job = result.job
-    own = tuple(pair for pair in job.overrides if pair[0].startswith("data."))  # two protocols, say
+    own = tuple(pair for pair in job.overrides if pair[0].startswith("data."))  # two protocols are two rows
     folds = job.fold is not None
     return (job.data, job.model, job.settings.size, job.encoder, job.settings.recipe, folds, own)
 
 
-def _full_and_variants(runs: Mapping[str, Sequence[Result]], owners: Mapping[tuple[str, str], str]) -> list[Row]:
-    """The row of a full method, and those of its variants by name."""
-    full = runs[""]  # a plan has it beside every variant
-    return [make_row(full, owners), *(variant_row(runs[name], full, owners) for name in sorted(runs) if name)]
+def _make_ablation(jobs: Mapping[str, Sequence[JobResult]], owners: Owners) -> list[LeaderboardRow]:
+    """Return the row of a full method, then the rows of its variants by name; a plan has both."""
+    full = jobs[""]
+    return [make_row(full, owners), *(make_variant_row(jobs[name], full, owners) for name in sorted(jobs) if name)]
 
 
-def _block(
-    data: str, track: str, recipe: str, ablations: Sequence[Sequence[Row]], controls: Sequence[Row], test: Test
-) -> Block:
-    """Lets the gate decide which rows are ranked; their variants go with them."""
-    rows, common = gate.judge([row for row, *_ in ablations])
-    ranked = sorted((row for row in rows if row.status == "ok"), key=lambda row: (-(row.dice or 0.0), *_key(row)))
-    unranked = sorted((row for row in rows if row.status != "ok"), key=_key)
+def _make_group(
+    data: str,
+    track: str,
+    recipe: str,
+    ablations: Sequence[Sequence[LeaderboardRow]],
+    controls: Sequence[LeaderboardRow],
+    test: Test,
+) -> RankingGroup:
+    rows, common = check_rows([full for full, *_ in ablations])
+    ranked = sorted((row for row in rows if row.status == "ok"), key=lambda row: (-(row.dice or 0.0), *_name_key(row)))
+    unranked = sorted((row for row in rows if row.status != "ok"), key=_name_key)
     leaking = {row.split_hash for row in rows if LEAK in row.mark}
-    return Block(
+    return RankingGroup(
         data,
         track,
         tuple(ranked),
         tuple(unranked),
-        tuple(gate.beside(row, common, row.split_hash in leaking) for row in controls),
+        tuple(check_control(row, common, row.split_hash in leaking) for row in controls),
         {row: tuple(variants) for row, (_, *variants) in zip(rows, ablations, strict=True) if variants},
         recipe,
         rank_rows(ranked, test),
-        gate.warnings(ranked, unranked, controls),
+        find_warnings(ranked, unranked, controls),
     )
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    """The order of rows of which none is better."""
+def _further_footnotes(ablations: Sequence[Sequence[LeaderboardRow]]) -> list[str]:
+    full = [ablation[0] for ablation in ablations]
+    leaking = [LEAKING] if any(LEAK in row.mark for row in full) else []
+    variants = [ABLATION] if any(len(ablation) > 1 for ablation in ablations) else []
+    return [*leaking, *variants, *([FOLDS] if any(row.folds for row in full) else [])]
+
+
+def _name_key(row: LeaderboardRow) -> tuple[str, ...]:
+    """Return the order of rows without a rank, and of rows with the same Dice."""
     return (row.model, row.size, row.encoder, row.text_track)

@@ -1,46 +1,69 @@
-"""The row of a leaderboard: what a model, one variant of its ablation or a control has scored, over its seeds."""
+"""The row of a leaderboard: a model, a variant of an ablation or a control, over its seeds.
+
+`benchmarks.leaderboard.aggregate` makes rows; `benchmarks.tables.columns` names and formats their values.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.leaderboard.statistics import Floats
 from benchmarks.leaderboard.subjects import Sample
-from benchmarks.storage.results import Scored
+from benchmarks.storage.layout import TRUE_TEXT_STEP
+from benchmarks.storage.results import TestScores
+from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+
+NO_VALUES: dict[str, Any] = dict.fromkeys(METRIC_KEYS)
+"""The metrics of a row without scores."""
+
+NO_STD: MetricValues[float | None] = MetricValues(**NO_VALUES)
+"""The deviations of a row without scores."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """What a row has scored on one class: means over its seeds, and deviations (ddof 1) where it has several.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow(MetricValues[float | None]):
+    """The scores of a row on one class: means over the seeds.
 
-    `scored`, `missed`, `spurious` and `absent` count cases of one seed. A figure is None where the class is absent
-    in every case.
+    A value is None where the class is absent in every case.
+
+    Attributes:
+        label: The class.
+        std: Standard deviation of each metric over the seeds (ddof 1); None for one seed.
+        dice_global: Dice of tp, fp and fn summed over cases.
+        scored: Number of cases of one seed that enter the means.
+        missed: Number of cases of one seed with the object in the label only.
+        spurious: Number of cases of one seed with the object in the prediction only.
+        absent: Number of cases of one seed with the object in neither mask.
     """
 
     label: str
-    scored: float
-    dice: float | None
-    dice_std: float | None
+    std: MetricValues[float | None]
     dice_global: float | None
-    hd95: float | None
-    hd95_std: float | None
-    hd95_pooled: float | None
-    nsd: float | None
-    assd: float | None
+    scored: float
     missed: float
     spurious: float
     absent: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the leaderboard; the fields that compare are the columns of the CSV, in its order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderboardRow(MetricValues[float | None]):
+    """One row of the leaderboard: each metric as its mean over the seeds, and what was trained and tested.
 
-    A figure is None where it does not exist: for an incomplete row, a text-free model's text gain,
-    the deviation of a single seed, the interval of too few subjects, the delta of what is no variant. A complete
-    row's status is "ok", a variant's "variant", a control's "control". `docs/metrics.md` and `docs/statistics.md`
-    define the columns.
+    `benchmarks.tables.columns.COLUMNS` defines each field that is a column. A value is None where it does not exist:
+    for an incomplete row, the text gain of a model that reads no text, the deviation of one seed, the interval of
+    too few subjects. The status of a complete row is "ok", of a variant "variant", of a control "control".
+
+    Attributes:
+        std: Standard deviation of each metric over the seeds (ddof 1); None for one seed.
+        jobs: Ids of the jobs of the row, done or not, by seed and fold.
+        leaks: Subject in more than one split to its splits.
+        shared_images: Of a control: the images that two splits of its data share, one sentence per pair.
+        per_class: The scores per class, in the order of the label space.
+        tests: Step ("test", "test-shuffled", ...) to its scores, one test per seed.
+        samples: Step to the scores by seed, case and class.
+        draws: The Dice under the bootstrap; draw b has the same subjects in every row of a cohort.
     """
 
     model: str
@@ -48,79 +71,66 @@ class Row:
     encoder: str = ""
     data: str = ""
     text_track: str = "none"
+    variant: str = ""
+    variant_about: str = ""
+    variant_changes: str = ""
+    recipe: str = "equal"
+    folds: int | None = None
+    status: str = "ok"
+    reason: str = ""
+    mark: str = ""
     n: int | None = None
+    subjects: int | None = None
     seeds: int | None = None
-    dice: float | None = None
-    dice_std: float | None = None
-    dice_global: float | None = None
-    hd95: float | None = None
-    hd95_std: float | None = None
-    hd95_unit: str = ""
-    missed: float | None = None
-    spurious: float | None = None
-    text_gain: float | None = None
-    text_gain_blank: float | None = None
+    seeds_planned: int | None = None
     params: int | None = None
     params_trainable: int | None = None
-    hd95_pooled: float | None = None
-    nsd: float | None = None
-    assd: float | None = None
-    seeds_planned: int | None = None
     budget: str = ""
     split_hash: str = ""
     prompt_hash: str = ""
     metric_version: str = ""
-    status: str = "ok"
-    reason: str = ""
-    mark: str = ""
-    variant: str = ""
-    variant_about: str = ""
-    variant_changes: str = ""
-    delta_dice: float | None = None
-    delta_dice_std: float | None = None
-    delta_seeds: int | None = None
-    recipe: str = "equal"
-    folds: int | None = None
-    subjects: int | None = None
-    dice_low: float | None = None
-    dice_high: float | None = None
-    dice_subjects: float | None = None
-    hd95_low: float | None = None
-    hd95_high: float | None = None
-    text_gain_low: float | None = None
-    text_gain_high: float | None = None
-    text_gain_names: float | None = None
-    dice_shuffled: float | None = None
-    dice_blank: float | None = None
-    dice_names: float | None = None
     classes: str = ""
     label_space: str = ""
     cases_hash: str = ""
+    hd95_unit: str = ""
+    std: MetricValues[float | None] = NO_STD
+    dice_global: float | None = None
+    missed: float | None = None
+    spurious: float | None = None
+    dice_subjects: float | None = None
+    dice_low: float | None = None
+    dice_high: float | None = None
+    hd95_low: float | None = None
+    hd95_high: float | None = None
+    dice_shuffled: float | None = None
+    dice_blank: float | None = None
+    dice_names: float | None = None
+    text_gain: float | None = None
+    text_gain_low: float | None = None
+    text_gain_high: float | None = None
+    text_gain_blank: float | None = None
+    text_gain_names: float | None = None
+    delta_dice: float | None = None
+    delta_dice_std: float | None = None
+    delta_seeds: int | None = None
     jobs: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """Ids of the jobs that it is made of, done or not, by seed and fold."""
     leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
-    """Subjects that stand in more than one part, with the parts."""
-    twins: tuple[str, ...] = field(default=(), compare=False, repr=False)
-    """Of a control: the images of its data that two parts share, in words."""
+    shared_images: tuple[str, ...] = field(default=(), compare=False, repr=False)
     per_class: tuple[ClassRow, ...] = field(default=(), compare=False, repr=False)
-    """The figures of each class, in the order of the label space."""
-    scored: tuple[Scored, ...] = field(default=(), compare=False, repr=False)
-    """The rows of cases with the true text, one test a seed."""
+    tests: Mapping[str, tuple[TestScores, ...]] = field(default_factory=dict, compare=False, repr=False)
     samples: Mapping[str, Sample] = field(default_factory=dict, compare=False, repr=False)
-    """Step ("test", "test-shuffled", ...) to the scores by seed, case and class."""
     draws: Floats | None = field(default=None, compare=False, repr=False)
-    """The Dice under the bootstrap; draw b is of the same subjects in every row of a cohort."""
 
     @property
     def label(self) -> str:
-        """The model with its size, as it is printed: a toy never bears the bare name, nor a marked row a clean one."""
+        """The model as tables print it: with its size and its marks, so that a tiny or marked row is recognised."""
         name = f"{self.model} ({self.size})" if self.size else self.model
         name = f"{name} - {self.variant}" if self.variant else name
         return f"{name} [{self.mark}]" if self.mark else name
 
     @property
     def legend(self) -> str:
-        """What the row's variant changes, in words and in arguments."""
+        """What the variant changes, in words and in arguments."""
         return f"{self.variant_about} ({self.variant_changes})"
 
     @property
@@ -129,16 +139,18 @@ class Row:
         return self.model.startswith("control:")
 
     @property
+    def true_tests(self) -> tuple[TestScores, ...]:
+        """The scores with the true text, one test per seed."""
+        return self.tests.get(TRUE_TEXT_STEP, ())
+
+    @property
     def sample(self) -> Sample | None:
-        """The scores with the true text."""
-        return self.samples.get("test")
+        """The scores with the true text by seed, case and class."""
+        return self.samples.get(TRUE_TEXT_STEP)
 
 
-COLUMNS = tuple(one.name for one in fields(Row) if one.compare)
-
-
-def names_of(rows: Sequence[Row]) -> dict[Row, str]:
-    """The label of each row, with the encoder where two share the label."""
+def unique_labels(rows: Sequence[LeaderboardRow]) -> dict[LeaderboardRow, str]:
+    """Return the label of each row, with the encoder where two rows have the same label."""
     labels = [row.label for row in rows]
     return {
         row: f"{row.label}, {row.encoder}" if labels.count(row.label) > 1 and row.encoder else row.label for row in rows

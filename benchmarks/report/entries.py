@@ -1,4 +1,4 @@
-"""What a report needs of the runs behind each row of the table, read from a benchmark's folder."""
+"""The models of a report: a row of the leaderboard with the jobs behind it."""
 
 from __future__ import annotations
 
@@ -10,99 +10,74 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.leaderboard.aggregate import TEXTS
-from benchmarks.leaderboard.leaderboard import Block
-from benchmarks.leaderboard.row import Row, names_of
-from benchmarks.storage import layout as store
-from benchmarks.storage.results import Result
-from benchmarks.storage.seeds import TRUE, named
-from zoo.metrics.case_scores import CaseScore
+from benchmarks.leaderboard.leaderboard import RankingGroup
+from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
+from benchmarks.storage.layout import TRUE_TEXT_STEP
+from benchmarks.storage.results import JobResult
 
 Curve = list[tuple[float, float]]
 """(epoch from 1, value)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One job that is done.
-
-    Attributes:
-        result: Its manifest and the rows of its tests.
-        folder: Its run folder.
-    """
-
-    result: Result
-    folder: Path
-
-    @property
-    def cases(self) -> Sequence[CaseScore]:
-        """The rows of the test with the true text."""
-        return self.result.scored[TRUE].rows
-
-    @property
-    def name(self) -> str:
-        """Its seed, and its fold where it has one."""
-        return named(self.result)
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """A model of the table with the runs behind it.
+    """A model of a ranking group with the jobs behind it.
 
     Attributes:
         row: The row.
-        name: Its label, with the encoder where two rows of the block share the label.
-        runs: What is done of it, by seed and fold.
-        place: Number of the row among the models of its block, by which it has its colour.
+        name: Its label, with the encoder where two rows of the group have the same label.
+        jobs: The results of its jobs that are done, by seed and fold.
+        place: Number of the row among the models of its group, which gives its colour.
     """
 
-    row: Row
+    row: LeaderboardRow
     name: str
-    runs: tuple[Run, ...]
+    jobs: tuple[JobResult, ...]
     place: int
 
     def case_dices(self, label: str | None) -> list[float]:
-        """Dice of each case, seeds averaged first, in the order of the ids.
+        """Return the Dice of each case and query, averaged over the seeds, in the order of the ids.
 
         Args:
-            label: A class; None for the mean of a case's classes.
+            label: A class; None for the mean over the classes of a case.
         """
-        by_case: dict[str, list[float]] = {}
-        for scored in self.row.scored:
-            own: dict[str, list[float]] = {}
-            for row in scored.rows:
+        over_seeds: dict[tuple[str, str], list[float]] = {}
+        for test in self.row.true_tests:
+            dices: dict[tuple[str, str], list[float]] = {}
+            for row in test.rows:
                 if row.status != "absent" and label in (None, row.label):
-                    own.setdefault(row.case_id, []).append(row.dice)
-            for case_id, dices in own.items():
-                by_case.setdefault(case_id, []).append(fmean(dices))
-        return [fmean(by_case[case_id]) for case_id in sorted(by_case)]
+                    dices.setdefault(row.key, []).append(row.dice)
+            for key, values in dices.items():
+                over_seeds.setdefault(key, []).append(fmean(values))
+        return [fmean(over_seeds[key]) for key in sorted(over_seeds)]
 
     @property
     def texts(self) -> dict[str, float]:
-        """Dice with each text that it was tested with."""
+        """The Dice with each text of a test."""
         dices = {"true": self.row.dice} | {text: getattr(self.row, f"dice_{text}") for text in TEXTS}
         return {text: dice for text, dice in dices.items() if dice is not None}
 
 
-def entries_of(folder: Path, block: Block, results: Iterable[Result]) -> list[Entry]:
-    """The models of a block of which something is done, ranked ones first.
+def make_entries(group: RankingGroup, results: Iterable[JobResult]) -> list[Entry]:
+    """Return the models of a group with a job that is done, ranked models first.
 
     Args:
-        folder: Of the benchmark.
-        block: The block.
-        results: Of all jobs.
+        group: The ranking group.
+        results: The results of all jobs.
     """
-    done = {one.job.id: Run(one, store.job_folder(folder, one.job.id)) for one in results if TRUE in one.scored}
-    names = names_of([*block.ranked, *block.unranked])
-    runs = {row: tuple(done[job] for job in row.jobs if job in done) for row in names}
-    return [Entry(row, names[row], runs[row], place) for place, row in enumerate(row for row in names if runs[row])]
+    done = {one.job.id: one for one in results if TRUE_TEXT_STEP in one.tests}
+    labels = unique_labels([*group.ranked, *group.unranked])
+    jobs = {row: tuple(done[job] for job in row.jobs if job in done) for row in labels}
+    shown = [row for row in labels if jobs[row]]
+    return [Entry(row, labels[row], jobs[row], place) for place, row in enumerate(shown)]
 
 
 def read_curves(folder: Path, names: Sequence[str]) -> dict[str, Curve]:
-    """What was logged under each name, epoch by epoch; a run without a history has none.
+    """Read the logged values of each name, epoch by epoch; a run without `metrics.csv` has none.
 
     Args:
         folder: The run folder.
-        names: As they stand in the head of `metrics.csv`.
+        names: Columns of `metrics.csv`.
     """
     path = folder / "metrics.csv"
     curves: dict[str, Curve] = {name: [] for name in names}
@@ -118,7 +93,7 @@ def read_curves(folder: Path, names: Sequence[str]) -> dict[str, Curve]:
 
 
 def _number(text: str | None) -> float | None:
-    """A finite number; a line that was cut short by a kill has none."""
+    """Return a finite number; None for a line that a kill has cut short."""
     try:
         value = float(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The pictures that `zoo test` keeps of the worst, median and best cases."""
+"""The pictures of the worst, median and best cases, which `zoo test` stores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Any
 
 from PIL import Image, features
 
-from benchmarks.report.entries import Entry, Run
-from benchmarks.storage.seeds import TRUE
+from benchmarks.report.entries import Entry
+from benchmarks.storage.layout import TRUE_TEXT_STEP
+from benchmarks.storage.results import JobResult
 
 KINDS = ("worst", "median", "best")
 VERSION = 1
-"""Of `overlays.json` as read here."""
+"""Version of `overlays.json`."""
 
 _AXES = {"R": "sagittal", "A": "coronal", "S": "axial"}
 
@@ -31,15 +32,17 @@ class Picture:
 
     Attributes:
         case_id: The case.
+        query: The query of the case; empty where a case has one query.
         source: The picture as a `data:` address.
         size: Width and height.
-        dice: Mean over its classes.
-        classes: Dice of each class that is in the truth or the prediction.
-        text: Its report, None where the set has none.
-        view: Which slice it shows, empty for an image.
+        dice: Mean over the classes.
+        classes: Dice of each class in the label or in the prediction.
+        text: The report of the case, None where the data set has no reports.
+        view: The slice of the picture, empty for an image.
     """
 
     case_id: str
+    query: str
     source: str
     size: tuple[int, int]
     dice: float
@@ -53,17 +56,17 @@ class Gallery:
     """The pictures of one model.
 
     Attributes:
-        name: Of the model.
-        run: The seed, and the fold, whose test it was.
+        name: Name of the model.
+        job: The seed and the fold of the test.
         reads: Whether the model reads the text.
         kinds: (kind, pictures), the worst first.
-        legend: (class, colour of truth, colour of prediction).
-        prompts: The sentence of each class.
-        note: Why there are no pictures; empty where there are.
+        legend: (class, colour of the label, colour of the prediction).
+        prompts: (class, its sentence).
+        note: Why there are no pictures; empty where there are pictures.
     """
 
     name: str
-    run: str
+    job: str
     reads: bool
     kinds: Sequence[tuple[str, Sequence[Picture]]] = ()
     legend: Sequence[tuple[str, str, str]] = ()
@@ -71,15 +74,15 @@ class Gallery:
     note: str = ""
 
 
-def gallery_of(entry: Entry) -> Gallery:
-    """The pictures of a model's first run.
+def read_gallery(entry: Entry) -> Gallery:
+    """Read the pictures of the first job of a model.
 
-    They are left out, with the reason, where the Dice beside them is not that of the stored rows: a picture of
-    another test than the numbers' must not stand beside them.
+    A gallery has no pictures, and a note with the reason, where the Dice of a picture is not the Dice of the stored
+    rows: pictures and numbers must be of the same test.
     """
-    run = entry.runs[0]
-    bare = Gallery(entry.name, run.name, entry.row.text_track != "none")
-    folder = run.folder / TRUE / "overlays"
+    job = entry.jobs[0]
+    bare = Gallery(entry.name, job.name, entry.row.text_track != "none")
+    folder = job.folder / TRUE_TEXT_STEP / "overlays"
     try:
         content = json.loads((folder / "overlays.json").read_text(encoding="utf-8"))
         if content["version"] != VERSION:
@@ -91,22 +94,22 @@ def gallery_of(entry: Entry) -> Gallery:
         return replace(bare, note="its test kept none; `zoo test --out` with its run folder makes them")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return replace(bare, note=f"overlays.json cannot be read ({type(error).__name__}: {error})")
-    scored = case_means(run)
+    dices = mean_dices(job)
     for _, pictures in kinds:
         for one in pictures:
-            if not math.isclose(one.dice, scored.get(one.case_id, math.nan), abs_tol=1e-5):
+            if not math.isclose(one.dice, dices.get((one.case_id, one.query), math.nan), abs_tol=1e-5):
                 return replace(bare, note=f"the picture of {one.case_id} is of another test than the stored scores")
     full = [(kind, pictures) for kind, pictures in kinds if pictures]
-    return Gallery(bare.name, bare.run, bare.reads, full, legend, prompts)
+    return Gallery(bare.name, bare.job, bare.reads, full, legend, prompts)
 
 
-def case_means(run: Run) -> dict[str, float]:
-    """Mean Dice over the classes of each case."""
-    dices: dict[str, list[float]] = {}
-    for row in run.cases:
+def mean_dices(job: JobResult) -> dict[tuple[str, str], float]:
+    """Return the mean Dice over the classes of each case and query, with the true text."""
+    dices: dict[tuple[str, str], list[float]] = {}
+    for row in job.tests[TRUE_TEXT_STEP].rows:
         if row.status != "absent":
-            dices.setdefault(row.case_id, []).append(row.dice)
-    return {case_id: fmean(values) for case_id, values in dices.items()}
+            dices.setdefault(row.key, []).append(row.dice)
+    return {key: fmean(values) for key, values in dices.items()}
 
 
 def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
@@ -115,6 +118,7 @@ def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
     view = "" if entry["axis"] is None else f"{_AXES.get(entry['axis'], entry['axis'])} slice {entry['slice']}"
     return Picture(
         case_id=str(entry["case_id"]),
+        query=str(entry.get("query", "")),
         source=source,
         size=(width, height),
         dice=float(entry["dice"]),
@@ -125,7 +129,7 @@ def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
 
 
 def _embedded(picture: Image.Image) -> str:
-    """A `data:` address with the same pixels; WebP without loss takes a third less than PNG."""
+    """Return a `data:` address with the same pixels; lossless WebP is a third smaller than PNG."""
     buffer = io.BytesIO()
     kind = "webp" if features.check("webp") else "png"
     picture.convert("RGB").save(buffer, kind, lossless=True)
@@ -133,5 +137,5 @@ def _embedded(picture: Image.Image) -> str:
 
 
 def _colour(text: str) -> str:
-    """A colour that may stand in a style; another text becomes black."""
+    """Return the text if it is a colour, else black, so that no other text enters a style."""
     return text if re.fullmatch(r"#[0-9A-Fa-f]{6}", text) else "#000000"

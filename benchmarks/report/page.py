@@ -1,4 +1,4 @@
-"""One self-contained HTML file: styles, script, figures and pictures are in it, and it asks for nothing."""
+"""The report as one HTML file, which holds its styles, script, figures and pictures and loads nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.report.typography import shorten_hashes, typeset
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.hashing import hash_text
@@ -17,10 +18,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(folder: Path, out: Path) -> None:
-    """Writes the report of a benchmark, whole or not at all.
+    """Write the report of a benchmark in one step: a reader never finds half a file.
 
     Args:
-        folder: Of the benchmark.
+        folder: The folder of the benchmark.
         out: The HTML file.
 
     Raises:
@@ -34,17 +35,16 @@ def write_report(folder: Path, out: Path) -> None:
         raise RunError(
             f"zoo bench report: {error.name} is missing.", "Run `pip install 'textseg-zoo[report]'`."
         ) from error
-    from benchmarks.report.sections import read_report
+    from benchmarks.report.sections import make_report
+    from benchmarks.storage.results import read_benchmark
 
-    write_text(out, render(read_report(folder)))
+    write_text(out, render(make_report(read_benchmark(folder))))
 
 
 def render(report: Report) -> str:
-    """The page. Every text of the results is escaped; the page allows no script but its own, and no request."""
+    """Return the page. It escapes every text of the results, and allows no other script and no request."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
-
-    from benchmarks.report.cells import Cell
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -53,7 +53,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["short"] = lambda text: Cell(text).short
+    environment.filters |= {"short": shorten_hashes, "typeset": typeset}
     script, style = (_own(name) for name in ("report.js", "report.css"))
     digest = base64.b64encode(bytes.fromhex(hash_text(script))).decode()
     facts: dict[str, Any] = {"report": report, "digest": digest}

@@ -109,12 +109,12 @@ def scatter(
         figure, axes = _figure(2.7)
         for entry, x, dice in points:
             colour, marker = colour_of(entry.place), MARKERS[entry.place % len(MARKERS)]
-            axes.errorbar(x, dice, entry.row.dice_std, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
+            axes.errorbar(x, dice, entry.row.std.dice, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
         if log:
             axes.set_xscale("log")
         xs = [x for _, x, _ in points]
-        low = min(dice - (entry.row.dice_std or 0.0) for entry, _, dice in points)
-        high = max(dice + (entry.row.dice_std or 0.0) for entry, _, dice in points)
+        low = min(dice - (entry.row.std.dice or 0.0) for entry, _, dice in points)
+        high = max(dice + (entry.row.std.dice or 0.0) for entry, _, dice in points)
         room = max(high - low, 0.02) * 0.2
         axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
         _plain_ticks(axes, xs, log)

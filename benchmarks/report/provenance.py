@@ -1,65 +1,69 @@
-"""Where every number comes from: what the runs share, and what sets each apart."""
+"""The provenance of every number: what all runs share, and what differs from run to run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.report.cells import Cell, Column, Grid, Line
-from benchmarks.storage.results import Result
+from benchmarks.storage.results import JobResult
+from benchmarks.tables.column import Column
+from benchmarks.tables.views import TableView, make_lines
 
-_FACTS = (
+_KEYS = (
     *(("zoo", "textseg-zoo"), ("git_commit", "commit"), ("devices", "devices"), ("size", "size")),
     *(("encoder", "encoder"), ("text_track", "text"), ("split_hash", "split"), ("prompt_hash", "prompts")),
     *(("metric_version", "metric version"), ("budget", "budget"), ("config_hash", "config")),
     *(("best_val_dice", "best val/dice"), ("started", "started"), ("finished", "finished")),
 )
-"""Keys of a manifest in the order of print, and their heads."""
+"""Keys of a manifest and their heads, in the order of the table."""
 
 _ALWAYS = ("config", "best val/dice", "started", "finished")
-"""Heads that stand in the table even where all runs agree."""
+"""Heads that are in the table even where all runs agree."""
 
 Shared = list[tuple[str, str]]
 
 
-def provenance(results: Sequence[Result]) -> tuple[Shared, Grid]:
-    """(what all runs share, the table of what differs), a line a job.
+def make_provenance(results: Sequence[JobResult]) -> tuple[Shared, TableView]:
+    """Return what all runs share, and the table of what differs, with one line per job.
 
     Args:
-        results: Of all jobs.
+        results: The results of all jobs.
     """
-    facts = {one.job.id: _facts(one.facts) for one in results}
-    begun = [fact for fact in facts.values() if fact]
-    heads = list(dict.fromkeys(head for fact in begun for head in fact))
-    shared = [
-        (head, begun[0][head])
+    texts = {one.job.id: _manifest_texts(one.manifest) for one in results}
+    begun = [one for one in texts.values() if one]
+    heads = list(dict.fromkeys(head for one in begun for head in one))
+    shared = {
+        head: begun[0][head]
         for head in heads
-        if head not in _ALWAYS and len({fact.get(head) for fact in begun}) == 1 and begun[0].get(head)
-    ]
-    rest = [head for head in heads if head not in dict(shared) and any(fact.get(head) for fact in begun)]
-    lines = []
-    for one in results:
-        cells = [_cell(facts[one.job.id].get(head, "")) for head in rest]
-        lines.append(Line(one.job.id, [Cell(one.state, one.state), *cells], "" if one.state == "done" else "off"))
-    columns = [Column("state", "", False), *(Column(head, "", False) for head in rest)]
-    return shared, Grid("Run", columns, [("", lines)], "One line a job: its state and what its manifest says")
+        if head not in _ALWAYS and len({one.get(head) for one in begun}) == 1 and begun[0].get(head)
+    }
+    differing = [head for head in heads if head not in shared and any(one.get(head) for one in begun)]
+    columns = [Column[JobResult](key="state", title="state", get=lambda one: one.state, words=True)]
+    columns += [_manifest_column(head, texts) for head in differing]
+    lines = make_lines(columns, results, lambda one: one.job.id, lambda one: "" if one.state == "done" else "off")
+    caption = "One line per job: its state and its manifest"
+    return list(shared.items()), TableView("Provenance", caption, "Run", tuple(columns), (("", lines),))
 
 
-def period(results: Sequence[Result]) -> str:
-    """From the first start to the last end, by the manifests; empty where there are none."""
-    starts = sorted(str(one.facts["started"]) for one in results if one.facts.get("started"))
-    ends = sorted(str(one.facts["finished"]) for one in results if one.facts.get("finished"))
+def _manifest_column(head: str, texts: Mapping[str, Mapping[str, str]]) -> Column[JobResult]:
+    return Column(key=head, title=head, get=lambda one: texts[one.job.id].get(head), words=True)
+
+
+def find_period(results: Sequence[JobResult]) -> str:
+    """Return the first start and the last end of all manifests; empty where there are none."""
+    starts = sorted(str(one.manifest["started"]) for one in results if one.manifest.get("started"))
+    ends = sorted(str(one.manifest["finished"]) for one in results if one.manifest.get("finished"))
     if not (starts and ends):
         return ""
     first, last = _time(starts[0]), _time(ends[-1])
     return f"{first.removesuffix(' UTC')} to {last.removeprefix(first[:11])}"
 
 
-def _facts(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The facts of a manifest as text; versions of packages are facts of their own."""
+def _manifest_texts(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of a manifest as text; each version of a package has its own head."""
     if not manifest:
         return {}
-    texts = {head: _text(key, manifest.get(key)) for key, head in _FACTS}
+    texts = {head: _text(key, manifest.get(key)) for key, head in _KEYS}
     versions = manifest.get("versions")
     if isinstance(versions, Mapping):
         texts |= {str(name): str(version or "") for name, version in versions.items()}
@@ -77,9 +81,5 @@ def _text(key: str, value: Any) -> str:
 
 
 def _time(text: str) -> str:
-    """2026-01-31T12:00:00+00:00 as 2026-01-31 12:00 UTC."""
+    """Return 2026-01-31T12:00:00+00:00 as 2026-01-31 12:00 UTC."""
     return f"{text[:10]} {text[11:16]} UTC" if text.endswith("+00:00") and len(text) == 25 else text
-
-
-def _cell(text: str) -> Cell:
-    return Cell(text, text or None)

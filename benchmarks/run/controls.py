@@ -69,8 +69,9 @@ def write_controls(data: SegDataModule, out: Path) -> None:
         entries[TEXT_ONLY] = {"track": str(data.about["track"]), "note": SAME_TEXT}
     for name, dice in data.controls().items():
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
-    facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION, "twins": images_in_two_parts(data)}
-    write_json(out / "controls.json", {**facts, "controls": entries})
+    facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION}
+    shared = images_in_two_parts(data)
+    write_json(out / "controls.json", {**facts, "shared_images": shared, "controls": entries})
 
 
 def images_in_two_parts(data: SegDataModule) -> list[str]:

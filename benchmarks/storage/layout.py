@@ -23,6 +23,9 @@ from zoo.utils.atomic_files import write_text
 
 STATUS_VERSION = 1
 
+TRUE_TEXT_STEP = "test"
+"""The test step with the true text."""
+
 
 def job_folder(folder: Path, job_id: str) -> Path:
     """The run folder of a job."""
@@ -66,8 +69,19 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n", durable=True)
 
 
-def scored_about(run: Path, step: str) -> dict[str, Any]:
-    """What `zoo test` wrote of a test's rows beside them; empty where it did not."""
+def costs_path(folder: Path) -> Path:
+    """The file with the measured costs of a benchmark."""
+    return folder / "costs.json"
+
+
+def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The costs by `Job.measured`; empty where no costs are measured."""
+    path = costs_path(folder)
+    return dict(read_json(path)["costs"]) if path.is_file() else {}
+
+
+def read_about(run: Path, step: str) -> dict[str, Any]:
+    """The content of `about.json`, which `zoo test` writes beside its scores; empty where the file is missing."""
     path = cases_path(run, step).with_name("about.json")
     return read_json(path) if path.is_file() else {}
 

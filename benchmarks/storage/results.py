@@ -1,4 +1,7 @@
-"""What the jobs and controls of a benchmark have left on disk, read and summarised."""
+"""The results of a benchmark, read once: `read_benchmark` reads the folder, and what follows needs no file.
+
+Only the report reads more: the learning curves and the pictures in the run folder of a job.
+"""
 
 from __future__ import annotations
 
@@ -9,96 +12,162 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.plan.job import Job, Plan
-from benchmarks.storage import layout as store
+from benchmarks.plan.job import Job
+from benchmarks.storage import layout
+from benchmarks.storage.stored_plan import load_plan
 from zoo.metrics.case_scores import CaseScore, read_rows
 from zoo.metrics.summary import Summary, summarise
 from zoo.utils.hashing import hash_lines
 
-NONE = "all"
-"""Name of the entry that stands for controls that are not there."""
+ALL_CONTROLS = "all"
+"""Name of the entry that stands for all controls of a data set as long as they are not computed."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """The rows of one test.
+class TestScores:
+    """The scores of one test.
 
     Attributes:
-        rows: One a case and class.
-        about: What `zoo test` says of them in `about.json`; empty for a folder of an older version.
+        rows: One row per case, query and class.
+        about: Content of `about.json`, which `zoo test` writes beside the rows; empty where the file is missing.
     """
+
+    __test__ = False  # pytest would take the name for that of a test class
 
     rows: tuple[CaseScore, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> Summary:
-        """The means of the rows."""
+        """The means of the rows.
+
+        Raises:
+            RunError: The rows have no mean (`zoo.metrics.summary.summarise`).
+        """
         return summarise(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One job: its state and, where it is done, what came out.
+class JobResult:
+    """The state of one job and, where the job is done, its scores.
 
     Attributes:
         job: The job.
         state: "done", "running", "failed", "unfinished" or "waiting".
         note: The reason of a failure, or the next step.
-        facts: The run's manifest, empty where no fit has begun; once done, `metric_version` is that of the tests.
-        scored: Step ("test", "test-shuffled", "test-blank", "test-names") to its rows; empty unless done, and
-            without those that do not apply to the data set.
+        manifest: The manifest of the run, empty where no fit has begun. The `metric_version` of a job that is done
+            is the version of its tests.
+        tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its scores. It is empty unless the job is
+            done, and it lacks the steps that do not apply to the data set.
+        folder: The run folder.
     """
 
     job: Job
     state: str
     note: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    scored: Mapping[str, Scored] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    tests: Mapping[str, TestScores] = field(default_factory=dict)
+    folder: Path = Path()
 
     @property
-    def tests(self) -> dict[str, Summary]:
-        """Step to the means of its rows."""
-        return {step: scored.summary for step, scored in self.scored.items()}
+    def name(self) -> str:
+        """The seed, and the fold where there is one, as reasons and legends name the job."""
+        return f"seed {self.job.seed}" + ("" if self.job.fold is None else f" fold {self.job.fold}")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What one control scores on a data set.
+    """The scores of one control on a data set.
 
     Attributes:
-        name: "all-background", "mean-shape", "text-only", or a name of the data set's own.
+        name: "all-background", "mean-shape", "text-only", or a name that the data set gives.
         data: The data set.
-        track: "none", or the data set's track where the control reads the text.
-        facts: `split_hash` and `metric_version` of the computation, and the images that two parts share (`twins`).
-        scored: Its rows, None where it has only a Dice or none.
+        track: "none", or the text track of the data set where the control reads the text.
+        split_hash: Hash of the split on which the control was computed.
+        metric_version: Metric version of its scores.
+        shared_images: The images that two splits share, one sentence per pair.
+        scores: Its scores, None where the control has a Dice alone, or nothing.
         dice: The Dice of a control that is a bound and not a prediction.
         note: Why there is no score, or what the number is.
-        folds: How many folds it was pooled over, None for the protocol's own parts.
+        folds: Number of folds whose scores are pooled, None for the splits of the protocol.
     """
 
     name: str
     data: str
     track: str = "none"
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    scored: Scored | None = None
+    split_hash: str = ""
+    metric_version: str = ""
+    shared_images: tuple[str, ...] = ()
+    scores: TestScores | None = None
     dice: float | None = None
     note: str = ""
     folds: int | None = None
 
-    @property
-    def summary(self) -> Summary | None:
-        """The means of its rows."""
-        return self.scored.summary if self.scored else None
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Everything that a benchmark has stored of its jobs.
+
+    Attributes:
+        results: One result per job of the plan, sorted by the id of the job.
+        controls: The controls of all data sets, sorted by data set and name.
+        costs: Measured costs by `Job.measured`; empty where `zoo bench costs` has not run.
+    """
+
+    results: tuple[JobResult, ...]
+    controls: tuple[Control, ...] = ()
+    costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def read_results(folder: Path, plan: Plan) -> list[Result]:
-    """The results of all jobs, in an order that does not depend on the plan's."""
-    return [_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id)]
+def read_benchmark(folder: Path) -> Benchmark:
+    """Read the plan, the results, the controls and the costs in the folder of a benchmark.
+
+    Args:
+        folder: The folder, `--out` of `zoo bench run`.
+
+    Raises:
+        RunError: There is no benchmark in the folder, or one of its files cannot be read.
+    """
+    folder = Path(folder)
+    jobs = load_plan(folder).jobs
+    results = tuple(read_result(folder, job) for job in sorted(jobs, key=lambda job: job.id))
+    return Benchmark(results, tuple(read_all_controls(folder, jobs)), layout.read_costs(folder))
 
 
-def all_controls(folder: Path, jobs: Iterable[Job]) -> list[Control]:
-    """The controls of all data sets of a benchmark, sorted; those of a data set with folds are pooled over them."""
+def read_result(folder: Path, job: Job) -> JobResult:
+    """Read the result of one job.
+
+    Args:
+        folder: The folder of the benchmark.
+        job: The job.
+
+    Raises:
+        RunError: A file of the job cannot be read.
+    """
+    run = layout.job_folder(folder, job.id)
+    state, note = layout.job_state(run, job.steps)
+    manifest = layout.manifest(run) or {}
+    tests = {}
+    if state == "done":
+        left_out = {"fit", *layout.skipped(run, job.steps)}
+        tests = {
+            step: TestScores(tuple(read_rows(layout.cases_path(run, step))), layout.read_about(run, step))
+            for step in job.steps
+            if step not in left_out
+        }
+        # The version of the scores and not of the fit: a newer version of the zoo may test an older run.
+        versions = {str(test.about.get("metric_version", manifest.get("metric_version"))) for test in tests.values()}
+        manifest = manifest | {"metric_version": " and ".join(sorted(versions))}
+    return JobResult(job, state, note, manifest, tests, run)
+
+
+def read_all_controls(folder: Path, jobs: Iterable[Job]) -> list[Control]:
+    """Read the controls of all data sets of a benchmark; the controls of a data set with folds are pooled.
+
+    Args:
+        folder: The folder of the benchmark.
+        jobs: The jobs, which tell the data sets and their folds.
+    """
     tested: dict[str, set[int | None]] = {}
     for job in jobs:
         tested.setdefault(job.data, set()).add(job.fold)
@@ -110,93 +179,89 @@ def all_controls(folder: Path, jobs: Iterable[Job]) -> list[Control]:
     return found
 
 
-def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> list[Control]:
-    """Each control of a data set with the test cases of all folds, each case once.
+def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Control]:
+    """Read the controls of one data set or of one of its folds.
 
-    A bound that has no rows is averaged over the folds and says so. A control that lacks a fold has no figure.
+    Args:
+        folder: The folder of the benchmark.
+        data: The data set.
+        fold: The fold, None for the splits of the protocol.
+
+    Returns:
+        The controls by name; one entry `ALL_CONTROLS` with the reason where they are not computed.
+    """
+    target = layout.controls_folder(folder, data, fold)
+    path = target / "controls.json"
+    if not path.is_file():
+        failed = layout.failure(target)
+        return [Control(ALL_CONTROLS, data, note=failed["reason"] if failed else "not computed yet")]
+    content = layout.read_json(path)
+    return [
+        Control(
+            name=name,
+            data=data,
+            track=entry.get("track", "none"),
+            split_hash=str(content["split_hash"]),
+            metric_version=str(content["metric_version"]),
+            shared_images=tuple(content.get("shared_images", ())),
+            scores=TestScores(tuple(read_rows(target / str(entry["cases"])))) if "cases" in entry else None,
+            dice=entry.get("dice"),
+            note=entry.get("note", ""),
+        )
+        for name, entry in sorted(content["controls"].items())
+    ]
+
+
+def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> list[Control]:
+    """Pool each control of a data set over its folds, so that it has each test case once.
+
+    A bound without rows is averaged over the folds, and its note says so. A control that lacks a fold has no score.
 
     Args:
         data: The data set.
         folds: Fold to its controls.
     """
-    count = len(folds)
-    lacking = [f"fold {fold}: {one.note}" for fold, ones in folds.items() for one in ones if one.name == NONE]
-    if lacking:
-        return [Control(NONE, data, note="; ".join(lacking), folds=count)]
-    named = {fold: {one.name: one for one in ones} for fold, ones in folds.items()}
-    names = sorted({name for ones in named.values() for name in ones})
-    return [_pooled(data, name, {fold: ones.get(name) for fold, ones in named.items()}) for name in names]
+    missing = [f"fold {fold}: {one.note}" for fold, ones in folds.items() for one in ones if one.name == ALL_CONTROLS]
+    if missing:
+        return [Control(ALL_CONTROLS, data, note="; ".join(missing), folds=len(folds))]
+    by_name = {fold: {one.name: one for one in ones} for fold, ones in folds.items()}
+    names = sorted({name for ones in by_name.values() for name in ones})
+    return [_pool_control(data, name, {fold: ones.get(name) for fold, ones in by_name.items()}) for name in names]
 
 
-def pooled_hash(hashes: Iterable[str]) -> str:
-    """The hash of the splits of all folds, in their order."""
+def pool_hashes(hashes: Iterable[str]) -> str:
+    """Return one hash of the splits of all folds, in the order of the folds."""
     return hash_lines(hashes)
 
 
-def _pooled(data: str, name: str, folds: Mapping[int | None, Control | None]) -> Control:
-    there = [one for one in folds.values() if one]
-    notes = list(dict.fromkeys(filter(None, (one.note for one in there))))
-    facts = {
-        "split_hash": pooled_hash(str(one.facts["split_hash"]) for one in there),
-        "metric_version": " and ".join(sorted({str(one.facts["metric_version"]) for one in there})),
-        "twins": tuple(dict.fromkeys(twin for one in there for twin in one.facts.get("twins", ()))),
-    }
-    pooled = Control(name, data, there[0].track, facts, note="; ".join(notes), folds=len(folds))
-    scored = [one.scored for one in there if one.scored]
-    bounds = [one.dice for one in there if one.dice is not None]
-    if len(scored) == len(folds):
-        rows = tuple(row for one in scored for row in one.rows)
-        if len({(row.key, row.label) for row in rows}) < len(rows):
+def has_case_twice(rows: Sequence[CaseScore]) -> bool:
+    """Return whether two rows have the same case, query and class."""
+    return len({(row.key, row.label) for row in rows}) < len(rows)
+
+
+def _pool_control(data: str, name: str, folds: Mapping[int | None, Control | None]) -> Control:
+    existing = [one for one in folds.values() if one]
+    notes = list(dict.fromkeys(filter(None, (one.note for one in existing))))
+    pooled = Control(
+        name,
+        data,
+        existing[0].track,
+        split_hash=pool_hashes(one.split_hash for one in existing),
+        metric_version=" and ".join(sorted({one.metric_version for one in existing})),
+        shared_images=tuple(dict.fromkeys(image for one in existing for image in one.shared_images)),
+        note="; ".join(notes),
+        folds=len(folds),
+    )
+    scores = [one.scores for one in existing if one.scores]
+    bounds = [one.dice for one in existing if one.dice is not None]
+    if len(scores) == len(folds):
+        rows = tuple(row for one in scores for row in one.rows)
+        if has_case_twice(rows):
             return replace(pooled, note="a case is tested on in two folds")
-        return replace(pooled, scored=Scored(rows))
+        return replace(pooled, scores=TestScores(rows))
     if len(bounds) == len(folds):
         return replace(pooled, dice=fmean(bounds), note="; ".join([*notes, f"mean of {len(folds)} folds"]))
-    if scored or bounds:
-        without = [str(fold) for fold, one in folds.items() if one is None or (one.scored is None and one.dice is None)]
+    if scores or bounds:
+        without = [str(fold) for fold, one in folds.items() if one is None or (one.scores is None and one.dice is None)]
         return replace(pooled, note="; ".join([*notes, f"none in fold {', '.join(without)}"]))
     return pooled
-
-
-def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Control]:
-    """The controls of one data set, or one fold of it; where they are not there, one entry that says so."""
-    target = store.controls_folder(folder, data, fold)
-    path = target / "controls.json"
-    if not path.is_file():
-        failed = store.failure(target)
-        return [Control(name=NONE, data=data, note=failed["reason"] if failed else "not computed yet")]
-    content = store.read_json(path)
-    facts = {key: content[key] for key in ("split_hash", "metric_version")}
-    facts["twins"] = tuple(content.get("twins", ()))  # an older version did not look
-    controls = []
-    for name, entry in sorted(content["controls"].items()):
-        cases = target / str(entry.get("cases", ""))
-        controls.append(
-            Control(
-                name=name,
-                data=data,
-                track=entry.get("track", "none"),
-                facts=facts,
-                scored=Scored(tuple(read_rows(cases))) if "cases" in entry else None,
-                dice=entry.get("dice"),
-                note=entry.get("note", ""),
-            )
-        )
-    return controls
-
-
-def _result(folder: Path, job: Job) -> Result:
-    run = store.job_folder(folder, job.id)
-    state, note = store.job_state(run, job.steps)
-    facts = store.manifest(run) or {}
-    scored = {}
-    if state == "done":
-        left_out = {"fit", *store.skipped(run, job.steps)}
-        scored = {
-            step: Scored(tuple(read_rows(store.cases_path(run, step))), store.scored_about(run, step))
-            for step in job.steps
-            if step not in left_out
-        }
-        # of the rows, not of the fit: an older run may be tested by a newer zoo
-        versions = {str(test.about.get("metric_version", facts.get("metric_version"))) for test in scored.values()}
-        facts = facts | {"metric_version": " and ".join(sorted(versions))}
-    return Result(job=job, state=state, note=note, facts=facts, scored=scored)

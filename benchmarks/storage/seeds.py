@@ -1,4 +1,4 @@
-"""The runs that make a row: one a seed, each pooled over its folds, or the reason why they make none."""
+"""The seeds of a table row: one `SeedResult` per seed, pooled over its folds, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -7,132 +7,164 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.storage.results import Result, Scored, pooled_hash
+from benchmarks.storage.layout import TRUE_TEXT_STEP
+from benchmarks.storage.results import JobResult, TestScores, has_case_twice, pool_hashes
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, cases_hash
 
-TRUE = "test"
-"""The step with the true text."""
+ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
+"""Conditions in which the rows of one ranking must agree."""
+
+RECORDED = ("label_space",)
+"""Conditions in which the rows must agree as far as their versions of the zoo have recorded them."""
+
+_SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "params", "params_trainable", "mark")
+"""Conditions in which the seeds of one row must agree."""
+
+_OF_FOLD = ("split_hash", "cases_hash", "n", "leaks")
+"""Conditions that differ from fold to fold."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One seed of a row, all of it done.
+class SeedResult:
+    """One seed of a row, of which all jobs are done.
 
     Attributes:
         seed: The seed.
-        facts: What all seeds of a row, and partly all rows of a ranking, must share.
-        tests: Step to its rows; those of all folds, each case once.
+        conditions: What was trained and tested on what: the columns of a row that are no scores. All seeds of a row
+            must share them, and all rows of a ranking must share `ALIKE`.
+        tests: Step to its scores; the scores of all folds, each case once.
     """
 
     seed: int
-    facts: Mapping[str, Any]
-    tests: Mapping[str, Scored]
+    conditions: Mapping[str, Any]
+    tests: Mapping[str, TestScores]
 
 
-def named(result: Result) -> str:
-    """A run as it is named in a reason."""
-    fold = result.job.fold
-    return f"seed {result.job.seed}" + ("" if fold is None else f" fold {fold}")
-
-
-def by_seed(results: Iterable[Result]) -> dict[int, list[Result]]:
-    """The results of each seed, both sorted; a seed has one result, or one a fold."""
-    found: dict[int, list[Result]] = {}
+def group_by_seed(results: Iterable[JobResult]) -> dict[int, list[JobResult]]:
+    """Return the results of each seed, sorted by seed and fold; a seed has one result, or one result per fold."""
+    found: dict[int, list[JobResult]] = {}
     for result in sorted(results, key=lambda one: (one.job.seed, one.job.fold or 0)):
         found.setdefault(result.job.seed, []).append(result)
     return found
 
 
-def make_run(results: Sequence[Result]) -> Run:
-    """One seed, its folds pooled.
+def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
+    """Make the result of one seed; its folds are pooled.
 
     Args:
-        results: Of one seed, all done.
+        results: The results of one seed, all of them done.
 
     Raises:
-        RunError: The rows have no mean or are not those of their `about.json`, the folds differ in what is no matter
-            of the fold, one is missing, or they test a case twice; the message is the reason, without a file.
+        RunError: The rows have no mean, or they contradict their `about.json`; or the folds differ in more than
+            the fold, one fold is missing, or two folds test the same case. The message is the reason, without a file.
     """
     for result in results:
         _check_rows(result)
-    facts = [_facts(result) for result in results]
+    seed, conditions = results[0].job.seed, [_conditions(result) for result in results]
     if results[0].job.fold is None:
-        return Run(results[0].job.seed, facts[0], results[0].scored)
+        return SeedResult(seed, conditions[0], results[0].tests)
     _check_folds(results)
-    of_folds = ("split_hash", "cases_hash", "n", "leaks")
-    differing = [key for key in facts[0] if key not in of_folds and len({_plain(fact[key]) for fact in facts}) > 1]
+    keys = [key for key in conditions[0] if key not in _OF_FOLD]
+    differing = [key for key in keys if len({_as_text(fold[key]) for fold in conditions}) > 1]
     if differing:
         raise RunError(f"the folds differ in {', '.join(differing)}")
-    tests = {step: _pool([result.scored[step] for result in results]) for step in results[0].scored}
-    rows = tests[TRUE].rows
+    tests = {step: _pool([result.tests[step] for result in results]) for step in results[0].tests}
+    rows = tests[TRUE_TEXT_STEP].rows
     pooled = {
-        "split_hash": pooled_hash(str(fact["split_hash"]) for fact in facts),
+        "split_hash": pool_hashes(str(fold["split_hash"]) for fold in conditions),
         "cases_hash": cases_hash(rows),
         "n": len({row.key for row in rows}),
-        "leaks": {subject: parts for fact in facts for subject, parts in fact["leaks"].items()},
+        "leaks": {subject: splits for fold in conditions for subject, splits in fold["leaks"].items()},
     }
-    return Run(results[0].job.seed, facts[0] | pooled, tests)
+    return SeedResult(seed, conditions[0] | pooled, tests)
 
 
-def _check_rows(result: Result) -> None:
-    for step, test in result.scored.items():
+def seed_differences(seeds: Sequence[SeedResult]) -> list[str]:
+    """Return the conditions in which the seeds of a row differ; one that is not recorded differs from none."""
+    return [key for key in _SEEDS if len(recorded_values(key, (seed.conditions[key] for seed in seeds))) > 1]
+
+
+def variant_differences(pairs: Iterable[tuple[SeedResult, SeedResult]], size: str, full_size: str) -> list[str]:
+    """Return the conditions in which the seeds of a variant differ from those of its full method.
+
+    Other class prompts are allowed.
+
+    Args:
+        pairs: (seed of the variant, the same seed of the full method).
+        size: The size of the variant.
+        full_size: The size of the full method.
+    """
+    pairs = list(pairs)
+    keys = [key for key in (*ALIKE, *RECORDED) if key != "size"]
+    both = {key: [(a.conditions[key], b.conditions[key]) for a, b in pairs] for key in keys}
+    differing = [key for key in keys if any(len(recorded_values(key, pair)) > 1 for pair in both[key])]
+    return (["size"] if size != full_size else []) + differing
+
+
+def recorded_values(key: str, values: Iterable[Any]) -> set[str]:
+    """Return the distinct values of a condition as JSON; an empty value of `RECORDED` is not recorded and left out."""
+    return {json.dumps(value) for value in values if value or key not in RECORDED}
+
+
+def _check_rows(result: JobResult) -> None:
+    for step, test in result.tests.items():
         try:
             _ = test.summary
         except RunError as error:
-            raise RunError(f"{named(result)}: {step}: {error.problem}") from error
+            raise RunError(f"{result.name}: {step}: {error.problem}") from error
         for key in ("split_hash", "prompt_hash"):
-            if len({told for told in (test.about.get(key), result.facts.get(key)) if told}) > 1:
-                raise RunError(f"{named(result)}: the rows of {step} are of another {key} than the fit")
+            if len({value for value in (test.about.get(key), result.manifest.get(key)) if value}) > 1:
+                raise RunError(f"{result.name}: the rows of {step} are of another {key} than the fit")
         text = test.about.get("text")
         expected = step.partition("-")[2] or "true"
         if text and text != expected:
-            raise RunError(f"{named(result)}: the rows of {step} were scored with the text '{text}'")
+            raise RunError(f"{result.name}: the rows of {step} were scored with the text '{text}'")
         if test.about.get("cases_hash", found := cases_hash(test.rows)) != found:
-            raise RunError(f"{named(result)}: the rows of {step} are not those of its about.json; run `zoo test` again")
-    if len({cases_hash(test.rows) for test in result.scored.values()}) > 1:
-        raise RunError(f"{named(result)}: its tests are of differing cases")
-    if len({tuple(test.summary.per_class) for test in result.scored.values()}) > 1:
-        raise RunError(f"{named(result)}: its tests are of differing classes")
+            raise RunError(f"{result.name}: the rows of {step} are not those of its about.json; run `zoo test` again")
+    if len({cases_hash(test.rows) for test in result.tests.values()}) > 1:
+        raise RunError(f"{result.name}: its tests are of differing cases")
+    if len({tuple(test.summary.per_class) for test in result.tests.values()}) > 1:
+        raise RunError(f"{result.name}: its tests are of differing classes")
 
 
-def _check_folds(results: Sequence[Result]) -> None:
-    there = sorted(fold for fold in (result.job.fold for result in results) if fold is not None)
-    told = [result.scored[TRUE].about.get("folds") or result.job.folds for result in results]
-    planned = max((int(folds) for folds in told if folds), default=len(there))
-    if there != list(range(planned)):
-        shown = ", ".join(map(str, there))
-        raise RunError(f"seed {results[0].job.seed} has the folds {shown} of {planned}, counted from 0")
+def _check_folds(results: Sequence[JobResult]) -> None:
+    existing = sorted(fold for fold in (result.job.fold for result in results) if fold is not None)
+    counts = [result.tests[TRUE_TEXT_STEP].about.get("folds") or result.job.folds for result in results]
+    planned = max((int(count) for count in counts if count), default=len(existing))
+    if existing != list(range(planned)):
+        folds = ", ".join(map(str, existing))
+        raise RunError(f"seed {results[0].job.seed} has the folds {folds} of {planned}, counted from 0")
 
 
-def _pool(tests: Sequence[Scored]) -> Scored:
-    """The rows of all folds, each case once."""
+def _pool(tests: Sequence[TestScores]) -> TestScores:
+    """Return the rows of all folds, each case once."""
     rows = tuple(row for test in tests for row in test.rows)
-    if len({(row.key, row.label) for row in rows}) < len(rows):
+    if has_case_twice(rows):
         raise RunError("a case is tested on in two folds")
     about = {
         key: {k: v for test in tests for k, v in test.about.get(key, {}).items()} for key in ("subjects", "spacing")
     }
-    return Scored(rows, {**tests[0].about, **about})
+    return TestScores(rows, {**tests[0].about, **about})
 
 
-def _facts(run: Result) -> dict[str, Any]:
-    test = run.scored[TRUE]
-    budget = run.facts.get("budget") or {}
+def _conditions(result: JobResult) -> dict[str, Any]:
+    test, manifest = result.tests[TRUE_TEXT_STEP], result.manifest
+    budget = manifest.get("budget") or {}
     ordered = sorted({(row.index, row.label) for row in test.rows})
     return {
-        "budget": " ".join(f"{key}={_plain(budget[key])}" for key in sorted(budget)),
-        **{key: str(run.facts.get(key) or "") for key in ("split_hash", "prompt_hash", "metric_version")},
-        **{key: run.facts.get(key) for key in ("params", "params_trainable")},
+        "budget": " ".join(f"{key}={_as_text(budget[key])}" for key in sorted(budget)),
+        **{key: str(manifest.get(key) or "") for key in ("split_hash", "prompt_hash", "metric_version")},
+        **{key: manifest.get(key) for key in ("params", "params_trainable")},
         "classes": ", ".join(label for _, label in ordered),
         "label_space": str(test.about.get("label_space_hash") or ""),
         "cases_hash": cases_hash(test.rows),
-        "mark": LEAK if run.facts.get("leak_declared") else "",
+        "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},
         "n": len({row.key for row in test.rows}),
         "hd95_unit": test.summary.unit,
     }
 
 
-def _plain(value: object) -> str:
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -1,26 +1,30 @@
-"""Other conventions: the stored rows scored once more as others score, under a name that says how.
+"""Other conventions: the stored scores are computed again by the convention of another paper.
 
-Tables in print mix conventions, and the same predictions have other numbers in each. What stands here makes a
-number comparable with a published one; it ranks nothing. The mean is over the cases of a class, then over the
-classes, then over the seeds, as everywhere.
+Published tables mix conventions, and the same predictions have other numbers in each convention. A table of this
+module makes a number comparable with a published one, and it ranks nothing. The mean is over the cases of a class,
+then over the classes, then over the seeds, as in the leaderboard.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields, replace
 from statistics import fmean, stdev
 
-from benchmarks.leaderboard.leaderboard import Block
-from benchmarks.leaderboard.row import Row
-from benchmarks.storage.results import Scored
-from benchmarks.tables.views import Cell, Sheet, fixed, spread, whole
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
+from benchmarks.leaderboard.row import LeaderboardRow
+from benchmarks.storage.results import TestScores
+from benchmarks.tables.column import Column
+from benchmarks.tables.columns import find_columns
+from benchmarks.tables.latex import latex_tables
+from benchmarks.tables.views import TableView, make_lines
+from benchmarks.tables.writers import OF_ROW, csv_text, json_text, markdown_table, name_row
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore
 
 Score = Callable[[CaseScore, Sequence[float] | None], float | None]
-"""A row and its voxel's size to its score; None where the convention leaves the row out."""
+"""A row and the size of its voxels to its score; None where the convention leaves the row out."""
 
 _ISOTROPIC = 1e-3  # relative: files keep their spacing in single precision
 
@@ -30,18 +34,18 @@ class Protocol:
     """One convention.
 
     Attributes:
-        about: What it is, and whose.
-        metric: Head of its column.
-        score: Of one row; None where counts are pooled.
-        pooled: From tp, fp and fn summed over the cases of a class; None where rows are scored one by one.
-        lower_is_better: Whether it is a distance.
+        about: What the convention is.
+        metric: Title of its column.
+        score: Computes the score of one row; None where counts are pooled.
+        pooled: Computes the score of a class from tp, fp and fn summed over its cases; None where each row has a score.
+        distance: Whether the score is a distance.
     """
 
     about: str
     metric: str
     score: Score | None = None
     pooled: Callable[[int, int, int], float | None] | None = None
-    lower_is_better: bool = False
+    distance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,11 @@ class Rescored:
     """A row in another convention.
 
     Attributes:
-        label: The row, as it is printed.
-        value: Mean over seeds; None where there is none.
-        std: Over seeds (ddof 1); None for one.
-        scored: (case, class) pairs that entered, of all seeds.
-        dropped: Pairs that the convention left out.
+        label: The label of the row.
+        value: Mean over the seeds; None where there is none.
+        std: Standard deviation over the seeds (ddof 1); None for one seed.
+        scored: Number of (case, class) pairs of all seeds that enter the mean.
+        dropped: Number of pairs that the convention leaves out.
         reason: Why there is no value.
     """
 
@@ -146,23 +150,23 @@ PROTOCOLS: Mapping[str, Protocol] = {
 """The conventions by name."""
 
 
-def protocol_of(name: str) -> Protocol:
-    """A convention by its name.
+def find_protocol(name: str) -> Protocol:
+    """Return a convention by its name.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such convention.
     """
     if name not in PROTOCOLS:
         raise UnknownNameError("protocol", name, PROTOCOLS, "zoo bench table --help")
     return PROTOCOLS[name]
 
 
-def rescore(protocol: Protocol, test: Scored) -> tuple[float | None, int, int]:
-    """One test in another convention.
+def rescore(protocol: Protocol, test: TestScores) -> tuple[float | None, int, int]:
+    """Score one test by another convention.
 
     Args:
         protocol: The convention.
-        test: The rows, with what was recorded of them.
+        test: The rows, and in `about` the spacing.
 
     Returns:
         The mean over cases, then classes (None where nothing is scored), pairs scored, pairs left out.
@@ -192,12 +196,12 @@ def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def rescore_row(protocol: Protocol, row: Row) -> Rescored:
-    """A row of a table in another convention; an incomplete one has no value."""
-    if not row.scored:
+def rescore_row(protocol: Protocol, row: LeaderboardRow) -> Rescored:
+    """Score a row by another convention; an incomplete row has no value."""
+    if not row.true_tests:
         return Rescored(row.label, None, None, 0, 0, row.reason or "no rows of cases")
     try:
-        found = [rescore(protocol, test) for test in row.scored]
+        found = [rescore(protocol, test) for test in row.true_tests]
     except RunError as error:
         return Rescored(row.label, None, None, 0, 0, str(error))
     values = _known(value for value, _, _ in found)
@@ -207,31 +211,62 @@ def rescore_row(protocol: Protocol, row: Row) -> Rescored:
     return Rescored(row.label, fmean(values), stdev(values) if len(values) > 1 else None, *counts)
 
 
-def protocol_sheet(block: Block, name: str) -> Sheet:
-    """A block in another convention: the rows in the leaderboard's order, none of them ranked.
+def write_protocol(leaderboard: Leaderboard, form: str, name: str) -> str:
+    """Write the leaderboard in another convention, which the table names.
+
+    Args:
+        leaderboard: The leaderboard.
+        form: "md", "latex", "csv" or "json".
+        name: One of `PROTOCOLS`.
 
     Raises:
         UnknownNameError: There is no such convention.
     """
-    protocol = protocol_of(name)
-    digits = 2 if protocol.lower_is_better else 3
-    found = {id(row): rescore_row(protocol, row) for row in block.rows}
+    if form in ("md", "latex"):
+        views = [protocol_view(group, name) for group in leaderboard.groups]
+        return "\n\n".join(map(markdown_table, views)) + "\n" if form == "md" else latex_tables(views)
+    protocol = find_protocol(name)
+    keys = ["protocol", *OF_ROW, *(field.name for field in fields(Rescored))]
+    lines = [[name, *name_row(row), *astuple(rescore_row(protocol, row))] for row in leaderboard.rows]
+    if form == "csv":
+        return csv_text(keys, lines)
+    rows = [dict(zip(keys, line, strict=True)) for line in lines]
+    return json_text({"protocol": name, "about": protocol.about, "rows": rows})
 
-    def line(row: Row) -> tuple[Cell, ...]:
-        one = found[id(row)]
-        value = spread(one.value, one.std, digits)
-        counts = (whole(one.scored), whole(one.dropped)) if row.scored else ("", "")
-        return tuple(map(Cell, (row.label, row.encoder, row.text_track, fixed(row.dice, 3), value, *counts)))
 
+def protocol_view(group: RankingGroup, name: str) -> TableView:
+    """Make the table of a group in another convention: the rows in the order of the leaderboard, without ranks.
+
+    Raises:
+        UnknownNameError: There is no such convention.
+    """
+    protocol = find_protocol(name)
+    found = {row: rescore_row(protocol, row) for row in group.rows}
+    encoder, text, dice = find_columns("encoder", "text_track", "dice")
+    columns: tuple[Column[LeaderboardRow], ...] = (
+        encoder,
+        text,
+        replace(dice, title="Dice (ours)", std=None),
+        Column(
+            key="value",
+            title=protocol.metric,
+            digits=2 if protocol.distance else 3,
+            get=lambda row: found[row].value,
+            std=lambda row: found[row].std,
+        ),
+        Column(key="scored", title="Scored", get=lambda row: found[row].scored if row.true_tests else None),
+        Column(key="dropped", title="Left out", get=lambda row: found[row].dropped if row.true_tests else None),
+    )
     reasons = tuple(f"{one.label}: {one.reason}" for one in found.values() if one.reason)
     about = f"Convention {name}: {protocol.about}; over the classes, then the seeds. Dice (ours) as in the leaderboard"
-    notes = [("Convention", (about,)), *([("Notes", reasons)] if reasons else [])]
-    return Sheet(
-        f"{block.title}: {name}",
-        f"{block.title}: {protocol.metric} by the convention {name}, not comparable with the leaderboard.",
-        ("Model", "Encoder", "Text", "Dice (ours)", protocol.metric, "Scored", "Left out"),
-        3,
-        tuple(tuple(map(line, part)) for part in block.parts),
-        frozenset(row.label for row in block.controls),
-        tuple(notes),
+    return TableView(
+        title=f"{group.title}: {name}",
+        caption=f"{group.title}: {protocol.metric} by the convention {name}, not comparable with the leaderboard.",
+        corner="Model",
+        columns=columns,
+        groups=tuple(
+            ("", make_lines(columns, section, lambda row: row.label, lambda row: row.status))
+            for section in group.sections
+        ),
+        notes=(("Convention", (about,)), *([("Notes", reasons)] if reasons else [])),
     )

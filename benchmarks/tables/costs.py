@@ -10,32 +10,47 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import reason_from
 from benchmarks.run.job_runner import ZOO
-from benchmarks.storage.layout import read_json, write_json
+from benchmarks.storage.layout import costs_path, read_costs, write_json
 from benchmarks.storage.stored_plan import load_plan
-from benchmarks.tables.latex import write_sheets
-from benchmarks.tables.views import Cell, Sheet
-from benchmarks.tables.writers import csv_lines, markdown_sheet
+from benchmarks.tables.column import Column
+from benchmarks.tables.latex import latex_tables
+from benchmarks.tables.views import TableView, make_lines
+from benchmarks.tables.writers import csv_text, markdown_table
 from zoo.errors import RunError
 from zoo.utils.format import counted
 
-COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "params (M)": lambda cost: f"{cost['params'] / 1e6:.2f}",
-    "trained (M)": lambda cost: f"{cost['params_trainable'] / 1e6:.2f}",
-    "GFLOPs": lambda cost: f"{cost['gflops']:.2f}",
-    "step (s)": lambda cost: f"{cost['step_s']:.4f}",
-    "step (MiB)": lambda cost: f"{cost['step_mib']:.0f}",
-    "case (s)": lambda cost: f"{cost['case_s']:.4f}",
-    "case (MiB)": lambda cost: "" if cost["case_mib"] is None else f"{cost['case_mib']:.0f}",
-    "batch": lambda cost: f"{cost['batch_size']} x {'x'.join(str(n) for n in cost['patch'])}",
-    "device": lambda cost: f"CPU, {counted(cost['threads'], 'thread')}" if cost["device"] == "CPU" else cost["device"],
-}
-"""Title to cell."""
+
+def _batch(cost: Mapping[str, Any]) -> str:
+    return f"{cost['batch_size']} x {'x'.join(str(size) for size in cost['patch'])}"
+
+
+def _device(cost: Mapping[str, Any]) -> str:
+    return f"CPU, {counted(cost['threads'], 'thread')}" if cost["device"] == "CPU" else str(cost["device"])
+
+
+def _column(key: str, title: str, text: Callable[[Mapping[str, Any]], str], words: bool = False) -> Column[Any]:
+    return Column(key=key, title=title, get=itemgetter(key), text=text, words=words)
+
+
+COLUMNS: tuple[Column[Mapping[str, Any]], ...] = (
+    _column("params", "params (M)", lambda cost: f"{cost['params'] / 1e6:.2f}"),
+    _column("params_trainable", "trained (M)", lambda cost: f"{cost['params_trainable'] / 1e6:.2f}"),
+    _column("gflops", "GFLOPs", lambda cost: f"{cost['gflops']:.2f}"),
+    _column("step_s", "step (s)", lambda cost: f"{cost['step_s']:.4f}"),
+    _column("step_mib", "step (MiB)", lambda cost: f"{cost['step_mib']:.0f}"),
+    _column("case_s", "case (s)", lambda cost: f"{cost['case_s']:.4f}"),
+    _column("case_mib", "case (MiB)", lambda cost: f"{cost['case_mib']:.0f}"),
+    _column("batch_size", "batch", _batch, words=True),
+    _column("device", "device", _device, words=True),
+)  # fmt: skip
+"""The columns of the table of costs."""
 
 FOOTNOTE = (
     "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two; the text is "
@@ -43,17 +58,6 @@ FOOTNOTE = (
     "of training steps of the batch named; case: median of predictions of the first test case, to the mask on its own "
     "grid. Peak memory: allocated on a GPU; on a processor, growth of the process's peak by the training steps."
 )
-
-
-def costs_path(folder: Path) -> Path:
-    """Where a benchmark's costs are kept."""
-    return folder / "costs.json"
-
-
-def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The costs by `Job.measured`; empty where none were measured."""
-    path = costs_path(folder)
-    return dict(read_json(path)["costs"]) if path.is_file() else {}
 
 
 def measure_costs(
@@ -121,16 +125,12 @@ def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
     if form == "json":
         return json.dumps({"rows": rows, "footnotes": [FOOTNOTE]}, indent=2) + "\n"
     if form == "csv":
-        return csv_lines(list(rows[0]), ([row.get(name) for name in rows[0]] for row in rows))
-    sheet = Sheet(
+        return csv_text(list(rows[0]), ([row.get(name) for name in rows[0]] for row in rows))
+    view = TableView(
         title="Costs",
         caption=f"Costs. {FOOTNOTE}",
-        heads=("Method", *COLUMNS),
-        names=1,
-        groups=(tuple(_line(row) for row in rows),),
+        corner="Method",
+        columns=COLUMNS,
+        groups=(("", make_lines(COLUMNS, rows, itemgetter("method"))),),
     )
-    return f"{markdown_sheet(sheet)}\n\n- {FOOTNOTE}\n" if form == "md" else write_sheets([sheet])
-
-
-def _line(row: Mapping[str, Any]) -> tuple[Cell, ...]:
-    return (Cell(str(row["method"])), *(Cell(cell(row)) for cell in COLUMNS.values()))
+    return f"{markdown_table(view)}\n\n- {FOOTNOTE}\n" if form == "md" else latex_tables([view])

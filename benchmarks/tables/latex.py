@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from benchmarks.leaderboard.leaderboard import Table
-from benchmarks.tables.views import Cell, Sheet, sheets
+from benchmarks.leaderboard.leaderboard import Leaderboard
+from benchmarks.tables.column import Cell
+from benchmarks.tables.views import TableView, make_views
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number, and not within a name
 PREAMBLE = r"% \usepackage{booktabs,graphicx}"
 FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-"""What is wider than the page is made as wide as it; nothing is made larger."""
+"""Makes a table that is wider than the page as wide as the page; a narrower table stays."""
 NARROW = 8
-"""Columns that a column of two-column text holds; with more a table spans both."""
+"""Number of columns that a column of two-column text holds; a table with more spans both."""
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -29,53 +30,54 @@ _TEX = {
 }
 
 
-def to_latex(table: Table, stats: bool = False, per_class: bool = False) -> str:
-    """One booktabs table a block and sheet; what the document must load stands in the first line, as a comment.
+def to_latex(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:
+    """Return one booktabs table per group and view; the first line, a comment, names the packages to load.
 
     Args:
-        table: The table.
-        stats: With a table of the statistics of each ranking, and one of the texts.
-        per_class: With a table of the Dice of each class.
+        leaderboard: The leaderboard.
+        stats: Whether to add a table of the statistics of each ranking, and a table of the texts.
+        per_class: Whether to add a table of the Dice of each class.
     """
-    return write_sheets([one for block in table.blocks for one in sheets(block, stats, per_class)], table.footnotes)
+    views = [view for group in leaderboard.groups for view in make_views(group, stats, per_class)]
+    return latex_tables(views, leaderboard.footnotes)
 
 
-def write_sheets(found: Iterable[Sheet], footnotes: Iterable[str] = ()) -> str:
-    """Sheets one after the other, the footnotes as comments."""
+def latex_tables(views: Iterable[TableView], footnotes: Iterable[str] = ()) -> str:
+    """Return the tables one after the other, and the footnotes as comments."""
     notes = "\n".join(f"% {note}" for note in footnotes)
-    return "\n\n".join(filter(None, [PREAMBLE, *map(_sheet, found), notes])) + "\n"
+    return "\n\n".join(filter(None, [PREAMBLE, *map(_table, views), notes])) + "\n"
 
 
-def _sheet(sheet: Sheet) -> str:
-    place = "table" if len(sheet.heads) <= NARROW else "table*"
+def _table(view: TableView) -> str:
+    environment = "table" if len(view.heads) <= NARROW else "table*"
+    aligned = "".join("l" if column.words else "r" for column in view.columns)
     lines = [
-        rf"\begin{{{place}}}",
+        rf"\begin{{{environment}}}",
         r"\centering",
-        rf"\caption{{{escape(sheet.caption).strip()}}}",
+        rf"\caption{{{escape_latex(view.caption).strip()}}}",
         FIT,
-        rf"\begin{{tabular}}{{{'l' * sheet.names}{'r' * (len(sheet.heads) - sheet.names)}}}",
+        rf"\begin{{tabular}}{{l{aligned}}}",
         r"\toprule",
-        " & ".join(map(escape, sheet.heads)) + r" \\",
+        " & ".join(map(escape_latex, view.heads)) + r" \\",
     ]
-    for group in sheet.groups:
+    for _, group in view.groups:
         lines += [r"\midrule"] if group else []
-        for cells in group:
-            first = escape(cells[0].text)
-            first = rf"\emph{{{first}}}" if cells[0].text in sheet.controls else first
-            lines.append(" & ".join([first, *map(_cell, cells[1:])]) + r" \\")
+        for line in group:
+            head = escape_latex(line.head)
+            head = rf"\emph{{{head}}}" if line.kind == "control" else head
+            lines.append(" & ".join([head, *map(_cell, line.cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    notes = [escape(note if note.endswith(".") else f"{note}.") for _, group in sheet.notes for note in group]
+    notes = [escape_latex(note if note.endswith(".") else f"{note}.") for _, group in view.notes for note in group]
     lines += [rf"\par\footnotesize {' '.join(notes)}"] if notes else []
-    return "\n".join([*lines, rf"\end{{{place}}}"])
+    return "\n".join([*lines, rf"\end{{{environment}}}"])
 
 
 def _cell(cell: Cell) -> str:
-    text = _MINUS.sub("$-$", escape(cell.text))
-    styles = {"best": r"\textbf{%s}", "second": r"\underline{%s}"}
-    text = styles[cell.place] % text if cell.place and text else text
-    return text + _TEX["†"] if cell.marked else text
+    text = _MINUS.sub("$-$", escape_latex(cell.text))
+    styles = {0: "%s", 1: r"\textbf{%s}", 2: r"\underline{%s}"}
+    return styles[cell.place] % text + (_TEX["†"] if cell.marked else "")
 
 
-def escape(text: str) -> str:
-    """Text as TeX prints it."""
+def escape_latex(text: str) -> str:
+    """Return text that TeX prints as it is."""
     return "".join(_TEX.get(mark, mark) for mark in text)

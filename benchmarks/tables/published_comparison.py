@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks.leaderboard.leaderboard import Table, read_table
-from benchmarks.leaderboard.row import Row
+from benchmarks.leaderboard.leaderboard import Leaderboard
+from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.tables.published_scores import NOT_READ, OURS, Reported, reported_on
-from benchmarks.tables.writers import plain
+from benchmarks.tables.writers import escape_markdown
 from zoo.registry import DATA
 
 
@@ -31,7 +30,7 @@ class Line:
     """
 
     reported: Reported
-    ours: Row | None = None
+    ours: LeaderboardRow | None = None
     dice: float | None = None
     difference: float | None = None
     obstacles: tuple[str, ...] = ()
@@ -62,35 +61,26 @@ class Comparison:
         return {"lines": lines, "silent": list(self.silent), "unknown": list(self.unknown)}
 
 
-def read_comparison(folder: Path) -> Comparison:
-    """The comparison of a benchmark's folder.
-
-    Raises:
-        RunError: There is no benchmark in the folder, or a file of it cannot be read.
-    """
-    return compare(read_table(folder))
-
-
-def compare(table: Table) -> Comparison:
-    """Sets the published numbers of each data set of a table beside its rows."""
-    rows = [row for row in table.rows if row.dice is not None and not row.control and not row.variant]
-    sets = sorted({row.data for row in table.rows})
-    lines = [line for data in sets for number in reported_on(data) for line in _beside(number, rows)]
+def compare_with_published(leaderboard: Leaderboard) -> Comparison:
+    """Set the published numbers of each data set of a leaderboard beside its rows."""
+    rows = [row for row in leaderboard.rows if row.dice is not None and not row.control and not row.variant]
+    names = sorted({row.data for row in leaderboard.rows})
+    lines = [line for data in names for number in reported_on(data) for line in _beside(number, rows)]
     models = sorted({row.model for row in rows})
     return Comparison(
         tuple(lines),
         tuple(f"{model}: {NOT_READ[model]}" for model in models if model in NOT_READ),
-        tuple(data for data in sets if not reported_on(data)),
+        tuple(data for data in names if not reported_on(data)),
     )
 
 
-def _beside(number: Reported, rows: Sequence[Row]) -> list[Line]:
+def _beside(number: Reported, rows: Sequence[LeaderboardRow]) -> list[Line]:
     """One line for each of our rows of the same method, or one without."""
     mine = [row for row in rows if row.data == number.data and number.model and row.model == number.model]
     return [_line(number, row) for row in mine] or [Line(number)]
 
 
-def _line(number: Reported, row: Row) -> Line:
+def _line(number: Reported, row: LeaderboardRow) -> Line:
     column = OURS.get(number.convention)
     value = getattr(row, column) if column else None
     dice = None if value is None else 100 * float(value)
@@ -121,7 +111,7 @@ def to_markdown(comparison: Comparison) -> str:
         "difference",
         "not comparable",
     ]
-    lines = [f"| {' | '.join(map(plain, _cells(line)))} |" for line in comparison.lines]
+    lines = [f"| {' | '.join(map(escape_markdown, _cells(line)))} |" for line in comparison.lines]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
     notes = list(dict.fromkeys(_cited(line.reported) for line in comparison.lines))
     notes += [f"No published number could be read of {known}." for known in comparison.silent]

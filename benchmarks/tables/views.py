@@ -1,127 +1,177 @@
-"""The tables of a block as they are read: heads, cells and notes, for Markdown and LaTeX alike.
+"""The tables of a ranking group as they are read: titles, cells and notes, for Markdown, LaTeX and the report.
 
-A block has one sheet by default, the leaderboard; its statistics, the texts and the classes have their own.
+A group has one table by default, the leaderboard. The statistics, the texts and the classes have their own tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
-from benchmarks.leaderboard.leaderboard import Block
-from benchmarks.leaderboard.ranking import ALPHA, Standing
-from benchmarks.leaderboard.row import Row, names_of
-from benchmarks.leaderboard.statistics import FEWEST, LEVEL, RESAMPLES
+from benchmarks.leaderboard.leaderboard import RankingGroup
+from benchmarks.leaderboard.ranking import ALPHA
+from benchmarks.leaderboard.row import ClassRow, LeaderboardRow, unique_labels
+from benchmarks.leaderboard.statistics import FEWEST, RESAMPLES
+from benchmarks.tables.column import Cell, Column, Row
+from benchmarks.tables.columns import CLASS_COLUMNS, INTERVAL, RANKED_COLUMNS, find_columns, shown_columns
 
-FIGURES = ("Dice global", "HD95", "Missed", "Spurious")
-DELTA = "Δ Dice"
-WIDTH = f"{LEVEL:.0%} CI".replace("%", " %")
 TESTS = {
     "wilcoxon": "two-sided Wilcoxon signed-rank test (zeros by Pratt)",
     "permutation": "two-sided permutation test of the mean difference",
 }
 
 
-class Cell(NamedTuple):
-    """A cell: its text, "best" or "second" or neither of its column, and whether it bears the mark of the test."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table: its first cell, the other cells, and the status of the row where it is not ranked."""
 
-    text: str
-    place: str = ""
-    marked: bool = False
+    head: str
+    cells: tuple[Cell, ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class TableView:
     """One table to read.
 
     Attributes:
-        title: What it shows.
-        caption: The same with what a reader needs to know of the numbers, for a paper.
-        heads: Names of the columns.
-        names: How many columns from the left are words; the others are numbers.
-        groups: Lines of cells, in groups that a rule parts.
-        controls: First cells of the lines that are controls.
-        notes: What stands under it: a title and its lines.
+        title: What the table shows.
+        caption: The same with what a reader needs to know of the numbers.
+        corner: Title of the first column, which has the heads of the lines.
+        columns: The other columns.
+        groups: Title (which may be empty) and lines of each group; a rule divides the groups.
+        notes: Title and lines of each note under the table.
     """
 
     title: str
     caption: str
-    heads: tuple[str, ...]
-    names: int
-    groups: tuple[tuple[tuple[Cell, ...], ...], ...]
-    controls: frozenset[str] = frozenset()
+    corner: str
+    columns: tuple[Column[Any], ...]
+    groups: tuple[tuple[str, tuple[Line, ...]], ...]
     notes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    @property
+    def heads(self) -> list[str]:
+        """The titles of all columns."""
+        return [self.corner, *(column.title for column in self.columns)]
 
-def sheets(block: Block, stats: bool = False, per_class: bool = False) -> list[Sheet]:
-    """The sheets of a block.
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of all groups."""
+        return [line for _, lines in self.groups for line in lines]
+
+
+def make_lines(
+    columns: Sequence[Column[Row]],
+    rows: Iterable[Row],
+    head: Callable[[Row], str],
+    kind: Callable[[Row], str] = lambda row: "",
+) -> tuple[Line, ...]:
+    """Make one line per row.
 
     Args:
-        block: The block.
-        stats: With the statistics of the ranking and the texts.
-        per_class: With the Dice of each class.
+        columns: The columns.
+        rows: The rows.
+        head: The first cell of a row.
+        kind: The status of a row, empty for a ranked row.
     """
-    found = [leaderboard(block)]
+    return tuple(Line(head(row), tuple(column.cell(row) for column in columns), kind(row)) for row in rows)
+
+
+def mark_best(columns: Sequence[Column[Any]], lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Mark the best and the second value of each column that ranks, by what is printed.
+
+    Values that print alike are marked alike. Where all print alike, none is marked.
+    """
+    marked = [list(line.cells) for line in lines]
+    for count, column in enumerate(columns):
+        texts = [cells[count].text.partition(" ± ")[0] for cells in marked]
+        if not column.ranks:
+            continue
+        ordered = sorted({text for text in texts if text}, key=float, reverse=column.better == "higher")
+        places = {text: place for place, text in enumerate(ordered[:2], start=1)} if len(ordered) > 1 else {}
+        for cells, text in zip(marked, texts, strict=True):
+            cells[count] = replace(cells[count], place=places.get(text, 0))
+    return tuple(replace(line, cells=tuple(cells)) for line, cells in zip(lines, marked, strict=True))
+
+
+def make_views(group: RankingGroup, stats: bool = False, per_class: bool = False) -> list[TableView]:
+    """Make the tables of a group.
+
+    Args:
+        group: The ranking group.
+        stats: Whether to add the statistics of the ranking and the texts.
+        per_class: Whether to add the Dice of each class.
+    """
+    views = [leaderboard_view(group)]
     if stats:
-        found += [statistics(block)] if block.ranking.standings else []
-        found += [texts(block)] if any(row.text_track != "none" for row in (*block.ranked, *block.unranked)) else []
-    return found + ([classes(block)] if per_class else [])
+        views += [ranking_view(group)] if group.ranking.rows else []
+        views += [text_view(group)] if any(row.text_track != "none" for row in models_of(group)) else []
+    return views + ([class_view(group)] if per_class else [])
 
 
-def leaderboard(block: Block) -> Sheet:
-    """The rows with their figures: ranked ones, unranked ones, controls."""
-    unit = f" ({block.unit})" if block.unit else ""
-    names = any(row.text_gain_names is not None for row in block.rows)
-    gains = (*("Text gain", "Blank gain"), *(["Names gain"] if names else [])) if block.track != "none" else ()
-    figures = tuple(f"{head}{unit}" if head == "HD95" else head for head in FIGURES)
-    delta = (DELTA,) if block.variants else ()
-    best_dice = _places((row.dice for row in block.ranked), 3)
-    best_hd95 = _places((row.hd95 for row in block.ranked if block.unit), 2, lower=True)
-    worse = {row for row, one in zip(block.ranked, block.ranking.standings, strict=False) if one.worse}
+def models_of(group: RankingGroup) -> list[LeaderboardRow]:
+    """Return the ranked and the unranked rows of a group."""
+    return [*group.ranked, *group.unranked]
 
-    def line(row: Row) -> tuple[Cell, ...]:
-        ranked = row in block.ranked
-        dice, hd95 = spread(row.dice, row.dice_std, 3), spread(row.hd95, row.hd95_std, 2)
-        hd95 += f" {row.hd95_unit}" if hd95 and not block.unit else ""
-        cells = [Cell(row.label), Cell(row.encoder), Cell(row.text_track), Cell(whole(row.n)), Cell(seeds_text(row))]
-        cells.append(Cell(dice, best_dice(row.dice) if ranked else "", row in worse))
-        cells += [Cell(spread(row.delta_dice, row.delta_dice_std, 3, "+"))] if block.variants else []
-        cells += [
-            Cell(fixed(row.dice_global, 3)),
-            Cell(hd95, best_hd95(row.hd95) if ranked else ""),
-            Cell(short(row.missed)),
-            Cell(short(row.spurious)),
-        ]
-        values = (row.text_gain, row.text_gain_blank, row.text_gain_names)[: len(gains)]
-        cells += [Cell(fixed(value, 3, "+")) for value in values]
-        return (*cells, Cell(fixed(None if row.params is None else row.params / 1e6, 2)))
 
-    named = names_of(block.rows)
+def group_lines(group: RankingGroup, report: bool = False) -> tuple[list[Column[Any]], dict[LeaderboardRow, Line]]:
+    """Return the columns of the leaderboard of a group, and the line of each row with its marks.
+
+    Args:
+        group: The ranking group.
+        report: Whether to include the columns that only the report shows.
+    """
+    columns = [_with_unit(column, group.unit) for column in shown_columns(group, report)]
+    ranked = set(group.ranked)
+    made = make_lines(columns, group.rows, lambda row: row.label, lambda row: "" if row in ranked else row.status)
+    lines = dict(zip(group.rows, made, strict=True))
+    lines |= zip(group.ranked, mark_best(columns, [lines[row] for row in group.ranked]), strict=True)
+    dice = next(count for count, column in enumerate(columns) if column.key == "dice")
+    for row, entry in zip(group.ranked, group.ranking.rows, strict=False):
+        cells = list(lines[row].cells)
+        cells[dice] = replace(cells[dice], marked=entry.worse)
+        lines[row] = replace(lines[row], cells=tuple(cells))
+    return columns, lines
+
+
+def _with_unit(column: Column[Any], unit: str) -> Column[Any]:
+    """Return the column of a distance with its unit in the title, or in each cell where rows have two units."""
+    if not column.distance:
+        return column
+    if unit:
+        return replace(column, title=f"{column.title} ({unit})")
+    return replace(column, ranks=False, text=lambda row: f"{column.print(row)} {getattr(row, 'hd95_unit', '')}".strip())
+
+
+def leaderboard_view(group: RankingGroup) -> TableView:
+    """Make the leaderboard: ranked rows, unranked rows and controls; a variant stands under its full method."""
+    columns, lines = group_lines(group)
+    labels = unique_labels(group.rows)
     notes = {
-        "Variants": [f"{named[row]}: {row.legend}" for row in block.rows if row.variant],
-        "Notes": [f"{named[row]}: {row.reason}" for row in block.rows if row.reason],
-        "Warnings": list(block.warnings),
+        "Variants": [f"{labels[row]}: {row.legend}" for row in group.rows if row.variant],
+        "Notes": [f"{labels[row]}: {row.reason}" for row in group.rows if row.reason],
+        "Warnings": list(group.warnings),
     }
-    legend = f" Best in bold, second underlined. {mark_legend(block)}" if block.ranked else ""
-    return Sheet(
-        block.title,
-        f"{block.title}. Dice as a fraction of 1, mean and standard deviation over seeds.{legend}",
-        ("Model", "Encoder", "Text", "n", "Seeds", "Dice", *delta, *figures, *gains, "Params (M)"),
-        3,
-        tuple(tuple(map(line, part)) for part in block.parts),
-        frozenset(row.label for row in block.controls),
-        tuple((title, tuple(lines)) for title, lines in notes.items() if lines),
+    legend = f" Best in bold, second underlined. {mark_legend(group)}" if group.ranked else ""
+    return TableView(
+        title=group.title,
+        caption=f"{group.title}. Dice as a fraction of 1, mean and standard deviation over seeds.{legend}",
+        corner="Model",
+        columns=tuple(columns),
+        groups=tuple(("", tuple(lines[row] for row in section)) for section in group.sections),
+        notes=tuple((title, tuple(texts)) for title, texts in notes.items() if texts),
     )
 
 
-def statistics(block: Block) -> Sheet:
-    """How sure the ranking is."""
-    ranking = block.ranking
+def ranking_view(group: RankingGroup) -> TableView:
+    """Make the table of the statistics of a ranking."""
+    ranking = group.ranking
     notes = [
-        f"{WIDTH}: percentile interval of {RESAMPLES:,} bootstrap samples of the subjects, the same for all rows; "
+        f"{INTERVAL}: percentile interval of {RESAMPLES:,} bootstrap samples of the subjects, the same for all rows; "
         "seeds averaged, an image is no sample of its own.",
-        f"Δ best, p, effect: against {ranking.standings[0].label}; {TESTS[ranking.test]} over subjects, corrected by "
+        f"Δ best, p, effect: against {ranking.rows[0].label}; {TESTS[ranking.test]} over subjects, corrected by "
         "Holm over the rows; effect: matched-pairs rank-biserial correlation, -1 where worse on every subject.",
         "Wins: share of subjects on which a row beats another, ties half, averaged over the others. Rank kept: share "
         "of the bootstrap samples in which the row has its rank.",
@@ -130,141 +180,96 @@ def statistics(block: Block) -> Sheet:
         notes.append(
             f"Kendall's tau between this ranking and that of a bootstrap sample: {ranking.tau:.2f} on average."
         )
-    pairs = {one.pairs for one in ranking.standings if one.pairs is not None}
-    if len(ranking.standings) > 1 and min(pairs, default=0) < FEWEST:
-        notes.append(f"{min(pairs, default=0)} subjects: too few for an interval or a test ({FEWEST} are needed).")
-    heads = ("Model", "Rank", "Dice", WIDTH, "Δ best", f"Δ {WIDTH}", "p", "p (Holm)")
-    return Sheet(
-        f"{block.title}: statistics",
-        f"{block.title}: statistics of the ranking over subjects. {mark_legend(block)}".strip(),
-        (*heads, "Effect", "Wins", "Mean rank", "Rank kept"),
-        1,
-        (tuple(map(_standing, ranking.standings)),),
+    pairs = min((one.pairs for one in ranking.rows if one.pairs is not None), default=0)
+    if len(ranking.rows) > 1 and pairs < FEWEST:
+        notes.append(f"{pairs} subjects: too few for an interval or a test ({FEWEST} are needed).")
+    columns = [column for column in RANKED_COLUMNS if column.title]
+    lines = []
+    for line, row in zip(make_lines(columns, ranking.rows, lambda row: row.label), ranking.rows, strict=True):
+        cells = zip(columns, line.cells, strict=True)
+        marked = (replace(cell, marked=row.worse and column.key == "p_holm") for column, cell in cells)
+        lines.append(replace(line, cells=tuple(marked)))
+    return TableView(
+        title=f"{group.title}: statistics",
+        caption=f"{group.title}: statistics of the ranking over subjects. {mark_legend(group)}".strip(),
+        corner="Model",
+        columns=tuple(columns),
+        groups=(("", tuple(lines)),),
         notes=(("Legend", tuple(notes)),),
     )
 
 
-def _standing(one: Standing) -> tuple[Cell, ...]:
-    cells = (
-        *(one.label, str(one.rank), fixed(one.dice, 3), between(one.dice_low, one.dice_high)),
-        *(fixed(one.delta, 3, "+"), between(one.delta_low, one.delta_high, "+"), p_value(one.p), p_value(one.p_holm)),
-        *(fixed(one.effect, 2, "+"), percent(one.win_rate), fixed(one.mean_rank, 2), percent(one.rank_share)),
-    )
-    return tuple(Cell(text, marked=place == 7 and one.worse) for place, text in enumerate(cells))
-
-
-def texts(block: Block) -> Sheet:
-    """What each text is worth to the models that read it."""
-    rows = [row for row in (*block.ranked, *block.unranked) if row.text_track != "none"]
-    names = names_of(rows)
-
-    def line(row: Row) -> tuple[Cell, ...]:
-        values = (row.dice, row.dice_shuffled, row.dice_blank, row.dice_names)
-        gain = (fixed(row.text_gain, 3, "+"), between(row.text_gain_low, row.text_gain_high, "+"))
-        return (Cell(names[row]), *(Cell(fixed(value, 3)) for value in values), *map(Cell, gain))
-
-    return Sheet(
-        f"{block.title}: Dice with other text",
-        f"{block.title}: Dice of the same checkpoints with the true text, another's, none, and class names alone.",
-        ("Model", "True", "Shuffled", "Blank", "Names", "Text gain", WIDTH),
-        1,
-        (tuple(map(line, rows)),),
+def text_view(group: RankingGroup) -> TableView:
+    """Make the table of the Dice with each text, of the models that read text."""
+    rows = [row for row in models_of(group) if row.text_track != "none"]
+    ranked, labels = set(group.ranked), unique_labels(rows)
+    dice, *further = find_columns(*("dice", "dice_shuffled", "dice_blank", "dice_names", "text_gain", "text_gain_low"))
+    columns = (replace(dice, title="True", std=None), *further)
+    return TableView(
+        title=f"{group.title}: Dice with other text",
+        caption=f"{group.title}: Dice of the same checkpoints with the true text, the text of another case, no text, "
+        "and class names alone.",
+        corner="Model",
+        columns=columns,
+        groups=(("", make_lines(columns, rows, labels.__getitem__, lambda row: "" if row in ranked else row.status)),),
     )
 
 
-def classes(block: Block) -> Sheet:
-    """The Dice of each class, for every row that has scores."""
-    rows = [row for row in block.rows if row.per_class and not row.variant]
-    named = list(dict.fromkeys(one.label for row in block.ranked or rows for one in row.per_class))
-    of_class = {(row, one.label): one for row in rows for one in row.per_class}
-    best = {
-        name: _places((of_class[row, name].dice for row in block.ranked if (row, name) in of_class), 3)
-        for name in named
-    }
-    names = names_of(rows)
-
-    def line(row: Row) -> tuple[Cell, ...]:
-        cells = [Cell(names[row])]
-        for name in named:
-            one = of_class.get((row, name))
-            place = best[name](one.dice) if one and row in block.ranked else ""
-            cells.append(Cell(spread(one.dice, one.dice_std, 3), place) if one else Cell(""))
-        return tuple(cells)
-
-    return Sheet(
-        f"{block.title}: Dice of each class",
-        f"{block.title}: Dice of each class, mean and standard deviation over seeds.",
-        ("Model", *named),
-        1,
-        tuple(tuple(line(row) for row in part if row in rows) for part in block.parts),
-        frozenset(row.label for row in block.controls),
-    )
-
-
-def mark_legend(block: Block) -> str:
-    """What the mark of the test says, empty where no row bears it."""
-    if not any(one.worse for one in block.ranking.standings):
-        return ""
-    test = {"wilcoxon": "Wilcoxon signed-rank test", "permutation": "permutation test"}[block.ranking.test]
-    return f"†: differs from the best, p < {ALPHA} ({test} over subjects, corrected by Holm)."
-
-
-def _places(values: Iterable[float | None], digits: int, lower: bool = False) -> Callable[[float | None], str]:
-    """What says "best" and "second" of a value: what prints alike ranks alike, where all do none is best.
+def class_view(group: RankingGroup, metric: str = "dice") -> TableView:
+    """Make the table of a metric per class, of every row with scores.
 
     Args:
-        values: The column.
-        digits: As it is printed.
-        lower: Whether less is better.
+        group: The ranking group.
+        metric: Key of a metric.
     """
-    ordered = sorted({fixed(value, digits) for value in values if value is not None}, key=float, reverse=not lower)
-    known = dict(zip(ordered[:2], ("best", "second"), strict=True)) if len(ordered) > 1 else {}
-    return lambda value: known.get(fixed(value, digits), "")
+    rows = [row for row in group.rows if row.per_class and not row.variant]
+    ranked, labels = set(group.ranked), unique_labels(rows)
+    classes = dict.fromkeys(one.label for row in group.ranked or rows for one in row.per_class)
+    (of_class,) = (_with_unit(column, group.unit) for column in CLASS_COLUMNS if column.key == metric)
+    columns = [_class_column(of_class, name) for name in classes]
+    groups = []
+    for section in group.sections:
+        shown = [row for row in section if row in labels]
+        lines = make_lines(columns, shown, labels.__getitem__, lambda row: "" if row in ranked else row.status)
+        best = iter(mark_best(columns, [line for line in lines if not line.kind]))
+        groups.append(("", tuple(line if line.kind else next(best) for line in lines)))
+    return TableView(
+        title=f"{group.title}: {of_class.title} of each class",
+        caption=f"{group.title}: {of_class.title} of each class, mean and standard deviation over seeds.",
+        corner="Model",
+        columns=tuple(columns),
+        groups=tuple(groups),
+    )
 
 
-def seeds_text(row: Row) -> str:
-    """How many seeds; for an incomplete row how many of how many; over folds, how many of those."""
-    if row.seeds is None:
+def _class_column(of_class: Column[ClassRow], name: str) -> Column[LeaderboardRow]:
+    """Return the column of one class from the column of a metric of any class."""
+
+    def find(row: LeaderboardRow) -> ClassRow | None:
+        return next((one for one in row.per_class if one.label == name), None)
+
+    def get(row: LeaderboardRow) -> Any:
+        found = find(row)
+        return None if found is None else of_class.get(found)
+
+    def text(row: LeaderboardRow) -> str:
+        found = find(row)
+        return "" if found is None else of_class.print(found)
+
+    return Column(
+        key=name,
+        title=name,
+        note=f"{of_class.title} of {name}",
+        better=of_class.better,
+        get=get,
+        text=text,
+        ranks=of_class.ranks,
+    )
+
+
+def mark_legend(group: RankingGroup) -> str:
+    """Return what the mark of the test means; empty where no row has it."""
+    if not any(one.worse for one in group.ranking.rows):
         return ""
-    seeds = str(row.seeds) if row.seeds == row.seeds_planned else f"{row.seeds}/{row.seeds_planned}"
-    return f"{seeds} x {row.folds} folds" if row.folds else seeds
-
-
-def spread(mean: float | None, deviation: float | None, digits: int, sign: str = "") -> str:
-    """A mean with its deviation where it has one."""
-    return fixed(mean, digits, sign) + (f" ± {deviation:.{digits}f}" if deviation is not None else "")
-
-
-def fixed(value: float | None, digits: int, sign: str = "") -> str:
-    """A number with so many digits, nothing for None."""
-    return "" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # + 0.0: never "-0.000"
-
-
-def between(low: float | None, high: float | None, sign: str = "") -> str:
-    """An interval."""
-    return "" if low is None or high is None else f"[{fixed(low, 3, sign)}, {fixed(high, 3, sign)}]"
-
-
-def percent(value: float | None) -> str:
-    """A share."""
-    return "" if value is None else f"{100 * value:.0f} %"
-
-
-def p_value(value: float | None) -> str:
-    """A p value, never 0."""
-    return "" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def short(value: float | None) -> str:
-    """A count that may be a mean."""
-    return "" if value is None else f"{round(value, 2):g}"
-
-
-def whole(value: int | None) -> str:
-    """A count."""
-    return "" if value is None else str(value)
-
-
-def lines_of(sheet: Sheet) -> Sequence[tuple[Cell, ...]]:
-    """All lines of a sheet."""
-    return [line for group in sheet.groups for line in group]
+    test = {"wilcoxon": "Wilcoxon signed-rank test", "permutation": "permutation test"}[group.ranking.test]
+    return f"†: differs from the best, p < {ALPHA} ({test} over subjects, corrected by Holm)."

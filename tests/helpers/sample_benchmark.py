@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.leaderboard.leaderboard import Leaderboard, make_leaderboard
+from benchmarks.leaderboard.statistics import Test
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
 from benchmarks.plan.job import Job, Plan, Settings
-from benchmarks.storage.results import Result, Scored
+from benchmarks.storage.results import Benchmark, Control, JobResult, TestScores
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.definitions import absent_values
 
@@ -93,7 +95,7 @@ def variant(name: str, seed: int = 0, **changes: Any) -> Job:
     return job("bipvl", seed, "class", variant=name, **facts)
 
 
-def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> Result:
+def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> JobResult:
     """A finished job; one list of Dice values, one a case, for each of its tests.
 
     Args:
@@ -103,7 +105,16 @@ def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = 
         facts: What is other than `FACTS`.
     """
     tests = {
-        step: Scored(tuple(row(f"c{i}", "x", dice) for i, dice in enumerate(values)), about or {})
+        step: TestScores(tuple(row(f"c{i}", "x", dice) for i, dice in enumerate(values)), about or {})
         for step, values in zip(one.steps[1:], dices, strict=False)
     }
-    return Result(one, "done", facts=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, scored=tests)
+    return JobResult(
+        one, "done", manifest=FACTS | {"text_track": one.track, "encoder": one.encoder} | facts, tests=tests
+    )
+
+
+def leaderboard_of(
+    results: Iterable[JobResult], controls: Iterable[Control] = (), test: Test = "wilcoxon"
+) -> Leaderboard:
+    """The leaderboard of results that no folder holds."""
+    return make_leaderboard(Benchmark(tuple(results), tuple(controls)), test)

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.leaderboard import Table, make_table
-from benchmarks.storage.results import Control, Result
+from benchmarks.leaderboard.leaderboard import Leaderboard
+from benchmarks.storage.results import Control, JobResult
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import job, result, variant
+from tests.helpers.sample_benchmark import job, leaderboard_of, result, variant
 from zoo.metrics.case_scores import METRIC_VERSION
 
 
-def results() -> list[Result]:
+def results() -> list[JobResult]:
     """The full method at 0.8 and 0.9, one variant at 0.75 and 0.95, one better than all at 1.0 (seed 0)."""
     return [
         result(job("unet", 0), [0.5, 0.7]),
@@ -33,15 +33,15 @@ def results() -> list[Result]:
     ]
 
 
-CONTROLS = [Control("all-background", "hippocampus", facts={"split_hash": "abc", "metric_version": "1"}, dice=0.0)]
+CONTROLS = [Control("all-background", "hippocampus", split_hash="abc", metric_version="1", dice=0.0)]
 
 
-def table(rows: Sequence[Result] | None = None) -> Table:
-    return make_table(results() if rows is None else rows, CONTROLS)
+def table(rows: Sequence[JobResult] | None = None) -> Leaderboard:
+    return leaderboard_of(results() if rows is None else rows, CONTROLS)
 
 
 def test_a_variant_stands_under_its_full_method_with_the_paired_delta_and_no_rank() -> None:
-    (block,) = table().blocks
+    (block,) = table().groups
     labels = ["bipvl (tiny)", "bipvl (tiny) - no_loss", "bipvl (tiny) - no_text", "unet (tiny)"]
     assert [row.label for row in block.rows[:-1]] == labels
     assert [row.model for row in block.ranked] == ["bipvl", "unet"]
@@ -59,8 +59,8 @@ def test_a_variant_changes_no_ranking() -> None:
     """One that would outvote the models in the gate, neither."""
     other: dict[str, Any] = {"split_hash": "other"}
     outvoting = [result(variant(f"no_{name}", 0), *[[0.9, 0.9]] * 3, **other) for name in ("a", "b", "c", "d")]
-    (plain,) = table(results()[:4]).blocks
-    (block,) = table([*results()[:4], *outvoting]).blocks
+    (plain,) = table(results()[:4]).groups
+    (block,) = table([*results()[:4], *outvoting]).groups
     assert (block.ranked, block.unranked, block.controls) == (plain.ranked, plain.unranked, plain.controls)
     rows = [row for row in block.rows if row.variant]
     assert {(row.status, row.reason) for row in rows} == {
@@ -71,32 +71,32 @@ def test_a_variant_changes_no_ranking() -> None:
 
 def test_variants_go_with_a_full_method_that_the_gate_refuses() -> None:
     models = [result(job(name, 0), [0.5, 0.5], split_hash="most") for name in ("unet", "other")]
-    (block,) = table([*models, results()[2], results()[4]]).blocks
+    (block,) = table([*models, results()[2], results()[4]]).groups
     assert [row.label for row in block.unranked] == ["bipvl (tiny)"]
     assert [row.variant for row in block.rows] == ["", "", "", "no_text", ""]
     assert block.rows[3].delta_dice == pytest.approx(-0.05)
 
 
 def test_incomplete_variants_and_full_methods_say_so() -> None:
-    failed = Result(variant("no_text", 1), "failed", "fit: zoo: error: no such file")
-    (block,) = table([*results()[:5], failed]).blocks
+    failed = JobResult(variant("no_text", 1), "failed", "fit: zoo: error: no such file")
+    (block,) = table([*results()[:5], failed]).groups
     row = block.rows[1]
     assert (row.status, row.dice, row.delta_dice) == ("failed", None, None)
     assert row.reason == "1 of 2 seeds: seed 1 failed (fit: zoo: error: no such file)"
-    waiting = Result(job("bipvl", 1, "class"), "waiting")
-    (block,) = table([results()[2], waiting, *results()[4:6]]).blocks
+    waiting = JobResult(job("bipvl", 1, "class"), "waiting")
+    (block,) = table([results()[2], waiting, *results()[4:6]]).groups
     full, no_text = block.rows[:2]
     assert (full.status, full.dice) == ("incomplete", None)
     assert (no_text.reason, no_text.delta_seeds) == ("Δ over 1 of 2 seeds", 1)
     assert no_text.delta_dice == pytest.approx(-0.05)
-    none = table([replace(results()[2], state="running", scored={}), results()[4]]).blocks[0].rows[1]
+    none = table([replace(results()[2], state="running", tests={}), results()[4]]).groups[0].rows[1]
     assert (none.delta_dice, none.delta_seeds, none.reason) == (None, 0, "Δ over 0 of 1 seeds")
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_the_order_of_jobs_does_not_show(form: str) -> None:
     runs = results()[2:]
-    assert len({FORMATS[form](make_table(order, CONTROLS)) for order in itertools.permutations(runs)}) == 1
+    assert len({FORMATS[form](leaderboard_of(order, CONTROLS)) for order in itertools.permutations(runs)}) == 1
 
 
 def test_markdown_has_the_delta_and_a_legend_and_nothing_bold_in_a_variant() -> None:
@@ -142,5 +142,5 @@ def test_csv_and_json_name_the_variant() -> None:
 
 def test_a_finished_variant_needs_the_metric_version_of_its_full_method() -> None:
     old = result(variant("no_text", 0), *[[0.9, 0.9]] * 3, metric_version=f"{METRIC_VERSION}x")
-    (block,) = table([results()[2], old]).blocks
+    (block,) = table([results()[2], old]).groups
     assert block.rows[1].reason == "not comparable with the full method: other metric_version"

@@ -11,36 +11,36 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.leaderboard import FOLDS, Block, make_table
+from benchmarks.leaderboard.leaderboard import FOLDS, RankingGroup
 from benchmarks.plan.job import Job, Settings
-from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.writers import FORMATS, to_csv, to_markdown
-from tests.helpers.sample_benchmark import job, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
 from zoo.metrics.case_scores import CaseScore, cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
 FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
 
 
-def one(*results: Result, controls: tuple[Control, ...] = ()) -> Block:
-    (block,) = make_table(results, controls).blocks
+def one(*results: JobResult, controls: tuple[Control, ...] = ()) -> RankingGroup:
+    (block,) = leaderboard_of(results, controls).groups
     return block
 
 
-def full(model: str, seed: int = 0, dices: list[float] = TEN, about: dict[str, Any] = FACTS, **facts: Any) -> Result:
+def full(model: str, seed: int = 0, dices: list[float] = TEN, about: dict[str, Any] = FACTS, **facts: Any) -> JobResult:
     track = facts.pop("track", "none")
     return result(job(model, seed, track), *[dices] * 4, about=about, **facts)
 
 
-def scored(found: Result, *rows: Any, **about: Any) -> Result:
+def scored(found: JobResult, *rows: Any, **about: Any) -> JobResult:
     """The same result with other rows."""
-    return replace(found, scored={"test": Scored(rows or found.scored["test"].rows, {**FACTS, **about})})
+    return replace(found, tests={"test": TestScores(rows or found.tests["test"].rows, {**FACTS, **about})})
 
 
 def test_complete_rows_of_one_kind_have_no_warning() -> None:
     block = one(full("a"), full("b"))
     assert (len(block.ranked), block.unranked, block.warnings) == (2, (), ())
-    assert "Warnings" not in to_markdown(make_table([full("a"), full("b")], []))
+    assert "Warnings" not in to_markdown(leaderboard_of([full("a"), full("b")], []))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_cases_of_the_same_number_and_other_classes_are_refused() -> None:
     reasons = {r.model: r.reason for r in block.unranked}
     assert reasons["c"].startswith("not comparable: cases_hash ")
     assert reasons["d"] == "not comparable: classes y, not x"
-    assert f"- c (tiny): {reasons['c']}" in to_markdown(make_table([full("a"), full("b"), others], []))
+    assert f"- c (tiny): {reasons['c']}" in to_markdown(leaderboard_of([full("a"), full("b"), others], []))
 
 
 def test_a_run_of_an_older_version_is_ranked_with_a_warning_and_takes_the_subjects_of_others() -> None:
@@ -93,11 +93,11 @@ def test_images_of_one_subject_are_one() -> None:
 def test_a_split_of_too_few_subjects_says_so_and_has_no_p_value() -> None:
     block = one(full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5))
     assert [text for text in block.warnings if "fewer than 6 subjects" in text]
-    (best, other) = block.ranking.standings
+    (best, other) = block.ranking.rows
     assert (other.p, other.p_holm, other.dice_low, other.rank_share, other.pairs) == (None, None, None, None, 5)
     assert other.effect == -1.0
     assert best.rank == 1
-    table = make_table([full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5)], [])
+    table = leaderboard_of([full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5)], [])
     assert "5 subjects: too few for an interval or a test (6 are needed)." in to_markdown(table, stats=True)
 
 
@@ -105,7 +105,7 @@ def test_prompt_sets_are_compared_in_the_class_track_and_marked() -> None:
     rows = [full("a", track="class"), full("b", track="class"), full("c", track="class", prompt_hash="other")]
     block = one(*rows, full("unet", prompt_hash="whatever"))
     assert [r.label for r in block.ranked] == ["a (tiny)", "b (tiny)", "c (tiny) [prompts]", "unet (tiny)"]
-    assert block.warnings == ("another prompt set than the other rows [c (tiny) [prompts]]",)
+    assert block.warnings == ("other class prompts than the other rows [c (tiny) [prompts]]",)
 
 
 def test_other_reports_are_other_data() -> None:
@@ -116,13 +116,13 @@ def test_other_reports_are_other_data() -> None:
 
 
 def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
-    def published(model: str, samples: int) -> Result:
+    def published(model: str, samples: int) -> JobResult:
         found = full(model, budget={"samples": samples, "batch_size": 4})
         settings = Settings(size="tiny", trainer="cpu", recipe="published")
         return replace(found, job=replace(found.job, settings=settings))
 
-    table = make_table([full("a"), full("b"), published("a", 700), published("b", 900)], [])
-    assert [(block.recipe, [r.model for r in block.ranked]) for block in table.blocks] == [
+    table = leaderboard_of([full("a"), full("b"), published("a", 700), published("b", 900)], [])
+    assert [(block.recipe, [r.model for r in block.ranked]) for block in table.groups] == [
         ("equal", ["a", "b"]),
         ("published", ["a", "b"]),
     ]
@@ -132,20 +132,20 @@ def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
     assert len(list(csv.DictReader(io.StringIO(to_csv(table))))) == 4
 
 
-def fold(seed: int, number: int, cases: range, state: str = "done", **about: Any) -> Result:
+def fold(seed: int, number: int, cases: range, state: str = "done", **about: Any) -> JobResult:
     found = full("a", seed)
     jobs = Job("a", "hippocampus", seed, settings=found.job.settings, fold=number, folds=about.pop("folds", 2))
     if state != "done":
-        return Result(jobs, state)
+        return JobResult(jobs, state)
     rows = tuple(row(f"c{i}", "x", TEN[i]) for i in cases)
-    tests = {"test": Scored(rows, {"label_space_hash": "labels", **about})}
-    return Result(jobs, "done", facts=dict(found.facts) | {"split_hash": f"fold {number}"}, scored=tests)
+    tests = {"test": TestScores(rows, {"label_space_hash": "labels", **about})}
+    return JobResult(jobs, "done", manifest=dict(found.manifest) | {"split_hash": f"fold {number}"}, tests=tests)
 
 
 def test_folds_are_pooled_each_case_once() -> None:
     halves = [fold(0, 0, range(5)), fold(0, 1, range(5, 10))]
-    table = make_table(halves, [])
-    (only,) = table.blocks[0].ranked
+    table = leaderboard_of(halves, [])
+    (only,) = table.groups[0].ranked
     (whole,) = one(full("a")).ranked
     assert (only.n, only.folds, only.seeds, only.cases_hash) == (10, 2, 1, whole.cases_hash)
     assert only.dice == pytest.approx(whole.dice)
@@ -180,13 +180,13 @@ def test_folds_and_one_split_do_not_stand_in_one_ranking() -> None:
 def test_rows_that_are_not_those_of_their_about_are_refused() -> None:
     (row_,) = one(scored(full("a"), cases_hash="other")).unranked
     assert "are not those of its about.json" in row_.reason
-    honest = scored(full("a"), cases_hash=cases_hash(full("a").scored["test"].rows))
+    honest = scored(full("a"), cases_hash=cases_hash(full("a").tests["test"].rows))
     assert one(honest).ranked
     (row_,) = one(scored(full("a"), text="blank")).unranked
     assert row_.reason == "seed 0: the rows of test were scored with the text 'blank'"
     reader = full("a", track="class")
-    short = Scored(reader.scored["test"].rows[:4], FACTS)
-    (row_,) = one(replace(reader, scored={**reader.scored, "test-blank": short})).unranked
+    short = TestScores(reader.tests["test"].rows[:4], FACTS)
+    (row_,) = one(replace(reader, tests={**reader.tests, "test-blank": short})).unranked
     assert row_.reason == "seed 0: its tests are of differing cases"
 
 
@@ -214,8 +214,8 @@ def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_t
     spoil: Callable[[tuple[CaseScore, ...]], tuple[CaseScore, ...]], reason: str
 ) -> None:
     reader = full("a", track="class")
-    spoilt = Scored(spoil(reader.scored["test-blank"].rows), FACTS)
-    block = one(replace(reader, scored={**reader.scored, "test-blank": spoilt}), full("b"))
+    spoilt = TestScores(spoil(reader.tests["test-blank"].rows), FACTS)
+    block = one(replace(reader, tests={**reader.tests, "test-blank": spoilt}), full("b"))
     assert [(row_.model, row_.dice, row_.reason) for row_ in block.unranked] == [("a", None, reason)]
     assert [row_.model for row_ in block.ranked] == ["b"]
 
@@ -223,7 +223,7 @@ def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_t
 def test_a_control_that_has_no_mean_says_so() -> None:
     rows = tuple(row(f"c{i}", "x", 0.5) for i in range(10))
     (control,) = one(
-        full("a"), controls=(Control("mean-shape", "hippocampus", scored=Scored(_with_pixels(rows))),)
+        full("a"), controls=(Control("mean-shape", "hippocampus", scores=TestScores(_with_pixels(rows))),)
     ).controls
     assert (control.dice, control.reason) == (None, "Distances in mm and in px have no mean: 10 rows mix them.")
 
@@ -250,7 +250,9 @@ def test_leaking_subjects_are_named() -> None:
     assert "p0 (test and train), p1 (test and train)" in warning
     assert "and 2 more [a (tiny) [leak], b (tiny) [leak]]" in warning
     assert f"- {warning}" in to_markdown(
-        make_table([full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True)], [])
+        leaderboard_of(
+            [full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True)], []
+        )
     )
 
 
@@ -263,7 +265,7 @@ def test_the_order_of_refused_and_pooled_rows_does_not_show() -> None:
     rows = [full("b"), full("c", about={}), fold(0, 0, range(5)), fold(0, 1, range(5, 10)), full("d", split_hash="z")]
     seen: dict[str, set[str]] = {form: set() for form in FORMATS}
     for order in itertools.islice(itertools.permutations(rows), 0, None, 41):
-        table = make_table(order, [])
+        table = leaderboard_of(order, [])
         for form, write in FORMATS.items():
             seen[form].add(write(table, True, form != "csv"))
     assert {form: len(texts) for form, texts in seen.items()} == dict.fromkeys(FORMATS, 1)

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.leaderboard import Block, Table, make_table
-from benchmarks.leaderboard.row import Row
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.plan.job import Settings
-from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import job, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
 
 COLUMNS = (
     "model,size,encoder,data,text_track,n,seeds,dice,dice_std,dice_global,hd95,hd95_std,hd95_unit,"
@@ -25,7 +24,7 @@ COLUMNS = (
 )
 
 
-def results() -> list[Result]:
+def results() -> list[JobResult]:
     """Dice of unet 0.6 and 0.7 over its seeds; of bipvl 0.8 and 0.9, less with other text."""
     return [
         result(job("unet", 0), [0.5, 0.7]),
@@ -36,21 +35,21 @@ def results() -> list[Result]:
 
 
 def controls() -> list[Control]:
-    facts = {"split_hash": "abc", "metric_version": "1"}
-    empty = Scored((row("c0", "x", 0.0, 50.0, "missed"), row("c1", "x", 0.0, 70.0, "missed")))
+    facts: dict[str, Any] = {"split_hash": "abc", "metric_version": "1"}
+    empty = TestScores((row("c0", "x", 0.0, 50.0, "missed"), row("c1", "x", 0.0, 70.0, "missed")))
     return [
-        Control("all-background", "hippocampus", facts=facts, scored=empty),
-        Control("text-free-bound", "hippocampus", facts=facts, dice=0.75),
+        Control("all-background", "hippocampus", **facts, scores=empty),
+        Control("text-free-bound", "hippocampus", **facts, dice=0.75),
     ]
 
 
-def table() -> Table:
-    return make_table(results(), controls())
+def table() -> Leaderboard:
+    return leaderboard_of(results(), controls())
 
 
-def block(found: Table) -> Block:
-    assert len(found.blocks) == 1
-    return found.blocks[0]
+def block(found: Leaderboard) -> RankingGroup:
+    assert len(found.groups) == 1
+    return found.groups[0]
 
 
 def test_the_figures_are_those_computed_by_hand() -> None:
@@ -58,9 +57,9 @@ def test_the_figures_are_those_computed_by_hand() -> None:
     assert (bipvl.model, unet.model) == ("bipvl", "unet")
     assert (unet.n, unet.seeds, unet.encoder, unet.text_track) == (2, 2, "", "none")
     assert unet.dice == pytest.approx(0.65)
-    assert unet.dice_std == pytest.approx(0.1 / 2**0.5)  # ddof 1: sqrt((0.05² + 0.05²) / 1)
+    assert unet.std.dice == pytest.approx(0.1 / 2**0.5)  # ddof 1: sqrt((0.05² + 0.05²) / 1)
     assert unet.dice_global == pytest.approx(0.65)
-    assert (unet.hd95, unet.hd95_std, unet.hd95_unit) == (2.0, 0.0, "mm")
+    assert (unet.hd95, unet.std.hd95, unet.hd95_unit) == (2.0, 0.0, "mm")
     assert (unet.text_gain, unet.text_gain_blank) == (None, None)
     assert bipvl.text_gain == pytest.approx(((0.8 - 0.5) + (0.9 - 0.4)) / 2)
     assert bipvl.text_gain_blank == pytest.approx(((0.8 - 0.3) + (0.9 - 0.6)) / 2)
@@ -68,10 +67,10 @@ def test_the_figures_are_those_computed_by_hand() -> None:
 
 
 def test_one_seed_has_no_deviation() -> None:
-    (only,) = block(make_table(results()[:1], [])).ranked
+    (only,) = block(leaderboard_of(results()[:1], [])).ranked
     assert only.dice == pytest.approx(0.6)
-    assert only.dice_std is None
-    assert only.hd95_std is None
+    assert only.std.dice is None
+    assert only.std.hd95 is None
 
 
 def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None:
@@ -80,21 +79,21 @@ def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None
         [row("a", "x", 0.9), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.0, 9.0, "spurious")],
     ]
     runs = [
-        replace(result(job("unet", seed), [0.1]), scored={"test": Scored(tuple(rows))})
+        replace(result(job("unet", seed), [0.1]), tests={"test": TestScores(tuple(rows))})
         for seed, rows in enumerate(tests)
     ]
-    (only,) = block(make_table(runs, [])).ranked
+    (only,) = block(leaderboard_of(runs, [])).ranked
     assert (only.missed, only.spurious) == (1.5, 0.5)
 
 
 def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
-    failed = Result(job("unet", 1), "failed", "fit: zoo: error: no such file")
-    found = block(make_table([results()[0], failed], []))
+    failed = JobResult(job("unet", 1), "failed", "fit: zoo: error: no such file")
+    found = block(leaderboard_of([results()[0], failed], []))
     assert not found.ranked
     (only,) = found.unranked
     assert (only.status, only.dice, only.seeds, only.seeds_planned) == ("failed", None, 1, 2)
     assert only.reason == "1 of 2 seeds: seed 1 failed (fit: zoo: error: no such file)"
-    assert "| 1/2 |" in to_markdown(make_table([results()[0], failed], []))
+    assert "| 1/2 |" in to_markdown(leaderboard_of([results()[0], failed], []))
 
 
 @pytest.mark.parametrize(
@@ -107,12 +106,12 @@ def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
 )
 def test_the_gate_ranks_no_row_that_differs(facts: dict[str, Any], reason: str) -> None:
     other = result(job("zzz", 0), [0.99, 0.99], **facts)
-    found = block(make_table([*results(), other], controls()))
+    found = block(leaderboard_of([*results(), other], controls()))
     assert [r.model for r in found.ranked] == ["bipvl", "unet"]
     (refused,) = found.unranked
     assert (refused.model, refused.status) == ("zzz", "refused")
     assert reason in refused.reason
-    assert "**0.990**" not in to_markdown(make_table([*results(), other], controls()))
+    assert "**0.990**" not in to_markdown(leaderboard_of([*results(), other], controls()))
 
 
 def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
@@ -120,42 +119,42 @@ def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
     fewer = result(job("few", 0), [0.99])
     pixels = result(job("px", 0), [0.9, 0.9])
     rows = [row("c0", "x", 0.9, unit="px"), row("c1", "x", 0.9, unit="px")]
-    pixels = replace(pixels, scored={"test": Scored(tuple(rows))})
-    found = block(make_table([*results(), published, fewer, pixels], []))
+    pixels = replace(pixels, tests={"test": TestScores(tuple(rows))})
+    found = block(leaderboard_of([*results(), published, fewer, pixels], []))
     reasons = {r.model: r.reason for r in found.unranked}
     assert reasons.keys() == {"big", "few", "px"}
     assert "size published, not tiny" in reasons["big"]
     assert "n 1, not 2" in reasons["few"]
     assert "hd95_unit px, not mm" in reasons["px"]
-    assert "2.00 px" in to_markdown(make_table([*results(), pixels], []))
+    assert "2.00 px" in to_markdown(leaderboard_of([*results(), pixels], []))
 
 
 def test_seeds_of_differing_splits_are_not_averaged() -> None:
     runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], split_hash="other")]
-    (only,) = block(make_table(runs, [])).unranked
+    (only,) = block(leaderboard_of(runs, [])).unranked
     assert (only.dice, only.reason) == (None, "the seeds differ in split_hash")
 
 
 def test_two_text_tracks_are_two_blocks_and_text_free_rows_stand_in_both() -> None:
     report = result(job("lvit", 0, "report"), [0.9, 0.9], [0.5, 0.5], [0.5, 0.5])
-    found = make_table([*results(), report], controls())
-    assert [b.track for b in found.blocks] == ["class", "report"]
-    assert [[r.model for r in b.ranked] for b in found.blocks] == [["bipvl", "unet"], ["lvit", "unet"]]
-    assert all(len(b.controls) == 2 for b in found.blocks)
+    found = leaderboard_of([*results(), report], controls())
+    assert [b.track for b in found.groups] == ["class", "report"]
+    assert [[r.model for r in b.ranked] for b in found.groups] == [["bipvl", "unet"], ["lvit", "unet"]]
+    assert all(len(b.controls) == 2 for b in found.groups)
     assert [r.model for r in found.rows].count("unet") == 1
 
 
 def test_a_control_of_the_text_stands_beside_text_free_models() -> None:
     text = Control("text-only", "hippocampus", track="class", note="not applicable")
-    found = block(make_table(results()[:2], [*controls(), text]))
+    found = block(leaderboard_of(results()[:2], [*controls(), text]))
     assert found.track == "class"
     assert [row.model for row in found.ranked] == ["unet"]
     assert [row.model for row in found.controls][-1] == "control:text-only"
 
 
 def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
-    stale = Control("mean-shape", "hippocampus", facts={"split_hash": "old", "metric_version": "1"}, dice=1.0)
-    found = block(make_table(results(), [*controls(), stale]))
+    stale = Control("mean-shape", "hippocampus", split_hash="old", metric_version="1", dice=1.0)
+    found = block(leaderboard_of(results(), [*controls(), stale]))
     assert not any(r.control for r in found.ranked)
     empty, bound, old = found.controls
     assert (empty.model, empty.dice, empty.hd95, empty.missed) == ("control:all-background", 0.0, 60.0, 2.0)
@@ -165,7 +164,7 @@ def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
 def test_the_order_of_jobs_does_not_show(form: str) -> None:
-    texts = {FORMATS[form](make_table(order, controls())) for order in itertools.permutations(results())}
+    texts = {FORMATS[form](leaderboard_of(order, controls())) for order in itertools.permutations(results())}
     assert len(texts) == 1
 
 
@@ -207,7 +206,7 @@ def test_markdown_prints_size_best_and_controls() -> None:
 def test_latex_escapes_names_and_has_rules() -> None:
     names = ("u_net%", r"a|b&c#")
     runs = [result(job(name, 0, data="phantom_chest"), [dice]) for name, dice in zip(names, (0.6, 0.5), strict=True)]
-    text = to_latex(make_table(runs, []))
+    text = to_latex(leaderboard_of(runs, []))
     assert r"u\_net\% (tiny)" in text
     assert r"a\textbar{}b\&c\# (tiny)" in text
     assert r"phantom\_chest" in text
@@ -218,24 +217,20 @@ def test_latex_escapes_names_and_has_rules() -> None:
     assert {line.count(" & ") for line in body} == {10}
 
 
-def test_fields_of_a_row_are_the_columns() -> None:
-    assert ",".join(Row.__slots__).startswith(COLUMNS)
-
-
 def test_a_declared_leak_marks_models_and_controls() -> None:
     leaking = [result(job("unet", seed), [0.5], leak_declared=True) for seed in (0, 1)]
-    found = make_table(leaking, controls())
+    found = leaderboard_of(leaking, controls())
     assert {row.mark for row in found.rows} == {"leak"}
     assert "unet (tiny) [leak]" in to_markdown(found)
     assert "- [leak]: the protocol" in to_markdown(found)
-    assert "[leak]" not in to_markdown(make_table([result(job("unet", 0), [0.5])], controls()))
+    assert "[leak]" not in to_markdown(leaderboard_of([result(job("unet", 0), [0.5])], controls()))
     assert {row["mark"] for row in csv.DictReader(io.StringIO(to_csv(found)))} == {"leak"}
     assert {row.mark for row in table().rows} == {""}
 
 
 def test_own_data_go_by_their_title_and_keep_their_controls() -> None:
     titled = replace(job(data="image_text_folder"), settings=Settings("tiny", overrides=(("data.title", "skin"),)))
-    (block,) = make_table([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).blocks
+    (block,) = leaderboard_of([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).groups
     assert [found.data for found in block.rows] == ["skin (image_text_folder)"] * 2
     assert titled.id == job(data="image_text_folder").id
     assert job().shown_data == "hippocampus"

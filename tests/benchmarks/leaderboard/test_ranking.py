@@ -17,11 +17,11 @@ import pytest
 from scipy import stats as scipy_stats
 
 from benchmarks.leaderboard import statistics as stats
-from benchmarks.leaderboard.leaderboard import Block, Table, make_table
-from benchmarks.storage.results import Control, Result, Scored
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
+from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import PREAMBLE, to_latex
 from benchmarks.tables.writers import to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import absent, job, result, row
+from tests.helpers.sample_benchmark import absent, job, leaderboard_of, result, row
 
 BEST = [0.90, 0.85, 0.80, 0.95, 0.70, 0.88, 0.92, 0.81, 0.77, 0.93]
 NEAR = [0.91, 0.80, 0.81, 0.94, 0.69, 0.89, 0.91, 0.80, 0.78, 0.92]
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 ABOUT = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
 
 
-def results() -> list[Result]:
+def results() -> list[JobResult]:
     texts = (FAR, [value / 2 for value in FAR], NEAR)
     return [
         result(job("best", seed, "class"), [v + shift for v in BEST], *texts, about=ABOUT)
@@ -41,21 +41,21 @@ def results() -> list[Result]:
     ]
 
 
-CONTROLS = [Control("all-background", "hippocampus", facts={"split_hash": "abc", "metric_version": "1"}, dice=0.0)]
+CONTROLS = [Control("all-background", "hippocampus", split_hash="abc", metric_version="1", dice=0.0)]
 
 
 @cache
-def table() -> Table:
-    return make_table(results(), CONTROLS)
+def table() -> Leaderboard:
+    return leaderboard_of(results(), CONTROLS)
 
 
-def block(found: Table) -> Block:
-    (only,) = found.blocks
+def block(found: Leaderboard) -> RankingGroup:
+    (only,) = found.groups
     return only
 
 
 def test_the_standings_agree_with_scipy() -> None:
-    best, near, far = block(table()).ranking.standings
+    best, near, far = block(table()).ranking.rows
     assert [one.label for one in (best, near, far)] == ["best (tiny)", "near_it (tiny)", "far (tiny)"]
     assert [one.rank for one in (best, near, far)] == [1, 2, 3]
     p_near = scipy_stats.wilcoxon(np.round(np.array(NEAR) - BEST, 9), zero_method="pratt").pvalue
@@ -78,31 +78,31 @@ def test_the_standings_agree_with_scipy() -> None:
 
 
 def test_the_order_of_rows_on_disk_does_not_show() -> None:
-    def turned(one: Result) -> Result:
-        return replace(one, scored={step: Scored(test.rows[::-1], test.about) for step, test in one.scored.items()})
+    def turned(one: JobResult) -> JobResult:
+        return replace(one, tests={step: TestScores(test.rows[::-1], test.about) for step, test in one.tests.items()})
 
-    other = make_table([turned(one) for one in reversed(results())], CONTROLS)
+    other = leaderboard_of([turned(one) for one in reversed(results())], CONTROLS)
     for write in (to_csv, to_json, to_markdown, to_latex):
         assert write(other, stats=True) == write(table(), stats=True)
 
 
 def test_another_test_can_be_asked_for() -> None:
-    found = make_table(results(), CONTROLS, "permutation")
-    far = block(found).ranking.standings[2]
+    found = leaderboard_of(results(), CONTROLS, "permutation")
+    far = block(found).ranking.rows[2]
     assert far.p == pytest.approx(2 / 2**10)
     assert "permutation test" in to_markdown(found, stats=True)
 
 
 def test_twins_tie_with_p_1() -> None:
-    found = make_table([result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b", "c")], [])
-    a, b, c = block(found).ranking.standings
+    found = leaderboard_of([result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b", "c")], [])
+    a, b, c = block(found).ranking.rows
     assert [one.rank for one in (a, b, c)] == [1, 1, 1]
     assert (b.p, c.p_holm, b.effect, b.win_rate, b.mean_rank, b.rank_share) == (1.0, 1.0, 0.0, 0.5, 2.0, 1.0)
     assert block(found).ranking.tau is None
 
 
 def test_a_row_alone_has_an_interval_and_no_test() -> None:
-    (only,) = block(make_table(results()[2:3], [])).ranking.standings
+    (only,) = block(leaderboard_of(results()[2:3], [])).ranking.rows
     assert (only.rank, only.p, only.win_rate, only.rank_share) == (1, None, None, 1.0)
     assert only.dice_low is not None
 
@@ -116,12 +116,12 @@ def test_the_gain_by_text_has_an_interval_over_subjects() -> None:
 
 def test_class_names_alone_are_a_text_where_they_were_tested() -> None:
     found = [
-        replace(one, scored={**one.scored, "test-names": Scored(one.scored["test-shuffled"].rows, ABOUT)})
-        if "test-shuffled" in one.scored
+        replace(one, tests={**one.tests, "test-names": TestScores(one.tests["test-shuffled"].rows, ABOUT)})
+        if "test-shuffled" in one.tests
         else one
         for one in results()
     ]
-    names = make_table(found, CONTROLS)
+    names = leaderboard_of(found, CONTROLS)
     best = block(names).ranked[0]
     assert best.text_gain_names == pytest.approx(0.4)
     assert best.dice_names == pytest.approx(np.mean(FAR))
@@ -136,12 +136,12 @@ def test_a_class_that_is_absent_drops_out_of_the_subject_and_not_of_the_others()
         row("c9", "x", 0.0, status="spurious"),
     ]
     runs = [
-        replace(result(job(name, 0), BEST, about=ABOUT), scored={"test": Scored(tuple(these), ABOUT)})
+        replace(result(job(name, 0), BEST, about=ABOUT), tests={"test": TestScores(tuple(these), ABOUT)})
         for name, these in (("a", rows), ("b", other))
     ]
-    a, b = block(make_table(runs, [])).ranking.standings
+    a, b = block(leaderboard_of(runs, [])).ranking.rows
     assert (a.label, b.pairs, b.effect) == ("a (tiny)", 9, -1.0)  # the ninth is nobody's, the tenth b's mistake
-    row_a, row_b = block(make_table(runs, [])).ranked
+    row_a, row_b = block(leaderboard_of(runs, [])).ranked
     assert row_a.dice_subjects == pytest.approx(row_a.dice)
     assert row_b.dice_subjects == pytest.approx(row_b.dice)
 
@@ -163,8 +163,8 @@ def test_the_classes_have_a_table_of_their_own() -> None:
         rows = [
             replace(row(f"c{i}", label, dice - 0.1 * k), index=k) for i in range(8) for k, label in enumerate("xy", 1)
         ]
-        runs.append(replace(result(job(name, 0), BEST), scored={"test": Scored(tuple(rows))}))
-    found = make_table(runs, CONTROLS)
+        runs.append(replace(result(job(name, 0), BEST), tests={"test": TestScores(tuple(rows))}))
+    found = leaderboard_of(runs, CONTROLS)
     lines = to_markdown(found, per_class=True).splitlines()
     assert "| Model | x | y |" in lines
     assert "| a (tiny) | **0.700** | **0.600** |" in lines
@@ -182,13 +182,13 @@ def test_what_prints_alike_is_marked_alike() -> None:
     distances = {"a": 3.001, "b": 2.0, "c": 3.0}
     runs = [
         replace(
-            one, scored={"test": Scored(tuple(replace(r, hd95=distances[one.job.model]) for r in test.rows), ABOUT)}
+            one, tests={"test": TestScores(tuple(replace(r, hd95=distances[one.job.model]) for r in test.rows), ABOUT)}
         )
         for one in runs
-        for test in one.scored.values()
+        for test in one.tests.values()
     ]
-    found = make_table(runs, [])
-    assert [one.rank for one in block(found).ranking.standings] == [1, 2, 3]
+    found = leaderboard_of(runs, [])
+    assert [one.rank for one in block(found).ranking.rows] == [1, 2, 3]
     lines = [line for line in to_latex(found).splitlines() if line[:2] in ("a ", "b ", "c ")]
     dice, hd95 = ([line.split(" & ")[place] for line in lines] for place in (5, 7))
     assert dice == [r"\textbf{0.851}", r"\textbf{0.851}", r"\underline{0.845}"]
@@ -198,7 +198,7 @@ def test_what_prints_alike_is_marked_alike() -> None:
 def test_where_all_print_alike_none_is_best() -> None:
     twins = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
     for runs in (twins, twins[:1]):
-        found = make_table(runs, CONTROLS)
+        found = leaderboard_of(runs, CONTROLS)
         assert "**" not in to_markdown(found, stats=True, per_class=True)
         assert "textbf" not in to_latex(found, stats=True, per_class=True)
 
@@ -206,9 +206,9 @@ def test_where_all_print_alike_none_is_best() -> None:
 def test_no_p_value_is_0() -> None:
     shifts = [0.001 * place for place in range(40)]
     runs = [result(job("a", 0), [0.9] * 40), result(job("b", 0), [0.5 + shift for shift in shifts])]
-    (_, row_) = csv.DictReader(io.StringIO(to_csv(make_table(runs, []), stats=True)))
+    (_, row_) = csv.DictReader(io.StringIO(to_csv(leaderboard_of(runs, []), stats=True)))
     assert float(row_["p"]) == float(row_["p_holm"]) == pytest.approx(2 / 2**40, rel=1e-5)
-    assert json.loads(to_json(make_table(runs, [])))["blocks"][0]["standings"][1]["p"] == float(row_["p"])
+    assert json.loads(to_json(leaderboard_of(runs, [])))["groups"][0]["ranked"][1]["p"] == float(row_["p"])
 
 
 def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
@@ -216,25 +216,25 @@ def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
         result(job("bipvl", 0, "class", encoder=encoder), dices, FAR, FAR, FAR, about=ABOUT)
         for encoder, dices in (("minilm", BEST), ("tiny", NEAR))
     ]
-    facts = {**runs[0].facts, "split_hash": "z", "encoder": "cxr_bert"}
-    refused = replace(runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), facts=facts)
-    found = make_table([*runs, refused], [])
-    assert block(found).ranking.standings[1].against == "bipvl (tiny), minilm"
+    facts = {**runs[0].manifest, "split_hash": "z", "encoder": "cxr_bert"}
+    refused = replace(runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), manifest=facts)
+    found = leaderboard_of([*runs, refused], [])
+    assert block(found).ranking.rows[1].against == "bipvl (tiny), minilm"
     text = to_markdown(found, stats=True, per_class=True)
     for encoder in ("minilm", "tiny"):
         assert text.count(f"| bipvl (tiny), {encoder} |") == 3  # statistics, texts, classes
-    assert json.loads(to_json(found))["blocks"][0]["notes"].keys() == {"bipvl (tiny), cxr_bert"}
+    assert json.loads(to_json(found))["groups"][0]["notes"].keys() == {"bipvl (tiny), cxr_bert"}
 
 
 def test_no_name_breaks_a_table() -> None:
     names = ("le_ft|x", "__b__ <i>", "50%*&")
     rows = [replace(row(f"c{i}", name, 0.5), index=k) for i in range(8) for k, name in enumerate(names)]
-    runs = [replace(result(job(r"p|q\ru", 0), BEST), scored={"test": Scored(tuple(rows))})]
-    text = to_markdown(make_table(runs, []), stats=True, per_class=True)
+    runs = [replace(result(job(r"p|q\ru", 0), BEST), tests={"test": TestScores(tuple(rows))})]
+    text = to_markdown(leaderboard_of(runs, []), stats=True, per_class=True)
     assert r"| Model | le_ft\|x | \_\_b\_\_ \<i> | 50%\*& |" in text
     assert r"| p\|q\\ru (tiny) |" in text
     assert "Dice with other text" not in text, "nothing reads a text here"
-    (head, *lines) = csv.reader(io.StringIO(to_csv(make_table(runs, []), per_class=True)))
+    (head, *lines) = csv.reader(io.StringIO(to_csv(leaderboard_of(runs, []), per_class=True)))
     assert [line[head.index("label")] for line in lines] == list(names)
 
 
@@ -247,8 +247,8 @@ def test_csv_and_json_have_the_statistics() -> None:
         "1",
     )
     assert (first["p"], last["p"], last["p_holm"], last["effect"]) == ("", "0.00195312", "0.00390625", "-1.0")
-    (found,) = json.loads(to_json(table()))["blocks"]
-    assert [one["rank"] for one in found["standings"]] == [1, 2, 3]
+    (found,) = json.loads(to_json(table()))["groups"]
+    assert [one["rank"] for one in found["ranked"]] == [1, 2, 3]
     assert found["wins"][2] == [0.0, 0.0, 0.5]
     rows = list(csv.DictReader(io.StringIO(to_csv(table()))))
     assert (rows[2]["dice_low"], rows[2]["dice_high"]) == (last["dice_low"], last["dice_high"])
@@ -275,7 +275,7 @@ def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
 @pytest.mark.skipif(not any(map(shutil.which, ("tectonic", "pdflatex"))), reason="no TeX here")
 def test_latex_compiles(tmp_path: Path) -> None:
     strange = result(job(r"a_b%&#$^~\{}<>", 0), FAR, about=ABOUT)
-    body = to_latex(make_table([*results(), strange], CONTROLS), stats=True, per_class=True)
+    body = to_latex(leaderboard_of([*results(), strange], CONTROLS), stats=True, per_class=True)
     document = (
         "\\documentclass{article}\n"
         + PREAMBLE.removeprefix("% ")

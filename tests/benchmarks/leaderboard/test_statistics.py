@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.leaderboard import statistics as stats
 from benchmarks.leaderboard.statistics import Floats, Sums
 from benchmarks.leaderboard.subjects import make_sample
-from benchmarks.storage.results import Scored
+from benchmarks.storage.results import TestScores
 from tests.helpers.sample_benchmark import absent, row
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.summary import summarise
@@ -65,7 +65,7 @@ def test_the_bootstrapped_statistic_is_the_printed_dice_of_the_drawn_cases(seed:
     rng = np.random.default_rng(seed)
     tests = [some_rows(rng), some_rows(rng)]
     owners = {("d", f"c{case}"): f"s{case % 4}" for case in range(12)}
-    sample = make_sample([Scored(tuple(rows)) for rows in tests], "d", owners)
+    sample = make_sample([TestScores(tuple(rows)) for rows in tests], "d", owners)
     assert sample.subjects == ("s0", "s1", "s2", "s3")
     for weights in ([1, 1, 1, 1], [2, 0, 1, 1], [0, 0, 3, 1]):
         drawn = [

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli
-from benchmarks.leaderboard.leaderboard import read_table
+from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan import ablations as ablation_files
 from benchmarks.plan.ablations import Variant, ablation_path, read_ablation, variants_of
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import local as runner
 from benchmarks.run.job_runner import step_arguments
 from benchmarks.run.local import run_plan
+from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.sample_benchmark import names, plan_of, variant
@@ -261,7 +262,7 @@ def test_variants_added_later_are_run_and_the_full_method_is_not_again(
     assert set(begun.values()) == {5}
     assert cli.main(["status", str(folder)]) == 0
     assert "done       phantom_chest-bipvl-tiny-tiny+no_text-s1-" in capsys.readouterr().out
-    full, no_text, *_ = read_table(folder).rows
+    full, no_text, *_ = make_leaderboard(read_benchmark(folder)).rows
     assert full.text_gain == pytest.approx(0.3)
     assert (no_text.text_gain, no_text.text_gain_blank) == (0.0, 0.0)
     assert no_text.delta_dice == pytest.approx(-0.2)

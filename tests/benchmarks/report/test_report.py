@@ -15,16 +15,14 @@ import matplotlib as mpl
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.leaderboard.leaderboard import Block, read_table
+from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
 from benchmarks.plan.job import Plan
 from benchmarks.report import write_report
-from benchmarks.report.cells import DOWN, UP, number, place
-from benchmarks.report.entries import entries_of, read_curves
+from benchmarks.report.entries import make_entries, read_curves
 from benchmarks.report.plots import boxes
 from benchmarks.storage import layout as store
-from benchmarks.storage.results import read_results
-from benchmarks.storage.stored_plan import load_plan, store_plan
-from benchmarks.tables.costs import costs_path
+from benchmarks.storage.results import read_benchmark
+from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.made_up_benchmark import ATTACK, benchmark, finished
 from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
@@ -72,8 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def block(folder: Path) -> Block:
-    return read_table(folder).blocks[0]
+def block(folder: Path) -> RankingGroup:
+    return make_leaderboard(read_benchmark(folder)).groups[0]
 
 
 @pytest.fixture(scope="module")
@@ -226,29 +224,21 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
         "case_s": 0.0123,
     }
     cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
-    store.write_json(costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
+    store.write_json(store.costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
-    assert "latency (milliseconds a case)" in page.text
+    assert "latency (milliseconds per case)" in page.text
     assert "Latency is not shown" not in page.shown
     assert "0.0123" in page.shown
     assert "8 x 64x64 CPU, 1 thread" in page.shown
     assert "GFLOPs: of one forward pass" in page.shown
 
 
-def test_the_best_and_the_second_are_marked_by_what_is_printed() -> None:
-    values = [number(value) for value in (0.8001, 0.9, 0.8004, 0.7, None)]
-    assert [cell.place for cell in place(values, UP)] == [2, 1, 2, 0, 0]
-    assert [cell.place for cell in place(values, DOWN)] == [2, 0, 2, 1, 0]
-    assert [cell.place for cell in place([number(0.5), number(0.5)], UP)] == [0, 0], "where all are alike, none is best"
-    assert number(-0.0001).text == "0.000"
-
-
-def test_cases_average_their_seeds_first(folder: Path, block: Block) -> None:
-    entry = entries_of(folder, block, read_results(folder, load_plan(folder)))[0]
+def test_cases_average_their_seeds_first(folder: Path, block: RankingGroup) -> None:
+    entry = make_entries(block, read_benchmark(folder).results)[0]
     for label in (None, "anterior"):
         dices = entry.case_dices(label)
-        rows = [[r for r in run.cases if label in (None, r.label)] for run in entry.runs]
+        rows = [[r for r in job.tests["test"].rows if label in (None, r.label)] for job in entry.jobs]
         expected = sum(row.dice for run in rows for row in run) / sum(len(run) for run in rows)
         assert len(dices) == 12
         assert sum(dices) / 12 == pytest.approx(expected)

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.leaderboard import Block, read_table
-from benchmarks.leaderboard.row import COLUMNS
+from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
 from benchmarks.plan.job import Settings
 from benchmarks.report.page import render
 from benchmarks.report.plots import curves
-from benchmarks.report.sections import Section, read_report
+from benchmarks.report.sections import Section, make_report
 from benchmarks.storage import layout as store
+from benchmarks.storage.results import read_benchmark
+from benchmarks.tables.columns import COLUMNS
 from tests.helpers.made_up_benchmark import benchmark
 from tests.helpers.sample_benchmark import job
 from zoo.metrics.case_scores import read_rows, write_rows
@@ -35,27 +36,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def section(folder: Path) -> Section:
-    return read_report(folder).sections[0]
+    return make_report(read_benchmark(folder)).sections[0]
 
 
 @pytest.fixture(scope="module")
-def block(folder: Path) -> Block:
-    return read_table(folder).blocks[0]
+def block(folder: Path) -> RankingGroup:
+    return make_leaderboard(read_benchmark(folder)).groups[0]
 
 
-def test_the_page_has_the_statistics_of_the_table(section: Section, block: Block) -> None:
+def test_the_page_has_the_statistics_of_the_table(section: Section, block: RankingGroup) -> None:
     """What stands in the page is what `zoo bench table --stats` prints, not computed anew."""
-    best, other = block.ranking.standings
+    best, other = block.ranking.rows
     assert other.worse, "the unet differs from the best on every case"
-    assert section.standings is not None
-    sheet = {column.head: count for count, column in enumerate(section.standings.columns)}
-    ((_, lines),) = section.standings.groups
+    assert section.statistics is not None
+    sheet = {column.title: count for count, column in enumerate(section.statistics.columns)}
+    ((_, lines),) = section.statistics.groups
     assert [line.head for line in lines] == [best.label, other.label]
-    assert lines[1].cells[sheet["Δ best"]].text == f"{other.delta:+.3f}".replace("-", "\N{MINUS SIGN}")
+    assert lines[1].cells[sheet["Δ best"]].text == f"{other.delta:+.3f}"
     assert lines[1].cells[sheet["Δ best"]].value == pytest.approx(other.delta, abs=5e-4)
-    assert (lines[1].cells[sheet["p (Holm)"]].text, lines[1].cells[sheet["p (Holm)"]].value) == ("< 0.001", 0.0)
+    holm = lines[1].cells[sheet["p (Holm)"]]
+    assert holm.text == "< 0.001"
+    assert holm.value == pytest.approx(other.p_holm, rel=1e-5)
     assert lines[0].cells[sheet["95 % CI"]].text == f"[{best.dice_low:.3f}, {best.dice_high:.3f}]"
-    heads = [column.head for column in section.leaderboard.columns]
+    heads = [column.title for column in section.leaderboard.columns]
     ranked = section.leaderboard.groups[0][1]
     assert [line.cells[heads.index("Dice")].marked for line in ranked] == [False, True]
     assert section.wins is not None
@@ -65,10 +68,10 @@ def test_the_page_has_the_statistics_of_the_table(section: Section, block: Block
     assert f"above unet (tiny) (95 % CI {gap}, p < 0.001), and above the best control" in section.lead
 
 
-def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, block: Block) -> None:
+def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, block: RankingGroup) -> None:
     row = next(row for row in block.ranked if row.model == "bipvl")
     assert section.text is not None
-    assert [column.head for column in section.text.columns] == [
+    assert [column.title for column in section.text.columns] == [
         *("True", "Shuffled", "Blank", "Names", "Text gain", "95 % CI")
     ]
     (line,) = section.text.groups[0][1]
@@ -81,8 +84,8 @@ def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, bloc
 
 
 def test_every_column_is_that_of_the_csv(section: Section) -> None:
-    heads = [column.head for column in section.every.columns]
-    assert set(heads) < set(COLUMNS)
+    heads = [column.title for column in section.all_columns.columns]
+    assert set(heads) < {column.key for column in COLUMNS}
     assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
 
 
@@ -93,7 +96,7 @@ def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Pa
     shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
     for overlays in out.glob("results/*/test/overlays"):
         shutil.rmtree(overlays)
-    report = read_report(out)
+    report = make_report(read_benchmark(out))
     assert report.sections[0].lead.startswith("tmca (tiny) and unet (tiny) have the highest Dice, 0.")
     assert ", and are above the best control" in report.sections[0].lead
     assert "have the highest Dice" in render(report)
@@ -113,7 +116,7 @@ def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> Non
     """Tables name own data by its title; folders, controls and costs go by the kind."""
     own = job("unet", 0, data="image_text_folder", overrides=(("data.title", "Ours"),))
     out = benchmark(tmp_path, [own], LABELS)
-    (section,) = read_report(out).sections
+    (section,) = make_report(read_benchmark(out)).sections
     assert section.title == "Ours (image_text_folder)"
     assert len(section.models) == len(section.galleries) == 1
     assert ", and is above the best control (mean-shape, 0.400)" in section.lead
@@ -123,7 +126,7 @@ def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> Non
 def test_equal_and_published_recipes_are_two_sections(tmp_path: Path) -> None:
     own = [job(model, 0, settings=Settings("tiny", recipe=recipe)) for model, recipe in RECIPES]
     out = benchmark(tmp_path, own, LABELS)
-    equal, published = read_report(out).sections
+    equal, published = make_report(read_benchmark(out)).sections
     assert (equal.about, published.about) == ("text track: none", "text track: none, published recipes")
     for section in (equal, published):
         assert [[run[0] for run in section.models]] == [["unet (tiny)"]]
@@ -137,8 +140,8 @@ def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
         for path in (store.job_folder(out, half.id) / "test", *store.controls_folder(out, half.data, fold).glob("*/")):
             rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
             write_rows(path / "cases.csv", rows)
-    (section,) = read_report(out).sections
+    (section,) = make_report(read_benchmark(out)).sections
     assert ("Seeds", "1 x 2 folds") in section.facts
     assert ("Test cases", "24") in section.facts
     assert "above the best control (mean-shape, 0.400)" in section.lead
-    assert section.galleries[0].run == "seed 0 fold 0"
+    assert section.galleries[0].job == "seed 0 fold 0"

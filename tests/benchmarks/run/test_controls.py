@@ -12,21 +12,22 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.leaderboard.leaderboard import make_table, read_table
+from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import controls
 from benchmarks.run.controls import images_in_two_parts, main, write_controls
 from benchmarks.run.job_runner import step_arguments
 from benchmarks.run.local import run_plan
 from benchmarks.storage.layout import cases_path, controls_folder, job_folder, write_json
-from benchmarks.storage.results import Control, all_controls, read_controls
+from benchmarks.storage.results import Control, read_all_controls, read_benchmark, read_controls
 from benchmarks.storage.stored_plan import store_plan
 from datamodules.build import build_datamodule
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.made_up_benchmark import finished
-from tests.helpers.sample_benchmark import job, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
 from zoo.cli.main import main as zoo
 from zoo.metrics.case_scores import read_rows, write_rows
+from zoo.metrics.summary import Summary
 
 CHEST = ["--data.counts=[16,2,6]", "--data.init_args.pixels=48"]
 
@@ -35,20 +36,24 @@ def found(folder: Path, data: str) -> dict[str, Control]:
     return {control.name: control for control in read_controls(folder, data)}
 
 
+def summary(control: Control) -> Summary:
+    assert control.scores is not None
+    return control.scores.summary
+
+
 def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path: Path) -> None:
     out = controls_folder(tmp_path, "phantom_chest")
     assert main(["--data", "phantom_chest", "--size", "tiny", "--out", str(out), *CHEST]) == 0
     data = build_datamodule("phantom_chest", "tiny", counts=[16, 2, 6], pixels=48)
     seen = found(tmp_path, "phantom_chest")
     assert list(seen) == ["all-background", "mean-shape", "text-free-bound", "text-only"]
-    empty = seen["all-background"].summary
-    assert empty is not None
+    empty = summary(seen["all-background"])
     cases = len(data.split.part("test"))
     assert (empty.dice, empty.missed, empty.cases, empty.unit) == (0.0, cases, cases, "px")
     assert empty.hd95 == pytest.approx(47 * 2**0.5)  # the diagonal of a 48 x 48 image
     assert seen["text-free-bound"].dice == data.controls()["text-free bound"]
     assert [seen[name].track for name in seen] == ["none", "none", "none", "mask-derived"]
-    assert {control.facts["split_hash"] for control in seen.values()} == {data.split_hash}
+    assert {control.split_hash for control in seen.values()} == {data.split_hash}
     assert [row.case_id for row in read_rows(out / "mean-shape" / "cases.csv")] == sorted(data.split.part("test"))
 
 
@@ -56,9 +61,7 @@ def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:
     data = build_datamodule("phantom_chest", "tiny", counts=[80, 2, 12], pixels=48)
     write_controls(data, tmp_path / "controls" / "c")
     seen = found(tmp_path, "c")
-    text, shape = seen["text-only"].summary, seen["mean-shape"].summary
-    assert text is not None
-    assert shape is not None
+    text, shape = summary(seen["text-only"]), summary(seen["mean-shape"])
     assert (text.dice or 0) > (shape.dice or 0) > 0
 
 
@@ -66,10 +69,9 @@ def test_class_sentences_have_no_text_only_prior(tmp_path: Path) -> None:
     data = build_datamodule("phantom_abdomen", "tiny", counts=[4, 1, 2])
     write_controls(data, tmp_path / "controls" / "a")
     seen = found(tmp_path, "a")
-    assert seen["text-only"].summary is None
+    assert seen["text-only"].scores is None
     assert seen["text-only"].note == controls.SAME_TEXT
-    shape = seen["mean-shape"].summary
-    assert shape is not None
+    shape = summary(seen["mean-shape"])
     assert (shape.unit, shape.cases) == ("mm", 2)
     assert 0 < (shape.dice or 0) < 1
 
@@ -118,25 +120,24 @@ def test_controls_of_folds_are_pooled_each_case_once(tmp_path: Path) -> None:
         bound = {"dice": 0.8 + 0.1 * fold, "track": "none", "note": "a bound"}
         none = {"track": "mask-derived", "note": "not applicable"}
         write_half(tmp_path, fold, cases, bound=bound, text=none, **({"half": bound} if fold else {}))
-    found = {one.name: one for one in all_controls(tmp_path, HALVES)}
-    shape = found["mean-shape"].summary
-    assert shape is not None
+    found = {one.name: one for one in read_all_controls(tmp_path, HALVES)}
+    shape = summary(found["mean-shape"])
     assert (shape.cases, found["mean-shape"].folds) == (8, 2)
     assert shape.dice == pytest.approx((2 * 0.4 + 6 * 0.6) / 8), "of the cases, not of the folds"
     assert found["bound"].dice == pytest.approx(0.85)
     assert found["bound"].note == "a bound; mean of 2 folds"
-    assert (found["text"].dice, found["text"].summary, found["text"].track) == (None, None, "mask-derived")
+    assert (found["text"].dice, found["text"].scores, found["text"].track) == (None, None, "mask-derived")
     assert found["text"].note == "not applicable"
     assert (found["half"].dice, found["half"].note) == (None, "a bound; none in fold 0")
 
 
 def test_a_control_that_lacks_a_fold_or_tests_a_case_twice_has_no_figure(tmp_path: Path) -> None:
     write_half(tmp_path, 0, range(4))
-    (control,) = all_controls(tmp_path, HALVES)
+    (control,) = read_all_controls(tmp_path, HALVES)
     assert (control.name, control.note) == ("all", "fold 1: not computed yet")
     write_half(tmp_path, 1, range(3, 8))
-    (control,) = all_controls(tmp_path, HALVES)
-    assert (control.summary, control.note) == (None, "a case is tested on in two folds")
+    (control,) = read_all_controls(tmp_path, HALVES)
+    assert (control.scores, control.note) == (None, "a case is tested on in two folds")
 
 
 def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
         write_rows(
             cases_path(run, "test"), [replace(one, case_id=f"case{4 * fold + c:03d}") for c, one in enumerate(rows)]
         )
-    (block,) = read_table(tmp_path).blocks
+    (block,) = make_leaderboard(read_benchmark(tmp_path)).groups
     (model,), (control,) = block.ranked, block.controls
     assert (model.n, control.n, control.folds) == (8, 8, 2)
     assert (control.split_hash, control.cases_hash, control.reason) == (model.split_hash, model.cases_hash, "")
@@ -170,7 +171,6 @@ def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
     assert len(shared) == 1
     assert shared[0].startswith(f"{tested} (test) is ")
     assert shared[0].endswith(f"{trained} (train)")
-    facts = {"split_hash": "abc", "metric_version": "1", "twins": tuple(shared)}
-    control = Control("all-background", "hippocampus", facts=facts, dice=0.0)
-    (block,) = make_table([result(job(), [0.5] * 8)], [control]).blocks
-    assert f"images stand in two parts: {shared[0]}" in block.warnings
+    control = Control("all-background", "hippocampus", shared_images=tuple(shared), dice=0.0)
+    (block,) = leaderboard_of([result(job(), [0.5] * 8)], [control]).groups
+    assert f"two splits share images: {shared[0]}" in block.warnings

@@ -19,7 +19,7 @@ from benchmarks.run.local import run_plan
 from benchmarks.run.process_group import Stop, run_group
 from benchmarks.storage import layout as store
 from benchmarks.storage import locks as claims
-from benchmarks.storage.results import read_results
+from benchmarks.storage.results import read_result
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.paths import REPOSITORY
 from zoo.utils.atomic_files import UNFINISHED
@@ -127,7 +127,7 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
     assert [line for line in lines if "left out" in line] == [
         "test-shuffled left out: text 'shuffled': all reports are the same string. Use --data.text blank instead."
     ]
-    (result,) = read_results(tmp_path, plan)
+    result = read_result(tmp_path, plan.jobs[0])
     assert result.state == "done"
     assert set(result.tests) == {"test", "test-blank"}
     assert do(Task(job.id, run, steps, job))[1] == ["done already"]

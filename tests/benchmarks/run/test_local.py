@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.leaderboard.leaderboard import read_table
+from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run.failure_reasons import reason_from
 from benchmarks.run.local import run_plan
 from benchmarks.storage import layout as store
+from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
 from zoo.metrics.case_scores import METRIC_VERSION
@@ -105,7 +106,7 @@ def test_a_plan_runs_once_and_its_table_is_made_from_what_is_stored(folder: Path
     before = steps(calls)
     assert run(folder, plan("unet", "bipvl"))[1][0].endswith("done already")
     assert steps(calls) == before
-    (block,) = read_table(folder).blocks
+    (block,) = make_leaderboard(read_benchmark(folder)).groups
     assert [row.model for row in block.ranked] == ["bipvl", "unet"]
     assert block.ranked[0].text_gain == pytest.approx(0.3)
     assert block.controls[0].reason == "not computed yet"
@@ -116,7 +117,7 @@ def test_a_failing_job_is_a_row_and_stops_nothing(folder: Path, calls: Path, mon
     monkeypatch.setenv("FAKE_BUG", "other")
     failed, _ = run(folder, plan("unet", "other", "bipvl"))
     assert failed == 2
-    (block,) = read_table(folder).blocks
+    (block,) = make_leaderboard(read_benchmark(folder)).groups
     assert [row.model for row in block.ranked] == ["bipvl"]
     other, unet = block.unranked
     assert unet.reason == "0 of 1 seeds: seed 0 failed (fit: No such file img.nii.gz. Mend it.)"
@@ -152,7 +153,7 @@ def test_a_killed_runner_takes_its_job_along_and_the_next_goes_on(
     monkeypatch.setenv("FAKE_SLEEP", "0")
     assert run(folder, jobs)[0] == 0
     assert steps(calls)["hippocampus-unet-tiny-s0 fit true"] == 2
-    assert read_table(folder).rows[0].seeds == 2
+    assert make_leaderboard(read_benchmark(folder)).rows[0].seeds == 2
 
 
 def test_a_killed_job_is_a_failure_with_the_signal_as_its_reason(
@@ -215,7 +216,7 @@ def test_the_metric_version_is_that_of_the_tests(folder: Path) -> None:
     """A run that was trained under one version may be tested under the next."""
     [job] = store_plan(folder, plan("unet")).jobs
     assert run_plan(folder, plan("unet"), print, command=FAKE, controls=None) == 0
-    trained, _control = read_table(folder).rows
+    trained, _control = make_leaderboard(read_benchmark(folder)).rows
     store.write_json(store.job_folder(folder, job.id) / "test" / "about.json", {"metric_version": "99"})
-    tested, _control = read_table(folder).rows
+    tested, _control = make_leaderboard(read_benchmark(folder)).rows
     assert (trained.metric_version, tested.metric_version) == (METRIC_VERSION, "99")

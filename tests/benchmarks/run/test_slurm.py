@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.leaderboard.leaderboard import read_table
+from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import slurm, slurm_queue
 from benchmarks.run.local import run_plan
 from benchmarks.storage import layout as store
+from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
 from zoo.errors import ConfigError, RunError
@@ -150,7 +151,7 @@ def test_what_is_preempted_or_cancelled_is_requeued(
         first, second = begun_at(runs[name])
         assert first == 0
         assert second >= 2
-    assert read_table(there) == read_table(here)
+    assert make_leaderboard(read_benchmark(there)) == make_leaderboard(read_benchmark(here))
 
 
 @pytest.mark.slurm
@@ -192,7 +193,7 @@ def test_a_training_longer_than_its_slot_takes_several(tmp_path: Path, stub: pyt
     assert starts == sorted(set(starts))
     assert len(starts) >= 2
     assert not left_behind(there)
-    assert read_table(there) == read_table(here)
+    assert make_leaderboard(read_benchmark(there)) == make_leaderboard(read_benchmark(here))
 
 
 @pytest.mark.slurm
@@ -254,7 +255,7 @@ def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple
     assert store.status(run)["place"] == {"slurm_job": number, "slurm_restarts": 2}
     assert store.manifest(run)["devices"] == 2  # type: ignore[index]
     assert main([*named, "--devices", "2", "--out", str(here)]) == 0
-    assert read_table(there) == read_table(here)
+    assert make_leaderboard(read_benchmark(there)) == make_leaderboard(read_benchmark(here))
 
 
 @pytest.mark.slurm

@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
 
 from benchmarks.cli import main
-from benchmarks.leaderboard.leaderboard import make_table
 from benchmarks.plan.job import Plan
 from benchmarks.storage import layout as store
-from benchmarks.storage.results import Control, Scored
+from benchmarks.storage.results import Control, TestScores
 from benchmarks.storage.stored_plan import store_plan
-from benchmarks.tables.conventions import PROTOCOLS, protocol_of, rescore
-from benchmarks.tables.writers import FORMATS, write_protocol
-from tests.helpers.sample_benchmark import FACTS, job, result
+from benchmarks.tables.conventions import PROTOCOLS, find_protocol, rescore, write_protocol
+from benchmarks.tables.writers import FORMATS
+from tests.helpers.sample_benchmark import FACTS, job, leaderboard_of, result
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore, write_rows
 from zoo.metrics.scoring import score_case
@@ -53,15 +52,15 @@ def masks() -> list[tuple[Masks, Masks]]:
     return [*found, (empty, full), (full, empty), (empty, empty)]
 
 
-def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> Scored:
+def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> TestScores:
     rows: list[CaseScore] = []
     for number, (guess, truth) in enumerate(masks()):
         rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0)
-    return Scored(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})
+    return TestScores(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})
 
 
-def value(name: str, test: Scored | None = None) -> float:
-    found, _, _ = rescore(protocol_of(name), test or scored())
+def value(name: str, test: TestScores | None = None) -> float:
+    found, _, _ = rescore(find_protocol(name), test or scored())
     assert found is not None
     return found
 
@@ -113,10 +112,10 @@ def test_what_enters_is_counted(name: str) -> None:
     assert (kept, left_out) == (expected, 6 - expected)
 
 
-def older(found: Scored) -> Scored:
+def older(found: TestScores) -> TestScores:
     """The same of a version whose rows held no distances in voxels."""
     bare = (replace(row, hd95_voxels=math.nan, hd95_pooled_voxels=math.nan) for row in found.rows)
-    return Scored(tuple(bare), found.about)
+    return TestScores(tuple(bare), found.about)
 
 
 def test_anisotropic_voxels_have_their_own_distances() -> None:
@@ -128,24 +127,24 @@ def test_anisotropic_voxels_have_their_own_distances() -> None:
 
 def test_rows_of_an_older_version_are_divided_by_their_spacing() -> None:
     assert value("hd95-px-drop-missed", older(scored())) == pytest.approx(value("hd95-px-drop-missed"))
-    unknown = Scored(older(scored()).rows)
+    unknown = TestScores(older(scored()).rows)
     with pytest.raises(RunError, match="spacing of case c0 was not recorded"):
         value("hd95-px-drop-missed", unknown)
-    pixels = Scored(tuple(replace(row, unit="px") for row in unknown.rows))
+    pixels = TestScores(tuple(replace(row, unit="px") for row in unknown.rows))
     assert value("hd95-px-drop-missed", pixels) == value("hd95-drop-missed", pixels)
 
 
 def test_nothing_found_has_no_distance() -> None:
-    missed = Scored(scored().rows[3:4])
+    missed = TestScores(scored().rows[3:4])
     assert rescore(PROTOCOLS["hd95-drop-missed"], missed) == (None, 0, 1)
-    assert rescore(PROTOCOLS["dice-global"], Scored(scored().rows[5:])) == (None, 0, 1)
+    assert rescore(PROTOCOLS["dice-global"], TestScores(scored().rows[5:])) == (None, 0, 1)
 
 
 def test_a_table_in_another_convention_says_so_in_every_format() -> None:
     facts: dict[str, Any] = {"split_hash": "abc", "metric_version": "1"}
-    runs = [replace(result(job("unet", seed), [0.5]), scored={"test": scored()}) for seed in (0, 1)]
-    control = Control("empty", "hippocampus", facts=facts, scored=Scored(scored().rows))
-    table = make_table(
+    runs = [replace(result(job("unet", seed), [0.5]), tests={"test": scored()}) for seed in (0, 1)]
+    control = Control("empty", "hippocampus", **facts, scores=TestScores(scored().rows))
+    table = leaderboard_of(
         [*runs, result(job("other", 0), [0.5]), replace(runs[0], job=job("x", 0), state="failed")], [control]
     )
     text = write_protocol(table, "md", "hd95-px-drop-missed")
@@ -185,4 +184,4 @@ def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.
         assert main(["table", str(tmp_path), *wrong]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(UnknownNameError):
-        protocol_of("hd95")
+        find_protocol("hd95")

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.plan.job import Plan, Settings
+from benchmarks.storage.layout import read_costs
 from benchmarks.storage.stored_plan import store_plan
-from benchmarks.tables.costs import distinct, measure_costs, read_costs
+from benchmarks.tables.costs import distinct, measure_costs
 from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
 

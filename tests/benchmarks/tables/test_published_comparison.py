@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.leaderboard.leaderboard import make_table
 from benchmarks.plan.job import Plan
 from benchmarks.storage.stored_plan import store_plan
-from benchmarks.tables.published_comparison import compare, to_markdown
+from benchmarks.tables.published_comparison import compare_with_published, to_markdown
 from benchmarks.tables.published_scores import NOT_READ, PER_IMAGE, POOLED, REPORTED, Reported, reported_on
-from tests.helpers.sample_benchmark import job, result
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from zoo.registry import DATA, MODELS
 
 PAIRED = [number for number in REPORTED if number.iou is not None]
@@ -41,7 +40,7 @@ def test_what_is_named_exists() -> None:
 def lines_of(size: str, cases: int) -> dict[tuple[str, str], tuple[float | None, tuple[str, ...]]]:
     dices = [0.5 + 0.4 * (i % 2) for i in range(cases)]
     done = [result(job("unet", seed, data="monuseg", size=size), dices) for seed in (0, 1)]
-    found = compare(make_table(done, []))
+    found = compare_with_published(leaderboard_of(done, []))
     return {(line.reported.method, line.reported.source.key): (line.difference, line.obstacles) for line in found.lines}
 
 
@@ -60,7 +59,7 @@ def test_pooled_is_set_beside_pooled() -> None:
     done = [result(job("unet", data="qata_cov19", size="published"), [0.4] * 1000 + [0.9] * 1113)]
     found = {
         line.reported.convention: line
-        for line in compare(make_table(done, [])).lines
+        for line in compare_with_published(leaderboard_of(done, [])).lines
         if line.ours is not None and not line.reported.source.rerun
     }
     row = found[POOLED].ours
@@ -73,7 +72,7 @@ def test_pooled_is_set_beside_pooled() -> None:
 
 def test_what_could_not_be_read_is_said() -> None:
     done = [result(job("bipvl", 0, "class"), [0.7], [0.5], [0.2])]
-    found = compare(make_table(done, []))
+    found = compare_with_published(leaderboard_of(done, []))
     assert found.lines == ()
     assert found.unknown == ("hippocampus",)
     text = to_markdown(found)

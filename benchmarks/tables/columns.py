@@ -1,0 +1,219 @@
+"""The columns of all tables: one list per kind of row, which CSV, JSON, Markdown, LaTeX, HTML and the manual read.
+
+To add a column, add an entry to `COLUMNS`. Then copy the row that `tests/benchmarks/tables/test_columns.py` prints
+into `docs/metrics.md`.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any, Literal
+
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
+from benchmarks.leaderboard.ranking import RankedRow
+from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
+from benchmarks.leaderboard.statistics import LEVEL
+from benchmarks.leaderboard.subjects import INTERVAL_METRICS
+from benchmarks.tables.column import Column, Row
+from benchmarks.tables.numbers import format_count, format_p_value, format_percent
+from zoo.metrics.definitions import METRICS, Metric
+
+INTERVAL = f"{LEVEL:.0%} CI".replace("%", " %")
+"""Title of an interval."""
+
+
+def _field(key: str, note: str, **more: Any) -> Column[Any]:
+    """Return the column of the field of that name."""
+    return Column(key=key, note=note, get=attrgetter(key), **more)
+
+
+def _metric(metric: Metric, shown: Literal["file", "report", "table"] = "report") -> list[Column[Any]]:
+    """Return the column of a metric and, for `INTERVAL_METRICS`, the column of its deviation."""
+    mean: Column[Any] = Column(
+        key=metric.key,
+        title=metric.title,
+        note=f"mean of `{metric.key}` over the cases of a class, then over the classes, then over the seeds",
+        digits=2 if metric.unit == "distance" else 3,
+        better=metric.direction,
+        get=attrgetter(metric.key),
+        shown=shown,
+        std=attrgetter(f"std.{metric.key}"),
+        distance=metric.unit == "distance",
+        ranks=True,
+    )
+    if metric.key not in INTERVAL_METRICS:
+        return [mean]
+    note = f"standard deviation of `{metric.key}` over the seeds (ddof 1); empty for one seed"
+    return [mean, Column(key=f"{metric.key}_std", note=note, get=attrgetter(f"std.{metric.key}"))]
+
+
+_BY_KEY = {metric.key: metric for metric in METRICS}
+_FURTHER = [column for metric in METRICS if metric.key not in INTERVAL_METRICS for column in _metric(metric)]
+
+
+def _seeds(row: LeaderboardRow) -> str:
+    seeds = str(row.seeds) if row.seeds == row.seeds_planned else f"{row.seeds}/{row.seeds_planned}"
+    return f"{seeds} x {row.folds} folds" if row.folds else seeds
+
+
+def _millions(row: LeaderboardRow) -> str:
+    return f"{(row.params or 0) / 1e6:.2f}"
+
+
+def _reads_text(group: RankingGroup) -> bool:
+    return group.track != "none"
+
+
+def _has_class_names(group: RankingGroup) -> bool:
+    return _reads_text(group) and any(row.text_gain_names is not None for row in group.rows)
+
+
+_GAIN: dict[str, Any] = {"digits": 3, "better": "higher", "shown": "table", "sign": "+", "when": _reads_text}
+_TEXT: dict[str, Any] = {"digits": 3, "better": "higher"}
+
+COLUMNS: tuple[Column[LeaderboardRow], ...] = (
+    _field("model", "the model; `control:NAME` for a control"),
+    _field("size", "`tiny` or `published`"),
+    _field("encoder", "the text encoder; empty for a model that reads no text",
+           title="Encoder", shown="table", words=True),
+    _field("data", "the data set; own data also with its title"),
+    _field("text_track", "origin of the text: `none`, `class`, `report` or `mask-derived`",
+           title="Text", shown="table", words=True),
+    _field("n", "number of test cases", title="n", shown="table"),
+    _field("seeds", "number of seeds that are done", title="Seeds", shown="table", text=_seeds),
+    *_metric(_BY_KEY["dice"], "table"),
+    _field("dice_global", "Dice of tp, fp and fn summed over the cases of a class, then the mean over the "
+           "classes, then over the seeds",
+           title="Dice global", digits=3, better="higher", shown="table"),
+    *_metric(_BY_KEY["hd95"], "table"),
+    _field("hd95_unit", "unit of all distances: `mm` or `px`"),
+    _field("missed", "number of (case, class) pairs of one seed with the object in the label only",
+           title="Missed", digits=2, better="lower", shown="table", text=lambda row: format_count(row.missed)),
+    _field("spurious", "number of (case, class) pairs of one seed with the object in the prediction only",
+           title="Spurious", digits=2, better="lower", shown="table", text=lambda row: format_count(row.spurious)),
+    _field("text_gain", "`dice` with the true text minus `dice` with shuffled text, same checkpoint",
+           title="Text gain", **_GAIN),
+    _field("text_gain_blank", "`dice` with the true text minus `dice` with empty text", title="Blank gain", **_GAIN),
+    _field("params", "number of parameters; tables to read give millions",
+           title="Params (M)", shown="table", text=_millions),
+    _field("params_trainable", "number of trained parameters"),
+    *_FURTHER,
+    _field("seeds_planned", "number of seeds of the plan"),
+    _field("budget", "training budget: samples and batch size"),
+    _field("split_hash", "hash of the split"),
+    _field("prompt_hash", "hash of the class prompts or reports"),
+    _field("metric_version", "version of the metrics"),
+    _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant` or `control`"),
+    _field("reason", "why the row is not ranked, or a remark"),
+    _field("mark", "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows"),
+    _field("variant", "the variant of an ablation; empty for the full method"),
+    _field("variant_about", "what the variant changes, in words"),
+    _field("variant_changes", "what the variant changes, as arguments"),
+    _field("delta_dice", "`dice` of the variant minus `dice` of its full method, mean over the seeds that both have",
+           title="Δ Dice", digits=3, better="higher", shown="table", after="dice", sign="+",
+           std=attrgetter("delta_dice_std"), when=lambda group: bool(group.variants)),
+    _field("delta_dice_std", "standard deviation of that difference over the seeds (ddof 1)"),
+    _field("delta_seeds", "number of seeds that both have"),
+    _field("recipe", "`equal`: one budget for all models; `published`: each model has its own"),
+    _field("folds", "number of pooled folds; empty for the splits of the protocol"),
+    _field("subjects", "number of test subjects"),
+    _field("dice_low", "lower end of the 95 % interval of `dice` over subjects",
+           title=INTERVAL, digits=3, better="higher", shown="report", after="dice", high=attrgetter("dice_high")),
+    _field("dice_high", "upper end of that interval"),
+    _field("dice_subjects", "mean over subjects of their Dice"),
+    _field("hd95_low", "lower end of the 95 % interval of `hd95` over subjects"),
+    _field("hd95_high", "upper end of that interval"),
+    _field("text_gain_low", "lower end of the 95 % interval of `text_gain` over subjects",
+           title=INTERVAL, digits=3, sign="+", high=attrgetter("text_gain_high")),
+    _field("text_gain_high", "upper end of that interval"),
+    _field("text_gain_names", "`dice` with the true text minus `dice` with the names of the classes alone",
+           title="Names gain", after="text_gain_blank", **_GAIN | {"when": _has_class_names}),
+    _field("dice_shuffled", "`dice` with shuffled text", title="Shuffled", **_TEXT),
+    _field("dice_blank", "`dice` with empty text", title="Blank", **_TEXT),
+    _field("dice_names", "`dice` with the names of the classes alone", title="Names", **_TEXT),
+    _field("classes", "names of the classes"),
+    _field("label_space", "hash of the label space"),
+    _field("cases_hash", "hash of the ids of the test cases"),
+)  # fmt: skip
+"""The columns of a leaderboard row, in the order of CSV and JSON."""
+
+CLASS_COLUMNS: tuple[Column[ClassRow], ...] = (
+    _field("label", "the class"),
+    _field("scored", "number of cases of one seed that enter the means"),
+    *_metric(_BY_KEY["dice"]),
+    _field("dice_global", "Dice of tp, fp and fn summed over the cases",
+           title="Dice global", digits=3, better="higher"),
+    *_metric(_BY_KEY["hd95"]),
+    *_FURTHER,
+    _field("missed", "number of cases of one seed with the object in the label only"),
+    _field("spurious", "number of cases of one seed with the object in the prediction only"),
+    _field("absent", "number of cases of one seed with the object in neither mask"),
+)  # fmt: skip
+"""The columns of the scores per class, in the order of CSV and JSON."""
+
+RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
+    _field("label", "the row, with its encoder where two rows have the same label"),
+    _field("rank", "rank by Dice, from 1; equal Dice, equal rank", title="Rank", better="lower"),
+    _field("dice", "as in the leaderboard", title="Dice", digits=3, better="higher"),
+    _field("dice_low", "lower end of the 95 % interval of `dice` over subjects",
+           title=INTERVAL, digits=3, better="higher", high=attrgetter("dice_high")),
+    _field("dice_high", "upper end of that interval"),
+    _field("against", "the row of the comparison: the best; empty for the best row itself"),
+    _field("delta", "`dice` minus that of the best row", title="Δ best", digits=3, better="higher", sign="+"),
+    _field("delta_low", "lower end of the 95 % interval of `delta`, both rows on the same subjects",
+           title=f"Δ {INTERVAL}", digits=3, better="higher", sign="+", high=attrgetter("delta_high")),
+    _field("delta_high", "upper end of that interval"),
+    _field("pairs", "number of subjects that were compared"),
+    _field("p", "two-sided p value of the paired test, uncorrected",
+           title="p", better="lower", significant=True, text=lambda row: format_p_value(row.p)),
+    _field("p_holm", "p value corrected by Holm over the rows of the group",
+           title="p (Holm)", better="lower", significant=True, text=lambda row: format_p_value(row.p_holm)),
+    _field("effect", "matched-pairs rank-biserial correlation with the best row, from -1 (worse on every subject) to 1",
+           title="Effect", digits=2, better="higher", sign="+"),
+    _field("win_rate", "share of subjects on which the row beats another row, ties half, mean over the other rows",
+           title="Wins", better="higher", text=lambda row: format_percent(row.win_rate)),
+    _field("mean_rank", "mean rank of the row over the subjects", title="Mean rank", digits=2, better="lower"),
+    _field("rank_share", "share of the bootstrap samples in which the row has its rank",
+           title="Rank kept", better="higher", text=lambda row: format_percent(row.rank_share)),
+)  # fmt: skip
+"""The columns of the statistics of a ranking, in the order of CSV and JSON."""
+
+
+def shown_columns(group: RankingGroup, report: bool = False) -> list[Column[LeaderboardRow]]:
+    """Return the columns of the leaderboard of a group, in the order of tables to read.
+
+    Args:
+        group: The ranking group.
+        report: Whether to include the columns that only the report shows.
+    """
+    levels = ("report", "table") if report else ("table",)
+    chosen = [column for column in COLUMNS if column.shown in levels and column.when(group)]
+    ordered = [column for column in chosen if not column.after]
+    for column in chosen:
+        if column.after:
+            place = next(count for count, other in enumerate(ordered) if other.key == column.after)
+            ordered.insert(place + 1, column)
+    return ordered
+
+
+def find_columns(*keys: str) -> list[Column[LeaderboardRow]]:
+    """Return the columns with these keys, in the order of the keys."""
+    by_key = {column.key: column for column in COLUMNS}
+    return [by_key[key] for key in keys]
+
+
+def row_as_dict(columns: tuple[Column[Row], ...], row: Row) -> dict[str, Any]:
+    """Return the value of each column by its key."""
+    return {column.key: column.get(row) for column in columns}
+
+
+def rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
+    """Return the rows of a leaderboard as plain dictionaries, for `pandas.DataFrame`.
+
+    Args:
+        leaderboard: The leaderboard.
+
+    Returns:
+        One dictionary per row, in the order of tables; the keys are those of `COLUMNS`.
+    """
+    return [row_as_dict(COLUMNS, row) for row in leaderboard.rows]
