@@ -179,6 +179,10 @@ RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
 """The columns of the statistics of a ranking, in the order of CSV and JSON."""
 
 
+OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant")
+"""Keys of the columns that name a row, before the columns of its classes."""
+
+
 def shown_columns(group: RankingGroup, report: bool = False) -> list[Column[LeaderboardRow]]:
     """Return the columns of the leaderboard of a group, in the order of tables to read.
 
@@ -208,12 +212,38 @@ def row_as_dict(columns: tuple[Column[Row], ...], row: Row) -> dict[str, Any]:
 
 
 def rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
-    """Return the rows of a leaderboard as plain dictionaries, for `pandas.DataFrame`.
+    """Return the rows of a leaderboard as plain dictionaries, for example for `pandas.DataFrame`.
 
     Args:
         leaderboard: The leaderboard.
 
     Returns:
         One dictionary per row, in the order of tables; the keys are those of `COLUMNS`.
+
+    Example:
+        >>> from benchmarks import LeaderboardRow, RankingGroup
+        >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
+        >>> row = LeaderboardRow(model="unet", data="phantom_chest", seeds=3, **metrics)
+        >>> group = RankingGroup("phantom_chest", "none", ranked=(row,), unranked=(), controls=())
+        >>> (values,) = rows_as_dicts(Leaderboard(groups=(group,)))
+        >>> values["model"], values["dice"], values["nsd"]
+        ('unet', 0.9, 0.8)
     """
     return [row_as_dict(COLUMNS, row) for row in leaderboard.rows]
+
+
+def class_rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
+    """Return the scores per class as plain dictionaries.
+
+    Args:
+        leaderboard: The leaderboard.
+
+    Returns:
+        One dictionary per row and class; the keys are those of `OF_ROW` and of `CLASS_COLUMNS`.
+    """
+    names = find_columns(*OF_ROW)
+    return [
+        {column.key: str(column.get(row)) for column in names} | row_as_dict(CLASS_COLUMNS, one)
+        for row in leaderboard.rows
+        for one in row.per_class
+    ]

@@ -16,10 +16,10 @@ from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.storage.results import TestScores
 from benchmarks.tables.column import Column
-from benchmarks.tables.columns import find_columns
+from benchmarks.tables.columns import OF_ROW, find_columns
 from benchmarks.tables.latex import latex_tables
 from benchmarks.tables.views import TableView, make_lines
-from benchmarks.tables.writers import OF_ROW, csv_text, json_text, markdown_table, name_row
+from benchmarks.tables.writers import csv_text, json_text, markdown_table, name_row
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore
 

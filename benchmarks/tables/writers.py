@@ -15,7 +15,9 @@ from benchmarks.tables.column import Cell, Column
 from benchmarks.tables.columns import (
     CLASS_COLUMNS,
     COLUMNS,
+    OF_ROW,
     RANKED_COLUMNS,
+    class_rows_as_dicts,
     find_columns,
     row_as_dict,
     rows_as_dicts,
@@ -25,9 +27,6 @@ from benchmarks.tables.views import TableView, make_views
 
 OF_GROUP = ("data", "text_track", "recipe")
 """Columns that name a group, before the columns of its statistics."""
-
-OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant")
-"""Columns that name a row, before the columns of its classes."""
 
 _SIGNIFICANT = {column.key for column in RANKED_COLUMNS if column.significant}
 
@@ -47,7 +46,8 @@ def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fals
         pairs = [(group, row) for group in leaderboard.groups for row in group.ranking.rows]
         return csv_text(names, ([*name_group(group), *values_of(RANKED_COLUMNS, row)] for group, row in pairs))
     if per_class:
-        return csv_text([*OF_ROW, *(column.key for column in CLASS_COLUMNS)], _class_lines(leaderboard))
+        rows = class_rows_as_dicts(leaderboard)
+        return csv_text([*OF_ROW, *(column.key for column in CLASS_COLUMNS)], ([*row.values()] for row in rows))
     names = [column.key for column in COLUMNS]
     return csv_text(names, (values_of(COLUMNS, row) for row in leaderboard.rows))
 
@@ -60,11 +60,10 @@ def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fal
         stats: Changes nothing: the object always has all of it.
         per_class: Changes nothing, likewise.
     """
-    names = [*OF_ROW, *(column.key for column in CLASS_COLUMNS)]
     content = {
         "rows": rows_as_dicts(leaderboard),
         "groups": [_group_as_dict(group) for group in leaderboard.groups],
-        "per_class": [dict(zip(names, line, strict=True)) for line in _class_lines(leaderboard)],
+        "per_class": class_rows_as_dicts(leaderboard),
         "footnotes": list(leaderboard.footnotes),
     }
     return json_text(content)
@@ -101,11 +100,6 @@ def name_row(row: LeaderboardRow) -> list[str]:
 def values_of(columns: Sequence[Column[Any]], row: object) -> list[Any]:
     """Return the value of each column in a row."""
     return [column.get(row) for column in columns]
-
-
-def _class_lines(leaderboard: Leaderboard) -> list[list[Any]]:
-    pairs = [(row, one) for row in leaderboard.rows for one in row.per_class]
-    return [[*name_row(row), *values_of(CLASS_COLUMNS, one)] for row, one in pairs]
 
 
 def _group_as_dict(group: RankingGroup) -> dict[str, Any]:

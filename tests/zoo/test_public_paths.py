@@ -19,7 +19,16 @@ from zoo.engine.run_folder import RunFolder
 from zoo.models import UNet
 from zoo.registry import DATA, MODELS, Registry
 
-PACKAGES = ("zoo", "zoo.models", "zoo.encoders", "zoo.metrics", "zoo.preprocessing", "datamodules", "datamodules.sets")
+PACKAGES = (
+    "zoo",
+    "zoo.models",
+    "zoo.encoders",
+    "zoo.metrics",
+    "zoo.preprocessing",
+    "datamodules",
+    "datamodules.sets",
+    "benchmarks",
+)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
