@@ -131,16 +131,40 @@ class DataFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One line of a data set's index: where a case's files are and what is said of it.
+class CaseKey(NamedTuple):
+    """What identifies a case: the image, and which of its queries.
 
     Attributes:
-        case_id: Unique within the data set; safe as a file name.
-        images: One path a channel.
-        label: Path of the label file, None where a case is only to be predicted.
-        subject: The person the case comes from; splits are made by it.
-        report: The case's report, None where the set has none.
+        case_id: The image.
+        query: The query; empty where an image has one query only, which is the ordinary case.
+    """
+
+    case_id: str
+    query: str = ""
+
+    def __str__(self) -> str:
+        """The name of the case in messages and as a file name."""
+        return f"{self.case_id}__{self.query}" if self.query else self.case_id
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One image with one query: its files, its text and its subject.
+
+    Several cases may have the same image. Then each has a query of its own, a report of its own and a label of its
+    own. Splits, folds and hashes depend on the images and their subjects.
+
+    Attributes:
+        case_id: Name of the image, unique within the data set; safe as a file name.
+        images: One path per channel.
+        label: Path of the label file; None where the case is only predicted.
+        subject: The person that the image shows; splits are made by subject.
+        report: The report of the case; None where the data set has no reports.
+        query: Name of the query, unique within the image and safe as a file name; empty where the image has one query.
+
+    Example:
+        >>> Case("scan7", (Path("scan7.png"),), Path("mask7.png"), subject="patient3", report="Left lung.").key
+        CaseKey(case_id='scan7', query='')
     """
 
     case_id: str
@@ -148,6 +172,12 @@ class Case:
     label: Path | None
     subject: str
     report: str | None = None
+    query: str = ""
+
+    @property
+    def key(self) -> CaseKey:
+        """What identifies the case: image and query."""
+        return CaseKey(self.case_id, self.query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +222,8 @@ class Batch(TypedDict):
 
     image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
     uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
-    reports: B strings, absent where the set has none. native: B entries, in evaluation only.
+    query: B names, absent where every image has one query. reports: B strings, absent where the data set has none.
+    native: B entries, in evaluation only.
     draw: B draw numbers, in training only. spare: True where this rank has no case of its own and
     only keeps step with the others: the batch is scored elsewhere.
     """
@@ -200,6 +231,7 @@ class Batch(TypedDict):
     image: Tensor
     label: NotRequired[Tensor]
     case_id: list[str]
+    query: NotRequired[list[str]]
     spacing: Tensor
     classes: tuple[ClassPrompt, ...]
     reports: NotRequired[list[str]]
@@ -215,11 +247,18 @@ class Prediction(NamedTuple):
         case_id: The case.
         mask: uint8, laid out as `Native.label`.
         geometry: The way back to the file's axes.
+        query: The query of the case; empty where the image has one query.
     """
 
     case_id: str
     mask: NDArray[np.uint8]
     geometry: Geometry
+    query: str = ""
+
+    @property
+    def key(self) -> CaseKey:
+        """What identifies the case: image and query."""
+        return CaseKey(self.case_id, self.query)
 
     def to(self, device: Any) -> Prediction:
         """Return the prediction itself: its arrays are in the memory of the CPU.

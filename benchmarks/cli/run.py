@@ -13,6 +13,7 @@ from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, sp
 from benchmarks.plan.job import Plan
 from benchmarks.storage.layout import job_folder, job_state
 from benchmarks.storage.stored_plan import store_plan, where_data_lie
+from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
 from zoo.registry import DATA
 
@@ -88,9 +89,10 @@ def _check_data(out: Path, plan: Plan) -> None:
     to_do = [job for job in plan.jobs if job_state(job_folder(out, job.id), job.steps)[0] != "done"]
     for job in {job.data: job for job in to_do}.values():
         card = DATA.get(job.data)
-        if job.root or (card.origin == "zoo" and not card.about.get("embedded")):  # others may find theirs themselves
-            folder_of(card, job.root)
-        if card.origin == "zoo" and "classes" not in card.about and job.shown_data == job.data:
+        facts = DataCard.of(card)
+        if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
+            folder_of(facts, job.root)
+        if card.origin == "zoo" and not facts.classes and job.shown_data == job.data:
             raise ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
 
 

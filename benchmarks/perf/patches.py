@@ -136,12 +136,14 @@ def private() -> float:
 
 def ours(plan: Plan) -> Callable[[], Iterator[int]]:
     """The zoo's training loader."""
-    from datamodules.loading.datasets import TrainingSet, make_loader
+    from datamodules.loading.datasets import TrainingSet
+    from datamodules.loading.loaders import make_loader
     from datamodules.loading.samplers import DrawSampler
+    from datamodules.loading.text_source import SplitText
 
     prepared = stored(plan)
     cases = list(prepared)
-    data = TrainingSet(cases, prepared.__getitem__, (plan.patch,) * 3, 0, ())
+    data = TrainingSet(cases, prepared.__getitem__, (plan.patch,) * 3, 0, SplitText(()))
     sampler = DrawSampler(len(cases), plan.patches)
     loader = make_loader(data, sampler, CROPS, plan.threads)
 

@@ -59,7 +59,7 @@ def measure(root: str, workers: int) -> tuple[float, float, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.perf_counter()
-    data.prepare_all(workers)
+    data.prepared_cases.make_all(workers)
     seconds = time.perf_counter() - start
     done.set()
     watcher.join()

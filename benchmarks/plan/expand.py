@@ -12,6 +12,8 @@ import yaml
 
 from benchmarks.plan.ablations import FULL, Variant, variants_of
 from benchmarks.plan.job import TEXTS, Job, Pairs, Plan, Settings
+from datamodules.index.card import DataCard
+from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, MODELS
@@ -114,15 +116,15 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
     settings = matrix.settings
     composed = compose(model.name, name, size=settings.size or None, preset=settings.trainer or None)
     own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
-    embedded = data.about.get("embedded", False)
-    reads = uses_text(model)
+    facts = DataCard.of(data)
+    reads = ModelCard.of(model).reads_text
     return Job(
         model=model.name,
         data=name,
         seed=0,
-        root=str(Path(entry.root).expanduser().resolve()) if entry.root and not embedded else "",
+        root=str(Path(entry.root).expanduser().resolve()) if entry.root and not facts.embedded else "",
         encoder=(matrix.encoder or own) if reads else "",
-        track=str(data.about.get("track", "none")) if reads else "none",
+        track=facts.track if reads else "none",
         settings=replace(settings, size=composed.size),
         texts=matrix.texts,
     )
@@ -193,8 +195,8 @@ def _equal_budget(job: Job) -> Pairs:
 
 
 def _check_dimensions(model: Card, data: Card) -> None:
-    takes, has = model.about.get("spatial_dims"), data.about.get("spatial_dims")
-    if takes and has and has not in (takes if isinstance(takes, list) else [takes]):
+    takes, has = ModelCard.of(model).spatial_dims, DataCard.of(data).spatial_dims
+    if takes and has not in takes:
         raise ConfigError(
             f"The model '{model.name}' takes no {has}-dimensional images, as '{data.name}' has.",
             "Leave one of them out.",
@@ -212,11 +214,6 @@ def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matri
                     f"--model.{key} is what the variant {variant.name} of {model} changes.",
                     "Leave it out, or choose other variants with --variants.",
                 )
-
-
-def uses_text(card: Card) -> bool:
-    """Whether a model's card says that it reads text."""
-    return str(card.about.get("text", "none")).lower() not in {"none", "false", ""}
 
 
 def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], Card]:
@@ -241,7 +238,7 @@ def with_root(matrix: Matrix, root: str) -> Matrix:
         ConfigError: There are several such sets.
     """
     known = [name for name in matrix.data if name in DATA]
-    on_disk = [name for name in known if not DATA.get(name).about.get("embedded", False)]
+    on_disk = [name for name in known if not DataCard.of(DATA.get(name)).embedded]
     if len({DATA.get(name).name for name in on_disk}) > 1:
         raise ConfigError(
             f"One --data.root for several data sets ({', '.join(on_disk)}).",

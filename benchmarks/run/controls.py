@@ -64,9 +64,9 @@ def write_controls(data: SegDataModule, out: Path) -> None:
         write_rows(out / name / "cases.csv", rows)
         entries[name] = {"cases": f"{name}/cases.csv", "track": "none"}
     if TEXT_ONLY in entries:
-        entries[TEXT_ONLY]["track"] = str(data.about["track"])
+        entries[TEXT_ONLY]["track"] = data.card.track
     else:
-        entries[TEXT_ONLY] = {"track": str(data.about["track"]), "note": SAME_TEXT}
+        entries[TEXT_ONLY] = {"track": data.card.track, "note": SAME_TEXT}
     for name, dice in data.controls().items():
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
     facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION}
@@ -79,13 +79,14 @@ def images_in_two_parts(data: SegDataModule) -> list[str]:
 
     They are compared as prepared, which is what a model is trained and tested on.
     """
-    if data.embedded:
+    if data.card.embedded:
         return []
     signatures, parts = [], {}
     for part in PARTS:
-        for case_id in data.split.part(part):
-            parts[case_id] = part
-            case = data.cases[case_id]
+        for case in data.index.cases_of(part):
+            if case.case_id in parts:  # a further query of an image
+                continue
+            parts[case.case_id] = part
             signatures.append(compute_signature(case, np.asarray(data.prepared(case).image)))
     return [
         f"{pair.later.case_id} ({parts[pair.later.case_id]}) is {'nearly ' if pair.near else ''}"
@@ -103,18 +104,19 @@ def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
     """
     priors = fit_priors(data)
     rows: dict[str, list[CaseScore]] = {name: [] for name in ("all-background", *priors)}
-    for case_id, mask, geometry, text in native_labels(data, "test"):
+    for case, mask, geometry in native_labels(data, "test"):
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
-        guesses = {name: prior.predict(shape, text) for name, prior in priors.items()}
+        guesses = {name: prior.predict(shape, case.report or "") for name, prior in priors.items()}
         for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():
             rows[name] += score_case(
-                case_id,
+                case.case_id,
                 guess,
                 mask,
                 data.labels,
                 geometry.spacing,
                 geometry.unit,
-                float(data.about.get("tolerance", 2.0)),
+                data.card.tolerance,
+                query=case.query,
             )
     return rows
 

@@ -14,6 +14,7 @@ from benchmarks.leaderboard.leaderboard import Leaderboard
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.tables.published_scores import NOT_READ, OURS, Reported, reported_on
 from benchmarks.tables.writers import escape_markdown
+from datamodules.index.card import DataCard
 from zoo.registry import DATA
 
 
@@ -91,7 +92,7 @@ def _line(number: Reported, row: LeaderboardRow) -> Line:
         obstacles.append(f"{number.test} test images there, {row.n} here")
     if row.size != "published":
         obstacles.append(f"size {row.size}")
-    if DATA.get(number.data).about.get("empty_masks"):  # releases score a rightly empty prediction as 0 or as 1
+    if DataCard.of(DATA.get(number.data)).empty_masks:  # releases score a rightly empty prediction as 0 or as 1
         obstacles.append("images without any lesion count there, and are left out here")
     comparable = dice is not None and not obstacles
     return Line(number, row, dice, dice - number.dice if comparable and dice is not None else None, tuple(obstacles))

@@ -20,11 +20,11 @@ from datamodules.acquire import archive
 from datamodules.acquire.disk_space import need_space
 from datamodules.acquire.download import fetch, still_to_come
 from datamodules.acquire.fingerprint import Fingerprint, Tell, checked_by, fingerprint, recognise, silent
-from datamodules.acquire.sources import File, Source, amount, home_of, source_of, told
+from datamodules.acquire.sources import File, Source, amount, source_of, told
+from datamodules.index.card import DataCard
 from zoo import __version__
 from zoo.errors import ConfigError, DataError
 from zoo.settings import data_root
-from zoo.types import Card
 
 RECEIPT = "source.json"
 TABLES = (".csv", ".xlsx")
@@ -40,12 +40,12 @@ class Piece(NamedTuple):
     url: str = ""
 
 
-def target_of(card: Card, root: str | None) -> Path | None:
+def target_of(card: DataCard, root: str | None) -> Path | None:
     """The folder of a set: `root`, else that in `ZOO_DATA`; None where neither is given."""
     base = data_root()
     if root is not None:
         return Path(root).expanduser()
-    return base / home_of(card) if base else None
+    return base / card.folder_name if base else None
 
 
 def filled(folder: Path) -> bool:
@@ -53,14 +53,16 @@ def filled(folder: Path) -> bool:
     return (folder.is_dir() and any(folder.iterdir())) or folder.is_file()
 
 
-def obtain(card: Card, given: Sequence[Path], download: bool, root: str | None, tell: Tell = silent) -> dict[str, Any]:
+def obtain(
+    card: DataCard, given: Sequence[Path], download: bool, root: str | None, tell: Tell = silent
+) -> dict[str, Any]:
     """Unpacks the files of a set into its folder.
 
     Args:
         card: The set's.
         given: Archives and tables at hand.
         download: Whether to fetch the files that may be fetched and are not given.
-        root: The folder; default `$ZOO_DATA/<home>`.
+        root: The folder; default `$ZOO_DATA/<folder name>`.
         tell: Told of progress.
 
     Returns:
@@ -96,7 +98,7 @@ def obtain(card: Card, given: Sequence[Path], download: bool, root: str | None, 
     return receipt
 
 
-def _to_fetch(card: Card, source: Source | None, given: Sequence[Path]) -> list[File]:
+def _to_fetch(card: DataCard, source: Source | None, given: Sequence[Path]) -> list[File]:
     """The files that are to be fetched, all others being given."""
     if source is None or not source.downloads:
         raise ConfigError(f"'{card.name}' cannot be fetched by a command.", told(card))
@@ -117,17 +119,17 @@ def _given(path: Path, source: Source | None, tell: Tell) -> Piece:
     return Piece(path, found, recognise(path, found, source))
 
 
-def _receipt(card: Card, source: Source | None, pieces: Sequence[Piece]) -> dict[str, Any]:
+def _receipt(card: DataCard, source: Source | None, pieces: Sequence[Piece]) -> dict[str, Any]:
     """What the folder was made of, when, and under which licence."""
     files = []
     for piece in pieces:
         facts = {"name": piece.path.name, **piece.found._asdict(), "checked": piece.checked}
         files.append({**facts, "url": piece.url} if piece.url else facts)
     return {
-        "set": home_of(card),
+        "set": card.folder_name,
         "files": files,
-        "licence": source.licence if source else card.about.get("licence", "not known"),
-        "homepage": source.homepage if source else card.about.get("homepage", ""),
+        "licence": source.licence if source else card.licence or "not known",
+        "homepage": source.homepage if source else card.homepage,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "zoo": __version__,
     }

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS, read_yaml
 from zoo.settings import data_root
-from zoo.types import Card
 
 SOURCES = CONFIGS / "sources"
 ACCESS = ("download", "registration", "by hand")
@@ -140,19 +140,14 @@ def parse(content: Mapping[str, Any], where: str) -> Source:
         raise ConfigError(f"{where}: {error}.", "See datamodules/acquire/sources.py for what a source has.") from error
 
 
-def home_of(card: Card) -> str:
-    """The name of a set's folder in `ZOO_DATA` and in the cache: cards of one archive have one."""
-    return str(card.about.get("folder", card.name))
-
-
-def folder_of(card: Card, root: str | None) -> Path:
+def folder_of(card: DataCard, root: str | None) -> Path:
     """The folder that a set lies in: `root`, else that in `ZOO_DATA`.
 
     Raises:
         DataError: There is none.
     """
     base = data_root()
-    folder = Path(root).expanduser() if root else base / home_of(card) if base else None
+    folder = Path(root).expanduser() if root else base / card.folder_name if base else None
     if folder is None or not folder.is_dir():
         missing = f"{folder}: no such folder for '{card.name}'" if folder else f"no folder is known for '{card.name}'"
         way = "--download" if access_of(card) == "download" else "--steps"
@@ -160,31 +155,31 @@ def folder_of(card: Card, root: str | None) -> Path:
     return folder.resolve()
 
 
-def source_of(card: Card) -> Source | None:
+def source_of(card: DataCard) -> Source | None:
     """Where a set comes from: the card's `about.source`, else `configs/sources`; None where neither says it."""
-    if "source" in card.about:
-        return parse(card.about["source"], f"the card of {card.name}")
-    path = SOURCES / f"{home_of(card)}.yaml"
+    if card.source is not None:
+        return parse(card.source, f"the card of {card.name}")
+    path = SOURCES / f"{card.folder_name}.yaml"
     return parse(read_yaml(path), str(path)) if path.is_file() else None
 
 
-def access_of(card: Card) -> str:
+def access_of(card: DataCard) -> str:
     """How a set is got: "embedded", one of `ACCESS`, or "own" for what the user brings."""
-    if card.about.get("embedded"):
+    if card.embedded:
         return "embedded"
     source = source_of(card)
     return source.access if source else "own"
 
 
-def steps_to(card: Card) -> list[str]:
+def steps_to(card: DataCard) -> list[str]:
     """What to do to have a set, in order; the last step is a command."""
     name = card.name
-    if card.about.get("embedded"):
+    if card.embedded:
         return [f"Nothing: {name} is generated."]
     source = source_of(card)
     if source is None:
         return [
-            f"See {card.about.get('homepage', 'who brought the card')}.",
+            f"See {card.homepage or 'who brought the card'}.",
             f"Run `zoo data prepare {name} --from FOLDER`, or ARCHIVE in its place.",
         ]
     steps = [step.replace("{name}", name) for step in source.steps]
@@ -194,7 +189,7 @@ def steps_to(card: Card) -> list[str]:
     return steps
 
 
-def told(card: Card) -> str:
+def told(card: DataCard) -> str:
     """The steps to a set in one line, for messages."""
     steps = steps_to(card)
     return steps[0] if len(steps) == 1 else " ".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))

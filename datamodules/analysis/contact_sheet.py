@@ -47,23 +47,23 @@ def contact_sheet(
         progress: Wraps the cases while they are read.
 
     Returns:
-        The ids of the cases shown.
+        The names of the cases shown.
 
     Raises:
         DataError: A case is faulty.
         RunError: The file cannot be written.
     """
-    parts = {case_id: part for part in PARTS for case_id in data.split.part(part)}
-    ids = list(parts)
-    chosen = [ids[i] for i in np.linspace(0, len(ids) - 1, min(max(count, 1), len(ids))).astype(int)]
+    cases = [(case, split) for split in PARTS for case in data.index.cases_of(split)]
+    chosen = [cases[i] for i in np.linspace(0, len(cases) - 1, min(max(count, 1), len(cases))).astype(int)]
+    split_of = {case.key: split for case, split in chosen}
     tiles = []
-    for case in progress([data.cases[case_id] for case_id in chosen]):
+    for case in progress([case for case, _ in chosen]):
         picture, present = _picture(data, data.prepared(case))
         text = case.report if case.report is not None else ", ".join(present) or "no class on it"
-        tiles.append(_tile(picture, f"{case.case_id} ({parts[case.case_id]})", text))
+        tiles.append(_tile(picture, f"{case.key} ({split_of[case.key]})", text))
     sheet = _sheet(tiles, data)
     atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
-    return chosen
+    return [str(case.key) for case, _ in chosen]
 
 
 def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, list[str]]:
@@ -115,8 +115,7 @@ def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
     top = _GAP + _LINE * (2 + legend[-1][1]) + _GAP
     sheet = Image.new("RGB", (width, top + sum(heights) + _GAP * len(rows)), _BACK)
     draw = ImageDraw.Draw(sheet)
-    about: Any = data.about
-    _say(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {about['track']}", _INK)
+    _say(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {data.card.track}", _INK)
     names = data.labels.names
     for name, (colour, _), (left, line) in zip(names, class_colours(len(names)), legend, strict=True):
         _say(draw, (left, _GAP + _LINE * (1 + line)), name, colour)

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from datamodules.loading.datasets import EvaluationSet
+from datamodules.loading.datasets import native_of
 from zoo.errors import DataError
-from zoo.types import Geometry, LabelSpace
+from zoo.types import Case, Geometry, LabelSpace
 
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
@@ -128,29 +128,27 @@ def fit_priors(data: SegDataModule) -> dict[str, Prior]:
         DataError: A file is not what the card says, or a case has no label.
     """
     priors = {MEAN_SHAPE: Prior(data.labels)}
-    if data.has_reports:
+    if data.card.has_reports:
         priors[TEXT_ONLY] = Prior(data.labels, by_text=True)
     log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
-    for _, mask, _, text in native_labels(data, "train"):
+    for case, mask, _ in native_labels(data, "train"):
         share = coverage(mask, data.labels, data.patch)
         for prior in priors.values():
-            prior.add(share, text)
+            prior.add(share, case.report or "")
     return priors
 
 
-def native_labels(data: SegDataModule, part: str) -> Iterator[tuple[str, Mask, Geometry, str]]:
-    """Case id, native label, geometry and report of each case of a part.
+def native_labels(data: SegDataModule, split: str) -> Iterator[tuple[Case, Mask, Geometry]]:
+    """Each case of a split with its native label and its geometry.
 
     Raises:
         DataError: A file is not what the card says, or a case has no label.
     """
-    cases = [data.cases[case_id] for case_id in data.split.part(part)]
-    items = EvaluationSet(cases, data.prepared, data.labels.exclusive)
-    for place, case in enumerate(cases):
-        native = items[place]["native"]
+    for case in data.index.cases_of(split):
+        native = native_of(data.prepared(case), data.labels.exclusive)
         if native.label is None:
-            raise DataError(f"{data.name}: case {case.case_id} of the {part} part has no label.", "Leave it out.")
-        yield case.case_id, native.label, native.geometry, case.report or ""
+            raise DataError(f"{data.name}: case {case.key} of the {split} split has no label.", "Leave it out.")
+        yield case, native.label, native.geometry
 
 
 def prior_dice(data: SegDataModule) -> dict[str, float]:
@@ -162,10 +160,10 @@ def prior_dice(data: SegDataModule) -> dict[str, float]:
     """
     priors = fit_priors(data)
     scores: dict[str, list[list[float]]] = {name: [] for name in priors}
-    for _, mask, _, text in native_labels(data, "test"):
+    for case, mask, _ in native_labels(data, "test"):
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
         for name, prior in priors.items():
-            scores[name].append(class_dice(prior.predict(shape, text), mask, data.labels))
+            scores[name].append(class_dice(prior.predict(shape, case.report or ""), mask, data.labels))
     return {name: _mean_of_means(np.array(rows)) for name, rows in scores.items()}
 
 

@@ -34,8 +34,8 @@ def describe(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[
         the mean training shape, and of the mean shape of the training cases with the same caption.
     """
     split = data.split
-    facts: dict[str, Any] = {"data": data.name, "title": data.about.get("title", data.name)}
-    facts |= {"protocol": split.protocol, "split_hash": split.hash, "track": data.about["track"]}
+    facts: dict[str, Any] = {"data": data.name, "title": data.card.title}
+    facts |= {"protocol": split.protocol, "split_hash": split.hash, "track": data.card.track}
     facts["prompt_version"] = data.prompt_version
     names = data.labels.names
     part_of = {case_id: part for part in PARTS for case_id in split.part(part)}
@@ -50,26 +50,26 @@ def describe(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[
         counts = [int(np.count_nonzero(mask)) for mask in masks]
         empty[part_of.get(case.case_id, "")] += not any(counts)
         voxels = np.vstack([voxels, counts])
-        space = native.shape[-data.about["spatial_dims"] :]
+        space = native.shape[-data.card.spatial_dims :]
         total += int(np.prod(space))
         shapes.append(space)
         spacings.append(prepared.geometry.spacing)
     facts["parts"] = {
         part: {
-            "cases": len(split.part(part)),
+            "cases": len(data.index.cases_of(part)),
             "subjects": len({split.subjects[case_id] for case_id in split.part(part)}),
             "empty masks": empty[part],
         }
         for part in PARTS
     }
     facts["shape"] = _spread(shapes)
-    facts["spacing"] = {"unit": data.about["unit"], **_spread(spacings)}
+    facts["spacing"] = {"unit": data.card.unit, **_spread(spacings)}
     facts["classes"] = {
         name: {"share": round(count / max(total, 1), 6), "cases": int(present)}
         for name, count, present in zip(names, voxels.sum(axis=0), (voxels > 0).sum(axis=0), strict=True)
     }
-    if data.has_reports:
-        reports = {part: [data.cases[case_id].report or "" for case_id in split.part(part)] for part in PARTS}
+    if data.card.has_reports:
+        reports = {part: [case.report or "" for case in data.index.cases_of(part)] for part in PARTS}
         facts["captions"] = describe_captions(reports)
         dice = prior_dice(data)
         alone = {**dice, "gain": dice[TEXT_ONLY] - dice[MEAN_SHAPE]}

@@ -1,17 +1,14 @@
-"""The base of every data set: index, split, prepare, sample, collate.
+"""The base of every data set: it has a card, an index of cases, prepared arrays and loaders.
 
-A set's own file says where its cases lie (`index`), how they are parted (`cut`) and how prepared
-(`preprocessing`); what follows from its card and its index stands in `said_by_card` and `indexed`, the rest
-here. An embedded set overrides `load` and touches no disk.
+The file of a data set says where its cases are (`list_cases`), how they are split (`split_cases`) and how an image is
+prepared (`preprocessing`). An embedded data set overrides `load` and needs no disk.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
-from functools import cached_property, partial
+from abc import abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,34 +16,37 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.augment import PRESETS, augment, margin
-from datamodules.index.cases import IndexedSet
-from datamodules.index.split_files import SplitFile, read_split_file
-from datamodules.index.splits import PARTS
-from datamodules.loading.cache import Cache, Entry, entry_key, preparing_code
-from datamodules.loading.datasets import EvaluationSet, TrainingSet, collate, make_loader
-from datamodules.loading.foreground import list_foreground
-from datamodules.loading.samplers import DrawSampler, ExactOnceSampler
-from zoo.errors import ConfigError, UnknownNameError
+from datamodules.acquire.sources import folder_of
+from datamodules.augment import augment, margin
+from datamodules.bases.options import check_options
+from datamodules.index.card import DataCard
+from datamodules.index.cases import FOLDS, CaseIndex, split_options
+from datamodules.index.split_files import read_split_file
+from datamodules.index.splits import PARTS, Split
+from datamodules.loading.cache import preparing_code
+from datamodules.loading.datasets import EvaluationSet, TrainingSet
+from datamodules.loading.loaders import ProcessShare, evaluation_loader, training_loader
+from datamodules.loading.prepared_cases import PreparedCases
+from datamodules.loading.text_source import TextSource
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import DATA
 from zoo.settings import cache_root
-from zoo.text.controls import CONTROLS, control_classes, control_reports
 from zoo.text.laterality import allowed_flips
-from zoo.types import Batch, Case, ClassPrompt
-from zoo.utils.hashing import hash_json
-from zoo.utils.parallel import in_order
+from zoo.text.prompt_files import load_prompts, prompt_version
+from zoo.types import Batch, Case, CaseKey, ClassPrompt, LabelSpace
+from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
 
-RENAMED = {"recipe": "preprocessing", "recipe_of": "preprocessing_of"}
+_NEW_NAMES = ("list_cases", "split_cases", "preprocessing", "preprocessing_of")
+RENAMED = dict(zip(("index", "cut", "recipe", "recipe_of"), _NEW_NAMES, strict=True))
 
-_STAGE_PARTS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
+_STAGE_SPLITS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
-class SegDataModule(IndexedSet, L.LightningDataModule):
+class SegDataModule(L.LightningDataModule):
     """A data set of the zoo. Subclasses set `name`, which finds their card.
 
     Args:
@@ -71,10 +71,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a data set that still defines a method under its old name."""
         super().__init_subclass__(**kwargs)
-        old = [name for name in RENAMED if name in vars(cls)]
-        if old:
-            new = ", ".join(f"`{name}` to `{RENAMED[name]}`" for name in old)
-            raise ConfigError(f"The data set {cls.__name__} defines methods by their old names.", f"Rename {new}.")
+        reject_old_names(cls, "data set", RENAMED)
 
     def __init__(
         self,
@@ -95,32 +92,34 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         super().__init__()
         self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
         self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
-        card = DATA.get(self.name)
-        self.name, self.about = card.name, card.about
-        self.split_file = None if split is None else read_split_file(Path(split))
-        self.protocol = self._known_protocol(protocol or self._protocol_of(self.split_file))
-        self.train_share, self.text = train_share, text
-        self.fold, self.folds = fold, 5 if folds is None else folds
-        if folds is not None and fold is None:
-            raise ConfigError(f"--data.folds {folds} without a fold.", "Give --data.fold as well, from 0.")
-        if folds is not None and split is not None:
-            raise ConfigError(f"--data.folds {folds} beside --data.split.", "The file says how many folds it has.")
-        if not 0 < train_share <= 1:
-            raise ConfigError(f"--data.train_share {train_share} is no share.", "Give more than 0 and at most 1.")
-        if augment not in PRESETS:
-            raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {self.name}")
-        if text not in CONTROLS:
-            raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {self.name}")
-        self._check_patch()
-        if not 0 < batch_size <= epoch_samples:
-            raise ConfigError(
-                f"--data.epoch_samples {epoch_samples} holds no batch of {batch_size}.",
-                "Raise it to one batch or more.",
-            )
-        self._keys: dict[str, str] = {}
-        self._memory: dict[str, PreparedCase] = {}
+        self.card = DataCard.of(DATA.get(self.name))
+        self.name, self.text = self.card.name, text
+        file = None if split is None else read_split_file(Path(split))
+        self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
+        self.fold, self.folds = fold, FOLDS if folds is None else folds
+        self.split_options = split_options(train_share, fold, folds, file)
+        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text)
 
-    # What a set says of itself
+    # What the file of a data set defines
+
+    listed = False
+    """Whether published listings name all cases, also those of which a user has no file."""
+
+    @abstractmethod
+    def list_cases(self) -> list[Case]:
+        """List all labelled cases in file order. Reads listings and captions, not images.
+
+        Raises:
+            DataError: The layout is not the documented one.
+        """
+
+    @abstractmethod
+    def split_cases(self, cases: list[Case]) -> Split:
+        """Split the cases by `self.protocol`. It gets one case per image."""
+
+    def choose_protocol(self, name: str | None) -> str:
+        """The protocol of a name; without a name, the first of the card."""
+        return self.card.known_protocol(name)
 
     def preprocessing(self) -> PreprocessingSpec:
         """The preprocessing of the data set; by default, images are only normalised."""
@@ -133,7 +132,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
     @cached_property
     def reader(self) -> Reader:
         """How files become arrays; class values that the protocol leaves out become background."""
-        return Reader(self.dropped)
+        return Reader(self.dropped_values)
 
     def load(self, case: Case) -> PreparedCase:
         """Read and prepare a case, without the cache; an embedded set generates it here.
@@ -147,97 +146,121 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         """Reference values of the test part that a table prints beside the models, by name."""
         return {}
 
-    # What follows from it
-
-    def prepared(self, case: Case) -> PreparedCase:
-        """A case's arrays: from the cache, or generated and kept in memory where the set is embedded."""
-        if self.embedded:
-            if case.case_id not in self._memory:
-                self._memory[case.case_id] = self._complete(case)
-            return self._memory[case.case_id]
-        if self._as_one:
-            return self._images[case.case_id]
-        return self._cache.get(self._key(case), partial(self._complete, case))
-
-    def prepare_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> None:
-        """Every case of the index into the cache.
-
-        Args:
-            threads: How many cases are worked on at once, and lie in memory; 0 for one.
-            progress: Wraps the cases while they are worked on.
-        """
-        if self._as_one:
-            self._open_all(threads, progress)
-        else:
-            deque(in_order(self.prepared, progress(self.cases.values()), threads), maxlen=0)
+    # What a data set has
 
     @cached_property
-    def _cache(self) -> Cache:
-        return Cache(cache_root() / "data" / self.home)
+    def index(self) -> CaseIndex:
+        """The cases and their splits."""
+        return self.make_index()
+
+    def make_index(self) -> CaseIndex:
+        """A new index, which has read nothing yet."""
+        return CaseIndex(self.card, self.protocol, self.split_options, self.list_cases, self.split_cases, self.listed)
 
     @property
-    def _as_one(self) -> bool:
-        """Whether all cases are one entry: images, whatever part, fold or share of them is asked for."""
-        return self.about["spatial_dims"] == 2 and not self.embedded
+    def cases(self) -> dict[CaseKey, Case]:
+        """All cases of the index by their keys."""
+        return self.index.cases
+
+    @property
+    def split(self) -> Split:
+        """The splits of the index."""
+        return self.index.split
+
+    @property
+    def split_hash(self) -> str:
+        """The hash of the splits; reads the index."""
+        return self.split.hash
+
+    @property
+    def leak_declared(self) -> bool:
+        """Whether a subject is in several splits, as the card declares; every result is then marked."""
+        return bool(self.split.leaks())
+
+    @property
+    def prompt_hash(self) -> str:
+        """The hash of all true texts; reads the index."""
+        return self.text_source.hash_of(self.cases.values())
 
     @cached_property
-    def _images(self) -> Entry:
-        return self._open_all()
+    def labels(self) -> LabelSpace:
+        """The label space of the protocol."""
+        return self.card.labels(self.protocol)
 
-    def _open_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> Entry:
-        key = hash_json({case_id: self._key(case) for case_id, case in self.cases.items()})[:32]
-        made = in_order(self._complete, progress(self.cases.values()), threads)
-        return self._cache.entry(key, lambda: zip(self.cases, made, strict=True))
-
-    def _key(self, case: Case) -> str:
-        """The name of what a case's files, recipe and code make, for as long as this object lives."""
-        if case.case_id not in self._keys:
-            paths = [*case.images, *([case.label] if case.label else [])]
-            files = [file for path in paths for file in self.reader.files(path)]
-            recipe = {"recipe": asdict(self.preprocessing_of(case)), **self._preparation}
-            self._keys[case.case_id] = entry_key(files, recipe)
-        return self._keys[case.case_id]
+    @property
+    def dropped_values(self) -> tuple[int, ...]:
+        """The label values of the classes that the protocol leaves out."""
+        return self.card.dropped_values(self.protocol)
 
     @cached_property
-    def _preparation(self) -> dict[str, Any]:
-        """What makes the arrays beside the files and their preprocessing: labels, reader and code."""
+    def prompts(self) -> tuple[ClassPrompt, ...]:
+        """The true class prompts of the protocol."""
+        prompts = load_prompts(self.card.prompts, tuple(self.card.classes))
+        return tuple(prompt for prompt in prompts if prompt.name in self.labels.names)
+
+    @cached_property
+    def prompt_version(self) -> int:
+        """The version of the class prompts."""
+        return prompt_version(self.card.prompts)
+
+    @cached_property
+    def text_source(self) -> TextSource:
+        """The text of all batches."""
+        return TextSource(self.prompts, self.card.has_reports, self.index.cases_of, self.text, self.seed)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model must know (`DataFacts.to_dict`)."""
+        return self.card.facts(self.protocol, self.patch, self.prompts, self.prompt_version).to_dict()
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the data set.
+
+        Raises:
+            DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
+        """
+        return folder_of(self.card, self.root)
+
+    def prepared(self, case: Case) -> PreparedCase:
+        """The arrays of a case: from the cache, or kept in memory where the data set is embedded."""
+        return self.prepared_cases.get(case)
+
+    @cached_property
+    def prepared_cases(self) -> PreparedCases:
+        """The arrays of all cases."""
+        folder = None if self.card.embedded else cache_root() / "data" / self.card.folder_name
+        as_one = self.card.spatial_dims == 2
+        how = (self.load, self.preprocessing_of, self.reader, self.labels)
+        return PreparedCases(folder, as_one, lambda: self.cases, *how, self._code)
+
+    def _code(self) -> str:
+        """The hash of the code that makes the arrays, also that of a data set that loads its own."""
         own = [] if type(self).load is SegDataModule.load else [type(self)]
-        code = preparing_code([type(self.reader), *own], without=SegDataModule.__mro__)
-        return {"labels": self.labels.to_dict(), "reader": repr(self.reader), "code": code}
-
-    def _complete(self, case: Case) -> PreparedCase:
-        """A freshly loaded case with its foreground listed."""
-        prepared = self.load(case)
-        if prepared.foreground is not None or prepared.label is None:
-            return prepared
-        names = len(self.labels.names)
-        return prepared._replace(foreground=list_foreground(prepared.label, self.labels.exclusive, names))
+        return preparing_code([type(self.reader), *own], without=SegDataModule.__mro__)
 
     # What the trainer calls
 
     def setup(self, stage: str | None = None) -> None:
-        """Check and prepare every case of the stage (fit: of all parts), so that a bad file ends it here.
+        """Check and prepare every case of the stage (fit: of all splits), so that a bad file is found at once.
 
         Raises:
-            DataError: As `cases`, `split` and `load`.
+            DataError: The index, the splits or a file are not as documented.
         """
-        parts = _STAGE_PARTS.get(stage or "fit", PARTS)
-        for part in parts:
-            if part != "train":
-                self._text(part)
-        cases = self._part_cases(parts)
+        splits = _STAGE_SPLITS.get(stage or "fit", PARTS)
+        for split in splits:
+            self.text_source.for_split(split)
+        cases = self.index.cases_of(*splits)
         log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
         for case in cases:
             self.prepared(case)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Numbered draws; `set_epoch` of its sampler moves on to the next ones."""
-        samples = self.epoch_samples // self.batch_size * self.batch_size
+        """Numbered draws; `set_epoch` of the sampler moves on to the next draws."""
+        text = self.text_source.for_split("train")
         wider = margin(self.augment, self.patch)
-        cases = self._part_cases(["train"])
-        dataset = TrainingSet(cases, self.prepared, self.patch, self.seed, self.prompts, wider)
-        sampler = DrawSampler(len(dataset), samples, self.seed, *self._rank_world())
-        return make_loader(dataset, sampler, self._per_device(), self.num_workers)
+        dataset = TrainingSet(self.index.cases_of("train"), self.prepared, self.patch, self.seed, text, wider)
+        return training_loader(dataset, self.epoch_samples, self.batch_size, self.num_workers, self._share())
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation case exactly once over the ranks."""
@@ -252,7 +275,7 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         return self._evaluation("test")
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move the tensors; Lightning's own walk would stumble over the frozen facts in `native`."""
+        """Move the tensors; Lightning's own walk fails on the frozen dataclasses in `native`."""
         move = {
             key: value.to(device, non_blocking=True) for key, value in batch.items() if isinstance(value, torch.Tensor)
         }
@@ -262,49 +285,16 @@ class SegDataModule(IndexedSet, L.LightningDataModule):
         """Augment a training batch (one that has draws) on the device."""
         if self.augment == "none" or "draw" not in batch:
             return batch
-        return augment(batch, self.seed, allowed_flips(self.about, self.prompts), self.augment, self.patch)
+        flips = allowed_flips(self.card.flips, self.card.spatial_dims, self.card.sides_known, self.prompts)
+        return augment(batch, self.seed, flips, self.augment, self.patch)
 
-    # Private
+    def _evaluation(self, split: str) -> DataLoader[Any]:
+        text = self.text_source.for_split(split)
+        dataset = EvaluationSet(self.index.cases_of(split), self.prepared, self.labels.exclusive, text)
+        size = 1 if self.card.spatial_dims == 3 else self._share().batch_size_of(self.batch_size)
+        return evaluation_loader(dataset, size, self.num_workers, self._share())
 
-    def _protocol_of(self, file: SplitFile | None) -> str | None:
-        """The card's protocol that a split file was made from, whose classes then hold; None where there is none."""
-        told = "" if file is None else file.protocol
-        return next(
-            (name for name in self.about["protocols"] if told == name or told.startswith(f"{name}, fold ")), None
+    def _share(self) -> ProcessShare:
+        return (
+            ProcessShare() if self.trainer is None else ProcessShare(self.trainer.global_rank, self.trainer.world_size)
         )
-
-    def _part_cases(self, parts: Iterable[str]) -> list[Case]:
-        return [self.cases[case_id] for part in parts for case_id in self.split.part(part)]
-
-    def _text(self, part: str) -> tuple[tuple[ClassPrompt, ...], dict[str, str] | None]:
-        """The class prompts and reports that a part's batches carry under the text control."""
-        if not self.has_reports:
-            return control_classes(self.prompts, self.text, self.seed), None
-        own = {case.case_id: case.report or "" for case in self._part_cases([part])}
-        without = self.text in ("blank", "names")  # shuffled reports stand beside the true class prompts
-        classes = control_classes(self.prompts, self.text) if without else self.prompts
-        return classes, control_reports(own, self.text, self.seed, self.labels.names)
-
-    def _evaluation(self, part: str) -> DataLoader[Any]:
-        classes, reports = self._text(part)
-        dataset = EvaluationSet(self._part_cases([part]), self.prepared, self.labels.exclusive)
-        size = 1 if self.about["spatial_dims"] == 3 else self._per_device()
-        rank, world = self._rank_world()
-        spare = rank >= len(dataset)  # a rank without a case goes through the motions, or the others would wait for it
-        sampler = ExactOnceSampler(1) if spare else ExactOnceSampler(len(dataset), rank, world)
-        gather = partial(collate, classes=classes, reports=reports, spare=spare)
-        return make_loader(dataset, sampler, size, self.num_workers, gather)
-
-    def _rank_world(self) -> tuple[int, int]:
-        if self.trainer is None:
-            return 0, 1
-        return self.trainer.global_rank, self.trainer.world_size
-
-    def _per_device(self) -> int:
-        _, world = self._rank_world()
-        if self.batch_size % world:
-            raise ConfigError(
-                f"--data.batch_size {self.batch_size} cannot be divided over {world} devices.",
-                "It counts samples over all devices: give a multiple.",
-            )
-        return self.batch_size // world

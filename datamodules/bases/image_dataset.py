@@ -64,8 +64,8 @@ class SliceDataModule(SegDataModule):
     @cached_property
     def reader(self) -> PictureReader:
         """Colour as the card says, masks as the set's are."""
-        channels = self.about["in_channels"]
-        return PictureReader(drop=self.dropped, channels=channels, black_white=self.black_white)
+        channels = self.card.in_channels
+        return PictureReader(drop=self.dropped_values, channels=channels, black_white=self.black_white)
 
 
 def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> tuple[Path, Path] | None:
@@ -81,13 +81,13 @@ def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> 
     return next((folders for folders in named if folders[0].is_dir()), None)
 
 
-def at_hand(parts: Mapping[str, Iterable[Case]], cases: Iterable[Case]) -> dict[str, list[str]]:
+def existing_cases(parts: Mapping[str, Iterable[Case]], cases: Iterable[Case]) -> dict[str, list[str]]:
     """The ids of each part that are among the cases: tables may name images that are not there."""
     known = {case.case_id for case in cases}
     return {part: [case.case_id for case in found if case.case_id in known] for part, found in parts.items()}
 
 
-def home_of_parts(folder: Path, names: Iterable[str]) -> Path:
+def folder_of_splits(folder: Path, names: Iterable[str]) -> Path:
     """The folder that holds the parts' folders: the root, or one in it by a name of the set (`datasets/MoNuSeg`)."""
     homes = [folder, *(home for name in names if (home := below(folder, name)))]
     return next((home for home in homes if part_folders(home, "Train")), folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,11 @@ class OwnDataModule(SegDataModule):
         self.prompt_path = prompts
         self.title = str(title if title is not None else "").strip()
         if self.title:
-            self.about = {**self.about, "title": self.title}
+            self.card = replace(self.card, title=self.title)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """See `SaidByCard.facts`.
+        """See `SegDataModule.facts`.
 
         Raises:
             ConfigError: The data has no title.
@@ -83,7 +84,7 @@ class OwnDataModule(SegDataModule):
 
     @cached_property
     def prompt_version(self) -> int:
-        """See `SaidByCard.prompt_version`."""
+        """See `SegDataModule.prompt_version`."""
         return 0 if self._prompt_file is None else prompt_version(self._prompt_file)
 
     @cached_property
@@ -116,14 +117,15 @@ class OwnDataModule(SegDataModule):
             DataError: A fact from beside the data is not of its kind.
         """
         for key, (fits, due) in _FACTS.items():
-            if key in facts and not fits(facts[key], self.about["spatial_dims"]):
+            if key in facts and not fits(facts[key], self.card.spatial_dims):
                 raise DataError(f"{self.folder}: {key} is {facts[key]!r} beside the data.", f"Write {due}.")
-        self.about = {**self.about, **facts}
-        if self.about["exclusive"] and overlapping(self.about["classes"]):
-            mend = "Write `exclusive: false`, or leave it out."
-            raise DataError(f"{self.folder}: exclusive classes with a common value.", mend)
-        if self.about["track"] not in TRACKS:
-            raise ConfigError(f"{self.name}: the text track '{self.about['track']}' is unknown.", f"Known: {TRACKS}.")
+        if facts["track"] not in TRACKS:
+            raise ConfigError(f"{self.name}: the text track '{facts['track']}' is unknown.", f"Known: {TRACKS}.")
+        facts |= {"flips": tuple(facts.get("flips", ()))}
+        self.card = replace(self.card, **facts)
+        if self.card.exclusive and overlapping(self.card.classes):
+            fix = "Write `exclusive: false`, or leave it out."
+            raise DataError(f"{self.folder}: exclusive classes with a common value.", fix)
 
     def _check_title(self) -> None:
         if not self.title:
@@ -141,7 +143,7 @@ def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:
     return tuple(prompts)
 
 
-def class_values(classes: Any, where: str) -> dict[str, list[int]]:
+def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
     """The classes as a card has them: snake name to label values.
 
     Args:
@@ -153,14 +155,14 @@ def class_values(classes: Any, where: str) -> dict[str, list[int]]:
     """
     if not isinstance(classes, Mapping) or not classes:
         raise DataError(f"{where}: the classes are missing.", "Write `classes: {lesion: [255]}`, values of the masks.")
-    found: dict[str, list[int]] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, values in classes.items():
         listed = values if isinstance(values, list | tuple) else [values]
         whole = all(isinstance(value, int) and not isinstance(value, bool) and value > 0 for value in listed)
         snake = re.sub(r"\W+", "_", str(name).strip().lower()).strip("_")
         if not whole or not listed or not snake or snake in found:
             raise DataError(f"{where}: class '{name}': {values!r}.", "Give each name its own label values above 0.")
-        found[snake] = [int(value) for value in listed]
+        found[snake] = tuple(int(value) for value in listed)
     return found
 
 

@@ -28,13 +28,13 @@ class PhantomDataModule(SegDataModule):
             raise ConfigError(f"--data.counts {list(counts)} is unusable.", "Give three numbers of 1 or more.")
         self.counts = dict(zip(PARTS, counts, strict=True))
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The cases of train, val and test by number."""
         return [
             case for part, count in self.counts.items() for number in range(count) for case in self._of(part, number)
         ]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """The parts as they were drawn."""
         homes = {part: [case.case_id for case in cases if part_and_number(case)[0] == part] for part in PARTS}
         return make_split(self.protocol, homes, cases)

@@ -9,8 +9,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from datamodules.acquire.sources import access_of, home_of, source_of
+from datamodules.acquire.sources import access_of, source_of
 from datamodules.cli.common import console
+from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
 from zoo.registry import DATA
 from zoo.settings import data_root
@@ -50,24 +51,26 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
 
 
 def _row(card: Card, aliases: list[str]) -> dict[str, Any]:
-    """The facts of a card; of a broken one, or one whose source cannot be read, the reason in place of the title."""
-    about, broken = card.about, card.broken
+    """The facts of a card; if the card or its source cannot be read, the title says why."""
+    row: dict[str, Any] = dict.fromkeys(_SHOWN, "") | {"name": card.name, "aliases": aliases}
+    row |= {"dims": None, "classes": None, "at_hand": False}
     try:
-        got, source = access_of(card), source_of(card)
+        if card.broken:
+            raise ConfigError(card.broken)
+        facts = DataCard.of(card)
+        got, source = access_of(facts), source_of(facts)
     except ConfigError as error:
-        got, source, broken = "", None, str(error)
+        return row | {"title": f"broken: {error}"}
     base = data_root()
-    return {
-        "name": card.name,
-        "aliases": aliases,
-        "title": f"broken: {broken}" if broken else about.get("title", ""),
-        "dims": about.get("spatial_dims"),
-        "modality": about.get("modality", ""),
-        "text": about.get("track", ""),
-        "classes": len(about["classes"]) if "classes" in about else None,
-        "got": "" if broken else got,
-        "licence": source.licence if source else about.get("licence", ""),
-        "at_hand": bool(about.get("embedded")) or bool(base and (base / home_of(card)).is_dir()),
+    return row | {
+        "title": facts.title,
+        "dims": facts.spatial_dims,
+        "modality": facts.modality,
+        "text": facts.track,
+        "classes": len(facts.classes) or None,
+        "got": got,
+        "licence": source.licence if source else facts.licence,
+        "at_hand": facts.embedded or bool(base and (base / facts.folder_name).is_dir()),
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.cli.common import add_set, bytes_bar, console, open_set, print_facts, progress
+from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
 
@@ -46,8 +47,8 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     from zoo.settings import cache_root
 
     split = data.split
-    data.prepare_all(arguments.workers, progress)
-    where = "generated, nothing to store" if data.embedded else str(cache_root() / "data" / data.home)
+    data.prepared_cases.make_all(arguments.workers, progress)
+    where = "generated, nothing to store" if data.card.embedded else str(cache_root() / "data" / data.card.folder_name)
     facts: dict[str, Any] = {"data": data.name, "protocol": split.protocol, "cases": len(data.cases), "cache": where}
     facts |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}
     return print_facts(facts | unpacked, arguments.json)
@@ -55,8 +56,8 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
 
 def _get(arguments: argparse.Namespace) -> dict[str, Any]:
     """Sees to the set's folder, whose place stands in `arguments.root` then; returns what was unpacked, if anything."""
-    card, given = DATA.get(arguments.name), arguments.given
-    if card.about.get("embedded"):
+    card, given = DataCard.of(DATA.get(arguments.name)), arguments.given
+    if card.embedded:
         if given or arguments.download:
             raise ConfigError(f"'{card.name}' is generated.", f"Run `zoo data prepare {card.name}` alone.")
         return {}
@@ -87,14 +88,14 @@ def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
 def _print_steps(arguments: argparse.Namespace) -> int:
     from datamodules.acquire.sources import source_of, steps_to
 
-    card = DATA.get(arguments.name)
+    card = DataCard.of(DATA.get(arguments.name))
     steps, source = steps_to(card), source_of(card)
-    about = {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
+    facts = {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
     if arguments.json:
-        console().print_json(data={"data": card.name, "steps": steps, **about})
+        console().print_json(data={"data": card.name, "steps": steps, **facts})
         return 0
     for number, step in enumerate(steps, start=1):
         sys.stdout.write(f"{number}. {step}\n")
-    for key, value in about.items():
+    for key, value in facts.items():
         sys.stdout.write(f"{key}: {value}\n")
     return 0

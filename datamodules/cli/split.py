@@ -29,13 +29,13 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
 
     if arguments.folds is None:
         splits, protocol = [data.split], data.split.protocol
-    elif data.fold is not None or data.split_file is not None:
+    elif data.fold is not None or data.split_options.file is not None:
         raise ConfigError("zoo data split: --folds beside --data.fold or --data.split.", "Leave one of them out.")
     else:
         cases = list(data.cases.values())
-        splits = [data.parted(cases, fold, arguments.folds) for fold in range(max(1, arguments.folds))]
+        splits = [data.index.split_of(cases, fold, arguments.folds) for fold in range(max(1, arguments.folds))]
         protocol = data.protocol
-    source = f"zoo data split {data.name}: {data.about['protocols'][data.protocol].get('about', data.protocol)}"
+    source = f"zoo data split {data.name}: {data.card.protocols[data.protocol].about or data.protocol}"
     text = to_text(to_content(data.name, splits, protocol, source)) + "\n"
     write_text(arguments.out, text)
     sizes = ["/".join(str(len(split.part(part))) for part in PARTS) for split in splits]

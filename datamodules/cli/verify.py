@@ -40,11 +40,11 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     from datamodules.verify.fix_header import check_outside, fix_headers
     from zoo.io.same_grid import TOLERANCE
 
-    if arguments.fix and not data.embedded:
+    if arguments.fix and not data.card.embedded:
         check_outside(data.folder, arguments.out)
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     report = inspect(data, progress, arguments.workers, tolerance)
-    mended = fix_headers(data, report.findings, arguments.out) if arguments.fix and not data.embedded else None
+    mended = fix_headers(data, report.findings, arguments.out) if arguments.fix and not data.card.embedded else None
     out = console()
     if arguments.json:
         out.print_json(data={**report.to_dict(), **_as_json(mended)})

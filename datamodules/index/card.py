@@ -1,138 +1,183 @@
-"""What a data set's card says of it: classes, prompts, protocols, folder. Reads no data."""
+"""The card of a data set: what its YAML file says, as typed and checked facts. Reads no data and no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from datamodules.acquire.sources import folder_of, home_of
-from zoo.errors import ConfigError, UnknownNameError
-from zoo.registry import DATA
-from zoo.text.prompt_files import load_prompts, prompt_version
-from zoo.types import ClassPrompt, DataFacts, LabelSpace
+from zoo.errors import UnknownNameError
+from zoo.types import TRACKS, Card, ClassPrompt, DataFacts, LabelSpace
+from zoo.utils.typed_content import read_content
+
+LATERALITIES = ("", "image", "patient")
+"""Whose left a text means: the image's or the patient's; empty where nobody has said it."""
 
 
-class SaidByCard:
-    """The facts of a card, for a class that has its `about` and the options that they depend on.
+@dataclass(frozen=True, slots=True)
+class ProtocolCard:
+    """One protocol of a data set.
 
     Attributes:
-        name: The set's registered name.
-        about: The card's `about`.
-        root: As the user gave it.
-        patch: Size of a training patch.
-        protocol: Name of the split.
+        about: The protocol in one line.
+        classes: The classes that the protocol keeps; None for all of them.
+        leaks: Whether a subject may be in several splits. Then every result is marked.
+        own_test: Whether the test split was published with the data set; a k-fold then leaves it out.
     """
 
-    name: str = ""
-    about: Mapping[str, Any]
-    root: str | None
-    patch: tuple[int, ...]
-    protocol: str
+    about: str = ""
+    classes: tuple[str, ...] | None = None
+    leaks: bool = False
+    own_test: bool = False
 
-    @cached_property
-    def labels(self) -> LabelSpace:
-        """The label space of the card, or that part of it which the protocol is about."""
-        kept = self._kept
-        values = tuple(tuple(int(v) for v in values) for values in kept.values())
-        return LabelSpace(tuple(kept), values, bool(self.about.get("exclusive", True)))
 
-    @cached_property
-    def dropped(self) -> tuple[int, ...]:
-        """The label values of the classes that the protocol leaves out."""
-        kept = {int(v) for values in self._kept.values() for v in values}
-        return tuple(sorted({int(v) for values in self.about["classes"].values() for v in values} - kept))
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """The `about` of a data set's card.
 
-    @cached_property
-    def prompts(self) -> tuple[ClassPrompt, ...]:
-        """The true class prompts."""
-        prompts = load_prompts(self.about["prompts"], tuple(self.about["classes"]))
-        return tuple(prompt for prompt in prompts if prompt.name in self.labels.names)
+    Attributes:
+        name: The registered name.
+        title: The data set in one line.
+        spatial_dims: 2 or 3.
+        in_channels: Channels of an image.
+        track: Where the text comes from, one of `zoo.types.TRACKS`.
+        protocols: The protocols by name; the first one is the default.
+        task: What is segmented.
+        homepage: The page of the data set's authors.
+        licence: The licence of the data set.
+        modality: The modality of the images.
+        unit: Unit of the spacing: "mm" or "px".
+        classes: Class name to label values, in the order of the model's channels.
+        exclusive: Whether a voxel has one class at most.
+        prompts: The prompt file: a name of `configs/prompts`, or a path.
+        tolerance: Tolerance of the normalised surface distance, in `unit`.
+        laterality: One of `LATERALITIES`.
+        flips: The axes along which training may mirror an image, counted from 0.
+        embedded: Whether the data set is generated, so that it has no files.
+        empty_masks: Whether a mask may be background alone.
+        video: Whether neighbouring images are frames of one video, so that near duplicates are no findings.
+        folder: Name of the folder in `ZOO_DATA` and in the cache; empty for the registered name.
+        known: Case id to the kind of finding that the published data set is known to have.
+        absent: Modality to the classes that have no label there.
+        listing: Label value to the name that `dataset.json` must have for it (Medical Segmentation Decathlon).
+        source: Where the data set is available (`datamodules.acquire.sources.Source`), for a card of another
+            package; None where `configs/sources` says it.
+    """
 
-    @cached_property
-    def prompt_version(self) -> int:
-        """The version of the class prompts; 0 where they are but the classes' names."""
-        return prompt_version(self.about["prompts"])
+    name: str
+    title: str
+    spatial_dims: int
+    in_channels: int
+    track: str
+    protocols: Mapping[str, ProtocolCard]
+    task: str = ""
+    homepage: str = ""
+    licence: str = ""
+    modality: str = ""
+    unit: str = "mm"
+    classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    exclusive: bool = True
+    prompts: str = ""
+    tolerance: float = 2.0
+    laterality: str = ""
+    flips: tuple[int, ...] = ()
+    embedded: bool = False
+    empty_masks: bool = False
+    video: bool = False
+    folder: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    listing: Mapping[int, str] = field(default_factory=dict)
+    source: Mapping[str, Any] | None = None
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a model must know (`DataFacts.to_dict`)."""
-        return DataFacts(
-            name=self.name,
-            spatial_dims=self.about["spatial_dims"],
-            in_channels=self.about["in_channels"],
-            patch=self.patch,
-            labels=self.labels,
-            prompts=self.prompts,
-            prompt_version=self.prompt_version,
-            track=self.about["track"],
-            tolerance=float(self.about.get("tolerance", 2.0)),
-        ).to_dict()
+    def __post_init__(self) -> None:
+        """Check the values that a type cannot check.
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the set is generated and has no files."""
-        return bool(self.about.get("embedded", False))
+        Raises:
+            ValueError: A value is not one of those that are known; the message begins with the key.
+        """
+        for key, known in (("spatial_dims", (2, 3)), ("track", TRACKS), ("laterality", LATERALITIES)):
+            if getattr(self, key) not in known:
+                listed = ", ".join(str(value) for value in known if value != "")
+                raise ValueError(f"{key} is '{getattr(self, key)}', not one of {listed}")
+        if self.in_channels < 1:
+            raise ValueError(f"in_channels is {self.in_channels}, not 1 or more")
+        if self.tolerance <= 0:
+            raise ValueError(f"tolerance is {self.tolerance}, not above 0")
+        if not all(0 <= axis < self.spatial_dims for axis in self.flips):
+            raise ValueError(f"flips is {list(self.flips)}, not a list of axes from 0 to {self.spatial_dims - 1}")
+        if not self.protocols:
+            raise ValueError("protocols is empty; name one protocol or more")
+        for name, protocol in self.protocols.items():
+            unknown = [one for one in protocol.classes or () if one not in self.classes]
+            if unknown:
+                raise ValueError(f"protocols.{name}.classes has '{unknown[0]}', which is no class of the card")
+
+    @classmethod
+    def of(cls, card: Card) -> DataCard:
+        """Read and check the card of a data set.
+
+        Raises:
+            ConfigError: An unknown key, a missing key or a wrong value, in one line with the card's file.
+
+        Example:
+            >>> from zoo.registry import DATA
+            >>> DataCard.of(DATA.get("phantom_chest")).classes
+            {'lesion': (1,)}
+        """
+        return read_content(cls, card.about, card.place, "about", name=card.name)
 
     @property
     def has_reports(self) -> bool:
-        """Whether every case comes with a report."""
-        return self.about["track"] in ("report", "mask-derived")
+        """Whether every case has a report."""
+        return self.track in ("report", "mask-derived")
 
     @property
-    def home(self) -> str:
-        """The name of its folder in `ZOO_DATA` and in the cache: cards of one archive have one."""
-        return home_of(DATA.get(self.name))
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the set.
-
-        Raises:
-            DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
-        """
-        return folder_of(DATA.get(self.name), self.root)
+    def sides_known(self) -> bool:
+        """Whether left and right of a report can be exchanged: the card says whose left is meant, or has no reports."""
+        return bool(self.laterality) or not self.has_reports
 
     @property
-    def declares_leak(self) -> bool:
-        """Whether the protocol's card says that it parts subjects."""
-        return bool(self._of_protocol("leaks", False))
+    def folder_name(self) -> str:
+        """Name of the folder in `ZOO_DATA` and in the cache: all cards of one archive have the same folder."""
+        return self.folder or self.name
 
-    @property
-    def has_own_test(self) -> bool:
-        """Whether the protocol's test part is the set's own, which no k-fold deals anew."""
-        return bool(self._of_protocol("own_test", False))
-
-    @cached_property
-    def _kept(self) -> dict[str, Any]:
-        """The classes of the protocol with their values, in the card's order."""
-        classes = self.about["classes"]
-        kept = self._of_protocol("classes", list(classes))
-        return {name: values for name, values in classes.items() if name in kept}
-
-    def _of_protocol(self, key: str, default: Any) -> Any:
-        return self.about["protocols"][self.protocol].get(key, default)
-
-    def _known_protocol(self, protocol: str | None) -> str:
-        """The protocol's name, the card's first where none is given.
+    def known_protocol(self, name: str | None) -> str:
+        """The name of a protocol; the first of the card where None is given.
 
         Raises:
-            UnknownNameError: No such protocol.
+            UnknownNameError: The card has no such protocol.
         """
-        known = self.about["protocols"]
-        if protocol is not None and protocol not in known:
-            raise UnknownNameError("protocol", protocol, known, f"zoo show {self.name}")
-        return protocol or str(next(iter(known)))
+        if name is not None and name not in self.protocols:
+            raise UnknownNameError("protocol", name, self.protocols, f"zoo show {self.name}")
+        return name or next(iter(self.protocols))
 
-    def _check_patch(self) -> None:
-        """That the patch has the set's dimensions.
+    def labels(self, protocol: str) -> LabelSpace:
+        """The label space of a protocol: the classes that it keeps, in the order of the card."""
+        kept = self._kept_classes(protocol)
+        return LabelSpace(tuple(kept), tuple(kept.values()), self.exclusive)
 
-        Raises:
-            ConfigError: It has not.
-        """
-        if len(self.patch) != self.about["spatial_dims"] or min(self.patch) < 1:
-            raise ConfigError(
-                f"--data.patch {list(self.patch)} does not fit {self.name}.",
-                f"Give {self.about['spatial_dims']} positive numbers.",
-            )
+    def dropped_values(self, protocol: str) -> tuple[int, ...]:
+        """The label values of the classes that a protocol does not keep, sorted."""
+        kept = {value for values in self._kept_classes(protocol).values() for value in values}
+        return tuple(sorted({value for values in self.classes.values() for value in values} - kept))
+
+    def facts(
+        self, protocol: str, patch: tuple[int, ...], prompts: tuple[ClassPrompt, ...], prompt_version: int
+    ) -> DataFacts:
+        """What a model must know of the data set under a protocol."""
+        return DataFacts(
+            name=self.name,
+            spatial_dims=self.spatial_dims,
+            in_channels=self.in_channels,
+            patch=patch,
+            labels=self.labels(protocol),
+            prompts=prompts,
+            track=self.track,
+            tolerance=self.tolerance,
+            prompt_version=prompt_version,
+        )
+
+    def _kept_classes(self, protocol: str) -> dict[str, tuple[int, ...]]:
+        names = self.protocols[protocol].classes
+        return {name: values for name, values in self.classes.items() if names is None or name in names}

@@ -16,7 +16,7 @@ where they are there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,12 @@ class SplitFile:
     def protocol(self) -> str:
         """The name by which its results go."""
         return str(self.content["protocol"])
+
+    def protocol_among(self, protocols: Iterable[str]) -> str | None:
+        """The protocol of a card that the file was made from, of which it may be a fold; None where there is none."""
+        return next(
+            (one for one in protocols if self.protocol == one or self.protocol.startswith(f"{one}, fold ")), None
+        )
 
     @property
     def leaks(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from datamodules.loading.samplers import generator
-from datamodules.loading.thread_loader import ThreadLoader
+from datamodules.loading.text_source import SplitText
 from zoo.errors import DataError
 from zoo.preprocessing.apply import PreparedCase
-from zoo.types import Batch, Case, ClassPrompt, Native
+from zoo.types import Batch, Case, CaseKey, Native
 
 FOREGROUND_SHARE = 2 / 3
 """Share of the patches that are centred on a foreground voxel of a class drawn among those present."""
 
 Item = dict[str, Any]
-Room = dict[str, Tensor]
-"""The tensors of a batch to be, by name."""
+BatchBuffer = dict[str, Tensor]
+"""The tensors of a batch that is not filled yet, by name."""
 
 
 class TrainingSet(Dataset[Batch]):
@@ -34,7 +34,7 @@ class TrainingSet(Dataset[Batch]):
         prepared: Gives a case's arrays.
         patch: Size of a patch; a smaller volume is padded with 0 on both sides.
         seed: Of the draws.
-        classes: The class prompts that a batch carries.
+        text: The text that a batch carries.
         margin: How much wider than the patch to cut on each side; it does not move the patch. Default 0.
     """
 
@@ -44,10 +44,10 @@ class TrainingSet(Dataset[Batch]):
         prepared: Callable[[Case], PreparedCase],
         patch: tuple[int, ...],
         seed: int,
-        classes: tuple[ClassPrompt, ...],
+        text: SplitText,
         margin: Sequence[int] | None = None,
     ) -> None:
-        self.cases, self.prepared, self.patch, self.seed, self.classes = cases, prepared, patch, seed, classes
+        self.cases, self.prepared, self.patch, self.seed, self.text = cases, prepared, patch, seed, text
         self.margin = tuple(margin or [0] * len(patch))
 
     def __len__(self) -> int:
@@ -55,9 +55,9 @@ class TrainingSet(Dataset[Batch]):
 
     def __getitem__(self, place: tuple[int, int]) -> Batch:
         """The batch of one patch."""
-        return self.fill(self.room(1), [place])
+        return self.fill(self.buffer(1), [place])
 
-    def room(self, count: int) -> Room:
+    def buffer(self, count: int) -> BatchBuffer:
         """Memory of unknown content for a batch, pinned where there is a GPU to copy it to."""
         size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
         return {
@@ -65,14 +65,14 @@ class TrainingSet(Dataset[Batch]):
             for name, (channels, dtype) in self._kinds.items()
         }
 
-    def fill(self, room: Room, places: Sequence[tuple[int, int]]) -> Batch:
+    def fill(self, buffer: BatchBuffer, places: Sequence[tuple[int, int]]) -> Batch:
         """The patches of (case index, draw number), each a pure function of the two and the seed.
 
         Voxels go straight from the memory map to their place in the batch.
 
         Args:
-            room: Of `room`; becomes part of the batch.
-            places: As many as there is room for.
+            buffer: Made by `buffer`; becomes part of the batch.
+            places: As many as the buffer has samples.
 
         Raises:
             DataError: A case has other channels than the first, or no label where that one has.
@@ -88,11 +88,11 @@ class TrainingSet(Dataset[Batch]):
                 if array is None or len(array) != channels:
                     found = 0 if array is None else len(array)
                     raise DataError(f"{case.case_id}: {found} channels of {name} where {channels} are due.")
-                cut_into(room[name][slot].numpy(), array, wider)
+                cut_into(buffer[name][slot].numpy(), array, wider)
             items.append(_item(case, prepared))
-        batch = _batch(room["image"], items, self.classes)
-        if "label" in room:
-            batch["label"] = room["label"]
+        batch = _batch(buffer["image"], items, self.text)
+        if "label" in buffer:
+            batch["label"] = buffer["label"]
         batch["draw"] = [draw for _, draw in places]
         return batch
 
@@ -111,10 +111,13 @@ class EvaluationSet(Dataset[Item]):
         cases: The cases.
         prepared: Gives a case's arrays.
         exclusive: Whether the label holds class numbers.
+        text: The text that a batch carries.
     """
 
-    def __init__(self, cases: Sequence[Case], prepared: Callable[[Case], PreparedCase], exclusive: bool) -> None:
-        self.cases, self.prepared, self.exclusive = cases, prepared, exclusive
+    def __init__(
+        self, cases: Sequence[Case], prepared: Callable[[Case], PreparedCase], exclusive: bool, text: SplitText
+    ) -> None:
+        self.cases, self.prepared, self.exclusive, self.text = cases, prepared, exclusive, text
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -122,21 +125,46 @@ class EvaluationSet(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         case = self.cases[index]
         prepared = self.prepared(case)
-        native = prepared.native
-        if native is None and prepared.label is not None:
-            native = prepared.label[0] if self.exclusive else prepared.label
         item = {**_item(case, prepared), "image": np.array(prepared.image)}
-        item["native"] = Native(prepared.geometry, None if native is None else np.array(native))
+        item["native"] = native_of(prepared, self.exclusive)
         if prepared.label is not None:
             item["label"] = np.array(prepared.label)
         return item
+
+    def collate(self, items: Sequence[Item], *, spare: bool = False) -> Batch:
+        """Whole images as a batch.
+
+        Args:
+            items: Items of this data set.
+            spare: Mark the batch as one that another rank scores.
+        """
+        batch = _batch(torch.from_numpy(np.stack([item["image"] for item in items])), items, self.text)
+        if all("label" in item for item in items):
+            batch["label"] = torch.from_numpy(np.stack([item["label"] for item in items]))
+        batch["native"] = [item["native"] for item in items]
+        if spare:
+            batch["spare"] = True
+        return batch
+
+
+def native_of(prepared: PreparedCase, exclusive: bool) -> Native:
+    """What scoring a case on its native grid needs; a copy, because prepared arrays may be read-only.
+
+    Args:
+        prepared: The case.
+        exclusive: Whether the label holds class numbers.
+    """
+    native = prepared.native
+    if native is None and prepared.label is not None:
+        native = prepared.label[0] if exclusive else prepared.label
+    return Native(prepared.geometry, None if native is None else np.array(native))
 
 
 def _item(case: Case, prepared: PreparedCase) -> Item:
     geometry = prepared.geometry
     sizes = zip(geometry.crop, geometry.spacing, prepared.image.shape[1:], strict=True)
     spacing = [(stop - start) * step / n for (start, stop), step, n in sizes]
-    return {"case_id": case.case_id, "report": case.report, "spacing": spacing}
+    return {"key": case.key, "spacing": spacing}
 
 
 def patch_start(prepared: PreparedCase, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
@@ -180,60 +208,18 @@ def cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> 
     block[tuple(target)] = array[tuple(source)]
 
 
-def collate(
-    items: Sequence[Item],
-    classes: tuple[ClassPrompt, ...],
-    reports: Mapping[str, str] | None = None,
-    *,
-    spare: bool = False,
-) -> Batch:
-    """Whole images to a batch.
-
-    Args:
-        items: Of an `EvaluationSet`.
-        classes: The class prompts that the batch carries.
-        reports: Reports by case id that stand in for the cases' own (a text control).
-        spare: Mark the batch as one that another rank scores.
-    """
-    image = torch.from_numpy(np.stack([item["image"] for item in items]))
-    batch = _batch(image, items, classes, reports)
-    if all("label" in item for item in items):
-        batch["label"] = torch.from_numpy(np.stack([item["label"] for item in items]))
-    batch["native"] = [item["native"] for item in items]
-    if spare:
-        batch["spare"] = True
-    return batch
-
-
-def _batch(
-    image: Tensor, items: Sequence[Item], classes: tuple[ClassPrompt, ...], reports: Mapping[str, str] | None = None
-) -> Batch:
+def _batch(image: Tensor, items: Sequence[Item], text: SplitText) -> Batch:
     """What every batch has."""
+    keys: list[CaseKey] = [item["key"] for item in items]
     batch = Batch(
         image=image,
-        case_id=[item["case_id"] for item in items],
+        case_id=[key.case_id for key in keys],
         spacing=torch.tensor([item["spacing"] for item in items], dtype=torch.float32),
-        classes=classes,
+        classes=text.classes,
     )
-    if all(item["report"] is not None for item in items):
-        own = [item["report"] for item in items]
-        batch["reports"] = own if reports is None else [reports[item["case_id"]] for item in items]
+    if any(key.query for key in keys):
+        batch["query"] = [key.query for key in keys]
+    reports = text.reports_of(keys)
+    if reports is not None:
+        batch["reports"] = reports
     return batch
-
-
-def make_loader(
-    dataset: Dataset[Any],
-    sampler: Sampler[Any],
-    batch_size: int,
-    workers: int,
-    collate_fn: Callable[..., Batch] | None = None,
-) -> ThreadLoader:
-    """A loader whose order is the sampler's alone and which leaves the global random state as it was."""
-    return ThreadLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=sampler,
-        num_workers=workers,
-        collate_fn=collate_fn,
-        pin_memory=torch.cuda.is_available(),
-    )

@@ -12,13 +12,13 @@ from zoo.utils.parallel import in_order
 
 
 @runtime_checkable
-class FillsRoom(Protocol):
+class FillsBuffer(Protocol):
     """A data set that makes a batch in memory allocated beforehand."""
 
-    def room(self, count: int) -> Any:
+    def buffer(self, count: int) -> Any:
         """Memory for a batch of so many."""
 
-    def fill(self, room: Any, places: list[Any]) -> Any:
+    def fill(self, buffer: Any, places: list[Any]) -> Any:
         """The batch of these places, in that memory."""
 
 
@@ -39,9 +39,9 @@ class ThreadLoader(DataLoader[Any]):
         dataset: Any = self.dataset
         # Memory is allocated and pinned in the reader's thread. What other threads ask for, glibc gives back to the
         # system, and CUDA would open a context on the first GPU for them, whichever is this process's.
-        if isinstance(dataset, FillsRoom):
-            rooms = ((dataset.room(len(places)), places) for places in self._index_sampler)
-            return in_order(lambda job: dataset.fill(*job), rooms, threads, ahead)
+        if isinstance(dataset, FillsBuffer):
+            buffers = ((dataset.buffer(len(places)), places) for places in self._index_sampler)
+            return in_order(lambda job: dataset.fill(*job), buffers, threads, ahead)
         batches = in_order(self._collated, self._index_sampler, threads, ahead)
         return map(_pinned, batches) if self.pin_memory else batches
 

@@ -32,7 +32,7 @@ class ACDC(VolumeDataModule):
         """Normalised, at the set's middle spacing."""
         return PreprocessingSpec(spacing=self.spacing)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """Two cases a patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""
         cases = []
         for folder in [*self._patients["training"], *self._patients["testing"]]:
@@ -43,7 +43,7 @@ class ACDC(VolumeDataModule):
                 cases.append(Case(f"{folder.name}_{phase}", (image,), label, subject=folder.name))
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """By patient and diagnosis: the testing folder or a fifth is the test part, a tenth of the rest val."""
         tested = {folder.name for folder in self._patients["testing"]}
         if self.protocol == "official":

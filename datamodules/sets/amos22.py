@@ -62,7 +62,7 @@ class Amos22(VolumeDataModule):
         """By the case's modality."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """Every image and label of the two labelled parts, and what `dataset.json` lists beside them."""
         homes = (self.folder, self.folder / "amos22", self.folder / "amos22" / "amos22")
         home = next((f for f in homes if (f / "imagesTr").is_dir()), None)
@@ -71,7 +71,7 @@ class Amos22(VolumeDataModule):
         listing = home / "dataset.json"
         content = read_listing(listing, "AMOS22") if listing.is_file() else {}
         if "labels" in content:
-            due = {values[0]: (name, *_NAMES.get(name, ())) for name, values in self.about["classes"].items()}
+            due = {values[0]: (name, *_NAMES.get(name, ())) for name, values in self.card.classes.items()}
             check_labels(listing, content["labels"], due)
         cases = []
         for part, key in PARTS.items():
@@ -87,7 +87,7 @@ class Amos22(VolumeDataModule):
                 cases.append(Case(name, (image,), label, subject=name))
         return [case for case in cases if self.modality in ("both", modality_of(case))]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """The archive's validation part is the test part; val is a tenth of each modality of its training part.
 
         By case, both parts are cut anew.

@@ -94,9 +94,9 @@ class BraTS(VolumeDataModule):
     def reader(self) -> BratsReader:
         """By the layout at hand."""
         new = self._layout == "new"
-        return BratsReader(self.dropped, 3 if new else 4, new and self.cavity)
+        return BratsReader(self.dropped_values, 3 if new else 4, new and self.cavity)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """Every labelled visit, by name."""
         ends, dash = (NEW, "-") if self._layout == "new" else (OLD, "_")
         homes = self._homes[self._layout]
@@ -115,7 +115,7 @@ class BraTS(VolumeDataModule):
             )
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test of the subjects, shuffled once; a subject's visits stay together."""
         return cut_by_subject(self.protocol, cases)
 

@@ -33,7 +33,7 @@ class BTCV(VolumeDataModule):
         """Window, body crop and spacing."""
         return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """Every image of the training folder; its number is case and subject."""
         img, label = self._training
         images = _by_number(img, "img")
@@ -45,7 +45,7 @@ class BTCV(VolumeDataModule):
             cases.append(Case(number, (image,), mask, subject=number))
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """A published protocol of `configs/splits/btcv.json`, or what is at hand, shuffled once."""
         if self.protocol == "by_case":
             return cut_by_subject(self.protocol, cases)

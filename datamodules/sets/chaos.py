@@ -45,7 +45,7 @@ class Chaos(VolumeDataModule):
     @cached_property
     def reader(self) -> SeriesReader:
         """DICOM, with the grey ranges of MR masks."""
-        return SeriesReader(self.dropped, () if self.series == "ct" else RANGES)
+        return SeriesReader(self.dropped_values, () if self.series == "ct" else RANGES)
 
     def preprocessing(self) -> PreprocessingSpec:
         """By the modality."""
@@ -53,7 +53,7 @@ class Chaos(VolumeDataModule):
             return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
         return PreprocessingSpec(spacing=self.spacing)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """A case a patient, whose number is the folder's."""
         modality, inner, channels = _FOLDERS[self.series]
         homes = [self.folder, self.folder / "Train_Sets", self.folder / "CHAOS_Train_Sets" / "Train_Sets"]
@@ -70,7 +70,7 @@ class Chaos(VolumeDataModule):
             cases.append(Case(name, images, self._first(folder / "Ground", ".png"), subject=name))
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test of the patients, shuffled once."""
         return cut_by_subject(self.protocol, cases)
 

@@ -17,10 +17,10 @@ class Hippocampus(SegDataModule):
     name = "hippocampus"
     listed = True
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The labelled cases that `dataset.json` lists, after a look at its label names."""
-        return checked_cases(self.folder, "Task04_Hippocampus", self.about["listing"])
+        return checked_cases(self.folder, "Task04_Hippocampus", self.card.listing)
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test, shuffled once."""
         return cut_by_subject(self.protocol, cases)

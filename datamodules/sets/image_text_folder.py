@@ -67,10 +67,10 @@ class ImageTextFolder(OwnDataModule):
     @cached_property
     def reader(self) -> PictureReader:
         """The masks' values as they are; a colour picture is never made gray unasked."""
-        channels = self.about["in_channels"]
-        return PictureReader(drop=self.dropped, channels=channels, gray_only=True)
+        channels = self.card.in_channels
+        return PictureReader(drop=self.dropped_values, channels=channels, gray_only=True)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """A case a row, in the table's order."""
         header, rows = self._rows
         base, text = self._table_path.parent, text_column(header, self._table_path)
@@ -88,7 +88,7 @@ class ImageTextFolder(OwnDataModule):
             cases.append(Case(case_id, (inside(base, image),), inside(base, mask), subject, report))
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """`table`: its column `split`. `by_subject`: 72 % train, 8 % val, 20 % test, shuffled once."""
         if self.protocol == "by_subject":
             return cut_by_subject(self.protocol, cases)
@@ -103,9 +103,9 @@ class ImageTextFolder(OwnDataModule):
             homes[_PARTS[told.lower()]].append(case.case_id)
         return make_split(self.protocol, homes, cases)
 
-    def _known_protocol(self, protocol: str | None) -> str:
+    def choose_protocol(self, name: str | None) -> str:
         """`table` by default where it has a column `split`, else `by_subject`."""
-        return super()._known_protocol(protocol or ("table" if "split" in self._rows[0] else "by_subject"))
+        return super().choose_protocol(name or ("table" if "split" in self._rows[0] else "by_subject"))
 
     @cached_property
     def _table_path(self) -> Path:

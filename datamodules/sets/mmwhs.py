@@ -75,7 +75,7 @@ class MMWHS(VolumeDataModule):
     @cached_property
     def reader(self) -> MmwhsReader:
         """Mends labels on request."""
-        return MmwhsReader(self.dropped, self.mend_labels)
+        return MmwhsReader(self.dropped_values, self.mend_labels)
 
     def preprocessing(self) -> PreprocessingSpec:
         """That of the modality; of CT, where it is both."""
@@ -86,7 +86,7 @@ class MMWHS(VolumeDataModule):
         """By the case's modality."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """Every labelled case; its file's name without `_image` is case and subject."""
         files: dict[str, dict[str, Path]] = {}
         for path in sorted(self.folder.rglob("*_train_*.nii*")):
@@ -104,7 +104,7 @@ class MMWHS(VolumeDataModule):
             cases.append(Case(name, (image,), label, subject=name))
         return cases
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test of each modality, shuffled once."""
         return cut_by_subject(self.protocol, cases, group=modality_of)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datamodules.bases.image_dataset import SliceDataModule, at_hand, home_of_parts, lvit_cases
+from datamodules.bases.image_dataset import SliceDataModule, existing_cases, folder_of_splits, lvit_cases
 from datamodules.index.splits import PARTS, Split, make_split
 from zoo.types import Case
 
@@ -25,16 +25,16 @@ class MoNuSeg(SliceDataModule):
     name = "monuseg"
     black_white = True
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The cases of the three folders, each in the order of its captions."""
         return [case for part in PARTS for case in self._part(part)]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """The three folders as they are."""
-        return make_split(self.protocol, at_hand({part: self._part(part) for part in PARTS}, cases), cases)
+        return make_split(self.protocol, existing_cases({part: self._part(part) for part in PARTS}, cases), cases)
 
     def _part(self, part: str) -> list[Case]:
-        return lvit_cases(home_of_parts(self.folder, ["MoNuSeg"]), part.capitalize(), patient)
+        return lvit_cases(folder_of_splits(self.folder, ["MoNuSeg"]), part.capitalize(), patient)
 
 
 def patient(stem: str) -> str:

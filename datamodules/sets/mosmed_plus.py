@@ -8,9 +8,9 @@ from pathlib import Path
 
 from datamodules.bases.image_dataset import (
     SliceDataModule,
-    at_hand,
     caption_table,
-    home_of_parts,
+    existing_cases,
+    folder_of_splits,
     lvit_cases,
     paired_cases,
     part_folders,
@@ -40,14 +40,14 @@ class MosMedPlus(SliceDataModule):
     name = "mosmed_plus"
     black_white = True
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The cases of all parts; within each the order of its captions, then images without one."""
         return [case for part in PARTS for case in self._parts[part]]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """`study`: whole studies, shuffled once. `published`: the parts as they come, which share studies."""
         if self.protocol == "published":
-            return make_split(self.protocol, at_hand(self._parts, cases), cases)
+            return make_split(self.protocol, existing_cases(self._parts, cases), cases)
         # slices of many people bear this one name: it is always trained on, so that it can be in no other part
         pooled = [case.case_id for case in cases if case.subject == _POOLED]
         split = cut_by_subject(self.protocol, [case for case in cases if case.subject != _POOLED])
@@ -57,7 +57,7 @@ class MosMedPlus(SliceDataModule):
     @cached_property
     def _parts(self) -> dict[str, list[Case]]:
         """The cases of each part."""
-        home = home_of_parts(self.folder, _NAMES)
+        home = folder_of_splits(self.folder, _NAMES)
         if part_folders(home, "Train"):
             return {part: lvit_cases(home, part.capitalize(), study) for part in PARTS}
         return self._pooled_parts()

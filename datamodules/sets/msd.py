@@ -56,18 +56,18 @@ class MSD(VolumeDataModule):
     @cached_property
     def reader(self) -> Reader:
         """Channels along the fourth axis where the card has several."""
-        channels = int(self.about["in_channels"])
-        return ChannelsReader(self.dropped, channels) if channels > 1 else Reader(self.dropped)
+        channels = self.card.in_channels
+        return ChannelsReader(self.dropped_values, channels) if channels > 1 else Reader(self.dropped_values)
 
     def preprocessing(self) -> PreprocessingSpec:
         """As the card says."""
         return PreprocessingSpec(window=self.window, crop_above=self.crop_above, spacing=self.spacing)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The labelled cases that `dataset.json` lists, after a look at its label names."""
-        return checked_cases(self.folder, self.task, self.about["listing"])
+        return checked_cases(self.folder, self.task, self.card.listing)
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test, shuffled once."""
         return cut_by_subject(self.protocol, cases)
 

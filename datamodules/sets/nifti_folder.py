@@ -70,16 +70,16 @@ class NiftiFolder(OwnDataModule):
     @cached_property
     def reader(self) -> Reader:
         """One file with all channels in the Decathlon's form, one file a channel in nnU-Net's."""
-        channels = int(self.about["in_channels"])
+        channels = self.card.in_channels
         if channels > 1 and self._entries:
-            return ChannelsReader(drop=self.dropped, channels=channels)
-        return Reader(drop=self.dropped)
+            return ChannelsReader(drop=self.dropped_values, channels=channels)
+        return Reader(drop=self.dropped_values)
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The listed cases in their order, or those of `imagesTr` and `labelsTr` by name."""
         return self._listed() if self._entries else self._found()
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test of the subjects, shuffled once."""
         return cut_by_subject(self.protocol, cases)
 
@@ -148,7 +148,7 @@ class NiftiFolder(OwnDataModule):
         names = sorted({_CHANNEL.sub("", name) for name in images} | set(labels))
         cases = []
         for name in names:
-            files = [f"{name}_{number:04d}" for number in range(self.about["in_channels"])]
+            files = [f"{name}_{number:04d}" for number in range(self.card.in_channels)]
             paths = tuple(images.get(file, self.folder / "imagesTr" / f"{file}.nii.gz") for file in files)
             label = labels.get(name, self.folder / "labelsTr" / f"{name}.nii.gz")
             cases.append(Case(name, paths, label, self._person(name)))

@@ -56,7 +56,7 @@ class PhantomChest(PhantomDataModule):
 
     def controls(self) -> dict[str, float]:
         """The largest Dice to expect on the test images without reading the reports."""
-        return {"text-free bound": text_free_bound(self.draw(self.cases[name]) for name in self.split.test)}
+        return {"text-free bound": text_free_bound(self.draw(case) for case in self.index.cases_of("test"))}
 
     def _of(self, part: str, number: int) -> list[Case]:
         name = f"{part}-{number:04d}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datamodules.bases.image_dataset import (
     SliceDataModule,
-    at_hand,
+    existing_cases,
     lvit_cases,
     paired_cases,
     part_folders,
@@ -62,15 +62,15 @@ class Polyps(SliceDataModule):
 
     black_white = True
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The cases of all parts, each in the order of its captions."""
         return [case for part in PARTS for case in self._parts[part]]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """`by_sequence`: whole sequences, shuffled once. Else the parts as they come; val, if none, from train."""
         if self.protocol == "by_sequence":
             return cut_by_subject(self.protocol, cases)
-        homes = at_hand(self._parts, cases)
+        homes = existing_cases(self._parts, cases)
         if homes["val"]:
             return make_split(self.protocol, homes, cases)
         return hold_out_val(self.protocol, cases, frozenset(homes["test"]))

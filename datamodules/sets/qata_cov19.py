@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, at_hand, lvit_cases, part_folders
+from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_cases, lvit_cases, part_folders
 from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import Split, make_split
 from zoo.errors import DataError
@@ -41,13 +41,13 @@ class QataCov19(SliceDataModule):
 
     name = "qata_cov19"
 
-    def index(self) -> list[Case]:
+    def list_cases(self) -> list[Case]:
         """The cases of all folders; within each the order of its captions, then images without one."""
         return [case for cases in self._parts.values() for case in cases]
 
-    def cut(self, cases: list[Case]) -> Split:
+    def split_cases(self, cases: list[Case]) -> Split:
         """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
-        homes = at_hand(self._parts, cases)
+        homes = existing_cases(self._parts, cases)
         rows = homes["Train"] + homes["Val"]
         if self.protocol == "lvit":
             val = homes["Val"] or self._listed_for_val(homes["Train"])

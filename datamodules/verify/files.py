@@ -44,7 +44,7 @@ def inspect_case(case: Case, data: SegDataModule, tolerance: float) -> CaseInspe
     A missing file is not reported here, because `index_findings` reports it.
     """
     inspector = _CaseInspector(case, data, tolerance)
-    if data.embedded:
+    if data.card.embedded:
         inspector.attempt(lambda: data.load(case))
     else:
         inspector.inspect_images()
@@ -123,14 +123,14 @@ class _CaseInspector:
                 self._add(path, "constant_image", f"{which} {values[0]:g}", "Download the file again.")
 
     def _inspect_mask(self, path: Path, mask: NDArray[np.bool_]) -> None:
-        if not mask.any() and not self.data.about.get("empty_masks"):
+        if not mask.any() and not self.data.card.empty_masks:
             fix = "Correct or remove the case; where empty masks are right, write `empty_masks: true` on the data card."
             self._add(path, "empty_mask", "the mask is empty", fix)
         report = self.case.report
-        if report and self.data.has_reports and low_is_left(self.data.about) is not None:
-            problem = find_contradiction(report, mask, self.data.about)
+        if report and self.data.card.has_reports and low_is_left(self.data.card) is not None:
+            problem = find_contradiction(report, mask, self.data.card)
             if problem:
-                whose = self.data.about["laterality"]
+                whose = self.data.card.laterality
                 fix = f"Correct the caption or the mask; on the card, left is the left of the {whose}."
                 self._add(self.case.images[0], "side_contradiction", problem, fix)
 

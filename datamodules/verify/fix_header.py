@@ -75,7 +75,7 @@ def fix_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> 
     check_outside(data.folder, out)
     out = out.expanduser()
     with caption_faults():
-        cases = {case.case_id: case for case in copy.copy(data).index()}
+        cases = {case.case_id: case for case in copy.copy(data).list_cases()}
     result = FixResult([], [], [])
     for finding in findings:
         if finding.kind != "affine_mismatch":

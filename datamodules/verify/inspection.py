@@ -13,7 +13,7 @@ from datamodules.files.caption_tables import caption_faults
 from datamodules.index.checks import NOT_AT_HAND, index_findings
 from datamodules.index.findings import Finding, Report, ordered
 from datamodules.index.splits import PARTS
-from datamodules.verify.duplicates import report_duplicates
+from datamodules.verify.duplicates import ImageSignature, report_duplicates
 from datamodules.verify.files import CaseInspection, inspect_case
 from datamodules.verify.split_check import inspect_split
 from zoo.types import Case
@@ -33,28 +33,33 @@ def inspect_data_set(
     """Find all faults of a data set; see `datamodules.verify.inspect`."""
     data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
     with caption_faults() as faults:
-        cases = data.index()
+        cases = data.list_cases()
     findings = [Finding.of(fault) for fault in faults]
-    cases, absent = (cases, "") if data.has_reports else data.at_hand(cases)  # a caption of nothing is named by itself
+    index = data.make_index()
+    if data.card.has_reports:
+        absent = ""  # each caption without an image is a finding of its own
+    else:
+        cases, absent = index.existing_cases(cases)
     if absent:
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
-    of_index = index_findings(cases, data.has_reports)
-    of_split, split = inspect_split(data, cases)
+    of_index = index_findings(cases, data.card.has_reports)
+    of_split, split = inspect_split(data, index, cases)
     parts = {case_id: part for part in PARTS for case_id in split.part(part)} if split else {}
     findings += _drop_consequences(of_index + of_split, findings)
-    files, signatures, classes = 0, [], []
+    files, classes = 0, []
+    signatures: dict[str, ImageSignature] = {}
     for case in _inspect_cases(data, cases, progress, workers or default_workers(), tolerance):
         findings += case.findings
         files += case.files
-        if case.signature is not None:
-            signatures.append(case.signature)
+        if case.signature is not None:  # further queries of an image are no duplicates
+            signatures.setdefault(case.signature.case_id, case.signature)
         if case.classes is not None:
             classes.append(case.classes)
     findings += _absent_classes(data, classes)
-    duplicates = report_duplicates(signatures, parts)
-    findings += [finding for finding in duplicates if finding.kind != "near_duplicate" or not data.about.get("video")]
+    duplicates = report_duplicates(list(signatures.values()), parts)
+    findings += [finding for finding in duplicates if finding.kind != "near_duplicate" or not data.card.video]
     unique = list(dict.fromkeys(findings))
-    known = {(str(case_id), kind) for case_id, kind in data.about.get("known", {}).items()}
+    known = set(data.card.known.items())
     listed = ordered(unique, [case.case_id for case in cases])
     return Report(
         data.name,
@@ -71,7 +76,7 @@ def _absent_classes(data: SegDataModule, classes: list[frozenset[int]]) -> list[
 
     No finding where no label was read.
     """
-    declared = {name for names in data.about.get("absent", {}).values() for name in names}
+    declared = {name for names in data.card.absent.values() for name in names}
     absent = set(range(len(data.labels.names))).difference(*classes) if classes else set()
     fix = "Give the class its values in the labels, or leave the class out."
     return [

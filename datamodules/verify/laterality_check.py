@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.index.card import DataCard
 from zoo.text.laterality import AXIS
 
 ONE_SIDED = 0.9
@@ -22,28 +21,27 @@ _WORDS = {side: re.compile(rf"(?<![^\W\d_]){side}(?![^\W\d_])", re.IGNORECASE) f
 _BOTH = re.compile(r"\bbilateral(ly)?\b", re.IGNORECASE)
 
 
-def low_is_left(about: Mapping[str, Any]) -> bool | None:
+def low_is_left(card: DataCard) -> bool | None:
     """Return whether "left" in the captions means the low half of the left-right axis; None where it is not known.
 
     In a picture, the left of the image is in the first columns, and the left of the patient is in the last columns.
     A volume is in RAS order, so that the left of the patient comes first. A volume has no left of the image. Its
     captions are checked only where they were written from the mask.
     """
-    laterality = about.get("laterality")
-    if about["spatial_dims"] == 2:
-        return {"image": True, "patient": False}.get(str(laterality))
-    return True if laterality == "patient" and about.get("track") == "mask-derived" else None
+    if card.spatial_dims == 2:
+        return {"image": True, "patient": False}.get(card.laterality)
+    return True if card.laterality == "patient" and card.track == "mask-derived" else None
 
 
-def find_contradiction(report: str, mask: NDArray[np.bool_], about: Mapping[str, Any]) -> str:
+def find_contradiction(report: str, mask: NDArray[np.bool_], card: DataCard) -> str:
     """Describe the contradiction between the side in a caption and the side of the mask; empty where there is none.
 
     Args:
         report: The caption.
         mask: [*S], the foreground of all classes, in RAS order or (H, W).
-        about: `laterality`, `spatial_dims` and `track` of the data card.
+        card: The card of the data set.
     """
-    low = low_is_left(about)
+    low = low_is_left(card)
     named = {side for side, word in _WORDS.items() if word.search(report)}
     bilateral = bool(_BOTH.search(report))
     if low is None or not (bilateral or len(named) == 1):

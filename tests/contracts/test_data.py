@@ -14,6 +14,7 @@ import pytest
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli import main
+from datamodules.index.card import DataCard
 from tests.helpers.data_sets import REPLICAS, REQUIRED
 from zoo.registry import DATA
 from zoo.types import TRACKS, DataFacts
@@ -25,7 +26,7 @@ SETS = [card.name for card in DATA if not card.broken]
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path | None]:
     """A set and the folder of its replica, None where it is embedded."""
     name: str = request.param
-    if DATA.get(name).about.get("embedded"):
+    if DataCard.of(DATA.get(name)).embedded:
         return name, None
     return name, REPLICAS[name](tmp_path_factory.mktemp(name))
 
@@ -67,7 +68,7 @@ def test_training_batch_keeps_the_contract(data: SegDataModule) -> None:
     assert batch["label"].shape == (2, channels, *facts.patch)
     assert int(batch["label"].max()) <= (len(facts.labels.names) if facts.labels.exclusive else 1)
     assert "native" not in batch
-    assert ("reports" in batch) == data.has_reports
+    assert ("reports" in batch) == data.card.has_reports
 
 
 @pytest.mark.parametrize("preset", ["none", "light", "full", "elastic"])
@@ -91,7 +92,7 @@ def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> Non
         seen = {case.case_id: case.subject for case in dataset.cases}
         assert seen
         assert not reported & set(seen)
-        assert data.declares_leak or not people & set(seen.values())
+        assert data.index.declares_leak or not people & set(seen.values())
 
 
 def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
@@ -101,5 +102,5 @@ def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
         batch = next(iter(loader))
         native = batch["native"][0]
         assert native.label is not None
-        assert native.geometry.unit == data.about["unit"]
+        assert native.geometry.unit == data.card.unit
         assert batch["spacing"].shape == (len(batch["image"]), batch["image"].ndim - 2)

@@ -211,21 +211,21 @@ def test_caption_tables_of_another_kind(tmp_path: Path, table: str, message: str
     root = make_qata(tmp_path)
     (root / "prompt" / "train.csv").write_text(table)
     with pytest.raises(DataError, match=message):
-        build_datamodule("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
 def test_a_workbook_that_is_none(tmp_path: Path) -> None:
     root = make_qata(tmp_path, layout="lvit")
     (root / "Test_Folder" / "Test_text.xlsx").write_bytes(b"no workbook")
     with pytest.raises(DataError, match=r"Test_text\.xlsx: not a readable"):
-        build_datamodule("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
 def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_qata(tmp_path, layout="lvit")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(DataError, match=r"textseg-zoo\[xlsx\]"):
-        build_datamodule("qata_cov19", root=str(root)).index()
+        build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
 def test_no_folder_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

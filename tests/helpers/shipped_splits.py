@@ -74,10 +74,10 @@ def module_of(name: str, protocol: str) -> SegDataModule:
 def content_of(name: str) -> dict[str, Any]:
     """The content of `configs/splits/<name>.json`."""
     content = {}
-    for protocol in build_datamodule(name).about["protocols"]:
+    for protocol in build_datamodule(name).card.protocols:
         data, cases = module_of(name, protocol), cases_of(name)
-        split = data.cut(cases)
-        folds = [cut_fold(split, fold, FOLDS, data.has_own_test) for fold in range(FOLDS)]
+        split = data.split_cases(cases)
+        folds = [cut_fold(split, fold, FOLDS, data.card.protocols[protocol].own_test) for fold in range(FOLDS)]
         source = SOURCES.get((name, protocol), OURS.format(len(split.subjects)))
         content[protocol] = {
             "source": source + FOLDS_SOURCE,

@@ -38,7 +38,9 @@ def test_a_mistake_in_a_card_of_a_model_ends_with_its_file_and_key(
         ModelCard.of(card_from("mynet", path))
 
 
-def test_a_card_without_facts_reads_no_text() -> None:
+@pytest.mark.parametrize(("text", "reads"), [("none", False), ("class", True), ("report", True)])
+def test_the_card_says_whether_a_model_reads_text(text: str, reads: bool) -> None:
+    assert ModelCard.of(Card("mynet", about={"text": text})).reads_text is reads
     assert not ModelCard.of(Card("mynet")).reads_text
 
 

@@ -29,6 +29,7 @@ from zoo.metrics.scoring import score_case
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, DataFacts, Prediction, Text
+from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,7 @@ class SegModule(LightningModule, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a model that still defines a method under its old name."""
         super().__init_subclass__(**kwargs)
-        old = [name for name in RENAMED if name in vars(cls)]
-        if old:
-            new = ", ".join(f"`{name}` to `{RENAMED[name]}`" for name in old)
-            raise ConfigError(f"The model {cls.__name__} defines methods by their old names.", f"Rename {new}.")
+        reject_old_names(cls, "model", RENAMED)
 
     def __init__(
         self,
@@ -227,7 +225,7 @@ class SegModule(LightningModule, ABC):
         natives = batch["native"] if self.tested else []
         for prediction, native in zip(self.tested, natives, strict=True):
             if native.label is None:
-                raise RunError(f"Case {prediction.case_id} has no label.", "Use `zoo predict` for unlabelled cases.")
+                raise RunError(f"Case {prediction.key} has no label.", "Use `zoo predict` for unlabelled cases.")
             geometry = native.geometry
             rows += score_case(
                 prediction.case_id,
@@ -237,6 +235,7 @@ class SegModule(LightningModule, ABC):
                 geometry.spacing,
                 geometry.unit,
                 self.facts.tolerance,
+                query=prediction.query,
             )
         return rows
 
@@ -245,9 +244,10 @@ class SegModule(LightningModule, ABC):
         if batch.get("spare"):
             return []
         logits = self.predict_logits(batch)
+        queries = batch.get("query") or [""] * len(logits)
         return [
-            Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry)
-            for case_id, one, native in zip(batch["case_id"], logits, batch["native"], strict=True)
+            Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry, query)
+            for case_id, query, one, native in zip(batch["case_id"], queries, logits, batch["native"], strict=True)
         ]
 
     def predict_logits(self, batch: Batch) -> Tensor:

@@ -11,6 +11,7 @@ from zoo.errors import NotApplicableError
 from zoo.types import ClassPrompt
 
 T = TypeVar("T", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 CONTROLS = ("true", "shuffled", "blank", "names")
 
 
@@ -19,16 +20,14 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def control_reports(
-    reports: Mapping[str, str], control: str, seed: int = 0, names: Sequence[str] = ()
-) -> dict[str, str]:
+def control_reports(reports: Mapping[K, str], control: str, seed: int = 0, names: Sequence[str] = ()) -> dict[K, str]:
     """The reports that cases get under a control.
 
     Shuffled exchanges the distinct strings among each other in one seeded cycle, so that every case
     gets a string that differs from its own and equal reports stay equal.
 
     Args:
-        reports: Each case's own report.
+        reports: The report of each case, by its key.
         control: One of `CONTROLS`.
         seed: Of the exchange.
         names: The classes' names, which are every case's report under "names".
@@ -46,7 +45,7 @@ def control_reports(
     if len(distinct) < 2:
         raise NotApplicableError("text 'shuffled': all reports are the same string.", "Use --data.text blank instead.")
     exchange = _cycle(distinct, seed)
-    return {case_id: exchange[report] for case_id, report in reports.items()}
+    return {key: exchange[report] for key, report in reports.items()}
 
 
 def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 0) -> tuple[ClassPrompt, ...]:

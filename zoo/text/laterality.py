@@ -8,8 +8,7 @@ a card allows a flip along the left-right axis only where the mirrored image is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from zoo.types import Batch, ClassPrompt
 
@@ -39,23 +38,24 @@ def exchange_sides(text: str) -> str:
     return _SIDE.sub(lambda found: _OTHER[found.group()], text)
 
 
-def allowed_flips(about: Mapping[str, Any], classes: Sequence[ClassPrompt]) -> tuple[int, ...]:
+def allowed_flips(
+    flips: Sequence[int], spatial_dims: int, sides_known: bool, classes: Sequence[ClassPrompt]
+) -> tuple[int, ...]:
     """The axes that training may mirror along.
 
     Args:
-        about: The data card's: `flips` names the axes (0 is the first), `laterality` whose left is left.
+        flips: The axes of the data card; 0 is the first.
+        spatial_dims: 2 or 3.
+        sides_known: Whether left and right of every report can be exchanged: the card says whose left is meant, or
+            there are no reports.
         classes: The true class prompts.
 
     Returns:
-        The card's axes; without the left-right one where a class prompt names a side, since all samples of
-        a batch share the prompts, or where reports come without a stated laterality.
+        The axes of the card. The left-right axis is left out where `sides_known` is false. It is also left out where a
+        class prompt names a side, because all samples of a batch share the class prompts.
     """
-    flips = tuple(int(axis) for axis in about.get("flips", ()))
-    sided = AXIS[int(about["spatial_dims"])]
-    told = about.get("track") in ("report", "mask-derived")
-    truthful = "laterality" in about or not told
-    truthful &= not any(names_side(text) for prompt in classes for text in _texts(prompt))
-    return flips if truthful else tuple(axis for axis in flips if axis != sided)
+    truthful = sides_known and not any(names_side(text) for prompt in classes for text in _texts(prompt))
+    return tuple(axis for axis in flips if truthful or axis != AXIS[spatial_dims])
 
 
 def follow_mirror(batch: Batch, mirrored: Sequence[bool]) -> Batch:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plan.expand import uses_text
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run.job_runner import step_arguments
 from benchmarks.storage.layout import job_folder, write_json
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.sample_benchmark import names, plan_of
 from zoo.errors import ConfigError, RunError, ZooError
-from zoo.types import Card
 
 CPU = Settings(trainer="cpu")
 
@@ -128,9 +126,3 @@ def test_a_plan_that_9890fda_stored_is_read_with_its_variants(tmp_path: Path) ->
     content["version"], content["jobs"][0]["rung"] = 2, content["jobs"][0].pop("variant")
     write_json(tmp_path / "plan.json", content)
     assert load_plan(tmp_path).jobs == (job,)
-
-
-@pytest.mark.parametrize(("kind", "uses"), [("none", False), ("class", True), ("report", True)])
-def test_the_card_says_whether_a_model_reads_text(kind: str, uses: bool) -> None:
-    assert uses_text(Card("m", about={"text": kind})) is uses
-    assert not uses_text(Card("m"))

@@ -22,6 +22,7 @@ from datamodules.acquire import sources
 from datamodules.acquire.acquire import obtain
 from datamodules.build import build_datamodule
 from datamodules.cli import main
+from datamodules.index.card import DataCard
 from datamodules.sets.polyps import TABLES
 from tests.helpers.data_sets import REPLICAS, make_hippocampus
 from tests.helpers.https_server import Shelf, https_shelf
@@ -37,6 +38,8 @@ SOURCE: dict[str, Any] = {
     "steps": ["Fetch it."],
     "source": ["a test"],
 }
+
+ON_DISK = [card for card in map(DataCard.of, DATA) if sources.access_of(card) not in ("embedded", "own")]
 
 
 @pytest.fixture(scope="module")
@@ -280,16 +283,16 @@ def _zip(top: Path, archive: Path) -> Path:
     return archive
 
 
-@pytest.mark.parametrize("name", [card.name for card in DATA if sources.access_of(card) not in ("embedded", "own")])
+@pytest.mark.parametrize("name", [card.name for card in ON_DISK])
 def test_the_archives_of_every_set_unpack_to_a_folder_that_its_module_reads(
     name: str, tmp_path: Path, folders: tuple[Path, Path]
 ) -> None:
     made = tmp_path / "made"
     made.mkdir()
     root = REPLICAS[name](made)
-    card = DATA.get(name)
+    card = DataCard.of(DATA.get(name))
     receipt = obtain(card, pack(root, tmp_path, name), download=False, root=None)
-    assert receipt["set"] == sources.home_of(card)
+    assert receipt["set"] == card.folder_name
     found, due = build_datamodule(name, "tiny"), build_datamodule(name, "tiny", root=str(root))
     assert list(found.cases) == list(due.cases)
     assert found.split_hash == due.split_hash
@@ -324,9 +327,9 @@ def test_a_killed_unpacking_leaves_nothing_that_looks_complete(
     data, _ = folders
     code = (
         "import sys, time; from pathlib import Path; from datamodules.acquire.acquire import obtain; "
-        "from zoo.registry import DATA; "
+        "from datamodules.index.card import DataCard; from zoo.registry import DATA; "
         "wait = lambda what, *rest: what.startswith('Unpacking') and (print(what, flush=True), time.sleep(60)); "
-        "obtain(DATA.get('nifti_folder'), [Path(sys.argv[1])], False, sys.argv[2], wait)"
+        "obtain(DataCard.of(DATA.get('nifti_folder')), [Path(sys.argv[1])], False, sys.argv[2], wait)"
     )
     words = [sys.executable, "-c", code, str(tar), str(data / "hippocampus")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ.copy()) as process:

@@ -14,11 +14,12 @@ import yaml
 from datamodules.acquire import sources
 from datamodules.acquire.sources import access_of, amount, parse, source_of, steps_to, told
 from datamodules.cli import main
+from datamodules.index.card import DataCard
+from tests.helpers.data_cards import data_card
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA
-from zoo.types import Card
 
-CARDS = [card for card in DATA if not card.broken and card.origin == "zoo"]
+CARDS = [DataCard.of(card) for card in DATA if not card.broken and card.origin == "zoo"]
 ON_DISK = [card for card in CARDS if access_of(card) not in ("embedded", "own")]
 GOOD: dict[str, Any] = {
     "licence": "CC0",
@@ -37,12 +38,12 @@ def test_only_own_data_and_generated_data_have_no_source() -> None:
 
 
 def test_no_source_is_left_over() -> None:
-    homes = {sources.home_of(card) for card in ON_DISK}
+    homes = {card.folder_name for card in ON_DISK}
     assert {path.stem for path in (CONFIGS / "sources").glob("*.yaml")} == homes
 
 
 @pytest.mark.parametrize("card", ON_DISK, ids=lambda card: card.name)
-def test_every_set_on_disk_can_be_got(card: Card) -> None:
+def test_every_set_on_disk_can_be_got(card: DataCard) -> None:
     source = source_of(card)
     assert source is not None
     assert source.access in sources.ACCESS
@@ -83,10 +84,10 @@ def test_what_does_not_fit_is_told(change: dict[str, Any], says: str) -> None:
 
 
 def test_a_card_may_bring_its_own_source() -> None:
-    card = Card("mine", about={"source": {**GOOD, "steps": ["Nod at {name}."]}})
+    card = data_card(source={**GOOD, "steps": ["Nod at {name}."]})
     assert access_of(card) == "download"
     assert steps_to(card)[0] == "Nod at mine."
-    assert access_of(Card("other", about={"homepage": "https://example.org"})) == "own"
+    assert access_of(data_card(homepage="https://example.org")) == "own"
 
 
 @pytest.mark.parametrize(

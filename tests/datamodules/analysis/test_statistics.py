@@ -41,7 +41,7 @@ def test_empty_masks_are_counted_in_each_part(tmp_path: Path) -> None:
     facts = describe(data)
     assert sum(part["empty masks"] for part in facts["parts"].values()) == 6
     for part, counted in facts["parts"].items():
-        told = [data.cases[name].report or "" for name in data.split.part(part)]
+        told = [data.index.case(name).report or "" for name in data.split.part(part)]
         assert counted["empty masks"] == sum("zero infected" in text for text in told)
 
 

@@ -149,7 +149,7 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
     part = built(name, root, protocol=protocol)
     assert 0 < len(part.cases) < len(whole.cases)
     assert "listed cases are not at hand" in caplog.text
-    assert all(case == whole.cases[case_id] for case_id, case in part.cases.items())
+    assert all(case == whole.cases[key] for key, case in part.cases.items())
     assert sum(counts(part)) == len(part.cases)
     if protocol == "lvit":  # what the tables say of an image that is there is not dealt anew
         assert all(set(part.split.part(home)) <= set(whole.split.part(home)) for home in PARTS)

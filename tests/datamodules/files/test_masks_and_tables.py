@@ -93,7 +93,7 @@ def test_missing_files_are_named_as_their_neighbours(tmp_path: Path) -> None:
     assert all("Train_Folder/labelcol/TCGA" in problem and "no such file" in problem for problem in problems)
     shutil.rmtree(other / "Train_Folder")
     with pytest.raises(DataError, match="no Train_Folder/img in it"):
-        built("monuseg", other).index()
+        built("monuseg", other).list_cases()
 
 
 def test_pictures_of_few_and_many_bits(tmp_path: Path) -> None:

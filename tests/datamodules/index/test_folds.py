@@ -77,7 +77,9 @@ def test_groups_are_cut_alike_whichever_are_at_hand() -> None:
 def test_data_modules_take_a_fold(tmp_path: Path) -> None:
     root = str(make_hippocampus(tmp_path, 10))
     folds = [build_datamodule("hippocampus", "tiny", root=root, fold=fold) for fold in range(5)]
-    assert sorted(name for data in folds for name in data.split.test) == sorted(folds[0].cases)
+    assert sorted(name for data in folds for name in data.split.test) == sorted(
+        case_id for case_id, _ in folds[0].cases
+    )
     assert len({data.split_hash for data in folds}) == 5
     assert build_datamodule("hippocampus", "tiny", root=root, fold=1, folds=5).split_hash == folds[1].split_hash
     assert len(build_datamodule("hippocampus", "tiny", root=root, fold=1, folds=2).split.test) == 5

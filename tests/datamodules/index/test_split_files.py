@@ -69,10 +69,10 @@ def test_published_lists_are_those_published() -> None:
 
 def test_a_whole_set_is_parted_by_its_file_and_a_part_of_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = cases_of("mmwhs_ct")
-    cut = module_of("mmwhs_ct", "by_case").cut(cases)
+    cut = module_of("mmwhs_ct", "by_case").split_cases(cases)
     swapped = Split(cut.protocol, cut.train, cut.test, cut.val, cut.subjects)  # what another generator might do
     assert as_shipped("mmwhs_ct", swapped).hash == cut.hash
-    few = module_of("mmwhs_ct", "by_case").cut(cases[:9])
+    few = module_of("mmwhs_ct", "by_case").split_cases(cases[:9])
     assert as_shipped("mmwhs_ct", few) is few
     assert as_shipped("hippocampus", cut) is cut  # a set without a file
     for fold in range(FOLDS):
@@ -176,10 +176,10 @@ def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> 
     assert content["leaks"] is True
     assert build_datamodule("mosmed_plus", root=root, split=str(out)).leak_declared
     out.write_text(json.dumps({**content, "leaks": False}))
-    with pytest.raises(DataError, match=r"stands in train .* \(protocol published\)\. Mend .*mine\.json"):
+    with pytest.raises(DataError, match=r"stands in train .* \(protocol published\)\. Correct .*mine\.json"):
         _ = build_datamodule("mosmed_plus", root=root, split=str(out)).split
     told = inspect(build_datamodule("mosmed_plus", root=root, split=str(out))).findings
-    assert {finding.fix for finding in told if finding.kind == "subject_leak"} == {f"Mend {out}."}
+    assert {finding.fix for finding in told if finding.kind == "subject_leak"} == {f"Correct {out}."}
 
 
 @pytest.mark.parametrize("command", ["prepare", "verify", "stats"])

@@ -137,14 +137,14 @@ def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
     task = make_hippocampus(tmp_path, 5)
     first = build_datamodule("hippocampus", "tiny", root=str(task))
     first.setup("fit")
-    case = first.cases["hippocampus_002"]
+    case = first.index.case("hippocampus_002")
     before = np.array(first.prepared(case).image)
     source = task / "imagesTr" / "hippocampus_003.nii.gz"
     case.images[0].write_bytes(source.read_bytes())
     label = task / "labelsTr" / "hippocampus_002.nii.gz"
     label.write_bytes((task / "labelsTr" / "hippocampus_003.nii.gz").read_bytes())
     second = build_datamodule("hippocampus", "tiny", root=str(task))
-    after = second.prepared(second.cases["hippocampus_002"]).image
+    after = second.prepared(second.index.case("hippocampus_002")).image
     assert before.shape != after.shape or not np.array_equal(before, after)
     read: list[str] = []
     monkeypatch.setattr("datamodules.bases.base.load_case", lambda case, *_: read.append(case.case_id))

@@ -13,9 +13,11 @@ import torch
 from datamodules.augment import augment
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
-from datamodules.loading.datasets import TrainingSet, cut_into, make_loader, patch_start
+from datamodules.loading.datasets import TrainingSet, cut_into, patch_start
 from datamodules.loading.foreground import list_foreground
+from datamodules.loading.loaders import make_loader
 from datamodules.loading.samplers import DrawSampler, case_of, generator
+from datamodules.loading.text_source import SplitText
 from tests.helpers.data_sets import make_hippocampus, make_qata
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase
@@ -107,7 +109,7 @@ def corners(volumes: list[PreparedCase], workers: int, world: int) -> dict[int, 
     cases = [Case(str(number), (), None, str(number)) for number in range(len(volumes))]
     found: dict[int, float] = {}
     for rank in range(world):
-        data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (4, 4, 4), 7, ())
+        data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (4, 4, 4), 7, SplitText(()))
         sampler = DrawSampler(len(cases), SAMPLES, 7, rank, world)
         loader = make_loader(data, sampler, 5, workers)
         for epoch in range(EPOCHS):

@@ -15,9 +15,11 @@ import torch
 from torch.utils.data import Dataset
 
 from datamodules.build import build_datamodule
-from datamodules.loading.datasets import TrainingSet, make_loader
+from datamodules.loading.datasets import TrainingSet
 from datamodules.loading.foreground import list_foreground
+from datamodules.loading.loaders import make_loader
 from datamodules.loading.samplers import DrawSampler
+from datamodules.loading.text_source import SplitText
 from datamodules.loading.thread_loader import ThreadLoader
 from tests.helpers.data_sets import make_hippocampus
 from zoo.errors import DataError
@@ -158,7 +160,7 @@ def volume(channels: int = 1, side: int = 12, *, labelled: bool = True) -> Prepa
 
 def patches(volumes: list[PreparedCase], workers: int, patch: int = 8) -> ThreadLoader:
     cases = [Case(str(number), (), None, str(number)) for number in range(len(volumes))]
-    data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (patch,) * 3, 0, ())
+    data = TrainingSet(cases, lambda case: volumes[int(case.case_id)], (patch,) * 3, 0, SplitText(()))
     return make_loader(data, DrawSampler(len(cases), 24), 4, workers)
 
 

@@ -43,7 +43,7 @@ def test_chaos_ranges_and_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     root = make_chaos(tmp_path)
     data = build_datamodule("chaos", root=str(root))
-    case = data.cases["mr_1"]
+    case = data.index.case("mr_1")
     first = data.prepared(case).label
     mask = sorted((root / "MR/1/T2SPIR/Ground").glob("*.png"))[2]
     pixels = np.asarray(Image.open(mask)).copy()
@@ -62,4 +62,4 @@ def test_chaos_ranges_and_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DataError, match=r"textseg-zoo\[dicom\]"):
         data.load(case)
     with pytest.raises(DataError, match="no Train_Sets/CT"):
-        build_datamodule("chaos_ct", root=str(root)).index()
+        build_datamodule("chaos_ct", root=str(root)).list_cases()

@@ -55,7 +55,7 @@ def test_msd_labels_are_checked_by_name(tmp_path: Path, change: dict[str, Any], 
     root = make_msd(tmp_path, "Task05_Prostate")
     edit(root / "dataset.json", **change)
     with pytest.raises(DataError, match=rf"dataset\.json: .*{message}|dataset\.json: {message}"):
-        build_datamodule("msd_prostate", root=str(root)).index()
+        build_datamodule("msd_prostate", root=str(root)).list_cases()
 
 
 def test_msd_faults_of_files_with_channels(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
     nib.save(nib.load(path), path.with_suffix(""))
     path.unlink()
     data = build_datamodule("msd_spleen", root=str(root))
-    assert data.cases["spleen_003"].images[0].name == "spleen_003.nii"
+    assert data.index.case("spleen_003").images[0].name == "spleen_003.nii"
     assert verify(data) == []
     heart = make_mmwhs(tmp_path, "ct")
     wrap(heart / "ct_train" / "ct_train_1002_image.nii.gz", "ct_train_1002_image.nii")
@@ -91,7 +91,7 @@ def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path
         for folder in ("imagesTr", "labelsTr"):
             (root / folder / f"spleen_{number:03d}.nii.gz").unlink()
     data = build_datamodule("msd_spleen", root=str(tmp_path))
-    assert sorted(data.cases) == ["spleen_001", "spleen_003", "spleen_004", "spleen_006"]
+    assert sorted(case_id for case_id, _ in data.cases) == ["spleen_001", "spleen_003", "spleen_004", "spleen_006"]
     assert counts(data) == [2, 1, 1]
 
 
@@ -113,7 +113,7 @@ def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
     kept = ("spleen", "right_kidney", "left_kidney", "gallbladder", "liver", "stomach", "aorta", "pancreas")
     assert data.labels.names == kept == tuple(prompt.name for prompt in data.prompts)
     everything = build_datamodule("btcv", "tiny", root=str(tmp_path))
-    few, all_ = data.prepared(data.cases["0001"]).native, everything.prepared(data.cases["0001"]).native
+    few, all_ = data.prepared(data.index.case("0001")).native, everything.prepared(data.index.case("0001")).native
     assert few is not None
     assert all_ is not None
     for number, name in enumerate(kept, start=1):
@@ -151,4 +151,4 @@ def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> Non
 def test_btcv_another_set_of_its_project_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "averaged-training-images").mkdir()
     with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another set.*RawData\.zip"):
-        build_datamodule("btcv", root=str(tmp_path)).index()
+        build_datamodule("btcv", root=str(tmp_path)).list_cases()

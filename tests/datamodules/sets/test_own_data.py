@@ -46,7 +46,7 @@ def test_facts_come_from_beside_the_table(tmp_path: Path) -> None:
     assert facts.prompts[0] == plain_prompts(["red_spot"])[0]
     assert facts.prompts[0].sentence == "Red spot."
     assert len(facts.prompts[0].concepts) == len(CONCEPTS)
-    assert data.about["laterality"] == "image"
+    assert data.card.laterality == "image"
     assert counts(data) == [8, 2, 2]
     assert not data.split.leaks()
 
@@ -60,7 +60,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"p0\.jpg: a colour picture"):
         gray.load(next(iter(gray.cases.values())))
     (root / "other.csv").write_text("image,mask\npictures/p0.jpg,masks/p0.png\n")
-    assert len(pictures(root, table="other.csv").index()) == 1
+    assert len(pictures(root, table="other.csv").list_cases()) == 1
     with pytest.raises(DataError, match=r"cases\.csv, other\.csv.*--data\.table"):
         pictures(root)
 
@@ -72,7 +72,7 @@ def test_without_text_the_track_is_class_and_the_split_is_the_tables(tmp_path: P
     assert counts(data) == [6, 2, 4]
     data.setup("fit")
     assert "reports" not in next(iter(data.train_dataloader()))
-    assert data.cases["pictures-p0"].subject == "person 0"
+    assert data.index.case("pictures-p0").subject == "person 0"
     by_subject = pictures(data.folder, protocol="by_subject")
     assert by_subject.split_hash != data.split_hash
 
@@ -124,7 +124,7 @@ def test_a_protocol_that_is_none(tmp_path: Path) -> None:
 
 
 def test_classes_of_any_form() -> None:
-    assert class_values({"Left Kidney": 1, "tumour": [2, 3]}, "x") == {"left_kidney": [1], "tumour": [2, 3]}
+    assert class_values({"Left Kidney": 1, "tumour": [2, 3]}, "x") == {"left_kidney": (1,), "tumour": (2, 3)}
     strange: list[Any] = [{}, None, {"a": []}, {"a": "1"}, {"": 1}, {"a": True}]
     for wrong in strange:
         with pytest.raises(DataError, match="x: "):
@@ -181,12 +181,12 @@ def test_subjects_of_volumes_may_be_numbers_but_not_nobody(tmp_path: Path) -> No
     for number, entry in enumerate(listing["training"]):
         entry["subject"] = number // 2
     (root / "dataset.json").write_text(json.dumps(listing))
-    assert [case.subject for case in volumes(root).index()] == ["0", "0", "1", "1", "2", "2"]
+    assert [case.subject for case in volumes(root).list_cases()] == ["0", "0", "1", "1", "2", "2"]
     for nobody in ({"subject": ""}, {"subject": None}, {}):
         listing["training"][3] = {**{key: listing["training"][3][key] for key in ("image", "label")}, **nobody}
         (root / "dataset.json").write_text(json.dumps(listing))
         with pytest.raises(DataError, match=r"dataset\.json: an entry without subject.*Write it"):
-            volumes(root).index()
+            volumes(root).list_cases()
 
 
 def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], messag
 
 def test_a_subject_that_is_not_in_a_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="finds no subject in 'case0_0'"):
-        volumes(make_own_volumes(tmp_path), subject="(person)").index()
+        volumes(make_own_volumes(tmp_path), subject="(person)").list_cases()
 
 
 def test_the_command_line_hands_the_facts_to_the_model(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
 
 def test_files_and_not_folders_tell_two_sets_of_one_title_apart(tmp_path: Path) -> None:
     one, copy, other = (pictures(make_own_pictures(tmp_path / name)) for name in ("a", "b", "c"))
-    picture = other.cases["pictures-p3"].images[0]
+    picture = other.index.case("pictures-p3").images[0]
     picture.write_bytes(picture.read_bytes()[:-3] + b"\x00\x01\x02")
     assert one.split_hash == copy.split_hash == other.split_hash
     assert one.data_hash == copy.data_hash != other.data_hash  # type: ignore[attr-defined]

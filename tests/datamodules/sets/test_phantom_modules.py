@@ -40,7 +40,7 @@ def abdomen(**overrides: Any) -> PhantomAbdomen:
 def test_card_sizes_and_parts(name: str) -> None:
     for size in ("tiny", "published"):
         data = build_datamodule(name, size)
-        assert data.embedded
+        assert data.card.embedded
         subjects = [{data.split.subjects[case_id] for case_id in data.split.part(part)} for part in PARTS]
         assert [len(part) for part in subjects] == ([640, 24, 48] if name == "phantom_chest" else [24, 4, 8])
         assert not data.split.leaks()
@@ -60,7 +60,7 @@ def test_chest_batches() -> None:
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape == batch["label"].shape == (4, 1, 64, 64)
-    assert batch["reports"] == [data.cases[case_id].report for case_id in batch["case_id"]]
+    assert batch["reports"] == [data.index.case(case_id).report for case_id in batch["case_id"]]
     assert data.on_after_batch_transfer(batch, 0) is batch  # a turned image would belie its report
     seen = [case_id for batch in data.test_dataloader() for case_id in batch["case_id"]]
     assert sorted(seen) == sorted(data.split.test)
@@ -76,14 +76,14 @@ def test_chest_resizes_to_the_patch_and_scores_on_its_own_grid() -> None:
     assert batch["image"].shape[2:] == (32, 48)
     native = batch["native"][0].label
     assert native is not None
-    np.testing.assert_array_equal(native[0], data.draw(data.cases[batch["case_id"][0]]).label)
+    np.testing.assert_array_equal(native[0], data.draw(data.index.case(batch["case_id"][0])).label)
 
 
 def test_each_image_comes_with_two_complementary_reports() -> None:
     data = chest()
     for part in PARTS:
         assert set(Counter(data.split.subjects[case_id] for case_id in data.split.part(part)).values()) == {2}
-    first, other = (data.cases[case_id] for case_id in data.split.train[:2])
+    first, other = (data.index.case(case_id) for case_id in data.split.train[:2])
     assert first.subject == other.subject
     one, two = data.load(first), data.load(other)
     np.testing.assert_array_equal(one.image, two.image)
@@ -96,7 +96,7 @@ def test_each_image_comes_with_two_complementary_reports() -> None:
 
 def test_the_bound_is_that_of_the_test_images() -> None:
     data = chest()
-    bound = text_free_bound([data.draw(data.cases[case_id]) for case_id in data.split.test])
+    bound = text_free_bound([data.draw(data.index.case(case_id)) for case_id in data.split.test])
     assert data.controls() == {"text-free bound": bound}
     assert 0.6 < bound < 0.7
     assert abdomen().controls() == {}
@@ -108,7 +108,7 @@ def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases_as_drawn
     assert isinstance(data, PhantomChest)
     scores = []
     for case_id in data.split.test:
-        drawn = data.draw(data.cases[case_id])
+        drawn = data.draw(data.index.case(case_id))
         scores.append(2 * drawn.label.sum() / (drawn.lesions.sum() + drawn.label.sum()))
     assert len(scores) == 96
     assert np.mean(scores) == pytest.approx(data.controls()["text-free bound"], abs=0.01)
@@ -117,7 +117,7 @@ def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases_as_drawn
 def test_only_what_a_stage_needs_is_drawn() -> None:
     data = chest()
     data.setup("test")
-    assert set(data._memory) == set(data.split.test)
+    assert {case_id for case_id, _ in data.prepared_cases.memory} == set(data.split.test)
 
 
 def test_abdomen_batches() -> None:

@@ -95,7 +95,7 @@ def test_btcv_is_windowed_cropped_and_resampled(tmp_path: Path) -> None:
     assert counts(data) == [20, 4, 6]
     for root in ("RawData", "RawData/Training"):
         assert build_datamodule("btcv", root=str(tmp_path / root)).split_hash == data.split_hash
-    prepared = data.prepared(data.cases["0035"])
+    prepared = data.prepared(data.index.case("0035"))
     geometry = prepared.geometry
     assert geometry.shape == (40, 36, 16)
     assert geometry.spacing == (2.0, 2.0, 3.0)
@@ -123,7 +123,7 @@ def test_stored_axes_are_turned_to_ras(tmp_path: Path) -> None:
     """btcv's replica stores x from right to left: the label's mirror image is what the network sees."""
     root = make_btcv(tmp_path, ("0001", "0007", "0035"))
     data = build_datamodule("btcv", "tiny", root=str(root), patch=[16, 16, 8])
-    case = data.cases["0001"]
+    case = data.index.case("0001")
     import nibabel as nib
 
     assert case.label is not None
@@ -146,7 +146,7 @@ def test_qata_layouts_give_one_split(tmp_path: Path, layout: str) -> None:
     assert all(report.startswith("Unilateral") for report in batch["reports"])
     test = next(iter(data.test_dataloader()))
     assert test["native"][0].label.shape == (1, 32, 32)
-    assert test["reports"] == [data.cases[case_id].report for case_id in test["case_id"]]
+    assert test["reports"] == [data.index.case(case_id).report for case_id in test["case_id"]]
 
 
 def test_qata_val_folder_counts_as_train_unless_asked(tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def test_text_controls_reach_evaluation_only(tmp_path: Path) -> None:
     shuffled.setup("test")
     for batch in shuffled.test_dataloader():
         for case_id, report in zip(batch["case_id"], batch["reports"], strict=True):
-            assert report != shuffled.cases[case_id].report
+            assert report != shuffled.index.case(case_id).report
     for batch in shuffled.train_dataloader():
         for case_id, report in zip(batch["case_id"], batch["reports"], strict=True):
-            assert report == shuffled.cases[case_id].report
+            assert report == shuffled.index.case(case_id).report
     blank = next(iter(build_datamodule("qata_cov19", "tiny", **options, text="blank").test_dataloader()))
     assert set(blank["reports"]) == {""}
     assert {prompt.sentence for prompt in blank["classes"]} == {""}
@@ -232,7 +232,7 @@ def test_several_channels_must_agree(tmp_path: Path) -> None:
 def test_real_hippocampus(real_data: Path) -> None:
     data = build_datamodule("hippocampus", "tiny", root=str(real_data))
     assert counts(data) == [72, 8, 20]
-    case = data.cases["hippocampus_007"]
+    case = data.index.case("hippocampus_007")
     prepared = data.prepared(case)
     assert prepared.label is not None
     assert set(np.unique(prepared.label)) == {0, 1, 2}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.build import build_datamodule
 from datamodules.files.caption_tables import read_captions
+from datamodules.index.card import DataCard
 from datamodules.index.splits import PARTS
 from datamodules.sets.mosmed_plus import study
 from datamodules.sets.polyps import SEQUENCES, sequence
@@ -69,10 +70,10 @@ def test_mosmed_by_study_and_as_published(tmp_path: Path, layout: str, column: s
 def test_slices_without_lesion_are_legal(tmp_path: Path) -> None:
     data = built("mosmed_plus", make_mosmed(tmp_path))
     data.setup("fit")
-    empty = [name for name, case in data.cases.items() if "zero infected" in (case.report or "")]
+    empty = [case for case in data.cases.values() if "zero infected" in (case.report or "")]
     assert len(empty) == 6
-    for name in empty:
-        prepared = data.prepared(data.cases[name])
+    for case in empty:
+        prepared = data.prepared(case)
         assert prepared.label is not None
         assert not prepared.label.any()
     assert len(list(data.train_dataloader())) == 2
@@ -93,7 +94,7 @@ def test_two_tables_of_one_part_are_refused(tmp_path: Path) -> None:
     root = make_mosmed(tmp_path)
     (root / "Test_text_b.csv").write_text("Image,text\n")
     with pytest.raises(DataError, match=r"2 caption tables of Test .*Test_text\.csv"):
-        built("mosmed_plus", root).index()
+        built("mosmed_plus", root).list_cases()
 
 
 # MoNuSeg
@@ -104,7 +105,7 @@ def test_monuseg_is_in_colour_and_whole_by_patient(tmp_path: Path) -> None:
     data.setup("fit")
     assert counts(data) == [6, 2, 3]
     assert data.split.subjects["TCGA-A0-5000-01Z-00-DX1"] == "TCGA-A0-5000"
-    case = data.cases["TCGA-A0-5000-01Z-00-DX1"]
+    case = data.index.case("TCGA-A0-5000-01Z-00-DX1")
     assert case.images[0].suffix == ".tif"
     prepared = data.prepared(case)
     assert prepared.image.shape == (3, 16, 16)
@@ -119,14 +120,14 @@ def test_monuseg_is_in_colour_and_whole_by_patient(tmp_path: Path) -> None:
 def test_kvasir_in_three_layouts(tmp_path: Path) -> None:
     pranet = built("kvasir", make_pranet(tmp_path))
     assert counts(pranet) == [8, 1, 3]
-    assert all(name.startswith("cju") for name in pranet.cases)
+    assert all(case_id.startswith("cju") for case_id, _ in pranet.cases)
     own = built("kvasir", make_kvasir_seg(tmp_path))
     assert counts(own) == [7, 1, 2]
-    assert own.cases["cju000"].images[0].suffix == ".jpg"
+    assert own.index.case("cju000").images[0].suffix == ".jpg"
     assert verify(own) == []
     folders = built("kvasir", make_medclipseg(tmp_path))
     assert counts(folders) == [5, 2, 2]
-    assert "One colonic polyp." in (folders.cases["cju000"].report or "")
+    assert "One colonic polyp." in (folders.index.case("cju000").report or "")
     for data in (pranet, own, folders):
         assert not data.leak_declared
 
@@ -138,8 +139,8 @@ def test_clinicdb_by_sequence_and_as_published(tmp_path: Path) -> None:
     assert counts(published)[2] == 3
     assert published.leak_declared  # frames 160 and 161 are of one sequence
     assert not whole.split.leaks()
-    assert all(name.isdigit() for name in whole.cases)
-    assert whole.cases["1"].report != published.cases["210"].report == "Polyp center."
+    assert all(case_id.isdigit() for case_id, _ in whole.cases)
+    assert whole.index.case("1").report != published.index.case("210").report == "Polyp center."
 
 
 def test_sequences_cover_all_frames() -> None:
@@ -158,7 +159,9 @@ def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None
     assert sum(counts(data)) == 9 + 9 + 4
     assert {case_id.split("-")[0] for case_id in data.split.test} == {name}
     assert {case_id.split("-")[0] for part in PARTS[:2] for case_id in data.split.part(part)} == {"kvasir", "clinicdb"}
-    assert {data.cases[case_id].images[0].parent.parent.parent.name for case_id in data.split.test} == {"TestDataset"}
+    assert {data.index.case(case_id).images[0].parent.parent.parent.name for case_id in data.split.test} == {
+        "TestDataset"
+    }
 
 
 def test_frames_of_a_film_may_look_alike(tmp_path: Path) -> None:
@@ -168,7 +171,7 @@ def test_frames_of_a_film_may_look_alike(tmp_path: Path) -> None:
     write_picture(frames / "4.png", np.clip(one * 1.1 + 4, 0, 255).astype(np.uint8))
     data = built("colondb", root)
     assert verify(data) == []
-    data.about = {key: value for key, value in data.about.items() if key != "video"}
+    data.card = replace(data.card, video=False)
     assert [finding.kind for finding in verify(data)] == ["near_duplicate"]
 
 
@@ -193,28 +196,28 @@ def test_a_long_caption_reaches_the_batch_whole(tmp_path: Path) -> None:
 def test_what_a_polyp_set_lacks_is_said(tmp_path: Path) -> None:
     root = make_kvasir_seg(tmp_path)
     with pytest.raises(DataError, match="no images and masks of clinicdb"):
-        built("etis", make_medclipseg(tmp_path).parent / "Kvasir").index()
+        built("etis", make_medclipseg(tmp_path).parent / "Kvasir").list_cases()
     (root / "images" / "cju777.jpg").write_bytes((root / "images" / "cju000.jpg").read_bytes())
     (root / "masks" / "cju777.jpg").write_bytes((root / "masks" / "cju000.jpg").read_bytes())
     with pytest.raises(DataError, match=r"cju777\.jpg: the caption is missing"):
         _ = built("kvasir", root).cases
     (root / "Kvasir_test.csv").unlink()
     with pytest.raises(DataError, match=r"no caption table kvasir_test\.csv"):
-        built("kvasir", root).index()
+        built("kvasir", root).list_cases()
 
 
 def test_clinicdb_and_etis_as_their_authors_lay_them_out(tmp_path: Path) -> None:
     clinic = built("clinicdb", make_clinicdb(tmp_path, "PNG"), protocol="published")
     tiff = built("clinicdb", make_clinicdb(tmp_path / "b", "TIF"), protocol="published")
     assert clinic.split_hash == tiff.split_hash
-    assert tiff.cases["1"].images[0].suffix == ".tif"
+    assert tiff.index.case("1").images[0].suffix == ".tif"
     assert verify(clinic) == verify(tiff) == []
     assert counts(clinic)[2] == 3
     root = make_pranet(tmp_path / "c")
     shutil.rmtree(root / "TestDataset" / "ETIS-LaribPolypDB")
     data = built("etis", make_etis(root))
     assert counts(data)[2] == 4
-    case = data.cases["etis-1"]
+    case = data.index.case("etis-1")
     assert case.label is not None
     assert (case.images[0].name, case.label.name) == ("1.tif", "p1.tif")
     assert verify(data) == []
@@ -263,5 +266,4 @@ def test_qata_as_its_authors_publish_it(tmp_path: Path, caplog: pytest.LogCaptur
 )
 def test_a_published_test_part_is_in_no_fold(name: str, protocol: str, own: bool) -> None:
     """Every protocol of the 2-D cards is here: a new one must say whose its test part is."""
-    assert build_datamodule(name, protocol=protocol).has_own_test is own
-    assert protocol in DATA.get(name).about["protocols"]
+    assert DataCard.of(DATA.get(name)).protocols[protocol].own_test is own

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from datamodules.build import build_datamodule
+from datamodules.index.card import DataCard
 from datamodules.index.splits import PARTS
 from datamodules.verify import verify
 from tests.helpers.all_sets import counts, edit, stored
@@ -36,7 +37,7 @@ def test_facts_need_no_data(name: str, size: str) -> None:
     facts = DataFacts.from_dict(data.facts)
     assert facts.name in (name, "hippocampus")
     assert facts.track == "class"
-    assert DATA.get(name).about["laterality"] == "patient"
+    assert DataCard.of(DATA.get(name)).laterality == "patient"
     assert all(n % 8 == 0 for n in facts.patch)
 
 
@@ -50,10 +51,10 @@ def test_amos_modalities_are_one_archive(tmp_path: Path) -> None:
     assert counts(ct) == counts(mr) == [10, 1, 2]
     for part in PARTS:
         assert sorted(both.split.part(part)) == sorted(ct.split.part(part) + mr.split.part(part))
-    assert all(int(name[-4:]) > 500 for name in mr.cases)
-    assert all(both.cases[name].images[0].parent.name == "imagesVa" for name in both.split.test)
+    assert all(int(case_id[-4:]) > 500 for case_id, _ in mr.cases)
+    assert all(both.index.case(name).images[0].parent.name == "imagesVa" for name in both.split.test)
     assert build_datamodule("amos22", root=root, modality="mr").split_hash == mr.split_hash
-    one, other = ct.cases["amos_0001"], mr.cases["amos_0507"]
+    one, other = ct.index.case("amos_0001"), mr.index.case("amos_0507")
     assert ct.prepared(one).image.max() <= 1
     assert abs(float(mr.prepared(other).image.mean())) < 0.2
     for whole, case, alone in ((both, one, ct), (both, other, mr)):
@@ -67,7 +68,7 @@ def test_amos_labels_go_by_name(tmp_path: Path) -> None:
     labels = json.loads((root / "dataset.json").read_text())["labels"]
     edit(root / "dataset.json", labels={**labels, "2": labels["3"], "3": labels["2"]})
     with pytest.raises(DataError, match=r"dataset\.json: label 2 is named 'left kidney'.*right_kidney"):
-        build_datamodule("amos22_ct", root=str(root)).index()
+        build_datamodule("amos22_ct", root=str(root)).list_cases()
 
 
 def test_amos_a_file_that_is_listed_and_not_there_is_found(tmp_path: Path) -> None:
@@ -117,8 +118,8 @@ def test_acdc_has_both_phases_of_a_patient_in_one_part(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 20, 5)
     data = build_datamodule("acdc", root=str(root))
     assert counts(data) == [30, 10, 10]
-    assert sorted(data.cases)[:2] == ["patient001_ED", "patient001_ES"]
-    assert data.cases["patient001_ES"].images[0].name == "patient001_frame09.nii.gz"
+    assert sorted(case_id for case_id, _ in data.cases)[:2] == ["patient001_ED", "patient001_ES"]
+    assert data.index.case("patient001_ES").images[0].name == "patient001_frame09.nii.gz"
     assert not data.split.leaks()
     assert {data.split.subjects[name] for name in data.split.test} == {f"patient{n:03d}" for n in range(21, 26)}
     assert Counter(int(name[7:10]) % 5 for name in data.split.val) == dict.fromkeys(range(5), 2)  # one a diagnosis
@@ -139,7 +140,7 @@ def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) ->
     info = root / "training" / "patient002" / "Info.cfg"
     info.write_text("ED: 1\nGroup: NOR\n")
     with pytest.raises(DataError, match=r"patient002/Info\.cfg: no frame number for ES"):
-        build_datamodule("acdc", root=str(root)).index()
+        build_datamodule("acdc", root=str(root)).list_cases()
 
 
 def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_pat
         wrap(path, f"CMD{number:02d}Gate1.nii")
     wrapped = build_datamodule("acdc", root=str(root))
     assert wrapped.split_hash == before.split_hash
-    assert wrapped.cases["patient001_ED"].images[0].parent.name == "patient001_frame01.nii"
+    assert wrapped.index.case("patient001_ED").images[0].parent.name == "patient001_frame01.nii"
     assert verify(wrapped) == []
     for label in root.glob("testing/*/*_gt.nii"):
         shutil.rmtree(label)
@@ -168,7 +169,7 @@ def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_pat
 def test_mmwhs_values_go_by_name(tmp_path: Path) -> None:
     data = build_datamodule("mmwhs", root=str(make_mmwhs(tmp_path)))
     assert counts(data) == [6, 2, 2]
-    case = data.cases["ct_train_1001"]
+    case = data.index.case("ct_train_1001")
     native = data.load(case).native
     native = data.load(case).label[0] if native is None else native  # type: ignore[index]
     assert case.label is not None
@@ -189,7 +190,7 @@ def test_mmwhs_stray_value_is_told_and_mended_on_request(tmp_path: Path, caplog:
     with pytest.raises(DataError, match="mend_labels"):
         build_datamodule("mmwhs_mr", root=str(root)).setup("fit")
     mended = build_datamodule("mmwhs_mr", root=str(root), mend_labels=True)
-    label = mended.load(mended.cases["mr_train_1002"]).label
+    label = mended.load(mended.index.case("mr_train_1002")).label
     assert label is not None
     np.testing.assert_array_equal(label[0] == 2, (raw == 420)[::-1] | (raw == 421)[::-1])
     assert "mr_train_1002_label.nii.gz: 1 voxels of 421" in caplog.text
@@ -227,7 +228,7 @@ def test_brats_visits_stay_together_and_a_mix_is_refused(tmp_path: Path) -> None
     assert data.split.subjects["BraTS-GLI-00000-000"] == data.split.subjects["BraTS-GLI-00000-001"]
     make_brats(tmp_path, "old", 3)
     with pytest.raises(DataError, match=r"BraTS2021_00000: the layout up to 2021, but .*BraTS-GLI-00000-000"):
-        build_datamodule("brats", root=str(tmp_path)).index()
+        build_datamodule("brats", root=str(tmp_path)).list_cases()
 
 
 def test_brats_misnamed_label_of_2020_and_folders_named_as_files(tmp_path: Path) -> None:
@@ -242,7 +243,7 @@ def test_brats_misnamed_label_of_2020_and_folders_named_as_files(tmp_path: Path)
     assert found.split_hash == data.split_hash
     assert verify(found) == []
     label, _ = found.reader.label(home / "W39_1998.09.19_Segm.nii.gz")
-    assert found.cases[home.name].label == home / "W39_1998.09.19_Segm.nii.gz"
+    assert found.index.case(home.name).label == home / "W39_1998.09.19_Segm.nii.gz"
     np.testing.assert_array_equal(label == 3, raw == 4)
     shutil.copy(home / "W39_1998.09.19_Segm.nii.gz", home / "other_seg.nii.gz")  # which of two is not guessed
     (finding,) = verify(build_datamodule("brats", root=str(root)))
@@ -272,4 +273,4 @@ def test_brats_of_children_is_refused_for_its_numbers(tmp_path: Path) -> None:
     root = make_brats(tmp_path, "new", 2)
     (root / "TrainingData" / "BraTS-PED-00001-000").mkdir()
     with pytest.raises(DataError, match="labels of BraTS-PED are numbered otherwise"):
-        build_datamodule("brats", root=str(root)).index()
+        build_datamodule("brats", root=str(root)).list_cases()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +15,11 @@ from scipy.ndimage import gaussian_filter
 from datamodules.verify import Finding, index_findings
 from datamodules.verify.duplicates import ImageSignature, compute_signature, report_duplicates
 from datamodules.verify.laterality_check import find_contradiction
+from tests.helpers.data_cards import data_card
 from zoo.errors import DataError
 from zoo.types import Case
 
-IMAGE: dict[str, Any] = {"spatial_dims": 2, "laterality": "image", "track": "mask-derived"}
+IMAGE = data_card(laterality="image", track="mask-derived")
 
 
 def mask(left: int, right: int, width: int = 20) -> np.ndarray:
@@ -48,9 +49,9 @@ def mask(left: int, right: int, width: int = 20) -> np.ndarray:
 )
 def test_a_caption_that_names_the_wrong_side_is_found(report: str, left: int, right: int, wrong: bool) -> None:
     assert bool(find_contradiction(report, mask(left, right), IMAGE)) is wrong
-    swapped = {**IMAGE, "laterality": "patient"}
+    swapped = replace(IMAGE, laterality="patient")
     assert bool(find_contradiction(report, mask(right, left), swapped)) is wrong
-    assert find_contradiction(report, mask(left, right), {**IMAGE, "laterality": None}) == ""
+    assert find_contradiction(report, mask(left, right), replace(IMAGE, laterality="")) == ""
 
 
 def test_a_middle_column_is_on_neither_side() -> None:
@@ -62,15 +63,15 @@ def test_a_middle_column_is_on_neither_side() -> None:
 
 def test_in_a_volume_left_is_the_left_of_the_patient() -> None:
     """In RAS order the first axis points to the right, so that the left of the patient comes first."""
-    about = {"spatial_dims": 3, "laterality": "patient", "track": "mask-derived"}
+    card = data_card(spatial_dims=3, laterality="patient", track="mask-derived")
     volume = np.zeros((8, 4, 4), bool)
     volume[:2] = True
-    assert find_contradiction("Right kidney.", volume, about)
-    assert find_contradiction("Left kidney.", volume, about) == ""
+    assert find_contradiction("Right kidney.", volume, card)
+    assert find_contradiction("Left kidney.", volume, card) == ""
     assert (
-        find_contradiction("Right kidney.", volume, {**about, "track": "report"}) == ""
+        find_contradiction("Right kidney.", volume, replace(card, track="report")) == ""
     )  # such a report may describe other findings
-    assert find_contradiction("Right kidney.", volume, {**about, "laterality": "image"}) == ""
+    assert find_contradiction("Right kidney.", volume, replace(card, laterality="image")) == ""
 
 
 def picture(seed: int, size: int = 224) -> np.ndarray:

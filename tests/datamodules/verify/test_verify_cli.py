@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -120,9 +121,8 @@ def test_scaling_and_compression_are_kept(tmp_path: Path) -> None:
     packed.unlink()
     listing = root / "dataset.json"
     listing.write_text(listing.read_text().replace(LABEL, LABEL.removesuffix(".gz")))
-    values = {"classes": {"anterior": [2], "posterior": [4]}}
     data = build_datamodule("hippocampus", "tiny", root=str(root))
-    data.about = {**data.about, **values}
+    data.card = replace(data.card, classes={"anterior": (2,), "posterior": (4,)})
     from datamodules.verify import verify
     from datamodules.verify.fix_header import fix_headers
 

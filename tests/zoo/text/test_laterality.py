@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from datamodules.augment import augment
 from datamodules.build import build_datamodule
+from datamodules.index.card import DataCard
+from tests.helpers.data_cards import data_card
 from tests.helpers.image_sets import make_medclipseg
 from zoo.registry import DATA
 from zoo.text.laterality import AXIS, allowed_flips, exchange_sides, names_side
@@ -60,27 +62,28 @@ def test_twice_is_the_text_itself(words: list[str], between: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "classes", "due"),
+    ("facts", "classes", "due"),
     [
-        ({"flips": [0, 1], "track": "report", "laterality": "image"}, PLAIN, (0, 1)),
-        ({"flips": [0, 1], "track": "report"}, PLAIN, (0,)),  # whose left is unknown: no exchange, no flip
-        ({"flips": [0, 1], "track": "class"}, PLAIN, (0, 1)),
-        ({"flips": [1], "track": "class"}, (ClassPrompt("kidney", "The left kidney."),), ()),
-        ({"flips": [1], "track": "report", "laterality": "image"}, (ClassPrompt("a", "A.", ("At the right.",)),), ()),
+        ({"flips": (0, 1), "track": "report", "laterality": "image"}, PLAIN, (0, 1)),
+        ({"flips": (0, 1), "track": "report"}, PLAIN, (0,)),  # whose left is unknown: no exchange, no flip
+        ({"flips": (0, 1), "track": "class"}, PLAIN, (0, 1)),
+        ({"flips": (1,), "track": "class"}, (ClassPrompt("kidney", "The left kidney."),), ()),
+        ({"flips": (1,), "track": "report", "laterality": "image"}, (ClassPrompt("a", "A.", ("At the right.",)),), ()),
         ({"track": "report", "laterality": "image"}, PLAIN, ()),
     ],
 )
 def test_a_flip_needs_the_card_and_text_that_can_follow(
-    about: dict[str, Any], classes: tuple[ClassPrompt, ...], due: tuple[int, ...]
+    facts: dict[str, Any], classes: tuple[ClassPrompt, ...], due: tuple[int, ...]
 ) -> None:
-    assert allowed_flips({"spatial_dims": 2, **about}, classes) == due
+    card = data_card(**facts)
+    assert allowed_flips(card.flips, card.spatial_dims, card.sides_known, classes) == due
 
 
-@pytest.mark.parametrize("name", [card.name for card in DATA if card.about.get("flips")])
+@pytest.mark.parametrize("name", [card.name for card in DATA if DataCard.of(card).flips])
 def test_cards_that_flip_left_and_right_say_whose_they_are(name: str) -> None:
-    about = DATA.get(name).about
-    if AXIS[about["spatial_dims"]] in about["flips"] and about["track"] in ("report", "mask-derived"):
-        assert about["laterality"] in ("image", "patient")
+    card = DataCard.of(DATA.get(name))
+    if AXIS[card.spatial_dims] in card.flips and card.has_reports:
+        assert card.laterality in ("image", "patient")
 
 
 def batch_of(dims: int, samples: int) -> Batch:
@@ -124,9 +127,11 @@ def test_a_set_trains_on_exchanged_words_and_evaluates_on_its_own(tmp_path: Path
     for batch in data.train_dataloader():
         out = data.on_after_batch_transfer(batch, 0)
         for case_id, told in zip(out["case_id"], out["reports"], strict=True):
-            own = data.cases[case_id].report or ""
+            own = data.index.case(case_id).report or ""
             assert told in (own, exchange_sides(own))
             changed += told != own
     assert changed
     for batch in data.test_dataloader():
-        assert data.on_after_batch_transfer(batch, 0)["reports"] == [data.cases[i].report for i in batch["case_id"]]
+        assert data.on_after_batch_transfer(batch, 0)["reports"] == [
+            data.index.case(i).report for i in batch["case_id"]
+        ]

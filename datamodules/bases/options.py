@@ -1,0 +1,31 @@
+"""Checks of the options that all data sets have."""
+
+from __future__ import annotations
+
+from datamodules.augment import PRESETS
+from datamodules.index.card import DataCard
+from zoo.errors import ConfigError, UnknownNameError
+from zoo.text.controls import CONTROLS
+
+
+def check_options(
+    card: DataCard, patch: tuple[int, ...], batch_size: int, epoch_samples: int, augment: str, text: str
+) -> None:
+    """Check the options of a data set against its card; see `SegDataModule` for what each means.
+
+    Raises:
+        UnknownNameError: There is no such augmentation or text control.
+        ConfigError: The patch does not fit the images, or an epoch is shorter than a batch.
+    """
+    if augment not in PRESETS:
+        raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {card.name}")
+    if text not in CONTROLS:
+        raise UnknownNameError("--data.text", text, CONTROLS, f"zoo show {card.name}")
+    if len(patch) != card.spatial_dims or min(patch) < 1:
+        raise ConfigError(
+            f"--data.patch {list(patch)} does not fit {card.name}.", f"Give {card.spatial_dims} positive numbers."
+        )
+    if not 0 < batch_size <= epoch_samples:
+        raise ConfigError(
+            f"--data.epoch_samples {epoch_samples} holds no batch of {batch_size}.", "Raise it to one batch or more."
+        )

@@ -1,0 +1,75 @@
+"""The text of every batch: class prompts and reports of a split, also under a text control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zoo.text.controls import control_classes, control_reports
+from zoo.types import Case, CaseKey, ClassPrompt
+from zoo.utils.hashing import hash_json
+
+
+@dataclass(frozen=True, slots=True)
+class SplitText:
+    """The text that the batches of one split carry.
+
+    Attributes:
+        classes: One class prompt per class, the same for all samples.
+        reports: The report of each case; None where the data set has no reports.
+    """
+
+    classes: tuple[ClassPrompt, ...]
+    reports: Mapping[CaseKey, str] | None = None
+
+    def reports_of(self, keys: Sequence[CaseKey]) -> list[str] | None:
+        """The reports of these cases, in their order; None where the data set has no reports."""
+        return None if self.reports is None else [self.reports[key] for key in keys]
+
+
+class TextSource:
+    """The text of a data set: the same route for training and evaluation.
+
+    A text control changes the text of val and test. The train split always has its true text.
+
+    Args:
+        prompts: The true class prompts.
+        has_reports: Whether every case has a report.
+        cases_of: Gives the cases of a split.
+        control: The text control, one of `zoo.text.controls.CONTROLS`.
+        seed: Seed of the shuffled text.
+    """
+
+    def __init__(
+        self,
+        prompts: tuple[ClassPrompt, ...],
+        has_reports: bool,
+        cases_of: Callable[[str], Iterable[Case]],
+        control: str = "true",
+        seed: int = 0,
+    ) -> None:
+        self.prompts, self.has_reports, self.control, self.seed = prompts, has_reports, control, seed
+        self._cases_of = cases_of
+
+    def for_split(self, split: str) -> SplitText:
+        """The text of a split.
+
+        Args:
+            split: "train", "val" or "test".
+
+        Raises:
+            NotApplicableError: The control is "shuffled" and there is nothing to exchange.
+        """
+        control = "true" if split == "train" else self.control
+        if not self.has_reports:
+            return SplitText(control_classes(self.prompts, control, self.seed))
+        reports = {case.key: case.report or "" for case in self._cases_of(split)}
+        without_text = control in ("blank", "names")  # shuffled reports are beside the true class prompts
+        classes = control_classes(self.prompts, control) if without_text else self.prompts
+        names = [prompt.name for prompt in self.prompts]
+        return SplitText(classes, control_reports(reports, control, self.seed, names))
+
+    def hash_of(self, cases: Iterable[Case]) -> str:
+        """SHA-256 of the true class prompts and, where the data set has reports, of the report of each case."""
+        reports = {str(case.key): case.report for case in cases} if self.has_reports else {}
+        return hash_json({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})

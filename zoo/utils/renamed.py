@@ -1,0 +1,24 @@
+"""Refuse a user's class that still defines a method under a former name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoo.errors import ConfigError
+
+
+def reject_old_names(cls: type, kind: str, renamed: Mapping[str, str]) -> None:
+    """Refuse a class that defines a method under a former name.
+
+    Args:
+        cls: The class.
+        kind: What it is, for the message: "model", "data set".
+        renamed: Former name to present name.
+
+    Raises:
+        ConfigError: It defines such a method; the message gives the present names.
+    """
+    old = [name for name in renamed if name in vars(cls)]
+    if old:
+        new = ", ".join(f"`{name}` to `{renamed[name]}`" for name in old)
+        raise ConfigError(f"The {kind} {cls.__name__} defines methods by their old names.", f"Rename {new}.")
