@@ -22,6 +22,7 @@ from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.writers import FORMATS
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
+from zoo.metrics.definitions import METRICS
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
     dice = 2 * tp / (2 * tp + fp + fn)
     return CaseScore(
         case_id=f"case{case}",
+        query="",
         label=f"c{index}",
         index=index,
         tp=tp,
@@ -68,11 +70,8 @@ def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
         fn=fn,
         unit="mm",
         status="ok",
-        dice=dice,
-        hd95=3.0,
-        hd95_pooled=2.0,
-        nsd=dice,
-        assd=1.0,
+        mark="",
+        **{metric.key: 3.0 if metric.unit == "distance" else dice for metric in METRICS},
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage.results import Benchmark, Control, JobResult, TestScores
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import absent_values
+from zoo.metrics.definitions import METRICS, absent_values
 
 FACTS: dict[str, Any] = {
     "split_hash": "abc",
@@ -30,18 +30,16 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
     fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
     return CaseScore(
         case_id=case,
+        query="",
         label=label,
         tp=tp,
         fp=fp,
         fn=fn,
-        dice=dice,
-        hd95=hd95,
-        hd95_pooled=hd95,
-        nsd=dice,
-        assd=hd95,
         unit=unit,
         status=status,
         index=1,
+        mark="",
+        **{metric.key: hd95 if metric.unit == "distance" else dice for metric in METRICS},
     )
 
 
