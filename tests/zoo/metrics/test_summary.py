@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore, status_of
-from zoo.metrics.definitions import METRIC_KEYS
+from zoo.metrics.definitions import METRIC_KEYS, absent_values, worst_values
 from zoo.metrics.scoring import score_case
 from zoo.metrics.summary import summarise
 from zoo.types import LabelSpace
@@ -25,24 +25,20 @@ def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1
     """A row with the Dice of its counts and one distance; the distance of a miss is `WORST`."""
     status = status_of(tp, fp, fn)
     far = distance if status == "ok" else WORST
-    numbers = (2 * tp / max(2 * tp + fp + fn, 1), far, far / 2, 0.5 * (status == "ok"), far / 4)
-    if status == "absent":
-        numbers = (math.nan,) * 5
-    dice, hd95, hd95_pooled, nsd, assd = numbers
+    known = {"dice": 2 * tp / max(2 * tp + fp + fn, 1), "hd95": far, "hd95_pooled": far / 2, "assd": far / 4}
+    known["nsd"] = 0.5 * (status == "ok")
     return CaseScore(
         case_id=case_id,
+        query="",
         label=label,
         tp=tp,
         fp=fp,
         fn=fn,
-        dice=dice,
-        hd95=hd95,
-        hd95_pooled=hd95_pooled,
-        nsd=nsd,
-        assd=assd,
         unit=unit,
         status=status,
         index={"big": 1, "small": 2}[label],
+        mark="",
+        **(absent_values() if status == "absent" else worst_values(WORST) | known),
     )
 
 
