@@ -84,14 +84,14 @@ def _check_data(out: Path, plan: Plan) -> None:
         ConfigError: Own data have no title.
         DataError: A set's folder is not there.
     """
-    from datamodules.acquire.sources import folder_of
+    from datamodules.acquire.sources import find_folder
 
     to_do = [job for job in plan.jobs if job_state(job_folder(out, job.id), job.steps)[0] != "done"]
     for job in {job.data: job for job in to_do}.values():
         card = DATA.get(job.data)
         facts = DataCard.of(card)
         if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
-            folder_of(facts, job.root)
+            find_folder(facts, job.root)
         if card.origin == "zoo" and not facts.classes and job.shown_data == job.data:
             raise ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
 

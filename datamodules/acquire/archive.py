@@ -1,8 +1,8 @@
-"""Archives of strangers, unpacked with care: every name and size is looked at before a byte is written.
+"""Unpack archives from the web safely: every name and size is checked before a byte is written.
 
-Zip and tar (plain, gz, bz2, xz) are read. An archive is refused as a whole for one bad entry: an absolute name or one
-with `..`, a link of any kind (no set has them, and they are how archives reach out), a device, a name
-twice, an encrypted entry, or more than is plausible for its size.
+Zip and tar (plain, gz, bz2, xz) are supported. One bad entry is enough to refuse an archive. Bad entries are: an
+absolute path, a path with `..`, a link (no data set has links, and archives use them to write elsewhere), a device, a
+name that occurs twice, an encrypted entry, and more content than is plausible for the size of the archive.
 """
 
 from __future__ import annotations
@@ -19,21 +19,27 @@ from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import IO, NamedTuple
 
-from datamodules.acquire.fingerprint import Tell, silent
+from datamodules.acquire.fingerprint import ProgressCallback, ignore_progress
 from zoo.errors import DataError
 
 MOST_ENTRIES = 2_000_000
 MOST_RATIO, ANY_RATIO_UP_TO = 200, 2 << 30
-"""What is unpacked may be so many times the archive; below the second number of bytes the ratio is not looked at."""
+"""Largest ratio of unpacked to packed size, and the unpacked size in bytes up to which any ratio is accepted."""
 
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
 _CHUNK = 1 << 20
-_UNPACK = "If you trust it, unpack it yourself and give the folder with --from."
+_UNPACK = "If you trust the archive, unpack it by hand and give the folder with --from."
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError)
 
 
 class Entry(NamedTuple):
-    """A regular file in an archive: where it goes, its size in bytes, and how its content is opened."""
+    """A regular file in an archive.
+
+    Attributes:
+        place: Path below the folder, as its components.
+        size: Size in bytes.
+        open: Opens the content.
+    """
 
     place: tuple[str, ...]
     size: int
@@ -41,11 +47,11 @@ class Entry(NamedTuple):
 
 
 @contextmanager
-def entries(archive: Path) -> Iterator[list[Entry]]:
-    """What an archive holds, checked; the traces of macOS are left out.
+def open_archive(archive: Path) -> Iterator[list[Entry]]:
+    """List the checked entries of an archive, without the extra files of macOS. They can be read inside of the `with`.
 
     Raises:
-        DataError: It is no archive that is read here, is damaged, or holds what it must not.
+        DataError: The format is not supported, the archive is damaged, or it contains a bad entry.
     """
     kind = _kind(archive)
     with ExitStack() as stack:
@@ -53,19 +59,21 @@ def entries(archive: Path) -> Iterator[list[Entry]]:
             found = _zip(archive, stack) if kind == "zip" else _tar(archive, stack)
             listed = _checked(archive, found)
         except (*_BROKEN, OSError) as error:
-            raise DataError(f"{archive}: cannot be read as {kind} ({error}).", "Fetch it again.") from error
+            raise DataError(f"{archive}: cannot be read as {kind} ({error}).", "Download it again.") from error
         yield listed
 
 
-def unpack(archive: Path, listed: Iterable[Entry], folder: Path, tell: Tell = silent) -> None:
-    """Writes the entries of an archive into a folder, which nobody else uses yet.
+def unpack_entries(
+    archive: Path, entries: Iterable[Entry], folder: Path, progress: ProgressCallback = ignore_progress
+) -> None:
+    """Write the entries of an archive into a folder, which no other process uses.
 
     Raises:
-        DataError: Content is damaged or longer than announced, a file is there already, or the disk is full.
+        DataError: Content is damaged or longer than announced, a file exists already, or the disk is full.
     """
-    wanted = list(listed)
-    total, done = sum(entry.size for entry in wanted), 0
-    for entry in wanted:
+    listed = list(entries)
+    total, done = sum(entry.size for entry in listed), 0
+    for entry in listed:
         path = folder.joinpath(*entry.place)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,38 +85,42 @@ def unpack(archive: Path, listed: Iterable[Entry], folder: Path, tell: Tell = si
                         break
                     out.write(chunk)
                     done += len(chunk)
-                    tell(f"Unpacking {archive.name}", done, total)
+                    progress(f"Unpacking {archive.name}", done, total)
         except FileExistsError as error:
             raise DataError(f"{archive}: '{'/'.join(entry.place)}' is in another archive too.", _UNPACK) from error
         except _BROKEN as error:
-            raise DataError(f"{archive}: '{'/'.join(entry.place)}' is damaged ({error}).", "Fetch it again.") from error
+            raise DataError(
+                f"{archive}: '{'/'.join(entry.place)}' is damaged ({error}).", "Download it again."
+            ) from error
         except OSError as error:
             raise DataError(
-                f"{path}: cannot be written ({error.strerror}).", "Make room and run this again."
+                f"{path}: cannot be written ({error.strerror}).", "Free some space and run this again."
             ) from error
         if left:
-            raise DataError(f"{archive}: '{'/'.join(entry.place)}' has not the size it should.", "Fetch it again.")
+            raise DataError(f"{archive}: '{'/'.join(entry.place)}' has a wrong size.", "Download it again.")
 
 
 def _kind(archive: Path) -> str:
-    """By content, not by suffix."""
+    """The format of an archive, by its content and not by its suffix."""
     try:
         with archive.open("rb") as file:
             start = file.read(8)
         for magic, name in _FOREIGN.items():
             if start.startswith(magic):
-                raise DataError(f"{archive}: {name} is not read here.", "Unpack it and give the folder with --from.")
+                raise DataError(
+                    f"{archive}: {name} archives are not supported.", "Unpack it and give the folder with --from."
+                )
         if start.startswith(b"PK"):
             return "zip"
         if tarfile.is_tarfile(archive):
             return "tar"
     except OSError as error:
         raise DataError(f"{archive}: cannot be read ({error.strerror}).", "Give an archive or a folder.") from error
-    raise DataError(f"{archive}: neither zip nor tar.", "Give the archive, or the folder that it was unpacked to.")
+    raise DataError(f"{archive}: neither zip nor tar.", "Give the archive, or the folder with its content.")
 
 
 def _zip(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
-    """Name and entry of each file. `zipfile` never reads more than the announced size and checks the CRC."""
+    """Yield name and entry of each file. `zipfile` reads at most the announced size and checks the CRC."""
     opened = stack.enter_context(zipfile.ZipFile(archive))
     for info in opened.infolist():
         mode = info.external_attr >> 16
@@ -121,12 +133,12 @@ def _zip(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
 
 
 def _tar(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
-    """Name and entry of each file, after `tarfile`'s own filter for data."""
+    """Yield name and entry of each file, after `tarfile`'s own filter for data."""
     opened = stack.enter_context(tarfile.open(archive, "r:*"))  # noqa: SIM115  (the stack closes it)
     for member in opened:
         if not (member.isreg() or member.isdir()):
             raise DataError(f"{archive}: '{member.name}' is a link or a device.", _UNPACK)
-        _place(archive, member.name)  # before the filter, which would take a leading slash off in silence
+        _place(archive, member.name)  # before the filter, which would drop a leading slash silently
         tarfile.data_filter(member, str(archive.parent))
         if member.isreg():
             yield member.name, Entry((), member.size, partial(_open_member, opened, member))
@@ -140,7 +152,7 @@ def _open_member(opened: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _checked(archive: Path, found: Iterable[tuple[str, Entry]]) -> list[Entry]:
-    """The entries that are to be written, each with its place; stops at the first thing that must not be."""
+    """The entries to write, each with its path; the first bad entry is an error."""
     most = max(ANY_RATIO_UP_TO, MOST_RATIO * archive.stat().st_size)
     files: dict[tuple[str, ...], Entry] = {}
     total = count = 0
@@ -148,31 +160,31 @@ def _checked(archive: Path, found: Iterable[tuple[str, Entry]]) -> list[Entry]:
         place = _place(archive, name)
         total, count = total + entry.size, count + 1
         if total > most or count > MOST_ENTRIES:
-            raise DataError(f"{archive}: would unpack to more than is plausible for its size.", _UNPACK)
+            raise DataError(f"{archive}: would unpack to more than is plausible for the size of the archive.", _UNPACK)
         if place in files:
-            raise DataError(f"{archive}: '{name}' is in it twice.", _UNPACK)
+            raise DataError(f"{archive}: contains '{name}' twice.", _UNPACK)
         if place and "__MACOSX" not in place and not place[-1].startswith("._"):
             files[place] = entry._replace(place=place)
     if not files:
-        raise DataError(f"{archive}: there are no files in it.", "Fetch it again.")
+        raise DataError(f"{archive}: contains no files.", "Download it again.")
     for place in files:
         if any(place[:depth] in files for depth in range(1, len(place))):
-            raise DataError(f"{archive}: '{'/'.join(place)}' lies in what is a file too.", _UNPACK)
+            raise DataError(f"{archive}: '{'/'.join(place)}' is below a path that is a file.", _UNPACK)
     return list(files.values())
 
 
 def _place(archive: Path, name: str) -> tuple[str, ...]:
-    """The parts of a name below the folder.
+    """The components of a path below the folder.
 
     Raises:
-        DataError: It leads out of the folder or is no name.
+        DataError: The path leads out of the folder or has unprintable characters.
     """
     plain = name.replace("\\", "/")
     parts = tuple(part for part in plain.split("/") if part not in ("", "."))
     if plain.startswith("/") or PureWindowsPath(name).drive:
-        raise DataError(f"{archive}: '{name}' is an absolute name.", _UNPACK)
+        raise DataError(f"{archive}: '{name}' is an absolute path.", _UNPACK)
     if ".." in parts:
         raise DataError(f"{archive}: '{name}' leads out of the folder.", _UNPACK)
     if not name.isprintable():
-        raise DataError(f"{archive}: {name!r} is no file name.", _UNPACK)
+        raise DataError(f"{archive}: {name!r} is not a file name.", _UNPACK)
     return parts

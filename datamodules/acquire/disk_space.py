@@ -1,31 +1,31 @@
-"""Whether there is room on a disk, asked before anything is written."""
+"""Check the free space of a disk before anything is written."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from datamodules.acquire.sources import amount
 from zoo.errors import DataError
+from zoo.utils.format import format_bytes
 
-_SPARE = 64 << 20
+_RESERVE = 64 << 20  # bytes
 
 
-def need_space(folder: Path, needed: int, what: str) -> None:
-    """That a folder's disk has room.
+def check_space(folder: Path, needed: int, what: str) -> None:
+    """Check that the disk of a folder has enough free space.
 
     Args:
-        folder: Where it is to lie; the nearest folder above that exists is asked.
-        needed: Bytes; a little more must be free.
-        what: For the message.
+        folder: The folder to write to. If it does not exist, the nearest existing folder above it is checked.
+        needed: Number of bytes to write; a reserve of 64 MiB must be free in addition.
+        what: What needs the space, for the error message.
 
     Raises:
-        DataError: There is less.
+        DataError: There is not enough free space.
     """
-    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(place).free
-    if free < needed + _SPARE:
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed + _RESERVE:
         raise DataError(
-            f"{folder}: {what} needs {amount(needed)}, but {amount(free)} are free on its disk.",
-            "Make room, or choose another disk with --root DIR.",
+            f"{folder}: {what} needs {format_bytes(needed)}, but {format_bytes(free)} are free on its disk.",
+            "Free some space, or choose another disk with --root DIR.",
         )

@@ -16,7 +16,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from datamodules.acquire.sources import folder_of
+from datamodules.acquire.sources import find_folder
 from datamodules.augment import augment, margin
 from datamodules.bases.options import check_options
 from datamodules.index.card import DataCard
@@ -220,7 +220,7 @@ class SegDataModule(L.LightningDataModule):
         Raises:
             DataError: Neither `root` nor `ZOO_DATA` leads to a folder.
         """
-        return folder_of(self.card, self.root)
+        return find_folder(self.card, self.root)
 
     def prepared(self, case: Case) -> PreparedCase:
         """The arrays of a case: from the cache, or kept in memory where the data set is embedded."""

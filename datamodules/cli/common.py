@@ -14,7 +14,7 @@ from rich.table import Table
 from zoo.registry import DATA
 
 if TYPE_CHECKING:
-    from datamodules.acquire.fingerprint import Tell
+    from datamodules.acquire.fingerprint import ProgressCallback
     from datamodules.bases.base import SegDataModule
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def progress(things: Iterable[T]) -> Iterable[T]:
 
 
 @contextmanager
-def bytes_bar() -> Iterator[Tell]:
+def bytes_bar() -> Iterator[ProgressCallback]:
     """What long work on files is to tell of its progress: a bar on a terminal, one at a time."""
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from datamodules.acquire.sources import access_of, source_of
+from datamodules.acquire.sources import access_kind, load_source
 from datamodules.cli.common import console
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
@@ -58,7 +58,7 @@ def _row(card: Card, aliases: list[str]) -> dict[str, Any]:
         if card.broken:
             raise ConfigError(card.broken)
         facts = DataCard.of(card)
-        got, source = access_of(facts), source_of(facts)
+        got, source = access_kind(facts), load_source(facts)
     except ConfigError as error:
         return row | {"title": f"broken: {error}"}
     base = data_root()

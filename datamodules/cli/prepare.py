@@ -63,18 +63,18 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
         return {}
     if any(path.is_dir() for path in given):
         return _use_folder(arguments)
-    from datamodules.acquire.acquire import filled, obtain, target_of, unpacked
-    from datamodules.acquire.sources import told
+    from datamodules.acquire.acquire import acquire_data_set, describe_files, has_content, target_folder
+    from datamodules.acquire.sources import format_steps
 
-    target = target_of(card, arguments.root)
-    if not given and target is not None and filled(target):
+    target = target_folder(card, arguments.root)
+    if not given and target is not None and has_content(target):
         return {}
     if given or arguments.download:
-        with bytes_bar() as tell:
-            receipt = obtain(card, given, arguments.download, arguments.root, tell)
-        return {"folder": str(target), "unpacked": unpacked(receipt)}
+        with bytes_bar() as report:
+            receipt = acquire_data_set(card, given, arguments.download, arguments.root, report)
+        return {"folder": str(target), "unpacked": describe_files(receipt)}
     where = f"{target}: '{card.name}' is not there." if target else f"'{card.name}' is not there, nor is ZOO_DATA set."
-    raise DataError(where, f"{told(card)} If it lies elsewhere, give --from FOLDER.")
+    raise DataError(where, f"{format_steps(card)} If it lies elsewhere, give --from FOLDER.")
 
 
 def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print_steps(arguments: argparse.Namespace) -> int:
-    from datamodules.acquire.sources import source_of, steps_to
+    from datamodules.acquire.sources import list_steps, load_source
 
     card = DataCard.of(DATA.get(arguments.name))
-    steps, source = steps_to(card), source_of(card)
+    steps, source = list_steps(card), load_source(card)
     facts = {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
     if arguments.json:
         console().print_json(data={"data": card.name, "steps": steps, **facts})

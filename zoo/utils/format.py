@@ -14,3 +14,20 @@ def hours(seconds: float | None) -> str:
         return ""
     whole, rest = divmod(round(seconds), 3600)
     return f"{whole}:{rest // 60:02d}:{rest % 60:02d}"
+
+
+def format_bytes(size: int | None) -> str:
+    """A number of bytes with its unit.
+
+    Example:
+        >>> format_bytes(28425216)
+        '28.4 MB'
+    """
+    if size is None:
+        return "size not known"
+    value, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""From archives to a prepared set, by the command line."""
+"""From archives to a prepared data set, by `zoo data prepare`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from datamodules.acquire import sources
-from datamodules.acquire.acquire import obtain
+from datamodules.acquire.acquire import acquire_data_set
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.index.card import DataCard
@@ -35,26 +35,26 @@ SOURCE: dict[str, Any] = {
     "citation": "x",
     "layout": "x",
     "access": "by hand",
-    "steps": ["Fetch it."],
+    "steps": ["Download it."],
     "source": ["a test"],
 }
 
-ON_DISK = [card for card in map(DataCard.of, DATA) if sources.access_of(card) not in ("embedded", "own")]
+ON_DISK = [card for card in map(DataCard.of, DATA) if sources.access_kind(card) not in ("embedded", "own")]
 
 
 @pytest.fixture(scope="module")
 def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The replica of the hippocampus as the archive comes."""
-    home = tmp_path_factory.mktemp("tar")
-    path = home / "Task04_Hippocampus.tar"
+    """The replica of the hippocampus data set as a tar archive."""
+    folder = tmp_path_factory.mktemp("tar")
+    path = folder / "Task04_Hippocampus.tar"
     with tarfile.open(path, "w") as out:
-        out.add(make_hippocampus(home, 5), "Task04_Hippocampus")
+        out.add(make_hippocampus(folder, 5), "Task04_Hippocampus")
     return path
 
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """`ZOO_DATA`, and a folder of sources that holds none yet."""
+    """The folder `ZOO_DATA`, and an empty folder for source files."""
     data, known = tmp_path / "data", tmp_path / "known"
     known.mkdir()
     monkeypatch.setenv("ZOO_DATA", str(data))
@@ -66,12 +66,12 @@ def sha(path: Path, kind: str = "sha256") -> str:
     return hashlib.new(kind, path.read_bytes()).hexdigest()
 
 
-def say(known: Path, name: str, files: list[dict[str, Any]], **other: Any) -> None:
+def write_source(known: Path, name: str, files: list[dict[str, Any]], **other: Any) -> None:
     (known / f"{name}.yaml").write_text(yaml.safe_dump({**SOURCE, "files": files, **other}))
 
 
 def left(data: Path) -> list[str]:
-    """What lies in `ZOO_DATA` beside locks."""
+    """The content of `ZOO_DATA` without locks."""
     return sorted(path.name for path in data.iterdir() if path.suffix != ".lock") if data.is_dir() else []
 
 
@@ -81,11 +81,11 @@ def facts_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["hippocampus", "msd_hippocampus"])
-def test_from_an_archive_to_a_prepared_set(
+def test_an_archive_becomes_a_prepared_data_set(
     name: str, tar: Path, folders: tuple[Path, Path], own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, known = folders
-    say(known, "hippocampus", [{"name": tar.name, "size": tar.stat().st_size, "sha256": sha(tar)}])
+    write_source(known, "hippocampus", [{"name": tar.name, "size": tar.stat().st_size, "sha256": sha(tar)}])
     assert main(["prepare", name, "--from", str(tar), "--json"]) == 0
     facts = facts_of(capsys)
     assert (facts["data"], facts["cases"]) == ("hippocampus", 5)
@@ -109,13 +109,13 @@ def test_from_an_archive_to_a_prepared_set(
     assert main(["prepare", name, "--json"]) == 0
     assert facts_of(capsys)["split_hash"] == facts["split_hash"]
     assert main(["prepare", name, "--from", str(tar)]) == 2
-    assert "holds something already" in capsys.readouterr().err
+    assert "has content already" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*") if path.suffix != ".lock"} == {
         path: time for path, time in before.items() if path.suffix != ".lock"
     }
 
 
-def test_from_a_folder_uses_it_and_writes_nothing(
+def test_a_given_folder_is_used_and_not_changed(
     tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_hippocampus(tmp_path, 5)
@@ -130,7 +130,7 @@ def test_from_a_folder_uses_it_and_writes_nothing(
     assert "stands alone" in capsys.readouterr().err
 
 
-def test_root_may_be_empty_but_not_filled(
+def test_the_root_folder_must_be_empty(
     tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "mine"
@@ -138,21 +138,21 @@ def test_root_may_be_empty_but_not_filled(
     (root / "notes").write_text("mine")
     words = ["prepare", "hippocampus", "--from", str(tar), "--root", str(root)]
     assert main(words) == 2
-    assert "nothing is written over" in capsys.readouterr().err
+    assert "nothing is overwritten" in capsys.readouterr().err
     assert [path.name for path in root.iterdir()] == ["notes"]
     (root / "notes").unlink()
     assert main([*words, "--json"]) == 0
     facts = facts_of(capsys)
     assert facts["folder"] == str(root)
-    assert "checked by nothing: no checksum of it is known" in facts["unpacked"][tar.name]
+    assert "checked by nothing: no checksum is known" in facts["unpacked"][tar.name]
     assert (root / "source.json").is_file()
 
 
-def test_a_differing_archive_is_told_and_taken(
+def test_an_archive_with_another_hash_is_used_with_a_warning(
     tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     data, known = folders
-    say(known, "hippocampus", [{"name": tar.name, "sha256": "0" * 64}])
+    write_source(known, "hippocampus", [{"name": tar.name, "sha256": "0" * 64}])
     assert main(["prepare", "hippocampus", "--from", str(tar), "--json"]) == 0
     differs = f"not the published Task04_Hippocampus.tar (sha256 {sha(tar)}"
     assert f"{tar}: {differs}" in caplog.text
@@ -161,10 +161,10 @@ def test_a_differing_archive_is_told_and_taken(
     assert receipt["files"][0]["checked"].startswith(f"nothing: {differs}")
 
 
-def test_an_archive_is_known_by_its_hash_whatever_its_name(
+def test_an_archive_is_identified_by_its_hash_and_not_by_its_name(
     tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say(folders[1], "hippocampus", [{"name": tar.name, "md5": sha(tar, "md5")}])
+    write_source(folders[1], "hippocampus", [{"name": tar.name, "md5": sha(tar, "md5")}])
     renamed = tmp_path / "Task04_Hippocampus (1).tar"
     shutil.copyfile(tar, renamed)
     assert main(["prepare", "hippocampus", "--from", str(renamed), "--json"]) == 0
@@ -175,17 +175,17 @@ def test_an_archive_is_known_by_its_hash_whatever_its_name(
 
 @pytest.fixture
 def shelf(tar: Path, tmp_path: Path, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
-    """A server that gives the archive out, named in the set's source."""
+    """A server that offers the archive; the source of the data set contains its address."""
     with https_shelf(tmp_path) as (found, authority):
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         monkeypatch.delenv("ZOO_OFFLINE", raising=False)
         found.files = {"/t.tar": tar.read_bytes()}
         file = {"name": tar.name, "url": f"{found.base}/t.tar", "size": tar.stat().st_size, "sha256": sha(tar)}
-        say(folders[1], "hippocampus", [file], access="download", steps=[])
+        write_source(folders[1], "hippocampus", [file], access="download", steps=[])
         yield found
 
 
-def test_download_prepare_and_again(
+def test_a_download_is_continued_prepared_and_not_repeated(
     shelf: Shelf, tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, _ = folders
@@ -193,7 +193,7 @@ def test_download_prepare_and_again(
     assert "Run `zoo data prepare hippocampus --download`" in capsys.readouterr().err
     shelf.cut_after = 20_000
     assert main(["prepare", "hippocampus", "--download"]) == 2
-    assert "goes on where it stopped" in capsys.readouterr().err
+    assert "continues where it stopped" in capsys.readouterr().err
     assert left(data) == ["downloads"]
     assert main(["prepare", "hippocampus", "--download", "--json"]) == 0
     assert shelf.asked[-1][1] == "bytes=20000-"
@@ -214,7 +214,7 @@ class _Usage(NamedTuple):
     free: int
 
 
-def test_a_full_disk_is_told_before_anything_is_written(
+def test_a_full_disk_is_reported_before_anything_is_written(
     shelf: Shelf,
     tar: Path,
     folders: tuple[Path, Path],
@@ -229,25 +229,27 @@ def test_a_full_disk_is_told_before_anything_is_written(
     assert not shelf.asked
 
 
-def test_what_cannot_be_fetched_is_told_with_the_steps(
+def test_a_data_set_without_download_is_refused_with_its_steps(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say(folders[1], "btcv", [{"name": "RawData.zip"}], access="registration", steps=["Register.", "Fetch it."])
+    write_source(
+        folders[1], "btcv", [{"name": "RawData.zip"}], access="registration", steps=["Register.", "Download it."]
+    )
     for words in ([], ["--download"]):
         assert main(["prepare", "btcv", *words]) == 2
-        assert "1. Register. 2. Fetch it." in capsys.readouterr().err
+        assert "1. Register. 2. Download it." in capsys.readouterr().err
     monkeypatch.delenv("ZOO_DATA")
     assert main(["prepare", "btcv"]) == 2
     assert "nor is ZOO_DATA set. 1. Register." in capsys.readouterr().err
     assert main(["prepare", "btcv", "--from", "no.zip"]) == 2
-    assert "Where is 'btcv' to lie?" in capsys.readouterr().err
+    assert "No folder is known for 'btcv'." in capsys.readouterr().err
     assert main(["prepare", "btcv", "--from", "no.zip", "--root", str(folders[0] / "x")]) == 2
     assert "no.zip: no such file" in capsys.readouterr().err
     assert main(["prepare", "phantom_chest", "--download"]) == 2
     assert "is generated" in capsys.readouterr().err
 
 
-def test_tables_come_beside_the_archives(
+def test_tables_are_copied_beside_the_content_of_archives(
     tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_kvasir_seg(tmp_path)
@@ -257,7 +259,7 @@ def test_tables_come_beside_the_archives(
             out.write(path, path.relative_to(tmp_path))
     tables = sorted(root.glob("*.csv"))
     files = [{"name": "kvasir-seg.zip", "url": "https://example.org/k.zip", "sha256": sha(archive)}]
-    say(folders[1], "kvasir", [*files, *({"name": table.name} for table in tables)])
+    write_source(folders[1], "kvasir", [*files, *({"name": table.name} for table in tables)])
     assert main(["prepare", "kvasir", "--download"]) == 2
     assert "needs Kvasir_test.csv and Kvasir_train.csv too" in capsys.readouterr().err
     words = [str(path) for path in (archive, *tables)]
@@ -268,7 +270,7 @@ def test_tables_come_beside_the_archives(
 
 
 def pack(root: Path, folder: Path, name: str) -> list[Path]:
-    """The replica of a set as its archives come: with their top folders, and caption tables apart."""
+    """The replica of a data set as its published archives with their top folders, and its caption tables."""
     if name in TABLES:
         packed = [_zip(root / part, folder / f"{part}.zip") for part in ("TrainDataset", "TestDataset")]
         return [*packed, *sorted((root / "text").glob("*.csv"))]
@@ -284,15 +286,15 @@ def _zip(top: Path, archive: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [card.name for card in ON_DISK])
-def test_the_archives_of_every_set_unpack_to_a_folder_that_its_module_reads(
+def test_the_archives_of_every_data_set_unpack_to_a_folder_that_its_module_reads(
     name: str, tmp_path: Path, folders: tuple[Path, Path]
 ) -> None:
     made = tmp_path / "made"
     made.mkdir()
     root = REPLICAS[name](made)
     card = DataCard.of(DATA.get(name))
-    receipt = obtain(card, pack(root, tmp_path, name), download=False, root=None)
-    assert receipt["set"] == card.folder_name
+    receipt = acquire_data_set(card, pack(root, tmp_path, name), download=False, root=None)
+    assert receipt["data"] == card.folder_name
     found, due = build_datamodule(name, "tiny"), build_datamodule(name, "tiny", root=str(root))
     assert list(found.cases) == list(due.cases)
     assert found.split_hash == due.split_hash
@@ -314,7 +316,7 @@ def test_a_bad_archive_leaves_nothing(
     for words, says in (
         ([tar, bad], "leads out"),
         (twice, "is in another archive too"),
-        ([ours], "has a source.json of its own"),
+        ([ours], "contains its own source.json"),
     ):
         assert main(["prepare", "hippocampus", "--from", *map(str, words)]) == 2
         assert says in capsys.readouterr().err
@@ -326,10 +328,10 @@ def test_a_killed_unpacking_leaves_nothing_that_looks_complete(
 ) -> None:
     data, _ = folders
     code = (
-        "import sys, time; from pathlib import Path; from datamodules.acquire.acquire import obtain; "
+        "import sys, time; from pathlib import Path; from datamodules.acquire.acquire import acquire_data_set; "
         "from datamodules.index.card import DataCard; from zoo.registry import DATA; "
         "wait = lambda what, *rest: what.startswith('Unpacking') and (print(what, flush=True), time.sleep(60)); "
-        "obtain(DataCard.of(DATA.get('nifti_folder')), [Path(sys.argv[1])], False, sys.argv[2], wait)"
+        "acquire_data_set(DataCard.of(DATA.get('nifti_folder')), [Path(sys.argv[1])], False, sys.argv[2], wait)"
     )
     words = [sys.executable, "-c", code, str(tar), str(data / "hippocampus")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ.copy()) as process:

@@ -1,4 +1,4 @@
-"""Where sets come from: every set on disk says it, and says it well."""
+"""Sources of the data sets: each data set on disk has one, and it is valid."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import pytest
 import yaml
 
 from datamodules.acquire import sources
-from datamodules.acquire.sources import access_of, amount, parse, source_of, steps_to, told
+from datamodules.acquire.sources import access_kind, format_steps, list_steps, load_source, parse_source
 from datamodules.cli import main
 from datamodules.index.card import DataCard
 from tests.helpers.data_cards import data_card
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA
+from zoo.utils.format import format_bytes
 
 CARDS = [DataCard.of(card) for card in DATA if not card.broken and card.origin == "zoo"]
-ON_DISK = [card for card in CARDS if access_of(card) not in ("embedded", "own")]
+ON_DISK = [card for card in CARDS if access_kind(card) not in ("embedded", "own")]
 GOOD: dict[str, Any] = {
     "licence": "CC0",
     "homepage": "https://example.org",
@@ -37,22 +38,22 @@ def test_only_own_data_and_generated_data_have_no_source() -> None:
     assert without == {"image_text_folder", "nifti_folder", "phantom_abdomen", "phantom_chest"}
 
 
-def test_no_source_is_left_over() -> None:
-    homes = {card.folder_name for card in ON_DISK}
-    assert {path.stem for path in (CONFIGS / "sources").glob("*.yaml")} == homes
+def test_every_source_file_belongs_to_a_data_set() -> None:
+    folders = {card.folder_name for card in ON_DISK}
+    assert {path.stem for path in (CONFIGS / "sources").glob("*.yaml")} == folders
 
 
 @pytest.mark.parametrize("card", ON_DISK, ids=lambda card: card.name)
-def test_every_set_on_disk_can_be_got(card: DataCard) -> None:
-    source = source_of(card)
+def test_every_data_set_on_disk_has_steps_or_a_download(card: DataCard) -> None:
+    source = load_source(card)
     assert source is not None
     assert source.access in sources.ACCESS
-    steps = steps_to(card)
+    steps = list_steps(card)
     assert f"zoo data prepare {card.name} " in " ".join(steps)
-    assert "{name}" not in told(card)
-    assert "\n" not in told(card)
+    assert "{name}" not in format_steps(card)
+    assert "\n" not in format_steps(card)
     for file in source.downloads:
-        assert file.sha256, "all that are fetched today have a sha256"
+        assert file.sha256, "every download has a sha256"
         assert "--download" in " ".join(steps)
 
 
@@ -60,7 +61,7 @@ def test_every_set_on_disk_can_be_got(card: DataCard) -> None:
     ("change", "says"),
     [
         ({"citation": ""}, "citation is missing"),
-        ({"source": []}, "say where the facts were read"),
+        ({"source": []}, "name where this information was read"),
         ({"access": "somehow"}, "access 'somehow'"),
         ({"access": "by hand"}, "steps are missing"),
         ({"steps": [1]}, "texts are expected"),
@@ -70,24 +71,24 @@ def test_every_set_on_disk_can_be_got(card: DataCard) -> None:
         ({"files": [{"name": "a.zip", "url": "https://example.org"}]}, "needs a sha256"),
         ({"files": [{"name": "a.zip", "sha256": "abc"}]}, "64 hex digits"),
         ({"files": [{"name": "a.zip", "md5": "A" * 32}]}, "32 hex digits"),
-        ({"files": [{"name": "../a.zip"}]}, "no plain file name"),
-        ({"files": [{"name": "a.zip", "size": "big"}]}, "no number of bytes"),
+        ({"files": [{"name": "../a.zip"}]}, "not a plain file name"),
+        ({"files": [{"name": "a.zip", "size": "big"}]}, "not a number of bytes"),
         ({"files": [{"name": "a.zip", "sha265": "abc"}]}, "sha265"),
         ({"license": "CC0"}, "license"),
     ],
 )
-def test_what_does_not_fit_is_told(change: dict[str, Any], says: str) -> None:
-    assert parse(GOOD, "here").files[0].known
+def test_an_invalid_source_is_refused(change: dict[str, Any], says: str) -> None:
+    assert parse_source(GOOD, "here").files[0].has_checksum
     with pytest.raises(ConfigError, match=says) as error:
-        parse({**GOOD, **change}, "mine.yaml")
+        parse_source({**GOOD, **change}, "mine.yaml")
     assert str(error.value).startswith("mine.yaml: ")
 
 
-def test_a_card_may_bring_its_own_source() -> None:
+def test_a_card_may_contain_its_own_source() -> None:
     card = data_card(source={**GOOD, "steps": ["Nod at {name}."]})
-    assert access_of(card) == "download"
-    assert steps_to(card)[0] == "Nod at mine."
-    assert access_of(data_card(homepage="https://example.org")) == "own"
+    assert access_kind(card) == "download"
+    assert list_steps(card)[0] == "Nod at mine."
+    assert access_kind(data_card(homepage="https://example.org")) == "own"
 
 
 @pytest.mark.parametrize(
@@ -101,11 +102,11 @@ def test_a_card_may_bring_its_own_source() -> None:
         (10**16, "10000 TB"),
     ],
 )
-def test_amounts(size: int | None, shown: str) -> None:
-    assert amount(size) == shown
+def test_bytes_are_formatted_with_their_unit(size: int | None, shown: str) -> None:
+    assert format_bytes(size) == shown
 
 
-def test_list_says_how_sets_are_got(
+def test_the_list_shows_how_to_get_each_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "amos22").mkdir()
