@@ -50,6 +50,11 @@ class Picture:
     text: str | None
     view: str
 
+    @property
+    def name(self) -> str:
+        """The case, with its query where there is one."""
+        return f"{self.case_id}, {self.query}" if self.query else self.case_id
+
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
@@ -98,7 +103,7 @@ def read_gallery(entry: Entry) -> Gallery:
     for _, pictures in kinds:
         for one in pictures:
             if not math.isclose(one.dice, dices.get((one.case_id, one.query), math.nan), abs_tol=1e-5):
-                return replace(bare, note=f"the picture of {one.case_id} is of another test than the stored scores")
+                return replace(bare, note=f"the picture of {one.name} is of another test than the stored scores")
     full = [(kind, pictures) for kind, pictures in kinds if pictures]
     return Gallery(bare.name, bare.job, bare.reads, full, legend, prompts)
 
