@@ -47,11 +47,12 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
     """
     findings = []
     named_only = {id(case) for case in cases if reports and case.report is not None and not _any_there(case)}
-    times = Counter(case.case_id for case in cases if id(case) not in named_only)
-    for case in {case.case_id: case for case in cases}.values():
-        if times[case.case_id] > 1:
-            problem = f"{_name(case)}: the case id '{case.case_id}' comes {times[case.case_id]} times."
+    times = Counter(case.key for case in cases if id(case) not in named_only)
+    for case in {case.key: case for case in cases}.values():
+        if times[case.key] > 1:
+            problem = f"{_name(case)}: the case id '{case.key}' comes {times[case.key]} times."
             findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
+    findings += _several_subjects(cases)
     findings += _shared_labels(cases)
     for case in cases:
         if id(case) in named_only:
@@ -78,6 +79,25 @@ def _shared_labels(cases: Sequence[Case]) -> list[Finding]:
             fix = "Name each case's own label file."
             findings.append(Finding(next(iter(names)), str(path), "mask_shared", problem, fix))
     return findings
+
+
+def _several_subjects(cases: Sequence[Case]) -> list[Finding]:
+    """One finding per image whose queries name different subjects: splits are made by subject."""
+    subjects: dict[str, str] = {}
+    found: dict[str, Case] = {}
+    for case in cases:
+        if case.query and subjects.setdefault(case.case_id, case.subject) != case.subject:
+            found[case.case_id] = case
+    return [
+        Finding(
+            case.case_id,
+            _name(case),
+            "split",
+            f"{_name(case)}: queries of several subjects ('{subjects[case.case_id]}', '{case.subject}').",
+            "Give all queries of an image the subject of the image.",
+        )
+        for case in found.values()
+    ]
 
 
 def _any_there(case: Case) -> bool:

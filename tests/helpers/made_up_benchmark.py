@@ -14,7 +14,7 @@ from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS, row
 from zoo.callbacks.overlays import Seen, choose, write_overlays
 from zoo.metrics.case_scores import CaseScore, write_rows
-from zoo.types import ClassPrompt, DataFacts, LabelSpace
+from zoo.types import CaseKey, ClassPrompt, DataFacts, LabelSpace
 from zoo.visualization.slice_choice import Plane
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} </style> \" ' $x^2$"
@@ -85,7 +85,7 @@ def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> 
             f"{case_id}/extent": np.array([24.0, 24.0]),
         }
         dices = {one.label: one.dice for one in rows if one.case_id == case_id}
-        seen.append(Seen(case_id, dices, ATTACK, Plane(2, 7), planes))
+        seen.append(Seen(CaseKey(case_id), dices, ATTACK, Plane(2, 7), planes))
     np.savez(planes, allow_pickle=False, **arrays)
     space = LabelSpace(tuple(labels), tuple((number,) for number in range(1, len(labels) + 1)))
     prompts = tuple(ClassPrompt(label, f"a sentence on {label}") for label in labels)

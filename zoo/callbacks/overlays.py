@@ -19,7 +19,7 @@ from PIL import Image
 
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
-from zoo.types import Batch, DataFacts, LabelSpace, Prediction
+from zoo.types import Batch, CaseKey, DataFacts, LabelSpace, Prediction
 from zoo.utils.atomic_files import atomically, write_text
 from zoo.visualization.outline import class_colours
 from zoo.visualization.overlay import overlay
@@ -38,14 +38,14 @@ class Seen(NamedTuple):
     """One case that was scored.
 
     Attributes:
-        case_id: The case.
+        key: The image and the query.
         dices: Dice of each class that is in the truth or in the prediction.
         text: Its report, None where the set has none.
         plane: The slice that is shown, None for an image.
         file: Where the arrays of that plane are kept until all cases are through.
     """
 
-    case_id: str
+    key: CaseKey
     dices: dict[str, float]
     text: str | None
     plane: Plane | None
@@ -90,8 +90,8 @@ class Overlays(Callback):
         """Keeps a plane of each case of a batch that has a Dice: where something was to be found, or was found."""
         dices = _dices(outputs)
         for place, prediction in enumerate(getattr(pl_module, "tested", ())):
-            if prediction.case_id in dices:
-                self._keep(batch, place, prediction, dices[prediction.case_id], trainer.global_rank)
+            if prediction.key in dices:
+                self._keep(batch, place, prediction, dices[prediction.key], trainer.global_rank)
 
     def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], rank: int) -> None:
         """To one file a rank: planes of a large test part would not fit in memory, and a file each takes its time."""
@@ -111,11 +111,11 @@ class Overlays(Callback):
                 content = io.BytesIO()
                 np.save(content, array, allow_pickle=False)
                 kind = ZIP_STORED if name == "image" else ZIP_DEFLATED  # noise does not shrink, and takes its time
-                self._planes.writestr(f"{prediction.case_id}/{name}.npy", content.getvalue(), kind, 1)
+                self._planes.writestr(f"{prediction.key}/{name}.npy", content.getvalue(), kind, 1)
         except OSError as error:
             raise _unwritable(file, error) from error
         text = None if reports is None else reports[place]
-        self.seen.append(Seen(prediction.case_id, dices, text, plane, file))
+        self.seen.append(Seen(prediction.key, dices, text, plane, file))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Brings the cases of all ranks together; rank 0 draws the chosen ones and removes the rest."""
@@ -147,13 +147,13 @@ def choose(seen: Iterable[Seen], kept: int = KEPT) -> list[tuple[str, Seen]]:
 
     Equals are taken in the order of their ids. Within a kind the Dice rises.
     """
-    order = sorted(seen, key=lambda case: (case.dice, case.case_id))
+    order = sorted(seen, key=lambda case: (case.dice, case.key))
     kept = min(kept, math.ceil(len(order) / len(KINDS)))
     worst, rest = order[:kept], order[kept:]
-    best = sorted(rest, key=lambda case: (-case.dice, case.case_id))[:kept]
+    best = sorted(rest, key=lambda case: (-case.dice, case.key))[:kept]
     about = (len(order) - 1) / 2
     middle = [(abs(place - about), case) for place, case in enumerate(order) if case in rest and case not in best]
-    median = [case for _, case in sorted(middle, key=lambda pair: (pair[0], pair[1].case_id))[:kept]]
+    median = [case for _, case in sorted(middle, key=lambda pair: (pair[0], pair[1].key))[:kept]]
     parts = zip(KINDS, (worst, median, best), strict=True)
     return [(kind, case) for kind, cases in parts for case in order if case in cases]
 
@@ -173,13 +173,14 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
     index.unlink(missing_ok=True)  # no moment in which it names pictures of another test
     entries = []
     for kind, case in chosen:
-        name = f"{case.case_id}.png"
+        name = f"{case.key}.png"
         picture = _picture(case, facts.labels)
         atomically(folder / name, partial(picture.save, optimize=True))
         entries.append(
             {
                 "kind": kind,
-                "case_id": case.case_id,
+                "case_id": case.key.case_id,
+                "query": case.key.query,
                 "file": name,
                 "size": list(picture.size),
                 "dice": round(case.dice, 6),
@@ -210,7 +211,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
 
 def _picture(case: Seen, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
-        image, truth, prediction, extent = (planes[f"{case.case_id}/{name}"] for name in ARRAYS)
+        image, truth, prediction, extent = (planes[f"{case.key}/{name}"] for name in ARRAYS)
     return overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
 
 
@@ -221,12 +222,12 @@ def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:
     return np.stack([plane == number for number in range(1, len(labels.names) + 1)])
 
 
-def _dices(outputs: Any) -> dict[str, dict[str, float]]:
+def _dices(outputs: Any) -> dict[CaseKey, dict[str, float]]:
     """The Dice of each case and class that has one."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[CaseKey, dict[str, float]] = {}
     for row in outputs if isinstance(outputs, list) else ():
         if isinstance(row, CaseScore) and row.status != "absent":
-            found.setdefault(row.case_id, {})[row.label] = row.dice
+            found.setdefault(CaseKey(*row.key), {})[row.label] = row.dice
     return found
 
 

@@ -40,7 +40,7 @@ class Predictions(Callback):
                 "Return `zoo.types.Prediction`s.",
             )
         for prediction in outputs:
-            write_prediction(self.folder / f"{prediction.case_id}{prediction_suffix(prediction.geometry)}", prediction)
+            write_prediction(self.folder / f"{prediction.key}{prediction_suffix(prediction.geometry)}", prediction)
             self.written += 1
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -71,7 +71,7 @@ def summarise(rows: Iterable[CaseScore]) -> Summary:
     for row in sorted(ordered, key=lambda row: (row.index, row.label)):
         by_class.setdefault(row.label, []).append(row)
     cases = {case_name(row) for row in ordered}
-    _check(by_class, cases)
+    _check(by_class, {case_name(row) for row in ordered if not row.query})
     units = sorted({row.unit for row in ordered})
     if len(units) > 1:
         raise RunError(
@@ -105,14 +105,19 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return math.fsum(there) / len(there) if there else None
 
 
-def _check(by_class: Mapping[str, Sequence[CaseScore]], cases: set[str]) -> None:
-    """Reject missing rows: a mean would leave them out and nobody would notice."""
+def _check(by_class: Mapping[str, Sequence[CaseScore]], whole: set[str]) -> None:
+    """Reject missing rows: a mean would leave them out and nobody would notice.
+
+    Args:
+        by_class: The rows of each class.
+        whole: The cases that need a row of every class. A query may be about some of the classes only.
+    """
     if not by_class:
         raise RunError("There are no scores to summarise.", "Run `zoo test` first.")
     for name, rows in by_class.items():
-        lacking = sorted(cases - {case_name(row) for row in rows})
+        lacking = sorted(whole - {case_name(row) for row in rows})
         if lacking:
             raise RunError(
-                f"{len(lacking)} of {len(cases)} cases have no score of '{name}', the first is '{lacking[0]}'.",
+                f"{len(lacking)} of {len(whole)} cases have no score of '{name}', the first is '{lacking[0]}'.",
                 "Run `zoo test` again.",
             )

@@ -16,7 +16,7 @@ from zoo.callbacks.overlays import Overlays, Seen, choose
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
-from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Native, Prediction
+from zoo.types import CaseKey, ClassPrompt, DataFacts, Geometry, LabelSpace, Native, Prediction
 
 SIDE = 16
 LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)
@@ -24,7 +24,7 @@ FACTS = DataFacts("set", 2, 1, (SIDE, SIDE), LABELS, (ClassPrompt("lesion", "a l
 
 
 def seen(dice: float, case_id: str = "") -> Seen:
-    return Seen(case_id or f"c{dice}", {"x": dice}, None, None, Path())
+    return Seen(CaseKey(case_id or f"c{dice}"), {"x": dice}, None, None, Path())
 
 
 def kinds(chosen: list[tuple[str, Seen]]) -> dict[str, list[float]]:
@@ -41,15 +41,15 @@ def test_the_worst_the_median_and_the_best() -> None:
 def test_few_cases_are_shown_once(count: int, sizes: tuple[int, ...]) -> None:
     chosen = choose(seen(n / 10) for n in range(count))
     assert tuple(len(found) for found in kinds(chosen).values()) == sizes
-    assert len({case.case_id for _, case in chosen}) == len(chosen) == min(count, 9)
+    assert len({case.key for _, case in chosen}) == len(chosen) == min(count, 9)
 
 
 def test_equals_stand_in_the_order_of_their_ids() -> None:
     names = [f"n{place:02d}" for place in range(12)]
     chosen = choose(seen(0.5, name) for name in reversed(names))
-    found = [case.case_id for _, case in chosen]
+    found = [case.key.case_id for _, case in chosen]
     assert found[:3] == names[:3]
-    assert found == [case.case_id for _, case in choose(seen(0.5, name) for name in names)]
+    assert found == [case.key.case_id for _, case in choose(seen(0.5, name) for name in names)]
 
 
 def module(cases: dict[str, tuple[Any, Any]]) -> SimpleNamespace:

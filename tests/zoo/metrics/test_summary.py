@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -176,3 +177,11 @@ def test_an_incomplete_table_has_no_mean(rows: list[CaseScore], message: str) ->
 
 def test_every_score_of_a_row_has_a_mean() -> None:
     assert all(hasattr(summarise(TABLE), name) for name in METRIC_KEYS)
+
+
+def test_a_query_may_be_about_some_classes_but_an_ordinary_case_is_about_all() -> None:
+    queries = [replace(row("a", "big", 1, 0, 0), query="one"), replace(row("a", "small", 1, 0, 0), query="two")]
+    assert summarise(queries).cases == 2
+    assert summarise(queries).per_class["big"].cases == 1
+    with pytest.raises(RunError, match="no score of 'small'"):
+        summarise([row("a", "big", 1, 0, 0), row("b", "big", 1, 0, 0), row("b", "small", 1, 0, 0)])
