@@ -31,7 +31,7 @@ def write_pictures(folder: Path, dices: dict[tuple[str, str], float]) -> None:
     target = folder / "test" / "overlays"
     target.mkdir(parents=True)
     Image.new("RGB", (4, 4)).save(target / "picture.png")
-    shared = {"file": "picture.png", "classes": {}, "text": None, "axis": None, "slice": None}
+    shared: dict[str, object] = {"file": "picture.png", "classes": {}, "text": None, "axis": None, "slice": None}
     cases = [
         {"kind": kind, "case_id": case, "query": query, "dice": dice, **shared}
         for kind, ((case, query), dice) in zip(("worst", "best"), dices.items(), strict=True)
