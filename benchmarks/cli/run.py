@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
 from benchmarks.plan.job import Plan
-from benchmarks.storage.layout import job_folder, job_state
+from benchmarks.storage.layout import find_job_state, job_folder
 from benchmarks.storage.stored_plan import store_plan, where_data_lie
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
@@ -86,7 +86,7 @@ def _check_data(out: Path, plan: Plan) -> None:
     """
     from datamodules.acquire.sources import find_folder
 
-    to_do = [job for job in plan.jobs if job_state(job_folder(out, job.id), job.steps)[0] != "done"]
+    to_do = [job for job in plan.jobs if find_job_state(job_folder(out, job.id), job.steps)[0] != "done"]
     for job in {job.data: job for job in to_do}.values():
         card = DATA.get(job.data)
         facts = DataCard.of(card)

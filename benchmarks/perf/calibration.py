@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from benchmarks.leaderboard import statistics as stats
+from benchmarks.leaderboard import statistics
 
 SUBJECTS = (6, 10, 20, 50)
 SIMULATIONS = 2_000
@@ -23,10 +23,10 @@ def main() -> None:
         held = wrong = 0
         for _ in range(SIMULATIONS):
             scores = rng.beta(8, 2, subjects)
-            sums = stats.sum_subjects(scores[None, :, None], np.arange(subjects), subjects)
-            low, high = stats.interval(stats.bootstrap([sums], 999, int(rng.integers(2**31)))[0])
+            sums = statistics.sum_subjects(scores[None, :, None], np.arange(subjects), subjects)
+            low, high = statistics.interval(statistics.bootstrap([sums], 999, int(rng.integers(2**31)))[0])
             held += low <= MEAN <= high
-            p = stats.compare(scores, scores + rng.normal(0, 0.05, subjects)).p
+            p = statistics.compare(scores, scores + rng.normal(0, 0.05, subjects)).p
             wrong += p is not None and p < 0.05
         shares = f"{held / SIMULATIONS:.3f} of intervals hold the mean, {wrong / SIMULATIONS:.3f} of tests err"
         sys.stdout.write(f"{subjects} subjects: {shares}\n")

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.writers import FORMATS
@@ -47,12 +47,12 @@ def write(folder: Path, shape: Shape) -> int:
     jobs = [Job(f"m{m}", "hippocampus", s, settings=settings) for m in range(shape.models) for s in range(shape.seeds)]
     store_plan(folder, Plan(tuple(jobs)))
     for job in jobs:
-        run = store.job_folder(folder, job.id)
+        run = layout.job_folder(folder, job.id)
         facts = {"split_hash": "a", "metric_version": METRIC_VERSION, "budget": {"samples": 1}, "finished": "now"}
-        store.write_json(run / "manifest.json", facts)
+        layout.write_json(run / "manifest.json", facts)
         rows = [_row(rng, case, index) for case in range(shape.cases) for index in range(1, shape.classes + 1)]
         subjects = {f"case{case}": f"subject{case // 2}" for case in range(shape.cases)}
-        store.write_json(run / "test" / "about.json", {"metric_version": METRIC_VERSION, "subjects": subjects})
+        layout.write_json(run / "test" / "about.json", {"metric_version": METRIC_VERSION, "subjects": subjects})
         write_rows(run / "test" / "cases.csv", rows)
     return len(jobs) * shape.cases * shape.classes
 

@@ -21,7 +21,7 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import KILLED, advice_for, advised, memory_kills, reason_from
 from benchmarks.run.process_group import Stop, run_group
 from benchmarks.run.progress import last_step
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from zoo.utils.atomic_files import sweep
 
@@ -56,7 +56,7 @@ class Task:
     @property
     def missing(self) -> list[str]:
         """The steps that are not done."""
-        return [step for step, _ in self.steps if not store.step_done(self.target, step)]
+        return [step for step, _ in self.steps if not layout.is_step_done(self.target, step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def tasks_of(
         first.setdefault((job.data, job.fold), job)
     tasks = [_controls_task(folder, job, controls or ()) for job in first.values()]
     for job in plan.jobs:
-        run = store.job_folder(folder, job.id)
+        run = layout.job_folder(folder, job.id)
         steps = tuple((step, (*command, *step_arguments(job, step, run))) for step in job.steps)
         tasks.append(Task(job.id, run, steps, job))
     return tasks
@@ -120,7 +120,7 @@ def step_arguments(job: Job, step: str, run: Path) -> list[str]:
 
 def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
     """The controls of one data set, computed with the configuration of its jobs."""
-    target = store.controls_folder(folder, job.data, job.fold)
+    target = layout.controls_folder(folder, job.data, job.fold)
     arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
     arguments += [f"--data.root={job.root}"] if job.root else []
     arguments += [f"--{key}={value}" for key, value in job.typed() if key.startswith("data.")]
@@ -193,7 +193,7 @@ class Record:
 
     def __init__(self, task: Task, place: Place) -> None:
         self._run = task.target
-        self._content = store.status(task.target) | {"job": task.name, "recipe": "", "state": "unfinished"}
+        self._content = layout.read_status(task.target) | {"job": task.name, "recipe": "", "state": "unfinished"}
         if task.job is not None:
             self._content["recipe"] = task.job.settings.recipe
         here = {"host": socket.gethostname(), "pid": os.getpid(), "launcher": place.launcher}
@@ -222,7 +222,7 @@ class Record:
     def write(self, **changes: Any) -> None:
         """Writes the whole with some changes."""
         self._content |= changes | {"written": _now()}
-        store.write_status(self._run, self._content)
+        layout.write_status(self._run, self._content)
 
 
 def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits, stop: Stop) -> Failure | None:
@@ -230,7 +230,7 @@ def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits,
     end = None if limits.timeout is None else time.monotonic() + limits.timeout
     record.begin()
     for step, command in task.steps:
-        if store.step_done(task.target, step):
+        if layout.is_step_done(task.target, step):
             continue
         say(step)
         record.step(step)
@@ -245,7 +245,7 @@ def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits,
             return failure
         seconds = time.monotonic() - started
         record.done(step, seconds)
-        reason = store.skipped(task.target, [step]).get(step)
+        reason = layout.skipped_steps(task.target, [step]).get(step)
         say(f"{step} left out: {reason}" if reason else f"{step} done in {seconds:.0f} s")
     record.write(state="done", step="")
     return None
@@ -269,13 +269,13 @@ def _run_step(
         reason = f"not done within {limits.timeout:g} s (--timeout)"
         return Failure(reason, "The same command goes on from its last checkpoint.", may_pass=False)
     if ended.code == NOT_APPLICABLE and step.startswith("test-"):
-        store.write_json(store.skipped_path(target, step), {"step": step, "reason": reason_from(said, ended.code)})
+        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": reason_from(said, ended.code)})
         return None
     if ended.code:
         advice = advice_for(said, ended.code, memory_kills() > kills)
         out_of_memory = advice not in ("", KILLED)
         return Failure(reason_from(said, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
-    if store.step_done(target, step):
+    if layout.is_step_done(target, step):
         return None
     return Failure(f"{step} ended without an error and without its result")
 

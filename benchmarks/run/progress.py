@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import advised
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from zoo.utils.format import hours
 
 
@@ -73,26 +73,26 @@ def left(seconds: float | None) -> str:
 
 def progress_of(folder: Path, plan: Plan) -> list[Progress]:
     """How far each job is, in the plan's order."""
-    return [_progress(store.job_folder(folder, job.id), job) for job in plan.jobs]
+    return [_progress(layout.job_folder(folder, job.id), job) for job in plan.jobs]
 
 
 def _progress(run: Path, job: Job) -> Progress:
-    state, note = store.job_state(run, job.steps)
+    state, note = layout.find_job_state(run, job.steps)
     if state == "waiting":
         return Progress(job.id, state)
-    said = store.status(run)
+    said = layout.read_status(run)
     common: dict[str, Any] = {
         "attempt": int(said.get("attempt", 0)),
         "seconds": said.get("seconds", {}),
         "host": said.get("host", ""),
         "launcher": said.get("launcher", ""),
-        "skipped": store.skipped(run, job.steps),
+        "skipped": layout.skipped_steps(run, job.steps),
     }
     if state == "failed":
         return Progress(job.id, state, note, said.get("step", ""), advice=said.get("advice", ""), **common)
     if state != "running" or note != "fit":
         return Progress(job.id, state, note, note if state == "running" else "", **common)
-    facts = store.manifest(run) or {}
+    facts = layout.read_manifest(run) or {}
     epoch, steps = last_step(run)
     total = total_steps(facts)
     share = min(steps / total, 1.0) if total and steps is not None else None

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.plan.job import Plan
 from benchmarks.run.job_runner import Say, Task, tasks_of
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from zoo.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def record(folder: Path, numbers: Mapping[str, str], order: Order) -> None:
         order: What all of them were submitted with.
     """
     entries = {name: {"number": number, "order": order} for name, number in numbers.items()}
-    store.write_json(_path(folder), _submitted(folder) | entries)
+    layout.write_json(_path(folder), _submitted(folder) | entries)
 
 
 def _path(folder: Path) -> Path:
@@ -146,7 +146,7 @@ def _path(folder: Path) -> Path:
 
 def _submitted(folder: Path) -> dict[str, dict[str, Any]]:
     path = _path(folder)
-    return store.read_json(path) if path.is_file() else {}
+    return layout.read_json(path) if path.is_file() else {}
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:
@@ -185,7 +185,7 @@ def wait(folder: Path, plan: Plan, names: Sequence[str], say: Say, look: Callabl
 
 def _state(task: Task, element: Element | None) -> str:
     """Where a task stands: in the queue as SLURM says, else as its folder does."""
-    state, note = store.job_state(task.target, [step for step, _ in task.steps])
+    state, note = layout.find_job_state(task.target, [step for step, _ in task.steps])
     if state == "done" or element is None or element.state == "RUNNING":
         return f"{state} {note}".rstrip()
     if state == "failed" and not element.queued:

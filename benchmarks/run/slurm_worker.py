@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.run.job_runner import NOT_APPLICABLE, Limits, Outcome, Place, Task, run_task, tasks_of
 from benchmarks.run.process_group import GRACE, Stop, run_group
 from benchmarks.run.slurm_queue import state_of
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import load_plan
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class _Slot:
         """Tells the status so; only who has claimed the folder may."""
         reason = f"no checkpoint and no result within two slots of {minutes} min (--slurm.time)"
         failure = {"state": "failed", "step": self._task.missing[0], "reason": reason, "advice": LONGER}
-        store.write_status(self._task.target, store.status(self._task.target) | failure)
+        layout.write_status(self._task.target, layout.read_status(self._task.target) | failure)
 
 
 def _mark(task: Task) -> tuple[object, ...]:
@@ -140,7 +140,7 @@ def _follow(task: Task, stop: Stop) -> Outcome:
         if ended.code and not (ended.code == NOT_APPLICABLE and step.startswith("test-")):
             log.info("rank %s of %s ended with %d", os.environ["SLURM_PROCID"], step, ended.code)
             until = time.monotonic() + GRACE
-            while store.locked(task.target) and time.monotonic() < until:
+            while layout.is_locked(task.target) and time.monotonic() < until:
                 time.sleep(_POLL)  # the first rank notices that this one is gone, and says why
             return Outcome.FAILED
     return Outcome.DONE

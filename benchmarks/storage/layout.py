@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.storage.locks import claimed
+from benchmarks.storage.locks import is_claimed
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 
@@ -86,30 +86,30 @@ def read_about(run: Path, step: str) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def manifest(run: Path) -> dict[str, Any] | None:
+def read_manifest(run: Path) -> dict[str, Any] | None:
     """The manifest of a run folder, None where no fit has begun in it."""
     path = run / "manifest.json"
     return read_json(path) if path.is_file() else None
 
 
-def step_done(run: Path, step: str) -> bool:
+def is_step_done(run: Path, step: str) -> bool:
     """Whether a step of a job has ended well: its result is there and complete, or it does not apply."""
     if step == "controls":
         return (run / "controls.json").is_file()
-    facts = manifest(run)
+    facts = read_manifest(run)
     trained = facts is not None and bool(facts.get("finished"))
     if step == "fit":
         return trained
     return trained and (cases_path(run, step).is_file() or skipped_path(run, step).is_file())
 
 
-def skipped(run: Path, steps: Sequence[str]) -> dict[str, str]:
+def skipped_steps(run: Path, steps: Sequence[str]) -> dict[str, str]:
     """The test steps that do not apply, each with its reason."""
     paths = {step: skipped_path(run, step) for step in steps}
     return {step: str(read_json(path)["reason"]) for step, path in paths.items() if path.is_file()}
 
 
-def status(run: Path) -> dict[str, Any]:
+def read_status(run: Path) -> dict[str, Any]:
     """What was last written of a folder, empty where nothing was.
 
     Raises:
@@ -129,18 +129,18 @@ def write_status(run: Path, content: Mapping[str, Any]) -> None:
     write_json(run / "status.json", {**content, "version": STATUS_VERSION})
 
 
-def failure(run: Path) -> dict[str, Any] | None:
+def read_failure(run: Path) -> dict[str, Any] | None:
     """Why the last attempt failed (`step`, `reason`, `advice`), None where it did not."""
-    said = status(run)
+    said = read_status(run)
     return said if said.get("state") == "failed" else None
 
 
-def locked(run: Path) -> bool:
+def is_locked(run: Path) -> bool:
     """Whether a runner is at work in a folder right now."""
-    return claimed(run)
+    return is_claimed(run)
 
 
-def job_state(run: Path, steps: Sequence[str]) -> tuple[str, str]:
+def find_job_state(run: Path, steps: Sequence[str]) -> tuple[str, str]:
     """The state of a job and what there is to say of it.
 
     Args:
@@ -151,12 +151,12 @@ def job_state(run: Path, steps: Sequence[str]) -> tuple[str, str]:
         ("done", ""), ("running", step), ("failed", "step: reason"), ("unfinished", next step) or
         ("waiting", "").
     """
-    missing = [step for step in steps if not step_done(run, step)]
+    missing = [step for step in steps if not is_step_done(run, step)]
     if not missing:
         return "done", ""
-    if locked(run):
+    if is_locked(run):
         return "running", missing[0]
-    failed = failure(run)
+    failed = read_failure(run)
     if failed and failed["step"] in missing:
         return "failed", f"{failed['step']}: {failed['reason']}"
     return ("unfinished", f"next: {missing[0]}") if run.is_dir() else ("waiting", "")

@@ -63,7 +63,7 @@ def claim(folder: Path, on_loss: Callable[[], None], wait: float = 1.0) -> Itera
         yield True
 
 
-def claimed(folder: Path) -> bool:
+def is_claimed(folder: Path) -> bool:
     """Whether a runner is at work in a folder right now."""
     if not lock_path(folder).is_file():
         return False

@@ -145,11 +145,11 @@ def read_result(folder: Path, job: Job) -> JobResult:
         RunError: A file of the job cannot be read.
     """
     run = layout.job_folder(folder, job.id)
-    state, note = layout.job_state(run, job.steps)
-    manifest = layout.manifest(run) or {}
+    state, note = layout.find_job_state(run, job.steps)
+    manifest = layout.read_manifest(run) or {}
     tests = {}
     if state == "done":
-        left_out = {"fit", *layout.skipped(run, job.steps)}
+        left_out = {"fit", *layout.skipped_steps(run, job.steps)}
         tests = {
             step: TestScores(tuple(read_rows(layout.cases_path(run, step))), layout.read_about(run, step))
             for step in job.steps
@@ -193,7 +193,7 @@ def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Cont
     target = layout.controls_folder(folder, data, fold)
     path = target / "controls.json"
     if not path.is_file():
-        failed = layout.failure(target)
+        failed = layout.read_failure(target)
         return [Control(ALL_CONTROLS, data, note=failed["reason"] if failed else "not computed yet")]
     content = layout.read_json(path)
     return [

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks.plan.job import PLAN_VERSION, READABLE_VERSIONS, TEXTS, Job, Plan
-from benchmarks.storage.layout import job_folder, manifest, read_json, write_json
+from benchmarks.storage.layout import job_folder, read_json, read_manifest, write_json
 from zoo.errors import RunError
 
 
@@ -108,7 +108,7 @@ def _moved(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:
     longer there (another machine, a disk mounted elsewhere) or nothing was trained from it (a slip that was mended).
     """
     named = {job.data: job.root for job in added.jobs if job.root}
-    begun = {job.data for job in stored.jobs if manifest(job_folder(folder, job.id))}
+    begun = {job.data for job in stored.jobs if read_manifest(job_folder(folder, job.id))}
     kept = {job.data: job.root for job in stored.jobs if job.data in begun and Path(job.root or os.devnull).is_dir()}
     roots = {job.data: job.root for job in stored.jobs} | named
 

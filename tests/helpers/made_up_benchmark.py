@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plan.job import Job, Plan
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS, row
 from zoo.callbacks.overlays import Seen, choose, write_overlays
@@ -35,9 +35,9 @@ def benchmark(folder: Path, jobs: Sequence[Job], labels: Sequence[str], cases: i
     store_plan(folder, Plan(tuple(jobs)))
     levels = {name: 0.55 + 0.07 * place for place, name in enumerate(dict.fromkeys(one.model for one in jobs))}
     for one in jobs:
-        finished(store.job_folder(folder, one.id), one, labels, levels[one.model], cases)
+        finished(layout.job_folder(folder, one.id), one, labels, levels[one.model], cases)
     for data, fold in dict.fromkeys((one.data, one.fold) for one in jobs):
-        controls(store.controls_folder(folder, data, fold), labels, cases)
+        controls(layout.controls_folder(folder, data, fold), labels, cases)
     return folder
 
 
@@ -55,7 +55,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
         "started": "2026-01-31T10:00:00+00:00",
         "finished": f"2026-01-31T1{one.seed}:30:00+00:00",
     }
-    store.write_json(run / "manifest.json", FACTS | facts | changes)
+    layout.write_json(run / "manifest.json", FACTS | facts | changes)
     history = [f"{epoch},{epoch * 10},{level - 0.3 / (epoch + 1)},{2 / (epoch + 1)}" for epoch in range(12)]
     (run / "metrics.csv").write_text("\n".join(["epoch,step,val/dice,train/loss", *history, "12,1"]))  # cut short
     rng = np.random.default_rng(one.seed)
@@ -63,7 +63,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
     for step in one.steps[1:]:
         dices = np.clip(level - LOSS[step] + noise, 0.01, 0.99).round(3)
         rows = [row(f"case{c:03d}", x, float(dices[c, k])) for c in range(cases) for k, x in enumerate(labels)]
-        write_rows(store.cases_path(run, step), rows)
+        write_rows(layout.cases_path(run, step), rows)
         if step == "test":
             pictures(run / "test" / "overlays", labels, rows)
 
@@ -102,4 +102,4 @@ def controls(folder: Path, labels: Sequence[str], cases: int) -> None:
         write_rows(folder / name / "cases.csv", rows)
     entries = {name: {"cases": f"{name}/cases.csv", "track": "none"} for name in names}
     facts = {key: FACTS[key] for key in ("split_hash", "metric_version")}
-    store.write_json(folder / "controls.json", facts | {"controls": entries})
+    layout.write_json(folder / "controls.json", facts | {"controls": entries})

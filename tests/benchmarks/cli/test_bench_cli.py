@@ -13,7 +13,7 @@ from benchmarks.cli import main
 from benchmarks.cli.choice import overrides_from
 from benchmarks.plan.plan_file import SECTIONS
 from benchmarks.run import local as runner
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import load_plan
 from zoo.errors import ConfigError
 
@@ -45,8 +45,8 @@ def test_status_has_one_line_a_job_and_the_table_a_row_with_its_reason(
 ) -> None:
     main([*RUN, "--out", str(tmp_path)])
     ids = [job.id for job in load_plan(tmp_path).jobs]
-    run = store.job_folder(tmp_path, ids[1])
-    store.write_status(run, {"state": "failed", "step": "fit", "reason": "no such file", "advice": "Look."})
+    run = layout.job_folder(tmp_path, ids[1])
+    layout.write_status(run, {"state": "failed", "step": "fit", "reason": "no such file", "advice": "Look."})
     capsys.readouterr()
     assert main(["status", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -128,7 +128,7 @@ def test_a_slip_in_the_data_s_folder_is_mended_by_the_right_one(
     assert main([*RUN, "--out", str(out), "--data.root", str(wrong)]) == 0
     assert main([*RUN, "--out", str(out), "--data.root", str(right)]) == 0
     assert {job.root for job in load_plan(out).jobs} == {str(right)}
-    store.write_json(store.job_folder(out, load_plan(out).jobs[0].id) / "manifest.json", {"model": "unet"})
+    layout.write_json(layout.job_folder(out, load_plan(out).jobs[0].id) / "manifest.json", {"model": "unet"})
     assert main([*RUN, "--out", str(out)]) == 0  # none named: the stored one is meant
     assert main([*RUN, "--out", str(out), "--data.root", str(wrong)]) == 2  # from which nothing was trained
     assert f'data.root of hippocampus: "{right}", not "{wrong}"' in capsys.readouterr().err

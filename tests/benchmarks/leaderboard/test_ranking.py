@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from benchmarks.leaderboard import statistics as stats
+from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import PREAMBLE, to_latex
@@ -68,7 +68,7 @@ def test_the_standings_agree_with_scipy() -> None:
     assert (far.delta, far.delta_low, far.delta_high) == pytest.approx((-0.4, -0.4, -0.4))
     assert (best.p, best.p_holm, best.effect, best.against, far.against) == (None, None, None, "", "best (tiny)")
     assert (far.worse, near.worse) == (True, False)
-    rng = np.random.default_rng(stats.SEED)
+    rng = np.random.default_rng(statistics.SEED)
     plain = scipy_stats.bootstrap((np.array(FAR),), np.mean, batch=500, method="percentile", rng=rng)
     assert (far.dice_low, far.dice_high) == pytest.approx(tuple(plain.confidence_interval))
     wins = np.mean(np.array(BEST) > NEAR)

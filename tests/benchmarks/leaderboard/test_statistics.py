@@ -12,7 +12,7 @@ import pytest
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
-from benchmarks.leaderboard import statistics as stats
+from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.statistics import Floats, Sums
 from benchmarks.leaderboard.subjects import make_sample
 from benchmarks.storage.results import TestScores
@@ -33,7 +33,7 @@ def no_warnings() -> Iterator[None]:
 
 def one_class(values: list[float]) -> Sums:
     """One seed, one class, one case a subject."""
-    return stats.sum_subjects(np.array(values)[None, :, None], np.arange(len(values)), len(values))
+    return statistics.sum_subjects(np.array(values)[None, :, None], np.arange(len(values)), len(values))
 
 
 def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> list[CaseScore]:
@@ -77,7 +77,7 @@ def test_the_bootstrapped_statistic_is_the_printed_dice_of_the_drawn_cases(seed:
             for rows in tests
         ]
         expected = [summarise(rows).dice for rows in drawn]
-        found = stats.table_mean(sample.sums("dice"), np.array(weights, dtype=float))
+        found = statistics.table_mean(sample.sums("dice"), np.array(weights, dtype=float))
         assert float(found) == pytest.approx(np.mean([value or 0.0 for value in expected]), abs=1e-12)
 
 
@@ -85,31 +85,33 @@ def test_the_score_of_a_subject_by_hand() -> None:
     """Two seeds, two cases of one subject and one of another, two classes of which one is absent at times."""
     nan = float("nan")
     values = np.array([[[0.8, 0.4], [0.6, nan], [nan, 0.5]], [[1.0, 0.2], [0.8, nan], [nan, nan]]])
-    sums = stats.sum_subjects(values, np.array([0, 0, 1]), 2)
+    sums = statistics.sum_subjects(values, np.array([0, 0, 1]), 2)
     first = ((0.7 + 0.4) / 2 + (0.9 + 0.2) / 2) / 2  # cases, then classes, then seeds
-    assert stats.subject_scores(sums) == pytest.approx([first, 0.5])
-    assert np.isnan(stats.subject_scores(stats.sum_subjects(values[1:], np.array([0, 0, 1]), 2))[1])
+    assert statistics.subject_scores(sums) == pytest.approx([first, 0.5])
+    assert np.isnan(statistics.subject_scores(statistics.sum_subjects(values[1:], np.array([0, 0, 1]), 2))[1])
 
 
 def test_one_case_a_subject_gives_subject_scores_whose_mean_is_the_printed_dice() -> None:
     rng = np.random.default_rng(0)
-    sums = stats.sum_subjects(rng.random((3, 9, 4)), np.arange(9), 9)
-    assert stats.subject_scores(sums).mean() == pytest.approx(float(stats.table_mean(sums, np.ones(9))), abs=1e-12)
+    sums = statistics.sum_subjects(rng.random((3, 9, 4)), np.arange(9), 9)
+    assert statistics.subject_scores(sums).mean() == pytest.approx(
+        float(statistics.table_mean(sums, np.ones(9))), abs=1e-12
+    )
 
 
 def test_the_interval_is_that_of_scipy_for_a_plain_mean() -> None:
     values = np.random.default_rng(1).beta(8, 2, 30)
-    draws = stats.bootstrap([one_class(values.tolist())], resamples=999, seed=5)
+    draws = statistics.bootstrap([one_class(values.tolist())], resamples=999, seed=5)
     expected = scipy_stats.bootstrap(
         (values,), np.mean, n_resamples=999, method="percentile", rng=np.random.default_rng(5)
     ).confidence_interval
-    assert stats.interval(draws[0]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert statistics.interval(draws[0]) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_the_bootstrap_of_three_subjects_has_the_exact_distribution() -> None:
     values = [0.0, 0.3, 0.9]
     exact = np.sort([np.mean(drawn) for drawn in itertools.product(values, repeat=3)])
-    draws = stats.bootstrap([one_class(values)])[0]
+    draws = statistics.bootstrap([one_class(values)])[0]
     assert np.allclose(np.unique(draws.round(9)), np.unique(exact.round(9)))
     for value in np.unique(exact.round(9)):
         assert np.isclose(draws, value).mean() == pytest.approx(np.isclose(exact, value).mean(), abs=0.02)
@@ -118,20 +120,20 @@ def test_the_bootstrap_of_three_subjects_has_the_exact_distribution() -> None:
 def test_all_rows_have_the_same_draws_in_one_call_and_in_several() -> None:
     values = np.random.default_rng(2).random(20).round(3).tolist()
     higher = [value + 0.25 for value in values]
-    together = stats.bootstrap([one_class(values), one_class(higher)])
+    together = statistics.bootstrap([one_class(values), one_class(higher)])
     assert np.allclose(together[1] - together[0], 0.25)
-    assert np.array_equal(stats.bootstrap([one_class(higher)])[0], together[1])
-    assert stats.interval(together[1] - together[0]) == pytest.approx((0.25, 0.25))
+    assert np.array_equal(statistics.bootstrap([one_class(higher)])[0], together[1])
+    assert statistics.interval(together[1] - together[0]) == pytest.approx((0.25, 0.25))
 
 
 def test_subjects_and_not_images_are_resampled() -> None:
     """Ten images of each of six subjects, alike within the subject: the interval is of six values, not of sixty."""
     each = np.array([0.1, 0.5, 0.6, 0.7, 0.9, 0.3])
     images = np.repeat(each, 10)[None, :, None]
-    clustered = stats.bootstrap([stats.sum_subjects(images, np.repeat(np.arange(6), 10), 6)])
-    assert np.allclose(clustered, stats.bootstrap([one_class(each.tolist())]))
-    loose = stats.interval(stats.bootstrap([one_class(np.repeat(each, 10).tolist())])[0])
-    tight = stats.interval(clustered[0])
+    clustered = statistics.bootstrap([statistics.sum_subjects(images, np.repeat(np.arange(6), 10), 6)])
+    assert np.allclose(clustered, statistics.bootstrap([one_class(each.tolist())]))
+    loose = statistics.interval(statistics.bootstrap([one_class(np.repeat(each, 10).tolist())])[0])
+    tight = statistics.interval(clustered[0])
     assert loose[1] - loose[0] < (tight[1] - tight[0]) / 2
 
 
@@ -158,9 +160,9 @@ def brute_force(gaps: Floats, statistic: str) -> float:
         [0.0, 0.1, 0.1, 0.1, -0.1, 0.3, 0.4, 0.5, 0.5],
     ],
 )
-def test_small_tests_are_exact(gaps: list[float], test: stats.Test) -> None:
+def test_small_tests_are_exact(gaps: list[float], test: statistics.Test) -> None:
     mine = np.array(gaps) + 0.5
-    found = stats.compare(mine, np.full(len(gaps), 0.5), test)
+    found = statistics.compare(mine, np.full(len(gaps), 0.5), test)
     assert found.p == pytest.approx(brute_force(np.array(gaps), test), abs=1e-9)
     assert found.pairs == len(gaps)
 
@@ -172,12 +174,12 @@ def test_zeros_are_ranked_with_the_others_and_then_dropped() -> None:
     ranks have a sum of at most 11. Without the zeros (Wilcoxon 1945) W- = 2 + 3 = 5, and 10 subsets have at most 5.
     """
     gaps = np.array([0.0, 0.0, 0.0, 0.1, -0.2, -0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
-    assert stats.compare(gaps, np.zeros(11)).p == pytest.approx(2 * 13 / 256)
+    assert statistics.compare(gaps, np.zeros(11)).p == pytest.approx(2 * 13 / 256)
 
 
 def test_the_signed_rank_test_of_darwins_maize() -> None:
     """W- = 24 and W+ = 96 of 15 pairs: p = 0.0413 (Hollander and Wolfe's tables, R's wilcox.test)."""
-    found = stats.compare(DARWIN, np.zeros(15))
+    found = statistics.compare(DARWIN, np.zeros(15))
     assert found.p == pytest.approx(0.041259765625)
     assert found.effect == pytest.approx((96 - 24) / 120)
 
@@ -187,31 +189,31 @@ def test_many_pairs_agree_with_the_normal_approximation_by_hand() -> None:
     ranks = scipy_stats.rankdata(np.abs(gaps))
     plus, n = ranks[gaps > 0].sum(), len(gaps)
     z = (abs(plus - n * (n + 1) / 4) - 0.5) / np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    assert stats.compare(gaps, np.zeros(200)).p == pytest.approx(2 * scipy_stats.norm.sf(z), rel=1e-9)
-    permuted = stats.compare(gaps, np.zeros(200), "permutation").p
+    assert statistics.compare(gaps, np.zeros(200)).p == pytest.approx(2 * scipy_stats.norm.sf(z), rel=1e-9)
+    permuted = statistics.compare(gaps, np.zeros(200), "permutation").p
     t_test = float(scipy_stats.ttest_1samp(gaps, 0.0).pvalue)
     assert permuted == pytest.approx(t_test, abs=0.02)  # 9,999 draws
-    assert permuted == stats.compare(gaps, np.zeros(200), "permutation").p
+    assert permuted == statistics.compare(gaps, np.zeros(200), "permutation").p
 
 
 def test_the_rank_biserial_correlation_of_a_worked_example() -> None:
     """Ten pairs of blood pressure, one of them equal: W = 27 - 18, of 45: 0.20 (after Kerby 2014)."""
     before = np.array([125, 115, 130, 140, 115, 140, 125, 140, 135], dtype=float)
     after = np.array([110, 122, 125, 120, 124, 123, 137, 135, 145], dtype=float)
-    assert stats.rank_biserial(before - after) == pytest.approx(0.20)
-    assert stats.rank_biserial(np.zeros(4)) == 0.0
-    assert stats.rank_biserial(np.array([0.0, 0.1, 0.2])) == 1.0
+    assert statistics.rank_biserial(before - after) == pytest.approx(0.20)
+    assert statistics.rank_biserial(np.zeros(4)) == 0.0
+    assert statistics.rank_biserial(np.array([0.0, 0.1, 0.2])) == 1.0
 
 
 @pytest.mark.parametrize("test", ["wilcoxon", "permutation"])
-def test_identical_models_have_p_1_and_too_few_subjects_none(test: stats.Test) -> None:
+def test_identical_models_have_p_1_and_too_few_subjects_none(test: statistics.Test) -> None:
     same = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.4, 0.3])
-    assert stats.compare(same, same.copy(), test) == (7, 1.0, 0.0)
-    assert stats.compare(same, same + 1e-16, test).p == 1.0  # rounding is no difference
-    assert stats.compare(same[:5] + 0.1, same[:5], test) == (5, None, 1.0)
+    assert statistics.compare(same, same.copy(), test) == (7, 1.0, 0.0)
+    assert statistics.compare(same, same + 1e-16, test).p == 1.0  # rounding is no difference
+    assert statistics.compare(same[:5] + 0.1, same[:5], test) == (5, None, 1.0)
     nothing = np.full(7, np.nan)
-    assert stats.compare(same, nothing, test) == (0, None, None)
-    assert stats.compare(nothing, nothing, test) == (0, None, None)
+    assert statistics.compare(same, nothing, test) == (0, None, None)
+    assert statistics.compare(nothing, nothing, test) == (0, None, None)
 
 
 def test_who_rightly_finds_nothing_is_compared_with_its_mean() -> None:
@@ -219,62 +221,64 @@ def test_who_rightly_finds_nothing_is_compared_with_its_mean() -> None:
     nan = float("nan")
     mine = np.array([0.5, 0.6, 0.7, 0.5, 0.6, nan, nan, nan])
     other = np.array([0.5, 0.6, 0.7, 0.5, 0.6, 0.0, 0.0, nan])
-    found = stats.compare(mine, other)
+    found = statistics.compare(mine, other)
     filled = np.array([0.5, 0.6, 0.7, 0.5, 0.6, 0.58, 0.58])
-    assert found == stats.compare(filled, np.array([*other[:5], 0.0, 0.0]))
+    assert found == statistics.compare(filled, np.array([*other[:5], 0.0, 0.0]))
     assert found.pairs == 7
     assert found.effect == 1.0
 
 
 def test_holm_of_the_textbook() -> None:
     """0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, made monotone."""
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert stats.holm([0.04, None, 0.03]) == [pytest.approx(0.06), None, pytest.approx(0.06)]
-    assert stats.holm([None, None]) == [None, None]
-    assert stats.holm([]) == []
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.04, None, 0.03]) == [pytest.approx(0.06), None, pytest.approx(0.06)]
+    assert statistics.holm([None, None]) == [None, None]
+    assert statistics.holm([]) == []
     p_values = np.random.default_rng(4).random(7).tolist()
     order = np.argsort(p_values)
     by_hand = np.empty(7)
     by_hand[order] = np.minimum(1, np.maximum.accumulate([(7 - i) * p_values[j] for i, j in enumerate(order)]))
-    assert stats.holm(p_values) == pytest.approx(by_hand.tolist())
-    assert stats.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
+    assert statistics.holm(p_values) == pytest.approx(by_hand.tolist())
+    assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
 def test_win_rates_and_mean_ranks_by_hand() -> None:
     scores = np.array([[0.9, 0.8, 0.5, 0.5], [0.8, 0.9, 0.5, 0.4], [0.1, 0.1, 0.5, 0.3]])
-    assert stats.win_rates(scores)[0] == pytest.approx([0.5, 2.5 / 4, 3.5 / 4])
-    assert stats.win_rates(scores) + stats.win_rates(scores).T == pytest.approx(np.ones((3, 3)))
-    assert stats.mean_ranks(scores) == pytest.approx([(1 + 2 + 2 + 1) / 4, (2 + 1 + 2 + 2) / 4, (3 + 3 + 2 + 3) / 4])
+    assert statistics.win_rates(scores)[0] == pytest.approx([0.5, 2.5 / 4, 3.5 / 4])
+    assert statistics.win_rates(scores) + statistics.win_rates(scores).T == pytest.approx(np.ones((3, 3)))
+    assert statistics.mean_ranks(scores) == pytest.approx(
+        [(1 + 2 + 2 + 1) / 4, (2 + 1 + 2 + 2) / 4, (3 + 3 + 2 + 3) / 4]
+    )
     expected = np.mean([scipy_stats.rankdata(-column) for column in scores.T], axis=0)
-    assert stats.mean_ranks(scores) == pytest.approx(expected)
+    assert statistics.mean_ranks(scores) == pytest.approx(expected)
 
 
 def test_absent_subjects_in_win_rates_and_ranks() -> None:
     nan = float("nan")
     scores = np.array([[0.9, 0.7, nan, nan], [0.8, 0.6, 0.0, nan]])
-    assert stats.win_rates(scores)[0, 1] == 1.0  # the third subject too; the fourth is nobody's
-    assert stats.mean_ranks(scores) == pytest.approx([1.0, 2.0])
-    assert np.isnan(stats.mean_ranks(np.full((2, 3), nan))).all()
-    assert np.isnan(stats.win_rates(np.full((2, 3), nan))).all()
+    assert statistics.win_rates(scores)[0, 1] == 1.0  # the third subject too; the fourth is nobody's
+    assert statistics.mean_ranks(scores) == pytest.approx([1.0, 2.0])
+    assert np.isnan(statistics.mean_ranks(np.full((2, 3), nan))).all()
+    assert np.isnan(statistics.win_rates(np.full((2, 3), nan))).all()
 
 
 def test_rank_stability_by_hand() -> None:
     """Three rows, four resamples: the order is kept twice, turned over once in the first two, once in all."""
     draws = np.array([[0.9, 0.9, 0.7, 0.1], [0.8, 0.8, 0.8, 0.2], [0.1, 0.1, 0.1, 0.3]])
-    share, tau = stats.rank_stability(np.array([0.9, 0.8, 0.1]), draws)
+    share, tau = statistics.rank_stability(np.array([0.9, 0.8, 0.1]), draws)
     assert share == pytest.approx([0.5, 0.75, 0.75])
     assert tau == pytest.approx((1 + 1 + 1 / 3 - 1) / 4)
-    share, tau = stats.rank_stability(np.array([0.9]), draws[:1])
+    share, tau = statistics.rank_stability(np.array([0.9]), draws[:1])
     assert share == pytest.approx([1.0])
     assert np.isnan(tau)
-    share, tau = stats.rank_stability(np.array([0.5, 0.5]), np.full((2, 10), 0.5))  # twins
+    share, tau = statistics.rank_stability(np.array([0.5, 0.5]), np.full((2, 10), 0.5))  # twins
     assert share == pytest.approx([1.0, 1.0])
     assert np.isnan(tau)
 
 
 def test_a_resample_without_an_object_makes_no_interval() -> None:
     nan = float("nan")
-    draws = stats.bootstrap([one_class([0.5, nan, nan, nan, nan, nan])])
+    draws = statistics.bootstrap([one_class([0.5, nan, nan, nan, nan, nan])])
     assert np.isnan(draws).any()
-    share, _ = stats.rank_stability(np.array([0.5]), draws)
+    share, _ = statistics.rank_stability(np.array([0.5]), draws)
     assert share == pytest.approx([1.0])

@@ -20,7 +20,7 @@ from benchmarks.plan.job import Plan
 from benchmarks.report import write_report
 from benchmarks.report.entries import make_entries, read_curves
 from benchmarks.report.plots import boxes
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.made_up_benchmark import ATTACK, benchmark, finished
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, variant("no_text", 0), variant("no_text", 1)], LABELS)
     failed = job("tevia", 0, "class")
     store_plan(out, Plan((failed,)))
-    store.write_status(store.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
+    layout.write_status(layout.job_folder(out, failed.id), {"state": "failed", "step": "fit", "reason": ATTACK})
     return out
 
 
@@ -195,16 +195,16 @@ def test_a_benchmark_of_which_nothing_is_done(tmp_path: Path) -> None:
 def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
     """Another budget is refused by the gate; pictures of another test than the scores are not shown."""
     out = benchmark(tmp_path / "bench", [job("unet"), job("bipvl", 0, "class")], LABELS)
-    run = store.job_folder(out, job("bipvl", 0, "class").id)
+    run = layout.job_folder(out, job("bipvl", 0, "class").id)
     finished_again = replace(job("unet"), model="other")
     store_plan(out, Plan((finished_again,)))
-    finished(store.job_folder(out, finished_again.id), finished_again, LABELS, 0.9, 12, budget={"samples": 7})
+    finished(layout.job_folder(out, finished_again.id), finished_again, LABELS, 0.9, 12, budget={"samples": 7})
     index = run / "test" / "overlays" / "overlays.json"
     content = json.loads(index.read_text())
     content["cases"][0]["dice"] += 0.1
     index.write_text(json.dumps(content))
-    (store.job_folder(out, job("unet").id) / "metrics.csv").unlink()
-    (store.job_folder(out, job("unet").id) / "test" / "overlays" / "overlays.json").unlink()
+    (layout.job_folder(out, job("unet").id) / "metrics.csv").unlink()
+    (layout.job_folder(out, job("unet").id) / "test" / "overlays" / "overlays.json").unlink()
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "other (tiny) : not comparable: budget" in page.shown
@@ -224,7 +224,7 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
         "case_s": 0.0123,
     }
     cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
-    store.write_json(store.costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
+    layout.write_json(layout.costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "latency (milliseconds per case)" in page.text
@@ -246,7 +246,7 @@ def test_cases_average_their_seeds_first(folder: Path, block: RankingGroup) -> N
 
 
 def test_a_history_that_was_cut_short(folder: Path) -> None:
-    run = store.job_folder(folder, JOBS[0].id)
+    run = layout.job_folder(folder, JOBS[0].id)
     curves = read_curves(run, ["val/dice", "train/loss", "train/never"])
     assert [epoch for epoch, _ in curves["val/dice"]] == list(range(1, 13))
     assert curves["train/never"] == []

@@ -16,7 +16,7 @@ from benchmarks.plan.job import Settings
 from benchmarks.report.page import render
 from benchmarks.report.plots import curves
 from benchmarks.report.sections import Section, make_report
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.tables.columns import COLUMNS
 from tests.helpers.made_up_benchmark import benchmark
@@ -92,7 +92,7 @@ def test_every_column_is_that_of_the_csv(section: Section) -> None:
 def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Path) -> None:
     """Of a folder that holds the rows and nothing beside them."""
     out = benchmark(tmp_path / "bench", [job("unet", 0), job("tmca", 0)], LABELS)
-    run, other = (store.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
+    run, other = (layout.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
     shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
     for overlays in out.glob("results/*/test/overlays"):
         shutil.rmtree(overlays)
@@ -137,7 +137,10 @@ def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
     halves = [job("unet", 0, fold=fold, folds=2) for fold in (0, 1)]
     out = benchmark(tmp_path, halves, LABELS)
     for fold, half in enumerate(halves):
-        for path in (store.job_folder(out, half.id) / "test", *store.controls_folder(out, half.data, fold).glob("*/")):
+        for path in (
+            layout.job_folder(out, half.id) / "test",
+            *layout.controls_folder(out, half.data, fold).glob("*/"),
+        ):
             rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
             write_rows(path / "cases.csv", rows)
     (section,) = make_report(read_benchmark(out)).sections

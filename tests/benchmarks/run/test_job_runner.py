@@ -17,8 +17,7 @@ from benchmarks.run.failure_reasons import CUDA_OUT, HOST_OUT, KILLED, advice_fo
 from benchmarks.run.job_runner import NO_LIMITS, Limits, Outcome, Place, Task, run_task
 from benchmarks.run.local import run_plan
 from benchmarks.run.process_group import Stop, run_group
-from benchmarks.storage import layout as store
-from benchmarks.storage import locks as claims
+from benchmarks.storage import layout, locks
 from benchmarks.storage.results import read_result
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.paths import REPOSITORY
@@ -48,7 +47,7 @@ def test_a_crash_is_tried_again_and_each_attempt_is_kept(tmp_path: Path) -> None
     outcome, lines = do(task(tmp_path, code), Limits(retries=2))
     assert outcome is Outcome.DONE
     assert lines[2] == "tried again, 2 more times"
-    said = store.status(tmp_path)
+    said = layout.read_status(tmp_path)
     assert (said["state"], said["attempt"], said["version"]) == ("done", 2, 1)
     assert [(one["attempt"], one["step"], one["reason"]) for one in said["failures"]] == [(1, "fit", "OSError: gone")]
 
@@ -64,7 +63,7 @@ def test_a_crash_is_tried_again_and_each_attempt_is_kept(tmp_path: Path) -> None
 )
 def test_a_failure_has_a_reason_and_advice(code: str, reason: str, advice: str, tmp_path: Path) -> None:
     outcome, lines = do(task(tmp_path, code))
-    failed = store.failure(tmp_path)
+    failed = layout.read_failure(tmp_path)
     assert outcome is Outcome.FAILED
     assert failed is not None
     assert (failed["step"], failed["reason"], failed["advice"]) == ("fit", reason, advice)
@@ -75,7 +74,7 @@ def test_a_failure_has_a_reason_and_advice(code: str, reason: str, advice: str, 
 @pytest.mark.parametrize("code", ["import sys; sys.exit(2)", "raise RuntimeError('CUDA out of memory')"])
 def test_what_no_attempt_changes_is_not_tried_again(code: str, tmp_path: Path) -> None:
     assert do(task(tmp_path, code), Limits(retries=3))[0] is Outcome.FAILED
-    assert store.status(tmp_path)["attempt"] == 1
+    assert layout.read_status(tmp_path)["attempt"] == 1
 
 
 def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     outcome, _ = do(task(tmp_path, "import time; time.sleep(60)"), Limits(retries=3, timeout=0.5))
     assert outcome is Outcome.FAILED
     assert time.monotonic() - begun < 20
-    assert store.status(tmp_path)["reason"] == "not done within 0.5 s (--timeout)"
+    assert layout.read_status(tmp_path)["reason"] == "not done within 0.5 s (--timeout)"
 
 
 def test_what_a_killed_attempt_left_half_written_is_removed_and_counts_for_nothing(tmp_path: Path) -> None:
@@ -91,7 +90,7 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_counts_for_nothi
     for path in half:
         path.parent.mkdir()
         path.write_text("half")
-    assert not store.step_done(tmp_path, "test")
+    assert not layout.is_step_done(tmp_path, "test")
     assert do(task(tmp_path, f"{SAVES} {FINISHED}"))[0] is Outcome.DONE
     assert not any(path.exists() for path in half)
 
@@ -119,7 +118,7 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
     )
     job = replace(JOB, texts=("true", "shuffled", "blank"))
     plan = store_plan(tmp_path, Plan((job,)))
-    run = store.job_folder(tmp_path, job.id)
+    run = layout.job_folder(tmp_path, job.id)
     codes = {"fit": f"{SAVES} {FINISHED}", "test": rows, "test-shuffled": cannot, "test-blank": rows}
     steps = tuple((step, (sys.executable, "-c", codes[step], str(run), step)) for step in job.steps)
     outcome, lines = do(Task(job.id, run, steps, job), place=Place("local", {"PYTHONPATH": str(REPOSITORY)}))
@@ -150,14 +149,14 @@ def test_shuffling_one_prompt_has_the_exit_code_that_the_runner_reads(
 def test_a_claim_that_is_lost_stops_the_task_and_leaves_the_status_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "LEASE", 0.6)
+    monkeypatch.setattr(locks, "LEASE", 0.6)
     stop = Stop()
 
     def steal() -> None:
-        while not claims.lease_path(tmp_path).exists():
+        while not locks.lease_path(tmp_path).exists():
             time.sleep(0.01)
         time.sleep(0.3)
-        claims.lease_path(tmp_path).unlink()
+        locks.lease_path(tmp_path).unlink()
 
     thief = threading.Thread(target=steal)
     thief.start()
@@ -165,37 +164,37 @@ def test_a_claim_that_is_lost_stops_the_task_and_leaves_the_status_alone(
     thief.join()
     assert outcome is Outcome.STOPPED
     assert not stop.asked  # the other tasks go on
-    assert store.status(tmp_path)["state"] == "running"
-    assert store.job_state(tmp_path, JOB.steps)[0] == "unfinished"
+    assert layout.read_status(tmp_path)["state"] == "running"
+    assert layout.find_job_state(tmp_path, JOB.steps)[0] == "unfinished"
 
 
 def test_a_lease_of_another_machine_is_respected_until_it_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims.lock_path(tmp_path).touch()
-    lease = claims.lease_path(tmp_path)
+    locks.lock_path(tmp_path).touch()
+    lease = locks.lease_path(tmp_path)
     lease.write_text("filelock/2\npid=1\nhost=elsewhere\nmode=lease\ntoken=a\nduration=60.0\nstart=1\n")
-    assert claims.claimed(tmp_path)
+    assert locks.is_claimed(tmp_path)
     os.utime(lease, (time.time() - 120, time.time() - 120))
-    assert not claims.claimed(tmp_path)
+    assert not locks.is_claimed(tmp_path)
     lease.write_text(f"filelock/2\npid=1\nhost={os.uname().nodename}?pidns-1\nmode=lease\n")
-    assert not claims.claimed(tmp_path)
+    assert not locks.is_claimed(tmp_path)
 
 
 def test_a_lease_of_this_machine_goes_with_the_kernels_lock(tmp_path: Path) -> None:
     """Its process may seem to live: a killed runner that nobody waits for, or another one that got its number."""
-    lease = claims.lease_path(tmp_path)
+    lease = locks.lease_path(tmp_path)
     start = Path("/proc/self/stat").read_text(encoding="utf-8").split()[21]
     lease.write_text(f"filelock/2\npid={os.getpid()}\nhost={os.uname().nodename}\nmode=lease\ntoken=a\nstart={start}\n")
-    with claims.claim(tmp_path, lambda: None, wait=0.5) as free:
+    with locks.claim(tmp_path, lambda: None, wait=0.5) as free:
         assert free
 
 
 def test_only_one_of_two_claims_a_folder(tmp_path: Path) -> None:
-    with claims.claim(tmp_path, lambda: None) as first, claims.claim(tmp_path, lambda: None, wait=0.1) as second:
+    with locks.claim(tmp_path, lambda: None) as first, locks.claim(tmp_path, lambda: None, wait=0.1) as second:
         assert (first, second) == (True, False)
-        assert claims.claimed(tmp_path)
-    assert not claims.claimed(tmp_path)
+        assert locks.is_claimed(tmp_path)
+    assert not locks.is_claimed(tmp_path)
 
 
 def test_the_group_goes_with_the_command(tmp_path: Path) -> None:

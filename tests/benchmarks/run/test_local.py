@@ -16,7 +16,7 @@ from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run.failure_reasons import reason_from
 from benchmarks.run.local import run_plan
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
@@ -125,7 +125,7 @@ def test_a_failing_job_is_a_row_and_stops_nothing(folder: Path, calls: Path, mon
     monkeypatch.delenv("FAKE_FAIL")
     monkeypatch.delenv("FAKE_BUG")
     assert run(folder, plan("unet", "other", "bipvl"))[0] == 0  # tried again
-    assert {store.status(run)["state"] for run in folder.glob("results/*")} == {"done"}
+    assert {layout.read_status(run)["state"] for run in folder.glob("results/*")} == {"done"}
     assert steps(calls)["hippocampus-bipvl-tiny-tiny-s0 fit true"] == 1
 
 
@@ -135,12 +135,12 @@ def test_a_killed_runner_takes_its_job_along_and_the_next_goes_on(
 ) -> None:
     jobs = store_plan(folder, plan("unet", seeds=2))
     monkeypatch.setenv("FAKE_SLEEP", "60")
-    run_folder = store.job_folder(folder, jobs.jobs[0].id)
+    run_folder = layout.job_folder(folder, jobs.jobs[0].id)
     with start(folder) as runner:
         wait_for("s0 fit", calls)
         child = int(calls.read_text(encoding="utf-8").split()[-1])
         assert alive(child)
-        assert store.job_state(run_folder, jobs.jobs[0].steps) == ("running", "fit")
+        assert layout.find_job_state(run_folder, jobs.jobs[0].steps) == ("running", "fit")
         os.kill(runner.pid, number)
         assert runner.wait(timeout=10) != 0
     for _ in range(100):
@@ -148,8 +148,8 @@ def test_a_killed_runner_takes_its_job_along_and_the_next_goes_on(
             break
         time.sleep(0.05)
     assert not alive(child)
-    assert store.job_state(run_folder, jobs.jobs[0].steps) == ("unfinished", "next: fit")
-    assert store.failure(run_folder) is None
+    assert layout.find_job_state(run_folder, jobs.jobs[0].steps) == ("unfinished", "next: fit")
+    assert layout.read_failure(run_folder) is None
     monkeypatch.setenv("FAKE_SLEEP", "0")
     assert run(folder, jobs)[0] == 0
     assert steps(calls)["hippocampus-unet-tiny-s0 fit true"] == 2
@@ -165,7 +165,7 @@ def test_a_killed_job_is_a_failure_with_the_signal_as_its_reason(
         wait_for("s0 fit", calls)
         os.kill(int(calls.read_text(encoding="utf-8").split()[-1]), signal.SIGKILL)
         assert runner.wait(timeout=10) == 1
-    state = store.job_state(store.job_folder(folder, jobs.jobs[0].id), jobs.jobs[0].steps)
+    state = layout.find_job_state(layout.job_folder(folder, jobs.jobs[0].id), jobs.jobs[0].steps)
     assert state == ("failed", "fit: ended by SIGKILL")
 
 
@@ -207,7 +207,7 @@ def test_the_reason_of_a_failure_is_one_line(output: str, code: int, reason: str
 def test_a_step_without_its_result_has_failed(folder: Path) -> None:
     jobs = store_plan(folder, plan("unet"))
     assert run_plan(folder, jobs, lambda _: None, command=[sys.executable, "-c", ""], controls=None) == 1
-    failed = store.failure(store.job_folder(folder, jobs.jobs[0].id))
+    failed = layout.read_failure(layout.job_folder(folder, jobs.jobs[0].id))
     assert failed is not None
     assert (failed["step"], failed["reason"]) == ("fit", "fit ended without an error and without its result")
 
@@ -217,6 +217,6 @@ def test_the_metric_version_is_that_of_the_tests(folder: Path) -> None:
     [job] = store_plan(folder, plan("unet")).jobs
     assert run_plan(folder, plan("unet"), print, command=FAKE, controls=None) == 0
     trained, _control = make_leaderboard(read_benchmark(folder)).rows
-    store.write_json(store.job_folder(folder, job.id) / "test" / "about.json", {"metric_version": "99"})
+    layout.write_json(layout.job_folder(folder, job.id) / "test" / "about.json", {"metric_version": "99"})
     tested, _control = make_leaderboard(read_benchmark(folder)).rows
     assert (trained.metric_version, tested.metric_version) == (METRIC_VERSION, "99")

@@ -21,7 +21,7 @@ from benchmarks.cli.plan import lines
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import cost_estimate as estimate
 from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import plan_of
@@ -35,17 +35,17 @@ HISTORY = "epoch,step,train/loss\n0,9,0.5\n1,19,0.4\n1,1"
 def running(tmp_path: Path) -> tuple[Path, Plan]:
     """One job that is half through its training, which it resumed at step 10 a minute ago."""
     plan = store_plan(tmp_path, Plan((Job("unet", "hippocampus", 0, settings=CPU),)))
-    run = store.job_folder(tmp_path, plan.jobs[0].id)
+    run = layout.job_folder(tmp_path, plan.jobs[0].id)
     minute = (datetime.now(UTC) - timedelta(seconds=60)).isoformat()
-    store.write_status(run, {"step_started": minute, "steps_before": 10, "attempt": 2, "host": "node7"})
-    store.write_json(run / "manifest.json", {"budget": {"samples": 160, "batch_size": 4}, "epochs": 4})
+    layout.write_status(run, {"step_started": minute, "steps_before": 10, "attempt": 2, "host": "node7"})
+    layout.write_json(run / "manifest.json", {"budget": {"samples": 160, "batch_size": 4}, "epochs": 4})
     (run / "metrics.csv").write_text(HISTORY)  # its last row is being written
     return tmp_path, plan
 
 
 def test_a_running_job_has_its_epoch_and_its_time_to_go(running: tuple[Path, Plan]) -> None:
     folder, plan = running
-    with claim(store.job_folder(folder, plan.jobs[0].id), lambda: None):
+    with claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None):
         (job,) = progress_of(folder, plan)
     assert (job.state, job.step, job.epoch, job.epochs, job.share) == ("running", "fit", 2, 4, 0.5)
     assert job.to_go == pytest.approx(120, rel=0.05)  # 10 steps took a minute, 20 are left
@@ -74,7 +74,7 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
     folder, plan = running
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=120, highlight=False)
-        with claim(store.job_folder(folder, plan.jobs[0].id), lambda: None), shown(folder, plan, 1, console) as say:
+        with claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None), shown(folder, plan, 1, console) as say:
             say("a line [of] progress")
             table = display(progress_of(folder, plan))
         written = console.file.getvalue()  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import slurm, slurm_queue
 from benchmarks.run.local import run_plan
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
@@ -84,7 +84,7 @@ class Trouble:
 
     def __call__(self) -> None:
         for name, element in slurm_queue.elements(self.folder).items():
-            ready = element.state == "RUNNING" and self.under_way(store.job_folder(self.folder, name))
+            ready = element.state == "RUNNING" and self.under_way(layout.job_folder(self.folder, name))
             if name in self.todo and ready:
                 self.todo.pop(name)(element.number)
             elif element.state == "PENDING":  # what is requeued waits for two minutes otherwise
@@ -132,8 +132,8 @@ def test_what_is_preempted_or_cancelled_is_requeued(
     trouble = Trouble(there, {preempted: preempt, cancelled: cancel})
     slurm_queue.wait(there, plan, list(submitted), lines.append, trouble)
     assert not trouble.todo
-    runs = {job.id: store.job_folder(there, job.id) for job in plan.jobs}
-    states = {job.id: store.job_state(runs[job.id], job.steps)[0] for job in plan.jobs}
+    runs = {job.id: layout.job_folder(there, job.id) for job in plan.jobs}
+    states = {job.id: layout.find_job_state(runs[job.id], job.steps)[0] for job in plan.jobs}
     assert states == {text: "done", preempted: "done", cancelled: "unfinished"}
     number = submitted[cancelled]
     said = f"SLURM {number} cancelled: the same `zoo bench run` or `scontrol requeue {number}` brings it back"
@@ -146,8 +146,8 @@ def test_what_is_preempted_or_cancelled_is_requeued(
     slurm_queue.wait(there, plan, list(again), lines.append, Trouble(there))
     assert lines[-1] == f"{cancelled}: done"
     for name in (preempted, cancelled):
-        assert store.status(runs[name])["place"] == {"slurm_job": submitted[name], "slurm_restarts": 1}
-        assert store.status(runs[name])["attempt"] == 2
+        assert layout.read_status(runs[name])["place"] == {"slurm_job": submitted[name], "slurm_restarts": 1}
+        assert layout.read_status(runs[name])["attempt"] == 2
         first, second = begun_at(runs[name])
         assert first == 0
         assert second >= 2
@@ -188,7 +188,7 @@ def test_a_training_longer_than_its_slot_takes_several(tmp_path: Path, stub: pyt
     slurm_queue.wait(there, plan, list(submitted), lines.append, Trouble(there))
     [run] = there.glob("results/*")
     assert lines[-1] == f"{run.name}: done"
-    assert store.status(run)["place"]["slurm_restarts"] >= 1
+    assert layout.read_status(run)["place"]["slurm_restarts"] >= 1
     starts = begun_at(run)
     assert starts == sorted(set(starts))
     assert len(starts) >= 2
@@ -209,7 +209,7 @@ def test_a_slot_too_short_for_a_checkpoint_is_not_asked_for_again_and_again(
     [job] = plan.jobs
     reason = "fit: no checkpoint and no result within two slots of 1 min (--slurm.time)"
     assert lines[-1] == f"{job.id}: failed {reason}"
-    assert store.status(store.job_folder(tmp_path, job.id))["place"]["slurm_restarts"] == 1
+    assert layout.read_status(layout.job_folder(tmp_path, job.id))["place"]["slurm_restarts"] == 1
     assert not left_behind(tmp_path)
 
 
@@ -236,7 +236,7 @@ def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple
     assert main(command) == 0
     plan = load_plan(there)
     [job] = plan.jobs
-    run = store.job_folder(there, job.id)
+    run = layout.job_folder(there, job.id)
     number = slurm_queue.elements(there)[job.id].number
     last = run / "checkpoints" / "last.ckpt"
     trouble = Trouble(there, {job.id: cancel}, lambda _: last.is_file())
@@ -252,8 +252,8 @@ def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple
     assert not trouble.todo
     assert lines[-1] == f"{job.id}: done"
     assert not left_behind(there)
-    assert store.status(run)["place"] == {"slurm_job": number, "slurm_restarts": 2}
-    assert store.manifest(run)["devices"] == 2  # type: ignore[index]
+    assert layout.read_status(run)["place"] == {"slurm_job": number, "slurm_restarts": 2}
+    assert layout.read_manifest(run)["devices"] == 2  # type: ignore[index]
     assert main([*named, "--devices", "2", "--out", str(here)]) == 0
     assert make_leaderboard(read_benchmark(there)) == make_leaderboard(read_benchmark(here))
 
@@ -276,14 +276,14 @@ def test_where_one_rank_dies_none_is_left_and_the_status_says_why(tmp_path: Path
     assert main([*TWO_RANKS, "--devices", "2", "--trainer.max_epochs", "50", *on_slurm(tmp_path)]) == 0
     plan = load_plan(tmp_path)
     [job] = plan.jobs
-    run = store.job_folder(tmp_path, job.id)
+    run = layout.job_folder(tmp_path, job.id)
     trouble = Trouble(tmp_path, {job.id: kill}, lambda run: (run / "checkpoints" / "last.ckpt").is_file())
     slurm_queue.wait(tmp_path, plan, [job.id], lines.append, trouble)
     assert not trouble.todo
     assert lines[-1].startswith(f"{job.id}: failed fit: ")
     assert slurm_queue.elements(tmp_path)[job.id].state == "FAILED"
     assert not left_behind(tmp_path)
-    assert not store.locked(run)
+    assert not layout.is_locked(run)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.storage.layout import cases_path, job_state, skipped_path, step_done, write_json
+from benchmarks.storage.layout import cases_path, find_job_state, is_step_done, skipped_path, write_json
 
 
 def fit(run: Path, *, finished: bool) -> None:
@@ -19,17 +19,17 @@ def fit(run: Path, *, finished: bool) -> None:
 def test_a_test_is_not_done_before_its_fit_is_finished(tmp_path: Path, path: Callable[[Path, str], Path]) -> None:
     """An interrupted fit that starts again in the same folder may find the files of an earlier test."""
     write_json(path(tmp_path, "test"), {"reason": "the data set has no text"})
-    assert not step_done(tmp_path, "test"), "there is no fit"
+    assert not is_step_done(tmp_path, "test"), "there is no fit"
     fit(tmp_path, finished=False)
-    assert not step_done(tmp_path, "test"), "the fit is not finished"
-    assert job_state(tmp_path, ("fit", "test")) == ("unfinished", "next: fit")
+    assert not is_step_done(tmp_path, "test"), "the fit is not finished"
+    assert find_job_state(tmp_path, ("fit", "test")) == ("unfinished", "next: fit")
     fit(tmp_path, finished=True)
-    assert step_done(tmp_path, "test")
-    assert job_state(tmp_path, ("fit", "test")) == ("done", "")
+    assert is_step_done(tmp_path, "test")
+    assert find_job_state(tmp_path, ("fit", "test")) == ("done", "")
 
 
 def test_a_finished_fit_without_scores_has_no_finished_test(tmp_path: Path) -> None:
     fit(tmp_path, finished=True)
-    assert step_done(tmp_path, "fit")
-    assert not step_done(tmp_path, "test")
-    assert job_state(tmp_path, ("fit", "test")) == ("unfinished", "next: test")
+    assert is_step_done(tmp_path, "fit")
+    assert not is_step_done(tmp_path, "test")
+    assert find_job_state(tmp_path, ("fit", "test")) == ("unfinished", "next: test")

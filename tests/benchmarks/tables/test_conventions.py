@@ -21,7 +21,7 @@ from torchmetrics.functional.classification import binary_f1_score, binary_jacca
 
 from benchmarks.cli import main
 from benchmarks.plan.job import Plan
-from benchmarks.storage import layout as store
+from benchmarks.storage import layout
 from benchmarks.storage.results import Control, TestScores
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.conventions import PROTOCOLS, find_protocol, rescore, write_protocol
@@ -164,9 +164,9 @@ def test_a_table_in_another_convention_says_so_in_every_format() -> None:
 def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = job("unet", 0)
     store_plan(tmp_path, Plan((one,)))
-    run = store.job_folder(tmp_path, one.id)
-    store.write_json(run / "manifest.json", FACTS)
-    store.write_json(run / "test" / "about.json", dict(scored().about) | {"metric_version": "1"})
+    run = layout.job_folder(tmp_path, one.id)
+    layout.write_json(run / "manifest.json", FACTS)
+    layout.write_json(run / "test" / "about.json", dict(scored().about) | {"metric_version": "1"})
     write_rows(run / "test" / "cases.csv", scored().rows)
     out = tmp_path / "table.txt"
     for form in sorted(FORMATS):
