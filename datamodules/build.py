@@ -22,6 +22,10 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
     Raises:
         UnknownNameError: No such set or size.
         ConfigError: The card is broken, or an argument does not fit.
+
+    Example:
+        >>> build_datamodule("phantom_chest", size="tiny", batch_size=4).facts["labels"]["names"]
+        ['lesion']
     """
     card = DATA.get(name)
     if size not in card.sizes and card.sizes:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from zoo.data_facts import DataFacts as DataFacts
+    from zoo.data_facts import make_facts as make_facts
     from zoo.engine.trained_model import load_run as load_run
     from zoo.metrics.scoring import score_case as score_case
     from zoo.models.base import SegModule as SegModule
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     )
     from zoo.types import (
         ClassPrompt as ClassPrompt,
-    )
-    from zoo.types import (
-        DataFacts as DataFacts,
     )
     from zoo.types import (
         LabelSpace as LabelSpace,
@@ -47,6 +46,7 @@ __all__ = [
     "SegModule",
     "Text",
     "load_run",
+    "make_facts",
     "score_case",
 ]
 
@@ -56,10 +56,11 @@ __getattr__, __dir__ = lazy_exports(
         "Batch": "zoo.types",
         "Case": "zoo.types",
         "ClassPrompt": "zoo.types",
-        "DataFacts": "zoo.types",
+        "DataFacts": "zoo.data_facts",
         "LabelSpace": "zoo.types",
         "Prediction": "zoo.types",
         "Text": "zoo.types",
+        "make_facts": "zoo.data_facts",
         "SegModule": "zoo.models.base",
         "load_run": "zoo.engine.trained_model",
         "score_case": "zoo.metrics.scoring",

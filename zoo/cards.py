@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zoo.types import Card
+from zoo.registry import Card
 from zoo.utils.typed_content import read_content
 
 TEXTS = ("", "none", "class", "report")

@@ -14,8 +14,7 @@ from typing import Any
 
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
-from zoo.registry import CONFIGS, DATA, MODELS, Registry, card_from, read_yaml
-from zoo.types import Card
+from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_yaml
 from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")

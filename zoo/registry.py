@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -21,13 +22,46 @@ from typing import Any
 import yaml
 
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.types import Card
 
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
 
 _BUNDLED = Path(__file__).parent / "configs"
 CONFIGS = _BUNDLED if _BUNDLED.is_dir() else Path(__file__).parents[1] / "configs"  # in a wheel; in a checkout
 """The folder of bundled cards, recipes, presets, prompts and splits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One registered model or data set, read without importing its code.
+
+    Attributes:
+        name: The snake name that the user types.
+        about: What it is: title, paper, licence, text kinds, dimensions.
+        config: The configuration layer that it brings.
+        sizes: Further layers, one a size ("tiny", "published").
+        origin: Where the card was found: "zoo" or the distribution that brings it.
+        broken: Why it cannot be used; empty where it can.
+        alias: The card that this name stands for; the registry gives that one in its place.
+        file: The YAML file that the card was read from; empty where there is none.
+    """
+
+    name: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origin: str = "zoo"
+    broken: str = ""
+    alias: str = ""
+    file: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where a message says that the card is: the file, or the name."""
+        return self.file or f"the card of '{self.name}'"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python, for `--json` listings."""
+        return asdict(self)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

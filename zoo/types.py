@@ -7,7 +7,7 @@ so that a checkpoint loads with `weights_only=True`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
@@ -21,7 +21,12 @@ TRACKS = ("none", "class", "report", "mask-derived")
 
 
 class ClassPrompt(NamedTuple):
-    """The text of one class: its short name, one sentence, and sentences on single attributes."""
+    """The text of one class: its short name, one sentence, and sentences on single attributes.
+
+    Example:
+        >>> ClassPrompt("liver", "The liver, a large organ in the right upper abdomen.").concepts
+        ()
+    """
 
     name: str
     sentence: str
@@ -34,6 +39,10 @@ class Text(NamedTuple):
     Attributes:
         classes: One prompt a foreground class, in label order; the same for every sample.
         reports: B report strings, or None where the data set has no reports.
+
+    Example:
+        >>> Text((ClassPrompt("lesion", "A lesion."),), reports=("One lesion in the left upper zone.",)).reports[0]
+        'One lesion in the left upper zone.'
     """
 
     classes: tuple[ClassPrompt, ...]
@@ -49,6 +58,13 @@ class LabelSpace:
         values: For each class the values of the label file that make it up.
         exclusive: True: classes exclude each other (softmax over background and K classes, label
             map of 0..K). False: overlapping regions or a single class (K sigmoid channels, K masks).
+
+    Example:
+        >>> organs = LabelSpace(names=("liver", "spleen"), values=((1,), (2,)))
+        >>> organs.channels
+        3
+        >>> LabelSpace(names=("lesion",), values=((255,),), exclusive=False).channels
+        1
     """
 
     names: tuple[str, ...]
@@ -71,63 +87,6 @@ class LabelSpace:
             names=tuple(facts["names"]),
             values=tuple(tuple(int(v) for v in values) for values in facts["values"]),
             exclusive=bool(facts["exclusive"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class DataFacts:
-    """What a model must know of a data set. Typed once, on the data card, and linked to the model.
-
-    Attributes:
-        name: The data set's snake name.
-        spatial_dims: 2 or 3.
-        in_channels: Channels of the image tensor.
-        patch: Size of a training patch, in the order of the image's axes.
-        labels: The label space.
-        prompts: One prompt a class.
-        track: One of `TRACKS`.
-        tolerance: Of the normalised surface distance, in the set's unit.
-        prompt_version: Version of the texts of `prompts`, 0 where they are but the classes' names.
-    """
-
-    name: str
-    spatial_dims: int
-    in_channels: int
-    patch: tuple[int, ...]
-    labels: LabelSpace
-    prompts: tuple[ClassPrompt, ...]
-    track: str
-    tolerance: float = 2.0
-    prompt_version: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python: what the command line links from the data to the model."""
-        prompts = [{"name": p.name, "sentence": p.sentence, "concepts": list(p.concepts)} for p in self.prompts]
-        return {
-            "name": self.name,
-            "spatial_dims": self.spatial_dims,
-            "in_channels": self.in_channels,
-            "patch": list(self.patch),
-            "labels": self.labels.to_dict(),
-            "prompts": prompts,
-            "track": self.track,
-            "tolerance": self.tolerance,
-            "prompt_version": self.prompt_version,
-        }
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> DataFacts:
-        """The inverse of `to_dict`."""
-        return cls(
-            name=facts["name"],
-            spatial_dims=int(facts["spatial_dims"]),
-            in_channels=int(facts["in_channels"]),
-            patch=tuple(int(n) for n in facts["patch"]),
-            labels=LabelSpace.from_dict(facts["labels"]),
-            prompts=tuple(ClassPrompt(p["name"], p["sentence"], tuple(p["concepts"])) for p in facts["prompts"]),
-            track=facts["track"],
-            tolerance=float(facts["tolerance"]),
-            prompt_version=int(facts.get("prompt_version", 0)),
         )
 
 
@@ -226,6 +185,14 @@ class Batch(TypedDict):
     native: B entries, in evaluation only.
     draw: B draw numbers, in training only. spare: True where this rank has no case of its own and
     only keeps step with the others: the batch is scored elsewhere.
+
+    Example:
+        >>> from datamodules.sets import PhantomChest
+        >>> data = PhantomChest(pixels=32, patch=[32, 32], counts=[4, 2, 2], batch_size=4, epoch_samples=4)
+        >>> data.setup("fit")
+        >>> batch: Batch = next(iter(data.train_dataloader()))
+        >>> tuple(batch["image"].shape), tuple(batch["label"].shape), len(batch["reports"])
+        ((4, 1, 32, 32), (4, 1, 32, 32), 4)
     """
 
     image: Tensor
@@ -248,6 +215,12 @@ class Prediction(NamedTuple):
         mask: uint8, laid out as `Native.label`.
         geometry: The way back to the file's axes.
         query: The query of the case; empty where the image has one query.
+
+    Example:
+        >>> import numpy as np
+        >>> geometry = Geometry(None, (4, 4), ((0, 4), (0, 4)), (1.0, 1.0), "px")
+        >>> Prediction("case-7", np.zeros((1, 4, 4), np.uint8), geometry).mask.shape
+        (1, 4, 4)
     """
 
     case_id: str
@@ -266,37 +239,3 @@ class Prediction(NamedTuple):
         `lightning.Trainer.predict` moves what a model returns, and cannot move a frozen `Geometry`.
         """
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One registered model or data set, read without importing its code.
-
-    Attributes:
-        name: The snake name that the user types.
-        about: What it is: title, paper, licence, text kinds, dimensions.
-        config: The configuration layer that it brings.
-        sizes: Further layers, one a size ("tiny", "published").
-        origin: Where the card was found: "zoo" or the distribution that brings it.
-        broken: Why it cannot be used; empty where it can.
-        alias: The card that this name stands for; the registry gives that one in its place.
-        file: The YAML file that the card was read from; empty where there is none.
-    """
-
-    name: str
-    about: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
-    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    origin: str = "zoo"
-    broken: str = ""
-    alias: str = ""
-    file: str = ""
-
-    @property
-    def place(self) -> str:
-        """Where a message says that the card is: the file, or the name."""
-        return self.file or f"the card of '{self.name}'"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for `--json` listings."""
-        return asdict(self)

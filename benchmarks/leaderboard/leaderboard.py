@@ -61,6 +61,12 @@ class RankingGroup:
         recipe: "equal": one budget for all models; "published": each model has its own.
         ranking: The statistics of the ranked rows.
         warnings: Warnings of the comparability check, which refuse no row.
+
+    Example:
+        >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
+        >>> row = LeaderboardRow(model="unet", data="btcv", hd95_unit="mm", **metrics)
+        >>> RankingGroup("btcv", "none", ranked=(row,), unranked=(), controls=()).unit
+        'mm'
     """
 
     data: str
@@ -106,6 +112,13 @@ class Leaderboard:
     Attributes:
         groups: The groups of rows that may be ranked, sorted by data set, recipe and text track.
         footnotes: What the columns mean, one sentence or two per footnote.
+
+    Example:
+        >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
+        >>> row = LeaderboardRow(model="unet", data="btcv", hd95_unit="mm", **metrics)
+        >>> group = RankingGroup("btcv", "none", ranked=(row,), unranked=(), controls=())
+        >>> [row.model for row in Leaderboard(groups=(group,)).rows]
+        ['unet']
     """
 
     groups: tuple[RankingGroup, ...]
@@ -123,6 +136,11 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
     Args:
         benchmark: The results and controls (`benchmarks.read_benchmark`).
         test: The paired test of each row against the best: "wilcoxon" or "permutation".
+
+    Example:
+        >>> from benchmarks import Benchmark
+        >>> make_leaderboard(Benchmark(results=())).rows
+        []
     """
     results = benchmark.results
     by_row: dict[tuple[Any, ...], dict[str, list[JobResult]]] = {}

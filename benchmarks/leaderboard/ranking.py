@@ -24,6 +24,12 @@ class RankedRow:
     """The place of a row in the ranking of its group; a value is None where it does not exist.
 
     `benchmarks.tables.columns.RANKED_COLUMNS` defines each field.
+
+    Example:
+        >>> from dataclasses import fields
+        >>> unknown = dict.fromkeys(field.name for field in fields(RankedRow))
+        >>> RankedRow(**unknown | {"label": "unet", "rank": 1, "dice": 0.9}).rank
+        1
     """
 
     label: str

@@ -36,6 +36,12 @@ class ClassRow(MetricValues[float | None]):
         missed: Number of cases of one seed with the object in the label only.
         spurious: Number of cases of one seed with the object in the prediction only.
         absent: Number of cases of one seed with the object in neither mask.
+
+    Example:
+        >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
+        >>> counts = {"dice_global": 0.9, "scored": 5, "missed": 0, "spurious": 0, "absent": 1}
+        >>> ClassRow(label="liver", std=NO_STD, **metrics, **counts).dice
+        0.9
     """
 
     label: str
@@ -64,6 +70,11 @@ class LeaderboardRow(MetricValues[float | None]):
         tests: Step ("test", "test-shuffled", ...) to its scores, one test per seed.
         samples: Step to the scores by seed, case and class.
         draws: The Dice under the bootstrap; draw b has the same subjects in every row of a cohort.
+
+    Example:
+        >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
+        >>> LeaderboardRow(model="unet", data="btcv", **metrics).status
+        'ok'
     """
 
     model: str

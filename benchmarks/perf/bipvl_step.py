@@ -106,10 +106,11 @@ def peer(known: argparse.Namespace) -> tuple[Any, ...]:
 
 def ours(known: argparse.Namespace) -> tuple[Any, ...]:
     """BiPVL-Seg at its published size."""
+    from zoo.data_facts import DataFacts
     from zoo.errors import TextError
     from zoo.models.bipvl.model import BiPVL
     from zoo.text.prompt_files import load_prompts, prompt_file
-    from zoo.types import DataFacts, LabelSpace, Text
+    from zoo.types import LabelSpace, Text
 
     os.environ["ZOO_OFFLINE"] = "1"  # a download is no part of a step
     names = yaml.safe_load(prompt_file("amos22").read_text(encoding="utf-8"))["classes"]

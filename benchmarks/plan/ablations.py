@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError
-from zoo.registry import CONFIGS, read_yaml
-from zoo.types import Card
+from zoo.registry import CONFIGS, Card, read_yaml
 
 ABLATIONS = CONFIGS / "ablation"
 """The folder of the ablations."""

@@ -16,8 +16,7 @@ from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
-from zoo.registry import DATA, MODELS
-from zoo.types import Card
+from zoo.registry import DATA, MODELS, Card
 
 RECIPES = ("equal", "published")
 

@@ -30,6 +30,13 @@ class TestScores:
     Attributes:
         rows: One row per case, query and class.
         about: Content of `about.json`, which `zoo test` writes beside the rows; empty where the file is missing.
+
+    Example:
+        >>> from zoo.metrics import CaseScore
+        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
+        >>> TestScores((row,)).summary.dice
+        0.5
     """
 
     __test__ = False  # pytest would take the name for that of a test class
@@ -60,6 +67,12 @@ class JobResult:
         tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its scores. It is empty unless the job is
             done, and it lacks the steps that do not apply to the data set.
         folder: The run folder.
+
+    Example:
+        >>> from benchmarks.plan.job import Settings
+        >>> job = Job(model="unet", data="btcv", seed=0, track="none", encoder="", settings=Settings("tiny", "cpu"))
+        >>> JobResult(job, "waiting").name
+        'seed 0'
     """
 
     job: Job
@@ -112,6 +125,12 @@ class Benchmark:
         results: One result per job of the plan, sorted by the id of the job.
         controls: The controls of all data sets, sorted by data set and name.
         costs: Measured costs by `Job.measured`; empty where `zoo bench costs` has not run.
+
+    Example:
+        >>> from benchmarks.plan.job import Settings
+        >>> job = Job(model="unet", data="btcv", seed=0, track="none", encoder="", settings=Settings("tiny", "cpu"))
+        >>> Benchmark(results=(JobResult(job, "waiting"),)).controls
+        ()
     """
 
     results: tuple[JobResult, ...]
@@ -119,7 +138,7 @@ class Benchmark:
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def read_benchmark(folder: Path) -> Benchmark:
+def read_benchmark(folder: str | Path) -> Benchmark:
     """Read the plan, the results, the controls and the costs in the folder of a benchmark.
 
     Args:
@@ -127,6 +146,11 @@ def read_benchmark(folder: Path) -> Benchmark:
 
     Raises:
         RunError: There is no benchmark in the folder, or one of its files cannot be read.
+
+    Example:
+        >>> read_benchmark("no/such/folder")
+        Traceback (most recent call last):
+        zoo.errors.RunError: ...
     """
     folder = Path(folder)
     jobs = load_plan(folder).jobs

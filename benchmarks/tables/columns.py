@@ -240,6 +240,10 @@ def class_rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
 
     Returns:
         One dictionary per row and class; the keys are those of `OF_ROW` and of `CLASS_COLUMNS`.
+
+    Example:
+        >>> class_rows_as_dicts(Leaderboard(groups=()))
+        []
     """
     names = find_columns(*OF_ROW)
     return [

@@ -64,6 +64,13 @@ class SegDataModule(L.LightningDataModule):
         fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
         folds: How many folds; default 5.
         split: A JSON file of parts in place of the protocol's (`datamodules.index.split_files`); `fold` chooses a fold.
+
+    Example:
+        >>> from datamodules.sets import PhantomChest
+        >>> data = PhantomChest(pixels=32, patch=[32, 32], counts=[4, 2, 2], batch_size=4, epoch_samples=4)
+        >>> data.setup("test")
+        >>> next(iter(data.test_dataloader()))["case_id"]
+        ['test-0000', 'test-0000-other', 'test-0001', 'test-0001-other']
     """
 
     name: str = ""

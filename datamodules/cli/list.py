@@ -13,9 +13,8 @@ from datamodules.acquire.sources import access_kind, load_source
 from datamodules.cli.common import console
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
-from zoo.registry import DATA
+from zoo.registry import DATA, Card
 from zoo.settings import data_root
-from zoo.types import Card
 
 HELP = "every set: what it is, how it is got, whether it is at hand under $ZOO_DATA"
 

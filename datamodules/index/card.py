@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
-from zoo.types import TRACKS, Card, ClassPrompt, DataFacts, LabelSpace
+from zoo.registry import Card
+from zoo.types import TRACKS, ClassPrompt, LabelSpace
 from zoo.utils.typed_content import read_content
 
 LATERALITIES = ("", "image", "patient")

@@ -19,6 +19,10 @@ class PhantomAbdomen(PhantomDataModule):
         shape: Voxels of a volume; [96, 96, 48] has a spacing of 1.0 x 1.0 x 2.5 mm.
         counts: Subjects in train, val and test.
         **kwargs: See `SegDataModule`.
+
+    Example:
+        >>> len(PhantomAbdomen(counts=[4, 2, 2], patch=[32, 32, 32]).cases)
+        8
     """
 
     name = "phantom_abdomen"

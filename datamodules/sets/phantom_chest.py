@@ -28,6 +28,10 @@ class PhantomChest(PhantomDataModule):
         pixels: Height and width of an image; the network sees it resized to `patch`.
         counts: Images in train, val and test; there are twice as many cases.
         **kwargs: See `SegDataModule`.
+
+    Example:
+        >>> PhantomChest(counts=[4, 2, 2]).index.case("train-0000").report
+        'Target lesions in the left lower zone and the right lower zone.'
     """
 
     name = "phantom_chest"

@@ -16,8 +16,9 @@ from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.index.card import DataCard
 from tests.helpers.data_sets import REPLICAS, REQUIRED
+from zoo.data_facts import DataFacts
 from zoo.registry import DATA
-from zoo.types import TRACKS, DataFacts
+from zoo.types import TRACKS
 
 SETS = [card.name for card in DATA if not card.broken]
 

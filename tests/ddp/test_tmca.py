@@ -8,9 +8,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from tests.helpers.ranks import RankPool
+from zoo.data_facts import DataFacts
 from zoo.models.base import Output
 from zoo.models.tmca.model import TMCA
-from zoo.types import ClassPrompt, DataFacts, LabelSpace
+from zoo.types import ClassPrompt, LabelSpace
 
 PROMPTS = (ClassPrompt("a", "The liver."), ClassPrompt("b", "The spleen."))
 FACTS = DataFacts("made_up", 2, 1, (16, 16), LabelSpace(("a", "b"), ((1,), (2,))), PROMPTS, "class")

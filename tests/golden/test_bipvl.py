@@ -12,10 +12,11 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from zoo.data_facts import DataFacts
 from zoo.models.base import text_of
 from zoo.models.bipvl.model import BiPVL
 from zoo.registry import CONFIGS
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace, Text
+from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 
 PROMPTS = (
     ClassPrompt("left_kidney", "The left kidney beside the spine.", ("A bean.", "On the left of the spine.")),

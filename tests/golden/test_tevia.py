@@ -14,12 +14,13 @@ from transformers import BertConfig, BertModel
 from datamodules.sets.phantom_chest import PhantomChest
 from tests.helpers.ranks import RankPool
 from tests.zoo.models.test_tevia import FACTS, batch, module
+from zoo.data_facts import DataFacts
 from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.models.base import text_of
 from zoo.models.tevia.model import TeViA
 from zoo.models.tevia.prototype import Prototypes
-from zoo.types import DataFacts, Text
+from zoo.types import Text
 
 WIDTHS = (768, 384, 192)
 

@@ -13,8 +13,9 @@ from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS, row
 from zoo.callbacks.overlays import Seen, choose, write_overlays
+from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore, write_rows
-from zoo.types import CaseKey, ClassPrompt, DataFacts, LabelSpace
+from zoo.types import CaseKey, ClassPrompt, LabelSpace
 from zoo.visualization.slice_choice import Plane
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} </style> \" ' $x^2$"

@@ -11,7 +11,8 @@ from datamodules.bases.base import SegDataModule
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.io.pictures import PictureReader
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import Card, Case
+from zoo.registry import Card
+from zoo.types import Case
 
 QUERIES = {"left": "The left square.", "right": "The right square."}
 SIZE = 32

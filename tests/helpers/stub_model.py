@@ -14,9 +14,10 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
-from zoo.types import ClassPrompt, DataFacts, Geometry, LabelSpace, Prediction
+from zoo.types import ClassPrompt, Geometry, LabelSpace, Prediction
 
 SIDE = 8
 

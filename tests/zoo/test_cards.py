@@ -10,8 +10,7 @@ import yaml
 from zoo.cards import CardSummary, ModelCard, PresetCard
 from zoo.config import PRESETS
 from zoo.errors import ConfigError
-from zoo.registry import DATA, ENCODERS, MODELS, card_from
-from zoo.types import Card
+from zoo.registry import DATA, ENCODERS, MODELS, Card, card_from
 
 
 def test_every_registered_model_and_preset_has_a_correct_card() -> None:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 import zoo.config
 from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.registry import MODELS
-from zoo.types import Card
+from zoo.registry import MODELS, Card
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:

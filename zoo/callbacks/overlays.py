@@ -17,9 +17,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from PIL import Image
 
+from zoo.data_facts import DataFacts
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
-from zoo.types import Batch, CaseKey, DataFacts, LabelSpace, Prediction
+from zoo.types import Batch, CaseKey, LabelSpace, Prediction
 from zoo.utils.atomic_files import atomically, write_text
 from zoo.visualization.outline import class_colours
 from zoo.visualization.overlay import overlay

@@ -17,8 +17,7 @@ from zoo.cards import CardSummary
 from zoo.cli.console import print_table
 from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
-from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Registry, read_yaml
-from zoo.types import Card
+from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
 
 KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
 VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")

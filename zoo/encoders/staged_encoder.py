@@ -15,6 +15,13 @@ class StagedEncoder(nn.Module, ABC):
         limits: What the encoder supports, for the error text of `build_vision_encoder`.
         widths: Channels of the stem and of every stage.
         stem_stride: Stride of the stem against the image.
+
+    Example:
+        >>> import torch
+        >>> from zoo.encoders import build_vision_encoder
+        >>> encoder = build_vision_encoder("conv", spatial_dims=2, in_channels=1, width=8, stages=2)
+        >>> [tuple(one.shape[1:]) for one in encoder(torch.zeros(1, 1, 32, 32))]
+        [(8, 16, 16), (16, 8, 8), (32, 4, 4)]
     """
 
     limits: ClassVar[str]

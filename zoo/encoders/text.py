@@ -46,6 +46,11 @@ class TextEncoder(nn.Module):
         width: Channels W of a token.
         depth: Number of layers.
         checkpoint: Layers keep only their input for the backward pass and compute again what it needs.
+
+    Example:
+        >>> encoder = build_text_encoder("tiny")
+        >>> tuple(encoder(["A lesion.", "Two small lesions."]).pooled.shape) == (2, encoder.width)
+        True
     """
 
     def __init__(self, backbone: TextBackbone, name: str, revision: str, *, frozen: bool) -> None:
@@ -250,6 +255,10 @@ def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
     Raises:
         UnknownNameError: Neither a name nor a folder.
         TextError: The weights cannot be had or read.
+
+    Example:
+        >>> build_text_encoder("tiny", freeze=True).frozen
+        True
     """
     from zoo.encoders import huggingface as hf
     from zoo.encoders import openclip as clip

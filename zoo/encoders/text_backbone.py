@@ -54,6 +54,12 @@ class TextBackbone(nn.Module):
         depth: Number of layers.
         max_length: Most tokens that the backbone reads, special ones included.
         pad_id: Id that fills short rows.
+
+    Example:
+        >>> from zoo.encoders import build_text_encoder
+        >>> backbone = build_text_encoder("tiny").backbone
+        >>> backbone.batch(["A lesion.", "Two small lesions."]).mask.sum(1).tolist()
+        [5, 6]
     """
 
     def __init__(

@@ -33,6 +33,10 @@ def build_vision_encoder(
 
     Raises:
         ConfigError: No such encoder in that dimension, with so many stages or with weights.
+
+    Example:
+        >>> build_vision_encoder("conv", spatial_dims=3, in_channels=1, width=8, stages=3).widths
+        (8, 16, 32, 64)
     """
     encoder = _find(kind) if kind in VISION_ENCODERS else None
     if encoder is None or not encoder.supports(spatial_dims, stages, weights):

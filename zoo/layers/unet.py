@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from monai.networks.nets import BasicUNet
 
-from zoo.types import DataFacts
+from zoo.data_facts import DataFacts
 
 STRIDE = 16
 """Of the deepest of the five levels against the image."""

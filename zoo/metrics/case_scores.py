@@ -148,6 +148,15 @@ def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
 
     Raises:
         RunError: Two rows have the same case, query and class, or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_rows(Path(folder) / "cases.csv", [row])
+        ...     read_rows(Path(folder) / "cases.csv") == [row]
+        True
     """
     ordered = sort_rows(rows)
     columns = MARKED if any(row.mark for row in ordered) else COLUMNS
@@ -165,6 +174,15 @@ def read_rows(path: Path) -> list[CaseScore]:
 
     Raises:
         RunError: The file cannot be read, or one of its lines is not a score row.
+
+    Example:
+        >>> import tempfile
+        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_rows(Path(folder) / "cases.csv", [row])
+        ...     read_rows(Path(folder) / "cases.csv") == [row]
+        True
     """
     fix = "Run `zoo test` again to rewrite it."
     try:

@@ -41,6 +41,14 @@ def score_case(
 
     Raises:
         DataError: The shapes, values, spacing or tolerance are invalid or contradict each other.
+
+    Example:
+        >>> labels = LabelSpace(names=("lesion",), values=((1,),))
+        >>> truth = np.zeros((8, 8), np.uint8)
+        >>> truth[2:6, 2:6] = 1
+        >>> [score] = score_case("case-7", np.roll(truth, 1), truth, labels, (0.5, 0.5), unit="mm", tolerance=2.0)
+        >>> score.status, score.dice, score.hd95
+        ('ok', 0.75, 0.5)
     """
     mask, label = np.asarray(mask), np.asarray(label)
     _check(case_id, query, mask, label, labels, spacing, tolerance)

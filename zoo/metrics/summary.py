@@ -46,6 +46,12 @@ class Summary(MeanScores):
     Attributes:
         unit: Unit of the distances: "mm" or "px".
         per_class: The scores of each class by its name, in the order of the label space.
+
+    Example:
+        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
+        >>> summarise([row]).per_class["liver"].dice
+        0.5
     """
 
     unit: str
@@ -65,6 +71,12 @@ def summarise(rows: Iterable[CaseScore]) -> Summary:
     Raises:
         RunError: There are no rows, a row of a case and class is missing or occurs twice, or some
             distances are in mm and others in px.
+
+    Example:
+        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
+        >>> summarise([row]).hd95, summarise([row]).unit
+        (2.0, 'mm')
     """
     ordered = sort_rows(rows)
     by_class: dict[str, list[CaseScore]] = {}

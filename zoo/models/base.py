@@ -18,6 +18,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError, RunError
 from zoo.inference import predict_logits
@@ -28,7 +29,7 @@ from zoo.metrics.pooled_dice import PooledDice
 from zoo.metrics.scoring import score_case
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
-from zoo.types import Batch, DataFacts, Prediction, Text
+from zoo.types import Batch, Prediction, Text
 from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,20 @@ class SegModule(LightningModule, ABC):
         warmup: Share of all steps with linearly rising rate; a cosine to zero follows.
         overlap: Of sliding windows, in [0, 1).
         use_text: False is the ablation "text off": the same network, which reads empty strings only.
+
+    Example:
+        >>> from torch import nn
+        >>> from zoo import make_facts
+        >>> class OneConvolution(SegModule):
+        ...     def __init__(self, facts, **kwargs):
+        ...         super().__init__(facts, **kwargs)
+        ...         self.net = nn.Conv2d(self.facts.in_channels, self.facts.labels.channels, 3, padding=1)
+        ...
+        ...     def forward_features(self, image, text):
+        ...         return Output(self.net(image))
+        >>> model = OneConvolution(make_facts(["lesion"], patch=[32, 32]))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

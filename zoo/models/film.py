@@ -29,6 +29,13 @@ class FiLM(SegModule):
         channels: Channels of the five levels, the first at full resolution, and of the last up-step.
         norm: "instance" or "batch".
         **kwargs: See `SegModule`.
+
+    Example:
+        >>> import torch
+        >>> from zoo import make_facts
+        >>> model = FiLM(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", channels=(8, 8, 8, 8, 8, 8))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

@@ -40,6 +40,12 @@ class LanGuide(SegModule):
         guidance: False is an ablation: the cross-attention's factor is 0 and stays so; the image alone
             reaches the logits, through the same network.
         **kwargs: See `SegModule`.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = LanGuide(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", vision="conv", width=8)
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

@@ -21,6 +21,13 @@ class UNet(SegModule):
         channels: Channels of the five levels, the first at full resolution, and of the last up-step.
         norm: "instance" or "batch".
         **kwargs: See `SegModule`.
+
+    Example:
+        >>> import torch
+        >>> from zoo import make_facts
+        >>> model = UNet(make_facts(["lesion"], patch=[32, 32]), channels=(8, 8, 8, 8, 8, 8))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

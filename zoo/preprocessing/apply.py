@@ -33,6 +33,12 @@ class PreparedCase(NamedTuple):
             this grid already.
         foreground: int32 [n, 1 + D], one row (class number from 0, voxel in S) per listed voxel. None: no voxel is
             listed yet.
+
+    Example:
+        >>> geometry = Geometry(affine=None, shape=(8, 6), crop=((0, 8), (0, 6)), spacing=(1.0, 1.0), unit="px")
+        >>> prepared = preprocess(np.ones((1, 8, 6), np.float32), None, geometry, PreprocessingSpec(size=(4, 4)))
+        >>> prepared.label is None
+        True
     """
 
     image: NDArray[np.float32]
@@ -54,6 +60,16 @@ def load_case(case: Case, spec: PreprocessingSpec, labels: LabelSpace, reader: R
     Raises:
         DataError: A file is missing or unreadable, shapes or affines differ, or a label value belongs to no class.
             The message begins with the file.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> labels = LabelSpace(names=("lesion",), values=((1,),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "a.png"
+        ...     Image.new("L", (6, 8), 7).save(file)
+        ...     load_case(Case("a", (file,), None, "patient-1"), PreprocessingSpec(), labels).image.shape
+        (1, 8, 6)
     """
     reader = reader or Reader()
     channels = [reader.image(path) for path in case.images]
@@ -115,6 +131,12 @@ def preprocess(
         native: The label on this grid, with the layout of `zoo.types.Native.label`, or None.
         geometry: The geometry of this grid; its `crop` is not read.
         spec: The preprocessing.
+
+    Example:
+        >>> geometry = Geometry(affine=None, shape=(8, 6), crop=((0, 8), (0, 6)), spacing=(1.0, 1.0), unit="px")
+        >>> prepared = preprocess(np.ones((1, 8, 6), np.float32), None, geometry, PreprocessingSpec(size=(4, 4)))
+        >>> prepared.image.shape
+        (1, 4, 4)
     """
     crop = _box(image, spec.crop_above)
     inside = tuple(slice(start, stop) for start, stop in crop)

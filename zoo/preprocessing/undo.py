@@ -29,6 +29,12 @@ def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArr
 
     Returns:
         uint8 with the layout of `zoo.types.Native.label`.
+
+    Example:
+        >>> geometry = Geometry(affine=None, shape=(8, 6), crop=((0, 8), (0, 6)), spacing=(1.0, 1.0), unit="px")
+        >>> labels = LabelSpace(names=("lesion",), values=((1,),), exclusive=False)
+        >>> native_mask(torch.ones(1, 4, 4), geometry, labels).shape
+        (1, 8, 6)
     """
     size = [stop - start for start, stop in geometry.crop]
     mode = INTERPOLATION[len(size)]

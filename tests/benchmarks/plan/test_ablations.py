@@ -25,8 +25,7 @@ from tests.helpers.paths import REPOSITORY
 from tests.helpers.sample_benchmark import names, plan_of, variant
 from zoo.cli.main import main as zoo
 from zoo.errors import ConfigError, RunError
-from zoo.registry import MODELS
-from zoo.types import Card
+from zoo.registry import MODELS, Card
 
 CPU = Settings(trainer="cpu")
 TWO = """

@@ -16,10 +16,10 @@ from datamodules.index.splits import PARTS
 from tests.helpers.image_sets import make_own_pictures, make_own_volumes
 from zoo.cli.main import main
 from zoo.config import compose, config_hash
+from zoo.data_facts import DataFacts
 from zoo.engine.lightning_cli import ZooCLI
 from zoo.errors import ConfigError, DataError, UnknownNameError, ZooError
 from zoo.text.prompt_files import CONCEPTS
-from zoo.types import DataFacts
 
 
 def pictures(root: Path, **options: Any) -> SegDataModule:

@@ -10,8 +10,8 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.index.splits import PARTS
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti
+from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError, DataError, UnknownNameError
-from zoo.types import DataFacts
 
 SETS = ("hippocampus", "qata_cov19", "btcv")
 

@@ -25,9 +25,9 @@ from tests.helpers.volume_sets import (
     save,
     wrap,
 )
+from zoo.data_facts import DataFacts
 from zoo.errors import DataError, UnknownNameError
 from zoo.registry import DATA
-from zoo.types import DataFacts
 
 
 @pytest.mark.parametrize("name", VOLUME_REPLICAS)

@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from zoo.callbacks.overlays import Overlays, Seen, choose
+from zoo.data_facts import DataFacts
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
-from zoo.types import CaseKey, ClassPrompt, DataFacts, Geometry, LabelSpace, Native, Prediction
+from zoo.types import CaseKey, ClassPrompt, Geometry, LabelSpace, Native, Prediction
 
 SIDE = 16
 LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from tests.helpers.text_encoder_folders import write_clip
+from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.models.base import text_of
 from zoo.models.bipvl.model import BiPVL
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace
+from zoo.types import Batch, ClassPrompt, LabelSpace
 
 PROMPT = ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung."))
 FACTS = DataFacts("made_up", 2, 1, (16, 16), LabelSpace(("lesion",), ((1,),), False), (PROMPT,), "report")

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.helpers.text_encoder_folders import write_bert, write_clip
+from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.models.base import text_of
 from zoo.models.tevia.model import TeViA
 from zoo.models.tevia.prototype import FOREGROUNDS, Foreground, alignment_loss, layout
 from zoo.registry import CONFIGS, read_yaml
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace, Text
+from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 
 PROMPT = ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung."))
 FACTS = DataFacts("made_up", 2, 1, (32, 32), LabelSpace(("lesion",), ((1,),), False), (PROMPT,), "report")

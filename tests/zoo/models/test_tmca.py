@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.losses.contrastive import text_ids
 from zoo.models.base import text_of
 from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
 from zoo.models.tmca.model import TMCA
 from zoo.registry import CONFIGS, read_yaml
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace, Text
+from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 
 LESION = ClassPrompt("lesion", "A bright lesion.")
 ORGANS = (ClassPrompt("liver", "The large liver."), ClassPrompt("spleen", "The small spleen."))

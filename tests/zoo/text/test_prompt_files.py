@@ -13,9 +13,8 @@ from datamodules.build import build_datamodule
 from tests.helpers.image_sets import make_own_pictures
 from zoo.cli.info import main as info
 from zoo.errors import TextError, ZooError
-from zoo.registry import CONFIGS, DATA, read_yaml
+from zoo.registry import CONFIGS, DATA, Card, read_yaml
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_file, prompt_version
-from zoo.types import Card
 from zoo.utils.hashing import hash_json
 
 BUNDLED = sorted(path.stem for path in (CONFIGS / "prompts").glob("*.yaml"))

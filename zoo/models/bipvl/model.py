@@ -83,6 +83,13 @@ class BiPVL(SegModule):
 
     Raises:
         ConfigError: An unknown variant or a negative weight.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> facts = make_facts(["lesion"], patch=[32, 32])
+        >>> model = BiPVL(facts, encoder="tiny", vision="conv", width=8, stages=2, heads=2)
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

@@ -77,6 +77,12 @@ class TeViA(SegModule):
 
     Raises:
         ConfigError: An unknown choice, a number out of its range, or "always" in 3D.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = TeViA(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", vision="conv", width=8)
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

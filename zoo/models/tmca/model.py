@@ -66,6 +66,12 @@ class TMCA(SegModule):
     Raises:
         ConfigError: An unknown distance, enhancement or level, a negative weight, or a temperature or
             softness of 0 or less.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = TMCA(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", vision="conv", width=8)
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
     """
 
     def __init__(

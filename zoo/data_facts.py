@@ -1,0 +1,101 @@
+"""`DataFacts`: what a model must know of a data set. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.types import ClassPrompt, LabelSpace
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a model must know of a data set. Typed once, on the data card, and linked to the model.
+
+    Attributes:
+        name: The data set's snake name.
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the image tensor.
+        patch: Size of a training patch, in the order of the image's axes.
+        labels: The label space.
+        prompts: One prompt a class.
+        track: One of `TRACKS`.
+        tolerance: Of the normalised surface distance, in the set's unit.
+        prompt_version: Version of the texts of `prompts`, 0 where they are but the classes' names.
+
+    Example:
+        >>> facts = DataFacts.from_dict(make_facts(["liver", "spleen"], patch=[96, 96, 96]))
+        >>> facts.spatial_dims, facts.labels.channels
+        (3, 3)
+    """
+
+    name: str
+    spatial_dims: int
+    in_channels: int
+    patch: tuple[int, ...]
+    labels: LabelSpace
+    prompts: tuple[ClassPrompt, ...]
+    track: str
+    tolerance: float = 2.0
+    prompt_version: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python: what the command line links from the data to the model."""
+        prompts = [{"name": p.name, "sentence": p.sentence, "concepts": list(p.concepts)} for p in self.prompts]
+        return {
+            "name": self.name,
+            "spatial_dims": self.spatial_dims,
+            "in_channels": self.in_channels,
+            "patch": list(self.patch),
+            "labels": self.labels.to_dict(),
+            "prompts": prompts,
+            "track": self.track,
+            "tolerance": self.tolerance,
+            "prompt_version": self.prompt_version,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> DataFacts:
+        """The inverse of `to_dict`."""
+        return cls(
+            name=facts["name"],
+            spatial_dims=int(facts["spatial_dims"]),
+            in_channels=int(facts["in_channels"]),
+            patch=tuple(int(n) for n in facts["patch"]),
+            labels=LabelSpace.from_dict(facts["labels"]),
+            prompts=tuple(ClassPrompt(p["name"], p["sentence"], tuple(p["concepts"])) for p in facts["prompts"]),
+            track=facts["track"],
+            tolerance=float(facts["tolerance"]),
+            prompt_version=int(facts.get("prompt_version", 0)),
+        )
+
+
+def make_facts(
+    classes: Sequence[str],
+    patch: Sequence[int],
+    in_channels: int = 1,
+    prompts: Sequence[ClassPrompt] | None = None,
+    name: str = "mine",
+) -> dict[str, Any]:
+    """Make the facts of data that have no data module, for a model in a training loop of your own.
+
+    Args:
+        classes: The names of the classes. Several classes exclude each other; one class has one sigmoid channel.
+        patch: Size of a training patch; its length says whether images are 2D or 3D.
+        in_channels: Channels of the image.
+        prompts: One prompt per class; by default the sentence of a class is its name.
+        name: The name of the data.
+
+    Returns:
+        `DataFacts.to_dict()`, the first argument of every model.
+
+    Example:
+        >>> make_facts(["lesion"], patch=[64, 64])["labels"]
+        {'names': ['lesion'], 'values': [[1]], 'exclusive': False}
+    """
+    values = tuple((number,) for number in range(1, len(classes) + 1))
+    if prompts is None:
+        prompts = [ClassPrompt(one, f"{one.replace('_', ' ').capitalize()}.") for one in classes]
+    labels = LabelSpace(tuple(classes), values, exclusive=len(classes) > 1)
+    return DataFacts(name, len(patch), in_channels, tuple(patch), labels, tuple(prompts), "class").to_dict()
