@@ -1,4 +1,4 @@
-"""Tables of text, CSV or xlsx, read strictly: a row with more cells than the header is refused, never cut.
+"""Read tables of text, CSV or xlsx, strictly: a row with more cells than the header is refused and never cut.
 
 A caption table has a column `Image` and one of `Description`, `text` or `caption`.
 """
@@ -24,7 +24,7 @@ MISSING_WORDS = frozenset(
         *("#null!", "#ref!", "#value!", "#name?", "#div/0!", "#num!"),
     ]
 )
-"""What programs and people write into a cell that holds nothing, in lower case. Such a cell is read as empty."""
+"""Words for a missing value, in lower case. A cell with one of them is read as empty."""
 
 _UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error, KeyError, SyntaxError)
 _collected: ContextVar[list[DataError] | None] = ContextVar("_collected", default=None)
@@ -32,9 +32,9 @@ _collected: ContextVar[list[DataError] | None] = ContextVar("_collected", defaul
 
 @contextmanager
 def caption_faults() -> Iterator[list[DataError]]:
-    """Collect what is wrong with caption tables instead of ending with the first of it, for `zoo data verify`.
+    """Collect the faults of caption tables instead of raising the first one, for `zoo data verify`.
 
-    Within, a table that cannot be read has no rows, and of a file that is named twice the first row counts.
+    Inside of this context, a table that cannot be read has no rows, and of two rows for one file the first is used.
     """
     faults: list[DataError] = []
     token = _collected.set(faults)
@@ -63,11 +63,13 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
         numbered = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split())
-        raise _table_error(path, f"not a readable table ({problem})", "Fetch it again, or save it as UTF-8.") from error
+        raise _table_error(
+            path, f"not a readable table ({problem})", "Download it again, or save it as UTF-8."
+        ) from error
     rows = [(number, [_text(cell) for cell in row]) for number, row in numbered]
     rows = [(number, row) for number, row in rows if any(row)]
     if not rows:
-        raise _table_error(path, f"the table is empty: columns [] lack {due}", "Fetch it again.")
+        raise _table_error(path, f"the table is empty: columns [] lack {due}", "Download it again.")
     first, header = rows[0][0], [name.lower() for name in rows[0][1]]
     while header and not header[-1]:
         header.pop()
@@ -78,10 +80,10 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
 
 
 def _fit(path: Path, number: int, row: list[str], columns: int) -> list[str]:
-    """A row with as many cells as the header. Missing cells at its end are empty ones, which some programs leave out.
+    """Fit a row to the length of the header. Some programs leave out empty cells at the end of a row.
 
     Raises:
-        DataError: A filled cell stands beyond the header.
+        DataError: A filled cell is beyond the last column of the header.
     """
     if any(row[columns:]):
         cells = max(place for place, cell in enumerate(row, 1) if cell)
@@ -100,30 +102,30 @@ def _table_error(path: Path, problem: str, fix: str) -> DataError:
 
 
 def text_column(header: list[str], path: Path) -> str | None:
-    """The name of the column with the captions; None where there is none.
+    """Return the name of the column with the captions; None where there is no such column.
 
     Raises:
-        DataError: Several columns may be it.
+        DataError: Several columns may contain the captions.
     """
     found = [name for name in COLUMNS if name in header]
     if len(found) > 1:
         problem = f"{path}: which of the columns {' and '.join(found)} are the captions?"
-        raise DataError(problem, "Rename the other.", "caption_table")
+        raise DataError(problem, "Rename the other columns.", "caption_table")
     return found[0] if found else None
 
 
 def read_captions(path: Path) -> list[tuple[str, str]]:
-    """The rows of a caption table.
+    """Read a caption table.
 
     Args:
-        path: As `read_table`.
+        path: As in `read_table`.
 
     Returns:
-        (file name, caption) in file order; an empty caption stays "".
+        (file name, caption) in the order of the file. An empty caption is "".
 
     Raises:
-        DataError: As `read_table`, or the table lacks a column or names a file twice; none within
-            `caption_faults`.
+        DataError: As `read_table`, or the table lacks a column or names a file twice. Inside of `caption_faults`,
+            faults are collected and not raised.
     """
     faults = _collected.get()
     try:
@@ -136,7 +138,7 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
     first: dict[str, str] = {}
     for name, text in captions:
         if name in first:
-            doubled = DataError(f"{path}: '{name}' comes twice.", "Keep one of its rows.", "caption_doubled")
+            doubled = DataError(f"{path}: '{name}' comes twice.", "Keep one of the rows.", "caption_doubled")
             if faults is None:
                 raise doubled
             faults.append(doubled)
@@ -145,14 +147,14 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:
-    """File name and caption of each row."""
+    """The file name and the caption of each row."""
     due = f"Image and one of {', '.join(COLUMNS)}"
     header, rows = read_table(path, due)
     column = text_column(header, path)
     if "image" not in header or column is None:
         raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.", "caption_table")
-    here, there = header.index("image"), header.index(column)
-    return [(row[here], row[there]) for row in rows]
+    image, caption = header.index("image"), header.index(column)
+    return [(row[image], row[caption]) for row in rows]
 
 
 def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:
@@ -160,7 +162,7 @@ def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:
 
     Raises:
         csv.Error: A quote is not closed, or text follows a closing quote.
-        DataError: A cell holds further rows of the table, because a quote is closed rows later.
+        DataError: A cell contains further rows of the table, because a quote is closed some rows later.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:
         first = file.readline()
@@ -183,7 +185,7 @@ def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:
 
 
 def _holds_rows(row: list[str], separator: str) -> bool:
-    """Whether a cell of several lines holds another row: a line of it names a file of the kind that the row names."""
+    """Whether a cell with several lines contains another row: a line names a file with the same ending as the row."""
     own = {ending for cell in row if "\n" not in cell and (ending := _file_ending(cell))}
     lines = [line for cell in row for line in cell.splitlines()[1:]]
     return any(_file_ending(cell) in own for line in lines for cell in line.split(separator))
@@ -205,7 +207,7 @@ def _xlsx(path: Path) -> list[tuple[int, Sequence[object]]]:
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # the size in the file's header may be too small, and rows beyond it would be lost
+        sheet.reset_dimensions()  # the size in the header may be too small, and rows beyond it would be lost
         rows = list(sheet.iter_rows(values_only=True))
     finally:
         book.close()

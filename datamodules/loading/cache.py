@@ -1,11 +1,11 @@
-"""Prepared cases on disk. An entry is one block of bytes, memory-mapped, and a table of what lies where in it.
+"""Prepared cases on disk. An entry is one block of bytes, which is memory-mapped, and a table of the arrays in it.
 
-An entry holds one case of a set of volumes, or all cases of a set of images: opening thousands of small
-files would take longer than reading them. Whichever it is costs a process one open file.
+An entry contains one case of a data set of volumes, or all cases of a data set of pictures: opening thousands of small
+files would take longer than reading them. Each entry is one open file of the process.
 
-An entry's name is the hash of everything that made it (which files in which state, the recipe, the
-code), so a stale one is never found. It is written under another name and renamed at the end, so a
-killed process or a full disk leaves none. It may be deleted at any time.
+The name of an entry is the hash of everything that determines its content: the files and their state, the
+preprocessing, the code. Therefore an outdated entry is never found. An entry is written under another name and renamed
+at the end, so that a killed process or a full disk leaves no incomplete entry. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
 
 OPEN = 256
-"""So many entries stay open: a process may often have no more than 1,024 open files."""
+"""Number of entries that stay open; the limit of a process is often 1,024 open files."""
 
-_FACTS, _BLOCK = "facts.json", "arrays.bin"
+_TABLE, _BLOCK = "table.json", "arrays.bin"
 _ARRAYS = ("image", "label", "native", "foreground")
-_ALIGN = 64  # bytes: a cache line, and a multiple of every item's size
+_ALIGN = 64  # bytes: a cache line of the processor, and a multiple of every item size
 
 
-def entry_key(files: Sequence[Path], recipe: Any) -> str:
-    """The name of the entry of these files, prepared so.
+def entry_key(files: Sequence[Path], preparation: Any) -> str:
+    """Compute the name of the entry for prepared files.
 
     Args:
-        files: The source files; each counts by its path, its size and when its content and its state last changed.
-            The latter is the system's own time, which `touch` and `cp -p` cannot set back.
-        recipe: Plain Python that tells how they are prepared, code version included.
+        files: The source files. Each counts with its path, its size, and the times of the last change of its content
+            and of its state. `touch` and `cp -p` cannot set back the time of the state.
+        preparation: Plain Python that determines the arrays: preprocessing, labels, reader, hash of the code.
 
     Raises:
         DataError: A file is missing.
@@ -55,43 +55,43 @@ def entry_key(files: Sequence[Path], recipe: Any) -> str:
         try:
             state = path.stat()
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}).", "Fetch the file again.") from error
+            raise DataError(f"{path}: cannot be read ({error.strerror}).", "Download the file again.") from error
         states.append([str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns])
-    return hash_json({"files": states, "recipe": recipe})[:32]
+    return hash_json({"files": states, "preparation": preparation})[:32]
 
 
 def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str:
-    """Return the hash of the code that prepares a case and lays it out in an entry.
+    """Return the hash of the code that prepares a case and writes it into an entry.
 
-    Where a function lies, what it imports and how it is commented does not count (`zoo.utils.code_hash`).
+    Modules, imports and comments do not count, so that moved code keeps the entries (`zoo.utils.code_hash`).
 
     Args:
-        kinds: The classes whose methods read or make the arrays: the reader, and a data set that makes its own.
-        without: Classes that are not followed: what all data sets have in common makes no arrays.
+        kinds: Classes whose methods read or make the arrays: the reader, and a data set with its own `load`.
+        without: Classes that are not followed, because they make no arrays: the common base of the data sets.
     """
     return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], without)
 
 
 class Entry:
-    """The cases of a whole entry, memory-mapped.
+    """An opened entry: its cases as views of the memory map.
 
     Args:
-        folder: The entry.
+        folder: The folder of the entry.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: It is absent, or not what its facts say.
+        OSError, ValueError, KeyError, TypeError: The entry does not exist or is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        self._cases: dict[str, Any] = facts["cases"]
+        table = json.loads((folder / _TABLE).read_text(encoding="utf-8"))
+        self._cases: dict[str, Any] = table["cases"]
         with (folder / _BLOCK).open("rb") as file:
             self._block = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(self._block) != facts["bytes"]:
-            raise ValueError(f"{folder}: not what was written")
+        if len(self._block) != table["bytes"]:
+            raise ValueError(f"{folder}: the block has {len(self._block)} bytes instead of {table['bytes']}")
 
     def __getitem__(self, name: str) -> PreparedCase:
-        """A case, its arrays views of the map: read-only, and read from disk where they are touched."""
+        """Return a case. Its arrays are read-only and are read from disk when they are used."""
         case = self._cases[name]
         arrays = {name: self._view(*place) for name, place in case["arrays"].items()}
         optional = {name: arrays.get(name) for name in _ARRAYS[1:]}
@@ -106,7 +106,7 @@ class Cache:
     """The prepared cases of one data set.
 
     Args:
-        folder: Where they lie; made when first written to.
+        folder: The folder of the entries; it is made when the first entry is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -114,17 +114,17 @@ class Cache:
         self._opened = lru_cache(OPEN)(lambda key: Entry(folder / key))  # an error is not remembered
 
     def get(self, key: str, make: Callable[[], PreparedCase]) -> PreparedCase:
-        """The only case of an entry; see `entry`."""
+        """Return the case of an entry with one case; see `entry`."""
         return self.entry(key, lambda: [("", make())])[""]
 
     def entry(self, key: str, make: Callable[[], Iterable[tuple[str, PreparedCase]]]) -> Entry:
-        """The entry of a key; made first where there is none or a broken one.
+        """Return an entry. If it does not exist or is damaged, it is made first.
 
-        Of several processes and threads that ask at once, one makes it and the others wait.
+        If several processes or threads need the entry at once, one makes it and the others wait.
 
         Args:
-            key: Its name.
-            make: Gives the cases by name; each is written before the next is asked for.
+            key: Name of the entry.
+            make: Yields the cases with their names; each case is written before the next one is requested.
 
         Raises:
             DataError: The folder cannot be written.
@@ -145,20 +145,22 @@ class Cache:
                 f"{self.folder}: cannot be written ({error}).", "Free some space or set ZOO_CACHE."
             ) from error
         if found is None:
-            raise DataError(f"{self.folder / key}: vanished or changed while it was written.", "Run it again.")
+            raise DataError(
+                f"{self.folder / key}: was removed or changed while it was written.", "Run the command again."
+            )
         return found
 
     def _find(self, key: str) -> Entry | None:
         try:
             return self._opened(key)
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # absent or broken: `entry` makes it anew
+            return None  # missing or damaged: `entry` makes it again
 
     def _lock(self, key: str) -> Path:
         return self.folder / f".lock-{key}"
 
     def _sweep(self) -> None:
-        """Remove what killed processes left. Who writes an entry holds its lock: what can be locked is dead."""
+        """Remove the files of killed processes. Their locks are free; a running writer holds the lock of its entry."""
         for left in self.folder.glob(".part-*"):
             try:
                 with FileLock(self._lock(left.name.split("-")[1]), timeout=0):
@@ -167,26 +169,26 @@ class Cache:
                 continue
 
     def _write(self, key: str, cases: Iterable[tuple[str, PreparedCase]]) -> None:
-        for left in self.folder.glob(f".part-{key}-*"):  # of a process that was killed while this one waited
+        for left in self.folder.glob(f".part-{key}-*"):  # left by a process that was killed while this one waited
             shutil.rmtree(left, ignore_errors=True)
         temporary = self.folder / f".part-{key}-{os.getpid()}"
         temporary.mkdir()
         try:
-            # Written, not mapped: a full disk is an error here, and would be the process's end in a map.
+            # The block is written and not mapped: in a map, a full disk would end the process without an error.
             with (temporary / _BLOCK).open("wb") as block:
                 places = {name: _append(block, prepared) for name, prepared in cases}
-                facts = {"bytes": block.tell(), "cases": places}
+                table = {"bytes": block.tell(), "cases": places}
                 block.flush()
-                os.fsync(block.fileno())  # else a power cut could leave a renamed entry without its content
-            (temporary / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-            _remove(self.folder / key)  # a broken one: nothing else has this name
+                os.fsync(block.fileno())  # without it, a power cut could leave a renamed entry without content
+            (temporary / _TABLE).write_text(json.dumps(table), encoding="utf-8")
+            _remove(self.folder / key)  # only a damaged entry can have this name
             temporary.replace(self.folder / key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:
-    """Remove what is there, if anything: a folder with all that is in it, or a file."""
+    """Remove a file or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -194,7 +196,7 @@ def _remove(path: Path) -> None:
 
 
 def _append(block: BinaryIO, prepared: PreparedCase) -> dict[str, Any]:
-    """Write a case's arrays to the end; returns where each lies, and the geometry."""
+    """Append the arrays of a case to the block; return the position of each array, and the geometry."""
     places = {}
     for name in _ARRAYS:
         array: NDArray[Any] | None = getattr(prepared, name)
@@ -206,13 +208,13 @@ def _append(block: BinaryIO, prepared: PreparedCase) -> dict[str, Any]:
     return {"arrays": places, "geometry": geometry}
 
 
-def _geometry(facts: dict[str, Any]) -> Geometry:
-    affine = facts["affine"]
+def _geometry(content: dict[str, Any]) -> Geometry:
+    affine = content["affine"]
     return Geometry(
         affine=None if affine is None else tuple(tuple(row) for row in affine),
-        shape=tuple(facts["shape"]),
-        crop=tuple((start, stop) for start, stop in facts["crop"]),
-        spacing=tuple(facts["spacing"]),
-        unit=facts["unit"],
-        source=Path(facts["source"]) if facts["source"] else None,
+        shape=tuple(content["shape"]),
+        crop=tuple((start, stop) for start, stop in content["crop"]),
+        spacing=tuple(content["spacing"]),
+        unit=content["unit"],
+        source=Path(content["source"]) if content["source"] else None,
     )

@@ -1,4 +1,4 @@
-"""What a killed process, a full disk and several processes at once leave of a cache: whole entries or none."""
+"""After a kill, a full disk or several processes at once, the cache has complete entries or none."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from zoo.types import Geometry
 
 SIDE = 64
 NAMES = ("a", "b", "c")
-CONTEXT = multiprocessing.get_context("forkserver")  # not of this process: a fork of torch's threads may hang
-CONTEXT.set_forkserver_preload(["datamodules.loading.cache"])  # seconds of imports, once for all of them
+CONTEXT = multiprocessing.get_context("forkserver")  # a fork of this process may hang, because torch has threads
+CONTEXT.set_forkserver_preload(
+    ["datamodules.loading.cache"]
+)  # imports take seconds and are done once for all processes
 
 
 def case(number: int, side: int = SIDE) -> PreparedCase:
@@ -47,7 +49,7 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def check_whole(folder: Path, make: Callable[[], Any]) -> None:
+def check_complete(folder: Path, make: Callable[[], Any]) -> None:
     entry = Cache(folder).entry("k", make)
     for number, name in enumerate(NAMES):
         np.testing.assert_array_equal(entry[name].image, case(number).image)
@@ -67,7 +69,7 @@ def _dying(folder: Path, moment: str) -> None:
         replace(self, target)
         die()
 
-    if moment == "before the facts":
+    if moment == "before the table":
         os.fsync = die  # type: ignore[assignment]
     elif moment == "before the rename":
         Path.replace = die  # type: ignore[method-assign, assignment]
@@ -77,14 +79,14 @@ def _dying(folder: Path, moment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["case 0", "case 1", "case 2", "before the facts", "before the rename", "after the rename"]
+    "moment", ["case 0", "case 1", "case 2", "before the table", "before the rename", "after the rename"]
 )
-def test_killed_at_any_moment(tmp_path: Path, moment: str) -> None:
+def test_a_writer_that_is_killed_at_any_moment_leaves_no_incomplete_entry(tmp_path: Path, moment: str) -> None:
     ends(CONTEXT.Process(target=_dying, args=(tmp_path, moment)), -signal.SIGKILL)
     survived = moment == "after the rename"
     assert (tmp_path / "k").exists() == survived
     assert bool(list(tmp_path.glob(".part-*"))) != survived
-    check_whole(tmp_path, never if survived else cases)
+    check_complete(tmp_path, never if survived else cases)
     assert not list(tmp_path.glob(".part-*"))
 
 
@@ -92,7 +94,7 @@ def _writing_on(folder: Path) -> None:
     Cache(folder).entry("k", lambda: ((str(number), case(number, 1024)) for number in range(10_000)))
 
 
-def test_killed_from_outside_in_the_midst_of_writing(tmp_path: Path) -> None:
+def test_a_writer_that_is_killed_while_writing_leaves_no_incomplete_entry(tmp_path: Path) -> None:
     process = CONTEXT.Process(target=_writing_on, args=(tmp_path,))
     process.start()
     deadline = time.monotonic() + 60
@@ -101,11 +103,11 @@ def test_killed_from_outside_in_the_midst_of_writing(tmp_path: Path) -> None:
         time.sleep(0.005)
     process.kill()
     process.join(60)
-    check_whole(tmp_path, cases)
+    check_complete(tmp_path, cases)
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+def test_files_of_killed_processes_are_removed_and_those_of_running_ones_are_kept(tmp_path: Path) -> None:
     def before(number: int) -> None:
         if number == 1:
             Cache(tmp_path).get("other", lambda: case(9))
@@ -114,7 +116,7 @@ def test_what_dead_processes_left_is_removed_and_what_living_ones_write_is_not(t
 
     (tmp_path / ".part-dead-123").mkdir()
     (tmp_path / ".part-dead-123" / "arrays.bin").write_bytes(b"half")
-    check_whole(tmp_path, lambda: cases(before))
+    check_complete(tmp_path, lambda: cases(before))
 
 
 @pytest.mark.parametrize("room", [0, SIDE**2 * 4, SIDE**2 * 4 + 70, SIDE**2 * 12])
@@ -133,7 +135,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".lock")) == ["old"]
     np.testing.assert_array_equal(Cache(tmp_path).get("old", never).image, case(5).image)
-    check_whole(tmp_path, cases)
+    check_complete(tmp_path, cases)
 
 
 def _limited(folder: Path, limit: int) -> None:
@@ -149,7 +151,7 @@ def _limited(folder: Path, limit: int) -> None:
 def test_the_system_refuses_to_write_on(tmp_path: Path, limit: int) -> None:
     ends(CONTEXT.Process(target=_limited, args=(tmp_path, limit)), 7)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".lock")]
-    check_whole(tmp_path, cases)
+    check_complete(tmp_path, cases)
 
 
 def _counting(folder: Path, barrier: Any) -> None:
@@ -159,7 +161,7 @@ def _counting(folder: Path, barrier: Any) -> None:
         time.sleep(0.02)
 
     barrier.wait()
-    check_whole(folder / "cache", lambda: cases(tell))
+    check_complete(folder / "cache", lambda: cases(tell))
 
 
 def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     dying = CONTEXT.Process(target=_starting_and_dying, args=(tmp_path, started))
     dying.start()
     assert started.wait(60)
-    check_whole(tmp_path, cases)
+    check_complete(tmp_path, cases)
     dying.join(60)
     assert dying.exitcode == -signal.SIGKILL
     assert not list(tmp_path.glob(".part-*"))

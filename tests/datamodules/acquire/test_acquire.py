@@ -89,7 +89,7 @@ def test_an_archive_becomes_a_prepared_data_set(
     assert main(["prepare", name, "--from", str(tar), "--json"]) == 0
     facts = facts_of(capsys)
     assert (facts["data"], facts["cases"]) == ("hippocampus", 5)
-    assert len(list((own_cache / "data" / "hippocampus").glob("*/facts.json"))) == 5
+    assert len(list((own_cache / "data" / "hippocampus").glob("*/table.json"))) == 5
     assert left(data) == ["hippocampus"]
     inside = sorted(path.name for path in (data / "hippocampus").iterdir())
     assert inside == ["dataset.json", "imagesTr", "labelsTr", "source.json"]

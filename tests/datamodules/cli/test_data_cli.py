@@ -17,7 +17,7 @@ def test_prepare_writes_every_case_once(tmp_path: Path, own_cache: Path, capsys:
     assert main(["prepare", "hippocampus", "--root", str(root), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["cases"] == 5
-    assert len(list((own_cache / "data" / "hippocampus").glob("*/facts.json"))) == 5
+    assert len(list((own_cache / "data" / "hippocampus").glob("*/table.json"))) == 5
     assert sorted(path for path in root.rglob("*")) == before
 
 

@@ -1,3 +1,5 @@
+"""The cache of prepared cases: entries, their keys, and damaged or outdated ones."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -35,11 +37,11 @@ def never(*_: object) -> Any:
     raise AssertionError("the source was read again")
 
 
-def test_second_time_nothing_is_made(tmp_path: Path) -> None:
+def test_an_entry_is_made_once(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "c")
     first = cache.get("k", made)
     again = cache.get("k", never)
-    assert not again.image.flags.writeable  # a view of the map
+    assert not again.image.flags.writeable  # a view of the memory map
     np.testing.assert_array_equal(first.image, again.image)
     assert again.geometry == GEOMETRY
     assert again.native is None
@@ -53,7 +55,7 @@ def pack() -> Iterator[tuple[str, PreparedCase]]:
         yield name, made(float(number))._replace(native=native)
 
 
-def test_an_entry_of_many_cases_holds_each_as_it_was(tmp_path: Path) -> None:
+def test_an_entry_with_many_cases_returns_each_unchanged(tmp_path: Path) -> None:
     entry = Cache(tmp_path).entry("k", pack)
     again = Cache(tmp_path).entry("k", never)
     for opened in (entry, again):
@@ -65,26 +67,26 @@ def test_an_entry_of_many_cases_holds_each_as_it_was(tmp_path: Path) -> None:
                     assert isinstance(one, np.ndarray)
                     assert one.dtype == other.dtype
                     np.testing.assert_array_equal(one, other)
-    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == ["arrays.bin", "facts.json"]
+    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == ["arrays.bin", "table.json"]
     with pytest.raises(KeyError):
         again["d"]
 
 
 @pytest.mark.parametrize(
-    "fault", ["truncated", "absent", "longer", "empty", "facts", "no facts", "other facts", "a file"]
+    "fault", ["truncated", "absent", "longer", "empty", "table", "no table", "other table", "a file"]
 )
-def test_a_broken_entry_is_made_anew(tmp_path: Path, fault: str) -> None:
+def test_a_damaged_entry_is_made_again(tmp_path: Path, fault: str) -> None:
     Cache(tmp_path).get("k", made)
-    block, facts = tmp_path / "k" / "arrays.bin", tmp_path / "k" / "facts.json"
+    block, table = tmp_path / "k" / "arrays.bin", tmp_path / "k" / "table.json"
     content = block.read_bytes()
     breaks: dict[str, Callable[[], object]] = {
         "truncated": lambda: block.write_bytes(content[:-4]),
         "absent": block.unlink,
         "longer": lambda: block.write_bytes(content + b"0"),
         "empty": lambda: block.write_bytes(b""),
-        "facts": lambda: facts.write_text("{", encoding="utf-8"),
-        "no facts": facts.unlink,
-        "other facts": lambda: facts.write_text("[]", encoding="utf-8"),
+        "table": lambda: table.write_text("{", encoding="utf-8"),
+        "no table": table.unlink,
+        "other table": lambda: table.write_text("[]", encoding="utf-8"),
         "a file": lambda: (tmp_path / "k").rename(tmp_path / "away") and (tmp_path / "k").write_bytes(b""),
     }
     breaks[fault]()
@@ -109,7 +111,7 @@ def test_no_more_files_are_open_than_allowed(tmp_path: Path) -> None:
     assert held <= OPEN
 
 
-def test_key_follows_the_file_and_the_recipe(tmp_path: Path) -> None:
+def test_the_key_depends_on_the_file_and_on_the_preparation(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("one")
     key = entry_key([file], {"spacing": 1})
@@ -121,7 +123,7 @@ def test_key_follows_the_file_and_the_recipe(tmp_path: Path) -> None:
         entry_key([tmp_path / "missing"], {})
 
 
-def test_key_follows_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
+def test_the_key_depends_on_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("one")
     state, key = file.stat(), entry_key([file], {})
@@ -132,7 +134,7 @@ def test_key_follows_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
     assert entry_key([file], {}) != key
 
 
-def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
+def test_a_changed_file_is_prepared_again_and_an_unchanged_one_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_hippocampus(tmp_path, 5)
@@ -154,7 +156,7 @@ def test_a_changed_source_is_prepared_anew_and_a_known_one_is_not_read(
     assert not read
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="ZOO_CACHE"):
         Cache(tmp_path / "file" / "c").get("k", made)
@@ -171,7 +173,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ("zoo.io.image.to_ras", lambda array, affine, path: array),
     ],
 )
-def test_a_changed_constant_or_function_makes_entries_stale(
+def test_a_changed_constant_or_function_makes_entries_outdated(
     monkeypatch: pytest.MonkeyPatch, place: str, value: object
 ) -> None:
     before = preparing_code([Reader])
@@ -180,7 +182,7 @@ def test_a_changed_constant_or_function_makes_entries_stale(
     assert before != preparing_code([Reader])
 
 
-def test_a_function_that_moves_to_another_module_makes_nothing_stale(
+def test_a_function_that_moves_to_another_module_makes_no_entry_outdated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = preparing_code([Reader])
@@ -226,7 +228,7 @@ def images(root: Path, **options: Any) -> SegDataModule:
     return data
 
 
-def test_images_are_one_entry_for_every_part_fold_and_share(
+def test_pictures_are_one_entry_for_every_split_fold_and_share(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_qata(tmp_path)
@@ -243,7 +245,7 @@ def test_images_are_one_entry_for_every_part_fold_and_share(
 
 
 @pytest.mark.parametrize("which", ["image", "mask"])
-def test_one_changed_image_makes_a_new_entry(tmp_path: Path, own_cache: Path, which: str) -> None:
+def test_a_changed_picture_makes_a_new_entry(tmp_path: Path, own_cache: Path, which: str) -> None:
     root = make_qata(tmp_path)
     before = images(root)
     case = next(iter(before.cases.values()))
@@ -257,7 +259,7 @@ def test_one_changed_image_makes_a_new_entry(tmp_path: Path, own_cache: Path, wh
     assert not np.array_equal(old.image, new.image) or not np.array_equal(old.label, new.label)  # type: ignore[arg-type]
 
 
-def test_threads_prepare_the_same(tmp_path: Path, own_cache: Path) -> None:
+def test_threads_prepare_the_same_arrays(tmp_path: Path, own_cache: Path) -> None:
     for make, name in ((make_hippocampus, "hippocampus"), (make_qata, "qata_cov19")):
         root = make(tmp_path)
         kept = []

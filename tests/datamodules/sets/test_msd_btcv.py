@@ -45,9 +45,9 @@ def test_msd_brain_tumour_has_the_regions_of_its_own_numbers(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": {"0": "background", "1": "TZ", "2": "PZ"}}, "label 1 is named 'TZ', but the data card says 'PZ'"),
-        ({"labels": {"0": "background", "1": "PZ"}}, "label 2 is named ''"),
-        ({"labels": {"0": "background", "1": "PZ", "2": "TZ", "3": "x"}}, "label 3 is named 'x'.*no class"),
+        ({"labels": {"0": "background", "1": "TZ", "2": "PZ"}}, "label 1 is 'TZ' here, but 'PZ' on the data card"),
+        ({"labels": {"0": "background", "1": "PZ"}}, "label 2 is '' here"),
+        ({"labels": {"0": "background", "1": "PZ", "2": "TZ", "3": "x"}}, "label 3 is 'x' here.*no class"),
         ({"labels": None}, "no `labels`"),
     ],
 )

@@ -67,7 +67,7 @@ def test_amos_labels_go_by_name(tmp_path: Path) -> None:
     root = make_amos(tmp_path, "ct")
     labels = json.loads((root / "dataset.json").read_text())["labels"]
     edit(root / "dataset.json", labels={**labels, "2": labels["3"], "3": labels["2"]})
-    with pytest.raises(DataError, match=r"dataset\.json: label 2 is named 'left kidney'.*right_kidney"):
+    with pytest.raises(DataError, match=r"dataset\.json: label 2 is 'left kidney' here.*right_kidney"):
         build_datamodule("amos22_ct", root=str(root)).list_cases()
 
 
