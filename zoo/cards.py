@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zoo.registry import Card
@@ -25,6 +26,10 @@ class ModelCard:
         licence: The licence of this code.
         text: One of `TEXTS`.
         spatial_dims: The dimensions of the images that the model takes; empty where the card does not say it.
+        parameters: The parameters of the published size per dimension, on the phantom of that dimension and without the
+            text encoder. A dimension without a published network has no entry.
+        batch_norm: Whether the published size normalises over the batch. Each device then has its own statistics,
+            and several devices do not compute exactly what one device computes.
     """
 
     name: str
@@ -33,6 +38,8 @@ class ModelCard:
     licence: str = ""
     text: str = ""
     spatial_dims: tuple[int, ...] = ()
+    parameters: Mapping[int, int] = field(default_factory=dict)
+    batch_norm: bool = False
 
     def __post_init__(self) -> None:
         """Check the values.

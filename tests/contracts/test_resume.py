@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.test_models import PHANTOMS, run, same_weights, weights, words
+from tests.helpers.model_cases import model_cases
+from tests.helpers.weights import same_weights, weights
 from zoo.cli.main import main
 from zoo.models.base import SegModule
 
 FULL = ["--data.augment", "full", "--data.num_workers", "3", "--data.batch_size", "2"]
 
 
-@pytest.mark.parametrize("data", PHANTOMS)
-def test_a_run_that_dies_within_an_epoch_ends_at_the_same_weights(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("dims", [2, 3])
+def test_run_that_dies_within_an_epoch_ends_at_the_same_weights(
+    dims: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = ("unet", data)
-    run("fit", pair, tmp_path / "whole", *FULL)
+    case = next(case for case in model_cases() if (case.text, case.dims) == ("none", dims))
+    whole, killed = (tmp_path / name for name in ("whole", "killed"))
+    assert main(case.small_words("fit", whole, *FULL)) == 0
 
     def die(self: SegModule, batch: Any, place: int) -> None:
         if (self.current_epoch, place) == (1, 2):
@@ -28,8 +30,8 @@ def test_a_run_that_dies_within_an_epoch_ends_at_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(SegModule, "on_train_batch_start", die)
         with pytest.raises(OSError, match="the power went"):
-            main(words("fit", pair, tmp_path / "killed", *FULL))
-    assert not same_weights(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
-    run("fit", pair, tmp_path / "killed", *FULL)
-    assert same_weights(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
-    assert (tmp_path / "whole" / "metrics.csv").read_text() == (tmp_path / "killed" / "metrics.csv").read_text()
+            main(case.small_words("fit", killed, *FULL))
+    assert not same_weights(weights(whole), weights(killed))
+    assert main(case.small_words("fit", killed, *FULL)) == 0
+    assert same_weights(weights(whole), weights(killed))
+    assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()

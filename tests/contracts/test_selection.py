@@ -17,7 +17,16 @@ from zoo.types import Case
 
 FIT = [
     *("fit", "--model", "unet", "--data", "phantom_chest", "--size", "tiny", "--trainer", "cpu"),
-    *("--data.counts", "[6,2,5]", "--data.pixels", "32", "--data.patch", "[32,32]"),
+    *(
+        "--model.channels",
+        "[4,4,4,4,4,4]",
+        "--data.counts",
+        "[6,2,5]",
+        "--data.pixels",
+        "32",
+        "--data.patch",
+        "[32,32]",
+    ),
     *("--data.batch_size", "4", "--data.epoch_samples", "8", "--trainer.max_epochs", "3"),
 ]
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ConfigError
+from zoo.losses.distributed import gather_rows
 
 FOREGROUNDS = ("adaptive", "resize", "masked_mean")
 
@@ -111,8 +112,11 @@ def alignment_loss(texts: Sequence[Tensor], visuals: Sequence[Tensor], used: Seq
     terms = []
     for text, visual, pairs in zip(texts, visuals, used, strict=True):
         cosine = (F.normalize(text.float(), dim=-1) * F.normalize(visual, dim=-1)).sum(-1)
-        terms.append(((1 - cosine) * pairs).sum() / pairs.sum().clamp(min=1))
-    return torch.stack(terms).mean()
+        terms.append(torch.stack([((1 - cosine) * pairs).sum(), pairs.sum()]))
+    # the mean is over the pairs of all ranks, which may have different numbers of them
+    total, count = gather_rows(torch.stack(terms)[None])[0].sum(0).unbind(-1)
+    mean: Tensor = (total / count.clamp(min=1)).mean()
+    return mean
 
 
 class Prototypes(nn.Module):

@@ -1,0 +1,182 @@
+"""Each usable model on the phantom of each of its dimensions, with a network as small as its options allow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from lightning.pytorch import LightningModule
+
+from zoo.cards import ModelCard
+from zoo.engine.arguments import compose_request, parse
+from zoo.engine.lightning_cli import ZooCLI
+from zoo.errors import ConfigError
+from zoo.models.base import SegModule
+from zoo.registry import MODELS, Registry
+from zoo.types import Card
+
+# An image of the chest phantom is two cases; the one val and three test volumes do not divide by two ranks.
+PHANTOMS = {
+    2: ["--data", "phantom_chest", "--data.counts", "[6,2,5]", "--data.pixels", "32", "--data.patch", "[32,32]"],
+    3: [
+        *("--data", "phantom_abdomen", "--data.counts", "[4,1,3]"),
+        *("--data.shape", "[24,16,16]", "--data.patch", "[16,16,16]"),
+    ],
+}
+TEST_CASES = {2: 10, 3: 3}
+SHORT = ["--data.batch_size", "4", "--data.epoch_samples", "8", "--trainer.max_epochs", "2"]
+
+EXPECTED = ("__init__", "forward_features", "compute_losses", "total_loss")
+"""The methods that a model overrides in the ordinary case; any other method of its base class is a hook."""
+
+SHARED_STATE = ("torch", "monai", "transformers", "open_clip", "torchmetrics", "zoo.encoders", "zoo.metrics")
+"""Where the class of a module lies whose buffers are no state of the model's own."""
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """A model and a dimension.
+
+    Attributes:
+        model: The value of `--model`.
+        dims: 2 or 3.
+        text: Which text the model reads, as on its card.
+        card: The card.
+    """
+
+    model: str
+    dims: int
+    text: str
+    card: Card = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.card.name}-{self.dims}d"
+
+    def words(self, verb: str, out: Path, *more: str, size: str = "tiny") -> list[str]:
+        """Return the words of a short run, as a user types them."""
+        run = ["--model", self.model, *PHANTOMS[self.dims], "--size", size, "--trainer", "cpu", "--out", str(out)]
+        return [verb, *run, *SHORT, *more]
+
+    def small_words(self, verb: str, out: Path, *more: str) -> list[str]:
+        """Return the words of a short run with the smallest network."""
+        return self.words(verb, out, *smallest_options(self), *more)
+
+
+def model_cases() -> list[ModelCase]:
+    """Return every usable model of the registry, and the model of a third party, once per dimension."""
+    cards = [card for card in MODELS if not card.broken]
+    typed = [(card, card.name) for card in cards]
+    typed.append((third_party_card(), third_party_card().file))
+    return [
+        ModelCase(model, dims, ModelCard.of(card).text, card)
+        for card, model in typed
+        for dims in ModelCard.of(card).spatial_dims
+    ]
+
+
+@cache
+def third_party_card() -> Card:
+    """Return the card of `tests.helpers.third_party`, found as the registry finds the cards of other distributions."""
+    point = EntryPoint("example_net", "tests.helpers.third_party:example_net.yaml", "zoo.models")
+    with patch("zoo.registry.entry_points", lambda group: [point]):
+        return Registry("model", "model", "zoo.models", "zoo list models").get("example_net")
+
+
+def parsed(words: list[str]) -> ZooCLI:
+    """Return the parsed command, of which nothing is built."""
+    request = parse(words[0], words[1:])
+    return ZooCLI.from_request(request, compose_request(request))
+
+
+def built(words: list[str]) -> ZooCLI:
+    """Return a command with its model, data and trainer, without loggers and without checkpoints."""
+    cli = parsed(words)
+    cli.build(logger=None, enable_checkpointing=False)
+    return cli
+
+
+@cache
+def smallest_options(case: ModelCase) -> tuple[str, ...]:
+    """Return flags that make the network small: each width of 16 or more becomes the smallest that works.
+
+    A width is a whole number, or a list of whole numbers, that the card's size `tiny` or the default of the class
+    gives. Numbers below 16 count things (levels, heads), and a model may not work with fewer of them.
+    """
+    words = case.words("fit", Path("unused"))
+    options = {name: value for name, value in _options(parsed(words)).items() if _is_width(value)}
+    size = _parameters(words)
+    for width in (4, 8):
+        flags = [word for name, value in options.items() for word in (f"--model.{name}", _shrunk(value, width))]
+        try:
+            if flags and _parameters([*words, *flags]) < size:
+                return tuple(flags)
+        except (ConfigError, ValueError, RuntimeError):  # a number of heads that does not divide the width
+            continue
+    return ()
+
+
+def _options(cli: ZooCLI) -> Mapping[str, Any]:
+    options: Mapping[str, Any] = cli.resolved()["model"]["init_args"]
+    return options
+
+
+def _is_width(value: Any) -> bool:
+    values = value if isinstance(value, list) and value else [value]
+    return all(type(entry) is int and entry >= 16 for entry in values)
+
+
+def _shrunk(value: Any, width: int) -> str:
+    return str([width] * len(value) if isinstance(value, list) else width)
+
+
+def _parameters(words: list[str]) -> int:
+    """Return the number of parameters of a command's model, after one step without an error."""
+    return sum(weight.numel() for weight in built(words).model.parameters())
+
+
+def overridden_hooks(kind: type[LightningModule]) -> set[str]:
+    """Return the methods of `SegModule` and its bases that a model overrides besides the expected ones."""
+    own = [base for base in inspect.getmro(kind) if issubclass(base, SegModule) and base is not SegModule]
+    names = {name for base in own for name, value in vars(base).items() if callable(value) or hasattr(value, "fget")}
+    return {name for name in names & set(dir(SegModule)) - set(EXPECTED) if not name.startswith("__abstract")}
+
+
+def own_buffers(module: torch.nn.Module) -> set[str]:
+    """Return the buffers that hold state of the model's own, by name."""
+    return {
+        f"{name}.{buffer}"
+        for name, part in module.named_modules()
+        for buffer, _ in part.named_buffers(recurse=False)
+        if not type(part).__module__.startswith(SHARED_STATE)
+    }
+
+
+def runs_whole_commands(case: ModelCase, module: LightningModule) -> bool:
+    """Return whether the whole commands of a model run in `make test`; those of the others run in `make test-slow`.
+
+    They run for one model of each kind of a dimension, and for every model that overrides a hook or has state.
+    """
+    first = next(other for other in model_cases() if (other.text, other.dims) == (case.text, case.dims))
+    return case == first or bool(overridden_hooks(type(module)) or own_buffers(module))
+
+
+@contextmanager
+def kept_commands() -> Iterator[list[ZooCLI]]:
+    """Collect the commands that are built inside the block, so that a test can look at their model and data."""
+    commands: list[ZooCLI] = []
+    build = ZooCLI.build
+
+    def kept(self: ZooCLI, **trainer: Any) -> None:
+        build(self, **trainer)
+        commands.append(self)
+
+    with patch.object(ZooCLI, "build", kept):
+        yield commands
