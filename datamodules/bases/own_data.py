@@ -147,7 +147,8 @@ def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
     """The classes as a card has them: snake name to label values.
 
     Args:
-        classes: Name to one value or several; 0 is background and no class.
+        classes: Name to one value or several; 0 is background and no class. A value is a whole number, or the
+            colour "#rrggbb" that a mask has, which becomes red * 65536 + green * 256 + blue.
         where: The file or option, for messages.
 
     Raises:
@@ -158,12 +159,42 @@ def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for name, values in classes.items():
         listed = values if isinstance(values, list | tuple) else [values]
-        whole = all(isinstance(value, int) and not isinstance(value, bool) and value > 0 for value in listed)
+        numbers = [_label_value(value) for value in listed]
         snake = re.sub(r"\W+", "_", str(name).strip().lower()).strip("_")
-        if not whole or not listed or not snake or snake in found:
-            raise DataError(f"{where}: class '{name}': {values!r}.", "Give each name its own label values above 0.")
-        found[snake] = tuple(int(value) for value in listed)
+        if not listed or not snake or snake in found or not all(numbers):
+            raise DataError(
+                f"{where}: class '{name}': {values!r}.",
+                "Give each name its own label values, whole numbers above 0, or colours like '#ff0000'.",
+            )
+        found[snake] = tuple(numbers)
     return found
+
+
+def has_colours(classes: Any, where: str) -> bool:
+    """Whether the classes are given by colours.
+
+    Raises:
+        DataError: Some are and some are not.
+    """
+    groups = classes.values() if isinstance(classes, Mapping) else []
+    values = [value for group in groups for value in (group if isinstance(group, list | tuple) else [group])]
+    kinds = {_is_colour(value) for value in values}
+    if len(kinds) > 1:
+        raise DataError(f"{where}: some classes are colours and some are numbers.", "Give all of them as one kind.")
+    return kinds == {True}
+
+
+def _is_colour(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value.strip()) is not None
+
+
+def _label_value(value: Any) -> int:
+    """A class's value as a whole number; 0 where it is none."""
+    if _is_colour(value):
+        return int(value.strip()[1:], 16)
+    if isinstance(value, float) and value.is_integer():  # JSON and YAML writers make 1.0 of 1
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def overlapping(classes: Mapping[str, Sequence[int]]) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, inside, overlapping
+from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, inside, overlapping
 from datamodules.files.caption_tables import read_table, text_column
 from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
@@ -31,7 +31,8 @@ class ImageTextFolder(OwnDataModule):
 
     Args:
         table: Its file, in `root` or absolute; default the only CSV or xlsx file in `root`.
-        classes: Name to values of the mask: `{lesion: [255]}`; default those of `dataset.yaml` in `root`.
+        classes: Name to values of the mask, `{lesion: [255]}`, or to its colours, `{lesion: ["#ff0000"]}`; default
+            those of `dataset.yaml` in `root`.
         channels: 1 or 3; default that of `dataset.yaml`, else 1.
         **kwargs: See `OwnDataModule`.
     """
@@ -41,7 +42,7 @@ class ImageTextFolder(OwnDataModule):
     def __init__(
         self,
         table: str | None = None,
-        classes: dict[str, list[int]] | None = None,
+        classes: dict[str, list[int | str]] | None = None,
         channels: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -50,6 +51,7 @@ class ImageTextFolder(OwnDataModule):
         facts = self._facts_file()
         where = "--data.classes" if classes else str(self.folder / FACTS)
         found = class_values(classes or facts.get("classes"), where)
+        self._by_colour = has_colours(classes or facts.get("classes"), where)
         header, _ = self._rows
         told = text_column(header, self._table_path) is not None
         track = facts.get("track", "report") if told else "class"
@@ -66,9 +68,10 @@ class ImageTextFolder(OwnDataModule):
 
     @cached_property
     def reader(self) -> PictureReader:
-        """The masks' values as they are; a colour picture is never made gray unasked."""
+        """Masks by their values, or by their colours where the classes have colours; no colour picture becomes gray."""
         channels = self.card.in_channels
-        return PictureReader(drop=self.dropped_values, channels=channels, gray_only=True)
+        colours = tuple(value for values in self.labels.values for value in values) if self._by_colour else ()
+        return PictureReader(drop=self.dropped_values, channels=channels, gray_only=True, colours=colours)
 
     def list_cases(self) -> list[Case]:
         """A case a row, in the table's order."""

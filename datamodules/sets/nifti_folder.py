@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, overlapping
+from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, overlapping
 from datamodules.files.nifti_layout import SUFFIXES, read_listing, stem, volume_file, volumes
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import ConfigError, DataError
@@ -53,7 +53,10 @@ class NiftiFolder(OwnDataModule):
         self.window = None if window is None else (window[0], window[1])
         self._subject = _pattern(subject)
         listing = self._listing
-        classes = class_values(self._classes(listing), str(self.folder / "dataset.json"))
+        where = str(self.folder / "dataset.json")
+        classes = class_values(self._classes(listing), where)
+        if has_colours(self._classes(listing), where):
+            raise DataError(f"{where}: a volume's classes are no colours.", "Give each class its label values.")
         told = any("text" in entry for entry in self._entries)
         self.describe(
             classes=classes,

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-import nibabel as nib
 import numpy as np
 from nibabel.orientations import io_orientation
 
@@ -22,6 +21,7 @@ from datamodules.files.caption_tables import caption_faults
 from datamodules.index.findings import Finding
 from zoo.errors import ConfigError, DataError
 from zoo.io.image import is_nifti
+from zoo.io.nifti_header import open_nifti
 from zoo.utils.atomic_files import atomically
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def fix_headers(data: SegDataModule, findings: Iterable[Finding], out: Path) -> 
         check_outside(data.folder, copied.parent)
         _write(copied, path, image)
         result.written.append(copied)
-        if not np.array_equal(*(io_orientation(nib.load(file).affine) for file in (path, image))):
+        if not np.array_equal(*(io_orientation(open_nifti(file).affine) for file in (path, image))):
             result.turned.append(copied)
     return result
 
@@ -100,7 +100,7 @@ def _reason_to_skip(path: Path, image: Path, folder: Path) -> str:
         return "this is not a NIfTI file, so it has no header to correct"
     if not path.is_relative_to(folder):
         return f"this file is outside of {folder}"
-    shape, image_shape = (tuple(nib.load(file).shape[:3]) for file in (path, image))
+    shape, image_shape = (tuple(open_nifti(file).shape[:3]) for file in (path, image))
     return "" if shape == image_shape else f"this file has the shape {shape}, the image has {image_shape}"
 
 
@@ -115,8 +115,8 @@ def _write(copied: Path, path: Path, image: Path) -> None:
 
 def _copy_with_position(path: Path, image: Path, target: Path) -> None:
     """Copy a NIfTI file with the position fields of another one; the same input gives the same bytes."""
-    source: Any = nib.load(image)
-    loaded: Any = nib.load(path)
+    source = open_nifti(image)
+    loaded = open_nifti(path)
     with _opened(path) as old, target.open("wb") as raw:
         header = type(loaded.header).from_fileobj(
             old, check=False

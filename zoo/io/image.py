@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
+from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, open_nifti
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
 from zoo.utils.atomic_files import atomically
@@ -85,8 +86,12 @@ def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geome
     return np.ascontiguousarray(np.moveaxis(array, 3, 0)), geometry
 
 
-def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
+def read_label(path: Path, by_colour: bool = False) -> tuple[NDArray[np.int32], Geometry]:
     """Read a label map.
+
+    Args:
+        path: As `read_image`.
+        by_colour: The value of a raster's pixel is its colour, red * 65536 + green * 256 + blue.
 
     Returns:
         The array, int32 with the values of the file and the axes of `read_image`, and its geometry.
@@ -94,7 +99,7 @@ def read_label(path: Path) -> tuple[NDArray[np.int32], Geometry]:
     Raises:
         DataError: As `read_image`, or a value is not a whole number or does not fit into 32 bits.
     """
-    array, geometry = _read(path, None)
+    array, geometry = _read(path, None, by_colour=by_colour)
     whole = array if array.dtype.kind in "iub" else np.rint(np.nan_to_num(array, nan=0.5))
     fix = "Correct the file or remove the case."
     if whole is not array and not np.array_equal(whole, array) and not (np.abs(whole - array) <= _NOISE).all():
@@ -158,14 +163,16 @@ def _check_finite(array: NDArray[np.float32], path: Path) -> None:
         )
 
 
-def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[Any], Geometry]:
+def _read(
+    path: Path, dtype: Any, channels: int | None = None, by_colour: bool = False
+) -> tuple[NDArray[Any], Geometry]:
     if not path.is_file():
         raise DataError(
             f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"
         )
     try:
         if channels is None and not is_nifti(path):
-            return read_raster(path, dtype)
+            return read_raster(path, dtype, by_colour)
         return _read_nifti(path, dtype, channels)
     except _UNREADABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__
@@ -173,7 +180,7 @@ def _read(path: Path, dtype: Any, channels: int | None = None) -> tuple[NDArray[
 
 
 def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[Any], Geometry]:
-    image: Any = nib.load(path)
+    image = open_nifti(path)
     stored = image.get_data_dtype()
     if stored.kind not in "biuf":
         raise DataError(f"{path}: voxels that are not real numbers ({stored}).", "Save one number per voxel.")
@@ -189,28 +196,10 @@ def _read_nifti(path: Path, dtype: Any, channels: int | None) -> tuple[NDArray[A
         )
     if 0 in shape:
         raise DataError(f"{path}: no voxels (shape {shape}).", "Correct the file or remove the case.", "dimensions")
-    _check_spacing(image, path)
-    affine = np.asarray(image.affine, dtype=np.float64)
+    check_voxel_size(image, path)
+    affine = affine_in_mm(image, path)
     array = _voxels(image, path, dtype)
     return to_ras(array[..., 0] if single else array, affine, path)
-
-
-def _check_spacing(image: Any, path: Path) -> None:
-    """Check that the file states the size of a voxel. nibabel replaces 0 by 1 mm, and every distance would be wrong.
-
-    Raises:
-        DataError: The stored size is 0 on an axis.
-    """
-    if int(image.header.get("sform_code", 1)):  # the affine does not depend on the stored size
-        return
-    with image.file_map["image"].get_prepare_fileobj("rb") as stream:
-        stored = type(image.header).from_fileobj(stream, check=False)["pixdim"][1:4]
-    if not stored.all():
-        raise DataError(
-            f"{path}: the header has a voxel size of 0.",
-            "Correct the header or download the file again.",
-            "affine_unusable",
-        )
 
 
 def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
@@ -268,11 +257,12 @@ def _to_file_axes(grid: NDArray[np.uint8], geometry: Geometry, path: Path) -> ND
 
 def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:
     """Make a NIfTI image with the affine of the input; codes and units come from its header where that file exists."""
-    affine = np.eye(4) if geometry.affine is None else np.asarray(geometry.affine)
+    affine = np.eye(4) if geometry.affine is None else np.array(geometry.affine)
     source = geometry.source
     if source is None or not source.is_file() or not is_nifti(source):
         return nib.Nifti1Image(volume, affine)
-    loaded: Any = nib.load(source)
+    loaded = open_nifti(source)
+    affine[:3] /= mm_per_unit(loaded)
     header = loaded.header.copy()
     header.set_data_dtype(np.uint8)
     header["cal_max"] = header["cal_min"] = 0  # the display window of the image does not fit a mask

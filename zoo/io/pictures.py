@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.errors import DataError
-from zoo.io import read_image
+from zoo.io import read_image, read_label
 from zoo.io.readers import Reader
 from zoo.types import Geometry
 
@@ -34,11 +34,13 @@ class PictureReader(Reader):
             whose masks are known to be JPEG files or to have smooth edges. Otherwise the values of the file are the
             labels, and an unexpected value is an error.
         gray_only: With one channel, refuse a colour picture instead of converting it to gray.
+        colours: The colours of the classes, red * 65536 + green * 256 + blue, where masks show classes by colour.
     """
 
     channels: int = 1
     black_white: bool = False
     gray_only: bool = False
+    colours: tuple[int, ...] = ()
 
     def image(self, path: Path) -> tuple[NDArray[np.float32], Geometry]:
         """Read a picture, float32 [channels, H, W]; see `Reader.image`."""
@@ -48,7 +50,20 @@ class PictureReader(Reader):
         return array, geometry
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
-        """Read a mask, int32 [H, W]; see `Reader.label`."""
+        """Read a mask, int32 [H, W]; see `Reader.label`.
+
+        Raises:
+            DataError: As `Reader.label`, or a mask read by colour has a colour that is no class.
+        """
+        if self.colours:
+            array, geometry = read_label(path, by_colour=True)
+            strange = np.setdiff1d(array, [0, *self.colours, *self.drop])
+            if strange.size:
+                some = ", ".join(f"#{value:06x}" for value in strange[:4].tolist())
+                due = ", ".join(f"#{value:06x}" for value in self.colours)
+                problem = f"{path}: colours that are no class: {some}."
+                raise DataError(problem, f"The classes are {due} on black.", "label_values")
+            return self.without_dropped(array), geometry
         array, geometry = super().label(path)
         return (to_black_white(array, path) if self.black_white else array), geometry
 

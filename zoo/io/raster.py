@@ -13,14 +13,17 @@ from zoo.errors import DataError
 from zoo.types import Geometry
 
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
+_GRAY = ("1", "L", "LA")
+_JPEG_NOISE = 32  # gray levels by which JPEG moves the channels of a black and white mask apart
 
 
-def read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
+def read_raster(path: Path, dtype: Any, by_colour: bool = False) -> tuple[NDArray[Any], Geometry]:
     """Read one channel [H, W] and its geometry in pixels.
 
     Args:
         path: The file.
         dtype: Type of an image; its colours become gray. None: the file is a mask and keeps its values.
+        by_colour: The value of a mask's pixel is its colour, red * 65536 + green * 256 + blue.
 
     Raises:
         DataError: Programs read the file in different ways.
@@ -31,7 +34,9 @@ def read_raster(path: Path, dtype: Any) -> tuple[NDArray[Any], Geometry]:
             image.verify()  # decoding does not check the checksums; this closes the file
     with Image.open(path) as image:
         _check_plain(image, path)
-        if image.mode in _HIGH_DEPTH:
+        if by_colour:
+            array = _colours(image)
+        elif image.mode in _HIGH_DEPTH:
             array = np.asarray(image, dtype=dtype)
         else:
             array = np.asarray(image.convert("L") if dtype else _mask_values(image, path), dtype=dtype)
@@ -61,11 +66,20 @@ def _check_plain(image: Image.Image, path: Path) -> None:
         image.seek(0)
 
 
+def _colours(image: Image.Image) -> NDArray[np.int32]:
+    """Read red * 65536 + green * 256 + blue per pixel; black is 0."""
+    channels = np.asarray(image.convert("RGB"), dtype=np.int32)
+    return (channels[..., 0] << 16) + (channels[..., 1] << 8) + channels[..., 2]
+
+
 def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
-    """Read the values of an opened mask of 8 bits: its grays, or the indices where its palette has colours.
+    """Read the values of an opened mask of 8 bits.
+
+    Where the palette of the file has a colour, the values are the indices, whichever colours the pixels use.
+    Otherwise the values are the grays.
 
     Raises:
-        DataError: The mask is in the transparency channel.
+        DataError: The mask is in colour, where two classes may have one gray, or in the transparency channel.
     """
     gray = np.asarray(image.convert("L"))
     if image.has_transparency_data:
@@ -76,7 +90,17 @@ def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
                 "Save it as gray values without transparency.",
                 "label_values",
             )
-    if image.mode != "P":
-        return gray
-    colours = np.asarray(image.convert("RGB"))
-    return gray if (colours == colours[..., :1]).all() else np.asarray(image)
+    if image.mode == "P":
+        entries = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+        return gray if (entries == entries[:, :1]).all() else np.asarray(image)
+    if image.mode not in _GRAY:
+        colours = np.asarray(image.convert("RGB"))
+        spread = np.ptp(colours, axis=-1)
+        if spread.max(initial=0) > (_JPEG_NOISE if image.format == "JPEG" else 0):
+            red, green, blue = colours[np.unravel_index(int(spread.argmax()), spread.shape)]
+            raise DataError(
+                f"{path}: a mask in colour, for instance #{red:02x}{green:02x}{blue:02x}.",
+                "Name the classes by their colours (`classes: {lesion: '#ff0000'}`), or save the mask as grays.",
+                "label_values",
+            )
+    return gray

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from datamodules.bases.base import SegDataModule
 from datamodules.bases.own_data import class_values, plain_prompts
@@ -320,3 +322,31 @@ def test_a_run_goes_by_the_title_and_is_not_gone_on_with_on_other_data(
     assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
     assert json.loads((out / "manifest.json").read_text())["data_hash"] == manifest["data_hash"]
     assert main(["test", "--out", str(out), "--data.root", str(first)]) == 0
+
+
+def test_classes_may_be_the_colours_of_a_mask(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    for path in (root / "masks").iterdir():
+        values = np.asarray(Image.open(path))
+        Image.fromarray(np.array([(0, 0, 0), (128, 0, 0), (0, 64, 0)], np.uint8)[values]).save(path)
+    (root / "dataset.yaml").write_text("classes: {red spot: '#800000', blue spot: ['#004000']}\nchannels: 3\n")
+    data = pictures(root)
+    assert DataFacts.from_dict(data.facts).labels.values == ((0x800000,), (0x004000,))
+    first, second = [data.load(case).label for case in list(data.cases.values())[:2]]
+    assert first is not None
+    assert second is not None
+    assert [np.unique(first).tolist(), np.unique(second).tolist()] == [[0, 1], [0, 2]]
+    one = pictures(root, classes={"red spot": ["#800000"]})
+    with pytest.raises(DataError, match=r"p1\.png: colours that are no class: #004000"):
+        one.load(list(one.cases.values())[1])
+    with pytest.raises(DataError, match="some classes are colours and some are numbers"):
+        pictures(root, classes={"red spot": ["#800000"], "blue spot": [2]})
+
+
+@pytest.mark.parametrize(("value", "fits"), [(1, True), (1.0, True), ("#000001", True), (1.5, False), ("1", False)])
+def test_a_class_has_whole_numbers_or_colours(value: Any, fits: bool) -> None:
+    if fits:
+        assert class_values({"lesion": value}, "x") == {"lesion": (1,)}
+        return
+    with pytest.raises(DataError, match="whole numbers above 0, or colours like '#ff0000'"):
+        class_values({"lesion": value}, "x")
