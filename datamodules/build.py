@@ -33,7 +33,7 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
     data = card.config.get("data", {})
     module, _, kind = str(data.get("class_path", "")).rpartition(".")
     if not module:
-        raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Mend {card.origin}.")
+        raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Add it to {card.place}.")
     arguments = {**data.get("init_args", {}), **card.sizes.get(size, {}).get("data", {}).get("init_args", {})}
     maker = getattr(import_module(module), kind)
     known = names_of(maker)
@@ -41,5 +41,5 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
         raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")
     made = maker(**{**arguments, **converted(maker, overrides, "--data.", f"See `zoo show {name}`.")})
     if not isinstance(made, SegDataModule):
-        raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Mend {card.origin}.")
+        raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Correct config.data.class_path in {card.place}.")
     return made

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from datamodules.sets.brats import BraTS as BraTS
     from datamodules.sets.btcv import BTCV as BTCV
     from datamodules.sets.chaos import Chaos as Chaos
-    from datamodules.sets.hippocampus import Hippocampus as Hippocampus
     from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
     from datamodules.sets.mmwhs import MMWHS as MMWHS
     from datamodules.sets.monuseg import MoNuSeg as MoNuSeg
     from datamodules.sets.mosmed_plus import MosMedPlus as MosMedPlus
     from datamodules.sets.msd import MSD as MSD
+    from datamodules.sets.msd import Hippocampus as Hippocampus
     from datamodules.sets.nifti_folder import NiftiFolder as NiftiFolder
     from datamodules.sets.phantom_abdomen import PhantomAbdomen as PhantomAbdomen
     from datamodules.sets.phantom_chest import PhantomChest as PhantomChest
@@ -69,7 +69,7 @@ __getattr__, __dir__ = lazy_exports(
         "BraTS": "datamodules.sets.brats",
         "BTCV": "datamodules.sets.btcv",
         "Chaos": "datamodules.sets.chaos",
-        "Hippocampus": "datamodules.sets.hippocampus",
+        "Hippocampus": "datamodules.sets.msd",
         "ImageTextFolder": "datamodules.sets.image_text_folder",
         "MMWHS": "datamodules.sets.mmwhs",
         "MoNuSeg": "datamodules.sets.monuseg",

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datamodules.bases.base import SegDataModule
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import check_labels, read_listing, stem, volume_file
 from datamodules.index.splits import Split, cut_by_subject
@@ -66,6 +67,24 @@ class MSD(VolumeDataModule):
     def list_cases(self) -> list[Case]:
         """The labelled cases that `dataset.json` lists, after a look at its label names."""
         return checked_cases(self.folder, self.task, self.card.listing)
+
+    def split_cases(self, cases: list[Case]) -> Split:
+        """72 % train, 8 % val, 20 % test, shuffled once."""
+        return cut_by_subject(self.protocol, cases)
+
+
+class Hippocampus(SegDataModule):
+    """Task04: crops of about 35x50x35 voxels of 1 mm.
+
+    The intensities of each file have a scale of their own, so that each file is normalised alone. `root` is the folder `Task04_Hippocampus` or the one it lies in. A file is one subject.
+    """
+
+    name = "hippocampus"
+    listed = True
+
+    def list_cases(self) -> list[Case]:
+        """The labelled cases that `dataset.json` lists, after a check of its label names."""
+        return checked_cases(self.folder, "Task04_Hippocampus", self.card.listing)
 
     def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test, shuffled once."""

@@ -50,7 +50,7 @@ def read_content(kind: type[T], content: Any, where: str, key: str, **given: Any
     for name in content:
         if name not in known:
             listed = f"Known keys: {', '.join(known)}."
-            raise ConfigError(f"{where}: unknown key {key}.{name}.", did_you_mean(str(name), known, listed))
+            raise ConfigError(f"{where}: unknown key {key}.{name}.", did_you_mean(str(name), known, listed, most=1))
     for name, field in known.items():
         if name not in content and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{where}: the key {key}.{name} is missing.", f"Add `{name}: ...` below `{key}:`.")

@@ -1,0 +1,66 @@
+"""One source gives the text of training and evaluation."""
+
+from __future__ import annotations
+
+import pytest
+
+from datamodules.loading.text_source import TextSource
+from zoo.errors import NotApplicableError
+from zoo.types import Case, CaseKey, ClassPrompt
+
+PROMPTS = (ClassPrompt("liver", "The liver.", ("Large.",)), ClassPrompt("spleen", "The spleen.", ("Small.",)))
+CASES = {
+    "train": [Case("a", (), None, "a", "One."), Case("b", (), None, "b", "Two.")],
+    "test": [Case("c", (), None, "c", "Three."), Case("d", (), None, "d", "Four."), Case("e", (), None, "e", "Four.")],
+}
+KEYS = [case.key for case in CASES["test"]]
+
+
+def source(control: str = "true", has_reports: bool = True) -> TextSource:
+    return TextSource(PROMPTS, has_reports, CASES.__getitem__, control, seed=3)
+
+
+def test_true_text_is_the_class_prompts_and_each_cases_report() -> None:
+    text = source().for_split("test")
+    assert text.classes == PROMPTS
+    assert text.reports_of(KEYS) == ["Three.", "Four.", "Four."]
+    assert text.reports_of(KEYS[:1]) == ["Three."]
+
+
+@pytest.mark.parametrize("control", ["shuffled", "blank", "names"])
+@pytest.mark.parametrize("has_reports", [True, False])
+def test_a_control_never_changes_the_text_of_the_training(control: str, has_reports: bool) -> None:
+    assert source(control, has_reports).for_split("train") == source("true", has_reports).for_split("train")
+
+
+def test_a_control_changes_the_reports_of_the_evaluation() -> None:
+    shuffled, blank, names = (source(control).for_split("test") for control in ("shuffled", "blank", "names"))
+    assert shuffled.reports_of(KEYS) == ["Four.", "Three.", "Three."], "equal reports stay equal"
+    assert shuffled.classes == PROMPTS
+    assert blank.reports_of(KEYS) == [""] * 3
+    assert blank.classes == (ClassPrompt("", "", ("",)),) * 2
+    assert names.reports_of(KEYS) == ["liver, spleen"] * 3
+    assert names.classes[0] == ClassPrompt("liver", "liver", ("liver",))
+
+
+def test_without_reports_a_control_changes_the_class_prompts() -> None:
+    shuffled = source("shuffled", has_reports=False).for_split("test")
+    assert shuffled.classes == PROMPTS[::-1]
+    assert shuffled.reports_of(KEYS) is None
+
+
+def test_a_shuffle_of_one_report_is_refused() -> None:
+    alone = TextSource(PROMPTS, True, lambda split: CASES["test"][1:], "shuffled")
+    with pytest.raises(NotApplicableError, match="same"):
+        alone.for_split("test")
+
+
+def test_the_hash_follows_the_true_texts_and_their_queries() -> None:
+    cases = CASES["test"]
+    first = source().hash_of(cases)
+    assert first == source("blank").hash_of(cases[::-1])
+    assert first != source(has_reports=False).hash_of(cases)
+    assert source(has_reports=False).hash_of(cases) == source(has_reports=False).hash_of([])
+    asked = [Case("c", (), None, "c", "Three.", query="left"), *cases[1:]]
+    assert source().hash_of(asked) != first
+    assert str(CaseKey("c", "left")) == "c__left"
