@@ -76,7 +76,8 @@ class MSD(VolumeDataModule):
 class Hippocampus(SegDataModule):
     """Task04: crops of about 35x50x35 voxels of 1 mm.
 
-    The intensities of each file have a scale of their own, so that each file is normalised alone. `root` is the folder `Task04_Hippocampus` or the one it lies in. A file is one subject.
+    The intensities of each file have a scale of their own, so that each file is normalised alone. `root` is the
+    folder `Task04_Hippocampus` or the folder that contains it. A file is one subject.
     """
 
     name = "hippocampus"
