@@ -23,9 +23,10 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.helpers.model_cases import ModelCase, built, model_cases, runs_whole_commands
 from tests.helpers.ranks import RankPool
 from zoo.cli.main import main
+from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import read_rows
 from zoo.models.base import SegModule
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace
+from zoo.types import Batch, ClassPrompt, LabelSpace
 
 CASES = [pytest.param(case, id=str(case)) for case in model_cases()]
 DDP = ["--trainer.devices", "2", "--trainer", "ddp", "--trainer.accelerator", "cpu"]

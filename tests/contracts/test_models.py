@@ -14,11 +14,12 @@ from torch import Tensor
 from tests.contracts.conftest import Fitted
 from tests.helpers.model_cases import TEST_CASES
 from tests.helpers.weights import same_weights, weights
+from zoo.data_facts import DataFacts
 from zoo.layers.tokens import crop_to
 from zoo.metrics.case_scores import read_rows
 from zoo.models.base import SegModule, text_of
 from zoo.text.model_inputs import blank
-from zoo.types import Batch, DataFacts, Text
+from zoo.types import Batch, Text
 
 
 def loss_of(module: SegModule, batch: Batch) -> Tensor:

@@ -20,8 +20,7 @@ from zoo.engine.arguments import compose_request, parse
 from zoo.engine.lightning_cli import ZooCLI
 from zoo.errors import ConfigError
 from zoo.models.base import SegModule
-from zoo.registry import MODELS, Registry
-from zoo.types import Card
+from zoo.registry import MODELS, Card, Registry
 
 # An image of the chest phantom is two cases; the one val and three test volumes do not divide by two ranks.
 PHANTOMS = {

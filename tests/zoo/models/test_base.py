@@ -8,10 +8,11 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
+from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError, RunError
 from zoo.models.base import Output, SegModule
 from zoo.models.unet import UNet
-from zoo.types import Batch, ClassPrompt, DataFacts, LabelSpace
+from zoo.types import Batch, ClassPrompt, LabelSpace
 
 
 @pytest.mark.parametrize(
