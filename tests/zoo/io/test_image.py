@@ -15,7 +15,6 @@ from PIL import Image
 from tests.helpers.data_sets import write_nifti, write_png
 from zoo.errors import DataError, RunError
 from zoo.io import prediction_suffix, read_image, read_label, write_prediction
-from zoo.io.pictures import PictureReader
 from zoo.types import Geometry, Prediction
 
 FLIPS = list(itertools.product([1, -1], repeat=3))
@@ -208,149 +207,6 @@ def test_truncated_png_and_fractional_labels(tmp_path: Path) -> None:
         read_label(half)
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
-def test_a_picture_that_is_stored_turned_is_refused(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.{suffix}"
-    for turn, fits in ((1, True), (3, False), (6, False)):
-        exif = Image.Exif()
-        exif[0x0112] = turn
-        Image.fromarray(np.full((8, 8), 9, np.uint8)).save(path, exif=exif)
-        if fits:
-            assert read_image(path)[0].mean() == 9
-            continue
-        with pytest.raises(DataError, match=rf"a\.{suffix}: stored turned or mirrored \(EXIF orientation {turn}\)"):
-            read_image(path)
-
-
-def test_several_pages_are_refused_and_a_preview_is_ignored(tmp_path: Path) -> None:
-    first = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
-    first.save(tmp_path / "stack.tif", save_all=True, append_images=[first, first])
-    with pytest.raises(DataError, match=r"stack\.tif: a stack of 3 pages"):
-        read_image(tmp_path / "stack.tif")
-    first.save(tmp_path / "preview.tif", save_all=True, append_images=[first.resize((4, 4))])
-    assert np.array_equal(read_image(tmp_path / "preview.tif")[0], np.asarray(first))
-
-
-def test_a_mask_with_a_colour_palette_is_read_by_its_indices(tmp_path: Path) -> None:
-    values = np.arange(16, dtype=np.uint8).reshape(4, 4) % 3
-    mask = Image.fromarray(values)
-    mask.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
-    mask.save(tmp_path / "m.png")
-    assert np.array_equal(read_label(tmp_path / "m.png")[0], values)
-    mask = Image.fromarray(values)
-    mask.putpalette([0, 0, 0, 255, 255, 255, 100, 100, 100])
-    mask.save(tmp_path / "m.png")
-    assert np.array_equal(read_label(tmp_path / "m.png")[0], np.array([0, 255, 100])[values])
-
-
-def test_a_palette_with_colours_holds_indices_whichever_of_them_a_file_uses(tmp_path: Path) -> None:
-    """In the palette of VOC class 7 is gray; a file with that class alone must not be read by its gray."""
-    for number in (1, 2):
-        values = np.zeros((4, 4), np.uint8)
-        values[1:3, 1:3] = number
-        mask = Image.fromarray(values)
-        mask.putpalette([0, 0, 0, 128, 0, 0, 128, 128, 128])
-        mask.save(tmp_path / "m.png")
-        assert np.array_equal(read_label(tmp_path / "m.png")[0], values)
-
-
-def test_a_mask_in_colour_is_refused_or_read_by_colour(tmp_path: Path) -> None:
-    """(128, 0, 0) and (0, 64, 0) have one gray, 38."""
-    colours = np.zeros((4, 6, 3), np.uint8)
-    colours[1, 1:3], colours[2, 3:5] = (128, 0, 0), (0, 64, 0)
-    path = tmp_path / "m.png"
-    Image.fromarray(colours).save(path)
-    with pytest.raises(DataError, match=r"m\.png: a mask in colour, for instance #800000\. Name the classes by"):
-        read_label(path)
-    label, geometry = PictureReader(colours=(0x800000, 0x004000)).label(path)
-    assert geometry.shape == (4, 6)
-    assert np.unique(label).tolist() == [0, 0x004000, 0x800000]
-    assert (label[1, 1:3] == 0x800000).all()
-    with pytest.raises(DataError, match=r"m\.png: colours that are no class: #004000\. The classes are #800000"):
-        PictureReader(colours=(0x800000,)).label(path)
-
-
-def test_the_noise_of_a_jpeg_makes_no_colour_of_a_gray_mask(tmp_path: Path) -> None:
-    values = np.zeros((32, 32, 3), np.uint8)
-    values[8:24, 8:24] = 255
-    Image.fromarray(values).save(tmp_path / "m.jpg", quality=60)
-    assert set(np.unique(PictureReader(black_white=True).label(tmp_path / "m.jpg")[0])) == {0, 255}
-
-
-@pytest.mark.parametrize(("unit", "factor"), [("meter", 1000.0), ("mm", 1.0), ("micron", 0.001), ("unknown", 1.0)])
-def test_a_unit_other_than_the_millimetre_is_converted_and_goes_back_with_a_prediction(
-    tmp_path: Path, unit: str, factor: float
-) -> None:
-    affine = np.diag([-1.5, 1.0, 2.0, 1.0]) * [[1 / factor], [1 / factor], [1 / factor], [1]]
-    affine[:3, 3] = np.array([3, -4, 5]) / factor
-    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.uint8), affine)
-    image.header.set_xyzt_units(unit)
-    nib.save(image, tmp_path / "in.nii.gz")
-    label, geometry = read_label(tmp_path / "in.nii.gz")
-    assert geometry.spacing == pytest.approx((1.5, 1.0, 2.0))
-    assert geometry.unit == "mm"
-    write_prediction(tmp_path / "out.nii.gz", Prediction("a", label.astype(np.uint8), geometry))
-    written = nib.load(tmp_path / "out.nii.gz")
-    assert written.affine == pytest.approx(affine)
-    assert written.header.get_xyzt_units()[0] == unit
-
-
-def test_voxels_of_a_metre_are_no_voxels(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.uint8), np.diag([1.5, 1.0, 2.0, 1.0]))
-    image.header.set_xyzt_units("meter")
-    nib.save(image, tmp_path / "a.nii.gz")
-    with pytest.raises(DataError, match=r"a\.nii\.gz: the header gives voxels of more than 100 mm") as caught:
-        read_label(tmp_path / "a.nii.gz")
-    assert caught.value.kind == "affine_unusable"
-
-
-@pytest.mark.parametrize(("length", "fits"), [(1.0000003, True), (1.01, False)])
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-def test_a_quaternion_may_be_longer_than_1_by_rounding(tmp_path: Path, suffix: str, length: float, fits: bool) -> None:
-    affine = np.diag([-1.5, -1.0, 2.0, 1.0])
-    image = nib.Nifti1Image(np.ones((3, 4, 5), np.uint8), affine)
-    image.set_sform(None, 0)
-    image.set_qform(affine, 1)
-    raw = bytearray(image.to_bytes())
-    raw[256:268] = np.array([0, 0, length], "<f4").tobytes()
-    path = tmp_path / f"a{suffix}"
-    path.write_bytes(gzip.compress(bytes(raw)) if suffix == ".nii.gz" else bytes(raw))
-    if fits:
-        label, geometry = read_label(path)
-        assert geometry.spacing == (1.5, 1.0, 2.0)
-        write_prediction(tmp_path / f"out{suffix}", Prediction("a", label.astype(np.uint8), geometry))
-        assert nib.load(tmp_path / f"out{suffix}").affine == pytest.approx(affine)
-        return
-    with pytest.raises(DataError, match="the quaternion of the header is longer than 1") as caught:
-        read_label(path)
-    assert caught.value.kind == "affine_unusable"
-
-
-@pytest.mark.parametrize("axis", [1, 2, 3])
-def test_a_negative_voxel_size_counts_by_its_amount(tmp_path: Path, axis: int) -> None:
-    image = nib.Nifti1Image(np.ones((3, 4, 5), np.uint8), np.diag([-1.5, 1.0, 2.0, 1.0]))
-    raw = bytearray(image.to_bytes())
-    place = 76 + 4 * axis
-    raw[place : place + 4] = (-np.frombuffer(raw[place : place + 4], "<f4")).tobytes()
-    (tmp_path / "a.nii").write_bytes(raw)
-    label, geometry = read_label(tmp_path / "a.nii")
-    assert geometry.spacing == (1.5, 1.0, 2.0)
-    write_prediction(tmp_path / "b.nii", Prediction("a", label.astype(np.uint8), geometry))
-    assert np.array_equal(nib.load(tmp_path / "b.nii").affine, image.affine)
-
-
-def test_a_mask_in_the_transparency_channel_is_refused(tmp_path: Path) -> None:
-    shape = np.zeros((4, 4), np.uint8)
-    shape[1:3, 1:3] = 255
-    for colour in (0, 255):  # one colour for all pixels: only the fourth channel shows the shape
-        Image.fromarray(np.dstack([np.full((4, 4, 3), colour, np.uint8), shape])).save(tmp_path / "m.png")
-        with pytest.raises(DataError, match=r"m\.png: a mask that is partly transparent"):
-            read_label(tmp_path / "m.png")
-    for seen in (shape, np.full_like(shape, 255)):
-        Image.fromarray(np.dstack([shape, shape, shape, seen])).save(tmp_path / "m.png")
-        assert np.array_equal(read_label(tmp_path / "m.png")[0], shape)
-
-
 @pytest.mark.parametrize("stored", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
 def test_voxels_that_are_not_real_numbers_are_refused(tmp_path: Path, stored: Any) -> None:
     path = tmp_path / "a.nii.gz"
@@ -371,11 +227,3 @@ def test_a_label_value_beyond_32_bits_is_refused(tmp_path: Path, value: int) -> 
         with pytest.raises(DataError, match=r"a.nii.gz: .*beyond 32 bits") as caught:
             read_label(path)
         assert caught.value.kind == "label_values"
-
-
-def test_a_voxel_size_of_0_is_accepted_where_an_affine_is_stored(tmp_path: Path) -> None:
-    image = nib.Nifti1Image(np.zeros((3, 3, 3), np.float32), np.diag([1.0, 2.0, 3.0, 1.0]))
-    raw = bytearray(image.to_bytes())
-    raw[88:92] = bytes(4)
-    (tmp_path / "a.nii").write_bytes(raw)
-    assert read_image(tmp_path / "a.nii")[1].spacing == (1.0, 2.0, 3.0)
