@@ -139,8 +139,8 @@ def test_a_case_with_several_files_is_a_duplicate_if_all_files_are() -> None:
 
 def test_an_error_keeps_its_attributes_between_processes() -> None:
     error = pickle.loads(pickle.dumps(DataError("a.png: no such file.", "Download it.", "missing_file")))  # noqa: S301
-    assert str(error) == "a.png: no such file. Fetch it."
-    assert Finding.of(error, "a") == Finding("a", "a.png", "missing_file", "a.png: no such file.", "Fetch it.")
+    assert str(error) == "a.png: no such file. Download it."
+    assert Finding.of(error, "a") == Finding("a", "a.png", "missing_file", "a.png: no such file.", "Download it.")
 
 
 def test_a_generated_case_lacks_no_file() -> None:
