@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.storage.layout import write_json
-from datamodules.analysis.mean_shape import TEXT_ONLY, fit_priors, native_labels
+from datamodules.analysis.mean_shape import TEXT_ONLY, fit_mean_shapes, load_native_labels
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli.data_options import options_from
@@ -102,9 +102,9 @@ def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
     Args:
         data: The data set; its training part makes the shapes, its test part is scored.
     """
-    priors = fit_priors(data)
+    priors = fit_mean_shapes(data)
     rows: dict[str, list[CaseScore]] = {name: [] for name in ("all-background", *priors)}
-    for case, mask, geometry in native_labels(data, "test"):
+    for case, mask, geometry in load_native_labels(data, "test"):
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
         guesses = {name: prior.predict(shape, case.report or "") for name, prior in priors.items()}
         for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():

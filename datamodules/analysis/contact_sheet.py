@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
 
 TILE = 256
-"""Width and greatest height of an image on the sheet, in pixels."""
+"""Width and largest height of an image on the sheet, in pixels."""
 
 LINE = 2
 """Width of an outline, in pixels."""
@@ -29,28 +29,28 @@ LINE = 2
 _BACK, _INK, _GAP, _LINE, _WRAP = "#181818", "#EBEBEB", 8, 15, 40
 
 
-def contact_sheet(
+def write_contact_sheet(
     data: SegDataModule,
     path: Path,
     count: int = 12,
     progress: Callable[[Iterable[Case]], Iterable[Case]] = iter,
 ) -> list[str]:
-    """Write a contact sheet as PNG, whole or not at all.
+    """Write a contact sheet as a PNG file, completely or not at all.
 
-    Of a volume it shows the middle axial slice of what is labelled, seen from the feet: the patient's
-    right on the left, the front at the top. Images are shown as the network gets them.
+    Of a volume, the sheet shows the middle one of the axial slices with a label, seen from the feet: the right of the
+    patient is on the left, the front at the top. Images are shown on the grid of the network.
 
     Args:
-        data: The set; the shown cases are prepared where they are not.
-        path: Where to.
-        count: How many cases, evenly spread over train, val and test.
-        progress: Wraps the cases while they are read.
+        data: The data set; the shown cases are prepared if needed.
+        path: The file to write.
+        count: Number of cases, evenly spread over train, val and test.
+        progress: Wraps the cases while they are read, for a progress bar.
 
     Returns:
-        The names of the cases shown.
+        The names of the shown cases.
 
     Raises:
-        DataError: A case is faulty.
+        DataError: A file of a case is faulty.
         RunError: The file cannot be written.
     """
     cases = [(case, split) for split in PARTS for case in data.index.cases_of(split)]
@@ -59,7 +59,7 @@ def contact_sheet(
     tiles = []
     for case in progress([case for case, _ in chosen]):
         picture, present = _picture(data, data.prepared(case))
-        text = case.report if case.report is not None else ", ".join(present) or "no class on it"
+        text = case.report if case.report is not None else ", ".join(present) or "no class on this slice"
         tiles.append(_tile(picture, f"{case.key} ({split_of[case.key]})", text))
     sheet = _sheet(tiles, data)
     atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
@@ -67,7 +67,7 @@ def contact_sheet(
 
 
 def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, list[str]]:
-    """A case with its outlines, and the names of the classes on it."""
+    """Draw a case with its outlines; also return the names of the classes in the picture."""
     image, label = np.asarray(prepared.image), prepared.label
     names, exclusive = data.labels.names, data.labels.exclusive
     masks = np.zeros((len(names), *image.shape[1:]), bool)
@@ -95,18 +95,18 @@ def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, 
 
 
 def _tile(picture: Image.Image, title: str, text: str) -> Image.Image:
-    """A picture with its title and text under it, as high as they need."""
+    """Put title and text under a picture; the tile is as high as they need."""
     lines = [*textwrap.wrap(title, _WRAP), *(textwrap.wrap(text, _WRAP) or ["(empty text)"])]
     tile = Image.new("RGB", (TILE, TILE + _GAP + _LINE * len(lines)), _BACK)
     tile.paste(picture, ((TILE - picture.width) // 2, (TILE - picture.height) // 2))
     draw = ImageDraw.Draw(tile)
     for number, line in enumerate(lines):
-        _say(draw, (0, TILE + _GAP + _LINE * number), line, _INK)
+        _write_text(draw, (0, TILE + _GAP + _LINE * number), line, _INK)
     return tile
 
 
 def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
-    """The tiles in rows under a line with the set's name and one with each class in its colour."""
+    """Arrange the tiles in rows, under a line with the name of the data set and a legend of the classes."""
     columns = min(4, len(tiles))
     rows = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
     heights = [max(tile.height for tile in row) for row in rows]
@@ -115,10 +115,10 @@ def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
     top = _GAP + _LINE * (2 + legend[-1][1]) + _GAP
     sheet = Image.new("RGB", (width, top + sum(heights) + _GAP * len(rows)), _BACK)
     draw = ImageDraw.Draw(sheet)
-    _say(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {data.card.track}", _INK)
+    _write_text(draw, (_GAP, _GAP), f"{data.name}, protocol {data.protocol}, text track: {data.card.track}", _INK)
     names = data.labels.names
     for name, (colour, _), (left, line) in zip(names, class_colours(len(names)), legend, strict=True):
-        _say(draw, (left, _GAP + _LINE * (1 + line)), name, colour)
+        _write_text(draw, (left, _GAP + _LINE * (1 + line)), name, colour)
     for row, height in zip(rows, heights, strict=True):
         for column, tile in enumerate(row):
             sheet.paste(tile, (_GAP + column * (TILE + _GAP), top))
@@ -127,7 +127,7 @@ def _sheet(tiles: Sequence[Image.Image], data: SegDataModule) -> Image.Image:
 
 
 def _legend(names: Sequence[str], width: int) -> list[tuple[int, int]]:
-    """For each class name where it begins and on which line."""
+    """Per class name, its first pixel and its line in the legend."""
     places, left, line = [], _GAP, 0
     for name in names:
         needed = round(_font().getlength(name)) + 2 * _GAP
@@ -142,8 +142,8 @@ def _font() -> Any:
     return ImageFont.load_default(12)
 
 
-def _say(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str) -> None:
+def _write_text(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str) -> None:
     try:
         draw.text(place, text, colour, font=_font())
-    except UnicodeEncodeError:  # a Pillow without FreeType has Latin letters alone
+    except UnicodeEncodeError:  # Pillow without FreeType has only Latin letters
         draw.text(place, text.encode("latin-1", "replace").decode("latin-1"), colour, font=_font())

@@ -1,4 +1,4 @@
-"""Segmenters that see no image: the mean shape of the training masks, over all of them or over those with one text."""
+"""Controls that see no image: the mean shape of the training masks, over all cases or over the cases with one text."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MEAN_SHAPE, TEXT_ONLY = "mean-shape", "text-only"
-"""Names of the two: over all training cases, over those with the same text."""
+"""Names of the two controls: the mean over all training cases, and over those with the same text."""
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
-"""Shares of training cases from which a voxel is predicted; the one with the best training Dice is taken."""
+"""Candidates for the share of training cases from which a voxel is predicted; the best training Dice decides."""
 
 Mask = NDArray[np.uint8]
 Share = NDArray[np.float32]
 
 
-def coverage(mask: Mask, labels: LabelSpace, grid: Sequence[int]) -> Share:
-    """How much of each cell of a common grid each class covers.
+def compute_coverage(mask: Mask, labels: LabelSpace, grid: Sequence[int]) -> Share:
+    """Compute which share of each cell of a common grid a class covers.
 
     Args:
-        mask: uint8 laid out as `zoo.types.Native.label`.
+        mask: uint8 with the layout of `zoo.types.Native.label`.
         labels: The label space.
         grid: Shape of the common grid.
 
@@ -53,17 +53,16 @@ def coverage(mask: Mask, labels: LabelSpace, grid: Sequence[int]) -> Share:
     return torch.cat(cells, dim=1)[0].numpy()
 
 
-class Prior:
-    """The share of training cases in which a class stands at a place.
+class MeanShape:
+    """The share of training cases that have a class at a position.
 
-    Where classes exclude each other, the label that most training cases have at a place is predicted.
-    Elsewhere a class is predicted where its share passes a threshold, chosen a class on the training
-    cases: small scattered objects rarely fill half of the cases at any place, and the control would
-    be empty.
+    Exclusive classes: the prediction is the most frequent label at a position. Other classes: a class is predicted
+    where its share reaches a threshold, which is chosen per class on the training cases. A fixed threshold of one half
+    would give an empty control, because small scattered objects rarely cover a position in half of the cases.
 
     Args:
         labels: The label space.
-        by_text: Take the mean over the cases with the same text instead of over all.
+        by_text: True: the mean is over the cases with the same text. False: it is over all cases.
     """
 
     def __init__(self, labels: LabelSpace, by_text: bool = False) -> None:
@@ -71,10 +70,10 @@ class Prior:
         self.by_text = by_text
         self._sums: dict[str | None, NDArray[np.float64]] = {}
         self._counts: Counter[str | None] = Counter()
-        self._masks: list[tuple[str | None, NDArray[np.bool_]]] = []  # kept only where thresholds are chosen
+        self._masks: list[tuple[str | None, NDArray[np.bool_]]] = []  # kept only if thresholds must be chosen
 
     def add(self, share: Share, text: str = "") -> None:
-        """Takes in a training case: its coverage, float32 [K, *grid], and its text."""
+        """Add a training case: its coverage, float32 [K, *grid], and its text."""
         own = text if self.by_text else None
         for key in {None, own}:
             self._sums[key] = self._sums.get(key, 0.0) + share.astype(np.float64)
@@ -83,33 +82,33 @@ class Prior:
             self._masks.append((own, share >= 0.5))
 
     def mean(self, text: str | None = None) -> Share:
-        """The mean coverage of the cases with a text; of all where there are none, or for None."""
+        """Return the mean coverage of the cases with a text; of all cases if no case has the text or it is None."""
         key = text if text in self._sums else None
         return (self._sums[key] / self._counts[key]).astype(np.float32)
 
     @cached_property
     def thresholds(self) -> NDArray[np.float64]:
-        """For each class the threshold whose masks have the largest mean Dice with the training masks."""
+        """Per class, the threshold whose prediction has the largest mean Dice with the training masks."""
         axes = tuple(range(1, self._masks[0][1].ndim))
         scores = np.zeros((len(THRESHOLDS), len(self.labels.names)))
         for text, mask in self._masks:
             share = self.mean(text)
-            for place, threshold in enumerate(THRESHOLDS):
+            for index, threshold in enumerate(THRESHOLDS):
                 guess = share >= threshold
                 total = guess.sum(axes) + mask.sum(axes)
-                scores[place] += np.where(total > 0, 2 * (guess & mask).sum(axes) / np.maximum(total, 1), 0.0)
+                scores[index] += np.where(total > 0, 2 * (guess & mask).sum(axes) / np.maximum(total, 1), 0.0)
         best: NDArray[np.float64] = np.array(THRESHOLDS)[scores.argmax(axis=0)]
         return best
 
     def predict(self, shape: Sequence[int], text: str | None = None) -> Mask:
-        """The mask for an image.
+        """Predict the mask of an image.
 
         Args:
-            shape: Shape S of the image's native grid.
-            text: The image's text; one that no training case has gets the mean of all.
+            shape: Shape S of the native grid of the image.
+            text: Text of the image. If no training case has it, the mean over all cases is used.
 
         Returns:
-            uint8 laid out as `zoo.types.Native.label`.
+            uint8 with the layout of `zoo.types.Native.label`.
         """
         share = torch.from_numpy(self.mean(text if self.by_text else None))
         mode = "bilinear" if len(shape) == 2 else "trilinear"
@@ -121,69 +120,71 @@ class Prior:
         return (native >= self.thresholds.reshape(-1, *(1,) * len(shape))).astype(np.uint8)
 
 
-def fit_priors(data: SegDataModule) -> dict[str, Prior]:
-    """The priors of a set's training part by name; that of the text only where the set has reports.
+def fit_mean_shapes(data: SegDataModule) -> dict[str, MeanShape]:
+    """Compute the mean shapes of the training cases, by name; `TEXT_ONLY` only if the data set has reports.
 
     Raises:
-        DataError: A file is not what the card says, or a case has no label.
+        DataError: A file does not fit the card, or a case has no label.
     """
-    priors = {MEAN_SHAPE: Prior(data.labels)}
+    shapes = {MEAN_SHAPE: MeanShape(data.labels)}
     if data.card.has_reports:
-        priors[TEXT_ONLY] = Prior(data.labels, by_text=True)
+        shapes[TEXT_ONLY] = MeanShape(data.labels, by_text=True)
     log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
-    for case, mask, _ in native_labels(data, "train"):
-        share = coverage(mask, data.labels, data.patch)
-        for prior in priors.values():
-            prior.add(share, case.report or "")
-    return priors
+    for case, mask, _ in load_native_labels(data, "train"):
+        share = compute_coverage(mask, data.labels, data.patch)
+        for shape in shapes.values():
+            shape.add(share, case.report or "")
+    return shapes
 
 
-def native_labels(data: SegDataModule, split: str) -> Iterator[tuple[Case, Mask, Geometry]]:
-    """Each case of a split with its native label and its geometry.
+def load_native_labels(data: SegDataModule, split: str) -> Iterator[tuple[Case, Mask, Geometry]]:
+    """Yield each case of a split with its native label and its geometry.
 
     Raises:
-        DataError: A file is not what the card says, or a case has no label.
+        DataError: A file does not fit the card, or a case has no label.
     """
     for case in data.index.cases_of(split):
         native = native_of(data.prepared(case), data.labels.exclusive)
         if native.label is None:
-            raise DataError(f"{data.name}: case {case.key} of the {split} split has no label.", "Leave it out.")
+            raise DataError(
+                f"{data.name}: case {case.key} of the {split} split has no label.", "Remove it from the split."
+            )
         yield case, native.label, native.geometry
 
 
-def prior_dice(data: SegDataModule) -> dict[str, float]:
-    """What each prior scores on the test part.
+def score_mean_shapes(data: SegDataModule) -> dict[str, float]:
+    """Compute the Dice of each mean shape on the test split.
 
     Returns:
-        By name the mean Dice over the cases of a class, then over classes, as results tables have it: a class that
-        neither mask has counts nowhere, one that only one of them has counts 0. NaN where nothing counts.
+        By name, the mean Dice over the cases of each class, then over the classes, as in result tables. A class that
+        is in neither mask does not count; a class in one mask only counts 0. NaN if nothing counts.
     """
-    priors = fit_priors(data)
-    scores: dict[str, list[list[float]]] = {name: [] for name in priors}
-    for case, mask, _ in native_labels(data, "test"):
-        shape = mask.shape if data.labels.exclusive else mask.shape[1:]
-        for name, prior in priors.items():
-            scores[name].append(class_dice(prior.predict(shape, case.report or ""), mask, data.labels))
+    shapes = fit_mean_shapes(data)
+    scores: dict[str, list[list[float]]] = {name: [] for name in shapes}
+    for case, mask, _ in load_native_labels(data, "test"):
+        size = mask.shape if data.labels.exclusive else mask.shape[1:]
+        for name, shape in shapes.items():
+            scores[name].append(compute_dice(shape.predict(size, case.report or ""), mask, data.labels))
     return {name: _mean_of_means(np.array(rows)) for name, rows in scores.items()}
 
 
-def class_dice(guess: Mask, mask: Mask, labels: LabelSpace) -> list[float]:
-    """The Dice of each class of one case, NaN for a class that neither mask has.
+def compute_dice(prediction: Mask, truth: Mask, labels: LabelSpace) -> list[float]:
+    """Compute the Dice of each class of one case; NaN for a class that is in neither mask.
 
     Args:
-        guess: uint8 laid out as `zoo.types.Native.label`.
-        mask: Likewise.
+        prediction: uint8 with the layout of `zoo.types.Native.label`.
+        truth: uint8 with the same layout.
         labels: The label space.
     """
     found = []
-    for place in range(len(labels.names)):
-        ours, theirs = ((m == place + 1 if labels.exclusive else m[place] > 0) for m in (guess, mask))
-        total = int(ours.sum()) + int(theirs.sum())
-        found.append(2 * int((ours & theirs).sum()) / total if total else float("nan"))
+    for number in range(len(labels.names)):
+        one, other = ((m == number + 1 if labels.exclusive else m[number] > 0) for m in (prediction, truth))
+        total = int(one.sum()) + int(other.sum())
+        found.append(2 * int((one & other).sum()) / total if total else float("nan"))
     return found
 
 
 def _mean_of_means(scores: NDArray[np.float64]) -> float:
-    """The mean over the classes (columns) that occur of the mean over the cases (rows) in which they do."""
+    """The mean over the classes (columns) of the mean over their cases (rows). NaN does not count."""
     means = [column[~np.isnan(column)].mean() for column in scores.T if not np.isnan(column).all()]
     return float(np.mean(means)) if means else float("nan")

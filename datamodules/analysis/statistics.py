@@ -1,4 +1,4 @@
-"""What a data set holds, in figures."""
+"""Statistics of a data set: cases, sizes, classes, captions, and how well the text alone predicts the masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, prior_dice
+from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, score_mean_shapes
 from datamodules.index.splits import PARTS
 from zoo.types import Case
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
 
 MOST = 5
-"""So many of the most frequent captions of a part are shown."""
+"""Number of most frequent captions that are listed per split."""
 
 
-def describe(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> dict[str, Any]:
-    """Figures of a set, as plain Python.
+def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> dict[str, Any]:
+    """Compute the statistics of a data set, as plain Python.
 
     Args:
-        data: The set; its cases are prepared where they are not.
-        progress: Wraps the cases while they are read.
+        data: The data set; its cases are prepared if needed.
+        progress: Wraps the cases while they are read, for a progress bar.
 
     Returns:
-        `parts`: cases, subjects and empty masks of each; `shape` and `spacing`: least, middle and largest of
-        each native axis; `classes`: each one's share of all native voxels and the cases it occurs in. Where
-        the set has reports, `captions` (see `describe_captions`) and `text alone`: the Dice on the test part of
-        the mean training shape, and of the mean shape of the training cases with the same caption.
+        `parts`: cases, subjects and empty masks per split. `shape` and `spacing`: least, middle and largest value per
+        native axis. `classes`: per class, its share of all native voxels and the number of cases with it. If the data
+        set has reports, also `captions` (see `describe_captions`) and `text alone`: the Dice on the test split of the
+        mean shape of all training cases, and of the mean shape of the training cases with the same caption.
     """
     split = data.split
-    facts: dict[str, Any] = {"data": data.name, "title": data.card.title}
-    facts |= {"protocol": split.protocol, "split_hash": split.hash, "track": data.card.track}
-    facts["prompt_version"] = data.prompt_version
+    found: dict[str, Any] = {"data": data.name, "title": data.card.title}
+    found |= {"protocol": split.protocol, "split_hash": split.hash, "track": data.card.track}
+    found["prompt_version"] = data.prompt_version
     names = data.labels.names
-    part_of = {case_id: part for part in PARTS for case_id in split.part(part)}
+    split_of = {case_id: part for part in PARTS for case_id in split.part(part)}
     empty: Counter[str] = Counter()
     shapes, spacings, voxels, total = [], [], np.zeros((0, len(names))), 0
     for case in progress(data.cases.values()):
@@ -48,13 +48,13 @@ def describe(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[
             continue
         masks = native if not data.labels.exclusive else [native == number for number in range(1, len(names) + 1)]
         counts = [int(np.count_nonzero(mask)) for mask in masks]
-        empty[part_of.get(case.case_id, "")] += not any(counts)
+        empty[split_of.get(case.case_id, "")] += not any(counts)
         voxels = np.vstack([voxels, counts])
         space = native.shape[-data.card.spatial_dims :]
         total += int(np.prod(space))
         shapes.append(space)
         spacings.append(prepared.geometry.spacing)
-    facts["parts"] = {
+    found["parts"] = {
         part: {
             "cases": len(data.index.cases_of(part)),
             "subjects": len({split.subjects[case_id] for case_id in split.part(part)}),
@@ -62,41 +62,41 @@ def describe(data: SegDataModule, progress: Callable[[Iterable[Case]], Iterable[
         }
         for part in PARTS
     }
-    facts["shape"] = _spread(shapes)
-    facts["spacing"] = {"unit": data.card.unit, **_spread(spacings)}
-    facts["classes"] = {
+    found["shape"] = _spread(shapes)
+    found["spacing"] = {"unit": data.card.unit, **_spread(spacings)}
+    found["classes"] = {
         name: {"share": round(count / max(total, 1), 6), "cases": int(present)}
         for name, count, present in zip(names, voxels.sum(axis=0), (voxels > 0).sum(axis=0), strict=True)
     }
     if data.card.has_reports:
         reports = {part: [case.report or "" for case in data.index.cases_of(part)] for part in PARTS}
-        facts["captions"] = describe_captions(reports)
-        dice = prior_dice(data)
+        found["captions"] = describe_captions(reports)
+        dice = score_mean_shapes(data)
         alone = {**dice, "gain": dice[TEXT_ONLY] - dice[MEAN_SHAPE]}
-        facts["text alone"] = {name: None if math.isnan(value) else round(value, 4) for name, value in alone.items()}
-    return facts
+        found["text alone"] = {name: None if math.isnan(value) else round(value, 4) for name, value in alone.items()}
+    return found
 
 
 def describe_captions(reports: dict[str, list[str]]) -> dict[str, Any]:
-    """Figures of the captions of each part.
+    """Compute the statistics of the captions of each split.
 
     Args:
-        reports: Part to its captions, one a case.
+        reports: The captions by split, one per case.
 
     Returns:
-        For each part their number, how many are distinct, how many cases share theirs with another of the part
-        (`doubled`), how many are empty, least, middle and largest length in words and in characters, and the
-        most frequent with their counts; under `all` the same over all; `test in train`: test cases whose
-        caption a training case has too.
+        Per split: the number of captions (`cases`), of distinct ones, of cases whose caption another case of the split
+        has too (`doubled`), and of empty ones; the least, middle and largest length in words and in characters; the
+        most frequent captions with their counts. `all` has the same over all splits. `test in train` has the number of
+        test cases whose caption a training case has too.
     """
     every = [text for texts in reports.values() for text in texts]
-    found = {name: _of_captions(texts) for name, texts in {**reports, "all": every}.items()}
+    found = {name: _describe_texts(texts) for name, texts in {**reports, "all": every}.items()}
     known = set(reports["train"])
-    seen = sum(text in known for text in reports["test"])
-    return {**found, "test in train": {"cases": seen, "of": len(reports["test"])}}
+    shared = sum(text in known for text in reports["test"])
+    return {**found, "test in train": {"cases": shared, "of": len(reports["test"])}}
 
 
-def _of_captions(texts: Sequence[str]) -> dict[str, Any]:
+def _describe_texts(texts: Sequence[str]) -> dict[str, Any]:
     counts = Counter(texts)
     return {
         "cases": len(texts),
@@ -114,7 +114,7 @@ def _lengths(numbers: Sequence[int]) -> dict[str, float]:
 
 
 def _spread(rows: Sequence[Sequence[float]]) -> dict[str, list[float]]:
-    """Least, middle and largest value of each column."""
+    """The least, middle and largest value per column."""
     table = np.asarray(rows, dtype=np.float64)
-    of = {"least": table.min(axis=0), "middle": np.median(table, axis=0), "largest": table.max(axis=0)}
-    return {name: [round(float(value), 3) for value in values] for name, values in of.items()}
+    spread = {"least": table.min(axis=0), "middle": np.median(table, axis=0), "largest": table.max(axis=0)}
+    return {name: [round(float(value), 3) for value in values] for name, values in spread.items()}

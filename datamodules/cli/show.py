@@ -22,8 +22,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     data = open_set(arguments, options)
-    from datamodules.analysis.contact_sheet import contact_sheet
+    from datamodules.analysis.contact_sheet import write_contact_sheet
 
     path = arguments.out or Path(f"{data.name}.png")
-    shown = contact_sheet(data, path, arguments.cases, progress)
+    shown = write_contact_sheet(data, path, arguments.cases, progress)
     return print_facts({"data": data.name, "sheet": str(path), "cases": shown}, arguments.json)

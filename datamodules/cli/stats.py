@@ -21,9 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     data = open_set(arguments, options)
-    from datamodules.analysis.statistics import describe
+    from datamodules.analysis.statistics import describe_data
 
-    facts, out = describe(data, progress), console()
+    facts, out = describe_data(data, progress), console()
     if arguments.json:
         out.print_json(data=facts)
         return 0

@@ -1,4 +1,4 @@
-"""The contact sheet: what is drawn where, and that a file is whole or absent."""
+"""The contact sheet: outlines, orientation, and a file that is complete or absent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from datamodules.analysis import contact_sheet as show
-from datamodules.analysis.contact_sheet import TILE, contact_sheet
+from datamodules.analysis.contact_sheet import TILE, write_contact_sheet
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.image_sets import make_medclipseg, make_own_volumes
@@ -20,7 +20,7 @@ from zoo.types import Geometry
 from zoo.visualization.outline import COLOURS
 
 
-def has(picture: Image.Image, colour: str) -> int:
+def count_pixels(picture: Image.Image, colour: str) -> int:
     return int((np.asarray(picture.convert("RGB")) == ImageColor.getrgb(colour)).all(axis=2).sum())
 
 
@@ -28,28 +28,28 @@ def test_a_sheet_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     out = tmp_path / "new" / "sheet.png"
     root = str(make_medclipseg(tmp_path))
     assert main(["show", "kvasir", "--root", root, "--out", str(out), "--cases", "5", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["sheet"] == str(out)
-    assert len(told["cases"]) == 5
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["sheet"] == str(out)
+    assert len(facts["cases"]) == 5
     with Image.open(out) as sheet:
         assert sheet.format == "PNG"
         assert sheet.width > 4 * TILE
         assert sheet.height > 2 * TILE
-        assert has(sheet, COLOURS[0]) > 5 * 100
+        assert count_pixels(sheet, COLOURS[0]) > 5 * 100
     assert list(out.parent.iterdir()) == [out]
 
 
 def test_a_sheet_of_volumes_and_of_generated_cases(tmp_path: Path) -> None:
     data = build_datamodule("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
-    shown = contact_sheet(data, tmp_path / "a.png", 100)
+    shown = write_contact_sheet(data, tmp_path / "a.png", 100)
     assert sorted(shown) == sorted(str(key) for key in data.cases)
     with Image.open(tmp_path / "a.png") as sheet:
-        assert all(has(sheet, colour) > 100 for colour in COLOURS[:2])
-    contact_sheet(build_datamodule("phantom_chest", "tiny", counts=[2, 1, 1]), tmp_path / "b.png", 2)
+        assert all(count_pixels(sheet, colour) > 100 for colour in COLOURS[:2])
+    write_contact_sheet(build_datamodule("phantom_chest", "tiny", counts=[2, 1, 1]), tmp_path / "b.png", 2)
     assert (tmp_path / "b.png").is_file()
 
 
-def test_a_volume_is_shown_as_radiologists_do(tmp_path: Path) -> None:
+def test_a_volume_is_shown_in_radiological_orientation(tmp_path: Path) -> None:
     """The patient's right is on the left of the picture, the front at the top, voxels in their true shape."""
     data = build_datamodule("nifti_folder", "tiny", root=str(make_own_volumes(tmp_path)))
     image = np.zeros((1, 20, 10, 6), np.float32)
@@ -69,9 +69,9 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     data = build_datamodule("phantom_chest", "tiny", counts=[1, 1, 1])
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
-        contact_sheet(data, tmp_path / "file" / "sheet.png", 1)
+        write_contact_sheet(data, tmp_path / "file" / "sheet.png", 1)
     out = tmp_path / "sheet.png"
-    out.write_text("an older one")
+    out.write_text("an older file")
 
     def full(self: Image.Image, path: Path, **options: object) -> None:
         path.write_bytes(b"half")
@@ -79,8 +79,8 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(RunError, match="No space left"):
-        contact_sheet(data, out, 1)
-    assert out.read_text() == "an older one"
+        write_contact_sheet(data, out, 1)
+    assert out.read_text() == "an older file"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "sheet.png"]
 
 
@@ -93,5 +93,5 @@ def test_any_text_can_be_drawn() -> None:
 @pytest.mark.realdata
 def test_real_qata(real_data: Path, tmp_path: Path) -> None:
     data = build_datamodule("qata_cov19", root=str(real_data / "QaTa-COV19-v2"))
-    shown = contact_sheet(data, tmp_path / "sheet.png", 8)
+    shown = write_contact_sheet(data, tmp_path / "sheet.png", 8)
     assert len(shown) == 8

@@ -1,4 +1,4 @@
-"""Figures of a set: counted by hand, and what text alone predicts as the benchmark's controls score it."""
+"""Statistics of a data set, compared with counts by hand and with the scores of the benchmark's controls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.run.controls import score_controls
-from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, class_dice, prior_dice
-from datamodules.analysis.statistics import describe, describe_captions
+from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, compute_dice, score_mean_shapes
+from datamodules.analysis.statistics import describe_captions, describe_data
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.cli import main
@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
 
 def test_parts_shapes_and_captions_are_counted(tmp_path: Path) -> None:
     data = build_datamodule("qata_cov19", "tiny", root=str(make_qata(tmp_path, 10, 4)))
-    facts = describe(data)
+    facts = describe_data(data)
     assert facts["parts"]["train"] == {"cases": 8, "subjects": 8, "empty masks": 0}
     assert facts["shape"] == {"least": [32, 32], "middle": [32, 32], "largest": [32, 32]}
     assert facts["split_hash"] == data.split_hash
@@ -36,13 +36,13 @@ def test_parts_shapes_and_captions_are_counted(tmp_path: Path) -> None:
     assert facts["captions"]["all"]["cases"] == 14
 
 
-def test_empty_masks_are_counted_in_each_part(tmp_path: Path) -> None:
+def test_empty_masks_are_counted_per_split(tmp_path: Path) -> None:
     data = build_datamodule("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
-    facts = describe(data)
+    facts = describe_data(data)
     assert sum(part["empty masks"] for part in facts["parts"].values()) == 6
     for part, counted in facts["parts"].items():
-        told = [data.index.case(name).report or "" for name in data.split.part(part)]
-        assert counted["empty masks"] == sum("zero infected" in text for text in told)
+        reports = [data.index.case(name).report or "" for name in data.split.part(part)]
+        assert counted["empty masks"] == sum("zero infected" in text for text in reports)
 
 
 def test_captions_are_counted_by_hand() -> None:
@@ -58,7 +58,7 @@ def test_captions_are_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_text_alone_is_scored_as_the_controls_are(tmp_path: Path, exclusive: bool) -> None:
+def test_text_alone_has_the_scores_of_the_controls(tmp_path: Path, exclusive: bool) -> None:
     data: SegDataModule
     if exclusive:
         data = build_datamodule(
@@ -67,14 +67,14 @@ def test_text_alone_is_scored_as_the_controls_are(tmp_path: Path, exclusive: boo
     else:
         data = build_datamodule("mosmed_plus", "tiny", root=str(make_mosmed(tmp_path)), protocol="published", **SMALL)
     assert data.labels.exclusive is exclusive
-    dice = prior_dice(data)
+    dice = score_mean_shapes(data)
     rows = score_controls(data)
     assert dice.keys() == {MEAN_SHAPE, TEXT_ONLY} == rows.keys() - {"all-background"}
     for name, value in dice.items():
         assert value == pytest.approx(summarise(rows[name]).dice, abs=1e-9)
-    if not exclusive:  # the caption tells the corner, which the mean over all does not know
+    if not exclusive:  # the caption names the corner, which the mean over all cases does not contain
         assert dice[TEXT_ONLY] > dice[MEAN_SHAPE] + 0.1
-    facts = describe(data)["text alone"]
+    facts = describe_data(data)["text alone"]
     assert facts["gain"] == pytest.approx(dice[TEXT_ONLY] - dice[MEAN_SHAPE], abs=1e-3)
 
 
@@ -83,18 +83,18 @@ def test_dice_of_empty_full_and_tiny_masks() -> None:
     empty, full = np.zeros((1, 4, 4), np.uint8), np.ones((1, 4, 4), np.uint8)
     tiny = empty.copy()
     tiny[0, 0, 0] = 1
-    assert np.isnan(class_dice(empty, empty, one)).all()
-    assert class_dice(full, empty, one) == class_dice(empty, tiny, one) == [0.0]
-    assert class_dice(full, full, one) == class_dice(tiny, tiny, one) == [1.0]
-    assert class_dice(full, tiny, one) == [pytest.approx(2 / 17)]
+    assert np.isnan(compute_dice(empty, empty, one)).all()
+    assert compute_dice(full, empty, one) == compute_dice(empty, tiny, one) == [0.0]
+    assert compute_dice(full, full, one) == compute_dice(tiny, tiny, one) == [1.0]
+    assert compute_dice(full, tiny, one) == [pytest.approx(2 / 17)]
     two = LabelSpace(("a", "b"), ((1,), (2,)))
     label = np.array([[1, 2], [0, 2]], np.uint8)
-    found = class_dice(np.array([[1, 1], [0, 0]], np.uint8), label, two)
+    found = compute_dice(np.array([[1, 1], [0, 0]], np.uint8), label, two)
     assert found == [pytest.approx(2 / 3), 0.0]
 
 
-def test_a_set_without_reports_has_no_captions(tmp_path: Path) -> None:
-    facts = describe(build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5))))
+def test_a_data_set_without_reports_has_no_captions(tmp_path: Path) -> None:
+    facts = describe_data(build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 5))))
     assert not {"captions", "text alone"} & facts.keys()
     assert set(facts["classes"]) == {"anterior", "posterior"}
 
