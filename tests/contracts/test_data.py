@@ -21,9 +21,11 @@ from zoo.registry import DATA
 from zoo.types import TRACKS
 
 SETS = [card.name for card in DATA if not card.broken]
+COUNTS = [6, 2, 3]
+"""Cases of train, val and test of an embedded data set."""
 
 
-@pytest.fixture(scope="module", params=SETS)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SETS])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path | None]:
     """A set and the folder of its replica, None where it is embedded."""
     name: str = request.param
@@ -36,7 +38,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def data(made: tuple[str, Path | None]) -> SegDataModule:
     """The set, set up."""
     name, folder = made
-    small: dict[str, Any] = {"counts": [6, 2, 3]} if folder is None else {"root": str(folder)}
+    small: dict[str, Any] = {"counts": COUNTS} if folder is None else {"root": str(folder)}
     module = build_datamodule(name, "tiny", batch_size=2, epoch_samples=4, **small, **REQUIRED.get(name, {}))
     module.setup("fit")
     return module
@@ -45,7 +47,7 @@ def data(made: tuple[str, Path | None]) -> SegDataModule:
 @pytest.mark.parametrize("command", ["prepare", "verify", "stats", "show", "split"])
 def test_commands_end_well(made: tuple[str, Path | None], command: str, tmp_path: Path) -> None:
     name, folder = made
-    root = [] if folder is None else ["--root", str(folder)]
+    root = ["--size", "tiny", "--data.counts", str(COUNTS)] if folder is None else ["--root", str(folder)]
     out = {"show": tmp_path / "sheet.png", "split": tmp_path / "split.json"}.get(command)
     assert main([command, name, *root, *([] if out is None else ["--out", str(out)])]) == 0
     assert out is None or out.stat().st_size

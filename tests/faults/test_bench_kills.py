@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.helpers.paths import REPOSITORY
 STUB = [sys.executable, "-m", "tests.helpers.training_stub"]
 RUNNER = f"""
 import sys
+from collections import Counter
 from pathlib import Path
 from benchmarks.run.gpu_pool import Pool
 from benchmarks.plan.job import Job, Plan, Settings
@@ -62,16 +64,20 @@ def environment() -> dict[str, str]:
 
 def test_the_table_of_a_killed_benchmark_is_that_of_one_left_alone(tmp_path: Path, environment: dict[str, str]) -> None:
     """With a stand-in for `zoo`, whose results tell a step that was lost or taken twice."""
-    left_alone, killed = (
+    left_alone, *rounds = (
         Benchmark([sys.executable, "-c", RUNNER, str(tmp_path / name)], tmp_path / name, environment)
-        for name in ("left_alone", "killed")
+        for name in ("left_alone", "first", "second", "third")
     )
     left_alone.undisturbed()
-    victims = list(VICTIMS) * 2
-    random.Random(1).shuffle(victims)  # noqa: S311 - an order, no secret
-    hits = killed.under_fire(victims, seed=1, pause=(0.05, 0.6))
+    hits = Counter[str]()
+    for seed, killed in enumerate(rounds, start=1):  # a benchmark on a busy machine may end before all are hit
+        victims = list(VICTIMS) * 2
+        random.Random(seed).shuffle(victims)  # noqa: S311 - an order, no secret
+        hits += killed.under_fire(victims, seed=seed, pause=(0.05, 0.6))
+        compare(left_alone, killed)
+        if set(hits) == set(VICTIMS):
+            break
     assert set(hits) == set(VICTIMS), hits
-    compare(left_alone, killed)
 
 
 @pytest.mark.slow
