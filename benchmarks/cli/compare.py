@@ -1,4 +1,4 @@
-"""`zoo bench compare`: reported beside reproduced."""
+"""`zoo bench compare`: print published numbers beside our own numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.cli.common import nothing_further
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
+    """Add the parser of the verb."""
     compare = verbs.add_parser("compare", help="published numbers beside ours, each in its convention")
     compare.add_argument("folder", type=Path)
     compare.add_argument("--format", choices=("md", "json"), default="md")

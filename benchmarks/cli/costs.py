@@ -1,4 +1,4 @@
-"""`zoo bench costs`: measure what each model of a benchmark costs."""
+"""`zoo bench costs`: measure the operations, time and memory of each model of a benchmark."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.cli.common import nothing_further
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
+    """Add the parser of the verb."""
     costs = verbs.add_parser("costs", help="measure operations, time and memory of each model, one after the other")
     costs.add_argument("folder", type=Path)
-    costs.add_argument("--repeats", type=int, default=5, help="timed steps and predictions of each (5)")
+    costs.add_argument("--repeats", type=int, default=5, help="number of timed steps and predictions per model (5)")
     costs.set_defaults(action=_costs)
 
 
@@ -23,8 +23,8 @@ def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
     nothing_further(further)
     from benchmarks.tables.costs import measure_costs, write_costs
 
-    def say(line: str) -> None:
+    def report(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    sys.stdout.write(write_costs(measure_costs(known.folder, say, known.repeats), "md"))
+    sys.stdout.write(write_costs(measure_costs(known.folder, report, known.repeats), "md"))
     return 0

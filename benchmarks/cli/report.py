@@ -1,4 +1,4 @@
-"""`zoo bench report`: all of a benchmark as one HTML file that opens from disk."""
+"""`zoo bench report`: write a benchmark as one HTML file that opens from disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.cli.common import nothing_further
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
+    """Add the parser of the verb."""
     report = verbs.add_parser("report", help="write one HTML file with tables, figures and cases", allow_abbrev=False)
     report.add_argument("folder", type=Path)
     report.add_argument("--out", type=Path, help="the file (default: DIR/report.html)")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
 from benchmarks.plan.job import Plan
 from benchmarks.storage.layout import find_job_state, job_folder
-from benchmarks.storage.stored_plan import store_plan, where_data_lie
+from benchmarks.storage.stored_plan import store_plan, with_stored_folders
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
 from zoo.registry import DATA
@@ -58,7 +58,7 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
         raise ConfigError("zoo bench run: --slurm.KEY without --launcher slurm.", "Add it, or leave them out.")
     asked = chosen_plan(known, known.plan, overrides_from(further))
     if known.launcher == "local":  # the nodes may see what this machine does not
-        _check_data(known.out, where_data_lie(known.out, asked))
+        _check_data(known.out, with_stored_folders(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     from benchmarks.cli.live import shown
     from benchmarks.run.job_runner import Limits

@@ -1,4 +1,4 @@
-"""`zoo bench table`: the leaderboard on standard output, or in a file."""
+"""`zoo bench table`: write the leaderboard to standard output or to a file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from zoo.utils.atomic_files import write_text
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
+    """Add the parser of the verb."""
     table = verbs.add_parser("table", help="write the leaderboard", allow_abbrev=False)
     table.add_argument("folder", type=Path)
     table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
     table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")
     table.add_argument("--per-class", action="store_true", help="the Dice of each class")
-    table.add_argument("--test", choices=("wilcoxon", "permutation"), default="wilcoxon", help="paired, over subjects")
-    table.add_argument("--protocol", default="", help="score the stored cases by another convention, not ranked")
-    table.add_argument("--costs", action="store_true", help="what `zoo bench costs` measured, instead of the scores")
+    table.add_argument(
+        "--test", choices=("wilcoxon", "permutation"), default="wilcoxon", help="paired test over subjects"
+    )
+    table.add_argument(
+        "--protocol", default="", help="convention of another paper for the stored cases; nothing is ranked"
+    )
+    table.add_argument(
+        "--costs", action="store_true", help="the costs that `zoo bench costs` has measured, instead of the scores"
+    )
     table.add_argument("--out", type=Path, help="file to write (default: standard output)")
     table.set_defaults(action=_table)
 
@@ -37,17 +43,17 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     from benchmarks.leaderboard.leaderboard import make_leaderboard
     from benchmarks.storage.layout import read_costs
     from benchmarks.storage.results import read_benchmark
-    from benchmarks.tables.conventions import find_protocol, write_protocol
+    from benchmarks.tables.conventions import find_convention, write_convention
     from benchmarks.tables.costs import write_costs
     from benchmarks.tables.writers import FORMATS
 
     if known.protocol:
-        find_protocol(known.protocol)  # a wrong name ends the command before anything is read
+        find_convention(known.protocol)  # a wrong name ends the command before anything is read
     if known.costs:
         return _write(write_costs(read_costs(known.folder), known.format), known.out)
     leaderboard = make_leaderboard(read_benchmark(known.folder), known.test)
     if known.protocol:
-        return _write(write_protocol(leaderboard, known.format, known.protocol), known.out)
+        return _write(write_convention(leaderboard, known.format, known.protocol), known.out)
     return _write(FORMATS[known.format](leaderboard, known.stats, known.per_class), known.out)
 
 

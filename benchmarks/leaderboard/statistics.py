@@ -1,7 +1,7 @@
-"""The statistics of a comparison, as functions of arrays; `docs/statistics.md` says what each number means.
+"""The statistics of a comparison, as functions of arrays; `docs/statistics.md` defines each number.
 
-`values` are scores of one row: float (R seeds, N cases, K classes), NaN where there was nothing to score.
-A subject owns one case or several, which are not independent: subjects are what is resampled and paired.
+`values` are the scores of one row: float (R seeds, N cases, K classes), NaN where there is no score. A subject has one
+case or several. Cases of one subject are not independent, so subjects are drawn and paired, and not cases.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ Floats = NDArray[np.float64]
 Test = Literal["wilcoxon", "permutation"]
 
 FEWEST = 6
-"""Subjects that an interval and a test need: with five, no two-sided signed-rank p value can fall below 0.05."""
+"""Subjects that an interval and a test need: with five, no two-sided signed-rank p value is below 0.05."""
 
 LEVEL = 0.95
 RESAMPLES = 9_999
 SEED = 20_251_122
-_BATCH = 500  # resamples at a time: their weights are the largest array here
-_ORDERS = 1_000  # resamples whose order is compared by Kendall's tau
+_BATCH = 500  # bootstrap samples at a time: their weights are the largest array of this module
+_ORDERS = 1_000  # bootstrap samples whose order Kendall's tau compares
 DIGITS = 12
-"""Differences are rounded to: what is below is the rounding of sums, and would break ties."""
+"""Digits to which differences are rounded: smaller differences are the rounding of sums, and would break ties."""
 
 
 class Sums(NamedTuple):
     """The scores of one row, summed over the cases of each subject.
 
     Attributes:
-        total: (R, S, K), 0 where nothing was scored.
-        scored: (R, S, K), how many cases were.
+        total: (R, S, K), sum of the scores; 0 where no case has a score.
+        scored: (R, S, K), number of cases with a score.
     """
 
     total: Floats
@@ -42,11 +42,11 @@ class Sums(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A row against another, paired by subject.
+    """The comparison of two rows, paired by subject.
 
     Attributes:
-        pairs: Subjects that were compared.
-        p: Two-sided p value before any correction; None where there are fewer than `FEWEST` pairs.
+        pairs: Number of subjects that were compared.
+        p: Two-sided p value, uncorrected; None for fewer than `FEWEST` pairs.
         effect: Matched-pairs rank-biserial correlation, from -1 (worse in every pair) to 1; None without pairs.
     """
 
@@ -56,12 +56,12 @@ class Comparison(NamedTuple):
 
 
 def sum_subjects(values: Floats, owners: NDArray[np.int64], subjects: int) -> Sums:
-    """Sums and counts over the cases of each subject.
+    """Sum and count the scores over the cases of each subject.
 
     Args:
-        values: (R, N, K).
-        owners: (N,), the number of each case's subject.
-        subjects: How many there are, S.
+        values: (R seeds, N cases, K classes), NaN where a case has no score.
+        owners: (N,), the number of the subject of each case.
+        subjects: Number of subjects, S.
     """
     known = ~np.isnan(values)
     seeds, _, classes = values.shape
@@ -72,51 +72,51 @@ def sum_subjects(values: Floats, owners: NDArray[np.int64], subjects: int) -> Su
 
 
 def table_mean(sums: Sums, weights: Floats) -> Floats:
-    """The mean that tables print, with each subject counted as often as its weight says.
+    """Compute the mean that tables print, in which each subject counts as often as its weight.
 
-    Over the cases of a class, then over the classes that have any, then over the seeds; with all weights 1 it is
-    the `dice` of `zoo.metrics.summary`, averaged over seeds. NaN where a seed has nothing to score.
+    The mean is over the cases of a class, then over the classes with a score, then over the seeds. With all weights 1
+    it is the `dice` of `zoo.metrics.summary`, averaged over the seeds.
 
     Args:
-        sums: Of one row.
+        sums: The sums of one row.
         weights: (..., S).
 
     Returns:
-        (...).
+        (...), NaN where a seed has no score.
     """
     classes = _ratio(_weigh(weights, sums.total), _weigh(weights, sums.scored))  # (..., R, K)
     return np.asarray(mean_known(classes, -1).mean(-1))
 
 
 def _weigh(weights: Floats, values: Floats) -> Floats:
-    """(..., S) and (R, S, K) to (..., R, K), as one matrix product."""
+    """Multiply (..., S) weights with (R, S, K) values to (..., R, K), as one matrix product."""
     seeds, subjects, classes = values.shape
     flat = values.transpose(1, 0, 2).reshape(subjects, seeds * classes)
     return (weights @ flat).reshape(*weights.shape[:-1], seeds, classes)
 
 
 def subject_scores(sums: Sums) -> Floats:
-    """One score a subject: the mean over its cases of a class, then over its classes, then over the seeds.
+    """Compute one score per subject: the mean over its cases of a class, then over its classes, then over the seeds.
 
     Args:
-        sums: Of one row.
+        sums: The sums of one row.
 
     Returns:
-        (S,), NaN where nothing of a subject was scored.
+        (S,), NaN for a subject without a score.
     """
     return mean_known(mean_known(_ratio(sums.total, sums.scored), 2), 0)
 
 
 def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED) -> Floats:
-    """The `table_mean` of each row over subjects drawn with replacement, the same draws for all rows.
+    """Compute the `table_mean` of each row over subjects drawn with replacement, with the same draws for all rows.
 
     Args:
-        rows: Rows of the same S subjects in the same order.
-        resamples: How many.
-        seed: Of the draws; the same seed and S give the same draws in every call.
+        rows: The sums of rows with the same S subjects in the same order.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the draws; the same seed and S give the same draws in every call.
 
     Returns:
-        (rows, resamples), NaN where a seed of a resample has nothing to score.
+        (rows, resamples), NaN where a seed of a bootstrap sample has no score.
     """
     subjects = rows[0].total.shape[1]
 
@@ -124,7 +124,7 @@ def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED
         weights = _weights(np.asarray(drawn, dtype=np.int64), subjects)
         return np.stack([table_mean(row, weights) for row in rows])
 
-    with warnings.catch_warnings():  # of its own interval, where a resample has nothing to score
+    with warnings.catch_warnings():  # scipy warns of its own interval, which is not used, where a sample has no score
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (np.arange(subjects),),
@@ -140,7 +140,7 @@ def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED
 
 
 def _weights(drawn: NDArray[np.int64], subjects: int) -> Floats:
-    """(..., S) drawn numbers to how often each subject was drawn, (..., S)."""
+    """Count how often each subject was drawn: (..., S) numbers to (..., S) counts."""
     flat = drawn.reshape(-1, drawn.shape[-1])
     places = flat + subjects * np.arange(len(flat))[:, None]
     counts = np.bincount(places.ravel(), minlength=len(flat) * subjects)
@@ -148,29 +148,30 @@ def _weights(drawn: NDArray[np.int64], subjects: int) -> Floats:
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """The percentile interval of bootstrapped values: of a row, or of the difference of two on the same draws."""
+    """Return the percentile interval of bootstrapped values, which may be differences of two rows on the same draws."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, (tail, 1 - tail))
     return float(low), float(high)
 
 
 def compare(mine: Floats, other: Floats, test: Test = "wilcoxon") -> Comparison:
-    """A paired two-sided test of a row's subject scores against another row's.
+    """Test the subject scores of two rows against each other, paired and two-sided.
 
-    A subject that only one of the two has scores of (the other has rightly found nothing) is compared with
-    the other's mean: that is what leaving it out of that mean amounts to. One that neither has is left out.
+    A row has no score of a subject in which it rightly finds nothing. If the other row has one, it is compared with the
+    mean of the row without a score: to leave a value out of a mean has the same effect. A subject without any score is
+    left out.
 
     Args:
-        mine: (S,).
-        other: (S,), the same subjects.
-        test: "wilcoxon": signed ranks with zeros as Pratt (1959) has them, exact for up to 50 pairs without ties or
-            zeros and for up to 13 with them, else the corrected normal approximation. "permutation": of the mean
-            difference by changes of sign, exact for up to 13 pairs, else `RESAMPLES` seeded draws.
+        mine: (S,), the scores of one row.
+        other: (S,), the scores of the other row on the same subjects.
+        test: "wilcoxon": the signed-rank test with zeros by Pratt (1959), exact for up to 50 pairs without ties or
+            zeros and for up to 13 pairs with them, else the corrected normal approximation. "permutation": the test of
+            the mean difference by changes of sign, exact for up to 13 pairs, else with `RESAMPLES` seeded draws.
     """
     scored = ~(np.isnan(mine) & np.isnan(other))
     gaps = np.round(_filled(mine)[scored] - _filled(other)[scored], DIGITS)
     pairs = len(gaps)
-    if not pairs or np.isnan(gaps).any():  # a row without a single score has no mean to stand in
+    if not pairs or np.isnan(gaps).any():  # a row without any score has no mean to compare with
         return Comparison(0, None, None)
     effect = rank_biserial(gaps)
     if pairs < FEWEST:
@@ -199,10 +200,12 @@ _TESTS: dict[Test, Callable[[Floats], float]] = {"wilcoxon": _wilcoxon, "permuta
 
 
 def rank_biserial(gaps: Floats) -> float:
-    """Kerby's (2014) matched-pairs rank-biserial correlation: (W+ - W-) / (W+ + W-), zeros ranked and not counted.
+    """Compute the matched-pairs rank-biserial correlation of Kerby (2014), (W+ - W-) / (W+ + W-).
+
+    Zeros are ranked, but they count neither for W+ nor for W-.
 
     Args:
-        gaps: Differences of pairs, one at least.
+        gaps: The differences of one pair or more.
     """
     signed = stats.rankdata(np.abs(gaps)) * np.sign(gaps)
     both = float(np.abs(signed).sum())
@@ -210,25 +213,25 @@ def rank_biserial(gaps: Floats) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's (1979) step-down correction over the tests that there are."""
-    there = [p for p in p_values if p is not None]
-    if not there:
+    """Correct p values by the step-down procedure of Holm (1979); None stays None and does not count."""
+    known = [p for p in p_values if p is not None]
+    if not known:
         return [None] * len(p_values)
     from statsmodels.stats.multitest import multipletests  # a second to import
 
-    corrected = iter(float(p) for p in multipletests(there, method="holm")[1])
+    corrected = iter(float(p) for p in multipletests(known, method="holm")[1])
     return [None if p is None else next(corrected) for p in p_values]
 
 
 def win_rates(scores: Floats) -> Floats:
-    """How often each row beats each other one.
+    """Compute how often each row beats each other row.
 
     Args:
         scores: (rows, S) subject scores.
 
     Returns:
-        (rows, rows): share of the subjects scored in either where the first is better, ties counting half; 0.5 on
-        the diagonal, NaN where two rows have no subject.
+        (rows, rows): the share of subjects, among those with a score in either row, on which the first row is better.
+        A tie counts half, the diagonal is 0.5, and NaN stands for two rows without any such subject.
     """
     full = _filled(scores)
     gaps = np.round(full[:, None] - full[None], DIGITS)
@@ -237,10 +240,10 @@ def win_rates(scores: Floats) -> Floats:
 
 
 def mean_ranks(scores: Floats) -> Floats:
-    """The mean over subjects of each row's rank among the rows, 1 the best, ties sharing their mean rank.
+    """Compute the mean over subjects of the rank of each row; 1 is the best, and ties share their mean rank.
 
     Args:
-        scores: (rows, S) subject scores; a subject without any is left out.
+        scores: (rows, S) subject scores; a subject without any score is left out.
 
     Returns:
         (rows,).
@@ -252,21 +255,21 @@ def mean_ranks(scores: Floats) -> Floats:
 
 
 def rank_stability(printed: Floats, draws: Floats) -> tuple[Floats, float]:
-    """How far the ranking depends on who happened to be tested.
+    """Compute how much the ranking depends on the subjects of the test.
 
     Args:
-        printed: (rows,) the scores that rank them.
-        draws: (rows, resamples) the same under the bootstrap.
+        printed: (rows,), the scores that give the ranking.
+        draws: (rows, resamples), the same scores under the bootstrap.
 
     Returns:
-        For each row the share of the resamples in which it has its own rank, and Kendall's tau (b) between the
-        ranking and that of a resample, averaged over the first 1,000; NaN for a single row.
+        The share of bootstrap samples in which each row has its rank; and the mean of Kendall's tau (b) between the
+        ranking and the rankings of the first 1,000 samples, NaN for a single row.
     """
-    whole = np.round(draws[:, ~np.isnan(draws).any(axis=0)], DIGITS)
-    if not whole.shape[1]:
+    complete = np.round(draws[:, ~np.isnan(draws).any(axis=0)], DIGITS)
+    if not complete.shape[1]:
         return np.full(len(printed), np.nan), float("nan")
     own = stats.rankdata(-np.round(printed, DIGITS), method="min")
-    ranks = stats.rankdata(-whole, method="min", axis=0)
+    ranks = stats.rankdata(-complete, method="min", axis=0)
     share = np.asarray((ranks == own[:, None]).mean(axis=1))
     orders, times = np.unique(ranks[:, :_ORDERS], axis=1, return_counts=True)
     if len(own) < 2 or len(set(own)) < 2:
@@ -276,7 +279,7 @@ def rank_stability(printed: Floats, draws: Floats) -> tuple[Floats, float]:
 
 
 def mean_known(values: Floats, axis: int) -> Floats:
-    """The mean of what is not NaN; NaN, without a warning, where nothing is there."""
+    """Return the mean of the values that are not NaN; NaN, without a warning, where all are."""
     known = ~np.isnan(values)
     return _ratio(np.where(known, values, 0.0).sum(axis), known.sum(axis).astype(float))
 
@@ -287,5 +290,5 @@ def _ratio(total: Floats, count: Floats) -> Floats:
 
 
 def _filled(scores: Floats) -> Floats:
-    """(..., S) with each row's mean where it has no score of a subject."""
+    """Return (..., S) scores, with the mean of a row where the row has no score of a subject."""
     return np.where(np.isnan(scores), mean_known(scores, -1)[..., None], scores)

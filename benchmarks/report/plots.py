@@ -1,4 +1,4 @@
-"""The figures of a report, each small enough to be read on a telephone; many stand side by side where there is room."""
+"""The figures of a report: each is small enough for a telephone, and a wide page shows several side by side."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ import numpy as np
 from markupsafe import Markup
 
 from benchmarks.report.entries import Curve, Entry
-from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline, style
+from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline_svg, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH = 3.6
-"""Inches: of 72 units each, set at about 340 pixels."""
+"""Width of a figure in inches of 72 units; the page shows it about 340 pixels wide."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 _SPAN = 0.05
-"""Least width of an axis of Dice with different texts: no difference in the third digit should look like one."""
+"""Smallest range of the Dice axis of `draw_text_dots`, so that a difference in the third digit does not look large."""
 
-_POINTS = 60  # at most so many cases are drawn as points of their own
+_POINTS = 60  # up to this number of cases, each case is a point
 
 
 def colour_of(place: int) -> str:
-    """The colour of a model, by its place; after eight they return with another dash and marker."""
+    """Return the colour of a model by its place; after eight, colours repeat with another dash and marker."""
     return SERIES[place % len(SERIES)]
 
 
 def dash_index(place: int) -> int:
-    """The number of its dash."""
+    """Return the number of the dash of a model by its place."""
     return (place + place // len(SERIES)) % len(DASHES)
 
 
-def boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
-    """Dice of the cases, a box a model: quartiles, whiskers from the 5th to the 95th percentile, the mean as a diamond.
+def draw_boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
+    """Draw the Dice of the cases, one box per model.
+
+    A box has the quartiles, whiskers from the 5th to the 95th percentile, and the mean as a diamond.
 
     Args:
         entries: The models.
-        label: The class, None for the mean of a case's classes.
-        key: Of the figure's ids.
+        label: The class, None for the mean over the classes of a case.
+        key: Prefix of the ids of the figure.
     """
     with style():
         figure, axes = _figure(0.55 + 0.42 * len(entries))
@@ -57,7 +59,7 @@ def boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
         axes.set_title(title)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        return inline(figure, key, f"Box plots of the Dice of the cases, {title}: {', '.join(_names(entries))}")
+        return inline_svg(figure, key, f"Box plots of the Dice of the cases, {title}: {', '.join(_names(entries))}")
 
 
 def _box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
@@ -90,17 +92,17 @@ def _box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
         )
 
 
-def scatter(
+def draw_scatter(
     entries: Sequence[Entry], across: Sequence[float | None], xlabel: str, key: str, *, log: bool = True
 ) -> Markup | None:
-    """Dice against another figure of the models, ± over seeds; None where no model has it.
+    """Draw the Dice against another number of the models, ± over seeds; None where no model has the number.
 
     Args:
         entries: The models.
-        across: The figure of each, None where a model has none.
-        xlabel: What it is.
-        key: Of the figure's ids.
-        log: Whether its axis is logarithmic.
+        across: The number of each model, None where a model has none.
+        xlabel: Label of the number.
+        key: Prefix of the ids of the figure.
+        log: Whether the axis of the number is logarithmic.
     """
     points = [(e, x, e.row.dice) for e, x in zip(entries, across, strict=True) if x and e.row.dice is not None]
     if not points:
@@ -121,13 +123,13 @@ def scatter(
         _label(axes, [(entry.name, x, dice) for entry, x, dice in points])
         axes.set(xlabel=xlabel, ylabel="Dice")
         axes.grid(axis="y")
-        return inline(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
+        return inline_svg(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
 
 
 def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
-    """Names beside their points, each at the first of six places where it meets no other name and no other point."""
+    """Write each name beside its point, at the first of six places without another name or point."""
     units = [tuple(axes.transAxes.inverted().transform(axes.transData.transform(point[1:]))) for point in points]
-    width, height = 205.0, 150.0  # of the axes, about
+    width, height = 205.0, 150.0  # of the axes, in points, approximately
     taken = [(x * width - 4, y * height - 4, x * width + 4, y * height + 4) for x, y in units]
     for (name, x, dice), (left, up) in zip(points, units, strict=True):
         length = 4.3 * len(name)
@@ -146,7 +148,7 @@ def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
 
 
 def _plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
-    """Ticks as plain numbers: powers of ten set as mathematics are no letters of the page's."""
+    """Write ticks as plain numbers, because powers of ten in mathematical type do not use the font of the page."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     if log:
@@ -157,13 +159,13 @@ def _plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: str) -> Markup | None:
-    """A line a seed over the epochs, in the colour and dash of its model; None where nothing was logged.
+def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: str) -> Markup | None:
+    """Draw one line per run over the epochs, in the colour and dash of its model; None where nothing was logged.
 
     Args:
-        entries: Each model with its seeds' curves.
-        ylabel: What is drawn.
-        key: Of the figure's ids.
+        entries: Each model with the curves of its runs.
+        ylabel: Label of the values.
+        key: Prefix of the ids of the figure.
     """
     lines = [(entry, curve) for entry, seeds in entries for curve in seeds if curve]
     if not lines:
@@ -186,21 +188,21 @@ def curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: s
                 alpha=0.9,
             )
         epochs = sorted({epoch for _, curve in lines for epoch, _ in curve})
-        few = len(epochs) <= 6  # a locator puts fractions about a single epoch
+        few = len(epochs) <= 6  # a locator adds fractions around a single epoch
         axes.xaxis.set_major_locator(FixedLocator(epochs) if few else MaxNLocator(integer=True, nbins=6))
         axes.set(xlabel="epoch")
         axes.set_title(ylabel)
         axes.grid(axis="y")
         names = ", ".join(dict.fromkeys(entry.name for entry, _ in lines))
-        return inline(figure, key, f"{ylabel} over the epochs: {names}")
+        return inline_svg(figure, key, f"{ylabel} over the epochs: {names}")
 
 
-def intervals(entries: Sequence[Entry], key: str) -> Markup | None:
-    """Dice of each model with its interval over subjects; None where there are no intervals.
+def draw_intervals(entries: Sequence[Entry], key: str) -> Markup | None:
+    """Draw the Dice of each model with its interval over subjects; None where there are no intervals.
 
     Args:
         entries: The models, in the order of the ranking.
-        key: Of the figure's ids.
+        key: Prefix of the ids of the figure.
     """
     if not any(entry.row.dice_low is not None for entry in entries):
         return None
@@ -215,15 +217,15 @@ def intervals(entries: Sequence[Entry], key: str) -> Markup | None:
         axes.set(ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice")
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        return inline(figure, key, f"Dice and its 95 % interval: {', '.join(_names(entries))}")
+        return inline_svg(figure, key, f"Dice and its 95 % interval: {', '.join(_names(entries))}")
 
 
-def text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
-    """Dice with each text, joined by a line a model; None where no model reads text.
+def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
+    """Draw the Dice with each text, joined by one line per model; None where no model reads text.
 
     Args:
         entries: The models.
-        key: Of the figure's ids.
+        key: Prefix of the ids of the figure.
     """
     shown = [(entry, entry.texts) for entry in entries if len(entry.texts) > 1]
     if not shown:
@@ -257,7 +259,7 @@ def text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
         axes.set_xlim(min(values) - room, max(values) + room)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        return inline(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
+        return inline_svg(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

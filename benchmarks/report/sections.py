@@ -162,15 +162,15 @@ def _make_section(
         all_columns=tables.all_columns_table(group),
         statistics=tables.ranking_table(group),
         wins=tables.wins_table(group),
-        intervals=plots.intervals(ranked, f"{key}-i"),
+        intervals=plots.draw_intervals(ranked, f"{key}-i"),
         legend=[line for _, lines in ranking_view(group).notes for line in lines] if group.ranking.rows else [],
         classes=tables.class_tables(group),
-        boxes=[plots.boxes(ranked, label, f"{key}-b{place}") for place, label in enumerate(drawn) if ranked],
+        boxes=[plots.draw_boxes(ranked, label, f"{key}-b{place}") for place, label in enumerate(drawn) if ranked],
         tradeoffs=tradeoffs,
         tradeoff_note=note,
         costs=tables.cost_table(ranked, measured),
         text=tables.text_table(group),
-        text_figure=plots.text_dots(ranked, f"{key}-t"),
+        text_figure=plots.draw_text_dots(ranked, f"{key}-t"),
         curves=_draw_curves(key, models),
         models=[(e.name, e.place % len(SERIES), plots.dash_index(e.place)) for e in models],
         galleries=[read_gallery(entry) for entry in models],
@@ -180,7 +180,7 @@ def _make_section(
 def _draw_curves(key: str, models: Sequence[Entry]) -> list[Markup]:
     histories = [(entry, [read_curves(job.folder, list(_CURVES)) for job in entry.jobs]) for entry in models]
     drawn = [
-        plots.curves([(entry, [one[name] for one in jobs]) for entry, jobs in histories], head, f"{key}-c{place}")
+        plots.draw_curves([(entry, [one[name] for one in jobs]) for entry, jobs in histories], head, f"{key}-c{place}")
         for place, (name, head) in enumerate(_CURVES.items())
     ]
     return [one for one in drawn if one]
@@ -193,8 +193,8 @@ def _draw_tradeoffs(
     seconds = [cost.get("case_s") for cost in measured]
     latency = [float(value) * 1e3 if isinstance(value, int | float) else None for value in seconds]
     drawn = [
-        plots.scatter(models, params, "parameters (millions)", f"{key}-p"),
-        plots.scatter(models, latency, "latency (milliseconds per case)", f"{key}-l"),
+        plots.draw_scatter(models, params, "parameters (millions)", f"{key}-p"),
+        plots.draw_scatter(models, latency, "latency (milliseconds per case)", f"{key}-l"),
     ]
     note = "" if drawn[1] else "Latency is not shown: costs were not measured (`zoo bench costs`)."
     return [one for one in drawn if one], note

@@ -1,4 +1,4 @@
-"""matplotlib figures as inline SVG that follows the page: its colours in light and dark, its letters, its width."""
+"""Convert matplotlib figures to inline SVG with the colours (light and dark), the font and the width of the page."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, RULE = "#010203", "#020304", "#030405"
-"""Stand for the page's colours of text, of lesser text and of lines while a figure is drawn."""
+"""Placeholders, while a figure is drawn, for the colours of text, of less important text and of lines."""
 
 SERIES = tuple(f"#1{number}2233" for number in range(8))
-"""Stand for the page's colours of the models, by their place."""
+"""Placeholders for the colours of the models, by their place."""
 
 _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule"} | {
     colour: f"--s{number}" for number, colour in enumerate(SERIES)
@@ -53,7 +53,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Figures that are made here take the page's looks, whatever the user's own matplotlib is set to."""
+    """Give figures the style of the page until the context ends, whatever the settings of the user's matplotlib."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -62,13 +62,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def inline(figure: Figure, key: str, title: str) -> Markup:
-    """A figure as an `<svg>` element; the same figure gives the same bytes.
+def inline_svg(figure: Figure, key: str, title: str) -> Markup:
+    """Return a figure as an `<svg>` element; the same figure gives the same bytes.
 
     Args:
         figure: The figure, made within `style`.
-        key: Letters, digits and hyphens; sets its ids apart from those of the page's other figures.
-        title: What is seen, for those who do not see it.
+        key: Prefix of its ids, unique on the page: letters, digits and hyphens.
+        title: Description for readers who cannot see the figure.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

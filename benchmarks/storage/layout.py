@@ -1,13 +1,14 @@
-"""What a benchmark keeps on disk, and what state its jobs are in.
+"""The files of a benchmark, and the state of its jobs.
 
     DIR/plan.json                     the jobs
     DIR/results/<job>/                a run folder of `zoo fit` and `zoo test`, with log.txt beside it
-    DIR/results/<job>/status.json     what was last done there, by whom, and why it failed
-    DIR/controls/<data>[-f<fold>]/    controls of a data set: one folder with cases.csv each, controls.json
-    DIR/slurm/                        what SLURM was given and what it said
+    DIR/results/<job>/status.json     the last step, who ran it, and why it failed
+    DIR/controls/<data>[-f<fold>]/    controls of a data set: one folder with cases.csv per control, controls.json
+    DIR/costs.json                    the measured costs
+    DIR/slurm/                        scripts and output of SLURM jobs
 
-Every file is written under a temporary name and renamed, so that what is there is complete. What a job has
-done is told by its results alone; `status.json` says what cannot be seen from them and may be lost.
+Every file is written under a temporary name and then renamed, so that a file which exists is complete. The results
+alone tell which steps of a job are done. `status.json` adds what the results do not show, and it may be lost.
 """
 
 from __future__ import annotations
@@ -28,123 +29,124 @@ TRUE_TEXT_STEP = "test"
 
 
 def job_folder(folder: Path, job_id: str) -> Path:
-    """The run folder of a job."""
+    """Return the run folder of a job."""
     return folder / "results" / job_id
 
 
 def controls_folder(folder: Path, data: str, fold: int | None = None) -> Path:
-    """Where the controls of a data set, or of one fold of it, are kept."""
+    """Return the folder with the controls of a data set, or of one of its folds."""
     return folder / "controls" / (data if fold is None else f"{data}-f{fold}")
 
 
 def cases_path(run: Path, step: str) -> Path:
-    """The rows that a test step ("test", "test-shuffled", "test-blank", "test-names") leaves in its run folder."""
+    """Return the path of the scores of a test step ("test", "test-shuffled", "test-blank", "test-names")."""
     return run / step / "cases.csv"
 
 
 def skipped_path(run: Path, step: str) -> Path:
-    """Where it stands why a test step does not apply to its data set."""
+    """Return the path of the reason why a test step does not apply to its data set."""
     return run / step / "skipped.json"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object.
+    """Read a JSON object.
 
     Raises:
-        RunError: The file cannot be read or is not a JSON object.
+        RunError: The file cannot be read, or it is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(
-            f"{path}: not a readable JSON file: {error}.", "Remove it and run the benchmark again."
+            f"{path}: the file is not readable JSON: {error}.", "Remove the file and run the benchmark again."
         ) from error
     if not isinstance(content, dict):
-        raise RunError(f"{path}: a JSON object is expected.", "Remove it and run the benchmark again.")
+        raise RunError(f"{path}: the file is not a JSON object.", "Remove the file and run the benchmark again.")
     return content
 
 
 def write_json(path: Path, content: object) -> None:
-    """Writes JSON whole or not at all, also where the machine stops in between."""
+    """Write JSON in one step: the file is complete or absent, also after a crash of the machine."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n", durable=True)
 
 
 def costs_path(folder: Path) -> Path:
-    """The file with the measured costs of a benchmark."""
+    """Return the path of the measured costs of a benchmark."""
     return folder / "costs.json"
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The costs by `Job.measured`; empty where no costs are measured."""
+    """Read the costs by `Job.measured`; empty where no costs are measured."""
     path = costs_path(folder)
     return dict(read_json(path)["costs"]) if path.is_file() else {}
 
 
 def read_about(run: Path, step: str) -> dict[str, Any]:
-    """The content of `about.json`, which `zoo test` writes beside its scores; empty where the file is missing."""
+    """Read `about.json`, which `zoo test` writes beside its scores; empty where the file is missing."""
     path = cases_path(run, step).with_name("about.json")
     return read_json(path) if path.is_file() else {}
 
 
 def read_manifest(run: Path) -> dict[str, Any] | None:
-    """The manifest of a run folder, None where no fit has begun in it."""
+    """Read the manifest of a run folder; None where no fit has begun."""
     path = run / "manifest.json"
     return read_json(path) if path.is_file() else None
 
 
 def is_step_done(run: Path, step: str) -> bool:
-    """Whether a step of a job has ended well: its result is there and complete, or it does not apply."""
+    """Return whether a step of a job has a complete result, or does not apply."""
     if step == "controls":
         return (run / "controls.json").is_file()
-    facts = read_manifest(run)
-    trained = facts is not None and bool(facts.get("finished"))
+    manifest = read_manifest(run)
+    trained = manifest is not None and bool(manifest.get("finished"))
     if step == "fit":
         return trained
     return trained and (cases_path(run, step).is_file() or skipped_path(run, step).is_file())
 
 
 def skipped_steps(run: Path, steps: Sequence[str]) -> dict[str, str]:
-    """The test steps that do not apply, each with its reason."""
+    """Return the reason of each test step that does not apply."""
     paths = {step: skipped_path(run, step) for step in steps}
     return {step: str(read_json(path)["reason"]) for step, path in paths.items() if path.is_file()}
 
 
 def read_status(run: Path) -> dict[str, Any]:
-    """What was last written of a folder, empty where nothing was.
+    """Read the status of a run folder, empty where no status was written.
 
     Raises:
-        RunError: Another version of the zoo wrote it.
+        RunError: Another version of the zoo has written the status.
     """
     path = run / "status.json"
     if not path.is_file():
         return {}
     content = read_json(path)
     if content.get("version") != STATUS_VERSION:
-        raise RunError(f"{path}: status version {content.get('version')}, not {STATUS_VERSION}.", "Use another folder.")
+        version = content.get("version")
+        raise RunError(f"{path}: the status has version {version}, not {STATUS_VERSION}.", "Use another folder.")
     return content
 
 
 def write_status(run: Path, content: Mapping[str, Any]) -> None:
-    """Writes `status.json`; only who has claimed the folder may."""
+    """Write `status.json`. Only the runner that has claimed the folder may call this."""
     write_json(run / "status.json", {**content, "version": STATUS_VERSION})
 
 
 def read_failure(run: Path) -> dict[str, Any] | None:
-    """Why the last attempt failed (`step`, `reason`, `advice`), None where it did not."""
-    said = read_status(run)
-    return said if said.get("state") == "failed" else None
+    """Return the `step`, `reason` and `advice` of a failed last attempt; None where it has not failed."""
+    status = read_status(run)
+    return status if status.get("state") == "failed" else None
 
 
 def is_locked(run: Path) -> bool:
-    """Whether a runner is at work in a folder right now."""
+    """Return whether a runner works in a folder now."""
     return is_claimed(run)
 
 
 def find_job_state(run: Path, steps: Sequence[str]) -> tuple[str, str]:
-    """The state of a job and what there is to say of it.
+    """Find the state of a job, and a note on it.
 
     Args:
-        run: The job's run folder.
+        run: The run folder of the job.
         steps: The steps of the job, in order.
 
     Returns:

@@ -1,7 +1,7 @@
-"""A plan in the folder of its benchmark, as `plan.json`.
+"""The plan in the folder of a benchmark, `plan.json`.
 
-What is stored never changes, but for where the data lie: a plan that would change a stored job is refused with the
-keys that differ.
+A stored job never changes, except for the folder of its data. A plan that would change a stored job is refused, and the
+error names the keys that differ.
 """
 
 from __future__ import annotations
@@ -21,40 +21,41 @@ from zoo.errors import RunError
 
 
 def plan_path(folder: Path) -> Path:
-    """Where a benchmark's plan is stored."""
+    """Return the path of the plan of a benchmark."""
     return folder / "plan.json"
 
 
 def load_plan(folder: Path) -> Plan:
-    """The stored plan of a benchmark.
+    """Read the plan of a benchmark.
 
     Raises:
-        RunError: There is none, it cannot be read, or another version of the zoo wrote it.
+        RunError: There is no plan, it cannot be read, or another version of the zoo has written it.
     """
     path = plan_path(folder)
     if not path.is_file():
         raise RunError(f"{folder}: no benchmark here (no plan.json).", f"Run `zoo bench run ... --out {folder}` first.")
     content = read_json(path)
     if content.get("version") not in READABLE_VERSIONS:
-        raise RunError(f"{path}: plan version {content.get('version')}, not {PLAN_VERSION}.", "Use another folder.")
+        version = content.get("version")
+        raise RunError(f"{path}: the plan has version {version}, not {PLAN_VERSION}.", "Use another folder.")
     return Plan.from_dict(content)
 
 
 def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
-    """Stores a plan in a folder and returns the whole; what is stored already never changes.
+    """Add a plan to the stored plan of a folder, and return both together.
 
     Args:
-        folder: The benchmark's folder.
+        folder: The folder of the benchmark.
         plan: The plan.
-        extend: Whether jobs, and texts to test one with, may be added to those that are stored.
+        extend: Whether the plan may add jobs, and texts of tests, to the stored plan.
 
     Raises:
-        RunError: The stored plan has other settings, another configuration of one of the jobs, another root for one
-            of the data sets, or other jobs where none may be added; or the folder cannot be written.
+        RunError: The stored plan has other settings, another configuration of a job, another folder of a data set, or
+            other jobs although none may be added; or the folder cannot be written.
     """
-    with _locked(folder):
-        before = _stored(folder)
-        stored, plan = _moved(folder, before, plan)
+    with _lock_plan(folder):
+        before = _load_or_empty(folder)
+        stored, plan = _with_data_folders(folder, before, plan)
         differing = _differences(stored, plan)
         if stored.jobs and not extend:
             differing = differing or _other_jobs(stored, plan)
@@ -66,18 +67,18 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
                 else "Use the same plan or another --out; --extend adds jobs and texts.",
             )
         jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _with_texts(stored, plan)
-        whole = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
-        if whole.jobs != before.jobs:
-            write_json(plan_path(folder), whole.to_dict())
-    return whole
+        merged = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
+        if merged.jobs != before.jobs:
+            write_json(plan_path(folder), merged.to_dict())
+    return merged
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """A folder, made if need be, whose plan nobody else changes meanwhile.
+def _lock_plan(folder: Path) -> Iterator[None]:
+    """Make the folder if it is missing, and keep other processes from its plan until the context ends.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The folder cannot be written.
     """
     lock = FileLock(folder / ".plan.lock")
     try:
@@ -91,26 +92,26 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _stored(folder: Path) -> Plan:
-    """What is stored; no jobs where nothing is yet."""
+def _load_or_empty(folder: Path) -> Plan:
+    """Return the stored plan, or a plan without jobs."""
     return load_plan(folder) if plan_path(folder).is_file() else Plan(())
 
 
-def where_data_lie(folder: Path, plan: Plan) -> Plan:
-    """A plan as it would go into a folder: with the data's folders that are stored there, where it names none."""
-    return _moved(folder, _stored(folder), plan)[1]
+def with_stored_folders(folder: Path, plan: Plan) -> Plan:
+    """Return a plan with the stored folder of each data set for which the plan names none."""
+    return _with_data_folders(folder, _load_or_empty(folder), plan)[1]
 
 
-def _moved(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:
-    """Both plans with the folders that the data lie in now.
+def _with_data_folders(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:
+    """Return both plans with the present folder of each data set.
 
-    Where a command names no folder, the stored one is meant. Another one takes its place where the stored one is no
-    longer there (another machine, a disk mounted elsewhere) or nothing was trained from it (a slip that was mended).
+    Where a command names no folder, the stored folder holds. A new folder replaces a stored folder that no longer
+    exists (another machine, another mount point), or from which no job was trained (a corrected mistake).
     """
-    named = {job.data: job.root for job in added.jobs if job.root}
+    given = {job.data: job.root for job in added.jobs if job.root}
     begun = {job.data for job in stored.jobs if read_manifest(job_folder(folder, job.id))}
     kept = {job.data: job.root for job in stored.jobs if job.data in begun and Path(job.root or os.devnull).is_dir()}
-    roots = {job.data: job.root for job in stored.jobs} | named
+    roots = {job.data: job.root for job in stored.jobs} | given
 
     def rooted(plan: Plan, of: Mapping[str, str]) -> Plan:
         return replace(plan, jobs=tuple(replace(job, root=of.get(job.data, job.root)) for job in plan.jobs))
@@ -119,10 +120,10 @@ def _moved(folder: Path, stored: Plan, added: Plan) -> tuple[Plan, Plan]:
 
 
 def _differences(stored: Plan, added: Plan) -> list[str]:
-    """What stands in the way of one table, as `key: stored, not added`."""
+    """Return the settings that prevent one common table, as `key: stored, not added`."""
     if not stored.jobs or not added.jobs:
         return []
-    old, new = (asdict(plan.jobs[0].settings) | {"recipe": ""} for plan in (stored, added))  # both may stand in one
+    old, new = (asdict(plan.jobs[0].settings) | {"recipe": ""} for plan in (stored, added))  # a plan may have both
     lines = [f"{key}: {_show(old[key])}, not {_show(new[key])}" for key in old if old[key] != new[key]]
     roots = {job.data: job.root for job in stored.jobs}
     moved = {job.data: job.root for job in added.jobs if roots.get(job.data, job.root) != job.root}
@@ -136,7 +137,7 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
 
 
 def _other_configs(stored: Plan, added: Plan) -> list[str]:
-    """The keys of the jobs that bear a stored job's name and are another: a card or a recipe was changed since."""
+    """Return the configuration keys in which jobs of the same name differ: a card or a recipe has changed since."""
     digests = {job.name: job.digest for job in stored.jobs}
     changed = {(digests.get(job.name, job.digest), job.digest): job.name for job in added.jobs}
     names: dict[str, list[str]] = {}
@@ -150,7 +151,7 @@ def _other_configs(stored: Plan, added: Plan) -> list[str]:
 
 
 def _other_jobs(stored: Plan, added: Plan) -> list[str]:
-    """The keys of the matrix in which two plans with other jobs, or other tests of them, differ."""
+    """Return the keys of the matrix in which two plans with other jobs or other tests differ."""
     old, new = ({job.id: job.steps for job in plan.jobs} for plan in (stored, added))
     if old == new:
         return []
@@ -161,7 +162,7 @@ def _other_jobs(stored: Plan, added: Plan) -> list[str]:
 
 
 def _with_texts(stored: Plan, added: Plan) -> dict[str, Job]:
-    """The stored jobs by their ids, with the texts that a plan tests them with beside their own."""
+    """Return the stored jobs by id; their texts include those of the added plan."""
     wanted = {job.id: job.texts for job in added.jobs}
     return {
         job.id: replace(job, texts=tuple(text for text in TEXTS if text in (*job.texts, *wanted.get(job.id, ()))))

@@ -30,7 +30,7 @@ _ISOTROPIC = 1e-3  # relative: files keep their spacing in single precision
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class Convention:
     """One convention.
 
     Attributes:
@@ -70,12 +70,12 @@ class Rescored:
 
 
 def dice(tp: int, fp: int, fn: int) -> float | None:
-    """2 tp / (2 tp + fp + fn); None of nothing."""
+    """Return 2 tp / (2 tp + fp + fn); None where all counts are 0."""
     return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else None
 
 
 def iou(tp: int, fp: int, fn: int) -> float | None:
-    """Tp / (tp + fp + fn), Jaccard's index; None of nothing."""
+    """Return tp / (tp + fp + fn), the Jaccard index; None where all counts are 0."""
     return tp / (tp + fp + fn) if tp + fp + fn else None
 
 
@@ -108,38 +108,42 @@ def _pooled_in_voxels(row: CaseScore, spacing: Sequence[float] | None) -> float 
 
 
 def _voxel(row: CaseScore, spacing: Sequence[float] | None) -> float:
-    """The side of a voxel, for rows of an older version, which do not hold distances in voxels."""
+    """Return the side of a voxel, for rows of an older version without distances in voxels."""
     if row.unit == "px":
         return 1.0
     if not spacing:
         raise RunError(f"the spacing of case {row.case_id} was not recorded; run `zoo test` again")
     if max(spacing) - min(spacing) > _ISOTROPIC * max(spacing):
         sides = " x ".join(f"{size:g}" for size in spacing)
-        raise RunError(f"case {row.case_id} has voxels of {sides} mm, its distances in voxels were not kept")
+        raise RunError(f"case {row.case_id} has voxels of {sides} mm and no recorded distances in voxels")
     return fmean(spacing)
 
 
-PROTOCOLS: Mapping[str, Protocol] = {
-    "dice-global": Protocol("tp, fp and fn summed over the cases of a class, then Dice", "Dice", pooled=dice),
-    "iou-global": Protocol("tp, fp and fn summed over the cases of a class, then Jaccard's index", "IoU", pooled=iou),
-    "dice-per-image-foreground-only": Protocol(
-        "mean Dice of the cases whose label has the class: false alarms elsewhere do not count", "Dice", _foreground
+CONVENTIONS: Mapping[str, Convention] = {
+    "dice-global": Convention("tp, fp and fn summed over the cases of a class, then Dice", "Dice", pooled=dice),
+    "iou-global": Convention(
+        "tp, fp and fn summed over the cases of a class, then the Jaccard index", "IoU", pooled=iou
     ),
-    "dice-empty-is-one": Protocol(
-        "mean Dice of all cases: 1 where the class is neither there nor found", "Dice", _empty_is_one
+    "dice-per-image-foreground-only": Convention(
+        "mean Dice of the cases whose label has the class: false positives elsewhere do not count", "Dice", _foreground
     ),
-    "iou-per-image": Protocol("mean Jaccard index of the cases where the class is there or found", "IoU", _iou),
-    "hd95-drop-missed": Protocol(
-        "mean HD95 of the objects that were found: missed and spurious ones left out", "HD95", _found, None, True
+    "dice-empty-is-one": Convention(
+        "mean Dice of all cases: 1 where the class is neither in the label nor in the prediction", "Dice", _empty_is_one
     ),
-    "hd95-px-drop-missed": Protocol(
-        "mean HD95 in voxels of the objects that were found: missed and spurious ones left out",
+    "iou-per-image": Convention(
+        "mean Jaccard index of the cases with the class in the label or in the prediction", "IoU", _iou
+    ),
+    "hd95-drop-missed": Convention(
+        "mean HD95 of the objects that were found, without missed and spurious objects", "HD95", _found, None, True
+    ),
+    "hd95-px-drop-missed": Convention(
+        "mean HD95 in voxels of the objects that were found, without missed and spurious objects",
         "HD95 (voxels)",
         _in_voxels,
         None,
         True,
     ),
-    "hd95-pooled-px-drop-missed": Protocol(
+    "hd95-pooled-px-drop-missed": Convention(
         "mean of the 95th percentile of both directions together, in voxels, of the objects that were found",
         "HD95 (voxels)",
         _pooled_in_voxels,
@@ -150,22 +154,22 @@ PROTOCOLS: Mapping[str, Protocol] = {
 """The conventions by name."""
 
 
-def find_protocol(name: str) -> Protocol:
+def find_convention(name: str) -> Convention:
     """Return a convention by its name.
 
     Raises:
         UnknownNameError: There is no such convention.
     """
-    if name not in PROTOCOLS:
-        raise UnknownNameError("protocol", name, PROTOCOLS, "zoo bench table --help")
-    return PROTOCOLS[name]
+    if name not in CONVENTIONS:
+        raise UnknownNameError("protocol", name, CONVENTIONS, "zoo bench table --help")
+    return CONVENTIONS[name]
 
 
-def rescore(protocol: Protocol, test: TestScores) -> tuple[float | None, int, int]:
+def rescore(convention: Convention, test: TestScores) -> tuple[float | None, int, int]:
     """Score one test by another convention.
 
     Args:
-        protocol: The convention.
+        convention: The convention.
         test: The rows, and in `about` the spacing.
 
     Returns:
@@ -180,13 +184,13 @@ def rescore(protocol: Protocol, test: TestScores) -> tuple[float | None, int, in
     spacing = test.about.get("spacing", {})
     means, scored = [], 0
     for rows in by_class.values():
-        if protocol.pooled is not None:
-            value = protocol.pooled(*(sum(getattr(row, key) for row in rows) for key in ("tp", "fp", "fn")))
+        if convention.pooled is not None:
+            value = convention.pooled(*(sum(getattr(row, key) for row in rows) for key in ("tp", "fp", "fn")))
             known = [row for row in rows if row.status != "absent"]
             means += [] if value is None else [value]
             scored += len(known)
-        elif protocol.score is not None:
-            values = _known(protocol.score(row, spacing.get(row.case_id)) for row in rows)
+        elif convention.score is not None:
+            values = _known(convention.score(row, spacing.get(row.case_id)) for row in rows)
             means += [math.fsum(values) / len(values)] if values else []
             scored += len(values)
     return (math.fsum(means) / len(means) if means else None), scored, len(test.rows) - scored
@@ -196,52 +200,52 @@ def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def rescore_row(protocol: Protocol, row: LeaderboardRow) -> Rescored:
+def rescore_row(convention: Convention, row: LeaderboardRow) -> Rescored:
     """Score a row by another convention; an incomplete row has no value."""
     if not row.true_tests:
-        return Rescored(row.label, None, None, 0, 0, row.reason or "no rows of cases")
+        return Rescored(row.label, None, None, 0, 0, row.reason or "no scores of cases")
     try:
-        found = [rescore(protocol, test) for test in row.true_tests]
+        found = [rescore(convention, test) for test in row.true_tests]
     except RunError as error:
         return Rescored(row.label, None, None, 0, 0, str(error))
     values = _known(value for value, _, _ in found)
     counts = sum(scored for _, scored, _ in found), sum(dropped for _, _, dropped in found)
     if len(values) < len(found):
-        return Rescored(row.label, None, None, *counts, "a seed has nothing that this convention scores")
+        return Rescored(row.label, None, None, *counts, "a seed has no score in this convention")
     return Rescored(row.label, fmean(values), stdev(values) if len(values) > 1 else None, *counts)
 
 
-def write_protocol(leaderboard: Leaderboard, form: str, name: str) -> str:
+def write_convention(leaderboard: Leaderboard, form: str, name: str) -> str:
     """Write the leaderboard in another convention, which the table names.
 
     Args:
         leaderboard: The leaderboard.
         form: "md", "latex", "csv" or "json".
-        name: One of `PROTOCOLS`.
+        name: One of `CONVENTIONS`.
 
     Raises:
         UnknownNameError: There is no such convention.
     """
     if form in ("md", "latex"):
-        views = [protocol_view(group, name) for group in leaderboard.groups]
+        views = [convention_view(group, name) for group in leaderboard.groups]
         return "\n\n".join(map(markdown_table, views)) + "\n" if form == "md" else latex_tables(views)
-    protocol = find_protocol(name)
+    convention = find_convention(name)
     keys = ["protocol", *OF_ROW, *(field.name for field in fields(Rescored))]
-    lines = [[name, *name_row(row), *astuple(rescore_row(protocol, row))] for row in leaderboard.rows]
+    lines = [[name, *name_row(row), *astuple(rescore_row(convention, row))] for row in leaderboard.rows]
     if form == "csv":
         return csv_text(keys, lines)
     rows = [dict(zip(keys, line, strict=True)) for line in lines]
-    return json_text({"protocol": name, "about": protocol.about, "rows": rows})
+    return json_text({"protocol": name, "about": convention.about, "rows": rows})
 
 
-def protocol_view(group: RankingGroup, name: str) -> TableView:
+def convention_view(group: RankingGroup, name: str) -> TableView:
     """Make the table of a group in another convention: the rows in the order of the leaderboard, without ranks.
 
     Raises:
         UnknownNameError: There is no such convention.
     """
-    protocol = find_protocol(name)
-    found = {row: rescore_row(protocol, row) for row in group.rows}
+    convention = find_convention(name)
+    found = {row: rescore_row(convention, row) for row in group.rows}
     encoder, text, dice = find_columns("encoder", "text_track", "dice")
     columns: tuple[Column[LeaderboardRow], ...] = (
         encoder,
@@ -249,8 +253,8 @@ def protocol_view(group: RankingGroup, name: str) -> TableView:
         replace(dice, title="Dice (ours)", std=None),
         Column(
             key="value",
-            title=protocol.metric,
-            digits=2 if protocol.distance else 3,
+            title=convention.metric,
+            digits=2 if convention.distance else 3,
             get=lambda row: found[row].value,
             std=lambda row: found[row].std,
         ),
@@ -258,10 +262,12 @@ def protocol_view(group: RankingGroup, name: str) -> TableView:
         Column(key="dropped", title="Left out", get=lambda row: found[row].dropped if row.true_tests else None),
     )
     reasons = tuple(f"{one.label}: {one.reason}" for one in found.values() if one.reason)
-    about = f"Convention {name}: {protocol.about}; over the classes, then the seeds. Dice (ours) as in the leaderboard"
+    about = (
+        f"Convention {name}: {convention.about}; over the classes, then the seeds. Dice (ours) as in the leaderboard"
+    )
     return TableView(
         title=f"{group.title}: {name}",
-        caption=f"{group.title}: {protocol.metric} by the convention {name}, not comparable with the leaderboard.",
+        caption=f"{group.title}: {convention.metric} by the convention {name}, not comparable with the leaderboard.",
         corner="Model",
         columns=columns,
         groups=tuple(

@@ -1,7 +1,8 @@
-"""What the models of a benchmark cost, in a table of its own: times depend on the machine, the leaderboard does not.
+"""The costs of the models of a benchmark: operations, time and memory.
 
-Each distinct model of the plan is measured by `zoo profile` in a process of its own, one after the other, on the same
-input after a warm-up, and kept in `costs.json`.
+Costs have a table of their own, because times depend on the machine and the leaderboard does not. `zoo profile`
+measures each distinct model of the plan in a process of its own, one after the other, on the same input and after a
+warm-up. `costs.json` holds the results.
 """
 
 from __future__ import annotations
@@ -53,74 +54,77 @@ COLUMNS: tuple[Column[Mapping[str, Any]], ...] = (
 """The columns of the table of costs."""
 
 FOOTNOTE = (
-    "GFLOPs: of one forward pass over one training sample, a multiplication and an addition being two; the text is "
-    "encoded before, where its encoder is frozen. step: median "
-    "of training steps of the batch named; case: median of predictions of the first test case, to the mask on its own "
-    "grid. Peak memory: allocated on a GPU; on a processor, growth of the process's peak by the training steps."
+    "GFLOPs: one forward pass over one training sample; a multiplication and an addition count as two operations, and "
+    "a frozen text encoder is not counted. step: median of training steps with the batch of the table. case: median of "
+    "predictions of the first test case, up to the mask on its own grid. Peak memory: on a GPU the allocated memory, "
+    "on a processor the growth of the peak of the process during the training steps."
 )
 
 
 def measure_costs(
-    folder: Path, say: Callable[[str], None], repeats: int = 5, command: Sequence[str] = ZOO
+    folder: Path, report: Callable[[str], None], repeats: int = 5, command: Sequence[str] = ZOO
 ) -> dict[str, dict[str, Any]]:
-    """Measures what is not measured yet and stores it after each model; one that fails keeps no other from it.
+    """Measure the models that are not measured yet, and store the costs after each model.
+
+    A model that cannot be measured does not stop the others.
 
     Args:
-        folder: The benchmark's folder.
-        say: Takes one line of progress.
-        repeats: Timed steps and predictions of each model.
+        folder: The folder of the benchmark.
+        report: Takes one line of progress.
+        repeats: Number of timed steps, and of timed predictions, per model.
         command: The `zoo` command.
 
     Raises:
-        RunError: There is no benchmark, or models could not be measured; the others are stored.
+        RunError: There is no benchmark, or some models could not be measured; the costs of the others are stored.
     """
     costs, failed = read_costs(folder), []
-    for key, job in distinct(load_plan(folder)).items():
+    for key, job in distinct_jobs(load_plan(folder)).items():
         if key in costs:
             continue
-        say(f"{key}: measuring")
+        report(f"{key}: measuring")
         try:
-            costs[key] = _measured(job, repeats, command)
+            costs[key] = _measure(job, repeats, command)
         except RunError as error:
             failed.append(error.problem)
             continue
         write_json(costs_path(folder), {"version": 1, "costs": costs})
     if failed:
-        raise RunError("; ".join(failed), "Mend it and run this again.")
+        raise RunError("; ".join(failed), "Correct the cause and run the command again.")
     return costs
 
 
-def distinct(plan: Plan) -> dict[str, Job]:
-    """One job of the plan for each `Job.measured`, sorted."""
+def distinct_jobs(plan: Plan) -> dict[str, Job]:
+    """Return one job of the plan for each `Job.measured`, sorted."""
     found: dict[str, Job] = {}
     for job in plan.jobs:
         found.setdefault(job.measured, replace(job, settings=replace(job.settings, devices=1)))
     return dict(sorted(found.items()))
 
 
-def _measured(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
+def _measure(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     arguments = [*command, "profile", *job.flags(), "--repeats", str(repeats), "--json"]
     done = subprocess.run(  # noqa: S603 - our own command line
         arguments, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if done.returncode:
-        raise RunError(f"{job.measured}: {reason_from(done.stderr, done.returncode)}", "Mend it and run this again.")
+        reason = reason_from(done.stderr, done.returncode)
+        raise RunError(f"{job.measured}: {reason}", "Correct the cause and run the command again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "variant": job.variant}
 
 
 def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
-    """The table of costs.
+    """Write the table of costs.
 
     Args:
-        costs: By `Job.measured`.
-        form: "md" or "latex" to read; "csv" or "json" with every number as it was measured.
+        costs: The costs by `Job.measured`.
+        form: "md" or "latex" to read; "csv" or "json" with all digits.
 
     Raises:
-        RunError: Nothing was measured.
+        RunError: No costs are measured.
     """
     if not costs:
-        raise RunError("No costs were measured.", "Run `zoo bench costs DIR` first.")
+        raise RunError("No costs are measured.", "Run `zoo bench costs DIR` first.")
     rows = [{"method": key, **cost} for key, cost in sorted(costs.items())]
     if form == "json":
         return json.dumps({"rows": rows, "footnotes": [FOOTNOTE]}, indent=2) + "\n"

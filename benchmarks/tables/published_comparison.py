@@ -1,7 +1,7 @@
-"""Reported beside reproduced: published numbers and our own in the same convention.
+"""Published numbers beside our own numbers, in the same convention.
 
-A reported number and ours are set side by side only where ours is of the same convention; where the test part or
-the size differs, the line says so, and no difference is printed.
+A published number stands beside ours only where both have the same convention. Where the test cases or the size of the
+model differ, the line says so and has no difference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.leaderboard.leaderboard import Leaderboard
 from benchmarks.leaderboard.row import LeaderboardRow
-from benchmarks.tables.published_scores import NOT_READ, OURS, Reported, reported_on
+from benchmarks.tables.published_scores import NOT_READ, OURS, PublishedScore, published_on
 from benchmarks.tables.writers import escape_markdown
 from datamodules.index.card import DataCard
 from zoo.registry import DATA
@@ -20,17 +20,17 @@ from zoo.registry import DATA
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A published number and, where we have one, ours of the same convention.
+    """A published number and, where there is one, our number in the same convention.
 
     Attributes:
-        reported: The published number.
-        ours: The row of our table that is set beside it; None where there is none.
-        dice: Ours in percent, in the reported convention.
-        difference: Ours minus reported, in percent points; None where the two are not comparable.
-        obstacles: Why they are not.
+        published: The published number.
+        ours: Our row of the same method; None where there is none.
+        dice: Our Dice in percent, in the convention of the published number.
+        difference: Our Dice minus the published Dice, in percent points; None where they are not comparable.
+        obstacles: Why the two numbers are not comparable.
     """
 
-    reported: Reported
+    published: PublishedScore
     ours: LeaderboardRow | None = None
     dice: float | None = None
     difference: float | None = None
@@ -39,12 +39,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All of one benchmark.
+    """The published numbers for one benchmark.
 
     Attributes:
-        lines: One a published number.
-        silent: Of each of our models without a readable number, what is known of it.
-        unknown: Data sets of the benchmark of which no published number is listed.
+        lines: One line per published number and row of ours.
+        silent: What is known of each of our models without a readable number.
+        unknown: The data sets of the benchmark for which no published number is listed.
     """
 
     lines: tuple[Line, ...]
@@ -52,9 +52,9 @@ class Comparison:
     unknown: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for `--format json`."""
+        """Return plain Python, for `--format json`."""
         lines = [
-            asdict(line.reported)
+            asdict(line.published)
             | {"ours": line.dice, "row": line.ours.label if line.ours else None}
             | {"difference": line.difference, "obstacles": list(line.obstacles)}
             for line in self.lines
@@ -66,22 +66,22 @@ def compare_with_published(leaderboard: Leaderboard) -> Comparison:
     """Set the published numbers of each data set of a leaderboard beside its rows."""
     rows = [row for row in leaderboard.rows if row.dice is not None and not row.control and not row.variant]
     names = sorted({row.data for row in leaderboard.rows})
-    lines = [line for data in names for number in reported_on(data) for line in _beside(number, rows)]
+    lines = [line for data in names for number in published_on(data) for line in _compare(number, rows)]
     models = sorted({row.model for row in rows})
     return Comparison(
         tuple(lines),
         tuple(f"{model}: {NOT_READ[model]}" for model in models if model in NOT_READ),
-        tuple(data for data in names if not reported_on(data)),
+        tuple(data for data in names if not published_on(data)),
     )
 
 
-def _beside(number: Reported, rows: Sequence[LeaderboardRow]) -> list[Line]:
-    """One line for each of our rows of the same method, or one without."""
+def _compare(number: PublishedScore, rows: Sequence[LeaderboardRow]) -> list[Line]:
+    """Return one line per row of ours with the same method, or one line without a row."""
     mine = [row for row in rows if row.data == number.data and number.model and row.model == number.model]
     return [_line(number, row) for row in mine] or [Line(number)]
 
 
-def _line(number: Reported, row: LeaderboardRow) -> Line:
+def _line(number: PublishedScore, row: LeaderboardRow) -> Line:
     column = OURS.get(number.convention)
     value = getattr(row, column) if column else None
     dice = None if value is None else 100 * float(value)
@@ -92,18 +92,18 @@ def _line(number: Reported, row: LeaderboardRow) -> Line:
         obstacles.append(f"{number.test} test images there, {row.n} here")
     if row.size != "published":
         obstacles.append(f"size {row.size}")
-    if DataCard.of(DATA.get(number.data)).empty_masks:  # releases score a rightly empty prediction as 0 or as 1
-        obstacles.append("images without any lesion count there, and are left out here")
+    if DataCard.of(DATA.get(number.data)).empty_masks:  # released code scores a correct empty prediction as 0 or 1
+        obstacles.append("images without a lesion count there and are left out here")
     comparable = dice is not None and not obstacles
     return Line(number, row, dice, dice - number.dice if comparable and dice is not None else None, tuple(obstacles))
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """The comparison as a Markdown table with its sources."""
+    """Return the comparison as a Markdown table with its sources."""
     head = [
         "data",
         "method",
-        "reported",
+        "published",
         "convention",
         "split",
         "source",
@@ -114,18 +114,18 @@ def to_markdown(comparison: Comparison) -> str:
     ]
     lines = [f"| {' | '.join(map(escape_markdown, _cells(line)))} |" for line in comparison.lines]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
-    notes = list(dict.fromkeys(_cited(line.reported) for line in comparison.lines))
-    notes += [f"No published number could be read of {known}." for known in comparison.silent]
+    notes = list(dict.fromkeys(_cite(line.published) for line in comparison.lines))
+    notes += [f"No published number is readable for {known}." for known in comparison.silent]
     notes += [f"No published number is listed for {data}." for data in comparison.unknown]
     if lines:
         notes.append(
-            "Dice in percent. `difference`: ours minus reported, where convention, test images and size agree."
+            "Dice in percent. `difference`: ours minus published, where convention, test images and size agree."
         )
     return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _cells(line: Line) -> list[str]:
-    number = line.reported
+    number = line.published
     spread = f" ± {number.std:.2f}" if number.std is not None else ""
     return [
         number.data,
@@ -141,6 +141,6 @@ def _cells(line: Line) -> list[str]:
     ]
 
 
-def _cited(number: Reported) -> str:
+def _cite(number: PublishedScore) -> str:
     source = number.source
     return f"{source.key}{' (re-run by others)' if source.rerun else ''}: {source.citation}; {source.where}."

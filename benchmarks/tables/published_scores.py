@@ -1,10 +1,11 @@
 """Published numbers whose source was read, each with its citation, split and convention.
 
-A number stands here only if the paper's own text or table was read, or the public repository of an independent
-re-run; numbers from memory or from summaries do not. In print two meanings of "Dice" are mixed, and the same model
-differs by more than five points between them: the mean over images, and the ratio of pixels pooled over all images.
-Which one a table holds is told by its own pairs of Dice D and IoU: pooled pairs satisfy IoU = D / (2 - D) to
-rounding, means over images lie above it.
+A number is listed only if the text or a table of the paper was read, or the public repository of an independent re-run.
+Numbers from memory or from summaries are not listed.
+
+Papers use "Dice" for two numbers: the mean over images, and the ratio of pixels pooled over all images. The same model
+differs by more than five points between them. The Dice D and the IoU of a table show which number it has: pooled pairs
+satisfy IoU = D / (2 - D) up to rounding, and means over images have a larger IoU.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PER_IMAGE, POOLED, UNKNOWN = "dice per image", "dice pooled", "not stated"
-"""The conventions: our `dice` of a set with one class, our `dice_global`, and what cannot be told."""
+"""The conventions: our `dice` on a data set with one class, our `dice_global`, and an unknown one."""
 
 OURS = {PER_IMAGE: "dice", POOLED: "dice_global"}
-"""The column of our table that is of the same convention."""
+"""Convention to the column of our table with the same convention."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where numbers were read.
+    """The source of published numbers.
 
     Attributes:
         key: Short name.
         citation: Authors or repository, title, venue.
-        where: Where in it.
-        rerun: Whether somebody else than the method's authors ran it.
+        where: Place within the source.
+        rerun: Whether others than the authors of the method have run it.
     """
 
     key: str
@@ -36,21 +37,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class PublishedScore:
     """One published number.
 
     Attributes:
         data: Our name of the data set.
-        method: The method as its source calls it.
-        model: Our model that is meant; empty where there is none.
+        method: The name of the method in the source.
+        model: Our model of the method; empty where there is none.
         dice: Dice in percent.
-        iou: IoU in percent, None where none is given.
+        iou: IoU in percent, None where the source has none.
         convention: One of `PER_IMAGE`, `POOLED`, `UNKNOWN`.
-        split: Train, val and test images, as the source or its code has them.
+        split: Number of train, val and test images, by the source or its code.
         test: Number of test images.
-        source: Where it was read.
-        std: Deviation over seeds in percent points, None where none is given.
-        note: What else is to be known.
+        source: The source.
+        std: Standard deviation over seeds in percent points, None where the source has none.
+        note: A remark.
     """
 
     data: str
@@ -90,48 +91,52 @@ AUDIT = Source(
 _QATA, _QATA_TEST = "5716/1429/2113", 2113
 _MOSMED, _MOSMED_TEST = "2183/273/273", 273
 _AUDITED, _AUDITED_TEST = "1746/437/546", 546
-_LEAKS = "slices of one study stand in train and test"
+_LEAKS = "slices of one study are in train and test"
 
-REPORTED = (
-    Reported("qata_cov19", "U-Net", "unet", 79.02, 69.46, PER_IMAGE, _QATA, _QATA_TEST, LVIT),
-    Reported("qata_cov19", "LViT-T", "", 83.66, 75.11, PER_IMAGE, _QATA, _QATA_TEST, LVIT),
-    Reported(
+PUBLISHED = (
+    PublishedScore("qata_cov19", "U-Net", "unet", 79.02, 69.46, PER_IMAGE, _QATA, _QATA_TEST, LVIT),
+    PublishedScore("qata_cov19", "LViT-T", "", 83.66, 75.11, PER_IMAGE, _QATA, _QATA_TEST, LVIT),
+    PublishedScore(
         "qata_cov19", "STPNet", "", 80.63, 71.42, PER_IMAGE, _QATA, _QATA_TEST, STPNET, note="no text at the test"
     ),
-    Reported("qata_cov19", "TMC", "", 84.65, None, UNKNOWN, "not stated", 0, TMC, note="84.77 in its first version"),
-    Reported("qata_cov19", "U-Net", "unet", 82.99, 70.92, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "U-Net++", "", 83.69, 71.96, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "Attention U-Net", "", 82.40, 70.06, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "Swin UNETR", "", 80.02, 66.69, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "LViT with CXR-BERT", "", 84.92, 73.79, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "LanGuideMedSeg", "lan_guide", 89.78, 81.45, POOLED, _QATA, _QATA_TEST, ARIADNE),
-    Reported("qata_cov19", "LanGuideMedSeg", "lan_guide", 83.88, 75.29, PER_IMAGE, _QATA, _QATA_TEST, FRECS),
-    Reported("qata_cov19", "U-Net", "unet", 78.45, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT),
-    Reported("qata_cov19", "LViT", "", 81.76, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT, std=0.18),
-    Reported("qata_cov19", "RecLMIS", "", 83.69, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT, std=0.38),
-    Reported("mosmed_plus", "U-Net", "unet", 64.60, 50.73, PER_IMAGE, _MOSMED, _MOSMED_TEST, LVIT, note=_LEAKS),
-    Reported("mosmed_plus", "LViT-T", "", 74.57, 61.33, PER_IMAGE, _MOSMED, _MOSMED_TEST, LVIT, note=_LEAKS),
-    Reported("mosmed_plus", "STPNet", "", 76.18, 63.41, PER_IMAGE, _MOSMED, _MOSMED_TEST, STPNET, note=_LEAKS),
-    Reported("mosmed_plus", "TMC", "", 78.39, None, UNKNOWN, "not stated", 0, TMC, note=_LEAKS),
-    Reported("mosmed_plus", "U-Net", "unet", 79.37, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
-    Reported("mosmed_plus", "Panoptic FPN", "", 80.76, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
-    Reported("mosmed_plus", "LViT", "", 79.29, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
-    Reported("mosmed_plus", "RecLMIS", "", 78.89, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
-    Reported("monuseg", "U-Net", "unet", 76.45, 62.86, PER_IMAGE, "24/6/14", 14, LVIT),
-    Reported("monuseg", "LViT-T", "", 80.36, 67.31, PER_IMAGE, "24/6/14", 14, LVIT),
+    PublishedScore(
+        "qata_cov19", "TMC", "", 84.65, None, UNKNOWN, "not stated", 0, TMC, note="84.77 in its first version"
+    ),
+    PublishedScore("qata_cov19", "U-Net", "unet", 82.99, 70.92, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "U-Net++", "", 83.69, 71.96, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "Attention U-Net", "", 82.40, 70.06, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "Swin UNETR", "", 80.02, 66.69, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "LViT with CXR-BERT", "", 84.92, 73.79, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "LanGuideMedSeg", "lan_guide", 89.78, 81.45, POOLED, _QATA, _QATA_TEST, ARIADNE),
+    PublishedScore("qata_cov19", "LanGuideMedSeg", "lan_guide", 83.88, 75.29, PER_IMAGE, _QATA, _QATA_TEST, FRECS),
+    PublishedScore("qata_cov19", "U-Net", "unet", 78.45, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT),
+    PublishedScore("qata_cov19", "LViT", "", 81.76, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT, std=0.18),
+    PublishedScore("qata_cov19", "RecLMIS", "", 83.69, None, PER_IMAGE, _QATA, _QATA_TEST, AUDIT, std=0.38),
+    PublishedScore("mosmed_plus", "U-Net", "unet", 64.60, 50.73, PER_IMAGE, _MOSMED, _MOSMED_TEST, LVIT, note=_LEAKS),
+    PublishedScore("mosmed_plus", "LViT-T", "", 74.57, 61.33, PER_IMAGE, _MOSMED, _MOSMED_TEST, LVIT, note=_LEAKS),
+    PublishedScore("mosmed_plus", "STPNet", "", 76.18, 63.41, PER_IMAGE, _MOSMED, _MOSMED_TEST, STPNET, note=_LEAKS),
+    PublishedScore("mosmed_plus", "TMC", "", 78.39, None, UNKNOWN, "not stated", 0, TMC, note=_LEAKS),
+    PublishedScore("mosmed_plus", "U-Net", "unet", 79.37, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
+    PublishedScore(
+        "mosmed_plus", "Panoptic FPN", "", 80.76, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS
+    ),
+    PublishedScore("mosmed_plus", "LViT", "", 79.29, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
+    PublishedScore("mosmed_plus", "RecLMIS", "", 78.89, None, PER_IMAGE, _AUDITED, _AUDITED_TEST, AUDIT, note=_LEAKS),
+    PublishedScore("monuseg", "U-Net", "unet", 76.45, 62.86, PER_IMAGE, "24/6/14", 14, LVIT),
+    PublishedScore("monuseg", "LViT-T", "", 80.36, 67.31, PER_IMAGE, "24/6/14", 14, LVIT),
 )
-"""Every number with the convention that its own Dice and IoU show; `tests` checks the pairs."""
+"""Every published number, with the convention that its Dice and IoU show; a test checks the pairs."""
 
 NOT_READ = {
     "bipvl": "BiPVL-Seg (arXiv 2503.23534): only the abstract and the figure could be read, no result number",
     "tmca": "TMCA (arXiv 2412.13533, Expert Systems with Applications 2026): only the abstracts, no result number",
     "tevia": "TeViA: only the abstract, no result number; its repository has neither logs nor results",
 }
-"""Our models whose published numbers no one here has read, and why."""
+"""Our models without a readable published number, and why."""
 
 
-def reported_on(data: str) -> tuple[Reported, ...]:
-    """The published numbers of a data set, those of one convention together."""
+def published_on(data: str) -> tuple[PublishedScore, ...]:
+    """Return the published numbers of a data set, sorted by convention."""
     order = [PER_IMAGE, POOLED, UNKNOWN]
-    mine = [number for number in REPORTED if number.data == data]
+    mine = [number for number in PUBLISHED if number.data == data]
     return tuple(sorted(mine, key=lambda number: order.index(number.convention)))

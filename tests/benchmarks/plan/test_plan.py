@@ -116,7 +116,7 @@ def test_no_plan_and_another_version_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="version 99"):
         load_plan(tmp_path)
     (tmp_path / "plan.json").write_text("{")
-    with pytest.raises(ZooError, match="not a readable JSON"):
+    with pytest.raises(ZooError, match="not readable JSON"):
         store_plan(tmp_path, Plan(()))
 
 

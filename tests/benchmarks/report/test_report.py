@@ -19,7 +19,7 @@ from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
 from benchmarks.plan.job import Plan
 from benchmarks.report import write_report
 from benchmarks.report.entries import make_entries, read_curves
-from benchmarks.report.plots import boxes
+from benchmarks.report.plots import draw_boxes
 from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
@@ -242,7 +242,7 @@ def test_cases_average_their_seeds_first(folder: Path, block: RankingGroup) -> N
         expected = sum(row.dice for run in rows for row in run) / sum(len(run) for run in rows)
         assert len(dices) == 12
         assert sum(dices) / 12 == pytest.approx(expected)
-    assert 'aria-label="Box plots' in boxes([entry], "anterior", "k")
+    assert 'aria-label="Box plots' in draw_boxes([entry], "anterior", "k")
 
 
 def test_a_history_that_was_cut_short(folder: Path) -> None:

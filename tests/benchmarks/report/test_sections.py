@@ -14,7 +14,7 @@ import pytest
 from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
 from benchmarks.plan.job import Settings
 from benchmarks.report.page import render
-from benchmarks.report.plots import curves
+from benchmarks.report.plots import draw_curves
 from benchmarks.report.sections import Section, make_report
 from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
@@ -106,7 +106,7 @@ def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Pa
 def test_whole_epochs_stand_under_a_curve(last: int) -> None:
     entry: Any = SimpleNamespace(name="unet (tiny)", place=0)
     curve = [(float(epoch), 0.5) for epoch in range(1, last + 1)]
-    svg = curves([(entry, [curve])], "Training loss", "k")
+    svg = draw_curves([(entry, [curve])], "Training loss", "k")
     ticks = re.findall(r"<text[^>]*>([^<]*)<", str(svg).split(">epoch<")[0])
     assert all(tick.isdecimal() for tick in ticks)
     assert len(ticks) == 1 if last == 1 else len(ticks) > 2

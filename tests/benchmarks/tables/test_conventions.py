@@ -24,7 +24,7 @@ from benchmarks.plan.job import Plan
 from benchmarks.storage import layout
 from benchmarks.storage.results import Control, TestScores
 from benchmarks.storage.stored_plan import store_plan
-from benchmarks.tables.conventions import PROTOCOLS, find_protocol, rescore, write_protocol
+from benchmarks.tables.conventions import CONVENTIONS, find_convention, rescore, write_convention
 from benchmarks.tables.writers import FORMATS
 from tests.helpers.sample_benchmark import FACTS, job, leaderboard_of, result
 from zoo.errors import RunError, UnknownNameError
@@ -60,7 +60,7 @@ def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> TestScores:
 
 
 def value(name: str, test: TestScores | None = None) -> float:
-    found, _, _ = rescore(find_protocol(name), test or scored())
+    found, _, _ = rescore(find_convention(name), test or scored())
     assert found is not None
     return found
 
@@ -105,9 +105,9 @@ def test_pooled_hd95_in_voxels_is_medpys() -> None:
     assert value("hd95-pooled-px-drop-missed") == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+@pytest.mark.parametrize("name", sorted(CONVENTIONS))
 def test_what_enters_is_counted(name: str) -> None:
-    _, kept, left_out = rescore(PROTOCOLS[name], scored())
+    _, kept, left_out = rescore(CONVENTIONS[name], scored())
     expected = {"dice-per-image-foreground-only": 4, "dice-empty-is-one": 6}.get(name, 3 if "hd95" in name else 5)
     assert (kept, left_out) == (expected, 6 - expected)
 
@@ -121,7 +121,7 @@ def older(found: TestScores) -> TestScores:
 def test_anisotropic_voxels_have_their_own_distances() -> None:
     flat = scored((3.0, 1.0))
     assert value("hd95-px-drop-missed", flat) == pytest.approx(value("hd95-px-drop-missed"))
-    with pytest.raises(RunError, match="voxels of 3 x 1 mm, its distances in voxels were not kept"):
+    with pytest.raises(RunError, match="voxels of 3 x 1 mm and no recorded distances in voxels"):
         value("hd95-px-drop-missed", older(flat))
 
 
@@ -136,8 +136,8 @@ def test_rows_of_an_older_version_are_divided_by_their_spacing() -> None:
 
 def test_nothing_found_has_no_distance() -> None:
     missed = TestScores(scored().rows[3:4])
-    assert rescore(PROTOCOLS["hd95-drop-missed"], missed) == (None, 0, 1)
-    assert rescore(PROTOCOLS["dice-global"], TestScores(scored().rows[5:])) == (None, 0, 1)
+    assert rescore(CONVENTIONS["hd95-drop-missed"], missed) == (None, 0, 1)
+    assert rescore(CONVENTIONS["dice-global"], TestScores(scored().rows[5:])) == (None, 0, 1)
 
 
 def test_a_table_in_another_convention_says_so_in_every_format() -> None:
@@ -147,18 +147,18 @@ def test_a_table_in_another_convention_says_so_in_every_format() -> None:
     table = leaderboard_of(
         [*runs, result(job("other", 0), [0.5]), replace(runs[0], job=job("x", 0), state="failed")], [control]
     )
-    text = write_protocol(table, "md", "hd95-px-drop-missed")
+    text = write_convention(table, "md", "hd95-px-drop-missed")
     assert text.startswith("### hippocampus, text track: none: hd95-px-drop-missed\n")
     assert "| unet (tiny) |  | none | 0.274 | 4.13 ± 0.00 | 6 | 6 |" in text
     assert "| *control:empty* |  | none | 0.274 | 4.13 | 3 | 3 |" in text
     assert "- x (tiny): 0 of 1 seeds: seed 0 failed" in text
     assert "- other (tiny): the spacing of case c0 was not recorded" in text
     assert "**" not in text
-    rows = list(csv.DictReader(io.StringIO(write_protocol(table, "csv", "dice-global"))))
+    rows = list(csv.DictReader(io.StringIO(write_convention(table, "csv", "dice-global"))))
     assert {one["protocol"] for one in rows} == {"dice-global"}
-    loaded = json.loads(write_protocol(table, "json", "dice-global"))
+    loaded = json.loads(write_convention(table, "json", "dice-global"))
     assert loaded["rows"][0]["value"] == pytest.approx(float(rows[0]["value"]))
-    assert "not comparable with the leaderboard" in write_protocol(table, "latex", "dice-global")
+    assert "not comparable with the leaderboard" in write_convention(table, "latex", "dice-global")
 
 
 def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,4 +184,4 @@ def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.
         assert main(["table", str(tmp_path), *wrong]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(UnknownNameError):
-        find_protocol("hd95")
+        find_convention("hd95")

@@ -11,7 +11,7 @@ from benchmarks.cli import main
 from benchmarks.plan.job import Plan, Settings
 from benchmarks.storage.layout import read_costs
 from benchmarks.storage.stored_plan import store_plan
-from benchmarks.tables.costs import distinct, measure_costs
+from benchmarks.tables.costs import distinct_jobs, measure_costs
 from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
 
@@ -66,12 +66,12 @@ def test_a_published_recipe_has_a_batch_and_so_costs_of_its_own() -> None:
     equal, published = (
         job("unet", seed, settings=Settings("tiny", recipe=recipe)) for seed, recipe in enumerate(RECIPES)
     )
-    assert list(distinct(Plan((equal, published)))) == ["hippocampus-unet-tiny", "hippocampus-unet-tiny@published"]
+    assert list(distinct_jobs(Plan((equal, published)))) == ["hippocampus-unet-tiny", "hippocampus-unet-tiny@published"]
 
 
 def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_path: Path, calls: Path) -> None:
     store_plan(tmp_path, Plan((job("bipvl", 0, "class"), job("tevia", 0, "class"), job("unet", 0))))
-    with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: No text\. Mend it\. Mend it"):
+    with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: No text\. Mend it\. Correct the cause"):
         measured(tmp_path)
     assert list(read_costs(tmp_path)) == ["hippocampus-bipvl-tiny-minilm", "hippocampus-unet-tiny"]
 

@@ -11,15 +11,15 @@ from benchmarks.cli import main
 from benchmarks.plan.job import Plan
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.published_comparison import compare_with_published, to_markdown
-from benchmarks.tables.published_scores import NOT_READ, PER_IMAGE, POOLED, REPORTED, Reported, reported_on
+from benchmarks.tables.published_scores import NOT_READ, PER_IMAGE, POOLED, PUBLISHED, PublishedScore, published_on
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from zoo.registry import DATA, MODELS
 
-PAIRED = [number for number in REPORTED if number.iou is not None]
+PAIRED = [number for number in PUBLISHED if number.iou is not None]
 
 
 @pytest.mark.parametrize("number", PAIRED, ids=lambda number: f"{number.data}-{number.method}-{number.source.key}")
-def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: Reported) -> None:
+def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: PublishedScore) -> None:
     assert number.iou is not None
     share = number.dice / 100
     pooled = 100 * share / (2 - share)
@@ -31,17 +31,19 @@ def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: Reported) ->
 
 
 def test_what_is_named_exists() -> None:
-    assert {number.data for number in REPORTED} <= set(DATA.names())
-    assert {number.model for number in REPORTED} - {""} <= set(MODELS.names())
+    assert {number.data for number in PUBLISHED} <= set(DATA.names())
+    assert {number.model for number in PUBLISHED} - {""} <= set(MODELS.names())
     assert set(NOT_READ) <= set(MODELS.names())
-    assert not {number.model for number in REPORTED} & set(NOT_READ)
+    assert not {number.model for number in PUBLISHED} & set(NOT_READ)
 
 
 def lines_of(size: str, cases: int) -> dict[tuple[str, str], tuple[float | None, tuple[str, ...]]]:
     dices = [0.5 + 0.4 * (i % 2) for i in range(cases)]
     done = [result(job("unet", seed, data="monuseg", size=size), dices) for seed in (0, 1)]
     found = compare_with_published(leaderboard_of(done, []))
-    return {(line.reported.method, line.reported.source.key): (line.difference, line.obstacles) for line in found.lines}
+    return {
+        (line.published.method, line.published.source.key): (line.difference, line.obstacles) for line in found.lines
+    }
 
 
 def test_a_difference_stands_only_where_convention_images_and_size_agree() -> None:
@@ -58,9 +60,9 @@ def test_a_difference_stands_only_where_convention_images_and_size_agree() -> No
 def test_pooled_is_set_beside_pooled() -> None:
     done = [result(job("unet", data="qata_cov19", size="published"), [0.4] * 1000 + [0.9] * 1113)]
     found = {
-        line.reported.convention: line
+        line.published.convention: line
         for line in compare_with_published(leaderboard_of(done, [])).lines
-        if line.ours is not None and not line.reported.source.rerun
+        if line.ours is not None and not line.published.source.rerun
     }
     row = found[POOLED].ours
     assert row is not None
@@ -76,7 +78,7 @@ def test_what_could_not_be_read_is_said() -> None:
     assert found.lines == ()
     assert found.unknown == ("hippocampus",)
     text = to_markdown(found)
-    assert "No published number could be read of bipvl: BiPVL-Seg" in text
+    assert "No published number is readable for bipvl: BiPVL-Seg" in text
     assert "No published number is listed for hippocampus." in text
 
 
@@ -88,5 +90,5 @@ def test_the_command_prints_what_is_known_before_anything_ran(
     assert "| qata_cov19 | LanGuideMedSeg | 89.78 | dice pooled |" in capsys.readouterr().out
     assert main(["compare", str(tmp_path), "--format", "json"]) == 0
     content = json.loads(capsys.readouterr().out)
-    assert len(content["lines"]) == len(reported_on("qata_cov19"))
+    assert len(content["lines"]) == len(published_on("qata_cov19"))
     assert main(["compare", str(tmp_path / "nowhere")]) == 2
