@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="timed steps, after one that is not timed")
     parser.add_argument("--size", type=int, default=96, help="voxels on each axis of the patch")
     parser.add_argument("--present", type=int, default=15, help="classes in the patch")
-    parser.add_argument("--variant", choices=("paper", "release"), default="paper")
+    parser.add_argument("--released", action="store_true", help="the network of the released code")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     known = parser.parse_args()
     found = {}
@@ -108,7 +108,7 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
     """BiPVL-Seg at its published size."""
     from zoo.data_facts import DataFacts
     from zoo.errors import TextError
-    from zoo.models.bipvl.model import BiPVL
+    from zoo.models import BiPVL, BiPVLReleased
     from zoo.text.prompt_files import load_prompts, prompt_file
     from zoo.types import LabelSpace, Text
 
@@ -117,12 +117,13 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
     prompts = load_prompts("amos22", list(names))
     labels = LabelSpace(tuple(p.name for p in prompts), tuple((i + 1,) for i in range(len(prompts))))
     facts = DataFacts("amos_like", 3, 1, (known.size,) * 3, labels, prompts, "class").to_dict()
+    released = BiPVLReleased(network=known.released)
     try:
-        model = BiPVL(facts, "pubmedbert", freeze_text=False, variant=known.variant)
+        model = BiPVL(facts, "pubmedbert", freeze_text=False, released=released)
         note = "PubMedBERT"
     except TextError:
         with TemporaryDirectory() as folder:
-            model = BiPVL(facts, random_bert(Path(folder), prompts), freeze_text=False, variant=known.variant)
+            model = BiPVL(facts, random_bert(Path(folder), prompts), freeze_text=False, released=released)
         note = "PubMedBERT is not at hand: a BERT-base of random weights, words as whole tokens"
     encode = torch.compile(model.forward_features) if known.compile else model.forward_features
 
@@ -130,7 +131,7 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
         batch: Any = {"image": image, "label": label}
         return model.total_loss(model.compute_losses(batch, encode(image, Text(prompts))))
 
-    return model, loss, f"BiPVL-Seg ({known.variant}), {note}"
+    return model, loss, f"BiPVL-Seg{' as released' if known.released else ''}, {note}"
 
 
 def random_bert(folder: Path, prompts: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -106,8 +106,17 @@ def _variant(path: Path, name: object, entry: object) -> Variant:
         raise ConfigError(f"{where}: no `about`.", "Say in one line what it changes; tables print it.")
     if not isinstance(changes, Mapping) or not changes:
         raise ConfigError(f"{where} changes nothing.", "Write `model: {argument: value}`.")
-    pairs = sorted((_argument(where, key), _value(where, key, value)) for key, value in changes.items())
-    return Variant(name, " ".join(about.split()), tuple(pairs))
+    return Variant(name, " ".join(about.split()), tuple(sorted(_changed(where, changes))))
+
+
+def _changed(where: str, changes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    """The (argument, value) pairs; an option of a group has a dotted name such as `released.tokens`."""
+    for key, value in changes.items():
+        name = _argument(where, key)
+        if isinstance(value, Mapping) and value and name != "init_args":
+            yield from ((f"{name}.{_argument(where, option)}", _value(where, option, v)) for option, v in value.items())
+        else:
+            yield name, _value(where, name, value)
 
 
 def _only(mapping: Mapping[Any, Any], known: set[str], where: str, fix: str) -> None:
@@ -118,7 +127,7 @@ def _only(mapping: Mapping[Any, Any], known: set[str], where: str, fix: str) -> 
 
 def _argument(where: str, key: object) -> str:
     if not isinstance(key, str) or not key.isidentifier():
-        raise ConfigError(f"{where}: '{key}' is no argument of a model.", "Write `argument: value` pairs, not nested.")
+        raise ConfigError(f"{where}: '{key}' is no argument of a model.", "Write `argument: value` pairs.")
     return key
 
 

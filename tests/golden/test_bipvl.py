@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from zoo.data_facts import DataFacts
 from zoo.models.base import text_of
-from zoo.models.bipvl.model import BiPVL
+from zoo.models.bipvl.model import BiPVL, BiPVLReleased
 from zoo.registry import CONFIGS
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 
@@ -28,6 +28,10 @@ CLASSES = DataFacts(
 LESION = (ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung.")),)
 REPORTS = DataFacts("chest", 2, 1, (16, 16), LabelSpace(("lesion",), ((1,),), False), LESION, "report")
 SENTENCES = ("Left upper zone, small.", "Right lower zone, large.", "Left lower zone.", "Right upper zone.")
+
+
+RELEASED: dict[str, Any] = {"released": BiPVLReleased(network=True)}
+FROZEN: dict[str, Any] = {"released": BiPVLReleased(freeze_fusion=True)}
 
 
 def module(facts: DataFacts = REPORTS, **changes: Any) -> BiPVL:
@@ -81,9 +85,7 @@ def strings_run(model: BiPVL, layer: int) -> Iterator[list[int]]:
     handle.remove()
 
 
-@pytest.mark.parametrize(
-    ("changes", "reads"), [({}, True), ({"variant": "release"}, False), ({"fusion": False}, False)]
-)
+@pytest.mark.parametrize(("changes", "reads"), [({}, True), (RELEASED, False), ({"fusion": False}, False)])
 def test_concepts_read_the_image_in_the_paper_and_not_in_the_release(changes: dict[str, Any], reads: bool) -> None:
     model = module(**changes)
     one = batch()
@@ -111,7 +113,7 @@ def variants() -> dict[str, dict[str, Any]]:
     ablation = yaml.safe_load((CONFIGS / "ablation" / "bipvl.yaml").read_text(encoding="utf-8"))["variants"]
     return {
         "full": {},
-        "release_no_text": {"variant": "release", "use_text": False},
+        "release_no_text": {**RELEASED, "use_text": False},
         "no_fusion_no_text": {"fusion": False, "use_text": False},
         **{name: variant["model"] for name, variant in ablation.items()},
     }
@@ -166,7 +168,7 @@ def changed_by_words(model: BiPVL, facts: DataFacts) -> bool:
 @pytest.mark.parametrize("facts", [REPORTS, CLASSES], ids=["2d", "3d"])
 @pytest.mark.parametrize(
     ("changes", "heeds"),
-    [({}, True), ({"variant": "release"}, True), ({"freeze_fusion": True}, True), ({"fusion": False}, False)],
+    [({}, True), (RELEASED, True), (FROZEN, True), ({"fusion": False}, False)],
     ids=str,
 )
 def test_other_words_give_other_logits_unless_nothing_is_exchanged(
@@ -175,9 +177,9 @@ def test_other_words_give_other_logits_unless_nothing_is_exchanged(
     assert changed_by_words(module(facts, **changes), facts) == heeds
 
 
-@pytest.mark.parametrize("variant", ["paper", "release"])
-def test_a_longer_neighbour_changes_no_logits(variant: str) -> None:
-    model, text = module(variant=variant).eval(), text_of(batch())
+@pytest.mark.parametrize("released", [False, True])
+def test_a_longer_neighbour_changes_no_logits(released: bool) -> None:
+    model, text = module(released=BiPVLReleased(network=released)).eval(), text_of(batch())
     assert text.reports is not None
     longer = text._replace(reports=(*text.reports[:3], "Right upper zone, " + "very " * 30 + "large."))
     with torch.no_grad():
@@ -188,9 +190,9 @@ def test_a_longer_neighbour_changes_no_logits(variant: str) -> None:
     assert not torch.allclose(after[3], before[3], atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", ["paper", "release"])
-def test_a_batch_of_one_trains(variant: str) -> None:
-    model = module(CLASSES, variant=variant).train()
+@pytest.mark.parametrize("released", [False, True])
+def test_a_batch_of_one_trains(released: bool) -> None:
+    model = module(CLASSES, released=BiPVLReleased(network=released)).train()
     terms = losses(model, batch(CLASSES, 1))
     assert {"align_global", "align_local"} <= set(terms)  # its two classes are the contrast
     model.total_loss(terms).backward()
@@ -198,7 +200,7 @@ def test_a_batch_of_one_trains(variant: str) -> None:
 
 
 def test_frozen_fusion_stays_random_and_is_in_the_checkpoint(tmp_path: Path) -> None:
-    model, other = module(freeze_fusion=True).train(), module(freeze_fusion=True, lr=0.1)
+    model, other = module(**FROZEN).train(), module(**FROZEN, lr=0.1)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     assert all(bool(p.abs().sum() > 0) for name, p in before.items() if name.endswith("text_out.bias"))
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
@@ -218,7 +220,7 @@ def test_frozen_fusion_stays_random_and_is_in_the_checkpoint(tmp_path: Path) -> 
     assert torch.equal(*logits)
 
 
-@pytest.mark.parametrize("changes", [{}, {"variant": "release"}, {"fusion": False}], ids=str)
+@pytest.mark.parametrize("changes", [{}, RELEASED, {"fusion": False}], ids=str)
 def test_the_contrast_falls_where_there_are_one_class_and_reports(changes: dict[str, Any]) -> None:
     """What is special of this case: the negatives are the other samples' reports, not the other classes."""
     model, one = module(**changes).train(), batch()
@@ -235,10 +237,13 @@ def test_the_contrast_falls_where_there_are_one_class_and_reports(changes: dict[
     assert float(model._watched["retrieval_chance"]) == 0.25
 
 
-@pytest.mark.parametrize("variant", ["paper", "release"])
+@pytest.mark.parametrize("released", [False, True])
 @pytest.mark.parametrize("freeze", [False, True])
-def test_text_before_the_fusion_is_run_once_at_inference(variant: str, freeze: bool) -> None:
-    model, text = module(CLASSES, variant=variant, freeze_text=freeze).eval(), text_of(batch(CLASSES))
+def test_text_before_the_fusion_is_run_once_at_inference(released: bool, freeze: bool) -> None:
+    model, text = (
+        module(CLASSES, released=BiPVLReleased(network=released), freeze_text=freeze).eval(),
+        text_of(batch(CLASSES)),
+    )
     windows = [images(CLASSES, 1, seed) for seed in range(3)]
     afresh = [model(window, text) for window in windows]  # with gradient a trained encoder keeps nothing
     model.train().eval()
@@ -282,7 +287,7 @@ def test_kept_text_does_not_outlive_its_weights(change: Callable[[BiPVL], None])
 
 
 def test_the_release_runs_no_last_fusion_at_inference() -> None:
-    model, text = module(variant="release").eval(), text_of(batch())
+    model, text = module(**RELEASED).eval(), text_of(batch())
     whole = model(images(REPORTS, 4), text).detach()
     calls: list[int] = []
     model.fusions[-1].register_forward_hook(lambda *_: calls.append(1))

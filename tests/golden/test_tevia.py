@@ -18,7 +18,7 @@ from zoo.data_facts import DataFacts
 from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.models.base import text_of
-from zoo.models.tevia.model import TeViA
+from zoo.models.tevia.model import TeViA, TeViAReleased
 from zoo.models.tevia.prototype import Prototypes
 from zoo.types import Text
 
@@ -61,7 +61,7 @@ def test_published_size_is_that_of_the_release() -> None:
 
 def test_published_layers_are_those_that_were_counted() -> None:
     """The module itself, with a text encoder of another size, has the counted image side."""
-    model = TeViA(FACTS.to_dict(), encoder="tiny", tokens=24)
+    model = TeViA(FACTS.to_dict(), encoder="tiny", released=TeViAReleased(tokens=24))
     assert [tuple(p.shape) for p in model.prompts] == list(zip(RELEASED_LENGTHS, WIDTHS, strict=True))
     assert [tuple(p.shape) for p in TeViA(FACTS.to_dict(), encoder="tiny").prompts] == [(1, w) for w in WIDTHS]
     assert model.foreground.layouts == [(3, 16), (6, 8), (3, 8)]
@@ -89,7 +89,7 @@ def test_training_fills_the_prototype_and_evaluation_leaves_it_alone() -> None:
     trainer.test(model, data, verbose=False)
     for name, value in model.prototypes.named_buffers():
         assert value.equal(before[name])
-    leaky = module(facts, prototype_updates="always")
+    leaky = module(facts, released=TeViAReleased(prototype_updates="always"))
     Trainer(max_epochs=1, **options, **quiet).fit(leaky, data)
     assert leaky.prototypes is not None
     assert leaky.prototypes.filled.min() > 2  # two steps of training, and the validation
@@ -129,7 +129,7 @@ def test_empty_masks_leave_the_prototype_alone() -> None:
     model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
     assert model.prototypes is not None
     assert not model.prototypes.mean.any()
-    released = module(skip_empty=False)
+    released = module(released=TeViAReleased(skip_empty=False))
     released.compute_losses(one, released.forward_features(one["image"], text_of(one)))
     assert released.prototypes is not None
     assert released.prototypes.filled.tolist() == [[1, 1]]  # a zero vector was taken in
@@ -137,7 +137,7 @@ def test_empty_masks_leave_the_prototype_alone() -> None:
 
 @pytest.mark.parametrize("persistent", [True, False])
 def test_checkpoints_keep_the_prototype_unless_told_not_to(persistent: bool) -> None:
-    model, other = (module(prototype_in_state=persistent) for _ in range(2))
+    model, other = (module(released=TeViAReleased(prototype_in_state=persistent)) for _ in range(2))
     one = batch("Left zone.", "Right zone.")
     model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
     other.load_state_dict(model.state_dict())

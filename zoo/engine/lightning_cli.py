@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -18,14 +17,14 @@ from lightning.pytorch.loggers import Logger
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
+from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
-from zoo.errors import ConfigError, ZooError, did_you_mean
-from zoo.utils.class_args import converted, names_of
+from zoo.errors import ConfigError, ZooError
+from zoo.utils.class_args import names_of
 from zoo.utils.lazy import public_path
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
-_EVERY_KEY = "See `--print_config` for every key."
 
 
 class Parser(LightningArgumentParser):
@@ -39,7 +38,7 @@ class Parser(LightningArgumentParser):
         """
         line = " ".join(message.split())
         short = line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]} ..."
-        raise ConfigError(short, _EVERY_KEY) from ex
+        raise ConfigError(short, EVERY_KEY) from ex
 
 
 class ZooCLI(LightningCLI):
@@ -66,12 +65,12 @@ class ZooCLI(LightningCLI):
                 section: {**config[section], "class_path": public_path(kind, config[section]["class_path"])},
             }
         self._accepted = {section: names_of(kind) for section, kind in classes.items()}
-        check_keys(config, flags, self._accepted)
+        check_names(config, flags, classes)
         self._trainer_arguments: dict[str, Any] = {}
         try:
             self._parse(config, flags)
         except ConfigError:
-            check_types(config, flags, {**classes, "trainer": Trainer})
+            check_types(config, flags, classes)
             raise
 
     @classmethod
@@ -215,61 +214,3 @@ def _class_of(section: str, config: Mapping[str, Any]) -> type:
         listing = "zoo list models" if section == "model" else "zoo list data"
         raise ConfigError(f"--{section} is missing.", f"Name one of `{listing}`: --{section} NAME.")
     return import_class(section, path)
-
-
-def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
-    """That each value is of the type that its argument asks for; the parser's own message is hard to read.
-
-    Args:
-        config: The merged layers.
-        flags: What the user typed.
-        classes: Of "model", "data" and "trainer".
-
-    Raises:
-        ConfigError: The first that does not fit: of the flags, then of the layers.
-    """
-    for key, value in flags:
-        section, name = key.partition(".")[0], key.partition(".")[2].removeprefix("init_args.")
-        if section in classes and name.isidentifier():
-            converted(classes[section], {name: value}, f"--{section}.", _EVERY_KEY)
-    for section in _BASES:
-        converted(classes[section], config[section].get("init_args") or {}, f"{section}.init_args.", _EVERY_KEY)
-    converted(classes["trainer"], config.get("trainer") or {}, "trainer.", _EVERY_KEY)
-
-
-def check_keys(config: Mapping[str, Any], flags: Iterable[Flag], accepted: Mapping[str, set[str]]) -> None:
-    """That every key is an argument of what it configures.
-
-    Args:
-        config: The merged layers.
-        flags: What the user typed.
-        accepted: Names of the arguments of "model" and "data".
-
-    Raises:
-        ConfigError: Every unknown key at once, each with the nearest ones.
-    """
-    known = dict(accepted) | {"trainer": set(inspect.signature(Trainer.__init__).parameters) - {"self"}}
-    typed = [(f"--{key}", *_first_key(key)) for key, _ in flags]
-    for section in known:
-        keys = config.get(section) or {}
-        arguments = keys if section == "trainer" else keys.get("init_args") or {}
-        typed += [(f"{section}.{'' if section == 'trainer' else 'init_args.'}{key}", section, key) for key in arguments]
-    tops = {"seed_everything", *known}
-    mistakes = [_unknown("key", key, tops, "") for key in config if key not in tops]
-    for shown, section, key in typed:
-        if section in known and key not in known[section] | {"init_args", "dict_kwargs"}:
-            mistakes.append(_unknown("option" if shown.startswith("-") else "key", shown, known[section], key))
-    if mistakes:
-        raise ConfigError(" ".join(mistakes), _EVERY_KEY)
-
-
-def _first_key(flag: str) -> tuple[str, str]:
-    """("model", "lr") of "model.lr", of "model.init_args.lr", of "model.lr.deeper" and of "model.lr+"."""
-    section, _, rest = flag.partition(".")
-    return section, rest.removeprefix("init_args.").partition(".")[0].removesuffix("+")
-
-
-def _unknown(kind: str, shown: str, known: Iterable[str], key: str) -> str:
-    prefix = shown[: len(shown) - len(key)] if key and shown.endswith(key) else ""
-    hint = did_you_mean(key or shown, sorted(known), cutoff=0.6, prefix=prefix)
-    return f"Unknown {kind} '{shown}'. {hint}".rstrip()

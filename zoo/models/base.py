@@ -10,8 +10,8 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -72,6 +72,9 @@ class SegModule(LightningModule, ABC):
         overlap: Of sliding windows, in [0, 1).
         use_text: False is the ablation "text off": the same network, which reads empty strings only.
 
+    Attributes:
+        renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
+
     Example:
         >>> from torch import nn
         >>> from zoo import make_facts
@@ -86,6 +89,8 @@ class SegModule(LightningModule, ABC):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    renamed_arguments: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a model that still defines a method under its old name."""
@@ -114,6 +119,9 @@ class SegModule(LightningModule, ABC):
                     f"--model.{key} {value} is not {share}.", "See `zoo show NAME` for what its card says."
                 )
         self.save_hyperparameters()
+        for name, value in self.hparams.items():
+            if is_dataclass(value) and not isinstance(value, type):
+                self.hparams[name] = asdict(value)  # a checkpoint holds plain data only
         self.facts = DataFacts.from_dict(facts)
         self.lr = lr
         self.weight_decay = weight_decay

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from zoo.errors import ConfigError
 
+Group = TypeVar("Group")
+"""A frozen dataclass that groups arguments of a class."""
+
 
 def names_of(kind: type) -> set[str]:
     """Names of the arguments of a class, those that it passes on to its parents included."""
     return set(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
+
+
+def groups_of(kind: type) -> dict[str, type]:
+    """Return the arguments of a class that are groups of options: name -> frozen dataclass of the default."""
+    defaults: dict[str, Any] = {}
+    for base in kind.__mro__:
+        own = inspect.signature(vars(base)["__init__"]).parameters if "__init__" in vars(base) else {}
+        defaults = {name: parameter.default for name, parameter in own.items()} | defaults
+    return {name: type(value) for name, value in defaults.items() if is_dataclass(value)}
+
+
+def as_group(kind: type[Group], value: Group | Mapping[str, Any]) -> Group:
+    """Build a group of options from the mapping that a checkpoint holds; return a finished group unchanged."""
+    return kind(**value) if isinstance(value, Mapping) else value
+
+
+def option_names(kind: type) -> set[str]:
+    """Return the names of a class's arguments, with a dotted name per option of a group: `released.tokens`."""
+    groups = groups_of(kind)
+    return names_of(kind) - groups.keys() | {f"{name}.{key}" for name in groups for key in names_of(groups[name])}
 
 
 def converted(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> dict[str, Any]:

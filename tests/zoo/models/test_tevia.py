@@ -14,7 +14,7 @@ from tests.helpers.text_encoder_folders import write_bert, write_clip
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.models.base import text_of
-from zoo.models.tevia.model import TeViA
+from zoo.models.tevia.model import TeViA, TeViAReleased
 from zoo.models.tevia.prototype import FOREGROUNDS, Foreground, alignment_loss, layout
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
@@ -80,7 +80,9 @@ def reached(model: TeViA, term: Tensor) -> set[str]:
 
 @pytest.mark.parametrize("tokens", [None, 24])
 def test_alignment_teaches_the_text_projections_and_prompts_alone(tokens: int | None) -> None:
-    model = module(tokens=tokens)  # its text encoder is trained with the model, and yet stays out
+    model = module(
+        released=TeViAReleased(tokens=tokens)
+    )  # its text encoder is trained with the model, and yet stays out
     hit = reached(model, losses(model, batch(*REPORTS))["alignment"])
     allowed = {n for n, _ in model.named_parameters() if n.startswith("prompts.") or ".project." in n}
     assert hit == allowed
@@ -97,7 +99,7 @@ def test_alignment_of_several_classes_leaves_the_text_encoder_alone_too() -> Non
 @pytest.mark.parametrize("foreground", FOREGROUNDS)
 @pytest.mark.parametrize("skip_empty", [True, False])
 def test_empty_masks_keep_the_loss_finite(foreground: str, skip_empty: bool) -> None:
-    model = module(foreground=foreground, skip_empty=skip_empty)
+    model = module(released=TeViAReleased(foreground=foreground, skip_empty=skip_empty))
     terms = losses(model, batch(*REPORTS, value=0))
     assert float(terms["alignment"].detach()) == pytest.approx(0.0 if skip_empty else 1.0)
     total = model.total_loss(terms)
@@ -220,7 +222,7 @@ def test_the_prompt_counts_and_padding_does_not(side: int) -> None:
 
 
 def test_prototype_changes_the_logits_once_it_is_there_and_can_stay_off_at_test() -> None:
-    model, off = module(), module(prototype_at_test=False)
+    model, off = module(), module(released=TeViAReleased(prototype_at_test=False))
     one = batch(*REPORTS)
     for each in (model, off):
         losses(each, one)
@@ -252,7 +254,7 @@ def test_text_off_trains() -> None:
 
 
 def test_released_segmentation_is_dice_of_each_image_alone() -> None:
-    model, mended = module(segmentation="dice"), module()
+    model, mended = module(released=TeViAReleased(segmentation="dice")), module()
     one = batch(*REPORTS)
     one["label"][1] = 0
     output = model.forward_features(one["image"], text_of(one))
@@ -269,7 +271,7 @@ def test_released_segmentation_is_dice_of_each_image_alone() -> None:
 def test_dropout_of_a_frozen_text_encoder_lives_where_asked(tmp_path: Path) -> None:
     folder = str(write_bert(tmp_path))
     for dropout in (False, True):
-        model = module(encoder=folder, text_dropout=dropout)
+        model = module(encoder=folder, released=TeViAReleased(text_dropout=dropout))
         one = batch(*REPORTS)
         reads = [model.forward_features(one["image"], text_of(one)).extra["tokens"] for _ in range(2)]
         assert reads[0].equal(reads[1]) != dropout
@@ -284,9 +286,9 @@ def test_dropout_of_a_frozen_text_encoder_lives_where_asked(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"foreground": "pooled"}, "masked_mean"),
-        ({"segmentation": "dice_ce"}, "mended"),
-        ({"prototype_updates": "never"}, "always"),
+        ({"released": {"foreground": "pooled"}}, "masked_mean"),
+        ({"released": {"segmentation": "dice_ce"}}, "mended"),
+        ({"released": {"prototype_updates": "never"}}, "always"),
         ({"prototype_start": 1.0}, r"in \[0, 1\)"),
         ({"alignment": -1.0}, "0 or more"),
     ],
@@ -298,7 +300,7 @@ def test_a_wrong_option_is_refused(changes: dict[str, Any], message: str) -> Non
 
 def test_updates_from_validation_are_refused_in_3d() -> None:
     with pytest.raises(ConfigError, match="2D"):
-        module(organs(3), prototype_updates="always")
+        module(organs(3), released=TeViAReleased(prototype_updates="always"))
 
 
 @pytest.mark.parametrize("name", sorted(read_yaml(ABLATION)["variants"]))

@@ -7,8 +7,9 @@ released code; the paper's body was not. `docs/models/bipvl.md` lays the three b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +19,15 @@ from zoo.encoders.text import build_text_encoder
 from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
-from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
 from zoo.losses.segmentation import masks_of
 from zoo.models.base import Output, SegModule
 from zoo.models.bipvl.alignment import (
     MAX_CONCEPTS,
     ConceptTable,
+    alignment_losses,
     class_embedding_loss,
     coarse_label,
     concepts_of,
-    mean_concept,
     pool_under,
 )
 from zoo.models.bipvl.decoder import UDecoder
@@ -36,6 +36,7 @@ from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
+from zoo.utils.class_args import as_group
 
 GROUPS = {
     "segmentation": ("dice", "cross_entropy"),
@@ -44,7 +45,20 @@ GROUPS = {
 }
 """The three losses that get a learned weight each [released code]."""
 
-FUSIONS = {"paper": BidirectionalFusion, "release": TwoWayFusion}
+
+@dataclass(frozen=True)
+class BiPVLReleased:
+    """Switches that restore the behaviour of BiPVL-Seg's released code.
+
+    Attributes:
+        network: True: the network of the released code, with its two-way blocks, skips taken before the fusion,
+            the last fusion dropped, and concepts that never see the image. Its fusion is trained and its losses
+            are those of `BiPVL`, because the released losses have known mistakes.
+        freeze_fusion: True: the fusion keeps its random weights, as the released code leaves it out of the optimiser.
+    """
+
+    network: bool = False
+    freeze_fusion: bool = False
 
 
 class BiPVL(SegModule):
@@ -53,10 +67,6 @@ class BiPVL(SegModule):
     The class sentences talk to the image (abstract, figure). The concept sentences only train: they
     read the image through the same blocks and are contrasted with the visual embedding of their
     class, so nothing but class sentences is needed to predict.
-
-    The variant "release" is the network of the released code: its two-way blocks, skips taken before
-    the fusion, the last fusion dropped, concepts that never see the image. Its fusion is trained and
-    its losses are those of this file, because the released ones have known mistakes.
 
     Args:
         facts: See `SegModule`.
@@ -70,19 +80,16 @@ class BiPVL(SegModule):
         embedding: Width of the space in which image and text are contrasted (128 in the release).
         temperature: Of the contrast (0.2 in the release).
         hard_negatives: Negatives that the local contrast keeps (3 in the release).
-        variant: "paper" (the authors' figure) or "release" (their code).
         fusion: False is an ablation: no exchange, the image alone reaches the logits.
-        freeze_fusion: True is an ablation: the fusion keeps its random weights, as the released code
-            leaves them out of the optimiser.
-        align_global: Weight of the global alignment; 0: logged, not trained. So for the next two.
+        align_global: Weight of the global alignment. A term of weight 0 is logged and not trained.
         align_local: Weight of the local alignment.
         class_embedding: Weight of the class-embedding loss.
-        checkpoint: Compute text layers again in the backward pass, for memory. None: with "swin_v2",
-            whose stages do so too.
+        checkpoint: Compute text layers again in the backward pass, to save memory. None: with "swin_v2" only.
+        released: Switches that restore the behaviour of the released code.
         **kwargs: See `SegModule`.
 
     Raises:
-        ConfigError: An unknown variant or a negative weight.
+        ConfigError: A negative weight.
 
     Example:
         >>> from zoo import make_facts
@@ -91,6 +98,11 @@ class BiPVL(SegModule):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    renamed_arguments: ClassVar[Mapping[str, str]] = {
+        "variant": "released.network",
+        "freeze_fusion": "released.freeze_fusion",
+    }
 
     def __init__(
         self,
@@ -105,37 +117,33 @@ class BiPVL(SegModule):
         embedding: int = 128,
         temperature: float = 0.2,
         hard_negatives: int = 3,
-        variant: str = "paper",
         fusion: bool = True,
-        freeze_fusion: bool = False,
         align_global: float = 1.0,
         align_local: float = 1.0,
         class_embedding: float = 1.0,
         checkpoint: bool | None = None,
+        released: BiPVLReleased = BiPVLReleased(),
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
-        self.term_weights = {
-            "align_global": align_global,
-            "align_local": align_local,
-            "class_embedding": class_embedding,
-        }
-        if variant not in FUSIONS or min(self.term_weights.values()) < 0:
-            raise ConfigError(
-                f"No BiPVL of variant {variant!r} with the loss weights {self.term_weights}.",
-                f"Variants are {[*FUSIONS]}; a weight is 0 or more.",
-            )
+        weights = {"align_global": align_global, "align_local": align_local, "class_embedding": class_embedding}
+        self.term_weights = weights
+        if min(self.term_weights.values()) < 0:
+            raise ConfigError(f"No BiPVL with the loss weights {self.term_weights}.", "A weight is 0 or more.")
         labels, dims = self.facts.labels, self.facts.spatial_dims
-        self.temperature = temperature
-        self.hard_negatives = hard_negatives
-        self.released = variant == "release"
+        self.temperature, self.hard_negatives = temperature, hard_negatives
+        self.released = as_group(BiPVLReleased, released)
         self.text = build_text_encoder(encoder, freeze_text)
         self.text.checkpoint = vision == "swin_v2" if checkpoint is None else checkpoint
         self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages)
         fused_widths = self.vision.widths[1:] if fusion else ()
-        self.fusions = nn.ModuleList(FUSIONS[variant](channels, self.text.width, heads) for channels in fused_widths)
-        if freeze_fusion:
-            self._freeze_fusions()
+        block = TwoWayFusion if self.released.network else BidirectionalFusion
+        self.fusions = nn.ModuleList(block(channels, self.text.width, heads) for channels in fused_widths)
+        if self.released.freeze_fusion:
+            for fusion_block in self.fusions:
+                if isinstance(fusion_block, BidirectionalFusion):
+                    fusion_block.text_out.reset_parameters()  # zero would never let the image through
+            self.fusions.requires_grad_(False)
         # Half of the text layers run before the first fusion, the rest evenly between the fusions:
         # of 12 layers with four stages 6, 8, 10 and 12, as in the release.
         self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
@@ -146,12 +154,6 @@ class BiPVL(SegModule):
         self.text_projection = nn.Linear(self.text.width, embedding)
         self.weights = LearnedWeights(tuple(GROUPS))
 
-    def _freeze_fusions(self) -> None:
-        for fusion in self.fusions:
-            if isinstance(fusion, BidirectionalFusion):
-                fusion.text_out.reset_parameters()  # it starts at zero, and would never let the image through
-        self.fusions.requires_grad_(False)
-
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, V' of every stage, the deepest map and the result of the last fusion."""
         prompts = class_prompts(text, len(image))
@@ -159,38 +161,29 @@ class BiPVL(SegModule):
         x = self.vision.stem(padded)
         maps, seen, unused = [self._skip(x)], [], []
         if self.fusions:
-            hidden, mask = self._before_fusion([prompt.sentence for prompt in chain(*prompts)])
+            sentences = [prompt.sentence for prompt in chain(*prompts)]
+            hidden, mask = self.text.embed_and_run(sentences, self.layers[0], self.device)
         for i in range(len(self.layers)):
             x = fused = self.vision.stage(i + 1, x)
             last = i + 1 == len(self.layers)
             # The release drops what its last fusion gives: only the loss needs it, to hold the parameters.
-            if self.fusions and not (last and self.released and not torch.is_grad_enabled()):
+            if self.fusions and not (last and self.released.network and not torch.is_grad_enabled()):
                 hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
                 together = hidden.reshape(len(image), -1, hidden.shape[-1]), mask.view(len(image), -1)
                 out: Fused = self.fusions[i](*together, to_tokens(x), x.shape[2:])
                 hidden, fused = out.text.view_as(hidden), to_map(out.vision, x.shape[2:])
                 seen += [] if out.seen is None else [out.seen]
                 unused = [out.text, out.vision]
-            maps.append(self._skip(x if self.released else fused))
+            maps.append(self._skip(x if self.released.network else fused))
             x = fused
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
         deepest = to_tokens(maps[-1])
-        extra = {
-            "prompts": prompts,
-            "seen": seen,
-            "deepest": deepest,
-            "grid": x.shape[2:],
-            "unused": unused,
-        }
+        extra = {"prompts": prompts, "seen": seen, "deepest": deepest, "grid": x.shape[2:], "unused": unused}
         return Output(logits, extra)
 
     def _skip(self, x: Tensor) -> Tensor:
         """A map as the decoder gets it: normed over channels, without parameters, in the released code."""
-        return to_map(F.layer_norm(to_tokens(x), x.shape[1:2]), x.shape[2:]) if self.released else x
-
-    def _before_fusion(self, strings: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Hidden states [len(strings), L, D] and mask before the first fusion."""
-        return self.text.embed_and_run(strings, self.layers[0], self.device)
+        return to_map(F.layer_norm(to_tokens(x), x.shape[1:2]), x.shape[2:]) if self.released.network else x
 
     def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """Compute Dice, cross entropy, class embedding, global and local alignment."""
@@ -202,13 +195,15 @@ class BiPVL(SegModule):
         losses["class_embedding"] = class_embedding_loss(class_logits, target, labels.exclusive)
         # V of every class: the deepest features under its map.
         embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
-        pairs = masks.flatten(2).any(-1).nonzero()
-        concepts = [concepts_of(output.extra["prompts"][b][c]) for b, c in pairs.tolist()]
-        visual = embedded.flatten(0, 1).index_select(0, pairs[:, 0] * embedded.shape[1] + pairs[:, 1])
+        present = masks.flatten(2).any(-1).nonzero()
+        concepts = [concepts_of(output.extra["prompts"][b][c]) for b, c in present.tolist()]
+        visual = embedded.flatten(0, 1).index_select(0, present[:, 0] * embedded.shape[1] + present[:, 1])
         read = self._read_concepts if output.extra["seen"] else self._encode_concepts
-        table = ConceptTable(concepts, pairs[:, 0].tolist())
+        table = ConceptTable(concepts, present[:, 0].tolist())
         textual = F.normalize(self.text_projection(read(table, output.extra["seen"])), dim=-1)
-        for name, term in self._alignment(visual, textual, concepts).items():
+        terms, pairs = alignment_losses(visual, textual, concepts, self.temperature, self.hard_negatives)
+        self.watch_retrieval(pairs)
+        for name, term in terms.items():
             if term is None:
                 self.say_absent(name)
             else:
@@ -241,7 +236,7 @@ class BiPVL(SegModule):
         samples, places = table.samples.to(self.device), table.places.to(self.device)
         if not len(samples):
             return torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device)
-        hidden, mask = self._before_fusion(table.strings)
+        hidden, mask = self.text.embed_and_run(table.strings, self.layers[0], self.device)
         used = (mask & table.real.to(self.device)[:, None]).view(len(samples), -1)
         for i, stage_seen in enumerate(seen):
             hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
@@ -251,29 +246,3 @@ class BiPVL(SegModule):
         hidden = self.text.run_layers(hidden, mask, self.layers[-1], self.text.depth)
         pooled = self.text.finish(hidden, mask).pooled
         return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, places)
-
-    def _alignment(
-        self, visual: Tensor, textual: Tensor, concepts: Sequence[Sequence[str]]
-    ) -> dict[str, Tensor | None]:
-        """Global: V against the mean of its class's concepts. Local: concept by concept.
-
-        The release takes the least similar negatives for hard ones; here hard means most similar.
-        """
-        counts = torch.tensor([len(c) for c in concepts], device=visual.device)
-        real = torch.arange(MAX_CONCEPTS, device=visual.device) < counts[:, None]
-        whole = mean_concept(visual, textual, real)
-        ids = text_ids([" ".join(c) for c in concepts], visual.device)
-        pairs = gather_pairs(Pairs(visual, whole, ids))
-        self.watch_retrieval(pairs)
-        losses = {"align_global": contrast(pairs, self.temperature), "align_local": None}
-        local = []
-        for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often
-            have = real[:, k].nonzero()[:, 0]
-            ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
-            pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
-            plain, hard = contrast(pairs, self.temperature), contrast(pairs, self.temperature, self.hard_negatives)
-            if plain is not None and hard is not None:
-                local.append(plain + hard)
-        if local:
-            losses["align_local"] = torch.stack(local).mean()
-        return losses

@@ -9,8 +9,9 @@ projected text, the alignment, and the prototype. Several classes and 3D are our
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
@@ -19,21 +20,49 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.text import TextEncoder, build_text_encoder
-from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
-from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
+from zoo.layers.guided_decoder import RELEASED_LENGTHS
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import Pairs, text_ids
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Output, SegModule, text_of
+from zoo.models.base import Output, text_of
+from zoo.models.guided import GuidedModule, GuidedReleased
 from zoo.models.tevia.prototype import Foreground, Prototypes, alignment_loss
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
+from zoo.utils.class_args import as_group
 
 CHOICES = {"segmentation": ("mended", "dice"), "prototype_updates": ("train", "always")}
 
 
-class TeViA(SegModule):
+@dataclass(frozen=True)
+class TeViAReleased(GuidedReleased):
+    """Switches that restore the behaviour of TeViA's released code, each with a defect that is mended here.
+
+    Attributes:
+        tokens: None: text of any length, padding masked, P_s of shape [1, width]. 24: the fixed length of the
+            release, padding read, P_s of shape [tokens kept, width].
+        text_dropout: Keep the dropout of a frozen text encoder active in training. Its tokens are not cached then.
+        foreground: "adaptive", "resize" (released) or "masked_mean"; see `Foreground`.
+        skip_empty: False: empty masks count in L_align and in the prototype.
+        prototype_updates: "train", or "always": also with the masks of validation (2D). Masks of a test are
+            never read; the evaluation of the release runs without a prototype.
+        prototype_in_state: False: checkpoints do not hold the prototype.
+        prototype_at_test: False: the prototype is off outside a fit.
+        segmentation: "mended": Dice and cross entropy of logits. "dice": soft Dice per image alone, which is
+            what the released line computes under the MONAI version that its parent pins.
+    """
+
+    text_dropout: bool = False
+    foreground: str = "adaptive"
+    skip_empty: bool = True
+    prototype_updates: str = "train"
+    prototype_in_state: bool = True
+    prototype_at_test: bool = True
+    segmentation: str = "mended"
+
+
+class TeViA(GuidedModule):
     """LanGuideMedSeg whose text projections learn from the foreground that the mask shows.
 
     In training, the feature of the segmentation head under the true mask gives a vector v_s at each
@@ -46,37 +75,18 @@ class TeViA(SegModule):
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze it; None keeps the encoder's own default.
-        text_dropout: Leave the dropout of a frozen encoder alive in training, as released; no cache then.
-        vision: "convnext" (released, 2D), "swin_v2" or "conv".
-        vision_weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
-        width: Channels of the vision stem.
-        stages: Vision stages after the first map; each but the first map is guided.
-        head_width: Channels of the segmentation head's feature.
-        heads: Heads of the cross-attention.
-        gain: Where the learned factor of the cross-attention starts.
-        norm: Of the decoder's convolutions: "batch" (released) or "instance".
-        tokens: None: text of any length, padding masked, P_s of shape [1, width]. 24: the release's
-            fixed length, padding read, P_s of shape [tokens kept, width].
+        gain: Start value of the learned factor of the cross-attention.
         prompts: False: no P_s.
         alignment: Weight of L_align; 0: logged, not trained.
-        foreground: "adaptive", "resize" (released) or "masked_mean"; see `Foreground`.
-        skip_empty: False: empty masks count in L_align and prototype too, as released.
         prototype: False: none.
-        prototype_start: Share of all steps before the prototype is used (epoch 20 of 200 as released);
-            until then its cumulative mean is gathered, which the release does in that one epoch.
-        prototype_momentum: Of its later updates.
-        prototype_updates: "train", or "always": with the masks of validation too, as released (2D).
-            Those of a test are never read; the release's evaluation runs without a prototype.
-        prototype_in_state: False: not in checkpoints, as released.
-        prototype_at_test: False: off outside of a fit, as in the released evaluation.
-        segmentation: "mended": Dice and cross entropy of logits. "dice": soft Dice an image alone,
-            what the released line means under the MONAI that its parent pins.
-        **kwargs: See `SegModule`.
+        prototype_start: Share of all steps that gather the cumulative mean before the prototype is used. The
+            release gathers in epoch 20 of 200.
+        prototype_momentum: Share of the old prototype that a later update keeps.
+        released: Switches that restore the behaviour of the released code.
+        **kwargs: See `GuidedModule`.
 
     Raises:
-        ConfigError: An unknown choice, a number out of its range, or "always" in 3D.
+        ConfigError: An unknown choice, a number out of its range, or `prototype_updates` "always" in 3D.
 
     Example:
         >>> from zoo import make_facts
@@ -85,72 +95,55 @@ class TeViA(SegModule):
         (2, 1, 32, 32)
     """
 
+    renamed_arguments: ClassVar[Mapping[str, str]] = {
+        field.name: f"released.{field.name}" for field in fields(TeViAReleased)
+    }
+
     def __init__(
         self,
         facts: Mapping[str, Any],
-        encoder: str = "cxr_bert",
-        freeze_text: bool | None = None,
-        text_dropout: bool = False,
-        vision: str = "convnext",
-        vision_weights: str = "",
-        width: int = 96,
-        stages: int = 3,
-        head_width: int = 24,
-        heads: int = 4,
         gain: float = 0.01,
-        norm: str = "batch",
-        tokens: int | None = None,
         prompts: bool = True,
         alignment: float = 0.1,
-        foreground: str = "adaptive",
-        skip_empty: bool = True,
         prototype: bool = True,
         prototype_start: float = 0.1,
         prototype_momentum: float = 0.99,
-        prototype_updates: str = "train",
-        prototype_in_state: bool = True,
-        prototype_at_test: bool = True,
-        segmentation: str = "mended",
+        released: TeViAReleased = TeViAReleased(),
         **kwargs: Any,
     ) -> None:
-        super().__init__(facts, **kwargs)
-        dims, labels = self.facts.spatial_dims, self.facts.labels
-        for name, value in (("segmentation", segmentation), ("prototype_updates", prototype_updates)):
-            if value not in CHOICES[name]:
-                raise ConfigError(f"--model.{name} {value!r} is unknown.", f"There are {', '.join(CHOICES[name])}.")
-        if alignment < 0 or not (0 <= prototype_start < 1 and 0 <= prototype_momentum < 1):
-            numbers = f"alignment {alignment}, start {prototype_start} and momentum {prototype_momentum}"
-            raise ConfigError(f"TeViA with {numbers}.", "Alignment is 0 or more, start and momentum are in [0, 1).")
-        if prototype_updates == "always" and dims != 2:
-            raise ConfigError("Updates in validation are of the 2D release.", "Use `--model.prototype_updates train`.")
-        self.skip_empty = skip_empty
-        self.prototype_start = prototype_start
-        self.updates_in_validation = prototype_updates == "always"
-        self.prototype_at_test = prototype_at_test
-        self.term_weights = {"alignment": alignment, "cross_entropy": float(segmentation == "mended")}
-        if segmentation == "dice":  # of each image by itself, as MONAI's default is
+        released = as_group(TeViAReleased, released)
+        _check(released, facts["spatial_dims"], alignment, prototype_start, prototype_momentum)
+        super().__init__(facts, gain=gain, released=released, **kwargs)
+        labels = self.facts.labels
+        self.released, self.prototype_start = released, prototype_start
+        self.term_weights = {"alignment": alignment, "cross_entropy": float(released.segmentation == "mended")}
+        if released.segmentation == "dice":  # of each image by itself, as MONAI's default is
             self.segmentation_loss.dice = DiceLoss(
                 softmax=labels.exclusive, sigmoid=not labels.exclusive, to_onehot_y=labels.exclusive
             )
-        self.text = _text_encoder(encoder, freeze_text, text_dropout)
-        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
-        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.head = conv(head_width, labels.channels, kernel_size=1)
         guided = self.vision.widths[:0:-1]
-        lengths = [RELEASED_LENGTHS[min(i, 2)] if tokens else 1 for i in range(len(guided))]
+        lengths = [RELEASED_LENGTHS[min(i, 2)] if released.tokens else 1 for i in range(len(guided))]
         self.prompts = nn.ParameterList(torch.zeros(*shape) for shape in zip(lengths, guided, strict=True) if prompts)
-        self.foreground = Foreground(foreground, dims, head_width, guided)
-        self.prototypes: Prototypes | None = None
-        if prototype:
-            self.prototypes = Prototypes(len(labels.names), guided, prototype_momentum, prototype_in_state)
+        self.foreground = Foreground(released.foreground, self.facts.spatial_dims, self.head.in_channels, guided)
+        bank = (len(labels.names), guided, prototype_momentum, released.prototype_in_state)
+        self.prototypes = Prototypes(*bank) if prototype else None
         self._gathering_steps = 0  # known once there is a trainer; without one nothing waits
+
+    def build_text(self, encoder: str, freeze: bool | None, released: GuidedReleased) -> TextEncoder:
+        """Build the text encoder, with active dropout where the switch `text_dropout` asks for it."""
+        text = super().build_text(encoder, freeze, released)
+        if not (isinstance(released, TeViAReleased) and released.text_dropout):
+            return text
+        if text.frozen:  # in a cache there is no dropout
+            text = build_text_encoder(encoder, freeze=False)
+            text.requires_grad_(False)
+        return text.train()  # loaded backbones are in eval mode, and Lightning leaves them so
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits and, for L_align, the feature [B, head_width, *S], tokens, mask and class prompts."""
         read = self.text(report_strings(text, len(image)), self.device)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
-        on = self.prototype_at_test or self._fitting
+        on = self.released.prototype_at_test or self._fitting
         factors = self.prototypes.factors() if self.prototypes is not None and on else None
         feature = self.decoder(maps, self._project(read.tokens, read.mask), factors)
         feature = crop_to(feature, image.shape[2:])
@@ -186,7 +179,9 @@ class TeViA(SegModule):
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
         visuals = self.foreground(output.extra["feature"], masks)
         # a vector and not a mask is asked: "resize" loses small masks altogether
-        used = [v.any(-1) if self.skip_empty else torch.ones_like(v[..., 0], dtype=torch.bool) for v in visuals]
+        used = [
+            v.any(-1) if self.released.skip_empty else torch.ones_like(v[..., 0], dtype=torch.bool) for v in visuals
+        ]
         return visuals, used
 
     def _texts(self, output: Output) -> list[Tensor]:
@@ -232,7 +227,8 @@ class TeViA(SegModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """As in every model; the released form of the prototype takes in these masks as well."""
         super().validation_step(batch, batch_idx)
-        if self.updates_in_validation and self._fitting and not self.trainer.sanity_checking:
+        always = self.released.prototype_updates == "always"
+        if always and self._fitting and not self.trainer.sanity_checking:
             output = self.forward_features(batch["image"], self.readable(text_of(batch)))
             visuals, used = self._foreground(batch, output)
             if batch.get("spare"):  # counts as nothing, but every rank has to call the collective
@@ -240,11 +236,15 @@ class TeViA(SegModule):
             self._update_prototypes(visuals, used)
 
 
-def _text_encoder(name: str, freeze: bool | None, dropout: bool) -> TextEncoder:
-    text = build_text_encoder(name, freeze)
-    if not dropout:
-        return text
-    if text.frozen:  # in a cache there is no dropout
-        text = build_text_encoder(name, freeze=False)
-        text.requires_grad_(False)
-    return text.train()  # loaded backbones are in eval mode, and Lightning leaves them so
+def _check(released: TeViAReleased, dims: int, alignment: float, start: float, momentum: float) -> None:
+    for name, known in CHOICES.items():
+        value = getattr(released, name)
+        if value not in known:
+            raise ConfigError(f"--model.released.{name} {value!r} is unknown.", f"There are {', '.join(known)}.")
+    if alignment < 0 or not (0 <= start < 1 and 0 <= momentum < 1):
+        numbers = f"alignment {alignment}, start {start} and momentum {momentum}"
+        raise ConfigError(f"TeViA with {numbers}.", "Alignment is 0 or more, start and momentum are in [0, 1).")
+    if released.prototype_updates == "always" and dims != 2:
+        raise ConfigError(
+            "Updates in validation are of the 2D release.", "Use `--model.released.prototype_updates train`."
+        )

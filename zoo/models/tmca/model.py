@@ -15,15 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.encoders.text import build_text_encoder
-from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
-from zoo.layers.guided_decoder import GuidedDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import Pairs, contrast, soft_contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Output, SegModule
+from zoo.models.base import Output
+from zoo.models.guided import GuidedModule
 from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
@@ -31,7 +29,7 @@ from zoo.types import Batch, Text
 ENHANCEMENTS = ("gate", "none")
 
 
-class TMCA(SegModule):
+class TMCA(GuidedModule):
     """A guided decoder whose maps are aligned with the text, target by target, and gated by the alignment.
 
     The unit of the alignment is a (sample, class) pair: the class's sentence, or the report where there
@@ -39,17 +37,6 @@ class TMCA(SegModule):
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze it; None keeps the encoder's own default.
-        vision: "convnext" (published, 2D), "swin_v2" or "conv".
-        vision_weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
-        width: Channels of the vision stem.
-        stages: Vision stages after the first map; each but the first map is guided and a level.
-        head_width: Channels at full resolution.
-        heads: Heads of the cross-attention.
-        gain: Where the learned factor of the cross-attention starts.
-        norm: Of the decoder's convolutions: "batch" or "instance".
-        tokens: None: reports of any length. 24: the fixed length of LanGuideMedSeg's code.
         embedding: Width of the space in which image and text are contrasted.
         temperature: Divides the cosines, in the contrast and in the gate.
         distance: What says how near two targets are: "mask", "zone", "text" or "feature".
@@ -59,9 +46,9 @@ class TMCA(SegModule):
         levels: Which guided maps are contrasted, 0 the finest and -1 the deepest; None: all.
         alignment: Weight of the contrast; 0: logged, not trained. So for `supervise_gate`.
         enhancement: "gate" or "none".
-        gate_gain: Where the learned factor of the gate starts.
+        gate_gain: Start value of the learned factor of the gate.
         supervise_gate: Weight of the gate's cross entropy with the mask.
-        **kwargs: See `SegModule`.
+        **kwargs: See `GuidedModule`.
 
     Raises:
         ConfigError: An unknown distance, enhancement or level, a negative weight, or a temperature or
@@ -77,17 +64,6 @@ class TMCA(SegModule):
     def __init__(
         self,
         facts: Mapping[str, Any],
-        encoder: str = "cxr_bert",
-        freeze_text: bool | None = None,
-        vision: str = "convnext",
-        vision_weights: str = "",
-        width: int = 96,
-        stages: int = 3,
-        head_width: int = 24,
-        heads: int = 4,
-        gain: float = 1.421,
-        norm: str = "batch",
-        tokens: int | None = None,
         embedding: int = 256,
         temperature: float = 0.1,
         distance: str = "mask",
@@ -101,18 +77,12 @@ class TMCA(SegModule):
         supervise_gate: float = 0.0,
         **kwargs: Any,
     ) -> None:
+        _check(distance, enhancement, (alignment, supervise_gate), (temperature, softness))
         super().__init__(facts, **kwargs)
         self.term_weights = {"alignment": alignment, "target_gate": supervise_gate}
-        self.levels = list(range(stages)) if levels is None else sorted({n % stages for n in levels})
-        _check(distance, enhancement, levels, stages, (alignment, supervise_gate), (temperature, softness))
+        self.levels = _find_levels(levels, len(self.vision.widths) - 1)
         self.temperature, self.softness = temperature, softness
         self.distance, self.soft_targets, self.target_pooling = distance, soft_targets, target_pooling
-        dims = self.facts.spatial_dims
-        self.text = build_text_encoder(encoder, freeze_text)
-        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
-        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, tokens)
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
-        self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
         start = gate_gain if enhancement == "gate" else None
         self.aligned = nn.ModuleList(
             AlignedLevel(channels, self.text.width, embedding, temperature, start)
@@ -204,23 +174,23 @@ class TMCA(SegModule):
         return torch.stack(found).mean() if found else None
 
 
-def _check(
-    distance: str,
-    enhancement: str,
-    levels: Sequence[int] | None,
-    stages: int,
-    weights: Sequence[float],
-    positive: Sequence[float],
-) -> None:
+def _check(distance: str, enhancement: str, weights: Sequence[float], positive: Sequence[float]) -> None:
     if distance not in DISTANCES or enhancement not in ENHANCEMENTS:
         raise ConfigError(
             f"No TMCA with the distance {distance!r} and the enhancement {enhancement!r}.",
             f"Distances are {[*DISTANCES]}, enhancements {[*ENHANCEMENTS]}.",
         )
-    if levels is not None and not (levels and all(-stages <= n < stages for n in levels)):
-        raise ConfigError(f"No levels {levels} among {stages} guided maps.", f"Give some of 0 to {stages - 1}, or -1.")
     if min(weights) < 0 or min(positive) <= 0:
         raise ConfigError(
             f"Weights {weights}, temperature and softness {positive}.",
             "A weight is 0 or more, temperature and softness are more than 0.",
         )
+
+
+def _find_levels(levels: Sequence[int] | None, stages: int) -> list[int]:
+    """The guided maps that are contrasted, by their index from the finest."""
+    if levels is None:
+        return list(range(stages))
+    if not (levels and all(-stages <= n < stages for n in levels)):
+        raise ConfigError(f"No levels {levels} among {stages} guided maps.", f"Give some of 0 to {stages - 1}, or -1.")
+    return sorted({n % stages for n in levels})

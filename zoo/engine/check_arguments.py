@@ -1,0 +1,98 @@
+"""Checks of the arguments of model, data and trainer before the parser builds them: their names, then their types.
+
+The parser's own messages are hard to read, and it takes the beginning of a name for the name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lightning.pytorch import Trainer
+
+from zoo.engine.arguments import Flag
+from zoo.errors import ConfigError, did_you_mean
+from zoo.utils.class_args import converted, groups_of, option_names
+
+EVERY_KEY = "See `--print_config` for every key."
+
+
+class _Argument(NamedTuple):
+    """One argument: how messages show it, whose it is ("model"), its name ("lr", "released.tokens") and value."""
+
+    shown: str
+    section: str
+    name: str
+    value: Any
+
+
+def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
+    """Check that every key is an argument of the class that it configures.
+
+    Args:
+        config: The merged layers.
+        flags: The dotted flags of the command.
+        classes: Classes of "model" and "data".
+
+    Raises:
+        ConfigError: Every unknown key at once, each with the nearest ones. A former name comes with the new one.
+    """
+    known = {section: option_names(kind) for section, kind in classes.items()}
+    known["trainer"] = set(inspect.signature(Trainer.__init__).parameters) - {"self"}
+    tops = {"seed_everything", *known}
+    mistakes = [_unknown("key", key, tops, "") for key in config if key not in tops]
+    for argument in _arguments(config, flags, classes):
+        shown, section, name, _ = argument
+        if section not in known or name in known[section] | {"init_args", "dict_kwargs"}:
+            continue
+        kind = "option" if shown.startswith("-") else "key"
+        new = getattr(classes.get(section), "renamed_arguments", {}).get(name)
+        renamed = f"The {kind} '{shown}' has a new name: {shown.removesuffix(name)}{new}."
+        mistakes.append(renamed if new else _unknown(kind, shown, known[section], name))
+    if mistakes:
+        raise ConfigError(" ".join(mistakes), EVERY_KEY)
+
+
+def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
+    """Check that each value has the type that its argument asks for.
+
+    Args:
+        config: The merged layers.
+        flags: The dotted flags of the command.
+        classes: Classes of "model" and "data".
+
+    Raises:
+        ConfigError: The first value that does not fit: of the flags, then of the layers.
+    """
+    owners = {**classes, "trainer": Trainer}
+    for shown, section, name, value in _arguments(config, flags, classes):
+        if section not in owners or not shown.endswith(name):  # `--model.lr.deeper` has no value of `lr`
+            continue
+        group, _, option = name.rpartition(".")
+        owner = groups_of(owners[section])[group] if group else owners[section]
+        prefix = shown.removesuffix(option)
+        converted(owner, {option: value}, prefix.replace(".init_args", "") if shown[0] == "-" else prefix, EVERY_KEY)
+
+
+def _arguments(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> Iterator[_Argument]:
+    """The arguments of the flags, then those of the layers; the options of a group one by one."""
+    groups = {section: groups_of(kind) for section, kind in classes.items()}
+    for key, value in flags:
+        section, _, rest = key.partition(".")
+        name = rest.removeprefix("init_args.").removesuffix("+")
+        first = name.partition(".")[0]  # "lr" of `model.lr.deeper`
+        yield _Argument(f"--{key}", section, name if first in groups.get(section, {}) else first, value)
+    for section in (*classes, "trainer"):
+        chosen = config.get(section) or {}
+        inner = "" if section == "trainer" else "init_args."
+        for name, value in (chosen if section == "trainer" else chosen.get("init_args") or {}).items():
+            options = value if name in groups.get(section, {}) and isinstance(value, Mapping) else None
+            for key, one in [(name, value)] if options is None else [(f"{name}.{k}", v) for k, v in options.items()]:
+                yield _Argument(f"{section}.{inner}{key}", section, key, one)
+
+
+def _unknown(kind: str, shown: str, known: Iterable[str], key: str) -> str:
+    prefix = shown[: len(shown) - len(key)] if key and shown.endswith(key) else ""
+    hint = did_you_mean(key or shown, sorted(known), cutoff=0.6, prefix=prefix)
+    return f"Unknown {kind} '{shown}'. {hint}".rstrip()
