@@ -22,12 +22,12 @@ from benchmarks.storage.layout import write_json
 from datamodules.analysis.mean_shape import TEXT_ONLY, fit_mean_shapes, load_native_labels
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
-from datamodules.cli.data_options import options_from
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import exit_code
+from zoo.utils.flags import options_from
 
 SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     def control() -> None:
-        options = options_from(further, "python -m benchmarks.run.controls")
+        options = options_from(further, "data", "python -m benchmarks.run.controls")
         write_controls(build_datamodule(known.data, known.size, **options), known.out)
 
     return exit_code(control)
@@ -82,7 +82,7 @@ def images_in_two_parts(data: SegDataModule) -> list[str]:
     if data.card.embedded:
         return []
     signatures, parts = [], {}
-    for part in PARTS:
+    for part in SPLITS:
         for case in data.index.cases_of(part):
             if case.case_id in parts:  # a further query of an image
                 continue

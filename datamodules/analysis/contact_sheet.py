@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
 from zoo.utils.atomic_files import atomically
@@ -53,7 +53,7 @@ def write_contact_sheet(
         DataError: A file of a case is faulty.
         RunError: The file cannot be written.
     """
-    cases = [(case, split) for split in PARTS for case in data.index.cases_of(split)]
+    cases = [(case, split) for split in SPLITS for case in data.index.cases_of(split)]
     chosen = [cases[i] for i in np.linspace(0, len(cases) - 1, min(max(count, 1), len(cases))).astype(int)]
     split_of = {case.key: split for case, split in chosen}
     tiles = []

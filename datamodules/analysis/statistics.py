@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, score_mean_shapes
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from zoo.types import Case
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
     found |= {"protocol": split.protocol, "split_hash": split.hash, "track": data.card.track}
     found["prompt_version"] = data.prompt_version
     names = data.labels.names
-    split_of = {case_id: part for part in PARTS for case_id in split.part(part)}
+    split_of = {case_id: part for part in SPLITS for case_id in split.ids_of(part)}
     empty: Counter[str] = Counter()
     shapes, spacings, voxels, total = [], [], np.zeros((0, len(names))), 0
     for case in progress(data.cases.values()):
@@ -57,10 +57,10 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
     found["parts"] = {
         part: {
             "cases": len(data.index.cases_of(part)),
-            "subjects": len({split.subjects[case_id] for case_id in split.part(part)}),
+            "subjects": len({split.subjects[case_id] for case_id in split.ids_of(part)}),
             "empty masks": empty[part],
         }
-        for part in PARTS
+        for part in SPLITS
     }
     found["shape"] = _spread(shapes)
     found["spacing"] = {"unit": data.card.unit, **_spread(spacings)}
@@ -69,7 +69,7 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
         for name, count, present in zip(names, voxels.sum(axis=0), (voxels > 0).sum(axis=0), strict=True)
     }
     if data.card.has_reports:
-        reports = {part: [case.report or "" for case in data.index.cases_of(part)] for part in PARTS}
+        reports = {part: [case.report or "" for case in data.index.cases_of(part)] for part in SPLITS}
         found["captions"] = describe_captions(reports)
         dice = score_mean_shapes(data)
         alone = {**dice, "gain": dice[TEXT_ONLY] - dice[MEAN_SHAPE]}

@@ -22,7 +22,7 @@ from datamodules.bases.options import check_options
 from datamodules.index.card import DataCard
 from datamodules.index.cases import FOLDS, CaseIndex, split_options
 from datamodules.index.split_files import read_split_file
-from datamodules.index.splits import PARTS, Split
+from datamodules.index.splits import SPLITS, Split
 from datamodules.loading.cache import preparing_code
 from datamodules.loading.datasets import EvaluationSet, TrainingSet
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, training_loader
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 _NEW_NAMES = ("list_cases", "split_cases", "preprocessing", "preprocessing_of")
 RENAMED = dict(zip(("index", "cut", "recipe", "recipe_of"), _NEW_NAMES, strict=True))
 
-_STAGE_SPLITS = {"fit": PARTS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
+_STAGE_SPLITS = {"fit": SPLITS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
 class SegDataModule(L.LightningDataModule):
@@ -254,7 +254,7 @@ class SegDataModule(L.LightningDataModule):
         Raises:
             DataError: The index, the splits or a file are not as documented.
         """
-        splits = _STAGE_SPLITS.get(stage or "fit", PARTS)
+        splits = _STAGE_SPLITS.get(stage or "fit", SPLITS)
         for split in splits:
             self.text_source.for_split(split)
         cases = self.index.cases_of(*splits)

@@ -81,7 +81,7 @@ def part_folders(root: Path, part: str, layouts: Sequence[Layout] = (LVIT,)) -> 
     return next((folders for folders in named if folders[0].is_dir()), None)
 
 
-def existing_cases(parts: Mapping[str, Iterable[Case]], cases: Iterable[Case]) -> dict[str, list[str]]:
+def existing_ids(parts: Mapping[str, Iterable[Case]], cases: Iterable[Case]) -> dict[str, list[str]]:
     """The ids of each part that are among the cases: tables may name images that are not there."""
     known = {case.case_id for case in cases}
     return {part: [case.case_id for case in found if case.case_id in known] for part, found in parts.items()}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from datamodules.bases.base import SegDataModule
-from datamodules.index.splits import PARTS, Split, make_split
+from datamodules.index.splits import SPLITS, Split, make_split
 from zoo.errors import ConfigError
 from zoo.types import Case, Geometry
 
@@ -24,9 +24,9 @@ class PhantomDataModule(SegDataModule):
 
     def __init__(self, counts: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if len(counts) != len(PARTS) or min(counts) < 1:
+        if len(counts) != len(SPLITS) or min(counts) < 1:
             raise ConfigError(f"--data.counts {list(counts)} is unusable.", "Give three numbers of 1 or more.")
-        self.counts = dict(zip(PARTS, counts, strict=True))
+        self.counts = dict(zip(SPLITS, counts, strict=True))
 
     def list_cases(self) -> list[Case]:
         """The cases of train, val and test by number."""
@@ -36,7 +36,7 @@ class PhantomDataModule(SegDataModule):
 
     def split_cases(self, cases: list[Case]) -> Split:
         """The parts as they were drawn."""
-        homes = {part: [case.case_id for case in cases if part_and_number(case)[0] == part] for part in PARTS}
+        homes = {part: [case.case_id for case in cases if part_and_number(case)[0] == part] for part in SPLITS}
         return make_split(self.protocol, homes, cases)
 
     def _of(self, part: str, number: int) -> list[Case]:

@@ -10,9 +10,8 @@ import argparse
 import logging
 from importlib import import_module
 
-from datamodules.cli.data_options import options_from
 from zoo.utils.exit_codes import exit_code
-from zoo.utils.flags import Parser
+from zoo.utils.flags import Parser, options_from
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
 """In the order of the help."""
@@ -33,7 +32,7 @@ def main(argv: list[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     arguments, further = _parser().parse_known_args(argv)
-    return int(arguments.run(arguments, options_from(further, f"zoo data {arguments.command}")))
+    return int(arguments.run(arguments, options_from(further, "data", f"zoo data {arguments.command}")))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     data = open_set(arguments, options)
     from datamodules.index.split_files import to_content, to_text
-    from datamodules.index.splits import PARTS
+    from datamodules.index.splits import SPLITS
     from zoo.utils.atomic_files import write_text
 
     if arguments.folds is None:
@@ -38,6 +38,6 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     source = f"zoo data split {data.name}: {data.card.protocols[data.protocol].about or data.protocol}"
     text = to_text(to_content(data.name, splits, protocol, source)) + "\n"
     write_text(arguments.out, text)
-    sizes = ["/".join(str(len(split.part(part))) for part in PARTS) for split in splits]
+    sizes = ["/".join(str(len(split.ids_of(part))) for part in SPLITS) for split in splits]
     facts = {"data": data.name, "protocol": protocol, "file": str(arguments.out), "train/val/test": ", ".join(sizes)}
     return print_facts({**facts, "hash": ", ".join(split.hash for split in splits)}, arguments.json)

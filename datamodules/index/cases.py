@@ -104,7 +104,7 @@ class CaseIndex:
 
     def cases_of(self, *splits: str) -> list[Case]:
         """All cases of some splits ("train", "val", "test"), in their order; an image comes with all its queries."""
-        return [case for split in splits for case_id in self.split.part(split) for case in self._by_image[case_id]]
+        return [case for split in splits for case_id in self.split.ids_of(split) for case in self._by_image[case_id]]
 
     @cached_property
     def _by_image(self) -> dict[str, list[Case]]:
@@ -142,7 +142,7 @@ class CaseIndex:
         first_query: dict[str, str] = {}
         images = [case for case in cases if first_query.setdefault(case.case_id, case.query) == case.query]
         if file is not None:
-            return file.part(name, images, fold)
+            return file.split_cases(name, images, fold)
         split = as_shipped(name, self._split_by_protocol(images))
         own_test = self.card.protocols[self.protocol].own_test
         return split if fold is None else shipped_fold(name, split, fold, folds, own_test)

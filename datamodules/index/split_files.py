@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datamodules.index.splits import PARTS, Split, cut_fold, fold_name, make_split
+from datamodules.index.splits import SPLITS, Split, cut_fold, fold_name, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS
 from zoo.types import Case
@@ -59,7 +59,7 @@ class SplitFile:
         """Whether it declares that subjects stand in several parts."""
         return bool(self.content.get("leaks", False))
 
-    def part(self, data: str, cases: Sequence[Case], fold: int | None = None) -> Split:
+    def split_cases(self, data: str, cases: Sequence[Case], fold: int | None = None) -> Split:
         """The parts, checked against a set.
 
         Args:
@@ -82,7 +82,7 @@ class SplitFile:
         parts = self.content if folds is None else folds[fold]
         name = self.protocol if fold is None else fold_name(self.protocol, fold, len(folds or ()))
         try:
-            split = make_split(name, {part: parts[part] for part in PARTS}, cases)
+            split = make_split(name, {part: parts[part] for part in SPLITS}, cases)
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from error
         if parts.get("hash") not in (None, split.hash):
@@ -93,7 +93,7 @@ class SplitFile:
         if self.content.get("data", data) != data:
             raise DataError(f"{self.path}: a split of '{self.content['data']}', not of '{data}'.", _FIX)
         subjects = {case.case_id: case.subject for case in cases}
-        every = [parts[part] for parts in self.content.get("folds", [self.content]) for part in PARTS]
+        every = [parts[part] for parts in self.content.get("folds", [self.content]) for part in SPLITS]
         lost = sorted({case_id for ids in every for case_id in ids} - subjects.keys())
         if lost:
             shown = ", ".join(lost[:5])
@@ -120,7 +120,7 @@ def read_split_file(path: Path) -> SplitFile:
     folds = content.get("folds", [content]) if whole else None
     if not whole or not isinstance(folds, list) or not folds or not all(_has_parts(parts) for parts in folds):
         raise ConfigError(f"--data.split {path}: no `protocol` with train, val and test as lists of case ids.", _FIX)
-    if "folds" in content and any(part in content for part in PARTS):
+    if "folds" in content and any(part in content for part in SPLITS):
         raise ConfigError(f"--data.split {path}: both folds and parts in it.", "Keep one of them.")
     if not isinstance(content.get("subjects", {}), dict):
         raise ConfigError(f"--data.split {path}: `subjects` is no mapping of case ids to subjects.", _FIX)
@@ -139,7 +139,7 @@ def to_content(data: str, splits: Sequence[Split], protocol: str, source: str) -
     content: dict[str, Any] = {"data": data, "protocol": protocol, "source": source}
     if any(split.leaks() for split in splits):
         content["leaks"] = True
-    entries = [{**{part: list(split.part(part)) for part in PARTS}, "hash": split.hash} for split in splits]
+    entries = [{**{part: list(split.ids_of(part)) for part in SPLITS}, "hash": split.hash} for split in splits]
     content |= entries[0] if len(splits) == 1 else {"folds": entries}
     return {**content, "subjects": dict(sorted(splits[0].subjects.items()))}
 
@@ -192,15 +192,15 @@ def _shipped(name: str) -> Mapping[str, Any]:
 
 
 def _of_same_cases(split: Split, entry: Parts) -> bool:
-    return {case_id for part in PARTS for case_id in entry[part]} == split.subjects.keys()
+    return {case_id for part in SPLITS for case_id in entry[part]} == split.subjects.keys()
 
 
 def _replaced(split: Split, parts: Parts) -> Split:
-    train, val, test = (tuple(parts[part]) for part in PARTS)
+    train, val, test = (tuple(parts[part]) for part in SPLITS)
     return replace(split, train=train, val=val, test=test)
 
 
 def _has_parts(parts: Any) -> bool:
     return isinstance(parts, dict) and all(
-        isinstance(parts.get(part), list) and all(isinstance(name, str) for name in parts[part]) for part in PARTS
+        isinstance(parts.get(part), list) and all(isinstance(name, str) for name in parts[part]) for part in SPLITS
     )

@@ -15,7 +15,7 @@ from zoo.registry import CONFIGS
 from zoo.types import Case
 from zoo.utils.hashing import hash_json
 
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 log = logging.getLogger(__name__)
 
 
@@ -59,14 +59,14 @@ class Split:
     test: tuple[str, ...]
     subjects: Mapping[str, str]
 
-    def part(self, name: str) -> tuple[str, ...]:
+    def ids_of(self, split: str) -> tuple[str, ...]:
         """The case ids of "train", "val" or "test"."""
-        ids: tuple[str, ...] = getattr(self, name)
+        ids: tuple[str, ...] = getattr(self, split)
         return ids
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python with sorted ids, the content of the hash."""
-        ids = {part: sorted(self.part(part)) for part in PARTS}
+        ids = {part: sorted(self.ids_of(part)) for part in SPLITS}
         return {"protocol": self.protocol, **ids, "subjects": dict(sorted(self.subjects.items()))}
 
     @property
@@ -77,8 +77,8 @@ class Split:
     def leaks(self) -> list[Leak]:
         """The subjects that stand in more than one part, sorted."""
         places: dict[str, dict[str, list[str]]] = {}
-        for part in PARTS:
-            for case_id in self.part(part):
+        for part in SPLITS:
+            for case_id in self.ids_of(part):
                 places.setdefault(self.subjects[case_id], {}).setdefault(part, []).append(case_id)
         return [Leak(subject, found) for subject, found in sorted(places.items()) if len(found) > 1]
 
@@ -90,15 +90,15 @@ def make_split(protocol: str, parts: Mapping[str, Iterable[str]], cases: Sequenc
         DataError: A part is empty, or a case stands in two parts.
     """
     subjects = {case.case_id: case.subject for case in cases}
-    ids = {part: tuple(parts[part]) for part in PARTS}
-    for part in PARTS:
+    ids = {part: tuple(parts[part]) for part in SPLITS}
+    for part in SPLITS:
         if not ids[part]:
             raise DataError(
                 f"protocol '{protocol}': no case at hand for the part '{part}' ({len(cases)} cases found).",
                 "Fetch the whole set, or choose another --data.protocol.",
                 "split",
             )
-    every = [case_id for part in PARTS for case_id in ids[part]]
+    every = [case_id for part in SPLITS for case_id in ids[part]]
     double = sorted({case_id for case_id in every if every.count(case_id) > 1}) if len(set(every)) < len(every) else []
     if double:
         raise DataError(
@@ -130,7 +130,7 @@ def cut_by_subject(
     Raises:
         DataError: Fewer than three subjects.
     """
-    homes: dict[str, set[str]] = {part: set() for part in PARTS}
+    homes: dict[str, set[str]] = {part: set() for part in SPLITS}
     for subjects in _grouped(cases, group, least=3):
         shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
         n_test = max(1, round(shares[2] * len(subjects)))
@@ -195,8 +195,8 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
     """
     if folds < 2 or not 0 <= fold < folds:
         raise ConfigError(f"--data.fold {fold} of {folds} is no fold.", "Count from 0; give --data.folds 2 or more.")
-    parts = PARTS[:2] if keep_test else PARTS
-    ids = sorted(case_id for part in parts for case_id in split.part(part))
+    parts = SPLITS[:2] if keep_test else SPLITS
+    ids = sorted(case_id for part in parts for case_id in split.ids_of(part))
     subjects = sorted({split.subjects[case_id] for case_id in ids})
     name = fold_name(split.protocol, fold, folds)
     if len(subjects) < max(folds, 3):
@@ -248,8 +248,8 @@ def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:
         raise UnknownNameError("protocol", protocol, protocols, f"zoo show {name}")
     at_hand = {case.case_id for case in cases}
     wanted = protocols[protocol]
-    missing = sorted(case_id for part in PARTS for case_id in wanted[part] if case_id not in at_hand)
+    missing = sorted(case_id for part in SPLITS for case_id in wanted[part] if case_id not in at_hand)
     if missing:
         log.warning("%s, protocol %s: %d cases are not at hand: %s", name, protocol, len(missing), ", ".join(missing))
-    parts = {part: [case_id for case_id in wanted[part] if case_id in at_hand] for part in PARTS}
+    parts = {part: [case_id for case_id in wanted[part] if case_id in at_hand] for part in SPLITS}
     return make_split(protocol, parts, cases)

@@ -10,7 +10,7 @@ from typing import Any
 
 from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, inside, overlapping
 from datamodules.files.caption_tables import read_table, text_column
-from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split
+from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
 from zoo.io.pictures import PictureReader
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -98,11 +98,11 @@ class ImageTextFolder(OwnDataModule):
         header, rows = self._rows
         if "split" not in header:
             raise DataError(f"{self._table_path}: no column `split`.", "Add it, or take --data.protocol by_subject.")
-        homes: dict[str, list[str]] = {part: [] for part in PARTS}
+        homes: dict[str, list[str]] = {part: [] for part in SPLITS}
         for case, row in zip(cases, rows, strict=True):
             told = row[header.index("split")]
             if told.lower() not in _PARTS:
-                raise DataError(f"{self._table_path}: split '{told}' of {case.case_id}.", f"Write {', '.join(PARTS)}.")
+                raise DataError(f"{self._table_path}: split '{told}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
             homes[_PARTS[told.lower()]].append(case.case_id)
         return make_split(self.protocol, homes, cases)
 

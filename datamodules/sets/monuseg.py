@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from datamodules.bases.image_dataset import SliceDataModule, existing_cases, folder_of_splits, lvit_cases
-from datamodules.index.splits import PARTS, Split, make_split
+from datamodules.bases.image_dataset import SliceDataModule, existing_ids, folder_of_splits, lvit_cases
+from datamodules.index.splits import SPLITS, Split, make_split
 from zoo.types import Case
 
 _PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}", re.IGNORECASE)
@@ -27,11 +27,11 @@ class MoNuSeg(SliceDataModule):
 
     def list_cases(self) -> list[Case]:
         """The cases of the three folders, each in the order of its captions."""
-        return [case for part in PARTS for case in self._part(part)]
+        return [case for part in SPLITS for case in self._part(part)]
 
     def split_cases(self, cases: list[Case]) -> Split:
         """The three folders as they are."""
-        return make_split(self.protocol, existing_cases({part: self._part(part) for part in PARTS}, cases), cases)
+        return make_split(self.protocol, existing_ids({part: self._part(part) for part in SPLITS}, cases), cases)
 
     def _part(self, part: str) -> list[Case]:
         return lvit_cases(folder_of_splits(self.folder, ["MoNuSeg"]), part.capitalize(), patient)

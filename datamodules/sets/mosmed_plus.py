@@ -9,7 +9,7 @@ from pathlib import Path
 from datamodules.bases.image_dataset import (
     SliceDataModule,
     caption_table,
-    existing_cases,
+    existing_ids,
     folder_of_splits,
     lvit_cases,
     paired_cases,
@@ -18,7 +18,7 @@ from datamodules.bases.image_dataset import (
     pictures_in,
 )
 from datamodules.files.caption_tables import read_captions
-from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split
+from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -42,12 +42,12 @@ class MosMedPlus(SliceDataModule):
 
     def list_cases(self) -> list[Case]:
         """The cases of all parts; within each the order of its captions, then images without one."""
-        return [case for part in PARTS for case in self._parts[part]]
+        return [case for part in SPLITS for case in self._parts[part]]
 
     def split_cases(self, cases: list[Case]) -> Split:
         """`study`: whole studies, shuffled once. `published`: the parts as they come, which share studies."""
         if self.protocol == "published":
-            return make_split(self.protocol, existing_cases(self._parts, cases), cases)
+            return make_split(self.protocol, existing_ids(self._parts, cases), cases)
         # slices of many people bear this one name: it is always trained on, so that it can be in no other part
         pooled = [case.case_id for case in cases if case.subject == _POOLED]
         split = cut_by_subject(self.protocol, [case for case in cases if case.subject != _POOLED])
@@ -59,7 +59,7 @@ class MosMedPlus(SliceDataModule):
         """The cases of each part."""
         home = folder_of_splits(self.folder, _NAMES)
         if part_folders(home, "Train"):
-            return {part: lvit_cases(home, part.capitalize(), study) for part in PARTS}
+            return {part: lvit_cases(home, part.capitalize(), study) for part in SPLITS}
         return self._pooled_parts()
 
     def _pooled_parts(self) -> dict[str, list[Case]]:
@@ -71,7 +71,7 @@ class MosMedPlus(SliceDataModule):
                 f"{self.folder}: neither Train_Folder/img nor frames and masks in it.",
                 "Give the folder that holds them; the layouts stand in `zoo show mosmed_plus`.",
             )
-        captions = {part: self._captions(folders[0].parent, part.capitalize()) for part in PARTS}
+        captions = {part: self._captions(folders[0].parent, part.capitalize()) for part in SPLITS}
         named = {Path(name).stem for rows in captions.values() for name, _ in rows}
         unnamed = set(pictures_in(folders[0])) - named
         return {

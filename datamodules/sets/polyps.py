@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datamodules.bases.image_dataset import (
     SliceDataModule,
-    existing_cases,
+    existing_ids,
     lvit_cases,
     paired_cases,
     part_folders,
@@ -18,7 +18,7 @@ from datamodules.bases.image_dataset import (
     pictures_in,
 )
 from datamodules.files.caption_tables import read_captions
-from datamodules.index.splits import PARTS, Split, cut_by_subject, hold_out_val, make_split
+from datamodules.index.splits import SPLITS, Split, cut_by_subject, hold_out_val, make_split
 from zoo.errors import DataError
 from zoo.types import Case
 
@@ -64,13 +64,13 @@ class Polyps(SliceDataModule):
 
     def list_cases(self) -> list[Case]:
         """The cases of all parts, each in the order of its captions."""
-        return [case for part in PARTS for case in self._parts[part]]
+        return [case for part in SPLITS for case in self._parts[part]]
 
     def split_cases(self, cases: list[Case]) -> Split:
         """`by_sequence`: whole sequences, shuffled once. Else the parts as they come; val, if none, from train."""
         if self.protocol == "by_sequence":
             return cut_by_subject(self.protocol, cases)
-        homes = existing_cases(self._parts, cases)
+        homes = existing_ids(self._parts, cases)
         if homes["val"]:
             return make_split(self.protocol, homes, cases)
         return hold_out_val(self.protocol, cases, frozenset(homes["test"]))
@@ -79,7 +79,7 @@ class Polyps(SliceDataModule):
     def _parts(self) -> dict[str, list[Case]]:
         """The cases of each part; val is empty where the layout has none."""
         if self.name in TRAINED_ON:
-            return {part: self._of(self.name, part) for part in PARTS}
+            return {part: self._of(self.name, part) for part in SPLITS}
         parts = {
             part: [case for name in TRAINED_ON for case in self._of(name, part, f"{name}-")]
             for part in ("train", "val")

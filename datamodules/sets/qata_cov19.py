@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_cases, lvit_cases, part_folders
+from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_ids, lvit_cases, part_folders
 from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import Split, make_split
 from zoo.errors import DataError
@@ -47,7 +47,7 @@ class QataCov19(SliceDataModule):
 
     def split_cases(self, cases: list[Case]) -> Split:
         """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
-        homes = existing_cases(self._parts, cases)
+        homes = existing_ids(self._parts, cases)
         rows = homes["Train"] + homes["Val"]
         if self.protocol == "lvit":
             val = homes["Val"] or self._listed_for_val(homes["Train"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from datamodules.files.caption_tables import caption_faults
 from datamodules.index.checks import NOT_AT_HAND, index_findings
 from datamodules.index.findings import Finding, Report, ordered
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import ImageSignature, report_duplicates
 from datamodules.verify.files import CaseInspection, inspect_case
 from datamodules.verify.split_check import inspect_split
@@ -44,7 +44,7 @@ def inspect_data_set(
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
     of_index = index_findings(cases, data.card.has_reports)
     of_split, split = inspect_split(data, index, cases)
-    parts = {case_id: part for part in PARTS for case_id in split.part(part)} if split else {}
+    parts = {case_id: part for part in SPLITS for case_id in split.ids_of(part)} if split else {}
     findings += _drop_consequences(of_index + of_split, findings)
     files, classes = 0, []
     signatures: dict[str, ImageSignature] = {}

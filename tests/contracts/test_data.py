@@ -88,7 +88,7 @@ def test_augmented_batches_keep_the_contract(data: SegDataModule, preset: str) -
 
 
 def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> None:
-    reported = set(data.split.part("test"))
+    reported = set(data.split.ids_of("test"))
     people = {data.split.subjects[case_id] for case_id in reported}
     for loader in (data.train_dataloader(), data.val_dataloader()):
         dataset: Any = loader.dataset
@@ -101,7 +101,7 @@ def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> Non
 def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
     for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
         seen = [case for batch in loader for case in batch["case_id"]]
-        assert sorted(seen) == sorted(data.split.part(part))
+        assert sorted(seen) == sorted(data.split.ids_of(part))
         batch = next(iter(loader))
         native = batch["native"][0]
         assert native.label is not None

@@ -11,7 +11,7 @@ import numpy as np
 
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 
 SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
 """Options of a set of pictures."""
@@ -24,7 +24,7 @@ def built(name: str, root: Path, **options: Any) -> SegDataModule:
 
 def counts(data: SegDataModule) -> list[int]:
     """Cases of each part."""
-    return [len(data.split.part(part)) for part in PARTS]
+    return [len(data.split.ids_of(part)) for part in SPLITS]
 
 
 def stored(path: Path) -> np.ndarray:

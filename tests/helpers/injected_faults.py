@@ -98,7 +98,7 @@ def copy_case(root: Path, source: int, target: int, change: Callable[[Array], Ar
 
 
 def part_of(root: Path, part: str, place: int = 0) -> int:
-    return int(build_datamodule("hippocampus", "tiny", root=str(root)).split.part(part)[place].rpartition("_")[2])
+    return int(build_datamodule("hippocampus", "tiny", root=str(root)).split.ids_of(part)[place].rpartition("_")[2])
 
 
 def copy_within_train(root: Path, change: Callable[[Array], Array] = lambda array: array) -> None:

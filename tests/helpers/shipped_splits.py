@@ -11,7 +11,7 @@ from typing import Any
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.index.split_files import to_text
-from datamodules.index.splits import PARTS, cut_fold
+from datamodules.index.splits import SPLITS, cut_fold
 from datamodules.sets.acdc import PHASES
 from zoo.registry import CONFIGS
 from zoo.types import Case
@@ -81,8 +81,8 @@ def content_of(name: str) -> dict[str, Any]:
         source = SOURCES.get((name, protocol), OURS.format(len(split.subjects)))
         content[protocol] = {
             "source": source + FOLDS_SOURCE,
-            **{part: list(split.part(part)) for part in PARTS},
-            "folds": [{part: list(fold.part(part)) for part in PARTS} for fold in folds],
+            **{part: list(split.ids_of(part)) for part in SPLITS},
+            "folds": [{part: list(fold.ids_of(part)) for part in SPLITS} for fold in folds],
         }
     return content
 

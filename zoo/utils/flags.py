@@ -62,3 +62,27 @@ def pairs_from(words: Sequence[str], sections: Sequence[str], command: str, manu
             value = rest.pop(0)
         pairs[key] = value
     return pairs
+
+
+def options_from(words: Sequence[str], section: str, command: str) -> dict[str, str]:
+    """Read the options of one section as init arguments.
+
+    Args:
+        words: `--section.key value` or `--section.key=value`, also with `init_args.` before the key.
+        section: "data" or "model".
+        command: The command, for messages.
+
+    Raises:
+        ConfigError: A word is no option of the section, or a value is missing.
+
+    Example:
+        >>> options_from(["--data.fold", "1", "--data.init_args.seed=2"], "data", "zoo data stats")
+        {'fold': '1', 'seed': '2'}
+    """
+    options: dict[str, str] = {}
+    for name, value in pairs_from(words, (f"{section}.",), command).items():
+        key = name.removeprefix(f"{section}.").removeprefix("init_args.")
+        if not key.isidentifier():
+            raise ConfigError(f"{command}: unknown argument '--{name}'.", f"See `{command} --help`.")
+        options[key] = value
+    return options

@@ -48,13 +48,13 @@ def test_reports_give_four_controls_of_which_the_table_knows_the_track(tmp_path:
     seen = found(tmp_path, "phantom_chest")
     assert list(seen) == ["all-background", "mean-shape", "text-free-bound", "text-only"]
     empty = summary(seen["all-background"])
-    cases = len(data.split.part("test"))
+    cases = len(data.split.ids_of("test"))
     assert (empty.dice, empty.missed, empty.cases, empty.unit) == (0.0, cases, cases, "px")
     assert empty.hd95 == pytest.approx(47 * 2**0.5)  # the diagonal of a 48 x 48 image
     assert seen["text-free-bound"].dice == data.controls()["text-free bound"]
     assert [seen[name].track for name in seen] == ["none", "none", "none", "mask-derived"]
     assert {control.split_hash for control in seen.values()} == {data.split_hash}
-    assert [row.case_id for row in read_rows(out / "mean-shape" / "cases.csv")] == sorted(data.split.part("test"))
+    assert [row.case_id for row in read_rows(out / "mean-shape" / "cases.csv")] == sorted(data.split.ids_of("test"))
 
 
 def test_the_text_alone_knows_more_than_the_mean_shape(tmp_path: Path) -> None:

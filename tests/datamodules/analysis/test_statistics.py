@@ -41,7 +41,7 @@ def test_empty_masks_are_counted_per_split(tmp_path: Path) -> None:
     facts = describe_data(data)
     assert sum(part["empty masks"] for part in facts["parts"].values()) == 6
     for part, counted in facts["parts"].items():
-        reports = [data.index.case(name).report or "" for name in data.split.part(part)]
+        reports = [data.index.case(name).report or "" for name in data.split.ids_of(part)]
         assert counted["empty masks"] == sum("zero infected" in text for text in reports)
 
 

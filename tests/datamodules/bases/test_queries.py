@@ -39,7 +39,7 @@ def test_a_split_names_images_and_their_queries_stay_together(data: TwoQueries) 
     assert not data.split.leaks()
     for split in ("train", "val", "test"):
         images = Counter(case.case_id for case in data.index.cases_of(split))
-        assert sorted(images) == sorted(data.split.part(split))
+        assert sorted(images) == sorted(data.split.ids_of(split))
         assert set(images.values()) == {2}
     fold = TwoQueries(root=data.root, patch=[32, 32], fold=0, folds=3)
     assert {case.query for case in fold.index.cases_of("test")} == set(QUERIES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from datamodules.files.caption_tables import read_captions, read_table
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.verify import inspect
 from tests.helpers.all_sets import built, counts
 from tests.helpers.data_sets import make_qata
@@ -152,7 +152,7 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
     assert all(case == whole.cases[key] for key, case in part.cases.items())
     assert sum(counts(part)) == len(part.cases)
     if protocol == "lvit":  # what the tables say of an image that is there is not dealt anew
-        assert all(set(part.split.part(home)) <= set(whole.split.part(home)) for home in PARTS)
+        assert all(set(part.split.ids_of(home)) <= set(whole.split.ids_of(home)) for home in SPLITS)
     assert {finding.kind for finding in inspect(part, workers=1).findings} >= {"caption_without_image"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS, cut_by_subject, cut_fold, hold_out_val
+from datamodules.index.splits import SPLITS, cut_by_subject, cut_fold, hold_out_val
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.volume_sets import make_acdc
 from zoo.errors import ConfigError, DataError
@@ -29,8 +29,8 @@ def test_each_case_is_tested_on_once(subjects: list[str], folds: int) -> None:
     assert tested == Counter(case.case_id for case in cases(subjects))
     for fold in every:
         assert not fold.leaks()
-        assert all(fold.part(part) for part in PARTS)
-        assert sorted(n for part in PARTS for n in fold.part(part)) == sorted(tested)
+        assert all(fold.ids_of(part) for part in SPLITS)
+        assert sorted(n for part in SPLITS for n in fold.ids_of(part)) == sorted(tested)
     sizes = [len({fold.subjects[name] for name in fold.test}) for fold in every]
     assert max(sizes) - min(sizes) <= 1
     assert len({fold.hash for fold in every} | {split.hash}) == folds + 1
@@ -40,8 +40,8 @@ def test_a_set_s_own_test_part_is_in_no_fold() -> None:
     split = cut_by_subject("p", cases([str(i) for i in range(20)]))
     for fold in range(4):
         one = cut_fold(split, fold, 4, keep_test=True)
-        assert not set(split.test) & {name for part in PARTS for name in one.part(part)}
-        assert sum(len(one.part(part)) for part in PARTS) == 16
+        assert not set(split.test) & {name for part in SPLITS for name in one.ids_of(part)}
+        assert sum(len(one.ids_of(part)) for part in SPLITS) == 16
     assert one.to_dict()["protocol"] == "p, fold 3 of 4"
 
 
@@ -64,14 +64,14 @@ def test_groups_are_cut_alike_whichever_are_at_hand() -> None:
 
     both = cut_by_subject("p", every, group=kind)
     alone = cut_by_subject("p", every[:20], group=kind)
-    assert [len(both.part(part)) for part in PARTS] == [28, 4, 8]
-    assert all(set(alone.part(part)) <= set(both.part(part)) for part in PARTS)
+    assert [len(both.ids_of(part)) for part in SPLITS] == [28, 4, 8]
+    assert all(set(alone.ids_of(part)) <= set(both.ids_of(part)) for part in SPLITS)
     few = cut_by_subject("p", [*every[:2], *every[20:22]], group=kind)  # too few of either for all three parts
-    assert [len(few.part(part)) for part in PARTS] == [2, 1, 1]
+    assert [len(few.ids_of(part)) for part in SPLITS] == [2, 1, 1]
     one = hold_out_val("p", [every[0], every[1], every[20]], {"case1"}, group=kind)
-    assert [len(one.part(part)) for part in PARTS] == [1, 1, 1]
+    assert [len(one.ids_of(part)) for part in SPLITS] == [1, 1, 1]
     held = hold_out_val("p", every, {"case0", "case39"}, group=kind)
-    assert [len(held.part(part)) for part in PARTS] == [34, 4, 2]
+    assert [len(held.ids_of(part)) for part in SPLITS] == [34, 4, 2]
 
 
 def test_data_modules_take_a_fold(tmp_path: Path) -> None:
@@ -86,4 +86,4 @@ def test_data_modules_take_a_fold(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--data\.folds 3 without a fold"):
         build_datamodule("hippocampus", "tiny", root=root, folds=3)
     acdc = build_datamodule("acdc", root=str(make_acdc(tmp_path, 10, 5)), fold=0)
-    assert all(acdc.split.subjects[name] <= "patient010" for part in PARTS for name in acdc.split.part(part))
+    assert all(acdc.split.subjects[name] <= "patient010" for part in SPLITS for name in acdc.split.ids_of(part))

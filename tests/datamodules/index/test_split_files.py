@@ -11,7 +11,7 @@ import pytest
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.index.split_files import as_shipped, shipped_fold, to_text
-from datamodules.index.splits import PARTS, Split, cut_fold
+from datamodules.index.splits import SPLITS, Split, cut_fold
 from datamodules.verify import inspect
 from tests.helpers.data_sets import make_btcv, make_hippocampus
 from tests.helpers.image_sets import make_mosmed
@@ -48,12 +48,12 @@ def test_shipped_parts_and_folds_keep_subjects_whole(name: str) -> None:
     subjects = {case.case_id: case.subject for case in cases_of(name)}
     for entry in shipped(name).values():
         for parts in (entry, *entry["folds"]):
-            homes = [{subjects[case_id] for case_id in parts[part]} for part in PARTS]
+            homes = [{subjects[case_id] for case_id in parts[part]} for part in SPLITS]
             assert all(homes)
             assert sum(map(len, homes)) == len(set().union(*homes))
         tested = [case_id for parts in entry["folds"] for case_id in parts["test"]]
         assert len(tested) == len(set(tested))
-        assert {case_id for part in PARTS for case_id in entry["folds"][0][part]} == set(tested)
+        assert {case_id for part in SPLITS for case_id in entry["folds"][0][part]} == set(tested)
 
 
 def test_published_lists_are_those_published() -> None:
@@ -64,7 +64,7 @@ def test_published_lists_are_those_published() -> None:
     assert {name[:10] for name in acdc["official"]["test"]} == {f"patient{number}" for number in range(101, 151)}
     groups = [ACDC_GROUPS[(int(name[7:10]) - 1) // 20] for name in acdc["official"]["val"] if name.endswith("ED")]
     assert groups == [group for group in ACDC_GROUPS for _ in range(2)]
-    assert [len(acdc["70-10-20"][part]) for part in PARTS] == [140, 20, 40]
+    assert [len(acdc["70-10-20"][part]) for part in SPLITS] == [140, 20, 40]
 
 
 def test_a_whole_set_is_parted_by_its_file_and_a_part_of_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.index.splits import PARTS, Split, cut_by_subject, make_split, read_split
+from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split, read_split
 from tests.helpers.data_sets import BTCV_IDS
 from zoo.errors import DataError, UnknownNameError
 from zoo.types import Case
@@ -19,14 +19,14 @@ def cases(subjects: list[str]) -> list[Case]:
 @given(st.lists(st.sampled_from("abcdefghijkl"), min_size=3).filter(lambda s: len(set(s)) > 2))
 def test_cut_parts_by_subject_and_loses_no_case(subjects: list[str]) -> None:
     split = cut_by_subject("p", cases(subjects))
-    assert sorted(id_ for part in PARTS for id_ in split.part(part)) == sorted(c.case_id for c in cases(subjects))
-    assert all(split.part(part) for part in PARTS)
+    assert sorted(id_ for part in SPLITS for id_ in split.ids_of(part)) == sorted(c.case_id for c in cases(subjects))
+    assert all(split.ids_of(part) for part in SPLITS)
     assert not split.leaks()
 
 
 def test_hundred_cases_are_72_8_20() -> None:
     split = cut_by_subject("p", cases([str(i) for i in range(100)]))
-    assert [len(split.part(part)) for part in PARTS] == [72, 8, 20]
+    assert [len(split.ids_of(part)) for part in SPLITS] == [72, 8, 20]
 
 
 def test_hash_follows_content_not_order() -> None:
@@ -54,12 +54,12 @@ def test_empty_and_double_parts_are_refused() -> None:
 def test_btcv_file_holds_the_published_lists() -> None:
     found = [Case(number, (Path(number),), None, number) for number in BTCV_IDS]
     split = read_split("btcv", "24-6", found)
-    assert [len(split.part(part)) for part in PARTS] == [20, 4, 6]
+    assert [len(split.ids_of(part)) for part in SPLITS] == [20, 4, 6]
     assert split.test == ("0035", "0036", "0037", "0038", "0039", "0040")
     assert sorted(split.train + split.val) == [number for number in BTCV_IDS if number < "0035"]
     with pytest.raises(UnknownNameError, match="24-6"):
         read_split("btcv", "24-7", found)
     few = [case for case in found if case.case_id in ("0001", "0007", "0036")]
-    assert [read_split("btcv", "24-6", few).part(part) for part in PARTS] == [("0001",), ("0007",), ("0036",)]
+    assert [read_split("btcv", "24-6", few).ids_of(part) for part in SPLITS] == [("0001",), ("0007",), ("0036",)]
     with pytest.raises(DataError, match="part 'test'"):
         read_split("btcv", "24-6", few[:2])

@@ -9,7 +9,7 @@ import pytest
 from nibabel.orientations import inv_ornt_aff, io_orientation
 
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.verify import verify
 from tests.helpers.volume_sets import make_chaos
 from zoo.errors import DataError
@@ -20,7 +20,7 @@ def test_chaos_slices_lie_where_their_headers_say(tmp_path: Path, name: str, ser
     import SimpleITK as sitk  # noqa: N813
 
     data = build_datamodule(name, root=str(make_chaos(tmp_path, series)))
-    assert [len(data.split.part(part)) for part in PARTS] == [3, 1, 1]
+    assert [len(data.split.ids_of(part)) for part in SPLITS] == [3, 1, 1]
     case = next(iter(data.cases.values()))
     image, geometry = data.reader.image(case.images[0])
     assert case.label is not None

@@ -14,7 +14,7 @@ from PIL import Image
 from datamodules.bases.base import SegDataModule
 from datamodules.bases.own_data import class_values, plain_prompts
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from tests.helpers.image_sets import make_own_pictures, make_own_volumes
 from zoo.cli.main import main
 from zoo.config import compose, config_hash
@@ -35,7 +35,7 @@ def volumes(root: Path, **options: Any) -> SegDataModule:
 
 
 def counts(data: SegDataModule) -> list[int]:
-    return [len(data.split.part(part)) for part in PARTS]
+    return [len(data.split.ids_of(part)) for part in SPLITS]
 
 
 def test_facts_come_from_beside_the_table(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.phantoms.abdomen import ORGANS
 from datamodules.phantoms.chest import text_free_bound
 from datamodules.sets.phantom_abdomen import PhantomAbdomen
@@ -41,7 +41,7 @@ def test_card_sizes_and_parts(name: str) -> None:
     for size in ("tiny", "published"):
         data = build_datamodule(name, size)
         assert data.card.embedded
-        subjects = [{data.split.subjects[case_id] for case_id in data.split.part(part)} for part in PARTS]
+        subjects = [{data.split.subjects[case_id] for case_id in data.split.ids_of(part)} for part in SPLITS]
         assert [len(part) for part in subjects] == ([640, 24, 48] if name == "phantom_chest" else [24, 4, 8])
         assert not data.split.leaks()
     assert set(DATA.get(name).sizes) == {"tiny", "published"}
@@ -81,8 +81,8 @@ def test_chest_resizes_to_the_patch_and_scores_on_its_own_grid() -> None:
 
 def test_each_image_comes_with_two_complementary_reports() -> None:
     data = chest()
-    for part in PARTS:
-        assert set(Counter(data.split.subjects[case_id] for case_id in data.split.part(part)).values()) == {2}
+    for part in SPLITS:
+        assert set(Counter(data.split.subjects[case_id] for case_id in data.split.ids_of(part)).values()) == {2}
     first, other = (data.index.case(case_id) for case_id in data.split.train[:2])
     assert first.subject == other.subject
     one, two = data.load(first), data.load(other)

@@ -8,7 +8,7 @@ import pytest
 
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError, DataError, UnknownNameError
@@ -17,7 +17,7 @@ SETS = ("hippocampus", "qata_cov19", "btcv")
 
 
 def counts(data: SegDataModule) -> list[int]:
-    return [len(data.split.part(part)) for part in PARTS]
+    return [len(data.split.ids_of(part)) for part in SPLITS]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -137,7 +137,7 @@ def test_qata_layouts_give_one_split(tmp_path: Path, layout: str) -> None:
     data = build_datamodule("qata_cov19", "tiny", root=str(root), patch=[16, 16], batch_size=2, epoch_samples=4)
     data.setup("fit")
     assert counts(data) == [8, 2, 4]
-    ids = sorted(case_id for part in ("train", "val") for case_id in data.split.part(part))
+    ids = sorted(case_id for part in ("train", "val") for case_id in data.split.ids_of(part))
     assert (*data.split.train, *data.split.val) == tuple(ids)  # the table is ordered by name
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].shape == batch["label"].shape == (2, 1, 16, 16)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from datamodules.files.caption_tables import read_captions
 from datamodules.index.card import DataCard
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.sets.mosmed_plus import study
 from datamodules.sets.polyps import SEQUENCES, sequence
 from datamodules.verify import verify
@@ -158,7 +158,10 @@ def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None
     data = built(name, make_pranet(tmp_path))
     assert sum(counts(data)) == 9 + 9 + 4
     assert {case_id.split("-")[0] for case_id in data.split.test} == {name}
-    assert {case_id.split("-")[0] for part in PARTS[:2] for case_id in data.split.part(part)} == {"kvasir", "clinicdb"}
+    assert {case_id.split("-")[0] for part in SPLITS[:2] for case_id in data.split.ids_of(part)} == {
+        "kvasir",
+        "clinicdb",
+    }
     assert {data.index.case(case_id).images[0].parent.parent.parent.name for case_id in data.split.test} == {
         "TestDataset"
     }

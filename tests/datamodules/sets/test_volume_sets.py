@@ -13,7 +13,7 @@ import pytest
 
 from datamodules.build import build_datamodule
 from datamodules.index.card import DataCard
-from datamodules.index.splits import PARTS
+from datamodules.index.splits import SPLITS
 from datamodules.verify import verify
 from tests.helpers.all_sets import counts, edit, stored
 from tests.helpers.volume_sets import (
@@ -49,8 +49,8 @@ def test_amos_modalities_are_one_archive(tmp_path: Path) -> None:
     both, ct, mr = (build_datamodule(name, root=root) for name in ("amos22", "amos22_ct", "amos22_mr"))
     assert counts(both) == [20, 2, 4]
     assert counts(ct) == counts(mr) == [10, 1, 2]
-    for part in PARTS:
-        assert sorted(both.split.part(part)) == sorted(ct.split.part(part) + mr.split.part(part))
+    for part in SPLITS:
+        assert sorted(both.split.ids_of(part)) == sorted(ct.split.ids_of(part) + mr.split.ids_of(part))
     assert all(int(case_id[-4:]) > 500 for case_id, _ in mr.cases)
     assert all(both.index.case(name).images[0].parent.name == "imagesVa" for name in both.split.test)
     assert build_datamodule("amos22", root=root, modality="mr").split_hash == mr.split_hash

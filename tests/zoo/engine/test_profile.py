@@ -52,7 +52,7 @@ def test_operations_are_those_counted_by_hand() -> None:
     assert found.gflops == pytest.approx(2 * 9 * 32 * 32 / 1e9)
     assert (found.params, found.params_trainable) == (10, 10)
     assert (found.batch_size, found.patch, found.case_shape) == (4, (32, 32), (32, 32))
-    assert found.case_id == data.split.part("test")[0]
+    assert found.case_id == data.split.ids_of("test")[0]
     assert min(found.step_s, found.case_s) > 0
     assert found.case_mib is None
 
