@@ -67,10 +67,12 @@ def run_command(words: list[str]) -> None:
         assert main(words[1:]) == 0, words
 
 
-def run_page(page: Path) -> dict[str, Any]:
-    """Run the blocks of a page in their order and return the names that they define."""
+def run_page(page: Path, kinds: tuple[str, ...] = ("python", "bash", "yaml")) -> dict[str, Any]:
+    """Run the blocks of some kinds in their order and return the names that they define."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
+        if block.kind not in kinds:
+            continue
         if file := re.match(r"# ([\w.]+)\n", block.content):
             Path(file[1]).write_text(block.content, encoding="utf-8")
         elif block.kind == "python":
@@ -109,3 +111,10 @@ def test_the_comparison_tutorial_ends_with_a_latex_table(capsys: pytest.CaptureF
     assert Path("split.json").is_file()
     assert Path("mine.png").is_file()
     assert Path("report.html").is_file()
+
+
+def test_the_python_blocks_of_the_readme_run() -> None:
+    names = run_page(REPOSITORY / "README.md", kinds=("python",))
+    assert names["logits"].shape == (1, 1, 64, 64)
+    mynet = runpy.run_path("mynet.py")["MyNet"](names["zoo"].make_facts(["lesion"], patch=[64, 64]))
+    assert mynet(names["torch"].zeros(1, 1, 64, 64), names["zoo"].Text(mynet.facts.prompts)).shape == (1, 1, 64, 64)
