@@ -1,7 +1,7 @@
-"""Changes of intensity of one sample, each in place and only where it was drawn.
+"""Changes of the intensity of one sample, in place, and only those that its parameters contain.
 
-Every operation takes one channel by itself, in the order of nnU-Net v2: noise, blur, brightness, contrast,
-low resolution, gamma of the negative, gamma.
+Each operation works on one channel. The order is that of nnU-Net v2: noise, blur, brightness, contrast, low
+resolution, gamma of the inverted image, gamma.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.augment.params import Draw
+from datamodules.augment.params import AugmentParams
 
 RADIUS = 3
-"""Of the blur in voxels: three of the largest standard deviations."""
+"""Radius of the blur in voxels: three times the largest standard deviation."""
 
 _TINY = 1e-7
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
-def change_intensity(image: Tensor, draw: Draw) -> None:
-    """Let the image [C, *S] go through what was drawn for it."""
-    deviation, seed = draw.noise
+def change_intensity(image: Tensor, params: AugmentParams) -> None:
+    """Change the intensities of an image [C, *S] by its parameters."""
+    deviation, seed = params.noise
     if deviation:
         add_noise(image, deviation, seed)
-    for place, channel in enumerate(image):
-        blur(channel, draw.blur[place].tolist())
-        if draw.brightness[place] != 1:
-            channel.mul_(float(draw.brightness[place]))
-        if draw.contrast[place] != 1:
-            stretch(channel, float(draw.contrast[place]))
-        if draw.shrink[place] != 1:
-            lower_resolution(channel, float(draw.shrink[place]), draw.planes)
-        if draw.inverted[place] != 1:
-            bow(channel.neg_(), float(draw.inverted[place]))
+    for index, channel in enumerate(image):
+        blur(channel, params.blur[index].tolist())
+        if params.brightness[index] != 1:
+            channel.mul_(float(params.brightness[index]))
+        if params.contrast[index] != 1:
+            change_contrast(channel, float(params.contrast[index]))
+        if params.shrink[index] != 1:
+            lower_resolution(channel, float(params.shrink[index]), params.planes)
+        if params.inverted[index] != 1:
+            apply_gamma(channel.neg_(), float(params.inverted[index]))
             channel.neg_()
-        if draw.gamma[place] != 1:
-            bow(channel, float(draw.gamma[place]))
+        if params.gamma[index] != 1:
+            apply_gamma(channel, float(params.gamma[index]))
 
 
 def add_noise(image: Tensor, deviation: float, seed: int) -> None:
-    """Add normal noise; a CPU and a GPU draw other numbers from one seed, each always the same."""
+    """Add normal noise. CPU and GPU draw different numbers from one seed, but each always the same ones."""
     source = torch.Generator(image.device).manual_seed(seed)
     image.add_(torch.empty_like(image).normal_(generator=source), alpha=deviation)
 
 
 def blur(channel: Tensor, sigmas: Sequence[float]) -> None:
-    """Blur [*S] along each axis by a normal kernel of this standard deviation in voxels; reflected at the edges.
+    """Blur [*S] along each axis by a normal kernel with this standard deviation in voxels; edges are reflected.
 
-    Shifted copies are added up: for seven taps a fifth of the time of a convolution on a CPU, and on a GPU full
-    precision whatever it does to convolutions.
+    The kernel is applied as a sum of shifted copies. For seven taps, this needs a fifth of the time of a convolution on
+    a CPU, and on a GPU it has full precision, also where convolutions use less.
     """
     for axis, sigma in enumerate(sigmas):
         n = channel.shape[axis]
@@ -64,28 +64,28 @@ def blur(channel: Tensor, sigmas: Sequence[float]) -> None:
         first, last = channel.narrow(axis, 1, radius), channel.narrow(axis, n - 1 - radius, radius)
         wide = torch.cat([first.flip(axis), channel, last.flip(axis)], axis)
         channel.mul_(float(taps[0]))
-        for far in range(1, radius + 1):
-            pair = wide.narrow(axis, radius - far, n) + wide.narrow(axis, radius + far, n)
-            channel.add_(pair, alpha=float(taps[far]))
+        for distance in range(1, radius + 1):
+            pair = wide.narrow(axis, radius - distance, n) + wide.narrow(axis, radius + distance, n)
+            channel.add_(pair, alpha=float(taps[distance]))
 
 
-def stretch(channel: Tensor, factor: float) -> None:
-    """Change the contrast about the mean, within the range that was there."""
+def change_contrast(channel: Tensor, factor: float) -> None:
+    """Multiply the distance to the mean by a factor; the values stay within their former range."""
     low, high = channel.aminmax()
     mean = channel.mean()
     channel.sub_(mean).mul_(factor).add_(mean).clamp_(low, high)
 
 
 def lower_resolution(channel: Tensor, keep: float, axes: Sequence[int]) -> None:
-    """Take every so manieth voxel of [*S] along the axes, by the nearest, and come back linearly."""
+    """Reduce [*S] along some axes to a share of its voxels by nearest neighbour, and enlarge it again linearly."""
     small = [max(1, round(n * keep)) if axis in axes else n for axis, n in enumerate(channel.shape)]
     coarse = F.interpolate(channel[None, None], small, mode="nearest-exact")
     back = F.interpolate(coarse, channel.shape, mode=_LINEAR[channel.ndim], align_corners=False)
     channel.copy_(back[0, 0])
 
 
-def bow(channel: Tensor, exponent: float) -> None:
-    """Gamma: a power of the intensities taken as shares of their range, then the mean and deviation they had."""
+def apply_gamma(channel: Tensor, exponent: float) -> None:
+    """Raise the intensities, scaled to 0 to 1, to a power; then restore their mean and standard deviation."""
     low, high = channel.aminmax()
     mean = channel.mean()
     spread = torch.linalg.vector_norm(channel - mean)

@@ -1,7 +1,7 @@
-"""Labels resampled by the argmax of their linearly interpolated one-hot, without a one-hot.
+"""Resample labels by the argmax of their linearly interpolated one-hot encoding, without making this encoding.
 
-Where the 2^D corners of a cell agree, their label has the whole weight anywhere in the cell. So one look at
-the cell settles all but the voxels along the borders of objects, and only these are voted on.
+Where the 2^D corners of a cell have the same label, this label has the full weight everywhere in the cell. Therefore
+weights are only computed for cells with different corners, which are along the borders of objects.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from torch import Tensor
 from datamodules.augment.spatial import Cells, pad_flat
 
 _MIXED = 255
-"""Of a cell whose corners differ; a cell of nothing but 255 is voted on like these, and comes to 255."""
+"""Mark of a cell with different corners. A cell whose corners all have the label 255 is treated alike; its result is
+255."""
 
 _BITS = 8
 
 
 def resample_labels(label: Tensor, cells: Cells, out: Tensor) -> None:
-    """Resample [L, *S] at the cells into uint8 [L, *patch]; 0 outside.
+    """Resample [L, *S] at the cells into uint8 [L, *patch]; voxels from outside are 0.
 
-    One channel holds class numbers, and a voxel takes the class of the largest interpolated weight (of equal ones
-    the lowest number); several hold masks of 0 and 1, and a voxel is inside where a mask's weight is over a half.
+    One channel contains class numbers: a voxel gets the class with the largest interpolated weight; of equal weights,
+    the lowest number. Several channels contain masks of 0 and 1: a voxel is inside where the weight is above one half.
     """
     if len(label) == 1:
         out[0] = _vote(pad_flat(label[0].to(torch.uint8)), cells, 0).view(cells.shape)
         return
-    for first in range(0, len(label), _BITS):  # as one number: its masks have their borders looked for at once
+    for first in range(
+        0, len(label), _BITS
+    ):  # the bits of one number, so that the borders of all masks are found at once
         masks = label[first : first + _BITS].to(torch.uint8)
         code = torch.zeros_like(masks[0])
         for bit, mask in enumerate(masks):
@@ -55,12 +58,12 @@ def _vote(flat: Tensor, cells: Cells, bits: int) -> Tensor:
         for part, far in zip(parts, corner, strict=True):
             weight = weight * (part if far else 1 - part)
         weights.append(weight)
-    out[mixed] = _settle(torch.stack(corners), torch.stack(weights), bits)
+    out[mixed] = _choose_labels(torch.stack(corners), torch.stack(weights), bits)
     return out
 
 
-def _settle(corners: Tensor, weights: Tensor, bits: int) -> Tensor:
-    """The label [M] of cells with the labels [2^D, M] and the weights [2^D, M] at their corners."""
+def _choose_labels(corners: Tensor, weights: Tensor, bits: int) -> Tensor:
+    """Choose the labels [M] of cells from the labels [2^D, M] and the weights [2^D, M] of their corners."""
     if bits:
         inside = [((weights * ((corners >> bit) & 1)).sum(0) > 0.5).to(torch.uint8) << bit for bit in range(bits)]
         return torch.stack(inside).sum(0, dtype=torch.uint8)

@@ -1,7 +1,7 @@
-"""The preset "light": small rotation and scaling, intensity scale and shift, noise, and allowed flips.
+"""The preset "light": small rotation and scaling, change of contrast and brightness, noise, and allowed flips.
 
-Kept short and as it is: results are measured with it. A flip goes only along the axes that a card
-allows (it makes "left lung" a lie).
+Published results were measured with this preset, so it must not change. An image is only mirrored along the axes that
+the card allows, because a mirror makes "left lung" wrong.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ INTENSITY = 0.1
 NOISE = 0.1
 """Largest standard deviation of the added noise."""
 
-_STREAM = 1  # of the draw's generators: 0 chooses the patch
+_STREAM = 1  # number of the random stream: 0 chooses the patch
 
 
 def augment_light(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
     """Augment a training batch.
 
     Args:
-        batch: With `draw`; images are resampled linearly, labels by the nearest voxel, both 0 outside.
-        seed: Of the draws.
+        batch: A batch with `draw`. Images are resampled linearly, labels by the nearest voxel; outside, both are 0.
+        seed: Seed of the random parameters.
         flips: Spatial axes (0 is the first) along which an image may be mirrored.
 
     Returns:
-        The batch with a new image and label, and the sides exchanged in the report of a sample that was
-        mirrored along the left-right axis; nothing else changes.
+        The batch with new images and labels. In the report of a sample that was mirrored along the left-right axis,
+        left and right are exchanged. Nothing else changes.
     """
     image = batch["image"]
     dims = image.ndim - 2
     rngs = [generator(seed, draw, _STREAM) for draw in batch["draw"]]
-    extent = (np.array(image.shape[2:]) * batch["spacing"].cpu().numpy())[:, ::-1]  # grid_sample counts x first
+    extent = (np.array(image.shape[2:]) * batch["spacing"].cpu().numpy())[:, ::-1]  # grid_sample has x first
     theta = np.stack([_affine(rng, size, dims, flips) for rng, size in zip(rngs, extent, strict=True)])
     grid = F.affine_grid(torch.from_numpy(theta).to(image), list(image.shape), align_corners=False)
     image = F.grid_sample(image, grid, align_corners=False)
@@ -57,12 +57,12 @@ def augment_light(batch: Batch, seed: int, flips: Sequence[int] = ()) -> Batch:
     if "label" in batch:
         label = F.grid_sample(batch["label"].to(grid.dtype), grid, mode="nearest", align_corners=False)
         out["label"] = label.to(torch.uint8)
-    sided = dims - 1 - AXIS[dims]  # no rotation drawn here turns this entry's sign, only a mirror does
-    return follow_mirror(out, (theta[:, sided, sided] < 0).tolist())
+    left_right = dims - 1 - AXIS[dims]  # only a mirror changes the sign of this entry; the rotations are too small
+    return follow_mirror(out, (theta[:, left_right, left_right] < 0).tolist())
 
 
 def _affine(rng: np.random.Generator, extent: np.ndarray, dims: int, flips: Sequence[int]) -> np.ndarray:
-    """From normalised output to input coordinates [D, D + 1]: a rotation and scaling in physical space."""
+    """The matrix [D, D + 1] from normalised output to input coordinates: rotation and scaling in physical space."""
     matrix = np.eye(dims)
     for first in range(dims):
         for second in range(first + 1, dims):

@@ -1,7 +1,7 @@
-"""Where each voxel of a turned, scaled, bent and mirrored patch comes from, and the image there.
+"""Source positions of the voxels of a rotated, scaled, deformed and mirrored patch, and the image at these positions.
 
-The cell of 2^D voxels that a place lies in is found once and serves every channel of image and label.
-Around the input lies one layer of 0, which is what `cut` pads with: beyond it every value is 0.
+The cell of 2^D voxels around a position is found once and used for every channel of image and label. The input gets one
+layer of 0 around it, because `cut_into` pads with 0 too; everything outside of it is 0.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.augment.params import Draw
+from datamodules.augment.params import AugmentParams
 
 
 class Cells(NamedTuple):
-    """The cell of each of P output voxels in the padded input.
+    """The cell in the padded input for each of the P output voxels.
 
     Attributes:
-        low: [P] int32, the cell's lowest corner as an index into the flat padded volume.
-        parts: D tensors [P], how far into the cell along each axis, 0 to 1.
-        steps: How far apart neighbours along each axis lie in the flat volume.
-        shape: Of the output.
+        low: [P] int32, the lowest corner of the cell as an index into the flat padded volume.
+        parts: D tensors [P], position within the cell along each axis, 0 to 1.
+        steps: Distance in the flat volume between neighbours along each axis.
+        shape: Shape of the output.
     """
 
     low: Tensor
@@ -32,24 +32,25 @@ class Cells(NamedTuple):
     shape: tuple[int, ...]
 
 
-def locate(draw: Draw, source: Sequence[int], size: Sequence[int], device: torch.device) -> Cells:
-    """Find the cells of a patch of `size`, taken about the centre of an input of the shape `source`.
+def locate_cells(params: AugmentParams, source: Sequence[int], size: Sequence[int], device: torch.device) -> Cells:
+    """Find the cells of a patch with shape `size` at the centre of an input with shape `source`.
 
-    A patch bends before it turns, and is mirrored before both, as the input coordinates are M (x + u(x)) of the
-    mirrored x about the centre.
+    The input coordinates are M (x + u(x)) about the centre, where x is mirrored first. So the order is: mirror, elastic
+    deformation u, rotation and scaling M.
     """
     dims = len(size)
     lines = []
     for axis, n in enumerate(size):
         line = torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2
-        line = line.flip(0) if axis in draw.flips else line
+        line = line.flip(0) if axis in params.flips else line
         lines.append(line.view([-1 if axis == other else 1 for other in range(dims)]))
-    if draw.control is not None:
-        bends = bend(torch.as_tensor(draw.control, dtype=torch.float32, device=device), size, draw.flips)
-        lines = [line + by for line, by in zip(lines, bends, strict=True)]
+    if params.control is not None:
+        control = torch.as_tensor(params.control, dtype=torch.float32, device=device)
+        lines = [line + by for line, by in zip(lines, interpolate_shifts(control, size, params.flips), strict=True)]
     low, parts = torch.zeros(1, dtype=torch.int32, device=device), []
     for axis, n in enumerate(source):
-        row = [float(axis == other) for other in range(dims)] if draw.matrix is None else draw.matrix[axis].tolist()
+        unit = [float(axis == other) for other in range(dims)]
+        row = unit if params.matrix is None else params.matrix[axis].tolist()
         at = torch.zeros(1, device=device)
         for factor, line in zip(row, lines, strict=True):
             at = torch.add(at, line, alpha=factor)
@@ -63,11 +64,11 @@ def locate(draw: Draw, source: Sequence[int], size: Sequence[int], device: torch
     return Cells(low.flatten(), tuple(parts), tuple(steps), tuple(size))
 
 
-def bend(control: Tensor, size: Sequence[int], flips: Sequence[int] = ()) -> Tensor:
-    """The shift [D, *size] that cubic B-splines make of control points [D, *points].
+def interpolate_shifts(control: Tensor, size: Sequence[int], flips: Sequence[int] = ()) -> Tensor:
+    """Interpolate the shifts [D, *size] from control points [D, *points] by cubic B-splines.
 
-    Free-form deformation (Rueckert et al., IEEE TMI 18, 1999): the tensor product of the four cubic
-    B-splines about each place, here as one matrix an axis.
+    This is free-form deformation (Rueckert et al., IEEE TMI 18, 1999): the tensor product of the four cubic B-splines
+    around each position, here as one matrix per axis.
     """
     shift = control
     for axis, n in enumerate(size):
@@ -82,18 +83,18 @@ def bend(control: Tensor, size: Sequence[int], flips: Sequence[int] = ()) -> Ten
 
 
 def pad_flat(channel: Tensor) -> Tensor:
-    """One channel [*S] with a layer of 0 around it, flat."""
+    """Return one channel [*S] with a layer of 0 around it, flattened."""
     return F.pad(channel, [1, 1] * channel.ndim).flatten()
 
 
 def resample_image(image: Tensor, cells: Cells, out: Tensor) -> None:
-    """Linear interpolation of [C, *S] at the cells into [C, *patch]; 0 outside."""
+    """Interpolate [C, *S] linearly at the cells into [C, *patch]; voxels from outside are 0."""
     for channel, target in zip(image, out, strict=True):
         target.copy_(_interpolate(pad_flat(channel), cells, 0, 0).view(cells.shape))
 
 
 def _interpolate(flat: Tensor, cells: Cells, offset: int, axis: int) -> Tensor:
-    """Between the two faces of the cells across an axis, each interpolated across the axes after it."""
+    """Interpolate along an axis between the two faces of the cells, which are interpolated along the later axes."""
     if axis == len(cells.steps):
         return flat[offset:].index_select(0, cells.low)
     low = _interpolate(flat, cells, offset, axis + 1)

@@ -1,4 +1,4 @@
-"""Batches through the preset "full": shapes, independence of neighbours, text after a mirror; and "light" as it was."""
+"""The preset "full": shapes, independent samples, reports after a mirror. The preset "light": unchanged results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules.augment import augment, margin
-from datamodules.augment.params import draw_full
+from datamodules.augment.params import draw_params
 from datamodules.build import build_datamodule
 from datamodules.loading.samplers import generator
 from tests.helpers.data_sets import make_hippocampus
@@ -18,7 +18,7 @@ from zoo.types import Batch
 
 
 def batch_of(draws: list[int], channels: int = 1, masks: int = 1, dims: int = 3, size: int = 14) -> Batch:
-    """Noise about a bright box at a low corner, the same for the same draw."""
+    """Noise with a bright box near one corner, always the same for a draw."""
     images = []
     for draw in draws:
         image = torch.randn(channels, *[size] * dims, generator=torch.Generator().manual_seed(draw)) * 0.1
@@ -54,8 +54,8 @@ def test_shapes_and_types(dims: int, channels: int, masks: int) -> None:
 
 
 @pytest.mark.parametrize("preset", ["light", "full", "elastic"])
-def test_mixed_and_half_precision_move_nothing(preset: str) -> None:
-    """Eight bits of a place in a large image are off by voxels, and the label's by others than the image's."""
+def test_mixed_and_half_precision_move_no_voxel(preset: str) -> None:
+    """Coordinates with eight bits would shift the voxels of a large image, and differently in image and label."""
     batch = batch_of(list(range(24)), dims=2)
     whole = augment(batch, 0, (0, 1), preset, (14,) * 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -69,7 +69,7 @@ def test_mixed_and_half_precision_move_nothing(preset: str) -> None:
     torch.testing.assert_close(halved["image"].float(), whole["image"], rtol=0.02, atol=0.02)
 
 
-def test_a_sample_does_not_depend_on_its_neighbours() -> None:
+def test_a_sample_does_not_depend_on_the_other_samples() -> None:
     draws = list(range(24))
     together = augment(batch_of(draws), 7, (1, 2), "elastic", (12,) * 3)
     again = augment(batch_of(draws[::-1]), 7, (1, 2), "elastic", (12,) * 3)
@@ -80,22 +80,22 @@ def test_a_sample_does_not_depend_on_its_neighbours() -> None:
         assert torch.equal(again["image"][-1 - place], together["image"][place])
 
 
-def test_a_thousand_draws_are_a_thousand_images_but_for_those_of_nothing() -> None:
+def test_a_thousand_draws_are_different_images_except_unchanged_ones() -> None:
     batch = batch_of([0], dims=2)
     images, changes = set(), []
     for draw in range(1000):
         batch["draw"] = [draw]
         images.add(augment(batch, 3, (), "full")["image"].numpy().tobytes())
-        drawn = draw_full(generator(3, draw, 2), 1, (14, 14), (1, 1), ())
+        drawn = draw_params(generator(3, draw, 2), 1, (14, 14), (1, 1), ())
         factors = [*drawn.brightness, *drawn.contrast, *drawn.inverted, *drawn.gamma]
-        small = round(14 * drawn.shrink[0])  # of 14 voxels there are few resolutions
+        small = round(14 * drawn.shrink[0])  # 14 voxels allow few resolutions
         moved = None if drawn.matrix is None else drawn.matrix.tobytes()
         changes.append((moved, drawn.noise[0] and drawn.noise, drawn.blur.tobytes(), small, *factors))
-    assert 100 < max(map(changes.count, changes)) < 350  # about a fifth goes through nothing, as in nnU-Net
+    assert 100 < max(map(changes.count, changes)) < 350  # about a fifth is unchanged, as in nnU-Net
     assert len(images) == len(set(changes)) > 700
 
 
-def test_another_seed_is_another_draw() -> None:
+def test_another_seed_gives_other_images() -> None:
     draws = list(range(12))
     one, other = (augment(batch_of(draws), seed, (), "full")["image"] for seed in (0, 1))
     assert sum(not torch.equal(a, b) for a, b in zip(one, other, strict=True)) > 8
@@ -109,7 +109,7 @@ def test_image_and_label_move_together(dims: int) -> None:
     assert image[~inside].abs().mean() < 0.6
 
 
-def test_empty_and_full_masks_stay() -> None:
+def test_empty_and_full_masks_stay_empty_and_full() -> None:
     batch = batch_of(list(range(30)))
     batch["label"] = torch.zeros_like(batch["label"])
     assert not augment(batch, 0, (0, 1, 2), "full")["label"].any()
@@ -121,7 +121,7 @@ def test_empty_and_full_masks_stay() -> None:
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_a_report_follows_a_mirror_and_no_turn(dims: int) -> None:
+def test_a_report_follows_a_mirror_and_no_rotation(dims: int) -> None:
     batch = batch_of(list(range(60)), dims=dims, size=16)
     image = torch.full_like(batch["image"], -2.0)
     image.movedim(2 + AXIS[dims], -1)[..., :8] = 2.0  # left is bright
@@ -135,7 +135,7 @@ def test_a_report_follows_a_mirror_and_no_turn(dims: int) -> None:
     assert augment(batch, 3, (1 - AXIS[dims],), "full")["reports"] == batch["reports"]
 
 
-def test_a_wider_cut_changes_no_patch(tmp_path: Path) -> None:
+def test_a_margin_changes_no_patch(tmp_path: Path) -> None:
     made = {
         preset: build_datamodule(
             "hippocampus", "tiny", root=str(make_hippocampus(tmp_path / preset, 6)), patch=[12, 10, 11],
@@ -173,8 +173,8 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("dims", [2, 3])
-def test_a_gpu_makes_the_same_but_for_its_noise(dims: int) -> None:
-    draws = [n for n in range(60) if not draw_full(generator(0, n, 2), 2, (12,) * dims, [1] * dims, ()).noise[0]]
+def test_a_gpu_gives_the_same_images_except_for_noise(dims: int) -> None:
+    draws = [n for n in range(60) if not draw_params(generator(0, n, 2), 2, (12,) * dims, [1] * dims, ()).noise[0]]
     batch = batch_of(draws, 2, 3, dims)
     there = {key: value.cuda() if isinstance(value, torch.Tensor) else value for key, value in batch.items()}
     cpu, gpu = (augment(b, 0, (), "full", (12,) * dims) for b in (batch, Batch(**there)))  # type: ignore[typeddict-item]
@@ -190,10 +190,10 @@ def test_a_gpu_makes_the_same_but_for_its_noise(dims: int) -> None:
         (3, [-0.09968, 0.01642, 0.04602, -0.1343, -0.05673, -0.13072], (-220.2553, 181.0005), (2866, 10857)),
     ],
 )
-def test_light_is_what_results_were_measured_with(
+def test_the_preset_light_never_changes(
     dims: int, values: list[float], sums: tuple[float, float], labels: tuple[int, int]
 ) -> None:
-    """Stored from the first version, before "full" was added."""
+    """The values are those of the first version, with which results were measured."""
     place = torch.arange(2 * 12**dims).reshape(2, 1, *[12] * dims)
     batch = Batch(
         image=((place * 37) % 101).float() / 50 - 1,

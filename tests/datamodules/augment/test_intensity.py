@@ -1,4 +1,4 @@
-"""Each change of intensity beside numpy and scipy, and beside batchgeneratorsv2 where that is installed."""
+"""Each change of intensity equals that of numpy and scipy, and of batchgeneratorsv2 where it is installed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from datamodules.augment.intensity import add_noise, blur, bow, change_intensity, lower_resolution, stretch
-from datamodules.augment.params import Draw, draw_full
+from datamodules.augment.intensity import (
+    add_noise,
+    apply_gamma,
+    blur,
+    change_contrast,
+    change_intensity,
+    lower_resolution,
+)
+from datamodules.augment.params import AugmentParams, draw_params
 
 SHAPES = [(17, 22), (9, 14, 11)]
 Floats = NDArray[np.float32]
@@ -21,7 +28,7 @@ def image_of(shape: tuple[int, ...]) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (3, 12)])
-def test_blur_is_scipys(shape: tuple[int, ...]) -> None:
+def test_blur_equals_that_of_scipy(shape: tuple[int, ...]) -> None:
     image, sigmas = image_of(shape), [0.5, 0.83, 1.0][: len(shape)]
     expected = image.numpy().astype(np.float64)
     for axis, sigma in enumerate(sigmas):
@@ -30,7 +37,7 @@ def test_blur_is_scipys(shape: tuple[int, ...]) -> None:
     assert np.abs(image.numpy() - expected).max() < 1e-5
 
 
-def test_blur_leaves_an_axis_of_sigma_0_alone() -> None:
+def test_blur_does_not_change_an_axis_with_sigma_0() -> None:
     image = image_of((8, 9))
     expected = gaussian_filter1d(image.numpy(), 0.7, 1, mode="mirror", radius=3)
     blur(image, [0.0, 0.7])
@@ -42,7 +49,7 @@ def test_blur_leaves_an_axis_of_sigma_0_alone() -> None:
 def test_contrast_is_about_the_mean_and_within_the_range(shape: tuple[int, ...], factor: float) -> None:
     image = image_of(shape)
     x = image.numpy().astype(np.float64)
-    stretch(image, factor)
+    change_contrast(image, factor)
     assert np.allclose(image, np.clip((x - x.mean()) * factor + x.mean(), x.min(), x.max()), atol=1e-5)
 
 
@@ -56,7 +63,7 @@ def powered(x: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
 def test_gamma_keeps_mean_and_deviation(shape: tuple[int, ...], exponent: float) -> None:
     image = image_of(shape)
     x = image.numpy().astype(np.float64)
-    bow(image, exponent)
+    apply_gamma(image, exponent)
     assert np.allclose(image, powered(x, exponent), atol=1e-4)
     assert float(image.mean()) == pytest.approx(x.mean(), abs=1e-4)
     assert float(image.std()) == pytest.approx(x.std(ddof=1), rel=1e-4)
@@ -76,13 +83,13 @@ def coarse(x: Floats, small: int, axis: int) -> Floats:
 def test_low_resolution_is_nearest_then_linear(shape: tuple[int, ...], keep: float) -> None:
     image = image_of(shape)
     expected = image.numpy()
-    for axis in (0, 1):  # of the volume the slices stay as they are
+    for axis in (0, 1):  # the slices of the volume do not change
         expected = coarse(expected, round(shape[axis] * keep), axis)
     lower_resolution(image, keep, (0, 1))
     assert np.allclose(image, expected, atol=1e-5)
 
 
-def test_noise_has_the_deviation_drawn_and_comes_again() -> None:
+def test_noise_has_its_deviation_and_is_reproducible() -> None:
     image, again = torch.zeros(2, 40, 40, 40), torch.zeros(2, 40, 40, 40)
     add_noise(image, 0.07, 5)
     add_noise(again, 0.07, 5)
@@ -92,7 +99,7 @@ def test_noise_has_the_deviation_drawn_and_comes_again() -> None:
     assert not torch.equal(image[0], image[1])
 
 
-def test_all_of_it_in_nnunets_order_and_by_channel() -> None:
+def test_all_changes_have_the_order_of_nnunet_and_are_made_per_channel() -> None:
     image = image_of((3, 10, 12, 11))
     draw = plain(3)._replace(
         brightness=np.array([1.2, 1, 1]), contrast=np.array([0.8, 1, 1]), gamma=np.array([1.0, 1, 1.3])
@@ -113,10 +120,10 @@ def test_all_of_it_in_nnunets_order_and_by_channel() -> None:
     assert np.allclose(out[2], powered(image[2].numpy().astype(np.float64), 1.3), atol=1e-4)
 
 
-def plain(channels: int) -> Draw:
-    """A draw of nothing."""
+def plain(channels: int) -> AugmentParams:
+    """Parameters that change nothing."""
     ones = np.ones(channels)
-    draw = draw_full(np.random.default_rng(0), channels, (8, 8, 8), (1, 1, 1), ())
+    draw = draw_params(np.random.default_rng(0), channels, (8, 8, 8), (1, 1, 1), ())
     return draw._replace(
         noise=(0.0, 0), blur=np.zeros((channels, 3)), brightness=ones, contrast=ones, shrink=ones, inverted=ones,
         gamma=ones,
@@ -133,7 +140,7 @@ def test_a_constant_image_stays_finite(value: float) -> None:
     assert torch.allclose(image, torch.full_like(image, 1.3 * value), rtol=1e-5)
 
 
-def test_gamma_contrast_and_low_resolution_are_batchgenerators() -> None:
+def test_gamma_contrast_and_low_resolution_equal_those_of_batchgenerators() -> None:
     pytest.importorskip("batchgeneratorsv2")
     from batchgeneratorsv2.transforms.intensity.contrast import ContrastTransform
     from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
@@ -141,10 +148,10 @@ def test_gamma_contrast_and_low_resolution_are_batchgenerators() -> None:
 
     image = image_of((14, 13, 12))
     ours, theirs = image.clone(), image[None].clone()
-    stretch(ours, 1.2)
+    change_contrast(ours, 1.2)
     assert torch.allclose(ours, ContrastTransform(1.2, True, False)(image=theirs)["image"][0], atol=1e-5)
     ours, theirs = image.clone(), image[None].clone()
-    bow(ours.neg_(), 0.8)
+    apply_gamma(ours.neg_(), 0.8)
     assert torch.allclose(-ours, GammaTransform(0.8, 1, False, 1, 1)(image=theirs)["image"][0], atol=1e-4)
     ours, theirs = image.clone(), image[None].clone()
     lower_resolution(ours, 0.6, (0, 1, 2))
