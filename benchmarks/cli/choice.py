@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import Pairs, Plan, Settings
 from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
 from zoo.errors import ConfigError
@@ -66,11 +66,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             old, action=_Renamed, nargs="?", const=new, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
     parser.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
-    parser.add_argument("--devices", type=count, help="processes a job")
+    parser.add_argument("--devices", type=parse_count, help="processes a job")
     parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE go to every job."
 
 
-def chosen_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
+def choose_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
     """The plan that the command line asks for.
 
     Args:
@@ -94,7 +94,7 @@ def chosen_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
         encoder=known.encoder,
         variants=known.variants or ([] if known.ablations else None),
     )
-    return make_plan(with_root(matrix, known.root) if known.root else matrix)
+    return make_plan(set_root(matrix, known.root) if known.root else matrix)
 
 
 def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
@@ -109,12 +109,12 @@ def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
     if overrides:
         written = written | {"overrides": dict(both)}
     try:
-        return make_plan(with_root(matrix, known.root) if known.root else matrix, written)
+        return make_plan(set_root(matrix, known.root) if known.root else matrix, written)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def overrides_from(arguments: Sequence[str]) -> Pairs:
+def parse_overrides(arguments: Sequence[str]) -> Pairs:
     """`--section.key value` and `--section.key=value` as sorted pairs.
 
     Raises:
@@ -163,7 +163,7 @@ def _seeds(text: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
-def count(text: str) -> int:
+def parse_count(text: str) -> int:
     """A number from 1, for argparse."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zoo.errors import ConfigError
 
 
-def nothing_further(further: Sequence[str]) -> None:
+def refuse_further(further: Sequence[str]) -> None:
     """Refuses arguments that a verb does not have.
 
     Raises:

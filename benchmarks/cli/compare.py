@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import nothing_further
+from benchmarks.cli.common import refuse_further
 
 
 def add(verbs: Any) -> None:
@@ -21,7 +21,7 @@ def add(verbs: Any) -> None:
 
 
 def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
-    nothing_further(further)
+    refuse_further(further)
     from benchmarks.leaderboard.leaderboard import make_leaderboard
     from benchmarks.storage.results import read_benchmark
     from benchmarks.tables.published_comparison import compare_with_published, to_markdown

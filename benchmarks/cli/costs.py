@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import nothing_further
+from benchmarks.cli.common import refuse_further
 
 
 def add(verbs: Any) -> None:
@@ -20,7 +20,7 @@ def add(verbs: Any) -> None:
 
 
 def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
-    nothing_further(further)
+    refuse_further(further)
     from benchmarks.tables.costs import measure_costs, write_costs
 
     def report(line: str) -> None:

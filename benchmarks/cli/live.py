@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from benchmarks.plan.job import Plan
-from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
 from zoo.errors import ZooError
 
 EVERY = 2.0
@@ -22,7 +22,9 @@ _BAR = 24
 
 
 @contextmanager
-def shown(folder: Path, plan: Plan, at_once: int, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+def show_progress(
+    folder: Path, plan: Plan, at_once: int, console: Console | None = None
+) -> Iterator[Callable[[str], None]]:
     """A function that takes one line of progress; on a terminal the display stands under the lines.
 
     Args:
@@ -45,7 +47,7 @@ def shown(folder: Path, plan: Plan, at_once: int, console: Console | None = None
         def look() -> None:
             while True:
                 try:
-                    live.update(display(progress_of(folder, plan), at_once))
+                    live.update(display(read_progress(folder, plan), at_once))
                 except (OSError, ZooError) as error:  # a file is being replaced: the next look will do
                     live.update(f"{error}")
                 if over.wait(EVERY):
@@ -67,9 +69,11 @@ def display(jobs: list[Progress], at_once: int = 1) -> Table:
     for job in running:
         table.add_row(job.job, bar(job.share), job.line())
     done = sum(job.state == "done" for job in jobs)
-    whole = left(time_to_go(jobs, max(at_once, len(running))))
+    whole = left(estimate_time_to_go(jobs, max(at_once, len(running))))
     table.add_row(
-        f"{done} of {len(jobs)}", bar(done / len(jobs)), ", ".join(filter(None, [tally(j.state for j in jobs), whole]))
+        f"{done} of {len(jobs)}",
+        bar(done / len(jobs)),
+        ", ".join(filter(None, [count_states(j.state for j in jobs), whole])),
     )
     return table
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.cli.choice import add_to, chosen_plan, overrides_from
+from benchmarks.cli.choice import add_to, choose_plan, parse_overrides
 from benchmarks.plan.job import Plan
 from benchmarks.plan.plan_file import PLANS, plan_names
-from benchmarks.run.cost_estimate import Cost, costs
+from benchmarks.run.cost_estimate import Cost, estimate_costs
 from zoo.registry import read_yaml
 from zoo.utils.format import counted, hours
 
@@ -32,8 +32,8 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         for name in plan_names():
             sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
-    plan = chosen_plan(known, known.plan, overrides_from(further))
-    found = costs(plan, known.probe, _say)
+    plan = choose_plan(known, known.plan, parse_overrides(further))
+    found = estimate_costs(plan, known.probe, _say)
     if known.json:
         jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]
         methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import nothing_further
+from benchmarks.cli.common import refuse_further
 
 
 def add(verbs: Any) -> None:
@@ -20,7 +20,7 @@ def add(verbs: Any) -> None:
 
 
 def _report(known: argparse.Namespace, further: Sequence[str]) -> int:
-    nothing_further(further)
+    refuse_further(further)
     from benchmarks.report import write_report
 
     out = known.out or known.folder / "report.html"

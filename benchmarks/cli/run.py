@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli.choice import add_to, chosen_plan, count, overrides_from, split_further
+from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, split_further
 from benchmarks.plan.job import Plan
 from benchmarks.storage.layout import find_job_state, job_folder
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
@@ -29,7 +29,7 @@ def add(verbs: Any) -> None:
     run.add_argument("--plan", default="", help="name or YAML file of a plan, in place of the flags")
     run.add_argument("--extend", action="store_true", help="let a plan add jobs to those that --out holds already")
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")
-    run.add_argument("--jobs-at-once", type=count, help="default: as many as there are GPUs for; 1 without")
+    run.add_argument("--jobs-at-once", type=parse_count, help="default: as many as there are GPUs for; 1 without")
     run.add_argument("--retries", type=_whole, default=0, help="further attempts after a crash (default: 0)")
     run.add_argument("--timeout", type=_seconds, help="of one attempt of a job: 90s, 30m, 12h, 2d")
     run.add_argument("--skip-failed", action="store_true", help="leave alone what failed before")
@@ -56,24 +56,24 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     options, further = split_further(further, "slurm.")
     if options and known.launcher != "slurm":
         raise ConfigError("zoo bench run: --slurm.KEY without --launcher slurm.", "Add it, or leave them out.")
-    asked = chosen_plan(known, known.plan, overrides_from(further))
+    asked = choose_plan(known, known.plan, parse_overrides(further))
     if known.launcher == "local":  # the nodes may see what this machine does not
         _check_data(known.out, with_stored_folders(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
-    from benchmarks.cli.live import shown
+    from benchmarks.cli.live import show_progress
     from benchmarks.run.job_runner import Limits
-    from benchmarks.run.progress import progress_of, tally
+    from benchmarks.run.progress import count_states, read_progress
 
-    before = progress_of(known.out, plan)
+    before = read_progress(known.out, plan)
     skip = frozenset(job.job for job in before if job.state == "failed" and known.skip_failed)
     limits = Limits(known.retries, known.timeout)
-    with shown(known.out, plan, known.jobs_at_once or 1) as say:
+    with show_progress(known.out, plan, known.jobs_at_once or 1) as say:
         if known.launcher == "slurm":
             failed = _on_slurm(known, plan, say, options, limits, skip)
         else:
             failed = _here(known, plan, say, limits, skip)
-        states = [job.state for job in progress_of(known.out, plan)]
-        say(f"{tally(states)}; `zoo bench table {quote(str(known.out))}`")
+        states = [job.state for job in read_progress(known.out, plan)]
+        say(f"{count_states(states)}; `zoo bench table {quote(str(known.out))}`")
     return int(failed > 0)
 
 
@@ -117,11 +117,11 @@ def _on_slurm(
 ) -> int:
     """The array goes on by itself; who waits for it may go."""
     from benchmarks.run import slurm
-    from benchmarks.run.progress import progress_of
+    from benchmarks.run.progress import read_progress
     from benchmarks.run.slurm_queue import wait
 
     tasks = slurm.submit(known.out, plan, say, options, limits=limits, skip=skip)
     if known.no_wait or not tasks:
         return 0
     wait(known.out, plan, list(tasks), say)
-    return sum(job.state != "done" and job.job not in skip for job in progress_of(known.out, plan))
+    return sum(job.state != "done" and job.job not in skip for job in read_progress(known.out, plan))

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import nothing_further
-from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.cli.common import refuse_further
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
 from benchmarks.storage.stored_plan import load_plan
 
 
@@ -24,9 +24,9 @@ def add(verbs: Any) -> None:
 
 
 def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
-    nothing_further(further)
-    jobs = progress_of(known.folder, load_plan(known.folder))
-    to_go = time_to_go(jobs, max(1, sum(job.state == "running" for job in jobs)))
+    refuse_further(further)
+    jobs = read_progress(known.folder, load_plan(known.folder))
+    to_go = estimate_time_to_go(jobs, max(1, sum(job.state == "running" for job in jobs)))
     queue = _queue(known.folder, jobs)
     if known.json:
         facts = [asdict(job) | {"queue": queue.get(job.job, "")} for job in jobs]
@@ -36,7 +36,7 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
         queued = queue.get(job.job, "") if job.state != "running" else ""
         note = ", ".join(filter(None, [job.line(), queued]))
         sys.stdout.write(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
-    sys.stdout.write(", ".join(filter(None, [tally(job.state for job in jobs), left(to_go)])) + "\n")
+    sys.stdout.write(", ".join(filter(None, [count_states(job.state for job in jobs), left(to_go)])) + "\n")
     return 0
 
 
@@ -44,7 +44,9 @@ def _queue(folder: Path, jobs: Sequence[Progress]) -> dict[str, str]:
     """What SLURM says of the jobs that it was given: of those in its queue, and of those that stopped half-way."""
     if not (folder / "slurm" / "submitted.json").is_file():
         return {}
-    from benchmarks.run.slurm_queue import elements
+    from benchmarks.run.slurm_queue import read_elements
 
     open_ = {job.job for job in jobs if job.state in ("unfinished", "waiting")}
-    return {name: element.said() for name, element in elements(folder).items() if element.queued or name in open_}
+    return {
+        name: element.describe() for name, element in read_elements(folder).items() if element.queued or name in open_
+    }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import nothing_further
+from benchmarks.cli.common import refuse_further
 from zoo.errors import ConfigError
 from zoo.utils.atomic_files import write_text
 
@@ -34,7 +34,7 @@ def add(verbs: Any) -> None:
 
 
 def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
-    nothing_further(further)
+    refuse_further(further)
     if known.format == "csv" and known.stats and known.per_class:
         raise ConfigError("zoo bench table: a CSV holds one table.", "Give --stats or --per-class, not both.")
     if (known.protocol or known.costs) and (known.stats or known.per_class):

@@ -13,11 +13,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, did_you_mean
 from zoo.registry import CONFIGS, Card, read_yaml
 
 ABLATIONS = CONFIGS / "ablation"
@@ -45,7 +44,7 @@ class Variant:
 FULL = Variant()
 
 
-def variants_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Variant, ...]]:
+def choose_variants(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Variant, ...]]:
     """The variants of each model's ablation, in the file's order; a model without one stands beside them in full.
 
     Args:
@@ -55,7 +54,7 @@ def variants_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, 
     Raises:
         ConfigError: An ablation is broken, no model has one, or a wanted variant is in none of them.
     """
-    paths = {card.name: ablation_path(card) for card in models}
+    paths = {card.name: find_ablation(card) for card in models}
     ablations = {name: read_ablation(path) for name, path in paths.items() if path is not None}
     if not ablations:
         known = ", ".join(sorted(path.stem for path in ABLATIONS.glob("*.yaml"))) or "none"
@@ -65,7 +64,7 @@ def variants_of(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, 
     return {model: tuple(r for r in variants if not names or r.name in names) for model, variants in ablations.items()}
 
 
-def ablation_path(card: Card) -> Path | None:
+def find_ablation(card: Card) -> Path | None:
     """The file of a model's ablation, None where it has none; a plug-in that has a name of ours has none here."""
     path = ABLATIONS / f"{card.name}.yaml"
     return path if card.origin == "zoo" and path.is_file() else None
@@ -145,9 +144,10 @@ def _refuse_unknown(names: Sequence[str], ablations: Mapping[str, Sequence[Varia
     known = sorted({variant.name for variants in ablations.values() for variant in variants})
     unknown = [name for name in names if name not in known]
     if unknown:
-        near = list(dict.fromkeys(n for name in unknown for n in get_close_matches(name, known, n=1, cutoff=0.5)))
-        hint = f"Did you mean {' and '.join(near)}? " if near else ""
+        hints = dict.fromkeys(did_you_mean(name, known, most=1) for name in unknown)
         lists = "; ".join(
             f"{model}: {', '.join(variant.name for variant in variants)}" for model, variants in ablations.items()
         )
-        raise ConfigError(f"Unknown variant {', '.join(unknown)}.", f"{hint}The variants of {lists}.")
+        raise ConfigError(
+            f"Unknown variant {', '.join(unknown)}.", " ".join([*filter(None, hints), f"The variants of {lists}."])
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.plan.ablations import FULL, Variant, variants_of
+from benchmarks.plan.ablations import FULL, Variant, choose_variants
 from benchmarks.plan.job import TEXTS, Job, Pairs, Plan, Settings
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
@@ -86,7 +86,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     if not (matrix.models and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
     models = {cards["model", name].name: cards["model", name] for name in matrix.models}
-    ablations = {} if matrix.variants is None else variants_of(models.values(), matrix.variants)
+    ablations = {} if matrix.variants is None else choose_variants(models.values(), matrix.variants)
     _refuse_overridden(ablations, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
@@ -101,7 +101,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             base = replace(base, overrides=(*entry.overrides, *(_equal_budget(base) if recipe == "equal" else ())))
             for variant in (FULL, *ablations.get(model, ())):
                 job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
-                config = resolved(job)
+                config = resolve_config(job)
                 job = replace(job, digest=config_hash(config)[:8])
                 configs[job.digest] = identity(config)
                 for seed in matrix.seeds:
@@ -129,7 +129,7 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
     )
 
 
-def resolved(job: Job) -> Config:
+def resolve_config(job: Job) -> Config:
     """A job's configuration as far as it is known without its classes: the layers and what is typed over them.
 
     The seed is left out, and of an absolute path all but its last name, so that the same job has the same
@@ -169,7 +169,7 @@ def _set(config: Config, path: Sequence[str], value: Any) -> None:
     config[last] = value
 
 
-def leaf(config: Mapping[str, Any], key: str) -> Any:
+def find_value(config: Mapping[str, Any], key: str) -> Any:
     """The value of a dotted key such as `data.batch_size`, None where it is not set."""
     section, _, rest = key.partition(".")
     found: Any = config.get(section) or {}
@@ -186,7 +186,7 @@ def _equal_budget(job: Job) -> Pairs:
     typed = {key.replace(".init_args", "") for key, _ in (*shared.overrides, *job.overrides)}
     pairs = []
     for key, unset in _BUDGET.items():
-        wanted, has = leaf(plain, key), leaf(own, key)
+        wanted, has = find_value(plain, key), find_value(own, key)
         if key in typed or wanted == has or (wanted is None and unset is None):
             continue
         pairs.append((key, str(unset if wanted is None else wanted)))
@@ -230,7 +230,7 @@ def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], 
     return cards
 
 
-def with_root(matrix: Matrix, root: str) -> Matrix:
+def set_root(matrix: Matrix, root: str) -> Matrix:
     """The matrix with the folder of its one data set that is not embedded.
 
     Raises:

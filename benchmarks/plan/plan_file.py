@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.expand import RECIPES, DataEntry, Matrix
 from benchmarks.plan.job import TEXTS, Pairs, Settings
 from zoo.config import SIZES
-from zoo.errors import ConfigError, UnknownNameError
+from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
 
 PLANS = CONFIGS / "bench"
@@ -142,8 +141,8 @@ def refuse_key(key: str, where: str) -> None:
         ConfigError: It is of no section, or the plan itself sets it.
     """
     if not key.startswith(SECTIONS):
-        near = get_close_matches(key.partition(".")[0] + ".", SECTIONS, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}{key.partition('.')[2]}?" if near else "It begins with trainer., data. or model."
+        section, _, rest = key.partition(".")
+        hint = did_you_mean(f"{section}.", SECTIONS, "Every key begins with trainer., data. or model.", 1, suffix=rest)
         raise ConfigError(f"{where}: unknown key '{key}'.", hint)
     plain = key.replace(".init_args.", ".")
     if plain in OWN:
@@ -175,8 +174,7 @@ def _word(value: Any, where: str, known: Iterable[str] | None = None) -> str:
         raise ConfigError(f"{where}: {json.dumps(value, default=str)} is no name.", "Write a name, or a list of names.")
     if known is not None and value not in known:
         choices = [word for word in known if word]
-        near = get_close_matches(value, choices, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose of {', '.join(choices)}."
+        hint = did_you_mean(value, choices, f"Choose one of {', '.join(choices)}.", most=1)
         raise ConfigError(f"{where}: unknown '{value}'.", hint)
     return value
 
@@ -202,6 +200,5 @@ def _known_keys(mapping: Mapping[Any, Any], known: Iterable[str], where: str) ->
         if key == "rungs" and "variants" in known:
             raise ConfigError(f"{where}: the key 'rungs' has a new name.", "Write `variants`.")
         if key not in known:
-            near = get_close_matches(str(key), list(known), n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+            hint = did_you_mean(str(key), known, f"Known: {', '.join(known)}.", most=1)
             raise ConfigError(f"{where}: unknown key '{key}'.", hint)

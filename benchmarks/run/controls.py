@@ -70,11 +70,11 @@ def write_controls(data: SegDataModule, out: Path) -> None:
     for name, dice in data.controls().items():
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
     facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION}
-    shared = images_in_two_parts(data)
+    shared = find_shared_images(data)
     write_json(out / "controls.json", {**facts, "shared_images": shared, "controls": entries})
 
 
-def images_in_two_parts(data: SegDataModule) -> list[str]:
+def find_shared_images(data: SegDataModule) -> list[str]:
     """Images that two parts share, exactly or nearly, in words by case id; generated sets are not looked at.
 
     They are compared as prepared, which is what a model is trained and tested on.

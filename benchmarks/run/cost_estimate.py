@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.expand import find_value, resolve_config
 from benchmarks.plan.job import Job, Plan
-from benchmarks.run.failure_reasons import reason_from
+from benchmarks.run.failure_reasons import find_reason
 
 PROBE_LIMIT = 1800.0
 """Seconds after which a probe is given up."""
@@ -47,7 +47,7 @@ class Cost:
         return None if self.steps is None or self.step_seconds is None else self.jobs * self.steps * self.step_seconds
 
 
-def costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Cost]:
+def estimate_costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Cost]:
     """The costs of each method of a plan.
 
     Args:
@@ -62,7 +62,7 @@ def costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _
     found = []
     for method, jobs in methods.items():
         job = jobs[0]
-        cost = Cost(method, len(jobs), training_steps(resolved(job)), len(job.steps) - 1)
+        cost = Cost(method, len(jobs), count_training_steps(resolve_config(job)), len(job.steps) - 1)
         if probe and job.measured not in probed:
             say(f"probing {method}")
             probed[job.measured] = run_probe(job)
@@ -75,18 +75,18 @@ def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:
     return replace(cost, **{key: seen[key] for key in seen if key != "steps_planned"}, steps=steps)
 
 
-def training_steps(config: Mapping[str, Any]) -> int | None:
+def count_training_steps(config: Mapping[str, Any]) -> int | None:
     """Optimiser steps of a training, as far as the layers say them."""
-    most, epochs = leaf(config, "trainer.max_steps"), leaf(config, "trainer.max_epochs")
-    samples, batch = leaf(config, "data.epoch_samples"), leaf(config, "data.batch_size")
+    most, epochs = find_value(config, "trainer.max_steps"), find_value(config, "trainer.max_epochs")
+    samples, batch = find_value(config, "data.epoch_samples"), find_value(config, "data.batch_size")
     by_epochs = None
     if isinstance(epochs, int) and epochs > 0 and samples and batch:
-        batches, limit = int(samples) // int(batch), leaf(config, "trainer.limit_train_batches")
+        batches, limit = int(samples) // int(batch), find_value(config, "trainer.limit_train_batches")
         if isinstance(limit, float):
             batches = int(batches * limit)
         elif isinstance(limit, int):
             batches = min(batches, limit)
-        by_epochs = epochs * -(-batches // int(leaf(config, "trainer.accumulate_grad_batches") or 1))
+        by_epochs = epochs * -(-batches // int(find_value(config, "trainer.accumulate_grad_batches") or 1))
     by_steps = most if isinstance(most, int) and most >= 0 else None
     known = [steps for steps in (by_epochs, by_steps) if steps is not None]
     return min(known, default=None)
@@ -102,6 +102,6 @@ def run_probe(job: Job) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"note": f"no probe: not done in {PROBE_LIMIT:.0f} s"}
     if done.returncode:
-        return {"note": f"no probe: {reason_from(done.stdout + done.stderr, done.returncode)}"}
+        return {"note": f"no probe: {find_reason(done.stdout + done.stderr, done.returncode)}"}
     seen: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return seen

@@ -24,7 +24,7 @@ HOST_OUT = f"The machine's memory was not enough: {SMALLER}; fewer --data.num_wo
 KILLED = "Nobody but the system kills so: if you did not, memory may have run out (see `dmesg`)."
 
 
-def reason_from(output: str, code: int) -> str:
+def find_reason(output: str, code: int) -> str:
     """Why a step failed, in one line: the error's own line, else the last one that it wrote.
 
     Args:
@@ -33,18 +33,18 @@ def reason_from(output: str, code: int) -> str:
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("zoo: error: ") for line in lines if _ERROR.match(line)]
-    if killed_by(code):  # where a rank fails, Lightning kills the first one: the error is the other's
-        ended = f"ended by {_signal_name(killed_by(code))}"
+    if find_signal(code):  # where a rank fails, Lightning kills the first one: the error is the other's
+        ended = f"ended by {_signal_name(find_signal(code))}"
         return f"{errors[-1]} ({ended})" if errors else ended
     return (errors or lines or [f"exit code {code} without a word"])[-1]
 
 
-def killed_by(code: int) -> int:
+def find_signal(code: int) -> int:
     """The signal that ended a step, 0 where none did."""
     return code - 128 if code > 128 else max(-code, 0)
 
 
-def advice_for(output: str, code: int, system_killed: bool = False) -> str:
+def find_advice(output: str, code: int, system_killed: bool = False) -> str:
     """What to do about a failure, in one line; empty where the reason says it.
 
     Args:
@@ -56,16 +56,16 @@ def advice_for(output: str, code: int, system_killed: bool = False) -> str:
         return CUDA_OUT
     if system_killed or _HOST_OUT.search(output):
         return HOST_OUT
-    alone = reason_from(output, code) == f"ended by {_signal_name(signal.SIGKILL)}"
+    alone = find_reason(output, code) == f"ended by {_signal_name(signal.SIGKILL)}"
     return KILLED if alone else ""
 
 
-def advised(reason: str, advice: str) -> str:
+def add_advice(reason: str, advice: str) -> str:
     """A reason with the advice after it, in one line."""
     return f"{reason.rstrip('.')}. {advice}" if advice else reason
 
 
-def memory_kills() -> int:
+def count_memory_kills() -> int:
     """How many processes of this control group the system has killed for memory; 0 where it does not say."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="utf-8").split("::", 1)[1].splitlines()[0]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.expand import find_value, resolve_config
 from benchmarks.plan.job import Job
 from benchmarks.run.process_group import Stop
 from zoo.errors import ConfigError
@@ -36,10 +36,10 @@ def visible_gpus() -> list[str]:
         listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return []  # the tool is there and no driver
-    return chosen(listed, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return filter_visible(listed, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def chosen(listed: str, visible: str | None) -> list[str]:
+def filter_visible(listed: str, visible: str | None) -> list[str]:
     """The UUIDs in `nvidia-smi -L`, as far as `CUDA_VISIBLE_DEVICES` lets them be seen.
 
     Args:
@@ -67,14 +67,14 @@ def chosen(listed: str, visible: str | None) -> list[str]:
     return devices
 
 
-def devices_of(job: Job) -> int | str:
+def count_devices(job: Job) -> int | str:
     """Devices that a job asks for: a number, "auto" for all it gets, 0 where it stays on the processor."""
-    config = resolved(job)
-    if leaf(config, "trainer.accelerator") == "cpu":
+    config = resolve_config(job)
+    if find_value(config, "trainer.accelerator") == "cpu":
         return 0
     if job.settings.devices is not None:
         return job.settings.devices
-    asked = leaf(config, "trainer.devices")
+    asked = find_value(config, "trainer.devices")
     if isinstance(asked, list):
         return len(asked)
     return asked if isinstance(asked, int) and asked > 0 else "auto"
@@ -102,7 +102,7 @@ class Pool:
         Raises:
             ConfigError: A job asks for more devices than there are.
         """
-        asked = [devices_of(job) for job in jobs] if self.gpus else []
+        asked = [count_devices(job) for job in jobs] if self.gpus else []
         numbers = [self._count(one) for one in asked]
         if any(number > len(self.gpus) for number in numbers):
             raise ConfigError(
@@ -129,7 +129,7 @@ class Pool:
         if not self.gpus:
             yield None
             return
-        count = 0 if job is None else self._count(devices_of(job))
+        count = 0 if job is None else self._count(count_devices(job))
         with ExitStack() as held:
             taken: list[str] = []
             while count and not taken and not stop.asked:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
-from benchmarks.run.failure_reasons import KILLED, advice_for, advised, memory_kills, reason_from
+from benchmarks.run.failure_reasons import KILLED, add_advice, count_memory_kills, find_advice, find_reason
 from benchmarks.run.process_group import Stop, run_group
-from benchmarks.run.progress import last_step
+from benchmarks.run.progress import read_last_step
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from zoo.utils.atomic_files import sweep
@@ -34,7 +34,7 @@ CONTROLS = (sys.executable, "-P", "-m", "benchmarks.run.controls")
 USER_ERROR, NOT_APPLICABLE = 2, 3
 """Exit codes of `zoo` that no second attempt changes."""
 
-Say = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ExecutionContext:
     """Where a job runs.
 
     Attributes:
@@ -90,7 +90,7 @@ class Place:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def tasks_of(
+def list_tasks(
     folder: Path, plan: Plan, command: Sequence[str] = ZOO, controls: Sequence[str] | None = CONTROLS
 ) -> list[Task]:
     """The controls of each data set and fold, and then the jobs.
@@ -107,12 +107,12 @@ def tasks_of(
     tasks = [_controls_task(folder, job, controls or ()) for job in first.values()]
     for job in plan.jobs:
         run = layout.job_folder(folder, job.id)
-        steps = tuple((step, (*command, *step_arguments(job, step, run))) for step in job.steps)
+        steps = tuple((step, (*command, *build_arguments(job, step, run))) for step in job.steps)
         tasks.append(Task(job.id, run, steps, job))
     return tasks
 
 
-def step_arguments(job: Job, step: str, run: Path) -> list[str]:
+def build_arguments(job: Job, step: str, run: Path) -> list[str]:
     """The arguments of `zoo` for one step of a job."""
     verb, _, text = step.partition("-")
     return [verb, *job.flags(), "--out", str(run), *(["--data.text", text] if text else [])]
@@ -137,13 +137,13 @@ class Outcome(Enum):
     STOPPED = "stopped"
 
 
-def run_task(task: Task, say: Say, place: Place, limits: Limits, stop: Stop) -> Outcome:
+def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limits: Limits, stop: Stop) -> Outcome:
     """Does what is missing of a task.
 
     Args:
         task: The task.
         say: Takes one line of progress.
-        place: Where it runs.
+        context: Where it runs.
         limits: Retries and time.
         stop: Ends it when asked for.
     """
@@ -157,9 +157,9 @@ def run_task(task: Task, say: Say, place: Place, limits: Limits, stop: Stop) -> 
             say(Outcome.BUSY.value)
             return Outcome.BUSY
         sweep(task.target)  # the claim is ours, so that who wrote there is dead
-        record = Record(task, place)
+        record = Record(task, context)
         for left in range(limits.retries, -1, -1):
-            failed = _attempt(task, record, say, place, limits, lost)
+            failed = _attempt(task, record, say, context, limits, lost)
             if failed is None:
                 return Outcome.STOPPED if lost.asked else Outcome.DONE
             if not (left and failed.may_pass):
@@ -188,16 +188,16 @@ class Record:
 
     Args:
         task: The task.
-        place: Where it runs.
+        context: Where it runs.
     """
 
-    def __init__(self, task: Task, place: Place) -> None:
+    def __init__(self, task: Task, context: ExecutionContext) -> None:
         self._run = task.target
         self._content = layout.read_status(task.target) | {"job": task.name, "recipe": "", "state": "unfinished"}
         if task.job is not None:
             self._content["recipe"] = task.job.settings.recipe
-        here = {"host": socket.gethostname(), "pid": os.getpid(), "launcher": place.launcher}
-        self._content |= here | {"place": dict(place.facts)}
+        here = {"host": socket.gethostname(), "pid": os.getpid(), "launcher": context.launcher}
+        self._content |= here | {"place": dict(context.facts)}
 
     def begin(self) -> None:
         """Another attempt."""
@@ -206,7 +206,7 @@ class Record:
 
     def step(self, step: str) -> None:
         """A step begins; a training that is resumed does not begin at 0."""
-        _, steps = last_step(self._run)
+        _, steps = read_last_step(self._run)
         self.write(step=step, step_started=_now(), steps_before=steps or 0)
 
     def done(self, step: str, seconds: float) -> None:
@@ -225,7 +225,9 @@ class Record:
         layout.write_status(self._run, self._content)
 
 
-def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits, stop: Stop) -> Failure | None:
+def _attempt(
+    task: Task, record: Record, say: ProgressCallback, context: ExecutionContext, limits: Limits, stop: Stop
+) -> Failure | None:
     """Runs the missing steps once, in order; the first that fails ends it."""
     end = None if limits.timeout is None else time.monotonic() + limits.timeout
     record.begin()
@@ -235,12 +237,12 @@ def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits,
         say(step)
         record.step(step)
         started = time.monotonic()
-        failure = _run_step(task.target, step, command, place, limits, end, stop)
+        failure = _run_step(task.target, step, command, context, limits, end, stop)
         if stop.asked:
             return None  # no word to the status: it may be another's by now, and the results say where it stands
         if failure is not None:
             record.failed(step, failure)
-            said = advised(failure.reason, failure.advice)
+            said = add_advice(failure.reason, failure.advice)
             say(f"{step} failed: {said} (see {task.target / 'log.txt'})")
             return failure
         seconds = time.monotonic() - started
@@ -252,16 +254,22 @@ def _attempt(task: Task, record: Record, say: Say, place: Place, limits: Limits,
 
 
 def _run_step(
-    target: Path, step: str, command: Sequence[str], place: Place, limits: Limits, end: float | None, stop: Stop
+    target: Path,
+    step: str,
+    command: Sequence[str],
+    context: ExecutionContext,
+    limits: Limits,
+    end: float | None,
+    stop: Stop,
 ) -> Failure | None:
     """Runs one step as a process group of its own; why it failed, None where it did not."""
-    path, kills = target / "log.txt", memory_kills()
+    path, kills = target / "log.txt", count_memory_kills()
     with path.open("ab") as output:
         output.write(f"\n$ {' '.join(command)}\n".encode())
         output.flush()
         begin = output.tell()
         left = None if end is None else end - time.monotonic()
-        ended = run_group(command, output.fileno(), environment=place.environment, timeout=left, stop=stop)
+        ended = run_group(command, output.fileno(), environment=context.environment, timeout=left, stop=stop)
     with path.open("rb") as written:
         written.seek(begin)
         said = written.read().decode("utf-8", "replace")
@@ -269,12 +277,12 @@ def _run_step(
         reason = f"not done within {limits.timeout:g} s (--timeout)"
         return Failure(reason, "The same command goes on from its last checkpoint.", may_pass=False)
     if ended.code == NOT_APPLICABLE and step.startswith("test-"):
-        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": reason_from(said, ended.code)})
+        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": find_reason(said, ended.code)})
         return None
     if ended.code:
-        advice = advice_for(said, ended.code, memory_kills() > kills)
+        advice = find_advice(said, ended.code, count_memory_kills() > kills)
         out_of_memory = advice not in ("", KILLED)
-        return Failure(reason_from(said, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
+        return Failure(find_reason(said, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
     if layout.is_step_done(target, step):
         return None
     return Failure(f"{step} ended without an error and without its result")

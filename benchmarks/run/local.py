@@ -18,7 +18,18 @@ from types import FrameType
 
 from benchmarks.plan.job import Plan
 from benchmarks.run.gpu_pool import Pool
-from benchmarks.run.job_runner import CONTROLS, NO_LIMITS, ZOO, Limits, Outcome, Place, Say, Task, run_task, tasks_of
+from benchmarks.run.job_runner import (
+    CONTROLS,
+    NO_LIMITS,
+    ZOO,
+    ExecutionContext,
+    Limits,
+    Outcome,
+    ProgressCallback,
+    Task,
+    list_tasks,
+    run_task,
+)
 from benchmarks.run.process_group import Stop
 
 _LOOK = 0.2  # seconds; a signal is answered within it
@@ -27,7 +38,7 @@ _LOOK = 0.2  # seconds; a signal is answered within it
 def run_plan(
     folder: Path,
     plan: Plan,
-    say: Say,
+    say: ProgressCallback,
     *,
     command: Sequence[str] = ZOO,
     controls: Sequence[str] | None = CONTROLS,
@@ -47,16 +58,18 @@ def run_plan(
         limits: Retries and time.
         skip: Ids of jobs that are left alone.
     """
-    tasks = [task for task in tasks_of(folder, plan, command, controls) if task.name not in skip]
-    work = _Work(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
+    tasks = [task for task in list_tasks(folder, plan, command, controls) if task.name not in skip]
+    workers = _WorkerPool(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
     with _terminate_on_sigterm():
-        return work.run()
+        return workers.run()
 
 
-class _Work:
+class _WorkerPool:
     """The tasks of a runner and the threads that take them, one task at a time each."""
 
-    def __init__(self, tasks: Sequence[Task], pool: Pool, say: Say, limits: Limits, numbers: dict[str, int]) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], pool: Pool, say: ProgressCallback, limits: Limits, numbers: dict[str, int]
+    ) -> None:
         self._queue: Queue[Task] = Queue()
         for task in tasks:
             self._queue.put(task)
@@ -98,29 +111,29 @@ class _Work:
                 self._broken.append(error)
                 self._stop.ask()
 
-    def _run(self, task: Task, say: Say) -> None:
+    def _run(self, task: Task, say: ProgressCallback) -> None:
         if not task.missing:
             say("done already")
             return
         with self._pool.lease(task.job, self._stop) as devices:
             if self._stop.asked:
                 return
-            outcome = run_task(task, say, _place(devices, self._pool.at_once), self._limits, self._stop)
+            outcome = run_task(task, say, _build_context(devices, self._pool.at_once), self._limits, self._stop)
         with self._count:
             self._failed += outcome is Outcome.FAILED
 
 
-def _place(devices: list[str] | None, at_once: int) -> Place:
+def _build_context(devices: list[str] | None, at_once: int) -> ExecutionContext:
     """What a job's environment says of its share of the machine: its devices, and its part of the cores."""
     environment: dict[str, str] = {}
     if devices is not None:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
     if at_once > 1 and "OMP_NUM_THREADS" not in os.environ:
         environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // at_once))
-    return Place("local", environment, {} if devices is None else {"devices": devices})
+    return ExecutionContext("local", environment, {} if devices is None else {"devices": devices})
 
 
-def _say_after(say: Say, prefix: str, line: str) -> None:
+def _say_after(say: ProgressCallback, prefix: str, line: str) -> None:
     say(f"{prefix}: {line}")
 
 

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
-from benchmarks.run.failure_reasons import advised
+from benchmarks.run.failure_reasons import add_advice
 from benchmarks.storage import layout
 from zoo.utils.format import hours
 
@@ -55,7 +55,7 @@ class Progress:
     def line(self) -> str:
         """What there is to say beside the state and the id."""
         if self.state != "running":
-            return advised(self.note, self.advice)
+            return add_advice(self.note, self.advice)
         epoch = "" if self.epoch is None else f"epoch {self.epoch}" + (f"/{self.epochs}" if self.epochs else "")
         share = "" if self.share is None else f"{self.share:.0%}"
         again = f"attempt {self.attempt}" if self.attempt > 1 else ""
@@ -71,7 +71,7 @@ def left(seconds: float | None) -> str:
     return f"{hours(seconds)} to go"
 
 
-def progress_of(folder: Path, plan: Plan) -> list[Progress]:
+def read_progress(folder: Path, plan: Plan) -> list[Progress]:
     """How far each job is, in the plan's order."""
     return [_progress(layout.job_folder(folder, job.id), job) for job in plan.jobs]
 
@@ -93,15 +93,15 @@ def _progress(run: Path, job: Job) -> Progress:
     if state != "running" or note != "fit":
         return Progress(job.id, state, note, note if state == "running" else "", **common)
     facts = layout.read_manifest(run) or {}
-    epoch, steps = last_step(run)
-    total = total_steps(facts)
+    epoch, steps = read_last_step(run)
+    total = count_total_steps(facts)
     share = min(steps / total, 1.0) if total and steps is not None else None
     to_go = _to_go(said, steps, total)
     epochs = facts.get("epochs")
     return Progress(job.id, state, note, "fit", epoch, epochs, share, to_go, **common)
 
 
-def last_step(run: Path) -> tuple[int | None, int | None]:
+def read_last_step(run: Path) -> tuple[int | None, int | None]:
     """(epochs, steps) that a training has logged; None where nothing was."""
     path = run / "metrics.csv"
     if not path.is_file():
@@ -114,7 +114,7 @@ def last_step(run: Path) -> tuple[int | None, int | None]:
     return max(epochs, default=None), max(int(row["step"]) for row in rows) + 1
 
 
-def total_steps(manifest: Mapping[str, Any]) -> int | None:
+def count_total_steps(manifest: Mapping[str, Any]) -> int | None:
     """Training steps in all, as the manifest's budget says."""
     budget = manifest.get("budget") or {}
     samples, batch = budget.get("samples"), budget.get("batch_size")
@@ -130,7 +130,7 @@ def _to_go(said: Mapping[str, Any], steps: int | None, total: int | None) -> flo
     return passed / (steps - before) * max(total - steps, 0)
 
 
-def time_to_go(jobs: Sequence[Progress], at_once: int = 1) -> float | None:
+def estimate_time_to_go(jobs: Sequence[Progress], at_once: int = 1) -> float | None:
     """Seconds until all is done, None until a first job of the plan is.
 
     Jobs that wait take as long as those of the same model and data set took, or else as all did in the mean; what
@@ -155,7 +155,7 @@ def _kind(job: str) -> str:
     return job.rpartition("-s")[0]
 
 
-def tally(states: Iterable[str]) -> str:
+def count_states(states: Iterable[str]) -> str:
     """`3 done, 1 failed`, in an order of its own."""
     order = ("done", "running", "failed", "unfinished", "waiting")
     found = list(states)

@@ -21,20 +21,20 @@ from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.plan.expand import leaf, resolved
+from benchmarks.plan.expand import find_value, resolve_config
 from benchmarks.plan.job import Plan
-from benchmarks.run.gpu_pool import devices_of
+from benchmarks.run.gpu_pool import count_devices
 from benchmarks.run.job_runner import (
     CONTROLS,
     NO_LIMITS,
     ZOO,
     Limits,
-    Say,
+    ProgressCallback,
     Task,
-    tasks_of,
+    list_tasks,
 )
-from benchmarks.run.slurm_queue import record, settled
-from benchmarks.run.slurm_worker import Work
+from benchmarks.run.slurm_queue import record, wait_until_settled
+from benchmarks.run.slurm_worker import SlurmWorker
 from zoo.errors import ConfigError, RunError
 
 DAY = 24 * 60
@@ -50,7 +50,7 @@ MAX_TIMEOUTS = 1000
 def submit(
     folder: Path,
     plan: Plan,
-    say: Say,
+    say: ProgressCallback,
     options: Mapping[str, str],
     *,
     command: Sequence[str] = ZOO,
@@ -82,13 +82,13 @@ def submit(
     home = (folder / "slurm").resolve()
     home.mkdir(parents=True, exist_ok=True)
     typed = {key.replace("-", "_"): value for key, value in options.items()}
-    slot, delay = minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
+    slot, delay = parse_minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
     order = _order(typed, command, controls, limits)
     with FileLock(home / ".lock"):
-        known = settled(folder)
+        known = wait_until_settled(folder)
         waiting = {name: element.number for name, element in known.items() if element.queued}
         groups: dict[tuple[int, int], list[Task]] = {}
-        for task in tasks_of(folder.resolve(), plan, command, controls):
+        for task in list_tasks(folder.resolve(), plan, command, controls):
             if not task.missing or task.name in waiting or task.name in skip:
                 continue
             element, size = known.get(task.name), _size(task)
@@ -99,8 +99,10 @@ def submit(
             else:
                 groups.setdefault(size, []).append(task)
         for (nodes, ranks), tasks in groups.items():
-            works = [Work(folder.resolve(), task.name, command, controls, limits, slot, delay) for task in tasks]
-            numbers = _submit(home, works, nodes, ranks, typed)
+            workers = [
+                SlurmWorker(folder.resolve(), task.name, command, controls, limits, slot, delay) for task in tasks
+            ]
+            numbers = _submit(home, workers, nodes, ranks, typed)
             submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
             record(folder, submitted, order | {"size": [nodes, ranks]})
             waiting |= submitted
@@ -117,7 +119,7 @@ def _order(
     return {"options": dict(options), **commands, **asdict(limits), "settings": settings}
 
 
-def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Mapping[str, str]) -> list[str]:
+def _submit(home: Path, workers: Sequence[SlurmWorker], nodes: int, ranks: int, typed: Mapping[str, str]) -> list[str]:
     try:
         import submitit
     except ImportError as error:
@@ -125,7 +127,7 @@ def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Ma
     known = submitit.SlurmExecutor._valid_parameters()
     further = {key.replace("_", "-"): value for key, value in typed.items() if key not in known}
     own: dict[str, Any] = {key: _value(value) for key, value in typed.items() if key in known}
-    own |= {"time": works[0].minutes, "signal_delay_s": works[0].delay, "nodes": nodes, "ntasks_per_node": ranks}
+    own |= {"time": workers[0].minutes, "signal_delay_s": workers[0].delay, "nodes": nodes, "ntasks_per_node": ranks}
     own.setdefault("job_name", "zoo-bench")
     try:
         executor = submitit.SlurmExecutor(
@@ -135,7 +137,7 @@ def _submit(home: Path, works: Sequence[Work], nodes: int, ranks: int, typed: Ma
             **own, srun_args=["--kill-on-bad-exit=1"], additional_parameters={"requeue": True, **further}
         )
         with executor.batch():
-            jobs = [executor.submit(work) for work in works]
+            jobs = [executor.submit(worker) for worker in workers]
     except (RuntimeError, ValueError, subprocess.CalledProcessError, submitit.core.utils.FailedJobError) as error:
         said = " ".join(str(error).split())[-300:]
         raise RunError(f"SLURM did not take the jobs: {said}.", "See --slurm.KEY and `sinfo`.") from error
@@ -146,9 +148,9 @@ def _size(task: Task) -> tuple[int, int]:
     """(nodes, tasks a node) of a task: one process a device."""
     if task.job is None:
         return 1, 1
-    config = resolved(task.job)
-    devices = task.job.settings.devices or devices_of(task.job)
-    nodes = leaf(config, "trainer.num_nodes") or 1
+    config = resolve_config(task.job)
+    devices = task.job.settings.devices or count_devices(task.job)
+    nodes = find_value(config, "trainer.num_nodes") or 1
     ranks = devices if isinstance(devices, int) and devices > 0 else 1  # "auto": Lightning starts what it finds
     if nodes > 1 and not isinstance(devices, int):
         raise ConfigError(f"{task.name}: {nodes} nodes, and how many devices each is not said.", "Give --devices.")
@@ -165,7 +167,7 @@ def _value(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def minutes(text: str) -> int:
+def parse_minutes(text: str) -> int:
     """Minutes of a time as SLURM writes it: `90`, `90:00`, `1:30:00`, `2-0`, `2-12:00`, `2-12:00:00`.
 
     Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Plan
-from benchmarks.run.job_runner import Say, Task, tasks_of
+from benchmarks.run.job_runner import ProgressCallback, Task, list_tasks
 from benchmarks.storage import layout
 from zoo.errors import RunError
 
@@ -63,12 +63,12 @@ class Element:
         done = _ask("scontrol", "requeue", self.number)
         if not done.returncode:
             return True
-        now = replace(self, state=state_of(self.number))  # elements that never ran come back together
+        now = replace(self, state=ask_state(self.number))  # elements that never ran come back together
         if not now.queued:
             log.info("SLURM does not requeue %s: %s", self.number, " ".join(done.stderr.split()))
         return now.queued
 
-    def said(self) -> str:
+    def describe(self) -> str:
         """Where it stands in a line, and what brings it back."""
         if self.queued:
             return f"SLURM {self.number} {self.state.lower()}"
@@ -79,7 +79,7 @@ class Element:
         return f"SLURM {self.number} {ended}: the same `zoo bench run` submits it anew"
 
 
-def elements(folder: Path) -> dict[str, Element]:
+def read_elements(folder: Path) -> dict[str, Element]:
     """Name of each task that was submitted to what became of it; empty where there is no SLURM.
 
     Args:
@@ -104,11 +104,11 @@ def elements(folder: Path) -> dict[str, Element]:
     }
 
 
-def settled(folder: Path) -> dict[str, Element]:
+def wait_until_settled(folder: Path) -> dict[str, Element]:
     """The same, once SLURM is through with ending what it ends: only then it says what has become of it."""
     until = time.monotonic() + ENDING
     while True:
-        found = elements(folder)
+        found = read_elements(folder)
         if time.monotonic() > until or not any(element.state == "COMPLETING" for element in found.values()):
             return found
         time.sleep(_POLL)
@@ -120,7 +120,7 @@ def _states(listing: str, home: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows if len(row) == 3 and row[2].startswith(home)]
 
 
-def state_of(number: str) -> str:
+def ask_state(number: str) -> str:
     """SLURM's word for the state of an element; empty where there is no answer."""
     try:
         return _ask("squeue", "--noheader", f"--jobs={number}", "--format=%T").stdout.strip()
@@ -156,7 +156,9 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str]:
         raise RunError(f"{command[0]} does not answer within a minute.", "Try again when SLURM does.") from error
 
 
-def wait(folder: Path, plan: Plan, names: Sequence[str], say: Say, look: Callable[[], None] = lambda: None) -> None:
+def wait(
+    folder: Path, plan: Plan, names: Sequence[str], say: ProgressCallback, look: Callable[[], None] = lambda: None
+) -> None:
     """Waits until none of the tasks is in the queue; the queue goes on without who waits.
 
     What SLURM ended is named and left as it is: who cancels an element wants it to stop.
@@ -168,10 +170,10 @@ def wait(folder: Path, plan: Plan, names: Sequence[str], say: Say, look: Callabl
         say: Takes one line for each change.
         look: Called at each look.
     """
-    tasks = [task for task in tasks_of(folder, plan) if task.name in names]
+    tasks = [task for task in list_tasks(folder, plan) if task.name in names]
     seen: dict[str, str] = {}
     while True:
-        now = elements(folder)
+        now = read_elements(folder)
         for task in tasks:
             state = _state(task, now.get(task.name))
             if seen.get(task.name) != state:
@@ -190,4 +192,4 @@ def _state(task: Task, element: Element | None) -> str:
         return f"{state} {note}".rstrip()
     if state == "failed" and not element.queued:
         return f"{state} {note}"
-    return element.said()
+    return element.describe()

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.run.job_runner import NOT_APPLICABLE, Limits, Outcome, Place, Task, run_task, tasks_of
+from benchmarks.run.job_runner import NOT_APPLICABLE, ExecutionContext, Limits, Outcome, Task, list_tasks, run_task
 from benchmarks.run.process_group import GRACE, Stop, run_group
-from benchmarks.run.slurm_queue import state_of
+from benchmarks.run.slurm_queue import ask_state
 from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import load_plan
 
@@ -50,7 +50,7 @@ class _Slot:
         """Whether it is over, after so many seconds at least, and brought neither a checkpoint nor a result."""
         return time.monotonic() - self._begun > seconds and _mark(self._task) == self._first
 
-    def say(self, minutes: int) -> None:
+    def record_waste(self, minutes: int) -> None:
         """Tells the status so; only who has claimed the folder may."""
         reason = f"no checkpoint and no result within two slots of {minutes} min (--slurm.time)"
         failure = {"state": "failed", "step": self._task.missing[0], "reason": reason, "advice": LONGER}
@@ -64,7 +64,7 @@ def _mark(task: Task) -> tuple[object, ...]:
 
 
 @dataclass
-class Work:
+class SlurmWorker:
     """What an element of the array does when SLURM runs it: what is missing of one task.
 
     Attributes:
@@ -95,7 +95,7 @@ class Work:
             SystemExit: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
         """
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-        tasks = tasks_of(self.folder, load_plan(self.folder), self.command, self.controls)
+        tasks = list_tasks(self.folder, load_plan(self.folder), self.command, self.controls)
         task = next(task for task in tasks if task.name == self.name)
         self._slot, stop = _Slot(task), Stop()
 
@@ -108,7 +108,7 @@ class Work:
             outcome = _follow(task, stop)
         else:
             limits = self.limits if ranks == 1 else Limits(0, self.limits.timeout)
-            outcome = run_task(task, log.info, _place(ranks), limits, stop)
+            outcome = run_task(task, log.info, _build_context(ranks), limits, stop)
         if outcome is Outcome.STOPPED:
             _wait_for_slurm()
         if outcome is not Outcome.DONE:
@@ -125,7 +125,7 @@ class Work:
         over = self.minutes * 60 - self.delay - EARLY
         wasted = self.wasted + 1 if self._slot is not None and self._slot.wasted(over) else 0
         if self._slot is not None and wasted == 2:
-            self._slot.say(self.minutes)
+            self._slot.record_waste(self.minutes)
             return None
         return submitit.helpers.DelayedSubmission(replace(self, wasted=wasted))
 
@@ -134,7 +134,7 @@ def _follow(task: Task, stop: Stop) -> Outcome:
     """What the ranks after the first do: the same steps, without a word to the status."""
     commands = dict(task.steps)
     for step in task.missing:
-        ended = run_group(commands[step], sys.stderr.fileno(), environment=_place(2).environment, stop=stop)
+        ended = run_group(commands[step], sys.stderr.fileno(), environment=_build_context(2).environment, stop=stop)
         if stop.asked:
             return Outcome.STOPPED
         if ended.code and not (ended.code == NOT_APPLICABLE and step.startswith("test-")):
@@ -152,7 +152,7 @@ def _wait_for_slurm() -> None:
     One that ended before would count as ended by itself, and what pre-empts it would not requeue it.
     """
     until = time.monotonic() + WAIT_FOR_KILL
-    while time.monotonic() < until and state_of(_number()) in ("RUNNING", ""):
+    while time.monotonic() < until and ask_state(_number()) in ("RUNNING", ""):
         time.sleep(_POLL)
 
 
@@ -162,8 +162,8 @@ def _number() -> str:
     return f"{array}_{element}" if array else os.environ.get("SLURM_JOB_ID", "")
 
 
-def _place(ranks: int) -> Place:
+def _build_context(ranks: int) -> ExecutionContext:
     """Of one task Lightning must not think that SLURM started all ranks; "interactive" is its word for that."""
     environment = {"SLURM_JOB_NAME": "interactive"} if ranks == 1 else {}
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    return Place("slurm", environment, {"slurm_job": _number(), "slurm_restarts": restarts})
+    return ExecutionContext("slurm", environment, {"slurm_job": _number(), "slurm_restarts": restarts})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
-from benchmarks.run.failure_reasons import reason_from
+from benchmarks.run.failure_reasons import find_reason
 from benchmarks.run.job_runner import ZOO
 from benchmarks.storage.layout import costs_path, read_costs, write_json
 from benchmarks.storage.stored_plan import load_plan
@@ -107,7 +107,7 @@ def _measure(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
         arguments, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if done.returncode:
-        reason = reason_from(done.stderr, done.returncode)
+        reason = find_reason(done.stderr, done.returncode)
         raise RunError(f"{job.measured}: {reason}", "Correct the cause and run the command again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "variant": job.variant}

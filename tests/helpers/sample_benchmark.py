@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.leaderboard.leaderboard import Leaderboard, make_leaderboard
 from benchmarks.leaderboard.statistics import Test
-from benchmarks.plan.expand import DataEntry, Matrix, make_plan, with_root
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage.results import Benchmark, Control, JobResult, TestScores
 from zoo.metrics.case_scores import CaseScore
@@ -79,7 +79,7 @@ def plan_of(
 ) -> Plan:
     """The plan of a matrix as flags give it."""
     matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, variants)
-    return make_plan(with_root(matrix, root) if root else matrix)
+    return make_plan(set_root(matrix, root) if root else matrix)
 
 
 def names(plan: Plan) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.cli.choice import overrides_from
+from benchmarks.cli.choice import parse_overrides
 from benchmarks.plan.plan_file import SECTIONS
 from benchmarks.run import local as runner
 from benchmarks.storage import layout
@@ -138,9 +138,9 @@ def test_a_slip_in_the_data_s_folder_is_mended_by_the_right_one(
 
 
 def test_an_override_without_a_value_does_not_swallow_the_next_flag() -> None:
-    assert overrides_from(["--model.lr=1", "--data.seedling", "-1"]) == (("data.seedling", "-1"), ("model.lr", "1"))
+    assert parse_overrides(["--model.lr=1", "--data.seedling", "-1"]) == (("data.seedling", "-1"), ("model.lr", "1"))
     with pytest.raises(ConfigError, match="has no value"):
-        overrides_from(["--model.lr", "--model.width", "3"])
+        parse_overrides(["--model.lr", "--model.width", "3"])
 
 
 def test_help_and_tables_need_no_torch() -> None:

@@ -13,10 +13,10 @@ import pytest
 from benchmarks import cli
 from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan import ablations as ablation_files
-from benchmarks.plan.ablations import Variant, ablation_path, read_ablation, variants_of
+from benchmarks.plan.ablations import Variant, choose_variants, find_ablation, read_ablation
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import local as runner
-from benchmarks.run.job_runner import step_arguments
+from benchmarks.run.job_runner import build_arguments
 from benchmarks.run.local import run_plan
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
@@ -126,23 +126,23 @@ def test_a_mistake_of_the_user_is_one_line(
 
 
 def test_a_plug_in_has_no_ablation_even_under_a_name_of_ours(ablations: Path) -> None:
-    assert ablation_path(Card("bipvl")) == ablations / "bipvl.yaml"
+    assert find_ablation(Card("bipvl")) == ablations / "bipvl.yaml"
     plugin = Card("bipvl", origin="theirs")
-    assert ablation_path(plugin) is None
+    assert find_ablation(plugin) is None
     with pytest.raises(ConfigError, match="No ablation exists for bipvl"):
-        variants_of([plugin])
+        choose_variants([plugin])
 
 
 @pytest.mark.usefixtures("ablations")
 def test_a_model_without_an_ablation_stands_beside_in_full() -> None:
-    assert [*variants_of([Card("bipvl"), Card("unet")])] == ["bipvl"]
+    assert [*choose_variants([Card("bipvl"), Card("unet")])] == ["bipvl"]
     planned = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=CPU, variants=["no_text"])
     assert [(job.model, job.variant) for job in planned.jobs] == [("unet", ""), ("bipvl", ""), ("bipvl", "no_text")]
 
 
 def test_a_variant_need_be_in_one_of_the_ablations_only(ablations: Path) -> None:
     (ablations / "unet.yaml").write_text("variants: {flat: {about: a, model: {b: 1}}}")
-    chosen = variants_of([Card("bipvl"), Card("unet")], ["flat", "small"])
+    chosen = choose_variants([Card("bipvl"), Card("unet")], ["flat", "small"])
     assert {model: [r.name for r in variants] for model, variants in chosen.items()} == {
         "bipvl": ["small"],
         "unet": ["flat"],
@@ -202,7 +202,7 @@ def test_the_zoo_understands_the_arguments_of_a_variant(tmp_path: Path, capsys: 
     jobs = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, variants=()).jobs
     found = []
     for one in jobs:
-        assert zoo([*step_arguments(one, "fit", tmp_path / "run"), "--print_config"]) == 0
+        assert zoo([*build_arguments(one, "fit", tmp_path / "run"), "--print_config"]) == 0
         found.append(yaml.safe_load(capsys.readouterr().out)["model"]["init_args"])
     full, no_text, small = found
     assert (full["use_text"], no_text["use_text"]) == (True, False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.plan.job import Job, Plan, Settings
-from benchmarks.run.job_runner import step_arguments
+from benchmarks.run.job_runner import build_arguments
 from benchmarks.storage.layout import job_folder, write_json
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.sample_benchmark import names, plan_of
@@ -52,12 +52,12 @@ def test_the_size_is_published_unless_the_trainer_or_the_user_says_tiny() -> Non
 def test_the_arguments_of_each_step() -> None:
     settings = Settings("tiny", "cpu", 2, (("trainer.max_steps", "5"),))
     job = Job("unet", "hippocampus", 3, root="/d", settings=settings)
-    assert step_arguments(job, "test-shuffled", Path("out")) == [
+    assert build_arguments(job, "test-shuffled", Path("out")) == [
         *("test", "--model", "unet", "--data", "hippocampus", "--size", "tiny", "--seed", "3", "--trainer", "cpu"),
         *("--trainer.devices", "2", "--data.root", "/d", "--trainer.max_steps=5", "--out", "out"),
         *("--data.text", "shuffled"),
     ]
-    assert step_arguments(job, "fit", Path("out"))[-1] == "out"
+    assert build_arguments(job, "fit", Path("out"))[-1] == "out"
 
 
 def test_every_unknown_name_is_named() -> None:

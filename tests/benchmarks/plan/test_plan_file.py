@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.plan import expand as planning
-from benchmarks.plan.expand import make_plan, resolved
+from benchmarks.plan.expand import make_plan, resolve_config
 from benchmarks.plan.job import Plan, Settings
 from benchmarks.plan.plan_file import PLANS, find_plan, plan_names, read_matrix
 from benchmarks.storage.stored_plan import load_plan, store_plan
@@ -89,7 +89,7 @@ def test_a_number_is_the_same_typed_and_in_a_card() -> None:
     one, other = (
         plan_of(["unet"], ["phantom_chest"], [0], settings=s).jobs[0] for s in (Settings(trainer="cpu"), typed)
     )
-    assert resolved(one)["trainer"]["max_epochs"] == 5
+    assert resolve_config(one)["trainer"]["max_epochs"] == 5
     assert one.digest == other.digest
 
 

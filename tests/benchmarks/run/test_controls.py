@@ -15,8 +15,8 @@ import yaml
 from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import controls
-from benchmarks.run.controls import images_in_two_parts, main, write_controls
-from benchmarks.run.job_runner import step_arguments
+from benchmarks.run.controls import find_shared_images, main, write_controls
+from benchmarks.run.job_runner import build_arguments
 from benchmarks.run.local import run_plan
 from benchmarks.storage.layout import cases_path, controls_folder, job_folder, write_json
 from benchmarks.storage.results import Control, read_all_controls, read_benchmark, read_controls
@@ -93,7 +93,7 @@ def test_controls_that_fail_are_a_row_with_their_reason(tmp_path: Path, capsys: 
 def test_the_zoo_understands_the_arguments_of_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings("tiny", "cpu", 1, (("data.batch_size", "2"), ("trainer.max_steps", "3")))
     job = Job("bipvl", "phantom_chest", 7, encoder="tiny", track="mask-derived", settings=settings)
-    assert zoo([*step_arguments(job, "fit", tmp_path / "run"), "--print_config"]) == 0
+    assert zoo([*build_arguments(job, "fit", tmp_path / "run"), "--print_config"]) == 0
     config = yaml.safe_load(capsys.readouterr().out)
     assert config["seed_everything"] == 7
     assert config["model"]["init_args"]["encoder"] == "tiny"
@@ -160,14 +160,14 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
 def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
     root = make_hippocampus(tmp_path, 10)
     data = build_datamodule("hippocampus", "tiny", root=str(root))
-    assert images_in_two_parts(data) == []
+    assert find_shared_images(data) == []
     trained, tested = data.split.train[0], data.split.test[0]
     source = nib.load(root / "imagesTr" / f"{trained}.nii.gz")
     louder = np.asarray(source.dataobj, dtype=np.float32) * 3 + 7
     for folder in ("imagesTr", "labelsTr"):
         array = louder if folder == "imagesTr" else np.asarray(nib.load(root / folder / f"{trained}.nii.gz").dataobj)
         nib.save(nib.Nifti1Image(array, source.affine), root / folder / f"{tested}.nii.gz")
-    shared = images_in_two_parts(build_datamodule("hippocampus", "tiny", root=str(root)))
+    shared = find_shared_images(build_datamodule("hippocampus", "tiny", root=str(root)))
     assert len(shared) == 1
     assert shared[0].startswith(f"{tested} (test) is ")
     assert shared[0].endswith(f"{trained} (train)")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.plan.job import Job, Settings
-from benchmarks.run.gpu_pool import Pool, chosen, devices_of
+from benchmarks.run.gpu_pool import Pool, count_devices, filter_visible
 from benchmarks.run.process_group import Stop
 from tests.helpers.paths import REPOSITORY
 from zoo.errors import ConfigError
@@ -36,12 +36,12 @@ GPU 1: NVIDIA A100 (UUID: GPU-bbb-2)
     ],
 )
 def test_what_is_seen_is_what_cuda_sees(visible: str | None, expected: list[str]) -> None:
-    assert chosen(LISTED, visible) == expected
+    assert filter_visible(LISTED, visible) == expected
 
 
 def test_a_job_asks_for_what_its_trainer_and_flags_say() -> None:
     def asked(trainer: str, devices: int | None = None, *overrides: tuple[str, str]) -> int | str:
-        return devices_of(Job("unet", "phantom_chest", 0, settings=Settings("tiny", trainer, devices, overrides)))
+        return count_devices(Job("unet", "phantom_chest", 0, settings=Settings("tiny", trainer, devices, overrides)))
 
     assert asked("cpu") == asked("cpu", 2) == 0
     assert asked("gpu") == 1

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.plan.job import Job, Plan, Settings
-from benchmarks.run.failure_reasons import CUDA_OUT, HOST_OUT, KILLED, advice_for
-from benchmarks.run.job_runner import NO_LIMITS, Limits, Outcome, Place, Task, run_task
+from benchmarks.run.failure_reasons import CUDA_OUT, HOST_OUT, KILLED, find_advice
+from benchmarks.run.job_runner import NO_LIMITS, ExecutionContext, Limits, Outcome, Task, run_task
 from benchmarks.run.local import run_plan
 from benchmarks.run.process_group import Stop, run_group
 from benchmarks.storage import layout, locks
@@ -35,10 +35,10 @@ def task(folder: Path, *codes: str) -> Task:
 
 
 def do(
-    one: Task, limits: Limits = NO_LIMITS, place: Place | None = None, stop: Stop | None = None
+    one: Task, limits: Limits = NO_LIMITS, context: ExecutionContext | None = None, stop: Stop | None = None
 ) -> tuple[Outcome, list[str]]:
     lines: list[str] = []
-    return run_task(one, lines.append, place or Place(), limits, stop or Stop()), lines
+    return run_task(one, lines.append, context or ExecutionContext(), limits, stop or Stop()), lines
 
 
 def test_a_crash_is_tried_again_and_each_attempt_is_kept(tmp_path: Path) -> None:
@@ -96,15 +96,15 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_counts_for_nothi
 
 
 def test_what_the_system_kills_for_memory_is_told_from_a_kill() -> None:
-    assert advice_for("", 137) == KILLED
-    assert advice_for("", 137, system_killed=True) == HOST_OUT
-    assert advice_for("Traceback\nMemoryError\n", 1) == HOST_OUT
+    assert find_advice("", 137) == KILLED
+    assert find_advice("", 137, system_killed=True) == HOST_OUT
+    assert find_advice("Traceback\nMemoryError\n", 1) == HOST_OUT
     allocator = "RuntimeError: [enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 1 bytes"
-    assert advice_for(f"Traceback\n{allocator}\n", 1) == HOST_OUT
-    assert advice_for("OSError: [Errno 12] Cannot allocate memory", 1) == HOST_OUT
-    assert advice_for("[rank1]: x\nValueError: of a rank", 137) == ""
-    assert advice_for("it speaks of a MemoryError", 143) == ""
-    assert advice_for("torch.OutOfMemoryError: CUDA out of memory.", 1) == CUDA_OUT
+    assert find_advice(f"Traceback\n{allocator}\n", 1) == HOST_OUT
+    assert find_advice("OSError: [Errno 12] Cannot allocate memory", 1) == HOST_OUT
+    assert find_advice("[rank1]: x\nValueError: of a rank", 137) == ""
+    assert find_advice("it speaks of a MemoryError", 143) == ""
+    assert find_advice("torch.OutOfMemoryError: CUDA out of memory.", 1) == CUDA_OUT
 
 
 def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path) -> None:
@@ -121,7 +121,9 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
     run = layout.job_folder(tmp_path, job.id)
     codes = {"fit": f"{SAVES} {FINISHED}", "test": rows, "test-shuffled": cannot, "test-blank": rows}
     steps = tuple((step, (sys.executable, "-c", codes[step], str(run), step)) for step in job.steps)
-    outcome, lines = do(Task(job.id, run, steps, job), place=Place("local", {"PYTHONPATH": str(REPOSITORY)}))
+    outcome, lines = do(
+        Task(job.id, run, steps, job), context=ExecutionContext("local", {"PYTHONPATH": str(REPOSITORY)})
+    )
     assert outcome is Outcome.DONE, lines
     assert [line for line in lines if "left out" in line] == [
         "test-shuffled left out: text 'shuffled': all reports are the same string. Use --data.text blank instead."

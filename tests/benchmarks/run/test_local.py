@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.plan.job import Job, Plan, Settings
-from benchmarks.run.failure_reasons import reason_from
+from benchmarks.run.failure_reasons import find_reason
 from benchmarks.run.local import run_plan
 from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
@@ -201,7 +201,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
     ],
 )
 def test_the_reason_of_a_failure_is_one_line(output: str, code: int, reason: str) -> None:
-    assert reason_from(output, code) == reason
+    assert find_reason(output, code) == reason
 
 
 def test_a_step_without_its_result_has_failed(folder: Path) -> None:

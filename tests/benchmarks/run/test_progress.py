@@ -16,11 +16,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.cli.live import bar, display, shown
+from benchmarks.cli.live import bar, display, show_progress
 from benchmarks.cli.plan import lines
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import cost_estimate as estimate
-from benchmarks.run.progress import Progress, left, progress_of, tally, time_to_go
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.stored_plan import store_plan
@@ -46,27 +46,27 @@ def running(tmp_path: Path) -> tuple[Path, Plan]:
 def test_a_running_job_has_its_epoch_and_its_time_to_go(running: tuple[Path, Plan]) -> None:
     folder, plan = running
     with claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None):
-        (job,) = progress_of(folder, plan)
+        (job,) = read_progress(folder, plan)
     assert (job.state, job.step, job.epoch, job.epochs, job.share) == ("running", "fit", 2, 4, 0.5)
     assert job.to_go == pytest.approx(120, rel=0.05)  # 10 steps took a minute, 20 are left
     assert job.line().startswith("fit, epoch 2/4, 50%, attempt 2, on node7, 0:02:0")
-    (job,) = progress_of(folder, plan)
+    (job,) = read_progress(folder, plan)
     assert (job.state, job.note) == ("unfinished", "next: fit")
 
 
 def test_the_time_to_go_is_that_of_jobs_alike() -> None:
     done = [Progress(f"a-s{n}-h", "done", seconds={"fit": 50.0, "test": 10.0 * n}) for n in (1, 2)]
     ahead = [Progress("a-s3-h", "waiting"), Progress("b-s0-h", "running", share=0.5), Progress("b-s1-h", "failed")]
-    assert time_to_go(ahead) is None
-    assert time_to_go([*done, *ahead]) == pytest.approx(65 + 65 / 2)
-    assert time_to_go([*done, *ahead], 2) == pytest.approx((65 + 65 / 2) / 2)
-    assert time_to_go(done) == 0
+    assert estimate_time_to_go(ahead) is None
+    assert estimate_time_to_go([*done, *ahead]) == pytest.approx(65 + 65 / 2)
+    assert estimate_time_to_go([*done, *ahead], 2) == pytest.approx((65 + 65 / 2) / 2)
+    assert estimate_time_to_go(done) == 0
 
 
 def test_words_and_bars() -> None:
     assert left(None) == ""
     assert left(3725.4) == "1:02:05 to go"
-    assert tally(["done", "waiting", "done"]) == "2 done, 1 waiting"
+    assert count_states(["done", "waiting", "done"]) == "2 done, 1 waiting"
     assert (bar(0).count("━"), bar(0.5).count("━"), bar(1).count("━")) == (0, 12, 24)
 
 
@@ -74,9 +74,12 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
     folder, plan = running
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=120, highlight=False)
-        with claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None), shown(folder, plan, 1, console) as say:
+        with (
+            claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None),
+            show_progress(folder, plan, 1, console) as say,
+        ):
             say("a line [of] progress")
-            table = display(progress_of(folder, plan))
+            table = display(read_progress(folder, plan))
         written = console.file.getvalue()  # type: ignore[attr-defined]
         assert "a line [of] progress" in written
         assert ("0 of 1" in written) == terminal
@@ -89,7 +92,7 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
 
 def test_the_steps_of_a_training_follow_from_its_configuration() -> None:
     def steps(**trainer: object) -> int | None:
-        return estimate.training_steps(
+        return estimate.count_training_steps(
             {"trainer": trainer, "data": {"init_args": {"epoch_samples": 30, "batch_size": 4}}}
         )
 
@@ -106,7 +109,7 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
     settings = Settings("tiny", "cpu", None, (("data.epoch_samples", "32"), ("data.counts", "[6,2,2]")))
     plan = plan_of(["unet"], ["phantom_chest"], [0, 1], settings=settings)
     said: list[str] = []
-    (found,) = estimate.costs(plan, True, said.append)
+    (found,) = estimate.estimate_costs(plan, True, said.append)
     assert not found.note
     assert found.steps == 20  # 4 batches of 8, five epochs
     assert found.step_seconds is not None
@@ -129,7 +132,7 @@ def test_each_recipe_has_a_probe_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
         return {"step_seconds": seen.pop(recipe), "steps_planned": 10 if recipe == "equal" else 20}
 
     monkeypatch.setattr(estimate, "run_probe", probe)
-    found = estimate.costs(Plan((equal, own, replace(equal, fold=1), replace(own, fold=1))), True)
+    found = estimate.estimate_costs(Plan((equal, own, replace(equal, fold=1), replace(own, fold=1))), True)
     assert [(one.steps, one.step_seconds) for one in found] == [(10, 1.0), (20, 2.0), (10, 1.0), (20, 2.0)]
 
 
@@ -163,7 +166,7 @@ def test_a_probe_is_read_whatever_the_locale_is(tmp_path: Path, monkeypatch: pyt
 def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
     settings = Settings("tiny", "cpu")
     plan = plan_of(["unet"], ["hippocampus"], [0], settings=settings, root=str(tmp_path / "nowhere"))
-    (found,) = estimate.costs(plan, True)
+    (found,) = estimate.estimate_costs(plan, True)
     assert found.note.startswith(f"no probe: {tmp_path / 'nowhere'}: no such folder")
     assert json.dumps(found.steps) == "1728"
     assert found.seconds is None

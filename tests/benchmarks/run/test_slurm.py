@@ -83,7 +83,7 @@ class Trouble:
         self.folder, self.todo, self.under_way = folder, dict(todo or {}), under_way
 
     def __call__(self) -> None:
-        for name, element in slurm_queue.elements(self.folder).items():
+        for name, element in slurm_queue.read_elements(self.folder).items():
             ready = element.state == "RUNNING" and self.under_way(layout.job_folder(self.folder, name))
             if name in self.todo and ready:
                 self.todo.pop(name)(element.number)
@@ -237,7 +237,7 @@ def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple
     plan = load_plan(there)
     [job] = plan.jobs
     run = layout.job_folder(there, job.id)
-    number = slurm_queue.elements(there)[job.id].number
+    number = slurm_queue.read_elements(there)[job.id].number
     last = run / "checkpoints" / "last.ckpt"
     trouble = Trouble(there, {job.id: cancel}, lambda _: last.is_file())
     slurm_queue.wait(there, plan, [job.id], lines.append, trouble)
@@ -246,7 +246,7 @@ def test_two_tasks_are_joined_and_come_back_together(tmp_path: Path, size: tuple
     assert not left_behind(there)
     before = last.stat().st_mtime_ns
     assert main(command) == 0
-    assert slurm_queue.elements(there)[job.id].number == number
+    assert slurm_queue.read_elements(there)[job.id].number == number
     trouble = Trouble(there, {job.id: preempt}, lambda _: last.stat().st_mtime_ns > before)
     slurm_queue.wait(there, plan, [job.id], lines.append, trouble)
     assert not trouble.todo
@@ -281,7 +281,7 @@ def test_where_one_rank_dies_none_is_left_and_the_status_says_why(tmp_path: Path
     slurm_queue.wait(tmp_path, plan, [job.id], lines.append, trouble)
     assert not trouble.todo
     assert lines[-1].startswith(f"{job.id}: failed fit: ")
-    assert slurm_queue.elements(tmp_path)[job.id].state == "FAILED"
+    assert slurm_queue.read_elements(tmp_path)[job.id].state == "FAILED"
     assert not left_behind(tmp_path)
     assert not layout.is_locked(run)
 
@@ -291,12 +291,12 @@ def test_where_one_rank_dies_none_is_left_and_the_status_says_why(tmp_path: Path
     [("90", 90), ("90:30", 91), ("1:30:00", 90), ("2-0", 2880), ("2-12:30", 3630), ("1-00:00:01", 1441)],
 )
 def test_minutes_of_a_time_of_slurms(text: str, expected: int) -> None:
-    assert slurm.minutes(text) == expected
+    assert slurm.parse_minutes(text) == expected
 
 
 def test_a_time_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="no time as SLURM writes it"):
-        slurm.minutes("a day")
+        slurm.parse_minutes("a day")
 
 
 def test_without_slurm_the_launcher_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,10 @@ def listing(folder: Path, *rows: str) -> str:
 def test_each_state_says_what_brings_it_back(bench: Path, answer: Answer) -> None:
     states = listing(bench, "7_0 PENDING", "7_1 COMPLETING", "7_2 CANCELLED", "7_3 FAILED")
     answer(f"{states}\necho '7_4 RUNNING /another/benchmark/slurm/submission.sh'")
-    found = slurm_queue.elements(bench)
+    found = slurm_queue.read_elements(bench)
     assert [element.queued for element in found.values()] == [True, True, False, False, False]
     assert [element.ended_by_slurm for element in found.values()] == [False, False, True, False, False]
-    assert [element.said() for element in found.values()] == [
+    assert [element.describe() for element in found.values()] == [
         "SLURM 7_0 pending",
         "SLURM 7_1 completing",
         "SLURM 7_2 cancelled: the same `zoo bench run` or `scontrol requeue 7_2` brings it back",
@@ -58,9 +58,9 @@ def test_each_state_says_what_brings_it_back(bench: Path, answer: Answer) -> Non
 def test_where_slurm_does_not_answer_nothing_is_taken_for_forgotten(bench: Path, answer: Answer) -> None:
     answer("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(RunError, match="squeue does not answer: slurm_load_jobs error"):
-        slurm_queue.elements(bench)
+        slurm_queue.read_elements(bench)
 
 
 @pytest.mark.usefixtures("answer")
 def test_without_slurm_there_are_no_elements(bench: Path) -> None:
-    assert slurm_queue.elements(bench) == {}
+    assert slurm_queue.read_elements(bench) == {}
