@@ -1,4 +1,4 @@
-"""A benchmark's folder as the runner leaves it, made up: no network is trained."""
+"""A made-up benchmark folder, as the runner leaves it, without any training."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from zoo.visualization.slice_choice import Plane
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} </style> \" ' $x^2$"
 
 LOSS = {"test": 0.0, "test-shuffled": 0.2, "test-blank": 0.1, "test-names": 0.05}
-"""Of Dice, by the text of the test."""
+"""Loss of Dice by the step of the test."""
 
 
 def benchmark(folder: Path, jobs: Sequence[Job], labels: Sequence[str], cases: int = 12) -> Path:
-    """Every job done, with its history, its tests and its pictures; two controls a data set.
+    """Write a benchmark in which every job is done, with history, tests and pictures, and two controls per data set.
 
     Args:
         folder: Where to.
@@ -43,7 +43,7 @@ def benchmark(folder: Path, jobs: Sequence[Job], labels: Sequence[str], cases: i
 
 
 def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: int, **changes: Any) -> None:
-    """The run folder of a job that is done."""
+    """Write the run folder of a job that is done."""
     facts = {
         "zoo": "0.1.0",
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
@@ -70,7 +70,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
 
 
 def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> None:
-    """What a test keeps; each text is an attack."""
+    """Write the pictures of a test; each text is an attack."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     planes, seen = folder / "planes.npz", []
@@ -95,7 +95,7 @@ def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> 
 
 
 def controls(folder: Path, labels: Sequence[str], cases: int) -> None:
-    """All background, and a mean shape."""
+    """Write the controls all-background and mean-shape."""
     names = {"all-background": 0.0, "mean-shape": 0.4}
     for name, dice in names.items():
         status = "ok" if dice else "missed"

@@ -25,7 +25,7 @@ FACTS: dict[str, Any] = {
 
 
 def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> CaseScore:
-    """A row whose counts have the Dice that is asked for."""
+    """Return a row whose counts have the given Dice."""
     tp = round(dice * 1000)
     fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
     return CaseScore(
@@ -44,7 +44,7 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
 
 
 def absent(case: str, label: str) -> CaseScore:
-    """A row of what was neither there nor found."""
+    """Return a row of an object that neither mask contains."""
     return CaseScore(
         case_id=case,
         query="",
@@ -77,30 +77,30 @@ def plan_of(
     encoder: str = "",
     variants: Sequence[str] | None = None,
 ) -> Plan:
-    """The plan of a matrix as flags give it."""
+    """Return the plan of a matrix, as flags give it."""
     matrix = Matrix(models, dict.fromkeys(data, DataEntry()), seeds, settings, encoder, variants)
     return make_plan(set_root(matrix, root) if root else matrix)
 
 
 def names(plan: Plan) -> list[str]:
-    """The jobs' names, without the hashes of their configurations."""
+    """Return the names of the jobs, without the hashes of their configurations."""
     return [one.name for one in plan.jobs]
 
 
 def variant(name: str, seed: int = 0, **changes: Any) -> Job:
-    """A variant of bipvl, which reads text."""
+    """Return a job of a variant of bipvl, which reads text."""
     facts = {"about": f"without {name[3:]}", "changes": (("use_text", "false"),), **changes}
     return job("bipvl", seed, "class", variant=name, **facts)
 
 
 def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = None, **facts: Any) -> JobResult:
-    """A finished job; one list of Dice values, one a case, for each of its tests.
+    """Return the result of a finished job, with one Dice value per case for each of its tests.
 
     Args:
         one: The job.
         dices: Values of `test`, `test-shuffled`, ...
-        about: What stands beside the rows; None as in a folder of an older version.
-        facts: What is other than `FACTS`.
+        about: Content of `about.json`; None as in a folder of an older version.
+        facts: Values of the manifest that differ from `FACTS`.
     """
     tests = {
         step: TestScores(tuple(row(f"c{i}", "x", dice) for i, dice in enumerate(values)), about or {})
@@ -114,5 +114,5 @@ def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = 
 def leaderboard_of(
     results: Iterable[JobResult], controls: Iterable[Control] = (), test: Test = "wilcoxon"
 ) -> Leaderboard:
-    """The leaderboard of results that no folder holds."""
+    """Return the leaderboard of results that are in no folder."""
     return make_leaderboard(Benchmark(tuple(results), tuple(controls)), test)

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting is the only thing that needs a script; without it the tables stand as they were written.
+// Only sorting needs a script; without it the tables keep their order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -25,7 +25,7 @@ function sortBy(table, heads, column) {
     const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
     const keyed = rows.map((row) => [valueOf(row.cells[column], column), row]);
     keyed.sort(([a], [b]) => {
-      if (a === null || b === null) return (a === null) - (b === null); // what is empty stays last
+      if (a === null || b === null) return (a === null) - (b === null); // empty cells stay last
       if (typeof a === "number" && typeof b === "number") return sign * (a - b);
       return sign * String(a).localeCompare(String(b), "en", { numeric: true });
     });

@@ -1,4 +1,4 @@
-"""Variants in the table: under their full method, with a paired delta, never ranked, in every format."""
+"""Variants in tables: they follow their full method, have a paired delta and are never ranked, in every format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zoo.metrics.case_scores import METRIC_VERSION
 
 
 def results() -> list[JobResult]:
-    """The full method at 0.8 and 0.9, one variant at 0.75 and 0.95, one better than all at 1.0 (seed 0)."""
+    """The Dice of the full method is 0.8 and 0.9, of one variant 0.75 and 0.95, of another 1.0 for seed 0 alone."""
     return [
         result(job("unet", 0), [0.5, 0.7]),
         result(job("unet", 1), [0.6, 0.8]),
@@ -40,12 +40,12 @@ def table(rows: Sequence[JobResult] | None = None) -> Leaderboard:
     return leaderboard_of(results() if rows is None else rows, CONTROLS)
 
 
-def test_a_variant_stands_under_its_full_method_with_the_paired_delta_and_no_rank() -> None:
-    (block,) = table().groups
+def test_a_variant_follows_its_full_method_with_the_paired_delta_and_no_rank() -> None:
+    (group,) = table().groups
     labels = ["bipvl (tiny)", "bipvl (tiny) - no_loss", "bipvl (tiny) - no_text", "unet (tiny)"]
-    assert [row.label for row in block.rows[:-1]] == labels
-    assert [row.model for row in block.ranked] == ["bipvl", "unet"]
-    full, no_loss, no_text, unet, control = block.rows
+    assert [row.label for row in group.rows[:-1]] == labels
+    assert [row.model for row in group.ranked] == ["bipvl", "unet"]
+    full, no_loss, no_text, unet, control = group.rows
     assert no_text.dice == pytest.approx(0.85)
     assert no_text.delta_dice == pytest.approx(0.0)  # -0.05 and +0.05
     assert no_text.delta_dice_std == pytest.approx(0.1 / 2**0.5)
@@ -56,36 +56,36 @@ def test_a_variant_stands_under_its_full_method_with_the_paired_delta_and_no_ran
 
 
 def test_a_variant_changes_no_ranking() -> None:
-    """One that would outvote the models in the gate, neither."""
+    """This includes variants that would be the most frequent rows in the comparability check."""
     other: dict[str, Any] = {"split_hash": "other"}
     outvoting = [result(variant(f"no_{name}", 0), *[[0.9, 0.9]] * 3, **other) for name in ("a", "b", "c", "d")]
     (plain,) = table(results()[:4]).groups
-    (block,) = table([*results()[:4], *outvoting]).groups
-    assert (block.ranked, block.unranked, block.controls) == (plain.ranked, plain.unranked, plain.controls)
-    rows = [row for row in block.rows if row.variant]
+    (group,) = table([*results()[:4], *outvoting]).groups
+    assert (group.ranked, group.unranked, group.controls) == (plain.ranked, plain.unranked, plain.controls)
+    rows = [row for row in group.rows if row.variant]
     assert {(row.status, row.reason) for row in rows} == {
         ("refused", "not comparable with the full method: other split_hash")
     }
     assert {row.delta_dice for row in rows} == {None}
 
 
-def test_variants_go_with_a_full_method_that_the_gate_refuses() -> None:
+def test_variants_follow_a_full_method_that_is_refused() -> None:
     models = [result(job(name, 0), [0.5, 0.5], split_hash="most") for name in ("unet", "other")]
-    (block,) = table([*models, results()[2], results()[4]]).groups
-    assert [row.label for row in block.unranked] == ["bipvl (tiny)"]
-    assert [row.variant for row in block.rows] == ["", "", "", "no_text", ""]
-    assert block.rows[3].delta_dice == pytest.approx(-0.05)
+    (group,) = table([*models, results()[2], results()[4]]).groups
+    assert [row.label for row in group.unranked] == ["bipvl (tiny)"]
+    assert [row.variant for row in group.rows] == ["", "", "", "no_text", ""]
+    assert group.rows[3].delta_dice == pytest.approx(-0.05)
 
 
-def test_incomplete_variants_and_full_methods_say_so() -> None:
+def test_incomplete_variants_and_full_methods_have_a_reason() -> None:
     failed = JobResult(variant("no_text", 1), "failed", "fit: zoo: error: no such file")
-    (block,) = table([*results()[:5], failed]).groups
-    row = block.rows[1]
+    (group,) = table([*results()[:5], failed]).groups
+    row = group.rows[1]
     assert (row.status, row.dice, row.delta_dice) == ("failed", None, None)
     assert row.reason == "1 of 2 seeds: seed 1 failed (fit: zoo: error: no such file)"
     waiting = JobResult(job("bipvl", 1, "class"), "waiting")
-    (block,) = table([results()[2], waiting, *results()[4:6]]).groups
-    full, no_text = block.rows[:2]
+    (group,) = table([results()[2], waiting, *results()[4:6]]).groups
+    full, no_text = group.rows[:2]
     assert (full.status, full.dice) == ("incomplete", None)
     assert (no_text.reason, no_text.delta_seeds) == ("Δ over 1 of 2 seeds", 1)
     assert no_text.delta_dice == pytest.approx(-0.05)
@@ -94,7 +94,7 @@ def test_incomplete_variants_and_full_methods_say_so() -> None:
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
-def test_the_order_of_jobs_does_not_show(form: str) -> None:
+def test_the_order_of_jobs_changes_no_table(form: str) -> None:
     runs = results()[2:]
     assert len({FORMATS[form](leaderboard_of(order, CONTROLS)) for order in itertools.permutations(runs)}) == 1
 
@@ -111,7 +111,7 @@ def test_markdown_has_the_delta_and_a_legend_and_nothing_bold_in_a_variant() -> 
     assert "delta_dice" in lines[-1]
 
 
-def test_without_an_ablation_no_format_says_a_word_of_it() -> None:
+def test_without_an_ablation_no_format_mentions_variants() -> None:
     plain = table(results()[:4])
     for form in ("md", "latex"):
         text = FORMATS[form](plain)
@@ -119,7 +119,7 @@ def test_without_an_ablation_no_format_says_a_word_of_it() -> None:
     assert len(json.loads(to_json(plain))["footnotes"]) == len(json.loads(to_json(table()))["footnotes"]) - 1
 
 
-def test_latex_writes_the_delta_so_that_pdflatex_can() -> None:
+def test_latex_writes_the_delta_without_characters_that_pdflatex_lacks() -> None:
     text = to_latex(table())
     assert r"Dice & $\Delta$ Dice & Dice global" in text
     assert r"bipvl (tiny) - no\_text: without text (use\_text=false)." in text
@@ -128,7 +128,7 @@ def test_latex_writes_the_delta_so_that_pdflatex_can() -> None:
     assert {line.count(" & ") for line in body} == {13}
 
 
-def test_csv_and_json_name_the_variant() -> None:
+def test_csv_and_json_have_the_variant() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(table()))))
     assert [row["variant"] for row in rows] == ["", "no_loss", "no_text", "", ""]
     assert [row["delta_dice"] for row in rows] == ["", "0.2", "0.0", "", ""]
@@ -140,7 +140,7 @@ def test_csv_and_json_name_the_variant() -> None:
     assert loaded[1]["delta_seeds"] == 1
 
 
-def test_a_finished_variant_needs_the_metric_version_of_its_full_method() -> None:
+def test_a_variant_with_another_metric_version_than_its_full_method_is_refused() -> None:
     old = result(variant("no_text", 0), *[[0.9, 0.9]] * 3, metric_version=f"{METRIC_VERSION}x")
-    (block,) = table([results()[2], old]).groups
-    assert block.rows[1].reason == "not comparable with the full method: other metric_version"
+    (group,) = table([results()[2], old]).groups
+    assert group.rows[1].reason == "not comparable with the full method: other metric_version"

@@ -1,4 +1,4 @@
-"""What the gate lets into one row and one ranking, what it refuses with which reason, and what it warns of."""
+"""The comparability check: what may be in one row and in one ranking, the reasons of refusals, and the warnings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in ra
 
 
 def one(*results: JobResult, controls: tuple[Control, ...] = ()) -> RankingGroup:
-    (block,) = leaderboard_of(results, controls).groups
-    return block
+    (group,) = leaderboard_of(results, controls).groups
+    return group
 
 
 def full(model: str, seed: int = 0, dices: list[float] = TEN, about: dict[str, Any] = FACTS, **facts: Any) -> JobResult:
@@ -33,13 +33,13 @@ def full(model: str, seed: int = 0, dices: list[float] = TEN, about: dict[str, A
 
 
 def scored(found: JobResult, *rows: Any, **about: Any) -> JobResult:
-    """The same result with other rows."""
+    """Return the same result with other rows."""
     return replace(found, tests={"test": TestScores(rows or found.tests["test"].rows, {**FACTS, **about})})
 
 
-def test_complete_rows_of_one_kind_have_no_warning() -> None:
-    block = one(full("a"), full("b"))
-    assert (len(block.ranked), block.unranked, block.warnings) == (2, (), ())
+def test_complete_rows_of_the_same_conditions_have_no_warning() -> None:
+    group = one(full("a"), full("b"))
+    assert (len(group.ranked), group.unranked, group.warnings) == (2, (), ())
     assert "Warnings" not in to_markdown(leaderboard_of([full("a"), full("b")], []))
 
 
@@ -50,50 +50,50 @@ def test_complete_rows_of_one_kind_have_no_warning() -> None:
     ],
 )
 def test_other_label_spaces_are_refused(about: dict[str, Any], reason: str) -> None:
-    block = one(full("a"), full("b"), full("c", about=FACTS | about))
-    assert [r.model for r in block.ranked] == ["a", "b"]
-    assert reason in block.unranked[0].reason
+    group = one(full("a"), full("b"), full("c", about=FACTS | about))
+    assert [r.model for r in group.ranked] == ["a", "b"]
+    assert reason in group.unranked[0].reason
 
 
-def test_among_as_many_rows_the_older_metric_version_is_refused() -> None:
-    block = one(full("a", metric_version="0"), full("b"))
-    assert [r.model for r in block.ranked] == ["b"]
-    assert "metric_version 0, not 1" in block.unranked[0].reason
+def test_of_two_equally_frequent_metric_versions_the_older_is_refused() -> None:
+    group = one(full("a", metric_version="0"), full("b"))
+    assert [r.model for r in group.ranked] == ["b"]
+    assert "metric_version 0, not 1" in group.unranked[0].reason
     most = one(full("a", metric_version="0"), full("b"), full("c", metric_version="0"))
-    assert [r.model for r in most.ranked] == ["a", "c"], "most decide"
+    assert [r.model for r in most.ranked] == ["a", "c"], "the most frequent version counts"
 
 
 def test_other_cases_of_the_same_number_and_other_classes_are_refused() -> None:
     others = scored(full("c"), *[row(f"d{i}", "x", 0.9) for i in range(10)])
     classes = scored(full("d"), *[row(f"c{i}", "y", 0.9) for i in range(10)])
-    block = one(full("a"), full("b"), others, classes)
-    reasons = {r.model: r.reason for r in block.unranked}
+    group = one(full("a"), full("b"), others, classes)
+    reasons = {r.model: r.reason for r in group.unranked}
     assert reasons["c"].startswith("not comparable: cases_hash ")
     assert reasons["d"] == "not comparable: classes y, not x"
     assert f"- c (tiny): {reasons['c']}" in to_markdown(leaderboard_of([full("a"), full("b"), others], []))
 
 
 def test_a_run_of_an_older_version_is_ranked_with_a_warning_and_takes_the_subjects_of_others() -> None:
-    block = one(full("a"), full("b", about={}))
-    assert [r.model for r in block.ranked] == ["a", "b"]
-    assert block.warnings == (
+    group = one(full("a"), full("b", about={}))
+    assert [r.model for r in group.ranked] == ["a", "b"]
+    assert group.warnings == (
         "the run has not recorded its label space: only the names of the classes are compared [b (tiny)]",
     )
     alone = one(full("b", about={}))
     assert any("each case counts as a subject of its own [b (tiny)]" in text for text in alone.warnings)
-    assert {r.subjects for r in (*block.ranked, *alone.ranked)} == {10}
+    assert {r.subjects for r in (*group.ranked, *alone.ranked)} == {10}
 
 
-def test_images_of_one_subject_are_one() -> None:
+def test_several_images_of_one_subject_count_as_one_subject() -> None:
     pairs = FACTS | {"subjects": {f"c{i}": f"p{i // 2}" for i in range(10)}}
     (only,) = one(full("a", about=pairs)).ranked
     assert (only.n, only.subjects, only.dice_low) == (10, 5, None)
 
 
-def test_a_split_of_too_few_subjects_says_so_and_has_no_p_value() -> None:
-    block = one(full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5))
-    assert [text for text in block.warnings if "fewer than 6 subjects" in text]
-    (best, other) = block.ranking.rows
+def test_a_split_of_too_few_subjects_has_a_warning_and_no_p_value() -> None:
+    group = one(full("a", dices=[0.9] * 5), full("b", dices=[0.5] * 5))
+    assert [text for text in group.warnings if "fewer than 6 subjects" in text]
+    (best, other) = group.ranking.rows
     assert (other.p, other.p_holm, other.dice_low, other.rank_share, other.pairs) == (None, None, None, None, 5)
     assert other.effect == -1.0
     assert best.rank == 1
@@ -101,18 +101,18 @@ def test_a_split_of_too_few_subjects_says_so_and_has_no_p_value() -> None:
     assert "5 subjects: too few for an interval or a test (6 are needed)." in to_markdown(table, stats=True)
 
 
-def test_prompt_sets_are_compared_in_the_class_track_and_marked() -> None:
+def test_other_class_prompts_are_ranked_and_marked() -> None:
     rows = [full("a", track="class"), full("b", track="class"), full("c", track="class", prompt_hash="other")]
-    block = one(*rows, full("unet", prompt_hash="whatever"))
-    assert [r.label for r in block.ranked] == ["a (tiny)", "b (tiny)", "c (tiny) [prompts]", "unet (tiny)"]
-    assert block.warnings == ("other class prompts than the other rows [c (tiny) [prompts]]",)
+    group = one(*rows, full("unet", prompt_hash="whatever"))
+    assert [r.label for r in group.ranked] == ["a (tiny)", "b (tiny)", "c (tiny) [prompts]", "unet (tiny)"]
+    assert group.warnings == ("other class prompts than the other rows [c (tiny) [prompts]]",)
 
 
-def test_other_reports_are_other_data() -> None:
+def test_a_row_with_other_reports_is_refused() -> None:
     rows = [full("a", track="report"), full("b", track="report"), full("c", track="report", prompt_hash="other")]
-    block = one(*rows)
-    assert [r.model for r in block.unranked] == ["c"]
-    assert block.unranked[0].reason == "not comparable: prompt_hash other, not def"
+    group = one(*rows)
+    assert [r.model for r in group.unranked] == ["c"]
+    assert group.unranked[0].reason == "not comparable: prompt_hash other, not def"
 
 
 def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
@@ -122,7 +122,7 @@ def test_equal_budget_and_published_recipes_are_two_rankings() -> None:
         return replace(found, job=replace(found.job, settings=settings))
 
     table = leaderboard_of([full("a"), full("b"), published("a", 700), published("b", 900)], [])
-    assert [(block.recipe, [r.model for r in block.ranked]) for block in table.groups] == [
+    assert [(group.recipe, [r.model for r in group.ranked]) for group in table.groups] == [
         ("equal", ["a", "b"]),
         ("published", ["a", "b"]),
     ]
@@ -154,7 +154,7 @@ def test_folds_are_pooled_each_case_once() -> None:
     assert "| 1 x 2 folds |" in to_markdown(table)
 
 
-def test_a_fold_that_lacks_makes_no_mean() -> None:
+def test_a_row_with_a_missing_fold_has_no_mean() -> None:
     (row_,) = one(fold(0, 0, range(5)), fold(0, 1, range(5, 10), "failed")).unranked
     assert (row_.status, row_.dice, row_.reason) == ("failed", None, "0 of 1 seeds: seed 0 fold 1 failed")
     (row_,) = one(fold(0, 0, range(5), folds=3), fold(0, 1, range(5, 10), folds=3)).unranked
@@ -171,13 +171,13 @@ def test_folds_that_overlap_or_differ_are_refused() -> None:
     assert row_.reason == "the folds differ in label_space"
 
 
-def test_folds_and_one_split_do_not_stand_in_one_ranking() -> None:
-    block = one(full("b"), full("c"), fold(0, 0, range(5)), fold(0, 1, range(5, 10)))
-    assert [r.model for r in block.ranked] == ["b", "c"]
-    assert "split_hash" in block.unranked[0].reason
+def test_rows_over_folds_and_over_one_split_are_not_ranked_together() -> None:
+    group = one(full("b"), full("c"), fold(0, 0, range(5)), fold(0, 1, range(5, 10)))
+    assert [r.model for r in group.ranked] == ["b", "c"]
+    assert "split_hash" in group.unranked[0].reason
 
 
-def test_rows_that_are_not_those_of_their_about_are_refused() -> None:
+def test_rows_that_contradict_their_about_json_are_refused() -> None:
     (row_,) = one(scored(full("a"), cases_hash="other")).unranked
     assert "are not those of its about.json" in row_.reason
     honest = scored(full("a"), cases_hash=cases_hash(full("a").tests["test"].rows))
@@ -210,17 +210,17 @@ def _with_other_class(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
         (_with_other_class, "seed 0: its tests are of differing classes"),
     ],
 )
-def test_a_test_with_another_text_that_has_no_mean_refuses_its_row_and_not_the_table(
+def test_a_text_control_without_a_mean_refuses_its_row_alone(
     spoil: Callable[[tuple[CaseScore, ...]], tuple[CaseScore, ...]], reason: str
 ) -> None:
     reader = full("a", track="class")
     spoilt = TestScores(spoil(reader.tests["test-blank"].rows), FACTS)
-    block = one(replace(reader, tests={**reader.tests, "test-blank": spoilt}), full("b"))
-    assert [(row_.model, row_.dice, row_.reason) for row_ in block.unranked] == [("a", None, reason)]
-    assert [row_.model for row_ in block.ranked] == ["b"]
+    group = one(replace(reader, tests={**reader.tests, "test-blank": spoilt}), full("b"))
+    assert [(row_.model, row_.dice, row_.reason) for row_ in group.unranked] == [("a", None, reason)]
+    assert [row_.model for row_ in group.ranked] == ["b"]
 
 
-def test_a_control_that_has_no_mean_says_so() -> None:
+def test_a_control_without_a_mean_has_a_reason() -> None:
     rows = tuple(row(f"c{i}", "x", 0.5) for i in range(10))
     (control,) = one(
         full("a"), controls=(Control("mean-shape", "hippocampus", scores=TestScores(_with_pixels(rows))),)
@@ -230,23 +230,23 @@ def test_a_control_that_has_no_mean_says_so() -> None:
 
 @pytest.mark.parametrize("key", ["split_hash", "prompt_hash"])
 def test_rows_of_another_split_or_other_prompts_than_the_fit_are_refused(key: str) -> None:
-    block = one(full("a"), scored(full("b"), **{key: "other"}))
-    assert [row_.reason for row_ in block.unranked] == [f"seed 0: the rows of test are of another {key} than the fit"]
+    group = one(full("a"), scored(full("b"), **{key: "other"}))
+    assert [row_.reason for row_ in group.unranked] == [f"seed 0: the rows of test are of another {key} than the fit"]
 
 
-def test_a_run_that_names_other_subjects_than_most_is_refused_and_moves_no_other_row() -> None:
-    """As many subjects as cases, and in the other run one for all: it would leave no interval."""
+def test_a_run_with_other_subjects_than_most_runs_is_refused_and_changes_no_other_row() -> None:
+    """Two runs have one subject per case. The other run has one subject for all cases, so no interval would exist."""
     other = scored(full("c"), subjects=dict.fromkeys(FACTS["subjects"], "p0"))
-    block = one(full("a"), full("b"), other)
-    assert [row_.subjects for row_ in block.ranked] == [10, 10]
-    (refused,) = block.unranked
+    group = one(full("a"), full("b"), other)
+    assert [row_.subjects for row_ in group.ranked] == [10, 10]
+    (refused,) = group.unranked
     assert refused.reason == "9 cases have another subject than in most runs, the first is 'c1'"
 
 
-def test_leaking_subjects_are_named() -> None:
+def test_the_warning_lists_leaking_subjects() -> None:
     leaks = {f"p{i}": ["test", "train"] for i in range(7)}
-    block = one(full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True))
-    (warning,) = block.warnings
+    group = one(full("a", leak_declared=True, about=FACTS | {"leaks": leaks}), full("b", leak_declared=True))
+    (warning,) = group.warnings
     assert "p0 (test and train), p1 (test and train)" in warning
     assert "and 2 more [a (tiny) [leak], b (tiny) [leak]]" in warning
     assert f"- {warning}" in to_markdown(
@@ -256,12 +256,12 @@ def test_leaking_subjects_are_named() -> None:
     )
 
 
-def test_seeds_of_which_one_is_older_make_a_row() -> None:
+def test_a_row_may_have_a_seed_of_an_older_version() -> None:
     (only,) = one(full("a", 0, about={}), full("a", 1)).ranked
     assert (only.seeds, only.label_space) == (2, "labels")
 
 
-def test_the_order_of_refused_and_pooled_rows_does_not_show() -> None:
+def test_the_order_of_refused_and_pooled_rows_changes_no_table() -> None:
     rows = [full("b"), full("c", about={}), fold(0, 0, range(5)), fold(0, 1, range(5, 10)), full("d", split_hash="z")]
     seen: dict[str, set[str]] = {form: set() for form in FORMATS}
     for order in itertools.islice(itertools.permutations(rows), 0, None, 41):

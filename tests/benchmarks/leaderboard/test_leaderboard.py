@@ -1,4 +1,4 @@
-"""The arithmetic of the leaderboard, by hand; its gate; its four formats."""
+"""The means of the leaderboard computed by hand, the comparability check, and the four formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def results() -> list[JobResult]:
-    """Dice of unet 0.6 and 0.7 over its seeds; of bipvl 0.8 and 0.9, less with other text."""
+    """The Dice of unet is 0.6 and 0.7 over its seeds, of bipvl 0.8 and 0.9 and lower with other text."""
     return [
         result(job("unet", 0), [0.5, 0.7]),
         result(job("unet", 1), [0.6, 0.8]),
@@ -47,13 +47,13 @@ def table() -> Leaderboard:
     return leaderboard_of(results(), controls())
 
 
-def block(found: Leaderboard) -> RankingGroup:
+def group(found: Leaderboard) -> RankingGroup:
     assert len(found.groups) == 1
     return found.groups[0]
 
 
-def test_the_figures_are_those_computed_by_hand() -> None:
-    bipvl, unet = block(table()).ranked
+def test_the_means_agree_with_a_computation_by_hand() -> None:
+    bipvl, unet = group(table()).ranked
     assert (bipvl.model, unet.model) == ("bipvl", "unet")
     assert (unet.n, unet.seeds, unet.encoder, unet.text_track) == (2, 2, "", "none")
     assert unet.dice == pytest.approx(0.65)
@@ -67,7 +67,7 @@ def test_the_figures_are_those_computed_by_hand() -> None:
 
 
 def test_one_seed_has_no_deviation() -> None:
-    (only,) = block(leaderboard_of(results()[:1], [])).ranked
+    (only,) = group(leaderboard_of(results()[:1], [])).ranked
     assert only.dice == pytest.approx(0.6)
     assert only.std.dice is None
     assert only.std.hd95 is None
@@ -82,13 +82,13 @@ def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None
         replace(result(job("unet", seed), [0.1]), tests={"test": TestScores(tuple(rows))})
         for seed, rows in enumerate(tests)
     ]
-    (only,) = block(leaderboard_of(runs, [])).ranked
+    (only,) = group(leaderboard_of(runs, [])).ranked
     assert (only.missed, only.spurious) == (1.5, 0.5)
 
 
-def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
+def test_a_row_with_a_missing_seed_has_no_mean() -> None:
     failed = JobResult(job("unet", 1), "failed", "fit: zoo: error: no such file")
-    found = block(leaderboard_of([results()[0], failed], []))
+    found = group(leaderboard_of([results()[0], failed], []))
     assert not found.ranked
     (only,) = found.unranked
     assert (only.status, only.dice, only.seeds, only.seeds_planned) == ("failed", None, 1, 2)
@@ -104,9 +104,9 @@ def test_a_row_that_lacks_a_seed_has_no_mean() -> None:
         ({"budget": {"samples": 7, "batch_size": 4}}, "budget batch_size=4 samples=7, not batch_size=4 samples=100"),
     ],
 )
-def test_the_gate_ranks_no_row_that_differs(facts: dict[str, Any], reason: str) -> None:
+def test_a_row_with_another_condition_is_not_ranked(facts: dict[str, Any], reason: str) -> None:
     other = result(job("zzz", 0), [0.99, 0.99], **facts)
-    found = block(leaderboard_of([*results(), other], controls()))
+    found = group(leaderboard_of([*results(), other], controls()))
     assert [r.model for r in found.ranked] == ["bipvl", "unet"]
     (refused,) = found.unranked
     assert (refused.model, refused.status) == ("zzz", "refused")
@@ -114,13 +114,13 @@ def test_the_gate_ranks_no_row_that_differs(facts: dict[str, Any], reason: str) 
     assert "**0.990**" not in to_markdown(leaderboard_of([*results(), other], controls()))
 
 
-def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
+def test_other_sizes_units_and_numbers_of_cases_are_refused() -> None:
     published = result(job("big", 0, size="published"), [0.99, 0.99])
     fewer = result(job("few", 0), [0.99])
     pixels = result(job("px", 0), [0.9, 0.9])
     rows = [row("c0", "x", 0.9, unit="px"), row("c1", "x", 0.9, unit="px")]
     pixels = replace(pixels, tests={"test": TestScores(tuple(rows))})
-    found = block(leaderboard_of([*results(), published, fewer, pixels], []))
+    found = group(leaderboard_of([*results(), published, fewer, pixels], []))
     reasons = {r.model: r.reason for r in found.unranked}
     assert reasons.keys() == {"big", "few", "px"}
     assert "size published, not tiny" in reasons["big"]
@@ -129,13 +129,13 @@ def test_the_gate_refuses_other_sizes_units_and_numbers_of_cases() -> None:
     assert "2.00 px" in to_markdown(leaderboard_of([*results(), pixels], []))
 
 
-def test_seeds_of_differing_splits_are_not_averaged() -> None:
+def test_seeds_of_different_splits_are_not_averaged() -> None:
     runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], split_hash="other")]
-    (only,) = block(leaderboard_of(runs, [])).unranked
+    (only,) = group(leaderboard_of(runs, [])).unranked
     assert (only.dice, only.reason) == (None, "the seeds differ in split_hash")
 
 
-def test_two_text_tracks_are_two_blocks_and_text_free_rows_stand_in_both() -> None:
+def test_two_text_tracks_are_two_groups_and_text_free_rows_are_in_both() -> None:
     report = result(job("lvit", 0, "report"), [0.9, 0.9], [0.5, 0.5], [0.5, 0.5])
     found = leaderboard_of([*results(), report], controls())
     assert [b.track for b in found.groups] == ["class", "report"]
@@ -144,17 +144,17 @@ def test_two_text_tracks_are_two_blocks_and_text_free_rows_stand_in_both() -> No
     assert [r.model for r in found.rows].count("unet") == 1
 
 
-def test_a_control_of_the_text_stands_beside_text_free_models() -> None:
+def test_a_control_that_reads_text_gives_text_free_models_its_track() -> None:
     text = Control("text-only", "hippocampus", track="class", note="not applicable")
-    found = block(leaderboard_of(results()[:2], [*controls(), text]))
+    found = group(leaderboard_of(results()[:2], [*controls(), text]))
     assert found.track == "class"
     assert [row.model for row in found.ranked] == ["unet"]
     assert [row.model for row in found.controls][-1] == "control:text-only"
 
 
-def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
+def test_controls_are_never_ranked_and_have_a_note_where_their_split_differs() -> None:
     stale = Control("mean-shape", "hippocampus", split_hash="old", metric_version="1", dice=1.0)
-    found = block(leaderboard_of(results(), [*controls(), stale]))
+    found = group(leaderboard_of(results(), [*controls(), stale]))
     assert not any(r.control for r in found.ranked)
     empty, bound, old = found.controls
     assert (empty.model, empty.dice, empty.hd95, empty.missed) == ("control:all-background", 0.0, 60.0, 2.0)
@@ -163,12 +163,12 @@ def test_controls_are_never_ranked_and_say_when_they_are_stale() -> None:
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))
-def test_the_order_of_jobs_does_not_show(form: str) -> None:
+def test_the_order_of_jobs_changes_no_table(form: str) -> None:
     texts = {FORMATS[form](leaderboard_of(order, controls())) for order in itertools.permutations(results())}
     assert len(texts) == 1
 
 
-def test_csv_begins_with_the_agreed_columns_and_holds_fractions() -> None:
+def test_csv_begins_with_the_published_columns_and_has_fractions() -> None:
     text = to_csv(table())
     assert text.startswith(COLUMNS + ",")
     first, second, *rest = csv.DictReader(io.StringIO(text))
@@ -228,9 +228,9 @@ def test_a_declared_leak_marks_models_and_controls() -> None:
     assert {row.mark for row in table().rows} == {""}
 
 
-def test_own_data_go_by_their_title_and_keep_their_controls() -> None:
+def test_own_data_has_its_title_and_its_controls() -> None:
     titled = replace(job(data="image_text_folder"), settings=Settings("tiny", overrides=(("data.title", "skin"),)))
-    (block,) = leaderboard_of([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).groups
-    assert [found.data for found in block.rows] == ["skin (image_text_folder)"] * 2
+    (group,) = leaderboard_of([result(titled, [0.5])], [Control("mean-shape", "image_text_folder", dice=0.1)]).groups
+    assert [found.data for found in group.rows] == ["skin (image_text_folder)"] * 2
     assert titled.id == job(data="image_text_folder").id
     assert job().shown_data == "hippocampus"

@@ -1,4 +1,4 @@
-"""The statistics as they stand in the table: intervals, tests against the best, ties, gains, in every format."""
+"""The statistics in tables: intervals, tests against the best row, ties and gains, in every format."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def table() -> Leaderboard:
     return leaderboard_of(results(), CONTROLS)
 
 
-def block(found: Leaderboard) -> RankingGroup:
+def group(found: Leaderboard) -> RankingGroup:
     (only,) = found.groups
     return only
 
 
-def test_the_standings_agree_with_scipy() -> None:
-    best, near, far = block(table()).ranking.rows
+def test_the_statistics_of_the_ranking_agree_with_scipy() -> None:
+    best, near, far = group(table()).ranking.rows
     assert [one.label for one in (best, near, far)] == ["best (tiny)", "near_it (tiny)", "far (tiny)"]
     assert [one.rank for one in (best, near, far)] == [1, 2, 3]
     p_near = scipy_stats.wilcoxon(np.round(np.array(NEAR) - BEST, 9), zero_method="pratt").pvalue
@@ -73,11 +73,11 @@ def test_the_standings_agree_with_scipy() -> None:
     assert (far.dice_low, far.dice_high) == pytest.approx(tuple(plain.confidence_interval))
     wins = np.mean(np.array(BEST) > NEAR)
     assert best.win_rate == pytest.approx((wins + 1) / 2)
-    assert block(table()).ranking.wins[0] == pytest.approx((0.5, wins, 1.0))
-    assert 0 < (block(table()).ranking.tau or 0) <= 1
+    assert group(table()).ranking.wins[0] == pytest.approx((0.5, wins, 1.0))
+    assert 0 < (group(table()).ranking.tau or 0) <= 1
 
 
-def test_the_order_of_rows_on_disk_does_not_show() -> None:
+def test_the_order_of_rows_on_disk_changes_no_table() -> None:
     def turned(one: JobResult) -> JobResult:
         return replace(one, tests={step: TestScores(test.rows[::-1], test.about) for step, test in one.tests.items()})
 
@@ -86,35 +86,35 @@ def test_the_order_of_rows_on_disk_does_not_show() -> None:
         assert write(other, stats=True) == write(table(), stats=True)
 
 
-def test_another_test_can_be_asked_for() -> None:
+def test_the_permutation_test_can_be_chosen() -> None:
     found = leaderboard_of(results(), CONTROLS, "permutation")
-    far = block(found).ranking.rows[2]
+    far = group(found).ranking.rows[2]
     assert far.p == pytest.approx(2 / 2**10)
     assert "permutation test" in to_markdown(found, stats=True)
 
 
-def test_twins_tie_with_p_1() -> None:
+def test_models_with_equal_scores_share_the_rank_and_have_p_1() -> None:
     found = leaderboard_of([result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b", "c")], [])
-    a, b, c = block(found).ranking.rows
+    a, b, c = group(found).ranking.rows
     assert [one.rank for one in (a, b, c)] == [1, 1, 1]
     assert (b.p, c.p_holm, b.effect, b.win_rate, b.mean_rank, b.rank_share) == (1.0, 1.0, 0.0, 0.5, 2.0, 1.0)
-    assert block(found).ranking.tau is None
+    assert group(found).ranking.tau is None
 
 
 def test_a_row_alone_has_an_interval_and_no_test() -> None:
-    (only,) = block(leaderboard_of(results()[2:3], [])).ranking.rows
+    (only,) = group(leaderboard_of(results()[2:3], [])).ranking.rows
     assert (only.rank, only.p, only.win_rate, only.rank_share) == (1, None, None, 1.0)
     assert only.dice_low is not None
 
 
-def test_the_gain_by_text_has_an_interval_over_subjects() -> None:
-    best = block(table()).ranked[0]
+def test_the_text_gain_has_an_interval_over_subjects() -> None:
+    best = group(table()).ranked[0]
     assert (best.text_gain, best.text_gain_low, best.text_gain_high) == pytest.approx((0.4, 0.4, 0.4))
     assert best.dice_shuffled == pytest.approx(np.mean(FAR))
     assert best.dice_blank == pytest.approx(np.mean(FAR) / 2)
 
 
-def test_class_names_alone_are_a_text_where_they_were_tested() -> None:
+def test_class_names_alone_have_columns_where_they_were_tested() -> None:
     found = [
         replace(one, tests={**one.tests, "test-names": TestScores(one.tests["test-shuffled"].rows, ABOUT)})
         if "test-shuffled" in one.tests
@@ -122,14 +122,14 @@ def test_class_names_alone_are_a_text_where_they_were_tested() -> None:
         for one in results()
     ]
     names = leaderboard_of(found, CONTROLS)
-    best = block(names).ranked[0]
+    best = group(names).ranked[0]
     assert best.text_gain_names == pytest.approx(0.4)
     assert best.dice_names == pytest.approx(np.mean(FAR))
     assert " | Names gain | " in to_markdown(names)
     assert "Dice with other text" in to_markdown(names, stats=True)
 
 
-def test_a_class_that_is_absent_drops_out_of_the_subject_and_not_of_the_others() -> None:
+def test_an_absent_class_is_left_out_of_its_subject_alone() -> None:
     rows = [row(f"c{i}", "x", 0.5 + i / 20) for i in range(8)] + [absent("c8", "x"), absent("c9", "x")]
     other = [row(f"c{i}", "x", 0.4 + i / 20) for i in range(8)] + [
         absent("c8", "x"),
@@ -139,14 +139,15 @@ def test_a_class_that_is_absent_drops_out_of_the_subject_and_not_of_the_others()
         replace(result(job(name, 0), BEST, about=ABOUT), tests={"test": TestScores(tuple(these), ABOUT)})
         for name, these in (("a", rows), ("b", other))
     ]
-    a, b = block(leaderboard_of(runs, [])).ranking.rows
-    assert (a.label, b.pairs, b.effect) == ("a (tiny)", 9, -1.0)  # the ninth is nobody's, the tenth b's mistake
-    row_a, row_b = block(leaderboard_of(runs, [])).ranked
+    a, b = group(leaderboard_of(runs, [])).ranking.rows
+    # In the ninth case no row has a score; in the tenth case b has a false positive.
+    assert (a.label, b.pairs, b.effect) == ("a (tiny)", 9, -1.0)
+    row_a, row_b = group(leaderboard_of(runs, [])).ranked
     assert row_a.dice_subjects == pytest.approx(row_a.dice)
     assert row_b.dice_subjects == pytest.approx(row_b.dice)
 
 
-def test_markdown_stays_narrow_and_puts_statistics_in_a_table_of_their_own() -> None:
+def test_markdown_has_the_statistics_in_a_table_of_their_own() -> None:
     plain, full = to_markdown(table()), to_markdown(table(), stats=True)
     assert "95 % CI" not in plain
     assert "### hippocampus, text track: class: statistics" in full
@@ -175,8 +176,8 @@ def test_the_classes_have_a_table_of_their_own() -> None:
     assert json.loads(to_json(found))["per_class"][1]["dice"] == 0.6
 
 
-def test_what_prints_alike_is_marked_alike() -> None:
-    """The first two differ in the fourth digit alone; of distances less is better."""
+def test_values_that_print_alike_are_marked_alike() -> None:
+    """The first two Dice differ in the fourth digit alone; a smaller distance is better."""
     near = [BEST[0] - 0.001, *BEST[1:]]
     runs = [result(job(name, 0), dices, about=ABOUT) for name, dices in (("a", BEST), ("b", near), ("c", NEAR))]
     distances = {"a": 3.001, "b": 2.0, "c": 3.0}
@@ -188,14 +189,14 @@ def test_what_prints_alike_is_marked_alike() -> None:
         for test in one.tests.values()
     ]
     found = leaderboard_of(runs, [])
-    assert [one.rank for one in block(found).ranking.rows] == [1, 2, 3]
+    assert [one.rank for one in group(found).ranking.rows] == [1, 2, 3]
     lines = [line for line in to_latex(found).splitlines() if line[:2] in ("a ", "b ", "c ")]
     dice, hd95 = ([line.split(" & ")[place] for line in lines] for place in (5, 7))
     assert dice == [r"\textbf{0.851}", r"\textbf{0.851}", r"\underline{0.845}"]
     assert hd95 == [r"\underline{3.00}", r"\textbf{2.00}", r"\underline{3.00}"]
 
 
-def test_where_all_print_alike_none_is_best() -> None:
+def test_where_all_values_print_alike_none_is_best() -> None:
     twins = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
     for runs in (twins, twins[:1]):
         found = leaderboard_of(runs, CONTROLS)
@@ -211,7 +212,7 @@ def test_no_p_value_is_0() -> None:
     assert json.loads(to_json(leaderboard_of(runs, [])))["groups"][0]["ranked"][1]["p"] == float(row_["p"])
 
 
-def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
+def test_every_table_shows_the_encoder_where_a_model_has_two() -> None:
     runs = [
         result(job("bipvl", 0, "class", encoder=encoder), dices, FAR, FAR, FAR, about=ABOUT)
         for encoder, dices in (("minilm", BEST), ("tiny", NEAR))
@@ -219,21 +220,21 @@ def test_two_encoders_of_a_model_are_told_apart_in_every_table() -> None:
     facts = {**runs[0].manifest, "split_hash": "z", "encoder": "cxr_bert"}
     refused = replace(runs[0], job=job("bipvl", 0, "class", encoder="cxr_bert"), manifest=facts)
     found = leaderboard_of([*runs, refused], [])
-    assert block(found).ranking.rows[1].against == "bipvl (tiny), minilm"
+    assert group(found).ranking.rows[1].against == "bipvl (tiny), minilm"
     text = to_markdown(found, stats=True, per_class=True)
     for encoder in ("minilm", "tiny"):
         assert text.count(f"| bipvl (tiny), {encoder} |") == 3  # statistics, texts, classes
     assert json.loads(to_json(found))["groups"][0]["notes"].keys() == {"bipvl (tiny), cxr_bert"}
 
 
-def test_no_name_breaks_a_table() -> None:
+def test_special_characters_in_names_keep_the_tables_valid() -> None:
     names = ("le_ft|x", "__b__ <i>", "50%*&")
     rows = [replace(row(f"c{i}", name, 0.5), index=k) for i in range(8) for k, name in enumerate(names)]
     runs = [replace(result(job(r"p|q\ru", 0), BEST), tests={"test": TestScores(tuple(rows))})]
     text = to_markdown(leaderboard_of(runs, []), stats=True, per_class=True)
     assert r"| Model | le_ft\|x | \_\_b\_\_ \<i> | 50%\*& |" in text
     assert r"| p\|q\\ru (tiny) |" in text
-    assert "Dice with other text" not in text, "nothing reads a text here"
+    assert "Dice with other text" not in text, "no model reads text here"
     (head, *lines) = csv.reader(io.StringIO(to_csv(leaderboard_of(runs, []), per_class=True)))
     assert [line[head.index("label")] for line in lines] == list(names)
 
@@ -261,7 +262,7 @@ def test_latex_underlines_the_second_and_marks_what_the_test_finds() -> None:
     assert r"\underline{0.845}" in text
     assert r"0.451$^{\dagger}$" in text
     assert r" & $-$0.400 & [$-$0.400, $-$0.400] & " in text
-    assert text.count(r"$^{\dagger}$: differs from the best") == 2, "in each table that bears the mark"
+    assert text.count(r"$^{\dagger}$: differs from the best") == 2, "in each table with the mark"
     assert "differs from the best, p $<$ 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm)" in text
     for name, number in {"table": 2, "table*": 2, "tabular": 4}.items():
         assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == number

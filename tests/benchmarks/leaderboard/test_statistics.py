@@ -1,4 +1,4 @@
-"""Every statistic against another computation: enumeration, statsmodels, scipy, or a published worked example."""
+"""Every statistic agrees with another computation: enumeration, statsmodels, scipy or a published example."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def no_warnings() -> Iterator[None]:
 
 
 def one_class(values: list[float]) -> Sums:
-    """One seed, one class, one case a subject."""
+    """Return the sums of one seed and class with one case per subject."""
     return statistics.sum_subjects(np.array(values)[None, :, None], np.arange(len(values)), len(values))
 
 
 def some_rows(rng: np.random.Generator, cases: int = 12, name: str = "c") -> list[CaseScore]:
-    """Two classes; some are absent, missed or spurious."""
+    """Return rows of two classes; some objects are absent, missed or spurious."""
     rows = []
     for case, (index, label) in itertools.product(range(cases), enumerate(("liver", "spleen"), start=1)):
         status = str(rng.choice(["ok", "ok", "ok", "absent", "missed", "spurious"]))
@@ -61,7 +61,7 @@ def _renamed(one: CaseScore, name: str) -> CaseScore:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_bootstrapped_statistic_is_the_printed_dice_of_the_drawn_cases(seed: int) -> None:
-    """Against `summarise` of rows that stand as often as they were drawn; four subjects of three cases each."""
+    """`summarise` gets each row as often as it was drawn; there are four subjects with three cases each."""
     rng = np.random.default_rng(seed)
     tests = [some_rows(rng), some_rows(rng)]
     owners = {("d", f"c{case}"): f"s{case % 4}" for case in range(12)}
@@ -82,7 +82,7 @@ def test_the_bootstrapped_statistic_is_the_printed_dice_of_the_drawn_cases(seed:
 
 
 def test_the_score_of_a_subject_by_hand() -> None:
-    """Two seeds, two cases of one subject and one of another, two classes of which one is absent at times."""
+    """There are two seeds, two subjects with two cases and one case, and two classes; one class is sometimes absent."""
     nan = float("nan")
     values = np.array([[[0.8, 0.4], [0.6, nan], [nan, 0.5]], [[1.0, 0.2], [0.8, nan], [nan, nan]]])
     sums = statistics.sum_subjects(values, np.array([0, 0, 1]), 2)
@@ -91,7 +91,7 @@ def test_the_score_of_a_subject_by_hand() -> None:
     assert np.isnan(statistics.subject_scores(statistics.sum_subjects(values[1:], np.array([0, 0, 1]), 2))[1])
 
 
-def test_one_case_a_subject_gives_subject_scores_whose_mean_is_the_printed_dice() -> None:
+def test_with_one_case_per_subject_the_mean_of_subject_scores_is_the_printed_dice() -> None:
     rng = np.random.default_rng(0)
     sums = statistics.sum_subjects(rng.random((3, 9, 4)), np.arange(9), 9)
     assert statistics.subject_scores(sums).mean() == pytest.approx(
@@ -99,7 +99,7 @@ def test_one_case_a_subject_gives_subject_scores_whose_mean_is_the_printed_dice(
     )
 
 
-def test_the_interval_is_that_of_scipy_for_a_plain_mean() -> None:
+def test_the_interval_of_a_plain_mean_is_that_of_scipy() -> None:
     values = np.random.default_rng(1).beta(8, 2, 30)
     draws = statistics.bootstrap([one_class(values.tolist())], resamples=999, seed=5)
     expected = scipy_stats.bootstrap(
@@ -117,7 +117,7 @@ def test_the_bootstrap_of_three_subjects_has_the_exact_distribution() -> None:
         assert np.isclose(draws, value).mean() == pytest.approx(np.isclose(exact, value).mean(), abs=0.02)
 
 
-def test_all_rows_have_the_same_draws_in_one_call_and_in_several() -> None:
+def test_all_rows_have_the_same_draws_in_one_call_and_in_several_calls() -> None:
     values = np.random.default_rng(2).random(20).round(3).tolist()
     higher = [value + 0.25 for value in values]
     together = statistics.bootstrap([one_class(values), one_class(higher)])
@@ -127,7 +127,7 @@ def test_all_rows_have_the_same_draws_in_one_call_and_in_several() -> None:
 
 
 def test_subjects_and_not_images_are_resampled() -> None:
-    """Ten images of each of six subjects, alike within the subject: the interval is of six values, not of sixty."""
+    """Each of six subjects has ten equal images: the interval is that of six values and not of sixty."""
     each = np.array([0.1, 0.5, 0.6, 0.7, 0.9, 0.3])
     images = np.repeat(each, 10)[None, :, None]
     clustered = statistics.bootstrap([statistics.sum_subjects(images, np.repeat(np.arange(6), 10), 6)])
@@ -138,7 +138,7 @@ def test_subjects_and_not_images_are_resampled() -> None:
 
 
 def brute_force(gaps: Floats, statistic: str) -> float:
-    """The two-sided p value over all changes of sign, with ranks that zeros have a part in (Pratt)."""
+    """Return the two-sided p value over all changes of sign; zeros are ranked (Pratt)."""
     ranks = scipy_stats.rankdata(np.abs(gaps))
 
     def of(signed: Floats) -> float:
@@ -197,7 +197,7 @@ def test_many_pairs_agree_with_the_normal_approximation_by_hand() -> None:
 
 
 def test_the_rank_biserial_correlation_of_a_worked_example() -> None:
-    """Ten pairs of blood pressure, one of them equal: W = 27 - 18, of 45: 0.20 (after Kerby 2014)."""
+    """Ten pairs of blood pressure, of which one is equal: (27 - 18) / 45 = 0.20 (after Kerby 2014)."""
     before = np.array([125, 115, 130, 140, 115, 140, 125, 140, 135], dtype=float)
     after = np.array([110, 122, 125, 120, 124, 123, 137, 135, 145], dtype=float)
     assert statistics.rank_biserial(before - after) == pytest.approx(0.20)
@@ -216,8 +216,8 @@ def test_identical_models_have_p_1_and_too_few_subjects_none(test: statistics.Te
     assert statistics.compare(nothing, nothing, test) == (0, None, None)
 
 
-def test_who_rightly_finds_nothing_is_compared_with_its_mean() -> None:
-    """The second row has a false voxel in the last two subjects; the eighth has nothing in either."""
+def test_a_row_without_a_score_of_a_subject_is_compared_by_its_mean() -> None:
+    """The second row has a false positive in the last two subjects; the eighth subject has no score in both rows."""
     nan = float("nan")
     mine = np.array([0.5, 0.6, 0.7, 0.5, 0.6, nan, nan, nan])
     other = np.array([0.5, 0.6, 0.7, 0.5, 0.6, 0.0, 0.0, nan])
@@ -228,8 +228,8 @@ def test_who_rightly_finds_nothing_is_compared_with_its_mean() -> None:
     assert found.effect == 1.0
 
 
-def test_holm_of_the_textbook() -> None:
-    """0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, made monotone."""
+def test_holm_agrees_with_the_definition_and_with_statsmodels() -> None:
+    """The p values 0.005, 0.01, 0.03, 0.04 are multiplied by 4, 3, 2, 1 and made monotone."""
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert statistics.holm([0.04, None, 0.03]) == [pytest.approx(0.06), None, pytest.approx(0.06)]
     assert statistics.holm([None, None]) == [None, None]
@@ -256,14 +256,14 @@ def test_win_rates_and_mean_ranks_by_hand() -> None:
 def test_absent_subjects_in_win_rates_and_ranks() -> None:
     nan = float("nan")
     scores = np.array([[0.9, 0.7, nan, nan], [0.8, 0.6, 0.0, nan]])
-    assert statistics.win_rates(scores)[0, 1] == 1.0  # the third subject too; the fourth is nobody's
+    assert statistics.win_rates(scores)[0, 1] == 1.0  # includes the third subject; the fourth has no score
     assert statistics.mean_ranks(scores) == pytest.approx([1.0, 2.0])
     assert np.isnan(statistics.mean_ranks(np.full((2, 3), nan))).all()
     assert np.isnan(statistics.win_rates(np.full((2, 3), nan))).all()
 
 
 def test_rank_stability_by_hand() -> None:
-    """Three rows, four resamples: the order is kept twice, turned over once in the first two, once in all."""
+    """Of four samples of three rows, two keep the order, one swaps the first two rows, one reverses all rows."""
     draws = np.array([[0.9, 0.9, 0.7, 0.1], [0.8, 0.8, 0.8, 0.2], [0.1, 0.1, 0.1, 0.3]])
     share, tau = statistics.rank_stability(np.array([0.9, 0.8, 0.1]), draws)
     assert share == pytest.approx([0.5, 0.75, 0.75])

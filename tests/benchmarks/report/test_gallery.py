@@ -17,7 +17,7 @@ DICES = {("scan", "left"): 0.25, ("scan", "right"): 0.75}
 
 
 def queried(folder: Path) -> JobResult:
-    """One image with two queries."""
+    """Return the result of a job on one image with two queries."""
     rows = tuple(replace(row(case, "lesion", dice), query=query) for (case, query), dice in DICES.items())
     return replace(result(job(), [0.5]), tests={"test": TestScores(rows)}, folder=folder)
 

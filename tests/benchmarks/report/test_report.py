@@ -1,4 +1,4 @@
-"""The report: what stands in it, that nothing of it can run or call home, and that it is the same every time."""
+"""The report: its content, its safety (no foreign script, no request), and equal bytes for equal results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JOBS = [*(job("unet", seed) for seed in (0, 1)), *(job("bipvl", seed, "class") f
 
 @dataclass
 class Page(HTMLParser):
-    """What a browser would find in a page."""
+    """The tags, attributes and text of a page."""
 
     text: str
     tags: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two models with two seeds, one of them with a variant, and one that failed; a figure of costs."""
+    """Write a benchmark of two models with two seeds, a variant of one of them, and a job that failed."""
     out = benchmark(tmp_path_factory.mktemp("bench"), [*JOBS, variant("no_text", 0), variant("no_text", 1)], LABELS)
     failed = job("tevia", 0, "class")
     store_plan(out, Plan((failed,)))
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def block(folder: Path) -> RankingGroup:
+def group(folder: Path) -> RankingGroup:
     return make_leaderboard(read_benchmark(folder)).groups[0]
 
 
@@ -80,7 +80,7 @@ def page(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
 
 
-def test_what_a_reviewer_looks_for(page: Page) -> None:
+def test_the_page_has_what_a_reviewer_looks_for(page: Page) -> None:
     for words in (
         "bipvl (tiny) has the highest Dice, 0.6",
         "p < 0.001), and above the best control (mean-shape, 0.400).",
@@ -90,8 +90,8 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
         "Ablation variants",
         "Controls",
         "Latency is not shown",
-        "How sure is the ranking?",
-        "What the text is worth",
+        "How certain is the ranking?",
+        "Effect of the text",
         "†: differs from the best, p < 0.05 (Wilcoxon signed-rank test over subjects, corrected by Holm).",
         "each case counts as a subject of its own",
         "Validation Dice, pooled",
@@ -102,8 +102,8 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
         "Controls are no models and are never ranked.",
     ):
         assert words in page.shown, words
-    assert page.tags["img"] == 2 * 9, "of the first seed of each model"
-    # a box plot a class and one of the mean, intervals, parameters, text, two curves
+    assert page.tags["img"] == 2 * 9, "the pictures are of the first seed of each model"
+    # box plots of both classes and of the mean, intervals, parameters, text, two curves
     assert page.values("class").count("plot") == 3 + 1 + 1 + 1 + 2
     assert (
         page.values("aria-label").count("Leaderboard, hippocampus: best bold, second underlined, among ranked models")
@@ -112,15 +112,15 @@ def test_what_a_reviewer_looks_for(page: Page) -> None:
 
 
 def test_no_text_of_a_result_becomes_markup(page: Page) -> None:
-    assert page.shown.count(ATTACK) >= 2 * 9 + 1, "every text and the reason, as they were written"
+    assert page.shown.count(ATTACK) >= 2 * 9 + 1, "every text and the reason are printed unchanged"
     assert page.tags["script"] == 1
     assert page.tags["em"] == 0
-    assert page.shown.count(LABELS[1]) > 10, "in tables and figures, and no mathematics"
+    assert page.shown.count(LABELS[1]) > 10, "the name is in tables and figures, and it is not set as mathematics"
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
     assert {name for _, name, value in page.attributes if "alert(" in value} <= {"data-v"}, "what columns sort by"
 
 
-def test_it_asks_for_nothing(page: Page) -> None:
+def test_the_page_loads_nothing(page: Page) -> None:
     sources = [value for _, name, value in page.attributes if name in {"src", "href", "xlink:href", "action", "data"}]
     assert sources
     assert all(value.startswith(("#", "data:")) for value in sources)
@@ -138,14 +138,14 @@ def test_ids_are_unique_and_every_link_has_its_target(page: Page) -> None:
     assert targets <= set(ids)
 
 
-def test_figures_take_the_colours_and_letters_of_the_page(page: Page) -> None:
+def test_figures_have_the_colours_and_the_font_of_the_page(page: Page) -> None:
     drawings = re.findall(r'<svg class="plot".*?</svg>', page.text, re.S)
     assert drawings
     for drawing in drawings:
         colours = set(re.findall(r"#[0-9a-fA-F]{6}", drawing))
         assert not colours, f"{colours} would not follow the theme"
         assert "var(--ink)" in drawing
-        assert "<style" not in drawing, "it would hold for the whole page"
+        assert "<style" not in drawing, "a style element would change the whole page"
         assert "DejaVu" not in drawing
 
 
@@ -155,7 +155,9 @@ def test_the_same_results_give_the_same_bytes(folder: Path, page: Page, tmp_path
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page.text
 
 
-def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_file_or_ends_with_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "new" / "out.html"
     assert main(["report", str(folder), "--out", str(out)]) == 0
     assert str(out) in capsys.readouterr().out
@@ -168,7 +170,7 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
-def test_a_missing_package_is_named_with_its_command(
+def test_the_error_names_a_missing_package_and_its_command(
     folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     real = builtins.__import__
@@ -184,7 +186,7 @@ def test_a_missing_package_is_named_with_its_command(
     assert not (folder / "never.html").exists()
 
 
-def test_a_benchmark_of_which_nothing_is_done(tmp_path: Path) -> None:
+def test_a_benchmark_without_a_finished_job_has_a_report(tmp_path: Path) -> None:
     store_plan(tmp_path, Plan(tuple(JOBS)))
     write_report(tmp_path, tmp_path / "report.html")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -192,8 +194,8 @@ def test_a_benchmark_of_which_nothing_is_done(tmp_path: Path) -> None:
     assert "there is no ranking" in page.shown
 
 
-def test_what_is_lacking_or_does_not_fit_is_said(tmp_path: Path) -> None:
-    """Another budget is refused by the gate; pictures of another test than the scores are not shown."""
+def test_the_page_names_refused_rows_and_missing_pictures(tmp_path: Path) -> None:
+    """A row with another budget is refused; pictures of another test than the scores are not shown."""
     out = benchmark(tmp_path / "bench", [job("unet"), job("bipvl", 0, "class")], LABELS)
     run = layout.job_folder(out, job("bipvl", 0, "class").id)
     finished_again = replace(job("unet"), model="other")
@@ -231,11 +233,11 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
     assert "Latency is not shown" not in page.shown
     assert "0.0123" in page.shown
     assert "8 x 64x64 CPU, 1 thread" in page.shown
-    assert "GFLOPs: of one forward pass" in page.shown
+    assert "GFLOPs: one forward pass" in page.shown
 
 
-def test_cases_average_their_seeds_first(folder: Path, block: RankingGroup) -> None:
-    entry = make_entries(block, read_benchmark(folder).results)[0]
+def test_the_dice_of_a_case_is_averaged_over_seeds_first(folder: Path, group: RankingGroup) -> None:
+    entry = make_entries(group, read_benchmark(folder).results)[0]
     for label in (None, "anterior"):
         dices = entry.case_dices(label)
         rows = [[r for r in job.tests["test"].rows if label in (None, r.label)] for job in entry.jobs]
@@ -245,7 +247,7 @@ def test_cases_average_their_seeds_first(folder: Path, block: RankingGroup) -> N
     assert 'aria-label="Box plots' in draw_boxes([entry], "anterior", "k")
 
 
-def test_a_history_that_was_cut_short(folder: Path) -> None:
+def test_the_last_line_of_an_interrupted_history_is_left_out(folder: Path) -> None:
     run = layout.job_folder(folder, JOBS[0].id)
     curves = read_curves(run, ["val/dice", "train/loss", "train/never"])
     assert [epoch for epoch, _ in curves["val/dice"]] == list(range(1, 13))

@@ -1,4 +1,4 @@
-"""The report in a real browser: it sorts, it is silent, it follows the theme, and it fits a telephone."""
+"""The report in a real browser: it sorts, requests nothing, follows the theme and fits a telephone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MODELS = ("unet", "bipvl", "tmca")
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three models on two data sets, with many classes."""
+    """Write the report of three models on two data sets with many classes."""
     folder = tmp_path_factory.mktemp("bench")
     jobs = [
         job(model, 0, "none" if model == "unet" else "class", data=data)
@@ -43,7 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Headless Chromium with a profile of its own."""
+    """Start headless Chromium with a profile of its own."""
     if not (CHROMIUM and DRIVER):
         pytest.skip("no chromium and chromedriver here: `apt-get install chromium chromium-driver`")
     from selenium import webdriver
@@ -59,7 +59,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def opened(browser: Any, report: Path, width: int = 1280, theme: str = "light", *, script: bool = True) -> Any:
-    """The page at a width, in a theme; what was logged before is forgotten."""
+    """Open the page with a width and a theme, and clear the log."""
     media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
@@ -72,7 +72,7 @@ def opened(browser: Any, report: Path, width: int = 1280, theme: str = "light", 
 
 
 def column(browser: Any, head: str) -> list[str]:
-    """The cells of a column of the first leaderboard, ranked models only."""
+    """Return the cells of a column of the first leaderboard, of ranked models only."""
     found: list[str] = browser.execute_script(
         """
         const table = document.querySelector("table.leaderboard");
@@ -88,7 +88,7 @@ def head_of(browser: Any, head: str) -> Any:
     return browser.find_element("xpath", f"(//table[contains(@class, 'leaderboard')])[1]//th[contains(., '{head}')]")
 
 
-def test_a_click_on_a_head_sorts_and_says_so(browser: Any, report: Path) -> None:
+def test_a_click_on_a_head_sorts_and_announces_the_order(browser: Any, report: Path) -> None:
     opened(browser, report)
     assert column(browser, "Rank") == ["1", "2", "3"]
     assert head_of(browser, "Rank").get_attribute("aria-sort") == "ascending"
@@ -101,11 +101,11 @@ def test_a_click_on_a_head_sorts_and_says_so(browser: Any, report: Path) -> None
         assert head.get_attribute("aria-sort") == order
         assert browser.find_element("id", "status").get_attribute("textContent") == f"Sorted by Dice, {order}."
     sorted_heads = browser.find_elements("css selector", "table.leaderboard th[aria-sort='ascending']")
-    assert len(sorted_heads) == 2, "one a table: the second still stands by its rank"
+    assert len(sorted_heads) == 2, "one per table: the second table is still sorted by rank"
     group = browser.execute_script(
         "return [...document.querySelector('table.leaderboard').tBodies].pop().rows[0].textContent.trim()"
     )
-    assert group == "Controls", "groups sort among themselves, their heads stay"
+    assert group == "Controls", "each group is sorted by itself and keeps its head"
 
 
 def test_the_keyboard_sorts_and_empty_cells_stay_last(browser: Any, report: Path) -> None:
@@ -122,7 +122,7 @@ def test_the_keyboard_sorts_and_empty_cells_stay_last(browser: Any, report: Path
     assert head_of(browser, "Text gain").get_attribute("aria-sort") == "ascending"
 
 
-def test_nothing_is_requested_and_nothing_complains(browser: Any, report: Path) -> None:
+def test_the_browser_requests_nothing_and_logs_no_error(browser: Any, report: Path) -> None:
     opened(browser, report)
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
@@ -135,13 +135,15 @@ def test_nothing_is_requested_and_nothing_complains(browser: Any, report: Path) 
 def test_a_script_in_a_text_does_not_run(browser: Any, report: Path) -> None:
     opened(browser, report)
     assert browser.execute_script("return document.scripts.length") == 1
-    texts = browser.execute_script("return [...document.querySelectorAll('.said')].map((text) => text.textContent)")
+    texts = browser.execute_script(
+        "return [...document.querySelectorAll('.report-text')].map((text) => text.textContent)"
+    )
     assert all("<script>alert(1)</script>" in text for text in texts)
     assert texts
-    browser.execute_script(  # what an attack would have come to, had it got through
+    browser.execute_script(  # what an attack would do if it reached the page
         "const s = document.createElement('script'); s.textContent = 'window.hit = 1'; document.body.append(s)"
     )
-    assert browser.execute_script("return window.hit") is None, "the page's policy lets no other script run"
+    assert browser.execute_script("return window.hit") is None, "the content policy of the page allows no other script"
 
 
 @pytest.mark.parametrize("width", [1280, 400])
@@ -165,11 +167,11 @@ def test_nothing_is_wider_than_the_page(browser: Any, report: Path, width: int, 
               (text) => text.getBoundingClientRect().height));
             """
         )
-        assert smallest >= 9, "letters in figures can be read"
+        assert smallest >= 9, "the text in figures is large enough"
 
 
 def luminance(colour: str) -> float:
-    """Of `rgb(r, g, b)`, by WCAG 2."""
+    """Return the relative luminance of `rgb(r, g, b)` by WCAG 2."""
     parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -201,11 +203,11 @@ def test_text_and_figures_follow_the_theme(browser: Any, report: Path, theme: st
     assert all(contrast(colour, paper) >= 3 for colour in series), "WCAG AA of graphics"
 
 
-def test_without_a_script_all_tables_stand(browser: Any, report: Path) -> None:
+def test_without_a_script_all_tables_are_there(browser: Any, report: Path) -> None:
     try:
         opened(browser, report, script=False)
         heads = browser.find_elements("css selector", "table.leaderboard thead th")
         assert [head.text for head in heads[:2]] == ["Model", "Rank"]
-        assert not browser.find_elements("css selector", "th button"), "no button that does nothing"
+        assert not browser.find_elements("css selector", "th button"), "there is no button without a function"
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

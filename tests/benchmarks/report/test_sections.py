@@ -1,4 +1,4 @@
-"""The sections of a report: the statistics of their block, and blocks of own data, recipes and folds."""
+"""The sections of a report: their statistics, and sections of own data, recipes and folds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECIPES = [("unet", "equal"), ("unet", "published")]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two models with two seeds."""
+    """Write a benchmark of two models with two seeds."""
     jobs = [job(model, seed, track) for model, track in (("unet", "none"), ("bipvl", "class")) for seed in (0, 1)]
     return benchmark(tmp_path_factory.mktemp("bench"), jobs, LABELS)
 
@@ -40,13 +40,13 @@ def section(folder: Path) -> Section:
 
 
 @pytest.fixture(scope="module")
-def block(folder: Path) -> RankingGroup:
+def group(folder: Path) -> RankingGroup:
     return make_leaderboard(read_benchmark(folder)).groups[0]
 
 
-def test_the_page_has_the_statistics_of_the_table(section: Section, block: RankingGroup) -> None:
-    """What stands in the page is what `zoo bench table --stats` prints, not computed anew."""
-    best, other = block.ranking.rows
+def test_the_page_has_the_same_statistics_as_the_table(section: Section, group: RankingGroup) -> None:
+    """The page has the numbers of `zoo bench table --stats`."""
+    best, other = group.ranking.rows
     assert other.worse, "the unet differs from the best on every case"
     assert section.statistics is not None
     sheet = {column.title: count for count, column in enumerate(section.statistics.columns)}
@@ -68,8 +68,8 @@ def test_the_page_has_the_statistics_of_the_table(section: Section, block: Ranki
     assert f"above unet (tiny) (95 % CI {gap}, p < 0.001), and above the best control" in section.lead
 
 
-def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, block: RankingGroup) -> None:
-    row = next(row for row in block.ranked if row.model == "bipvl")
+def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, group: RankingGroup) -> None:
+    row = next(row for row in group.ranked if row.model == "bipvl")
     assert section.text is not None
     assert [column.title for column in section.text.columns] == [
         *("True", "Shuffled", "Blank", "Names", "Text gain", "95 % CI")
@@ -83,14 +83,14 @@ def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, bloc
     assert line.cells[-1].text == f"[{row.text_gain_low:+.3f}, {row.text_gain_high:+.3f}]"
 
 
-def test_every_column_is_that_of_the_csv(section: Section) -> None:
+def test_the_unfolded_table_has_the_columns_of_the_csv(section: Section) -> None:
     heads = [column.title for column in section.all_columns.columns]
     assert set(heads) < {column.key for column in COLUMNS}
     assert {"dice_low", "text_gain_high", "cases_hash"} < set(heads)
 
 
-def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Path) -> None:
-    """Of a folder that holds the rows and nothing beside them."""
+def test_models_that_print_alike_are_best_together(tmp_path: Path) -> None:
+    """The folder has the scores alone, without pictures."""
     out = benchmark(tmp_path / "bench", [job("unet", 0), job("tmca", 0)], LABELS)
     run, other = (layout.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
     shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
@@ -103,7 +103,7 @@ def test_models_that_print_alike_lead_together_and_need_no_pictures(tmp_path: Pa
 
 
 @pytest.mark.parametrize("last", [1, 3, 40])
-def test_whole_epochs_stand_under_a_curve(last: int) -> None:
+def test_the_ticks_of_a_curve_are_whole_epochs(last: int) -> None:
     entry: Any = SimpleNamespace(name="unet (tiny)", place=0)
     curve = [(float(epoch), 0.5) for epoch in range(1, last + 1)]
     svg = draw_curves([(entry, [curve])], "Training loss", "k")
@@ -113,7 +113,7 @@ def test_whole_epochs_stand_under_a_curve(last: int) -> None:
 
 
 def test_own_data_has_its_title_its_runs_and_its_controls(tmp_path: Path) -> None:
-    """Tables name own data by its title; folders, controls and costs go by the kind."""
+    """Tables show the title of own data; folders, controls and costs use the name of its kind."""
     own = job("unet", 0, data="image_text_folder", overrides=(("data.title", "Ours"),))
     out = benchmark(tmp_path, [own], LABELS)
     (section,) = make_report(read_benchmark(out)).sections

@@ -25,7 +25,7 @@ LISTS: dict[str, Sequence[Column[Any]]] = {
 
 
 def column_table(columns: Sequence[Column[Any]]) -> str:
-    """The Markdown table of some columns."""
+    """Return the Markdown table of columns."""
     lines = ["| column | title | better | meaning |", "|---|---|---|---|"]
     lines += [f"| `{one.key}` | {one.title} | {one.better} | {one.note} |" for one in columns]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Other conventions, each against the library that has it: MONAI, torchmetrics, medpy. Empty masks among the cases."""
+"""Each convention agrees with its library (MONAI, torchmetrics, medpy), also where a mask is empty."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VOXEL = 2.0
 
 
 def masks() -> list[tuple[Masks, Masks]]:
-    """(prediction, label) of six cases: three hits, one missed, one spurious, one where nothing is."""
+    """Return (prediction, label) of six cases: three found objects, one missed, one spurious, one absent."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(3):
@@ -66,12 +66,12 @@ def value(name: str, test: TestScores | None = None) -> float:
 
 
 def stacked() -> tuple[torch.Tensor, torch.Tensor]:
-    """[6, 1, H, W] of both."""
+    """Return predictions and labels as tensors [6, 1, H, W]."""
     guesses, truths = zip(*masks(), strict=True)
     return torch.from_numpy(np.stack(guesses))[:, None], torch.from_numpy(np.stack(truths))[:, None]
 
 
-def test_dice_of_labelled_images_is_monais_and_of_all_images_with_its_other_setting() -> None:
+def test_dice_over_labelled_and_over_all_images_agrees_with_monai() -> None:
     guess, truth = stacked()
     for name, ignore in (("dice-per-image-foreground-only", True), ("dice-empty-is-one", False)):
         metric = DiceMetric(include_background=True, reduction="mean", ignore_empty=ignore)
@@ -79,7 +79,7 @@ def test_dice_of_labelled_images_is_monais_and_of_all_images_with_its_other_sett
         assert value(name) == pytest.approx(float(metric.aggregate()), abs=1e-6)
 
 
-def test_global_scores_are_those_of_all_pixels_at_once() -> None:
+def test_global_scores_agree_with_torchmetrics_over_all_pixels() -> None:
     guess, truth = stacked()
     assert value("dice-global") == pytest.approx(float(binary_f1_score(guess.flatten(), truth.flatten())), abs=1e-6)
     iou = float(binary_jaccard_index(guess.flatten(), truth.flatten()))
@@ -89,7 +89,7 @@ def test_global_scores_are_those_of_all_pixels_at_once() -> None:
     assert value("iou-per-image") != pytest.approx(value("dice-empty-is-one") / (2 - value("dice-empty-is-one")))
 
 
-def test_hd95_in_voxels_with_misses_dropped_is_monais() -> None:
+def test_hd95_in_voxels_without_missed_objects_agrees_with_monai() -> None:
     guess, truth = stacked()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of empty masks
@@ -100,20 +100,20 @@ def test_hd95_in_voxels_with_misses_dropped_is_monais() -> None:
     assert value("hd95-drop-missed") == pytest.approx(VOXEL * float(kept.mean()), abs=1e-5)
 
 
-def test_pooled_hd95_in_voxels_is_medpys() -> None:
+def test_pooled_hd95_in_voxels_agrees_with_medpy() -> None:
     expected = np.mean([medpy_hd95(guess, truth) for guess, truth in masks()[:3]])
     assert value("hd95-pooled-px-drop-missed") == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", sorted(CONVENTIONS))
-def test_what_enters_is_counted(name: str) -> None:
+def test_the_scored_and_the_dropped_pairs_are_counted(name: str) -> None:
     _, kept, left_out = rescore(CONVENTIONS[name], scored())
     expected = {"dice-per-image-foreground-only": 4, "dice-empty-is-one": 6}.get(name, 3 if "hd95" in name else 5)
     assert (kept, left_out) == (expected, 6 - expected)
 
 
 def older(found: TestScores) -> TestScores:
-    """The same of a version whose rows held no distances in voxels."""
+    """Return the same scores as an older version wrote them, without distances in voxels."""
     bare = (replace(row, hd95_voxels=math.nan, hd95_pooled_voxels=math.nan) for row in found.rows)
     return TestScores(tuple(bare), found.about)
 
@@ -134,13 +134,13 @@ def test_rows_of_an_older_version_are_divided_by_their_spacing() -> None:
     assert value("hd95-px-drop-missed", pixels) == value("hd95-drop-missed", pixels)
 
 
-def test_nothing_found_has_no_distance() -> None:
+def test_without_a_found_object_there_is_no_distance() -> None:
     missed = TestScores(scored().rows[3:4])
     assert rescore(CONVENTIONS["hd95-drop-missed"], missed) == (None, 0, 1)
     assert rescore(CONVENTIONS["dice-global"], TestScores(scored().rows[5:])) == (None, 0, 1)
 
 
-def test_a_table_in_another_convention_says_so_in_every_format() -> None:
+def test_a_table_in_another_convention_names_it_in_every_format() -> None:
     facts: dict[str, Any] = {"split_hash": "abc", "metric_version": "1"}
     runs = [replace(result(job("unet", seed), [0.5]), tests={"test": scored()}) for seed in (0, 1)]
     control = Control("empty", "hippocampus", **facts, scores=TestScores(scored().rows))

@@ -1,4 +1,4 @@
-"""Costs are measured once a model, kept, and printed apart from the leaderboard."""
+"""Costs are measured once per model and stored, and they have a table of their own."""
 
 from __future__ import annotations
 
@@ -62,14 +62,16 @@ def test_each_model_is_measured_once_whatever_its_seed(
     assert line in capsys.readouterr().out
 
 
-def test_a_published_recipe_has_a_batch_and_so_costs_of_its_own() -> None:
+def test_a_published_recipe_has_costs_of_its_own_because_of_its_batch() -> None:
     equal, published = (
         job("unet", seed, settings=Settings("tiny", recipe=recipe)) for seed, recipe in enumerate(RECIPES)
     )
     assert list(distinct_jobs(Plan((equal, published)))) == ["hippocampus-unet-tiny", "hippocampus-unet-tiny@published"]
 
 
-def test_a_model_that_cannot_be_measured_is_named_and_the_others_are_kept(tmp_path: Path, calls: Path) -> None:
+def test_the_error_names_a_model_that_cannot_be_measured_and_the_other_costs_are_stored(
+    tmp_path: Path, calls: Path
+) -> None:
     store_plan(tmp_path, Plan((job("bipvl", 0, "class"), job("tevia", 0, "class"), job("unet", 0))))
     with pytest.raises(RunError, match=r"hippocampus-tevia-tiny-minilm: No text\. Mend it\. Correct the cause"):
         measured(tmp_path)

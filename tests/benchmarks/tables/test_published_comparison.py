@@ -1,4 +1,4 @@
-"""Published numbers are of the convention that they claim, and are only compared with their own."""
+"""Published numbers have the stated convention, and they are compared with the same convention only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAIRED = [number for number in PUBLISHED if number.iou is not None]
 
 
 @pytest.mark.parametrize("number", PAIRED, ids=lambda number: f"{number.data}-{number.method}-{number.source.key}")
-def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: PublishedScore) -> None:
+def test_published_dice_and_iou_fit_the_stated_convention(number: PublishedScore) -> None:
     assert number.iou is not None
     share = number.dice / 100
     pooled = 100 * share / (2 - share)
@@ -30,7 +30,7 @@ def test_dice_and_iou_are_of_the_convention_that_is_claimed(number: PublishedSco
         assert number.iou > pooled + 0.05
 
 
-def test_what_is_named_exists() -> None:
+def test_every_listed_model_and_data_set_exists() -> None:
     assert {number.data for number in PUBLISHED} <= set(DATA.names())
     assert {number.model for number in PUBLISHED} - {""} <= set(MODELS.names())
     assert set(NOT_READ) <= set(MODELS.names())
@@ -46,7 +46,7 @@ def lines_of(size: str, cases: int) -> dict[tuple[str, str], tuple[float | None,
     }
 
 
-def test_a_difference_stands_only_where_convention_images_and_size_agree() -> None:
+def test_there_is_a_difference_only_where_convention_images_and_size_agree() -> None:
     difference, obstacles = lines_of("published", 14)["U-Net", "LViT"]
     assert obstacles == ()
     assert difference == pytest.approx(70.0 - 76.45)
@@ -57,7 +57,7 @@ def test_a_difference_stands_only_where_convention_images_and_size_agree() -> No
     assert lines_of("published", 14)["LViT-T", "LViT"] == (None, ())  # no such model here: printed, not compared
 
 
-def test_pooled_is_set_beside_pooled() -> None:
+def test_pooled_numbers_are_compared_with_pooled_numbers() -> None:
     done = [result(job("unet", data="qata_cov19", size="published"), [0.4] * 1000 + [0.9] * 1113)]
     found = {
         line.published.convention: line
@@ -72,7 +72,7 @@ def test_pooled_is_set_beside_pooled() -> None:
     assert found[PER_IMAGE].difference == pytest.approx(100 * row.dice - 79.02)
 
 
-def test_what_could_not_be_read_is_said() -> None:
+def test_models_and_data_without_published_numbers_are_listed() -> None:
     done = [result(job("bipvl", 0, "class"), [0.7], [0.5], [0.2])]
     found = compare_with_published(leaderboard_of(done, []))
     assert found.lines == ()
@@ -82,7 +82,7 @@ def test_what_could_not_be_read_is_said() -> None:
     assert "No published number is listed for hippocampus." in text
 
 
-def test_the_command_prints_what_is_known_before_anything_ran(
+def test_the_command_prints_published_numbers_before_any_job_has_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store_plan(tmp_path, Plan((job("unet", data="qata_cov19"),)))

@@ -11,7 +11,7 @@ from benchmarks.tables.views import make_lines, mark_best
 
 
 def places(values: list[float | None], better: Literal["higher", "lower"]) -> list[int]:
-    """The place of each value."""
+    """Return the place of each value."""
     column = Column[float | None](key="x", digits=3, better=better, get=lambda value: value, ranks=True)
     lines = mark_best([column], make_lines([column], values, str))
     return [line.cells[0].place for line in lines]
