@@ -8,7 +8,7 @@ from typing import Any
 from datamodules.bases.base import SegDataModule
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA
-from zoo.utils.class_args import converted, names_of
+from zoo.utils.class_args import argument_names, convert_arguments
 
 
 def build_datamodule(name: str, size: str = "published", **overrides: Any) -> SegDataModule:
@@ -36,10 +36,10 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
         raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Add it to {card.place}.")
     arguments = {**data.get("init_args", {}), **card.sizes.get(size, {}).get("data", {}).get("init_args", {})}
     maker = getattr(import_module(module), kind)
-    known = names_of(maker)
+    known = argument_names(maker)
     for key in overrides.keys() - known:
         raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")
-    made = maker(**{**arguments, **converted(maker, overrides, "--data.", f"See `zoo show {name}`.")})
+    made = maker(**{**arguments, **convert_arguments(maker, overrides, "--data.", f"See `zoo show {name}`.")})
     if not isinstance(made, SegDataModule):
         raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Correct config.data.class_path in {card.place}.")
     return made

@@ -142,7 +142,7 @@ class UnknownNameError(ConfigError):
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
 
 
-def one_line(error: ZooError) -> str:
+def to_one_line(error: ZooError) -> str:
     """What an error says. One raised in a loader's worker comes wrapped in that process's traceback."""
     said = str(error)
     if "Original Traceback" in said:

@@ -11,7 +11,7 @@ from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import Pairs, Plan, Settings
 from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
 from zoo.errors import ConfigError
-from zoo.utils.flags import pairs_from
+from zoo.utils.flags import parse_pairs
 
 FLAGS = {
     "models": None,
@@ -120,7 +120,7 @@ def parse_overrides(arguments: Sequence[str]) -> Pairs:
     Raises:
         ConfigError: Something else stands there, a value is missing, or the benchmark itself sets the key.
     """
-    pairs = pairs_from(arguments, SECTIONS, "zoo bench", "zoo bench run")
+    pairs = parse_pairs(arguments, SECTIONS, "zoo bench", "zoo bench run")
     for key in pairs:
         if key in OWN:
             raise ConfigError(f"zoo bench run: --{key} is not to be set here.", f"Instead: {_instead(OWN[key])}.")
@@ -142,7 +142,7 @@ def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str],
         target.append(word)
     return {
         key.removeprefix(section): value
-        for key, value in pairs_from(own, (section,), "zoo bench", "zoo bench run").items()
+        for key, value in parse_pairs(own, (section,), "zoo bench", "zoo bench run").items()
     }, others
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.cli import compare, costs, plan, report, run, status, table
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 
 VERBS = (plan, run, status, table, report, compare, costs)
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         0; 1 where a job failed; 2 where the command is wrong (one line on standard error); 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return exit_code(lambda: _dispatch(arguments))
+    return run_command(lambda: _dispatch(arguments))
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from benchmarks.plan.job import Plan
 from benchmarks.plan.plan_file import PLANS, plan_names
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from zoo.registry import read_yaml
-from zoo.utils.format import counted, hours
+from zoo.utils.format import format_duration, format_quantity
 
 
 def add(verbs: Any) -> None:
@@ -56,14 +56,17 @@ def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
         steps = "?" if cost.steps is None else str(cost.steps)
         step = "" if cost.step_seconds is None else f"{cost.step_seconds:.3f}"
         peak = "" if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
-        line = f"{cost.method:<{width}}  {cost.jobs:>4}  {steps:>11}  {step:>8}  {peak:>8}  {hours(cost.seconds):>8}"
+        training = format_duration(cost.seconds)
+        line = f"{cost.method:<{width}}  {cost.jobs:>4}  {steps:>11}  {step:>8}  {peak:>8}  {training:>8}"
         said.append(f"{line}  {cost.note}".rstrip())
     known = all(cost.steps is not None for cost in found)
     total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
-    said += ["", f"{counted(len(plan.jobs), 'job')}, {total} training steps, {counted(tests, 'test')}"]
+    said += ["", f"{format_quantity(len(plan.jobs), 'job')}, {total} training steps, {format_quantity(tests, 'test')}"]
     if found and all(cost.seconds is not None for cost in found):
         devices = ", ".join(sorted({cost.device for cost in found}))
-        said[-1] += f"; training one after another {hours(sum(cost.seconds or 0 for cost in found))} on {devices}"
+        said[-1] += (
+            f"; training one after another {format_duration(sum(cost.seconds or 0 for cost in found))} on {devices}"
+        )
         said[-1] += ", validation and tests on top"
     return said

@@ -13,7 +13,7 @@ from benchmarks.storage.results import JobResult
 from benchmarks.tables.columns import find_columns
 from benchmarks.tables.numbers import format_number, format_p_value, format_spread
 from benchmarks.tables.views import mark_legend
-from zoo.utils.format import counted
+from zoo.utils.format import format_quantity
 
 
 def summarise_results(results: Sequence[JobResult]) -> str:
@@ -23,8 +23,9 @@ def summarise_results(results: Sequence[JobResult]) -> str:
     runs = len(results)
     finished = sum(one.state == "done" for one in results)
     return (
-        f"{counted(len(models), 'model')} ({', '.join(models)}) on {counted(len(data), 'data set')}, "
-        f"{counted(len(seeds), 'seed')}: {counted(runs, 'run')}, {'all' if finished == runs else finished} complete."
+        f"{format_quantity(len(models), 'model')} ({', '.join(models)}) on {format_quantity(len(data), 'data set')}, "
+        f"{format_quantity(len(seeds), 'seed')}: {format_quantity(runs, 'run')}, "
+        f"{'all' if finished == runs else finished} complete."
     )
 
 
@@ -61,7 +62,8 @@ def list_warnings(results: Sequence[JobResult], leaderboard: Leaderboard) -> lis
         if group.unranked:
             total = len(group.ranked) + len(group.unranked)
             lines.append(
-                f"{group.title}: {len(group.unranked)} of {counted(total, 'model')} not ranked, for the reasons below."
+                f"{group.title}: {len(group.unranked)} of {format_quantity(total, 'model')} not ranked, "
+                "for the reasons below."
             )
     return lines
 

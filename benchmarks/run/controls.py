@@ -26,8 +26,8 @@ from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
 from zoo.metrics.scoring import score_case
-from zoo.utils.exit_codes import exit_code
-from zoo.utils.flags import options_from
+from zoo.utils.exit_codes import run_command
+from zoo.utils.flags import parse_options
 
 SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
@@ -43,10 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
     def control() -> None:
-        options = options_from(further, "data", "python -m benchmarks.run.controls")
+        options = parse_options(further, "data", "python -m benchmarks.run.controls")
         write_controls(build_datamodule(known.data, known.size, **options), known.out)
 
-    return exit_code(control)
+    return run_command(control)
 
 
 def write_controls(data: SegDataModule, out: Path) -> None:

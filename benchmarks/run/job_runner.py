@@ -23,7 +23,7 @@ from benchmarks.run.process_group import Stop, run_group
 from benchmarks.run.progress import read_last_step
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
-from zoo.utils.atomic_files import sweep
+from zoo.utils.atomic_files import remove_unfinished
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
 """The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
@@ -156,7 +156,7 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
         if not free:
             say(Outcome.BUSY.value)
             return Outcome.BUSY
-        sweep(task.target)  # the claim is ours, so that who wrote there is dead
+        remove_unfinished(task.target)  # the claim is ours, so that who wrote there is dead
         record = Record(task, context)
         for left in range(limits.retries, -1, -1):
             failed = _attempt(task, record, say, context, limits, lost)

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import add_advice
 from benchmarks.storage import layout
-from zoo.utils.format import hours
+from zoo.utils.format import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def left(seconds: float | None) -> str:
     """A time to go in words: `2:05:00 to go`; empty where it is not known, or none is left."""
     if seconds is None or seconds < 1:
         return ""
-    return f"{hours(seconds)} to go"
+    return f"{format_duration(seconds)} to go"
 
 
 def read_progress(folder: Path, plan: Plan) -> list[Progress]:

@@ -25,7 +25,7 @@ from benchmarks.tables.latex import latex_tables
 from benchmarks.tables.views import TableView, make_lines
 from benchmarks.tables.writers import csv_text, markdown_table
 from zoo.errors import RunError
-from zoo.utils.format import counted
+from zoo.utils.format import format_quantity
 
 
 def _batch(cost: Mapping[str, Any]) -> str:
@@ -33,7 +33,7 @@ def _batch(cost: Mapping[str, Any]) -> str:
 
 
 def _device(cost: Mapping[str, Any]) -> str:
-    return f"CPU, {counted(cost['threads'], 'thread')}" if cost["device"] == "CPU" else str(cost["device"])
+    return f"CPU, {format_quantity(cost['threads'], 'thread')}" if cost["device"] == "CPU" else str(cost["device"])
 
 
 def _column(key: str, title: str, text: Callable[[Mapping[str, Any]], str], words: bool = False) -> Column[Any]:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from datamodules.index.splits import SPLITS
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
-from zoo.utils.atomic_files import atomically
+from zoo.utils.atomic_files import write_atomically
 from zoo.visualization.outline import class_colours, draw_outlines
 from zoo.visualization.overlay import facing, to_bytes
 
@@ -62,7 +62,7 @@ def write_contact_sheet(
         text = case.report if case.report is not None else ", ".join(present) or "no class on this slice"
         tiles.append(_tile(picture, f"{case.key} ({split_of[case.key]})", text))
     sheet = _sheet(tiles, data)
-    atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
+    write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return [str(case.key) for case, _ in chosen]
 
 

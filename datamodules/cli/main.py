@@ -10,8 +10,8 @@ import argparse
 import logging
 from importlib import import_module
 
-from zoo.utils.exit_codes import exit_code
-from zoo.utils.flags import Parser, options_from
+from zoo.utils.exit_codes import run_command
+from zoo.utils.flags import Parser, parse_options
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
 """In the order of the help."""
@@ -27,12 +27,12 @@ def main(argv: list[str]) -> int:
         0; 2 for an error of the user's or, in `verify`, for any finding; 130 after Ctrl-C.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return exit_code(lambda: _dispatch(argv))
+    return run_command(lambda: _dispatch(argv))
 
 
 def _dispatch(argv: list[str]) -> int:
     arguments, further = _parser().parse_known_args(argv)
-    return int(arguments.run(arguments, options_from(further, "data", f"zoo data {arguments.command}")))
+    return int(arguments.run(arguments, parse_options(further, "data", f"zoo data {arguments.command}")))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from zoo.preprocessing.apply import PreparedCase
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, CaseKey, LabelSpace
 from zoo.utils.hashing import hash_json
-from zoo.utils.parallel import in_order
+from zoo.utils.parallel import map_in_order
 
 
 class PreparedCases:
@@ -74,7 +74,7 @@ class PreparedCases:
         if self._as_one and self._cache is not None:
             self._open_one_entry(self._cache, threads, progress)
         else:
-            deque(in_order(self.get, progress(self._cases().values()), threads), maxlen=0)
+            deque(map_in_order(self.get, progress(self._cases().values()), threads), maxlen=0)
 
     @cached_property
     def _one_entry(self) -> Entry:
@@ -88,7 +88,7 @@ class PreparedCases:
         cases = self._cases()
         names = [str(key) for key in cases]
         key = hash_json({name: self._name(case) for name, case in zip(names, cases.values(), strict=True)})[:32]
-        made = in_order(self._make, progress(cases.values()), threads)
+        made = map_in_order(self._make, progress(cases.values()), threads)
         return cache.entry(key, lambda: zip(names, made, strict=True))
 
     def _make(self, case: Case) -> PreparedCase:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.utils.parallel import in_order
+from zoo.utils.parallel import map_in_order
 
 
 @runtime_checkable
@@ -41,8 +41,8 @@ class ThreadLoader(DataLoader[Any]):
         # system, and CUDA would open a context on the first GPU for them, whichever is this process's.
         if isinstance(dataset, FillsBuffer):
             buffers = ((dataset.buffer(len(places)), places) for places in self._index_sampler)
-            return in_order(lambda job: dataset.fill(*job), buffers, threads, ahead)
-        batches = in_order(self._collated, self._index_sampler, threads, ahead)
+            return map_in_order(lambda job: dataset.fill(*job), buffers, threads, ahead)
+        batches = map_in_order(self._collated, self._index_sampler, threads, ahead)
         return map(_pinned, batches) if self.pin_memory else batches
 
     def check_worker_number_rationality(self) -> None:

@@ -22,7 +22,7 @@ from datamodules.index.findings import Finding
 from zoo.errors import ConfigError, DataError
 from zoo.io.image import is_nifti
 from zoo.io.nifti_header import open_nifti
-from zoo.utils.atomic_files import atomically
+from zoo.utils.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
@@ -110,7 +110,7 @@ def _write(copied: Path, path: Path, image: Path) -> None:
         if copied.exists() and not filecmp.cmp(temporary, copied, shallow=False):
             raise DataError(f"{copied}: another file is already there.", "Remove it or choose another --out.")
 
-    atomically(copied, write)
+    write_atomically(copied, write)
 
 
 def _copy_with_position(path: Path, image: Path, target: Path) -> None:

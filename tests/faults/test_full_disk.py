@@ -14,7 +14,7 @@ from benchmarks.storage.layout import write_json
 from tests.helpers.full_disk import FullDisk, full
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
 from zoo.errors import RunError
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 
 
 @pytest.mark.parametrize("room", [0, 100, 5_000])
@@ -57,7 +57,7 @@ def test_a_status_is_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_any_write_that_meets_a_full_disk_is_one_line_and_no_other_fault_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(full) == 2
+    assert run_command(full) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "No space left on device" in said
@@ -66,4 +66,4 @@ def test_any_write_that_meets_a_full_disk_is_one_line_and_no_other_fault_is(caps
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "a")
 
     with pytest.raises(FileNotFoundError):
-        exit_code(missing)
+        run_command(missing)

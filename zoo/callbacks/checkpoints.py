@@ -16,7 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.errors import CheckpointError
-from zoo.utils.atomic_files import atomically
+from zoo.utils.atomic_files import write_atomically
 
 MONITOR = "val/dice"
 
@@ -43,7 +43,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     raise
                 raise OSError(refusal.errno, refusal.strerror) from error
 
-        atomically(Path(path), write, durable=True, fix="Free some space and run again.")
+        write_atomically(Path(path), write, durable=True, fix="Free some space and run again.")
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Loads with `weights_only=True`, whatever is asked for.

@@ -21,7 +21,7 @@ from zoo.data_facts import DataFacts
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.types import Batch, CaseKey, LabelSpace, Prediction
-from zoo.utils.atomic_files import atomically, write_text
+from zoo.utils.atomic_files import write_atomically, write_text
 from zoo.visualization.outline import class_colours
 from zoo.visualization.overlay import overlay
 from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, plane_arrays
@@ -176,7 +176,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
     for kind, case in chosen:
         name = f"{case.key}.png"
         picture = _picture(case, facts.labels)
-        atomically(folder / name, partial(picture.save, optimize=True))
+        write_atomically(folder / name, partial(picture.save, optimize=True))
         entries.append(
             {
                 "kind": kind,

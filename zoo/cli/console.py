@@ -39,7 +39,7 @@ def print_table(table: Table) -> None:
     wide.print(table)
 
 
-def quiet() -> None:
+def set_up_logging() -> None:
     """Sets up one-line logging to standard error and filters what libraries say at length.
 
     To be called again after Lightning was imported, which sets its own levels.

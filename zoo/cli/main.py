@@ -8,7 +8,7 @@ from collections.abc import Callable
 from zoo import __version__
 from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
 from zoo.errors import RunError, did_you_mean
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 0, 2 where the user can mend what is wrong (one line on standard error), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return exit_code(lambda: _dispatch(arguments))
+    return run_command(lambda: _dispatch(arguments))
 
 
 def _dispatch(arguments: list[str]) -> int:

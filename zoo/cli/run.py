@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from zoo.cli.console import console, quiet
+from zoo.cli.console import console, set_up_logging
 from zoo.cli.help import usage
 from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.errors import CheckpointError, ConfigError, RunError
-from zoo.utils.atomic_files import disk_is_full
+from zoo.utils.atomic_files import is_disk_full
 
 if TYPE_CHECKING:
     from zoo.callbacks.predictions import Predictions
@@ -68,14 +68,14 @@ def prepare_process() -> None:
     Ranks and workers are new processes; such a folder in the working directory must not hide our package there.
     """
     os.environ["PYTHONSAFEPATH"] = "1"
-    quiet()
+    set_up_logging()
 
 
 def parse_request(request: Request, composed: Composed) -> ZooCLI:
     """Parse a command; nothing is built yet."""
     from zoo.engine.lightning_cli import ZooCLI
 
-    quiet()  # again, because the import of Lightning sets its own log levels
+    set_up_logging()  # again, because the import of Lightning sets its own log levels
     return ZooCLI.from_request(request, composed)
 
 
@@ -231,7 +231,7 @@ def _explain_errors(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not disk_is_full(error):
+        if not is_disk_full(error):
             raise
         raise RunError(f"{folder.path}: cannot be written: {error}.", "Free some space and run it again.") from error
     except SystemExit as error:

@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 
 from zoo.engine.arguments import Flag
 from zoo.errors import ConfigError, did_you_mean
-from zoo.utils.class_args import converted, groups_of, option_names
+from zoo.utils.class_args import convert_arguments, option_groups, option_names
 
 EVERY_KEY = "See `--print_config` for every key."
 
@@ -70,14 +70,16 @@ def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         if section not in owners or not shown.endswith(name):  # `--model.lr.deeper` has no value of `lr`
             continue
         group, _, option = name.rpartition(".")
-        owner = groups_of(owners[section])[group] if group else owners[section]
+        owner = option_groups(owners[section])[group] if group else owners[section]
         prefix = shown.removesuffix(option)
-        converted(owner, {option: value}, prefix.replace(".init_args", "") if shown[0] == "-" else prefix, EVERY_KEY)
+        convert_arguments(
+            owner, {option: value}, prefix.replace(".init_args", "") if shown[0] == "-" else prefix, EVERY_KEY
+        )
 
 
 def _arguments(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> Iterator[_Argument]:
     """The arguments of the flags, then those of the layers; the options of a group one by one."""
-    groups = {section: groups_of(kind) for section, kind in classes.items()}
+    groups = {section: option_groups(kind) for section, kind in classes.items()}
     for key, value in flags:
         section, _, rest = key.partition(".")
         name = rest.removeprefix("init_args.").removesuffix("+")

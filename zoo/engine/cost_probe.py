@@ -21,7 +21,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.lightning_cli import ZooCLI
 from zoo.engine.profile import WARM_UP, process_peak, wait
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 
 STEPS = 8
 """Steps in all, those of the warm-up with them."""
@@ -60,7 +60,7 @@ class Watch(Callback):
 
 def main(argv: list[str] | None = None) -> int:
     """Probes one job; returns 0, or 2 with one line where the user can mend it."""
-    return exit_code(lambda: _probe(sys.argv[1:] if argv is None else argv))
+    return run_command(lambda: _probe(sys.argv[1:] if argv is None else argv))
 
 
 def _probe(argv: list[str]) -> None:

@@ -20,7 +20,7 @@ from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.errors import ConfigError, ZooError
-from zoo.utils.class_args import names_of
+from zoo.utils.class_args import argument_names
 from zoo.utils.lazy import public_path
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
@@ -64,7 +64,7 @@ class ZooCLI(LightningCLI):
                 **config,
                 section: {**config[section], "class_path": public_path(kind, config[section]["class_path"])},
             }
-        self._accepted = {section: names_of(kind) for section, kind in classes.items()}
+        self._accepted = {section: argument_names(kind) for section, kind in classes.items()}
         check_names(config, flags, classes)
         self._trainer_arguments: dict[str, Any] = {}
         try:

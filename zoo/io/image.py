@@ -25,7 +25,7 @@ from zoo.errors import DataError
 from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, open_nifti
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
-from zoo.utils.atomic_files import atomically
+from zoo.utils.atomic_files import write_atomically
 
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))
@@ -143,15 +143,15 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
     grids = [_to_file_axes(grid, geometry, path) for grid in grids]
     if is_nifti(path):
         volume = np.stack(grids, axis=-1) if stacked else grids[0]
-        atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
+        write_atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
         return (path,)
     if not stacked:
         scale = 255 if single else 1
-        atomically(path, Image.fromarray(grids[0] * np.uint8(scale)).save)
+        write_atomically(path, Image.fromarray(grids[0] * np.uint8(scale)).save)
         return (path,)
     names = tuple(path.with_name(f"{path.stem}-{number}.png") for number in range(1, len(grids) + 1))
     for name, grid in zip(names, grids, strict=True):
-        atomically(name, Image.fromarray(grid * np.uint8(255)).save)
+        write_atomically(name, Image.fromarray(grid * np.uint8(255)).save)
     return names
 
 

@@ -21,6 +21,10 @@ class GuidedReleased:
 
     Attributes:
         tokens: None: text of any length, padding masked. 24: the fixed length of the released code.
+
+    Example:
+        >>> GuidedReleased(tokens=24)
+        GuidedReleased(tokens=24)
     """
 
     tokens: int | None = None

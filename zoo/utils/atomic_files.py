@@ -13,7 +13,7 @@ UNFINISHED = ".part-"
 """What the name of a file begins with while it is written, and for good where its writer was killed."""
 
 
-def atomically(
+def write_atomically(
     path: Path,
     write: Callable[[Path], object],
     *,
@@ -47,16 +47,16 @@ def atomically(
 
 
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
-    """Writes a text in UTF-8, its line ends as they are; see `atomically`."""
-    atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), durable=durable)
+    """Writes a text in UTF-8, its line ends as they are; see `write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), durable=durable)
 
 
-def disk_is_full(error: OSError) -> bool:
+def is_disk_full(error: OSError) -> bool:
     """Whether the system refused to write for want of room, a person's quota included."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Removes what killed writers left in a folder and below; for who knows that nobody else is writing there."""
     for left in folder.rglob(f"{UNFINISHED}*"):
         left.unlink(missing_ok=True)

@@ -15,12 +15,12 @@ Group = TypeVar("Group")
 """A frozen dataclass that groups arguments of a class."""
 
 
-def names_of(kind: type) -> set[str]:
+def argument_names(kind: type) -> set[str]:
     """Names of the arguments of a class, those that it passes on to its parents included."""
     return set(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
 
 
-def groups_of(kind: type) -> dict[str, type]:
+def option_groups(kind: type) -> dict[str, type]:
     """Return the arguments of a class that are groups of options: name -> frozen dataclass of the default."""
     defaults: dict[str, Any] = {}
     for base in kind.__mro__:
@@ -36,11 +36,13 @@ def as_group(kind: type[Group], value: Group | Mapping[str, Any]) -> Group:
 
 def option_names(kind: type) -> set[str]:
     """Return the names of a class's arguments, with a dotted name per option of a group: `released.tokens`."""
-    groups = groups_of(kind)
-    return names_of(kind) - groups.keys() | {f"{name}.{key}" for name in groups for key in names_of(groups[name])}
+    groups = option_groups(kind)
+    return argument_names(kind) - groups.keys() | {
+        f"{name}.{key}" for name in groups for key in argument_names(groups[name])
+    }
 
 
-def converted(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> dict[str, Any]:
+def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> dict[str, Any]:
     """Values of the types that the class asks for.
 
     Args:
@@ -52,7 +54,7 @@ def converted(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> di
     Raises:
         ConfigError: A value is not of its argument's type.
     """
-    names, values = names_of(kind), {}
+    names, values = argument_names(kind), {}
     for name, value in given.items():
         parser = ArgumentParser(exit_on_error=False, parser_mode="omegaconf")
         parser.add_class_arguments(kind, None, fail_untyped=False, skip=names - {name})

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
 
-from zoo.errors import ZooError, one_line
+from zoo.errors import ZooError, to_one_line
 
 _ROOM = "Make room, then give the same command again."
 _ELSEWHERE = "Name a place that you may use."
@@ -30,7 +30,7 @@ _MENDED = {
 """What the system refuses and only the user can mend; any other `OSError` keeps its traceback."""
 
 
-def exit_code(command: Callable[[], int | None]) -> int:
+def run_command(command: Callable[[], int | None]) -> int:
     """Runs a command and says how it ended, as a shell expects it. Plug-ins may use it, too.
 
     Returns:
@@ -46,7 +46,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
             sys.stdout.flush()  # here, where a full disk can be told
         return code
     except ZooError as error:
-        return _told(one_line(error), error.code)
+        return _told(to_one_line(error), error.code)
     except KeyboardInterrupt:
         sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
         return 130

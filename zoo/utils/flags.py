@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
 
 
-def pairs_from(words: Sequence[str], sections: Sequence[str], command: str, manual: str = "") -> dict[str, str]:
+def parse_pairs(words: Sequence[str], sections: Sequence[str], command: str, manual: str = "") -> dict[str, str]:
     """`--section.key value` and `--section.key=value` by key, the section with it.
 
     Args:
@@ -64,7 +64,7 @@ def pairs_from(words: Sequence[str], sections: Sequence[str], command: str, manu
     return pairs
 
 
-def options_from(words: Sequence[str], section: str, command: str) -> dict[str, str]:
+def parse_options(words: Sequence[str], section: str, command: str) -> dict[str, str]:
     """Read the options of one section as init arguments.
 
     Args:
@@ -76,11 +76,11 @@ def options_from(words: Sequence[str], section: str, command: str) -> dict[str, 
         ConfigError: A word is no option of the section, or a value is missing.
 
     Example:
-        >>> options_from(["--data.fold", "1", "--data.init_args.seed=2"], "data", "zoo data stats")
+        >>> parse_options(["--data.fold", "1", "--data.init_args.seed=2"], "data", "zoo data stats")
         {'fold': '1', 'seed': '2'}
     """
     options: dict[str, str] = {}
-    for name, value in pairs_from(words, (f"{section}.",), command).items():
+    for name, value in parse_pairs(words, (f"{section}.",), command).items():
         key = name.removeprefix(f"{section}.").removeprefix("init_args.")
         if not key.isidentifier():
             raise ConfigError(f"{command}: unknown argument '--{name}'.", f"See `{command} --help`.")

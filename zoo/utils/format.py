@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def counted(count: int, thing: str) -> str:
+def format_quantity(count: int, thing: str) -> str:
     """`1 job`, `2 jobs`."""
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def hours(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """A duration as `h:mm:ss`; empty where it is not known."""
     if seconds is None:
         return ""

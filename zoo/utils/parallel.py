@@ -11,7 +11,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(function: Callable[[T], R], things: Iterable[T], threads: int, ahead: int | None = None) -> Iterator[R]:
+def map_in_order(
+    function: Callable[[T], R], things: Iterable[T], threads: int, ahead: int | None = None
+) -> Iterator[R]:
     """`map`, computed ahead of its reader.
 
     An error of the function comes out where its result would have; nothing after it is begun. When the

@@ -113,8 +113,8 @@ def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path
         "write_rows(run / sys.argv[2] / 'cases.csv', [row('a', 'x', 0.5)])"
     )
     cannot = (
-        "import sys; from zoo.utils.exit_codes import exit_code; from zoo.text.controls import control_reports\n"
-        "sys.exit(exit_code(lambda: control_reports({'a': 'x'}, 'shuffled') and None))"
+        "import sys; from zoo.utils.exit_codes import run_command; from zoo.text.controls import control_reports\n"
+        "sys.exit(run_command(lambda: control_reports({'a': 'x'}, 'shuffled') and None))"
     )
     job = replace(JOB, texts=("true", "shuffled", "blank"))
     plan = store_plan(tmp_path, Plan((job,)))
@@ -139,12 +139,12 @@ def test_shuffling_one_prompt_has_the_exit_code_that_the_runner_reads(
 ) -> None:
     from zoo.text.controls import control_classes
     from zoo.types import ClassPrompt
-    from zoo.utils.exit_codes import exit_code
+    from zoo.utils.exit_codes import run_command
 
     def shuffle() -> None:
         control_classes((ClassPrompt("a", "b"),), "shuffled")
 
-    assert exit_code(shuffle) == 3
+    assert run_command(shuffle) == 3
     assert "nothing to exchange" in capsys.readouterr().err
 
 

@@ -25,7 +25,7 @@ from tests.helpers.data_sets import make_hippocampus
 from zoo.errors import DataError
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case, Geometry
-from zoo.utils.parallel import in_order
+from zoo.utils.parallel import map_in_order
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,8 @@ def slow_at_first(number: int) -> int:
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_results_come_in_order(threads: int) -> None:
-    assert list(in_order(slow_at_first, range(20), threads)) == [number * number for number in range(20)]
-    assert list(in_order(slow_at_first, [], threads)) == []
+    assert list(map_in_order(slow_at_first, range(20), threads)) == [number * number for number in range(20)]
+    assert list(map_in_order(slow_at_first, [], threads)) == []
 
 
 @pytest.mark.parametrize(("threads", "ahead"), [(0, 0), (1, 1), (2, 4), (3, 0)])
@@ -55,7 +55,7 @@ def test_no_more_is_taken_than_needed(threads: int, ahead: int) -> None:
             taken.append(number)
             yield number
 
-    results = in_order(slow_at_first, numbers(), threads, ahead)
+    results = map_in_order(slow_at_first, numbers(), threads, ahead)
     assert not taken
     for count in range(1, 10):
         next(results)
@@ -72,7 +72,7 @@ def test_an_error_comes_in_its_place_and_ends_it(threads: int) -> None:
             raise DataError("scan.nii: truncated.", "Fetch it again.")
         return number
 
-    results = in_order(work, range(1000), threads)
+    results = map_in_order(work, range(1000), threads)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(DataError, match=r"^scan.nii: truncated. Fetch it again.$"):
         next(results)
@@ -82,7 +82,7 @@ def test_an_error_comes_in_its_place_and_ends_it(threads: int) -> None:
 
 def test_closing_early_ends_the_threads() -> None:
     alive = threading.active_count()
-    results = in_order(slow_at_first, range(1000), 3)
+    results = map_in_order(slow_at_first, range(1000), 3)
     next(results)
     assert threading.active_count() > alive
     results.close()  # type: ignore[attr-defined]

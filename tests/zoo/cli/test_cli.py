@@ -117,7 +117,7 @@ def test_an_error_of_a_worker_is_one_line() -> None:
     wrapped = DataError(
         "Caught DataError in worker 0.\nOriginal Traceback:\n  File x\nzoo.errors.DataError: a.nii: bad."
     )
-    assert errors.one_line(wrapped) == "a.nii: bad."
+    assert errors.to_one_line(wrapped) == "a.nii: bad."
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["show", "unet"], ["env"], ["fit", "--help"]])

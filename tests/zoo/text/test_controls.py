@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from zoo.errors import DataError, NotApplicableError
 from zoo.text.controls import control_classes, control_reports
 from zoo.types import ClassPrompt
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 
 reports = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("xyz", max_size=3), min_size=2)
 
@@ -67,4 +67,4 @@ def test_a_control_that_does_not_apply_has_an_exit_code_of_its_own() -> None:
 
     with pytest.raises(NotApplicableError):
         shuffle()
-    assert exit_code(shuffle) == 3
+    assert run_command(shuffle) == 3

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import RunError
-from zoo.utils.atomic_files import UNFINISHED, atomically, sweep, write_text
+from zoo.utils.atomic_files import UNFINISHED, remove_unfinished, write_atomically, write_text
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from zoo.utils.atomic_files import atomically
+from zoo.utils.atomic_files import write_atomically
 
 def write(path):
     path.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 
-atomically(Path(sys.argv[1]), write)
+write_atomically(Path(sys.argv[1]), write)
 """
 
 
@@ -59,7 +59,7 @@ def test_the_writer_sees_the_suffix_and_a_failure_leaves_the_old_file(tmp_path: 
         raise OSError(28, "No space left on device", str(temporary))
 
     with pytest.raises(RunError, match=r"scan\.nii\.gz: cannot be written: No space left on device\. Buy a disk\.$"):
-        atomically(path, full, fix="Buy a disk.")
+        write_atomically(path, full, fix="Buy a disk.")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -82,5 +82,5 @@ def test_a_killed_writer_leaves_a_hidden_name_that_is_swept(tmp_path: Path) -> N
     assert left.name.startswith(UNFINISHED)
     write_text(path, "whole")
     assert path.read_text() == "whole"
-    sweep(tmp_path)
+    remove_unfinished(tmp_path)
     assert list(path.parent.iterdir()) == [path]

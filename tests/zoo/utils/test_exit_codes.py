@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.utils.exit_codes import exit_code
+from zoo.utils.exit_codes import run_command
 
-LONG = "import sys\nfrom zoo.utils.exit_codes import exit_code\n"
+LONG = "import sys\nfrom zoo.utils.exit_codes import run_command\n"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ LONG = "import sys\nfrom zoo.utils.exit_codes import exit_code\n"
 def test_a_closed_pipe_is_a_quiet_end_with_the_shell_s_code(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    code = f"{LONG}sys.exit(exit_code({command}))"
+    code = f"{LONG}sys.exit(run_command({command}))"
     done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
@@ -37,13 +37,13 @@ def test_a_pipe_that_broke_between_our_own_processes_is_no_closed_output() -> No
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     with pytest.raises(BrokenPipeError):
-        exit_code(broken)
+        run_command(broken)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_one_line() -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
-        code = f"{LONG}sys.exit(exit_code(lambda: sys.stdout.write('text') and 0))"
+        code = f"{LONG}sys.exit(run_command(lambda: sys.stdout.write('text') and 0))"
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
@@ -55,7 +55,7 @@ def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[st
     def refused() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "results/x.json")
 
-    assert exit_code(refused) == 2
+    assert run_command(refused) == 2
     assert capsys.readouterr().err == (
         "zoo: error: results/x.json: Permission denied. Name a place that you may use.\n"
     )
@@ -63,11 +63,11 @@ def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[st
 
 def test_other_errors_of_the_system_are_ours() -> None:
     with pytest.raises(FileNotFoundError):
-        exit_code(lambda: int(Path("no such file").read_text(encoding="utf-8")))
+        run_command(lambda: int(Path("no such file").read_text(encoding="utf-8")))
 
 
 def test_a_terminal_without_the_letters_ends_no_command() -> None:
-    code = f"{LONG}sys.exit(exit_code(lambda: sys.stdout.write('0.9 \\u00b1 0.1') and 0))"
+    code = f"{LONG}sys.exit(run_command(lambda: sys.stdout.write('0.9 \\u00b1 0.1') and 0))"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "0.9 \\xb1 0.1")

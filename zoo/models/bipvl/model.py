@@ -55,6 +55,10 @@ class BiPVLReleased:
             the last fusion dropped, and concepts that never see the image. Its fusion is trained and its losses
             are those of `BiPVL`, because the released losses have known mistakes.
         freeze_fusion: True: the fusion keeps its random weights, as the released code leaves it out of the optimiser.
+
+    Example:
+        >>> BiPVLReleased(network=True).freeze_fusion
+        False
     """
 
     network: bool = False

@@ -51,6 +51,10 @@ class TeViAReleased(GuidedReleased):
         prototype_at_test: False: the prototype is off outside a fit.
         segmentation: "mended": Dice and cross entropy of logits. "dice": soft Dice per image alone, which is
             what the released line computes under the MONAI version that its parent pins.
+
+    Example:
+        >>> TeViAReleased(tokens=24, foreground="resize").segmentation
+        'mended'
     """
 
     text_dropout: bool = False
