@@ -1,1 +1,1 @@
-"""The laws by which the embedded data sets are drawn: pure functions of (seed, split, index)."""
+"""Generators of the embedded data sets: each case is a pure function of (seed, split, index)."""

@@ -1,8 +1,8 @@
-"""The law of `phantom_abdomen`: a small CT-like abdomen of seven organs, some of them absent.
+"""Generator of `phantom_abdomen`: a small abdomen as in CT with seven organs, of which some may be absent.
 
-All sizes are in millimetres in a box of 96 x 96 x 120 mm (a body in miniature, so that a volume is
-small at a true scanner's spacing). Axes are RAS: the first grows towards the patient's right, the
-second to the front, the third to the head.
+All sizes are in millimetres in a box of 96 x 96 x 120 mm. The body is small, so that a volume with a realistic spacing
+has few voxels. The axes are RAS: the first points to the right of the patient, the second to the front, the third to
+the head.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from datamodules.phantoms.random_fields import Floats, centres, smooth_field, stream
+from datamodules.phantoms.random_fields import Floats, pixel_centres, random_stream, smooth_field
 
 EXTENT = (96.0, 96.0, 120.0)
-"""Edges of the imaged box in mm, in RAS order."""
+"""Edge lengths of the box in mm, in RAS order."""
 
 _AIR, _FAT, _MUSCLE, _BONE, _VESSEL = -1000.0, -90.0, 55.0, 400.0, 130.0
 _NOISE = 15.0
-_SPREAD = 6.0  # spread of an organ's mean from case to case, in Hounsfield units
+_SPREAD = 6.0  # largest difference of an organ's mean between a case and the average, in Hounsfield units
 
 
 class Organ(NamedTuple):
-    """The law of one organ.
+    """Parameters of one organ.
 
     Attributes:
-        centre: Mean position in mm from the middle of the box, in RAS order.
+        centre: Mean position in mm from the centre of the box, in RAS order.
         radii: Mean half axes in mm.
-        hounsfield: Mean intensity.
-        absent: The chance that a case lacks it.
-        wander: A case's distance from the mean position, at most, on each axis in mm.
-        tilt: A case's turn about each axis, at most, in degrees.
+        hounsfield: Mean intensity in Hounsfield units.
+        absent: Probability that a case does not have the organ.
+        wander: Largest distance from the mean position per axis, in mm.
+        tilt: Largest rotation about each axis, in degrees.
     """
 
     centre: tuple[float, float, float]
@@ -53,16 +53,16 @@ ORGANS = {
     "stomach": Organ((-15, 14, 18), (11, 11, 17), 35),
     "aorta": Organ((-4, -14, 0), (4, 4, 80), 260, wander=1.0, tilt=2.0),
 }
-"""Organs in label order (1, 2, ...). Of two that overlap, the smaller one keeps the voxels."""
+"""Organs in label order (1, 2, ...). Where two organs overlap, the voxels belong to the smaller one."""
 
 
 class AbdomenCase(NamedTuple):
-    """One drawn case.
+    """A generated case.
 
     Attributes:
         image: float32 [X, Y, Z] in Hounsfield units, whole numbers as in a CT file.
-        label: uint8 [X, Y, Z], 0 or the organ's place in `ORGANS` counted from 1.
-        affine: float64 [4, 4], from voxel to mm, axes in RAS order.
+        label: uint8 [X, Y, Z], 0 or the number of the organ in `ORGANS`, from 1.
+        affine: float64 [4, 4], from voxels to mm; axes in RAS order.
     """
 
     image: NDArray[np.float32]
@@ -71,18 +71,18 @@ class AbdomenCase(NamedTuple):
 
 
 def draw_abdomen(seed: int, split: str, index: int, shape: tuple[int, int, int] = (48, 48, 24)) -> AbdomenCase:
-    """One case of the law.
+    """Draw a case.
 
     Args:
-        seed: Of the data set, not of a run.
-        split: Name of the part the case is in.
-        index: Number of the case in its part.
-        shape: Voxels on each axis of the box of `EXTENT`; (96, 96, 48) has 1.0 x 1.0 x 2.5 mm and
-            the default 2 x 2 x 5 mm. A case is the same body at every shape, apart from its noise.
+        seed: Seed of the data set, not of a run.
+        split: "train", "val" or "test".
+        index: Number of the case in its split.
+        shape: Number of voxels per axis of the box `EXTENT`: (96, 96, 48) has a spacing of 1.0 x 1.0 x 2.5 mm, the
+            default 2 x 2 x 5 mm. Except for its noise, a case is the same body at every shape.
     """
-    rng = stream(seed, split, index)
-    spacing = spacing_of(shape)
-    axes = [edge * (centres(count) - 0.5) for edge, count in zip(EXTENT, shape, strict=True)]
+    rng = random_stream(seed, split, index)
+    spacing = voxel_spacing(shape)
+    axes = [edge * (pixel_centres(count) - 0.5) for edge, count in zip(EXTENT, shape, strict=True)]
     shift = rng.uniform(-2, 2, size=3)
     image = _trunk(rng, axes, shift)
     label = np.zeros(shape, np.uint8)
@@ -92,15 +92,15 @@ def draw_abdomen(seed: int, split: str, index: int, shape: tuple[int, int, int] 
         if rng.uniform() >= organ.absent:
             label[box][inside] = value
             image[box][inside] = hounsfield
-    image = gaussian_filter(image, [0.8 / step for step in spacing[:2]] + [0.0])  # blur of 0.8 mm in the plane
+    image = gaussian_filter(image, [0.8 / step for step in spacing[:2]] + [0.0])  # blur of 0.8 mm within a slice
     image = image + _NOISE * rng.standard_normal(shape)
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = [(step - edge) / 2 for step, edge in zip(spacing, EXTENT, strict=True)]
     return AbdomenCase(np.rint(image.clip(-1024, 3071)).astype(np.float32), label, affine)
 
 
-def spacing_of(shape: tuple[int, int, int]) -> tuple[float, float, float]:
-    """Edges of a voxel in mm where the box has `shape` voxels."""
+def voxel_spacing(shape: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Return the voxel size in mm if the box has `shape` voxels."""
     x, y, z = (edge / count for edge, count in zip(EXTENT, shape, strict=True))
     return x, y, z
 
@@ -113,10 +113,10 @@ def _largest_first() -> list[tuple[str, int]]:
 def _draw_organ(
     rng: np.random.Generator, organ: Organ, axes: list[Floats], shift: Floats
 ) -> tuple[tuple[slice, ...], NDArray[np.bool_], float]:
-    """An ellipsoid, a little moved, stretched, turned and dented.
+    """Draw an ellipsoid with small random changes of position, size, orientation and surface.
 
     Returns:
-        The box around it, the voxels of the box that are inside, and the mean intensity.
+        The bounding box, the voxels of the box that are inside of the organ, and the mean intensity.
     """
     centre = np.asarray(organ.centre) + shift + rng.uniform(-1, 1, size=3) * organ.wander
     radii = np.asarray(organ.radii) * rng.uniform(0.9, 1.1, size=3)
@@ -136,7 +136,7 @@ def _draw_organ(
 
 
 def _trunk(rng: np.random.Generator, axes: list[Floats], shift: Floats) -> Floats:
-    """Air, abdominal wall, fat, spine and vena cava: what is no organ of the label space."""
+    """Draw what is not labelled: air, abdominal wall, fat, spine and vena cava."""
     right, front = axes[0][:, None, None] - shift[0], axes[1][None, :, None] - shift[1]
     girth = rng.uniform(0.97, 1.03)
     body = np.hypot(right / (44 * girth), front / (36 * girth))

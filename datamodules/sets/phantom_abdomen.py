@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
-from datamodules.phantoms.abdomen import draw_abdomen, spacing_of
+from datamodules.phantoms.abdomen import draw_abdomen, voxel_spacing
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -45,5 +45,5 @@ class PhantomAbdomen(PhantomDataModule):
     def load(self, case: Case) -> PreparedCase:
         """Draw a case."""
         drawn = draw_abdomen(SET_SEED, *part_and_number(case), self.shape)
-        geometry = whole(self.shape, spacing_of(self.shape), "mm", drawn.affine.tolist())
+        geometry = whole(self.shape, voxel_spacing(self.shape), "mm", drawn.affine.tolist())
         return preprocess(drawn.image[None], drawn.label, geometry, self.preprocessing())

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
-from datamodules.phantoms.chest import ChestCase, counterpart, draw_chest, draw_report, text_free_bound
+from datamodules.phantoms.chest import ChestCase, complement_report, draw_chest, draw_report, text_free_bound
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -56,7 +56,7 @@ class PhantomChest(PhantomDataModule):
         """A case with its lesions, the unnamed ones too."""
         part, number = part_and_number(case)
         drawn = _draw(SET_SEED, part, number, self.pixels)
-        return counterpart(drawn) if case.case_id.endswith(_TWIN) else drawn
+        return complement_report(drawn) if case.case_id.endswith(_TWIN) else drawn
 
     def controls(self) -> dict[str, float]:
         """The largest Dice to expect on the test images without reading the reports."""

@@ -1,4 +1,4 @@
-"""The abdomen phantom's law."""
+"""The generator of the abdomen phantom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from datamodules.phantoms.abdomen import EXTENT, ORGANS, AbdomenCase, draw_abdomen, spacing_of
+from datamodules.phantoms.abdomen import EXTENT, ORGANS, AbdomenCase, draw_abdomen, voxel_spacing
 
 VALUE = {name: value for value, name in enumerate(ORGANS, start=1)}
 
@@ -21,7 +21,7 @@ def cases() -> list[AbdomenCase]:
 
 
 def middle(case: AbdomenCase, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
-    """Mean position of an organ in mm, by the case's affine; None where it is absent."""
+    """Mean position of an organ in mm, from the affine of the case; None where the organ is absent."""
     voxels = np.argwhere(case.label == VALUE[name])
     if not len(voxels):
         return None
@@ -40,15 +40,15 @@ def test_same_voxels_in_another_process_with_other_thread_counts() -> None:
     assert other.stdout == sha256(case.image.tobytes() + case.label.tobytes()).hexdigest()
 
 
-def test_form_and_geometry(cases: list[AbdomenCase]) -> None:
+def test_a_case_has_its_shape_types_and_affine(cases: list[AbdomenCase]) -> None:
     case = cases[0]
     assert case.image.shape == case.label.shape == (48, 48, 24)
     assert (case.image.dtype.name, case.label.dtype.name) == ("float32", "uint8")
-    assert spacing_of((96, 96, 48)) == (1.0, 1.0, 2.5)
+    assert voxel_spacing((96, 96, 48)) == (1.0, 1.0, 2.5)
     np.testing.assert_array_equal(np.diag(case.affine), [2, 2, 5, 1])
     first, last = case.affine @ [0, 0, 0, 1], case.affine @ [47, 47, 23, 1]
     np.testing.assert_allclose(first[:3], -last[:3])  # the box is centred on the origin
-    np.testing.assert_allclose((last - first)[:3] + spacing_of((48, 48, 24)), EXTENT)
+    np.testing.assert_allclose((last - first)[:3] + voxel_spacing((48, 48, 24)), EXTENT)
 
 
 def test_intensities_are_those_of_a_ct(cases: list[AbdomenCase]) -> None:
@@ -62,8 +62,8 @@ def test_intensities_are_those_of_a_ct(cases: list[AbdomenCase]) -> None:
                 assert np.median(inside) == pytest.approx(ORGANS[name].hounsfield, abs=25)
 
 
-def test_sides_are_the_patients(cases: list[AbdomenCase]) -> None:
-    """RAS: the first axis grows to the patient's right, the second to the front, the third to the head."""
+def test_organs_are_on_their_side_of_the_patient(cases: list[AbdomenCase]) -> None:
+    """In RAS order, the axes point to the right of the patient, to the front and to the head."""
     sides = {"liver": 1, "gallbladder": 1, "right_kidney": 1, "left_kidney": -1, "spleen": -1, "stomach": -1}
     for case in cases:
         for name, sign in sides.items():
@@ -74,7 +74,7 @@ def test_sides_are_the_patients(cases: list[AbdomenCase]) -> None:
         assert kidney is None or (kidney[2] < liver[2] and kidney[1] < liver[1])
 
 
-def test_absent_organs_and_differing_size(cases: list[AbdomenCase]) -> None:
+def test_organs_may_be_absent_and_differ_in_size(cases: list[AbdomenCase]) -> None:
     voxels = np.array([np.bincount(case.label.ravel(), minlength=len(ORGANS) + 1)[1:] for case in cases])
     for organ, column in zip(ORGANS.values(), voxels.T, strict=True):
         assert (column > 0).any()
@@ -85,7 +85,7 @@ def test_absent_organs_and_differing_size(cases: list[AbdomenCase]) -> None:
     assert means.max() > 20 * means.min()
 
 
-def test_same_body_at_every_shape() -> None:
+def test_a_case_is_the_same_body_at_every_shape() -> None:
     small, large = draw_abdomen(0, "test", 2), draw_abdomen(0, "test", 2, (96, 96, 48))
     np.testing.assert_array_equal(np.unique(small.label), np.unique(large.label))
     for name in ORGANS:
