@@ -11,18 +11,18 @@ from zoo.types import ClassPrompt, LabelSpace
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What a model must know of a data set. Typed once, on the data card, and linked to the model.
+    """What a model must know of a data set. It is written once, on the data card, and linked to the model.
 
     Attributes:
-        name: The data set's snake name.
+        name: The registered name of the data set.
         spatial_dims: 2 or 3.
         in_channels: Channels of the image tensor.
-        patch: Size of a training patch, in the order of the image's axes.
+        patch: Size of a training patch, in the order of the image axes.
         labels: The label space.
-        prompts: One prompt a class.
+        prompts: One prompt per class.
         track: One of `TRACKS`.
-        tolerance: Of the normalised surface distance, in the set's unit.
-        prompt_version: Version of the texts of `prompts`, 0 where they are but the classes' names.
+        tolerance: Tolerance of the normalised surface distance, in the unit of the data set.
+        prompt_version: Version of the texts of `prompts`; 0 where they are only the names of the classes.
 
     Example:
         >>> facts = DataFacts.from_dict(make_facts(["liver", "spleen"], patch=[96, 96, 96]))
@@ -41,7 +41,7 @@ class DataFacts:
     prompt_version: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python: what the command line links from the data to the model."""
+        """Plain Python, which the command line links from the data to the model."""
         prompts = [{"name": p.name, "sentence": p.sentence, "concepts": list(p.concepts)} for p in self.prompts]
         return {
             "name": self.name,

@@ -1,11 +1,11 @@
-"""Names to cards: built-in YAML files and the entry points of other distributions, found lazily.
+"""Cards by name: built-in YAML files and the entry points of other distributions, read at their first use.
 
-A card is data: finding, listing and composing it imports no model and no torch. A third party
-declares `[project.entry-points."zoo.models"] mynet = "mypackage:cards/mynet.yaml"` (a module and a
-YAML file beside it) and its model then stands in every list, benchmark and contract test.
+A card is data. No model and no torch is imported to find, list or compose it. Another package declares
+`[project.entry-points."zoo.models"] mynet = "mypackage:cards/mynet.yaml"`: a module, and a YAML file beside it. Its
+model is then in every list, benchmark and contract test.
 
-A file of one line, `alias: hippocampus`, gives a card a second name to type. What is typed so is stored,
-listed, tested and reported under the card's own name.
+A file of one line, `alias: hippocampus`, gives a card a second name. Results, lists, tests and reports use the card's
+own name.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten
 
 _BUNDLED = Path(__file__).parent / "configs"
 CONFIGS = _BUNDLED if _BUNDLED.is_dir() else Path(__file__).parents[1] / "configs"  # in a wheel; in a checkout
-"""The folder of bundled cards, recipes, presets, prompts and splits."""
+"""The folder of the bundled cards, presets, prompts, sources and splits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One registered model or data set, read without importing its code.
+    """One registered model, data set or text encoder. A card is read without an import of its code.
 
     Attributes:
-        name: The snake name that the user types.
-        about: What it is: title, paper, licence, text kinds, dimensions.
-        config: The configuration layer that it brings.
-        sizes: Further layers, one a size ("tiny", "published").
-        origin: Where the card was found: "zoo" or the distribution that brings it.
-        broken: Why it cannot be used; empty where it can.
-        alias: The card that this name stands for; the registry gives that one in its place.
+        name: The registered name.
+        about: Title, paper, licence, text and dimensions. `zoo.cards` and `datamodules.index.card` read it.
+        config: The configuration layer of the card.
+        sizes: Further layers, one per size ("tiny", "published").
+        origin: Where the card was found: "zoo", or the name of another distribution.
+        broken: Why the card cannot be used; empty where it can.
+        alias: The card that this name stands for; the registry returns that card instead.
         file: The YAML file that the card was read from; empty where there is none.
     """
 
@@ -56,7 +56,7 @@ class Card:
 
     @property
     def place(self) -> str:
-        """Where a message says that the card is: the file, or the name."""
+        """Where the card is, for messages: the file, or the name."""
         return self.file or f"the card of '{self.name}'"
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).", "Name another file.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not a readable YAML file: {problem}.", "Mend or remove the file.") from error
+        raise ConfigError(f"{path}: not a readable YAML file: {problem}.", "Correct or remove the file.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a mapping is expected at the top.", "Write `key: value` lines.")
     return content
@@ -97,10 +97,10 @@ class Registry:
     """The cards of one kind.
 
     Args:
-        kind: What it holds, for messages ("model").
+        kind: What the cards describe, for messages ("model").
         folder: Sub-folder of the bundled configs.
         group: Entry point group of other distributions.
-        listing: The command that lists it.
+        listing: The command that lists the cards.
     """
 
     def __init__(self, kind: str, folder: str, group: str, listing: str) -> None:
@@ -115,10 +115,10 @@ class Registry:
         return sorted(self._find())
 
     def aliases(self) -> dict[str, str]:
-        """Second name to card's own name."""
+        """Second names of cards, each with the own name of its card."""
         found = {}
         for name in self.names():
-            with suppress(ConfigError):  # a broken card is told of where cards are listed
+            with suppress(ConfigError):  # a list of the cards shows the broken ones
                 found[name] = self.get(name).name
         return {name: own for name, own in found.items() if name != own}
 
@@ -126,7 +126,7 @@ class Registry:
         return name in self._find()
 
     def __iter__(self) -> Iterator[Card]:
-        """Each card once, by name; one that cannot be read comes with its reason in `broken`."""
+        """Each card once, by name. A card that cannot be read has the reason in `broken`."""
         for name in self.names():
             try:
                 card = self.get(name)
@@ -136,11 +136,11 @@ class Registry:
                 yield card
 
     def get(self, name: str) -> Card:
-        """The card of a name; for a second name the card that it stands for.
+        """The card of a name or of a second name.
 
         Raises:
-            UnknownNameError: No such name; the message has the nearest ones.
-            ConfigError: The card of a plug-in cannot be read, or a second name leads to no card.
+            UnknownNameError: There is no such name; the message has the nearest names.
+            ConfigError: The card of another package cannot be read, or a second name belongs to no card.
         """
         sources = self._find()
         if name not in sources:
@@ -150,7 +150,7 @@ class Registry:
             return card
         target = sources[card.alias]() if card.alias in sources else None
         if target is None or target.alias:
-            raise ConfigError(f"'{name}' is an alias of '{card.alias}', which is no card.", f"Mend {card.origin}.")
+            raise ConfigError(f"'{name}' is an alias of '{card.alias}', which is no card.", f"Correct {card.place}.")
         return target
 
     def _find(self) -> Mapping[str, Callable[[], Card]]:
@@ -159,7 +159,7 @@ class Registry:
             for path in sorted((CONFIGS / self.folder).glob("*.yaml")):
                 sources[path.stem] = _lazily(card_from, path.stem, path)
             for point in entry_points(group=self.group):
-                if point.name in sources:  # who came first keeps the name; the other is listed as broken
+                if point.name in sources:  # the first keeps the name; the other is listed as broken
                     sources[f"{point.name}@{_origin(point)}"] = _lazily(_clash, self.kind, point)
                 else:
                     sources[point.name] = _lazily(_plugin_card, self.kind, point)
@@ -182,13 +182,13 @@ def _clash(kind: str, point: EntryPoint) -> Card:
 
 
 def _plugin_card(kind: str, point: EntryPoint) -> Card:
-    """The card an entry point `module:file.yaml` names; the module's package is found, not imported."""
+    """The card of an entry point `module:file.yaml`. The package of the module is found and not imported."""
     origin = _origin(point)
     module, _, file = point.value.partition(":")
     try:
         spec = find_spec(module.strip())
     except (ImportError, ValueError) as error:
-        raise ConfigError(f"The {kind} '{point.name}' of {origin} is broken: {error}.", f"Mend {origin}.") from error
+        raise ConfigError(f"The {kind} '{point.name}' of {origin} is broken: {error}.", f"Repair {origin}.") from error
     if spec is None or spec.origin is None:
         raise ConfigError(f"The {kind} '{point.name}' of {origin}: no module '{module}'.", f"Reinstall {origin}.")
     return card_from(point.name, Path(spec.origin).parent / file.strip(), origin)

@@ -1,7 +1,7 @@
-"""The facts that all three packages share: text, labels, cases, cards, batches. No torch here.
+"""The types that all three packages share: text, labels, cases, cards and batches. No torch here.
 
-Facts are frozen. What crosses a process or a checkpoint is plain Python (`to_dict`, `from_dict`),
-so that a checkpoint loads with `weights_only=True`.
+These types are frozen. Processes and checkpoints exchange plain Python (`to_dict`, `from_dict`), so that a checkpoint
+loads with `weights_only=True`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRACKS = ("none", "class", "report", "mask-derived")
-"""Where a data set's text comes from. Two tracks are never ranked together."""
+"""Where the text of a data set comes from. Two text tracks are never ranked together."""
 
 
 class ClassPrompt(NamedTuple):
-    """The text of one class: its short name, one sentence, and sentences on single attributes.
+    """The text of one class.
+
+    Attributes:
+        name: The short name.
+        sentence: One sentence.
+        concepts: Sentences about single attributes.
 
     Example:
         >>> ClassPrompt("liver", "The liver, a large organ in the right upper abdomen.").concepts
@@ -34,10 +39,10 @@ class ClassPrompt(NamedTuple):
 
 
 class Text(NamedTuple):
-    """The text that goes with a batch of B images.
+    """The text of a batch of B images.
 
     Attributes:
-        classes: One prompt a foreground class, in label order; the same for every sample.
+        classes: One prompt per foreground class, in label order; the same for every sample.
         reports: B report strings, or None where the data set has no reports.
 
     Example:
@@ -55,7 +60,7 @@ class LabelSpace:
 
     Attributes:
         names: The K class names, in the order of the model's channels.
-        values: For each class the values of the label file that make it up.
+        values: The values of the label file that belong to each class.
         exclusive: True: classes exclude each other (softmax over background and K classes, label
             map of 0..K). False: overlapping regions or a single class (K sigmoid channels, K masks).
 
@@ -73,7 +78,7 @@ class LabelSpace:
 
     @property
     def channels(self) -> int:
-        """Number of logit channels: K, and one more for the background where exclusive."""
+        """Number of logit channels: K, plus one for the background where the classes are exclusive."""
         return len(self.names) + int(self.exclusive)
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,18 +146,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How a network-grid array lies in its file, so that a prediction can return to it.
+    """How an array on the network grid lies in its file, so that a prediction can return to it.
 
-    The steps from file to network are: reorient to RAS (3D only), crop, resample to the network's
-    size. All but `affine` and `shape` speak of the grid after reorientation.
+    The steps from file to network are: reorient to RAS (3D only), crop, resample to the size of the network grid.
+    All attributes but `affine` and `shape` describe the grid after reorientation.
 
     Attributes:
-        affine: 4x4 affine of the file, None for images that have none (PNG).
-        shape: Shape of the file's array, in the file's own axis order.
+        affine: 4x4 affine of the file; None for images without one (PNG).
+        shape: Shape of the array in the file, in the axis order of the file.
         crop: (start, stop) of the crop on each axis of the reoriented array.
         spacing: Size of a native voxel on each axis of the reoriented array.
-        unit: Of the spacing and of every distance: "mm", or "px" where the file has no spacing.
-        source: The image file, whose header a written prediction takes over.
+        unit: Unit of the spacing and of every distance: "mm", or "px" where the file has no spacing.
+        source: The image file; a written prediction gets its header.
     """
 
     affine: tuple[tuple[float, ...], ...] | None
@@ -164,10 +169,10 @@ class Geometry:
 
 
 class Native(NamedTuple):
-    """What scoring a case needs beside the prediction.
+    """What a score needs beside the prediction.
 
     Attributes:
-        geometry: The way back to the file's grid.
+        geometry: The way back to the grid of the file.
         label: Labels on the native grid in RAS order: uint8 of 0..K with shape S where classes are
             exclusive, else uint8 {0, 1} of shape (K, *S). None where the case has no label.
     """
@@ -177,14 +182,14 @@ class Native(NamedTuple):
 
 
 class Batch(TypedDict):
-    """What every datamodule gives and every model takes. `S` is (H, W) or the three RAS axes.
+    """What every data module gives and every model takes. `S` is (H, W) or the three RAS axes.
 
     image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
     uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
     query: B names, absent where every image has one query. reports: B strings, absent where the data set has none.
     native: B entries, in evaluation only.
     draw: B draw numbers, in training only. spare: True where this rank has no case of its own and
-    only keeps step with the others: the batch is scored elsewhere.
+    only computes along with the others: another rank scores the batch.
 
     Example:
         >>> from datamodules.sets import PhantomChest
@@ -208,12 +213,12 @@ class Batch(TypedDict):
 
 
 class Prediction(NamedTuple):
-    """A finished prediction of one case on its native grid, in RAS order.
+    """The prediction of one case on its native grid, in RAS order.
 
     Attributes:
         case_id: The case.
-        mask: uint8, laid out as `Native.label`.
-        geometry: The way back to the file's axes.
+        mask: uint8, in the layout of `Native.label`.
+        geometry: The way back to the axes of the file.
         query: The query of the case; empty where the image has one query.
 
     Example:

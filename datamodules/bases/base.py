@@ -40,30 +40,28 @@ from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
 
-_NEW_NAMES = ("list_cases", "split_cases", "preprocessing", "preprocessing_of")
-RENAMED = dict(zip(("index", "cut", "recipe", "recipe_of"), _NEW_NAMES, strict=True))
+RENAMED = {"index": "list_cases", "cut": "split_cases", "recipe": "preprocessing", "recipe_of": "preprocessing_of"}
 
 _STAGE_SPLITS = {"fit": SPLITS, "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
 
 class SegDataModule(L.LightningDataModule):
-    """A data set of the zoo. Subclasses set `name`, which finds their card.
+    """A data set. A subclass sets `name`, which finds its card.
 
     Args:
-        root: Folder of the set; default `$ZOO_DATA/<name>`. An embedded set needs none.
-        patch: Size of a training patch, in the order of the image's axes; for images that are
-            resized (2-D sets), the size of the network's grid.
-        batch_size: Over all devices; it must be a multiple of their number.
+        root: Folder of the data set; default `$ZOO_DATA/<folder name>`. An embedded data set needs none.
+        patch: Size of a training patch in the order of the image axes. A 2-D image is resized to it.
+        batch_size: Samples per batch over all devices, a multiple of their number.
         epoch_samples: Training samples between two validations.
-        num_workers: Threads that make batches ahead; they change no draw. 0: none, the main thread does.
-        protocol: Name of the split; default the card's first.
-        text: "true", "shuffled", "blank" or "names": the text of the val, test and predict parts.
-        seed: Of the training draws and of the shuffled text; never of the split.
-        augment: "none", "light", "full" or "elastic": what training batches go through (`datamodules.augment`).
-        train_share: Share of the train part to train on, its first cases; val and test stay whole.
-        fold: Fold of a k-fold by subject, from 0, in place of the protocol's parts: it is the test part.
-        folds: How many folds; default 5.
-        split: A JSON file of parts in place of the protocol's (`datamodules.index.split_files`); `fold` chooses a fold.
+        num_workers: Threads that make batches ahead; 0 makes them in the main thread. They change no draw.
+        protocol: Name of the protocol; default the first of the card.
+        text: Text control of val and test: "true", "shuffled", "blank" or "names".
+        seed: Seed of the training draws and of the shuffled text, not of the split.
+        augment: Augmentation of training batches (`datamodules.augment`): "none", "light", "full" or "elastic".
+        train_share: Share of the train split that is used, from its first case on.
+        fold: Number of the fold that is the test split, from 0; None for the splits of the protocol.
+        folds: Number of folds of a k-fold by subject; default 5.
+        split: A JSON file with splits (`datamodules.index.split_files`); `fold` chooses one of its folds.
 
     Example:
         >>> from datamodules.sets import PhantomChest
@@ -83,7 +81,7 @@ class SegDataModule(L.LightningDataModule):
     def __init__(
         self,
         root: str | None = None,
-        patch: list[int] = [64, 64],  # noqa: B006  (never changed; the command line needs the type)
+        patch: list[int] = [64, 64],  # noqa: B006  (it is never changed, and the command line needs the type)
         batch_size: int = 2,
         epoch_samples: int = 250,
         num_workers: int = 2,
@@ -107,18 +105,12 @@ class SegDataModule(L.LightningDataModule):
         self.split_options = split_options(train_share, fold, folds, file)
         check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text)
 
-    # What the file of a data set defines
-
     listed = False
     """Whether published listings name all cases, also those of which a user has no file."""
 
     @abstractmethod
     def list_cases(self) -> list[Case]:
-        """List all labelled cases in file order. Reads listings and captions, not images.
-
-        Raises:
-            DataError: The layout is not the documented one.
-        """
+        """List all labelled cases in file order. Reads listings and captions, not images."""
 
     @abstractmethod
     def split_cases(self, cases: list[Case]) -> Split:
@@ -138,19 +130,19 @@ class SegDataModule(L.LightningDataModule):
 
     @cached_property
     def reader(self) -> Reader:
-        """How files become arrays; class values that the protocol leaves out become background."""
+        """The reader of the files. Label values of classes that the protocol leaves out become background."""
         return Reader(self.dropped_values)
 
     def load(self, case: Case) -> PreparedCase:
-        """Read and prepare a case, without the cache; an embedded set generates it here.
+        """Read and prepare a case without the cache. An embedded data set generates the case here.
 
         Raises:
-            DataError: A file is not what the card says; the message begins with the file.
+            DataError: A file is not as the card describes it; the message begins with the file.
         """
         return load_case(case, self.preprocessing_of(case), self.labels, self.reader)
 
     def controls(self) -> dict[str, float]:
-        """Reference values of the test part that a table prints beside the models, by name."""
+        """Reference values of the test split that a table prints beside the models, by name."""
         return {}
 
     # What a data set has
@@ -237,12 +229,11 @@ class SegDataModule(L.LightningDataModule):
     def prepared_cases(self) -> PreparedCases:
         """The arrays of all cases."""
         folder = None if self.card.embedded else cache_root() / "data" / self.card.folder_name
-        as_one = self.card.spatial_dims == 2
-        how = (self.load, self.preprocessing_of, self.reader, self.labels)
-        return PreparedCases(folder, as_one, lambda: self.cases, *how, self._code)
+        how = (self.load, self.preprocessing_of, self.reader, self.labels, self._code)
+        return PreparedCases(folder, self.card.spatial_dims == 2, lambda: self.cases, *how)
 
     def _code(self) -> str:
-        """The hash of the code that makes the arrays, also that of a data set that loads its own."""
+        """The hash of the code that makes the arrays, with that of a data set that overrides `load`."""
         own = [] if type(self).load is SegDataModule.load else [type(self)]
         return preparing_code([type(self.reader), *own], without=SegDataModule.__mro__)
 
@@ -263,7 +254,7 @@ class SegDataModule(L.LightningDataModule):
             self.prepared(case)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Numbered draws; `set_epoch` of the sampler moves on to the next draws."""
+        """Numbered draws; `set_epoch` of the sampler selects the next draws."""
         text = self.text_source.for_split("train")
         wider = margin(self.augment, self.patch)
         dataset = TrainingSet(self.index.cases_of("train"), self.prepared, self.patch, self.seed, text, wider)
@@ -282,7 +273,7 @@ class SegDataModule(L.LightningDataModule):
         return self._evaluation("test")
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move the tensors; Lightning's own walk fails on the frozen dataclasses in `native`."""
+        """Move the tensors. Lightning's own function fails on the frozen dataclasses in `native`."""
         move = {
             key: value.to(device, non_blocking=True) for key, value in batch.items() if isinstance(value, torch.Tensor)
         }
