@@ -185,4 +185,4 @@ class CaseIndex:
         """The error about a subject in two splits that no card declares."""
         file = self.options.file
         fix = "Choose another --data.protocol." if file is None else f"Correct {file.path}."
-        return DataError(f"{leak.named(cases)} (protocol {split.protocol}).", fix, "subject_leak")
+        return DataError(f"{leak.describe(cases)} (protocol {split.protocol}).", fix, "subject_leak")

@@ -1,4 +1,4 @@
-"""What is wrong with an index, without opening an image: asked by what trains and by `datamodules.verify` alike."""
+"""Checks of an index that open no image. Training and `datamodules.verify` use the same checks."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from pathlib import Path
 from datamodules.index.findings import Finding
 from zoo.types import Case
 
-_SHOWN = 5  # names of many
+_SHOWN = 5  # cases that a message names
 
-
-NOT_AT_HAND = "Fetch them, or go on: the parts are made of the cases that are there."
+NOT_AT_HAND = "Get these cases, or continue: the splits are made of the cases that exist."
 
 
 def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:
-    """An archive's listing without the cases of which no file is there; all of it where that is true of each.
+    """Leave out the cases of a listing that have no file. All cases stay where none of them has a file.
 
     Returns:
-        The cases left, and a sentence that names the others; empty where there are none.
+        The cases with a file, and a sentence about the others; empty where there are no others.
     """
-    left: list[Case] = []
-    lost: list[str] = []
+    existing: list[Case] = []
+    missing: list[str] = []
     for case in cases:
-        if _any_there(case):
-            left.append(case)
+        if _has_file(case):
+            existing.append(case)
         else:
-            lost.append(case.case_id)
-    if not left or not lost:
+            missing.append(str(case.key))
+    if not existing or not missing:
         return list(cases), ""
-    more = ", ..." if len(lost) > _SHOWN else ""
-    return left, f"{len(lost)} of {len(cases)} listed cases are not at hand: {', '.join(lost[:_SHOWN])}{more}."
+    more = ", ..." if len(missing) > _SHOWN else ""
+    named = ", ".join(missing[:_SHOWN])
+    return existing, f"{len(missing)} of {len(cases)} listed cases have no file: {named}{more}."
 
 
 def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
-    """What is wrong with an index.
+    """Find the faults of an index.
 
     Args:
-        cases: The index.
+        cases: The cases of the index.
         reports: Whether every case must have a report.
 
     Returns:
-        Findings: missing files, missing or empty captions, captions of nothing, case ids that come twice,
-        label files that several cases name.
+        Findings about missing files, missing or empty captions, captions without an image, case ids that occur twice,
+        and label files of several cases.
     """
     findings = []
-    named_only = {id(case) for case in cases if reports and case.report is not None and not _any_there(case)}
-    times = Counter(case.key for case in cases if id(case) not in named_only)
+    caption_only = {id(case) for case in cases if reports and case.report is not None and not _has_file(case)}
+    times = Counter(case.key for case in cases if id(case) not in caption_only)
     for case in {case.key: case for case in cases}.values():
         if times[case.key] > 1:
-            problem = f"{_name(case)}: the case id '{case.key}' comes {times[case.key]} times."
+            problem = f"{_name(case)}: the case id '{case.key}' occurs {times[case.key]} times."
             findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
     findings += _several_subjects(cases)
     findings += _shared_labels(cases)
     for case in cases:
-        if id(case) in named_only:
-            problem = f"{_name(case)}: no such file, nor a mask of it, but a caption names it."
-            fix = "Fetch the file again, or remove the caption."
+        if id(case) in caption_only:
+            problem = f"{_name(case)}: a caption names this file, but it and its mask are missing."
+            fix = "Get the file again, or remove the caption."
             findings.append(Finding(case.case_id, _name(case), "caption_without_image", problem, fix))
         else:
             findings += _missing_files(case)
@@ -66,7 +66,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
 
 
 def _shared_labels(cases: Sequence[Case]) -> list[Finding]:
-    """One finding per label file that cases with different ids name: the label of one image is not that of another."""
+    """One finding per label file that several images have: one label cannot belong to two images."""
     owners: dict[Path, dict[str, None]] = {}
     for case in cases:
         if case.label is not None:
@@ -76,7 +76,7 @@ def _shared_labels(cases: Sequence[Case]) -> list[Finding]:
         if len(names) > 1:
             some = ", ".join([*names][:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
             problem = f"{path}: the label of {len(names)} cases ({some})."
-            fix = "Name each case's own label file."
+            fix = "Give each case a label file of its own."
             findings.append(Finding(next(iter(names)), str(path), "mask_shared", problem, fix))
     return findings
 
@@ -100,8 +100,8 @@ def _several_subjects(cases: Sequence[Case]) -> list[Finding]:
     ]
 
 
-def _any_there(case: Case) -> bool:
-    """Whether any file of a case exists; a generated case has none to miss."""
+def _has_file(case: Case) -> bool:
+    """Whether any file of a case exists; true for a generated case, which needs none."""
     return not case.images or any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
 
 
@@ -110,7 +110,7 @@ def _name(case: Case) -> str:
 
 
 def _missing_files(case: Case) -> list[Finding]:
-    fix = "Fetch it again, or name the right folder with --data.root."
+    fix = "Get it again, or give the right folder with --data.root."
     return [
         Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix)
         for path in (*case.images, *([case.label] if case.label else []))

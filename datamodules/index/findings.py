@@ -1,4 +1,4 @@
-"""What a fault is, and all that are known of a set."""
+"""Findings: the faults of a data set, and the report of all of them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any
 from zoo.errors import FAULTS, DataError, Fault
 
 KINDS: dict[Fault, str] = {
-    "subject_leak": "a subject stands in two parts",
-    "duplicate_across_parts": "the same image in two parts",
-    "near_duplicate_across_parts": "nearly the same image in two parts, as two subjects",
-    "case_twice": "a case id comes twice",
-    "split": "the protocol's parts cannot be made",
-    "missing_file": "a file is not there",
+    "subject_leak": "a subject is in two splits",
+    "duplicate_across_parts": "the same image is in two splits",
+    "near_duplicate_across_parts": "nearly the same image is in two splits, with two subjects",
+    "case_twice": "a case id occurs twice",
+    "split": "the splits of the protocol cannot be made",
+    "missing_file": "a file is missing",
     "unreadable": "a file is truncated, damaged or of another kind",
     "incomplete_series": "slices or masks of a series are missing",
-    "dimensions": "axes or channels are not those that are due",
+    "dimensions": "axes or channels differ from the card",
     "shape_mismatch": "two files of a case differ in shape",
-    "affine_unusable": "the header does not say where the voxels lie",
+    "affine_unusable": "the header has no usable position of the voxels",
     "affine_mismatch": "two files of a case differ in origin, spacing or direction",
     "not_finite": "an image has NaN or infinite values",
-    "constant_image": "an image has one value alone",
-    "label_values": "a label has values that the card does not know",
-    "label_not_whole": "a label has values that are no whole numbers",
-    "empty_mask": "a label is background alone",
-    "mask_shared": "several cases name one label file",
-    "class_absent": "a class stands in no label",
+    "constant_image": "an image has only one value",
+    "label_values": "a label has values that are not on the card",
+    "label_not_whole": "a label has values that are not whole numbers",
+    "empty_mask": "a label is only background",
+    "mask_shared": "several cases have the same label file",
+    "class_absent": "a class is in no label",
     "caption_table": "a caption table cannot be read",
     "caption_missing": "an image has no caption",
     "caption_empty": "a caption is empty",
     "caption_doubled": "a caption table names a file twice",
-    "caption_without_image": "a caption names a file that is not there",
-    "side_contradiction": "left and right in the caption are not those of the mask",
-    "duplicate": "the same image twice in one part",
-    "near_duplicate": "nearly the same image twice in one part, as two subjects",
+    "caption_without_image": "a caption names a file that is missing",
+    "side_contradiction": "left and right in the caption differ from the mask",
+    "duplicate": "the same image is in one split twice",
+    "near_duplicate": "nearly the same image is in one split twice, with two subjects",
 }
-"""Every kind of finding in words, weightiest first."""
+"""Every kind of finding in words, the most serious first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Finding:
     """One fault.
 
     Attributes:
-        case_id: The case; empty where it concerns the set.
-        file: The file; of several the one that is to be mended.
+        case_id: The case; empty where the finding is about the data set.
+        file: The file; among several files the one to correct.
         kind: One of `KINDS`.
         problem: What is wrong, in one line that begins with the file.
-        fix: What mends it; may be empty.
+        fix: What to do; may be empty.
     """
 
     case_id: str
@@ -61,22 +61,22 @@ class Finding:
 
     @classmethod
     def of(cls, error: DataError, case_id: str = "") -> Finding:
-        """The finding that an error is: its message begins with the file."""
+        """Make a finding of an error, whose message begins with the file."""
         problem = " ".join(error.problem.split())
         return cls(case_id, problem.partition(": ")[0], error.kind, problem, error.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was looked at and what was found.
+    """What was checked and what was found.
 
     Attributes:
-        data: Name of the set.
-        protocol: Name of the split.
-        cases: How many cases the index has.
-        files: How many files were read whole.
-        findings: Weightiest kind first, then in the order of the cases.
-        known: Of the published set itself, as its card says (`known`): looked at one by one, and no fault of the copy.
+        data: Name of the data set.
+        protocol: Name of the protocol.
+        cases: Number of cases in the index.
+        files: Number of files that were read completely.
+        findings: The findings, the most serious kind first, then in the order of the cases.
+        known: Findings that the published data set is known to have (`known` on its card). A copy has no fault.
     """
 
     data: str
@@ -88,7 +88,7 @@ class Report:
 
     @property
     def kinds(self) -> dict[Fault, int]:
-        """How many findings there are of each kind that there is, weightiest first."""
+        """The number of findings of each kind that was found, the most serious kind first."""
         counts = Counter(finding.kind for finding in self.findings)
         return {kind: counts[kind] for kind in FAULTS if kind in counts}
 
@@ -98,6 +98,6 @@ class Report:
 
 
 def ordered(findings: Sequence[Finding], case_ids: Sequence[str]) -> tuple[Finding, ...]:
-    """The findings by weight, then in the order of the cases, what concerns the set first."""
+    """Sort findings: the most serious kind first, then about the data set, then in the order of the cases."""
     place = {case_id: number for number, case_id in enumerate(case_ids)}
     return tuple(sorted(findings, key=lambda f: (FAULTS.index(f.kind), place.get(f.case_id, -1), f.file, f.problem)))

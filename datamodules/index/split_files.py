@@ -1,16 +1,16 @@
-"""Splits as JSON: those that come with the sets, and a file of the user's in place of a protocol.
+"""Splits as JSON files: those of the package, and a file of the user in place of a protocol.
 
-`configs/splits/<set>.json` holds for each protocol its three parts, five folds by subject and where they
-come from. A set that is at hand as a whole is parted as its file says, so that no change of a random
-generator ever parts it otherwise; a part of a set is cut by the same rules anew.
+`configs/splits/<data set>.json` holds for each protocol its three splits, five folds by subject and their source. A
+complete data set is split as this file says, so that a later version of a random generator cannot change a split. An
+incomplete data set is split by the same rules again.
 
-`zoo data split NAME --out FILE.json` writes any set's parts, and `--data.split FILE.json` reads them:
+`zoo data split NAME --out FILE.json` writes the splits of any data set, and `--data.split FILE.json` reads them:
 
     {"data": "acdc", "protocol": "mine", "train": [ids], "val": [ids], "test": [ids]}
 
-or, in place of the three, `"folds": [{"train": [...], "val": [...], "test": [...]}, ...]`, of which `--data.fold`
-chooses. `leaks: true` declares that subjects may stand in several parts; `subjects` and `hash` are checked
-where they are there.
+In place of the three keys, the file may have `"folds": [{"train": [...], "val": [...], "test": [...]}, ...]`; then
+`--data.fold` chooses one. `leaks: true` declares that a subject may be in several splits. `subjects` and `hash` are
+checked where the file has them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS
 from zoo.types import Case
 
-Parts = Mapping[str, Sequence[str]]
+CaseIds = Mapping[str, Sequence[str]]
+"""The case ids of train, val and test."""
+
 _FIX = "Write it with `zoo data split NAME --out FILE.json`."
 
 
 @dataclass(frozen=True)
 class SplitFile:
-    """A user's split.
+    """A split file of the user.
 
     Attributes:
         path: The file.
-        content: What stands in it, its form checked.
+        content: The content of the file, whose form is checked.
     """
 
     path: Path
@@ -45,59 +47,62 @@ class SplitFile:
 
     @property
     def protocol(self) -> str:
-        """The name by which its results go."""
+        """Name of the protocol in all results."""
         return str(self.content["protocol"])
 
     def protocol_among(self, protocols: Iterable[str]) -> str | None:
-        """The protocol of a card that the file was made from, of which it may be a fold; None where there is none."""
+        """The protocol that the file, or its fold, was made from; None where the card has no such protocol."""
         return next(
             (one for one in protocols if self.protocol == one or self.protocol.startswith(f"{one}, fold ")), None
         )
 
     @property
     def leaks(self) -> bool:
-        """Whether it declares that subjects stand in several parts."""
+        """Whether the file declares that a subject is in several splits."""
         return bool(self.content.get("leaks", False))
 
     def split_cases(self, data: str, cases: Sequence[Case], fold: int | None = None) -> Split:
-        """The parts, checked against a set.
+        """Split cases as the file says.
 
         Args:
-            data: The set's name.
-            cases: Its cases.
-            fold: Which of the file's folds, from 0; None where it has none.
+            data: Name of the data set.
+            cases: One case per image.
+            fold: Number of the fold in the file, from 0; None where the file has no folds.
 
         Raises:
-            ConfigError: A fold is wanted of a file without folds, or none of one with.
-            DataError: The file is another set's, names a case that is not there or twice, has an empty part, has
-                another subject for a case, or was changed after it was written.
+            ConfigError: A fold is given and the file has none, or the file has folds and none is given.
+            DataError: The file belongs to another data set, names an unknown case or a case twice, has an empty split
+                or another subject for a case, or was changed after it was written.
         """
-        self._check_set(data, cases)
+        self._check_cases(data, cases)
         folds = self.content.get("folds")
         if (folds is None) != (fold is None) or (folds is not None and not 0 <= (fold or 0) < len(folds)):
             held = f"{len(folds)} folds" if folds is not None else "no folds"
             asked = f"--data.fold {fold}" if fold is not None else "no --data.fold"
             way = "Leave it out." if folds is None else f"Give --data.fold, 0 to {len(folds) - 1}."
             raise ConfigError(f"{self.path}: {held} in it, and {asked}.", way)
-        parts = self.content if folds is None else folds[fold]
+        case_ids = self.content if folds is None else folds[fold]
         name = self.protocol if fold is None else fold_name(self.protocol, fold, len(folds or ()))
         try:
-            split = make_split(name, {part: parts[part] for part in SPLITS}, cases)
+            split = make_split(name, {one: case_ids[one] for one in SPLITS}, cases)
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from error
-        if parts.get("hash") not in (None, split.hash):
-            raise DataError(f"{self.path}: changed after it was written ({name}).", "Remove its `hash`, if you did so.")
+        if case_ids.get("hash") not in (None, split.hash):
+            raise DataError(
+                f"{self.path}: changed after it was written ({name}).", "If you changed it, remove its `hash`."
+            )
         return split
 
-    def _check_set(self, data: str, cases: Sequence[Case]) -> None:
+    def _check_cases(self, data: str, cases: Sequence[Case]) -> None:
         if self.content.get("data", data) != data:
             raise DataError(f"{self.path}: a split of '{self.content['data']}', not of '{data}'.", _FIX)
         subjects = {case.case_id: case.subject for case in cases}
-        every = [parts[part] for parts in self.content.get("folds", [self.content]) for part in SPLITS]
-        lost = sorted({case_id for ids in every for case_id in ids} - subjects.keys())
-        if lost:
-            shown = ", ".join(lost[:5])
-            raise DataError(f"{self.path}: {len(lost)} cases are not in {data}: {shown}.", "Mend it, or get them.")
+        every = [case_ids[one] for case_ids in self.content.get("folds", [self.content]) for one in SPLITS]
+        unknown = sorted({case_id for ids in every for case_id in ids} - subjects.keys())
+        if unknown:
+            shown = ", ".join(unknown[:5])
+            fix = "Correct the file, or get these cases."
+            raise DataError(f"{self.path}: {len(unknown)} cases are not in {data}: {shown}.", fix)
         for case_id, subject in self.content.get("subjects", {}).items():
             if subjects.get(case_id, subject) != subject:
                 raise DataError(
@@ -106,46 +111,46 @@ class SplitFile:
 
 
 def read_split_file(path: Path) -> SplitFile:
-    """A user's split file.
+    """Read a split file of the user.
 
     Raises:
-        ConfigError: It cannot be read or has another form than the module's docstring says.
+        ConfigError: The file cannot be read, or it has another form than the docstring of this module describes.
     """
     path = path.expanduser()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--data.split {path}: not a readable JSON file: {error}.", _FIX) from error
-    whole = isinstance(content, dict) and isinstance(content.get("protocol"), str) and content["protocol"].strip()
-    folds = content.get("folds", [content]) if whole else None
-    if not whole or not isinstance(folds, list) or not folds or not all(_has_parts(parts) for parts in folds):
+    has_name = isinstance(content, dict) and isinstance(content.get("protocol"), str) and content["protocol"].strip()
+    folds = content.get("folds", [content]) if has_name else None
+    if not has_name or not isinstance(folds, list) or not folds or not all(_has_case_ids(one) for one in folds):
         raise ConfigError(f"--data.split {path}: no `protocol` with train, val and test as lists of case ids.", _FIX)
-    if "folds" in content and any(part in content for part in SPLITS):
-        raise ConfigError(f"--data.split {path}: both folds and parts in it.", "Keep one of them.")
+    if "folds" in content and any(split in content for split in SPLITS):
+        raise ConfigError(f"--data.split {path}: both `folds` and train, val or test.", "Keep one of them.")
     if not isinstance(content.get("subjects", {}), dict):
-        raise ConfigError(f"--data.split {path}: `subjects` is no mapping of case ids to subjects.", _FIX)
+        raise ConfigError(f"--data.split {path}: `subjects` does not map case ids to subjects.", _FIX)
     return SplitFile(path, content)
 
 
 def to_content(data: str, splits: Sequence[Split], protocol: str, source: str) -> dict[str, Any]:
-    """What a split file holds.
+    """Make the content of a split file.
 
     Args:
-        data: The set's name.
-        splits: One split, or all folds of a protocol.
-        protocol: Its name, without a fold's number where there are several.
-        source: Where the parts come from.
+        data: Name of the data set.
+        splits: The splits of a protocol, or all its folds.
+        protocol: Name of the protocol, without the number of a fold.
+        source: Where the splits come from.
     """
     content: dict[str, Any] = {"data": data, "protocol": protocol, "source": source}
     if any(split.leaks() for split in splits):
         content["leaks"] = True
-    entries = [{**{part: list(split.ids_of(part)) for part in SPLITS}, "hash": split.hash} for split in splits]
+    entries = [{**{one: list(split.ids_of(one)) for one in SPLITS}, "hash": split.hash} for split in splits]
     content |= entries[0] if len(splits) == 1 else {"folds": entries}
     return {**content, "subjects": dict(sorted(splits[0].subjects.items()))}
 
 
 def to_text(content: Any, indent: str = "") -> str:
-    """JSON with every list of ids and every mapping to strings on one line, so that a part can be compared by eye."""
+    """Format as JSON with each list of ids and each mapping to strings on one line, for easy comparison."""
     if isinstance(content, dict) and not all(isinstance(value, str) for value in content.values()):
         rows = [f"{indent} {json.dumps(key)}: {to_text(value, indent + ' ')}" for key, value in content.items()]
         return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
@@ -156,23 +161,23 @@ def to_text(content: Any, indent: str = "") -> str:
 
 
 def as_shipped(name: str, split: Split) -> Split:
-    """A protocol's parts from the set's own file, where that has them for just these cases; else as they are."""
+    """Replace splits by those that the package has for exactly these cases; keep them where it has none."""
     entry = _shipped(name).get(split.protocol)
     return _replaced(split, entry) if entry and _of_same_cases(split, entry) else split
 
 
 def shipped_fold(name: str, split: Split, fold: int, folds: int, keep_test: bool) -> Split:
-    """A fold from the set's own file, where that has it for just these cases; else by `cut_fold`.
+    """Make a fold: that of the package where it has the fold for exactly these cases, else by `cut_fold`.
 
     Args:
-        name: The set's name.
-        split: The protocol's parts.
-        fold: Which fold, from 0.
-        folds: How many.
+        name: Name of the data set.
+        split: The splits of the protocol.
+        fold: Number of the fold, from 0.
+        folds: Number of folds.
         keep_test: See `cut_fold`.
 
     Raises:
-        ConfigError, DataError: As `cut_fold`.
+        ConfigError, DataError: As in `cut_fold`.
     """
     cut = cut_fold(split, fold, folds, keep_test)
     entry = _shipped(name).get(split.protocol)
@@ -191,16 +196,16 @@ def _shipped(name: str) -> Mapping[str, Any]:
     return content
 
 
-def _of_same_cases(split: Split, entry: Parts) -> bool:
-    return {case_id for part in SPLITS for case_id in entry[part]} == split.subjects.keys()
+def _of_same_cases(split: Split, entry: CaseIds) -> bool:
+    return {case_id for one in SPLITS for case_id in entry[one]} == split.subjects.keys()
 
 
-def _replaced(split: Split, parts: Parts) -> Split:
-    train, val, test = (tuple(parts[part]) for part in SPLITS)
+def _replaced(split: Split, case_ids: CaseIds) -> Split:
+    train, val, test = (tuple(case_ids[one]) for one in SPLITS)
     return replace(split, train=train, val=val, test=test)
 
 
-def _has_parts(parts: Any) -> bool:
-    return isinstance(parts, dict) and all(
-        isinstance(parts.get(part), list) and all(isinstance(name, str) for name in parts[part]) for part in SPLITS
+def _has_case_ids(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(one), list) and all(isinstance(name, str) for name in entry[one]) for one in SPLITS
     )

@@ -1,4 +1,4 @@
-"""Who is trained, selected and tested on: three parts by subject, with a hash that goes into every result."""
+"""The train, val and test splits of a data set, made by subject, with a hash that every result records."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from zoo.types import Case
 from zoo.utils.hashing import hash_json
 
 SPLITS = ("train", "val", "test")
+"""The models are trained on train, selected on val and reported on test."""
+
 log = logging.getLogger(__name__)
 
 
 class Leak(NamedTuple):
-    """A subject that stands in more than one part.
+    """A subject that is in more than one split.
 
     Attributes:
         subject: The subject.
-        places: Part to its cases there.
+        places: The cases of the subject in each of these splits.
     """
 
     subject: str
     places: Mapping[str, Sequence[str]]
 
     def __str__(self) -> str:
-        where = " and ".join(f"{part} ({', '.join(ids)})" for part, ids in self.places.items())
-        return f"subject {self.subject} stands in {where}"
+        where = " and ".join(f"{split} ({', '.join(ids)})" for split, ids in self.places.items())
+        return f"subject {self.subject} is in {where}"
 
-    def named(self, cases: Iterable[Case]) -> str:
-        """The leak in one line that begins with the file of its last case, where it has one."""
+    def describe(self, cases: Iterable[Case]) -> str:
+        """One line about the leak, which begins with the file of its last case where the case has a file."""
         last = list(self.places.values())[-1][0]
         image = next((case.images[0] for case in cases if case.case_id == last and case.images), last)
         return f"{image}: {self}"
@@ -43,14 +45,19 @@ class Leak(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The three parts of a protocol.
+    """The three splits of a protocol. A case id names an image; all queries of an image are in the same split.
 
     Attributes:
-        protocol: Its name.
-        train: Case ids to train on.
-        val: Case ids to select on.
-        test: Case ids to report on.
-        subjects: The subject of every case of the three.
+        protocol: Name of the protocol.
+        train: Case ids of the train split.
+        val: Case ids of the val split.
+        test: Case ids of the test split.
+        subjects: The subject of every case.
+
+    Example:
+        >>> split = Split("mine", ("a",), ("b",), ("c",), {"a": "p1", "b": "p2", "c": "p1"})
+        >>> str(split.leaks()[0])
+        'subject p1 is in train (a) and test (c)'
     """
 
     protocol: str
@@ -65,8 +72,8 @@ class Split:
         return ids
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python with sorted ids, the content of the hash."""
-        ids = {part: sorted(self.ids_of(part)) for part in SPLITS}
+        """Plain Python with sorted ids: the content of the hash."""
+        ids = {split: sorted(self.ids_of(split)) for split in SPLITS}
         return {"protocol": self.protocol, **ids, "subjects": dict(sorted(self.subjects.items()))}
 
     @property
@@ -75,34 +82,36 @@ class Split:
         return hash_json(self.to_dict())
 
     def leaks(self) -> list[Leak]:
-        """The subjects that stand in more than one part, sorted."""
+        """The subjects that are in more than one split, sorted."""
         places: dict[str, dict[str, list[str]]] = {}
-        for part in SPLITS:
-            for case_id in self.ids_of(part):
-                places.setdefault(self.subjects[case_id], {}).setdefault(part, []).append(case_id)
+        for split in SPLITS:
+            for case_id in self.ids_of(split):
+                places.setdefault(self.subjects[case_id], {}).setdefault(split, []).append(case_id)
         return [Leak(subject, found) for subject, found in sorted(places.items()) if len(found) > 1]
 
 
-def make_split(protocol: str, parts: Mapping[str, Iterable[str]], cases: Sequence[Case]) -> Split:
-    """A split from the ids of its parts.
+def make_split(protocol: str, case_ids: Mapping[str, Iterable[str]], cases: Sequence[Case]) -> Split:
+    """Make the splits of a protocol from the case ids of each split.
 
     Raises:
-        DataError: A part is empty, or a case stands in two parts.
+        DataError: A split is empty, or a case is in two splits.
     """
     subjects = {case.case_id: case.subject for case in cases}
-    ids = {part: tuple(parts[part]) for part in SPLITS}
-    for part in SPLITS:
-        if not ids[part]:
+    ids = {split: tuple(case_ids[split]) for split in SPLITS}
+    for split in SPLITS:
+        if not ids[split]:
             raise DataError(
-                f"protocol '{protocol}': no case at hand for the part '{part}' ({len(cases)} cases found).",
-                "Fetch the whole set, or choose another --data.protocol.",
+                f"protocol '{protocol}': no case for the {split} split ({len(cases)} cases found).",
+                "Get the whole data set, or choose another --data.protocol.",
                 "split",
             )
-    every = [case_id for part in SPLITS for case_id in ids[part]]
+    every = [case_id for split in SPLITS for case_id in ids[split]]
     double = sorted({case_id for case_id in every if every.count(case_id) > 1}) if len(set(every)) < len(every) else []
     if double:
         raise DataError(
-            f"protocol '{protocol}': cases in two parts: {', '.join(double[:5])}.", "Mend the split.", "case_twice"
+            f"protocol '{protocol}': cases in two splits: {', '.join(double[:5])}.",
+            "Name each case in one split.",
+            "case_twice",
         )
     return Split(protocol, ids["train"], ids["val"], ids["test"], {case_id: subjects[case_id] for case_id in every})
 
@@ -114,33 +123,31 @@ def cut_by_subject(
     seed: int = 0,
     group: Callable[[Case], str] = lambda case: "",
 ) -> Split:
-    """Shuffle the subjects once (the seed is the protocol's, not a run's) and cut them by shares.
+    """Shuffle the subjects once and divide them by shares.
 
-    Val and test get their rounded share and at least one subject of each group; train gets the rest. The
-    subjects of a group are cut the same whichever other groups are at hand; groups that are too small to be in
-    all parts, where few cases are at hand, are cut together.
+    Val and test get their rounded share and at least one subject of each group; train gets the rest. Which other
+    groups exist does not change the split of a group. Groups of fewer than three subjects are divided together.
 
     Args:
-        protocol: The split's name.
-        cases: What is cut.
-        shares: Of train, val and test.
-        seed: Of the shuffle.
-        group: What a case's subject belongs to, so that each part has some: a modality, a diagnosis.
+        protocol: Name of the protocol.
+        cases: The cases to split.
+        shares: Shares of train, val and test.
+        seed: Seed of the shuffle. It belongs to the protocol and not to a run.
+        group: Gives the group of a case, for example a modality or a diagnosis. Each split gets some of each group.
 
     Raises:
-        DataError: Fewer than three subjects.
+        DataError: There are fewer than three subjects.
     """
-    homes: dict[str, set[str]] = {part: set() for part in SPLITS}
+    chosen: dict[str, set[str]] = {split: set() for split in SPLITS}
     for subjects in _grouped(cases, group, least=3):
         shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
         n_test = max(1, round(shares[2] * len(subjects)))
         n_val = max(1, round(shares[1] * len(subjects)))
-        homes["test"].update(shuffled[:n_test])
-        homes["val"].update(shuffled[n_test : n_test + n_val])
-        homes["train"].update(shuffled[n_test + n_val :])
-    return make_split(
-        protocol, {part: [c.case_id for c in cases if c.subject in home] for part, home in homes.items()}, cases
-    )
+        chosen["test"].update(shuffled[:n_test])
+        chosen["val"].update(shuffled[n_test : n_test + n_val])
+        chosen["train"].update(shuffled[n_test + n_val :])
+    case_ids = {split: [c.case_id for c in cases if c.subject in subjects] for split, subjects in chosen.items()}
+    return make_split(protocol, case_ids, cases)
 
 
 def hold_out_val(
@@ -151,52 +158,54 @@ def hold_out_val(
     seed: int = 0,
     group: Callable[[Case], str] = lambda case: "",
 ) -> Split:
-    """A set's own test part, and val cut by subject from the rest, once and for all.
+    """Keep a published test split, and choose val by subject from the other cases.
 
     Args:
-        protocol: The split's name.
-        cases: All of the set.
-        test: Ids of the cases that the set tests on.
-        share: Of each group's other subjects, for val; at least one. Groups of one are cut together.
-        seed: Of the choice.
-        group: As in `cut_by_subject`.
+        protocol: Name of the protocol.
+        cases: All cases of the data set.
+        test: Case ids of the published test split.
+        share: Share of the other subjects of each group for val, at least one. Groups of one are divided together.
+        seed: Seed of the choice.
+        group: Gives the group of a case, as in `cut_by_subject`.
 
     Raises:
-        DataError: A part is empty.
+        DataError: A split is empty.
     """
     rest = [case for case in cases if case.case_id not in test]
     val: set[str] = set()
     for subjects in _grouped(rest, group, least=2):
         chosen = np.random.default_rng(seed).permutation(len(subjects))[: max(1, round(share * len(subjects)))]
         val.update(subjects[i] for i in chosen)
-    parts = {
+    case_ids = {
         "train": [case.case_id for case in rest if case.subject not in val],
         "val": [case.case_id for case in rest if case.subject in val],
         "test": [case.case_id for case in cases if case.case_id in test],
     }
-    return make_split(protocol, parts, cases)
+    return make_split(protocol, case_ids, cases)
 
 
 def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed: int = 0) -> Split:
-    """One fold of a k-fold by subject: the fold is the test part, a tenth of the other subjects val.
+    """Make one fold of a k-fold by subject: the fold is the test split, a tenth of the other subjects is val.
 
-    Each subject is in one fold; every case is tested on in one of them.
+    Each subject is in one fold, so that every case is tested once over all folds.
 
     Args:
-        split: The protocol's, whose cases are dealt anew.
-        fold: Which one, from 0.
-        folds: How many.
-        keep_test: The set has a test part of its own: it is left out of all folds.
-        seed: Of the deal, which is the same for every run.
+        split: The splits of the protocol, whose cases are divided again.
+        fold: Number of the fold, from 0.
+        folds: Number of folds.
+        keep_test: Whether the data set has a published test split, which then is in no fold.
+        seed: Seed of the division, the same for every run.
 
     Raises:
         ConfigError: There is no such fold.
         DataError: There are too few subjects.
     """
     if folds < 2 or not 0 <= fold < folds:
-        raise ConfigError(f"--data.fold {fold} of {folds} is no fold.", "Count from 0; give --data.folds 2 or more.")
-    parts = SPLITS[:2] if keep_test else SPLITS
-    ids = sorted(case_id for part in parts for case_id in split.ids_of(part))
+        raise ConfigError(
+            f"--data.fold {fold} of {folds} is no fold.", "Count from 0, and give --data.folds 2 or more."
+        )
+    names = SPLITS[:2] if keep_test else SPLITS
+    ids = sorted(case_id for one in names for case_id in split.ids_of(one))
     subjects = sorted({split.subjects[case_id] for case_id in ids})
     name = fold_name(split.protocol, fold, folds)
     if len(subjects) < max(folds, 3):
@@ -205,8 +214,8 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
     test = set(shuffled[fold::folds])
     rest = [subject for subject in shuffled if subject not in test]
     val = set(rest[: max(1, round(0.1 * len(rest)))])
-    homes = {"test": test, "val": val, "train": set(rest) - val}
-    chosen = {part: tuple(i for i in ids if split.subjects[i] in home) for part, home in homes.items()}
+    of_split = {"test": test, "val": val, "train": set(rest) - val}
+    chosen = {one: tuple(i for i in ids if split.subjects[i] in members) for one, members in of_split.items()}
     return Split(name, chosen["train"], chosen["val"], chosen["test"], {i: split.subjects[i] for i in ids})
 
 
@@ -216,9 +225,9 @@ def fold_name(protocol: str, fold: int, folds: int) -> str:
 
 
 def _grouped(cases: Iterable[Case], group: Callable[[Case], str], least: int) -> list[list[str]]:
-    """The subjects of each group, both sorted; a subject is of the group of its first case.
+    """The subjects of each group, both sorted. The first case of a subject decides about its group.
 
-    Groups of fewer than `least` subjects are one.
+    All groups of fewer than `least` subjects become one group.
     """
     groups: dict[str, str] = {}
     for case in cases:
@@ -232,11 +241,11 @@ def _grouped(cases: Iterable[Case], group: Callable[[Case], str], least: int) ->
 
 
 def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:
-    """A protocol of `configs/splits/<name>.json`, restricted to the cases at hand.
+    """Read a protocol of `configs/splits/<name>.json`, without the cases that do not exist.
 
     Raises:
-        UnknownNameError: No such protocol.
-        DataError: A part is empty.
+        UnknownNameError: There is no such protocol.
+        DataError: A split is empty.
         ConfigError: The file cannot be read.
     """
     path = CONFIGS / "splits" / f"{name}.json"
@@ -246,10 +255,10 @@ def read_split(name: str, protocol: str, cases: Sequence[Case]) -> Split:
         raise ConfigError(f"{path}: not a readable split file: {error}.", "Reinstall textseg-zoo.") from error
     if protocol not in protocols:
         raise UnknownNameError("protocol", protocol, protocols, f"zoo show {name}")
-    at_hand = {case.case_id for case in cases}
-    wanted = protocols[protocol]
-    missing = sorted(case_id for part in SPLITS for case_id in wanted[part] if case_id not in at_hand)
+    existing = {case.case_id for case in cases}
+    published = protocols[protocol]
+    missing = sorted(case_id for split in SPLITS for case_id in published[split] if case_id not in existing)
     if missing:
-        log.warning("%s, protocol %s: %d cases are not at hand: %s", name, protocol, len(missing), ", ".join(missing))
-    parts = {part: [case_id for case_id in wanted[part] if case_id in at_hand] for part in SPLITS}
-    return make_split(protocol, parts, cases)
+        log.warning("%s, protocol %s: %d cases do not exist: %s", name, protocol, len(missing), ", ".join(missing))
+    case_ids = {split: [case_id for case_id in published[split] if case_id in existing] for split in SPLITS}
+    return make_split(protocol, case_ids, cases)

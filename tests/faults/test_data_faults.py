@@ -129,7 +129,7 @@ def move_subject(root: Path) -> None:
 def test_a_subject_in_two_splits(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     move_subject(root)
-    check("qata_cov19", root, "subject sub-s00001 stands in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr.png:")
+    check("qata_cov19", root, "subject sub-s00001 is in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr.png:")
 
 
 def test_a_declared_leak_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

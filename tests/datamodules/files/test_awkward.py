@@ -51,7 +51,7 @@ def test_a_row_for_the_image_and_one_for_its_mask_are_one_too_many(tmp_path: Pat
     header, rows = read_table(table)
     stem = Path(rows[0][0]).stem
     write_table(table, [tuple(header), *(tuple(row) for row in rows), (f"{stem}.tif", "Another text.")])
-    with pytest.raises(DataError, match=f"the case id '{stem}' comes 2 times"):
+    with pytest.raises(DataError, match=f"the case id '{stem}' occurs 2 times"):
         _ = built("monuseg", root).cases
 
 
@@ -148,7 +148,7 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
     lessen(root, kept)
     part = built(name, root, protocol=protocol)
     assert 0 < len(part.cases) < len(whole.cases)
-    assert "listed cases are not at hand" in caplog.text
+    assert "listed cases have no file" in caplog.text
     assert all(case == whole.cases[key] for key, case in part.cases.items())
     assert sum(counts(part)) == len(part.cases)
     if protocol == "lvit":  # what the tables say of an image that is there is not dealt anew
@@ -159,7 +159,7 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
 def test_images_of_which_none_is_there_are_refused(tmp_path: Path) -> None:
     root = make_monuseg(tmp_path)
     lessen(root, slice(0))
-    with pytest.raises(DataError, match="no such file, nor a mask of it, but a caption names it"):
+    with pytest.raises(DataError, match="a caption names this file, but it and its mask are missing"):
         _ = built("monuseg", root).cases
 
 
@@ -167,7 +167,7 @@ def test_own_pictures_that_are_not_there_are_refused(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     (root / "pictures" / "p3.jpg").unlink()
     (root / "masks" / "p3.png").unlink()
-    with pytest.raises(DataError, match=r"p3\.jpg: no such file"):
+    with pytest.raises(DataError, match=r"p3\.jpg: a caption names this file"):
         _ = built("image_text_folder", root).cases
 
 

@@ -136,15 +136,15 @@ def test_a_file_brings_its_protocols_classes_and_its_own_name(tmp_path: Path) ->
     [
         ({"data": "btcv"}, DataError, "a split of 'btcv', not of 'mmwhs_ct'"),
         ({"val": ["ct_train_1001", "ct_train_9999"]}, DataError, "1 cases are not in mmwhs_ct: ct_train_9999"),
-        ({"val": ["ct_train_1001"], "hash": None}, DataError, "cases in two parts: ct_train_1001"),
-        ({"val": []}, DataError, "no case at hand for the part 'val'"),
+        ({"val": ["ct_train_1001"], "hash": None}, DataError, "cases in two splits: ct_train_1001"),
+        ({"val": []}, DataError, "no case for the val split"),
         ({"train": ["ct_train_1001", "ct_train_1002"]}, DataError, "changed after it was written"),
         ({"subjects": {"ct_train_1001": "someone"}}, DataError, "ct_train_1001 is of someone, but of ct_train_1001"),
         ({"val": "ct_train_1001"}, ConfigError, "lists of case ids"),
         ({"val": None}, ConfigError, "lists of case ids"),
         ({"protocol": " "}, ConfigError, "no `protocol`"),
         ({"folds": []}, ConfigError, "lists of case ids"),
-        ({"subjects": []}, ConfigError, "no mapping"),
+        ({"subjects": []}, ConfigError, "does not map"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(
@@ -165,7 +165,7 @@ def test_unreadable_and_double_files_are_refused(tmp_path: Path) -> None:
         build_datamodule("mmwhs_ct", split=str(path))
     parts = {"train": ["a"], "val": ["b"], "test": ["c"]}
     path.write_text(json.dumps({"protocol": "p", **parts, "folds": [parts]}))
-    with pytest.raises(ConfigError, match="both folds and parts"):
+    with pytest.raises(ConfigError, match="both `folds` and train"):
         build_datamodule("mmwhs_ct", split=str(path))
 
 
@@ -176,7 +176,7 @@ def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> 
     assert content["leaks"] is True
     assert build_datamodule("mosmed_plus", root=root, split=str(out)).leak_declared
     out.write_text(json.dumps({**content, "leaks": False}))
-    with pytest.raises(DataError, match=r"stands in train .* \(protocol published\)\. Correct .*mine\.json"):
+    with pytest.raises(DataError, match=r"is in train .* \(protocol published\)\. Correct .*mine\.json"):
         _ = build_datamodule("mosmed_plus", root=root, split=str(out)).split
     told = inspect(build_datamodule("mosmed_plus", root=root, split=str(out))).findings
     assert {finding.fix for finding in told if finding.kind == "subject_leak"} == {f"Correct {out}."}

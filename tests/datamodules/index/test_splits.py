@@ -39,15 +39,15 @@ def test_hash_follows_content_not_order() -> None:
 
 def test_leaks_name_subject_and_cases() -> None:
     split = make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case2"]}, cases(["x", "y", "x"]))
-    assert [str(leak) for leak in split.leaks()] == ["subject x stands in train (case0) and test (case2)"]
+    assert [str(leak) for leak in split.leaks()] == ["subject x is in train (case0) and test (case2)"]
 
 
 def test_empty_and_double_parts_are_refused() -> None:
-    with pytest.raises(DataError, match="part 'val'"):
+    with pytest.raises(DataError, match="the val split"):
         make_split("p", {"train": ["case0"], "val": [], "test": ["case1"]}, cases(["x", "y"]))
-    with pytest.raises(DataError, match="two parts: case0"):
+    with pytest.raises(DataError, match="two splits: case0"):
         make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case0"]}, cases(["x", "y"]))
-    with pytest.raises(DataError, match="part 'train'"):
+    with pytest.raises(DataError, match="the train split"):
         cut_by_subject("p", cases(["x", "y"]))
 
 
@@ -61,5 +61,5 @@ def test_btcv_file_holds_the_published_lists() -> None:
         read_split("btcv", "24-7", found)
     few = [case for case in found if case.case_id in ("0001", "0007", "0036")]
     assert [read_split("btcv", "24-6", few).ids_of(part) for part in SPLITS] == [("0001",), ("0007",), ("0036",)]
-    with pytest.raises(DataError, match="part 'test'"):
+    with pytest.raises(DataError, match="the test split"):
         read_split("btcv", "24-6", few[:2])

@@ -156,7 +156,7 @@ def test_qata_val_folder_counts_as_train_unless_asked(tmp_path: Path) -> None:
         "qata_cov19", root=str(make_qata(tmp_path / "a", 10, 4, layout="lvit", val=5)), protocol="lvit"
     )
     assert counts(given) == [10, 5, 4]
-    with pytest.raises(DataError, match="part 'val'"):
+    with pytest.raises(DataError, match="the val split"):
         _ = build_datamodule("qata_cov19", root=str(make_qata(tmp_path / "b")), protocol="lvit").split
 
 

@@ -87,12 +87,12 @@ def test_amos_a_few_of_the_listed_cases_are_enough(tmp_path: Path, caplog: pytes
             (root / folder / f"{name}.nii.gz").unlink()
     data = build_datamodule("amos22_ct", root=str(root))
     assert counts(data) == [3, 1, 2]
-    assert "2 of 8 listed cases are not at hand: amos_0004, amos_0010." in caplog.text
+    assert "2 of 8 listed cases have no file: amos_0004, amos_0010." in caplog.text
     (finding,) = verify(build_datamodule("amos22_ct", root=str(root)))  # told once, and no fault of the others hides it
     assert (finding.kind, finding.case_id) == ("missing_file", "")
     shutil.rmtree(root / "imagesVa")
     shutil.rmtree(root / "labelsVa")
-    with pytest.raises(DataError, match=r"the part 'test' \(4 cases found\).*--data\.protocol by_case"):
+    with pytest.raises(DataError, match=r"the test split \(4 cases found\).*--data\.protocol by_case"):
         _ = build_datamodule("amos22_ct", root=str(root)).split
     assert counts(build_datamodule("amos22_ct", root=str(root), protocol="by_case")) == [2, 1, 1]
     for path in root.glob("*/amos_*"):
@@ -107,7 +107,7 @@ def test_amos_a_part_without_labels_is_left_out_and_told(tmp_path: Path, caplog:
     data = build_datamodule("amos22_ct", root=str(root))
     assert len(data.cases) == 4
     assert "imagesVa: no labels for it" in caplog.text
-    with pytest.raises(DataError, match="part 'test'"):
+    with pytest.raises(DataError, match="the test split"):
         _ = data.split
 
 
@@ -135,7 +135,7 @@ def test_acdc_one_patient_of_each_diagnosis_can_be_parted(tmp_path: Path) -> Non
 
 def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 15, 0)
-    with pytest.raises(DataError, match="part 'test'"):
+    with pytest.raises(DataError, match="the test split"):
         _ = build_datamodule("acdc", root=str(root)).split
     info = root / "training" / "patient002" / "Info.cfg"
     info.write_text("ED: 1\nGroup: NOR\n")
