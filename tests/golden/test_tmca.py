@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.losses.contrastive import Pairs, soft_contrast, text_ids
-from zoo.models.tmca.alignment import semantic_distance, traits
+from zoo.losses.contrastive import Pairs, text_ids
+from zoo.models.tmca.alignment import compute_traits, semantic_distance, soft_contrast
 
 TEMPERATURE, SOFTNESS = 0.1, 0.2
 CAPTIONS = (
@@ -60,7 +60,7 @@ def reference(distance: list[list[float]]) -> float:
 @pytest.mark.parametrize("kind", DISTANCES)
 def test_three_pairs_by_hand(kind: str) -> None:
     visual, textual = torch.tensor(VISUAL), torch.tensor(TEXTUAL)
-    rows = traits(kind, masks(), CAPTIONS, textual, visual)
+    rows = compute_traits(kind, masks(), CAPTIONS, textual, visual)
     ids = text_ids(CAPTIONS, torch.device("cpu"))
     distance = semantic_distance(kind, rows, torch.zeros(3, dtype=torch.long), ids)
     expected = torch.tensor(DISTANCES[kind], dtype=torch.float32)

@@ -1,8 +1,8 @@
-"""The decoder of the LanGuideMedSeg family: image tokens attend to themselves and to the text, then go up.
+"""The decoder of the LanGuideMedSeg family: image tokens attend to themselves and to the text, then are upsampled.
 
 Zhong et al., "Ariadne's Thread: Using Text Prompts to Improve Segmentation of Infected Areas from Chest
-X-ray images" (MICCAI 2023); written from a description of its released code, which LanGuideMedSeg and
-TeViA share.
+X-ray images" (MICCAI 2023). This file is written from a description of the released code, which LanGuideMedSeg
+and TeViA share.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from zoo.layers.attention import Attention
 from zoo.layers.tokens import positions, sequence_positions, to_map, to_tokens
 
 RELEASED_LENGTHS = (24, 12, 9)
-"""Tokens that the released code keeps at the deepest, the middle and the finest stage, out of 24."""
+"""Number of tokens, out of 24, that the released code keeps at the deepest, the middle and the finest stage."""
 
 
 class TextProjection(nn.Module):
-    """Text tokens to the width of a stage.
+    """Projection of text tokens to the width of a stage.
 
     Args:
         text_width: Channels of a text token.
         width: Channels of the stage.
-        tokens: None: every token by itself, any length. A number (24 in the released code): that many
-            tokens, more are cut and fewer filled with zeros, mixed by a convolution over the token axis.
-        kept: Tokens after the mixing; of no meaning without `tokens`.
+        tokens: None: each token is projected alone, for any length. A number (24 in the released code): the
+            text is cut or filled with zeros to this length, and a convolution over the token axis mixes the tokens.
+        kept: Number of tokens after the convolution; unused without `tokens`.
     """
 
     def __init__(self, text_width: int, width: int, tokens: int | None = None, kept: int = 0) -> None:
@@ -41,7 +41,7 @@ class TextProjection(nn.Module):
         self.project = nn.Sequential(nn.Linear(text_width, width), nn.LeakyReLU())
 
     def forward(self, text: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, L, text_width] and bool [B, L] -> [B, L', width] and its mask; mixed tokens are all real."""
+        """Project text [B, L, text_width] and bool [B, L] to [B, L', width] with its mask (mixed tokens are real)."""
         if self.tokens:
             text = F.pad(text[:, : self.tokens], (0, 0, 0, max(self.tokens - text.shape[1], 0)))
             text = self.mix(text)
@@ -50,21 +50,21 @@ class TextProjection(nn.Module):
 
 
 class GuideStage(nn.Module):
-    """One stage: self-attention of the image, cross-attention to the text, one step up.
+    """One stage: self-attention of the image, cross-attention to the text, upsampling.
 
-        u = LN(x);  q = k = u + place, both times (1 + prototype) where there is one
+        u = LN(x);  q = k = (u + place) * (1 + prototype), or u + place without a prototype
         x = x + LN(SA(q, k, u))
         x = x + gain * LN(CA(LN(x) + place, t + place of the token, t))
         out = up(x, skip)
 
     Args:
         spatial_dims: 2 or 3.
-        width: Channels of the map that comes in.
-        width_out: Channels of the skip and of what goes out, at twice the resolution.
+        width: Channels of the input map.
+        width_out: Channels of the skip and of the output map, at twice the resolution.
         text_width: Channels of a text token.
-        heads: Of the cross-attention; the self-attention has one.
-        gain: Where the learned factor of the cross-attention starts: 1.421 in LanGuideMedSeg, 0.01 in TeViA.
-        norm: Of the convolutions: "batch" as released, or "instance".
+        heads: Heads of the cross-attention; the self-attention has one head.
+        gain: Start value of the learned factor of the cross-attention: 1.421 in LanGuideMedSeg, 0.01 in TeViA.
+        norm: Normalisation of the convolutions: "batch" as released, or "instance".
         tokens: See `TextProjection`.
         kept: See `TextProjection`.
     """
@@ -90,14 +90,14 @@ class GuideStage(nn.Module):
         self.up = UnetrUpBlock(spatial_dims, width, width_out, kernel_size=3, upsample_kernel_size=2, norm_name=norm)
 
     def forward(self, x: Tensor, skip: Tensor, text: Tensor, mask: Tensor, prototype: Tensor | None = None) -> Tensor:
-        """Guide a map by its text and take it up.
+        """Guide a map by the text and upsample it.
 
         Args:
             x: Map [B, width, *S].
             skip: Map [B, width_out, *2S].
             text: Projected tokens [B, L, width].
-            mask: bool [B, L], True for a real token.
-            prototype: Factors [width] in [0, 1] that sharpen query and key of the self-attention (TeViA).
+            mask: Bool [B, L], True for a real token.
+            prototype: Values [width] in [0, 1] that scale query and key of the self-attention (TeViA).
 
         Returns:
             Map [B, width_out, *2S].
@@ -120,7 +120,7 @@ class GuidedDecoder(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        encoder: Whose maps are decoded.
+        encoder: The encoder whose maps are decoded.
         text_width: Channels of a text token.
         head_width: Channels of the segmentation head's feature (24 in the released code).
         heads: See `GuideStage`.
@@ -150,7 +150,7 @@ class GuidedDecoder(nn.Module):
         self.upsample = SubpixelUpsample(spatial_dims, widths[-1], head_width, encoder.stem_stride)
 
     def project(self, text: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Tokens and mask for each stage, deepest first."""
+        """Project text tokens for each stage, deepest first; return tokens and mask per stage."""
         return [stage.project(text, mask) for stage in self.stages]  # type: ignore[operator]
 
     def forward(
@@ -159,12 +159,12 @@ class GuidedDecoder(nn.Module):
         texts: Sequence[tuple[Tensor, Tensor]],
         prototypes: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """The segmentation head's feature [B, head_width, *S] at full resolution.
+        """Compute the feature of the segmentation head, [B, head_width, *S], at full resolution.
 
         Args:
-            maps: Of the encoder, finest first.
-            texts: What `project` gave, perhaps altered since.
-            prototypes: One a stage, see `GuideStage`.
+            maps: Maps of the encoder, finest first.
+            texts: The result of `project`, which a method may have changed.
+            prototypes: One per stage, see `GuideStage`.
         """
         x = maps[-1]
         for i, (stage, skip) in enumerate(zip(self.stages, maps[-2::-1], strict=True)):

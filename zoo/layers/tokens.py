@@ -1,4 +1,4 @@
-"""Between feature maps and tokens: padding to a stride, flattening, positions."""
+"""Conversion between feature maps and tokens: padding to a stride, flattening, positions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 def pad_to_stride(image: Tensor, stride: int) -> Tensor:
-    """[B, C, *S] padded with zeros at the end of each axis to the next multiple of `stride`."""
+    """Pad an image [B, C, *S] with zeros at the end of each axis to the next multiple of `stride`."""
     gaps = [-size % stride for size in image.shape[2:]]
     if not any(gaps):
         return image
@@ -20,9 +20,9 @@ def pad_to_stride(image: Tensor, stride: int) -> Tensor:
 
 
 def pad_to_two_places(x: Tensor, stride: int) -> Tensor:
-    """`pad_to_stride`, and one stride more on the last axis where the deepest map would have one place only.
+    """Pad as `pad_to_stride` does, and by one more stride where the deepest map would have a single place.
 
-    Instance norm has nothing to norm there, and self-attention nothing to attend to.
+    Instance norm and self-attention need at least two places.
     """
     padded = pad_to_stride(x, stride)
     return F.pad(padded, (0, stride)) if all(size == stride for size in padded.shape[2:]) else padded
@@ -35,21 +35,20 @@ def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def to_tokens(x: Tensor) -> Tensor:
-    """[B, C, *S] -> [B, N, C]."""
+    """Convert a map [B, C, *S] to tokens [B, N, C]."""
     return x.flatten(2).transpose(1, 2)
 
 
 def to_map(tokens: Tensor, size: Sequence[int]) -> Tensor:
-    """[B, N, C] -> [B, C, *S], the inverse of `to_tokens`."""
+    """Convert tokens [B, N, C] to a map [B, C, *S]; the inverse of `to_tokens`."""
     grid: Tensor = tokens.transpose(1, 2).unflatten(2, tuple(size))
     return grid
 
 
 def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
-    """Sine and cosine of each axis at doubling frequencies, [1, N, width].
+    """Compute sine and cosine of each axis at doubling frequencies, [1, N, width].
 
-    Coordinates run from 0 to 1 over the grid whatever its size; channels that do not divide evenly
-    stay zero.
+    Coordinates run from 0 to 1 over a grid of any size. Channels that remain after the division by axes are 0.
     """
     bands = width // (2 * len(size))
     frequency = torch.pi * 2.0 ** torch.linspace(0, 6, bands, device=device)
@@ -60,7 +59,7 @@ def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
 
 
 def sequence_positions(length: int, width: int, device: torch.device) -> Tensor:
-    """Sine and cosine of an index, [1, length, width]: what stands behind an index never changes it.
+    """Compute sine and cosine of an index, [1, length, width]. The code of an index does not depend on `length`.
 
     Vaswani et al., "Attention is all you need" (2017).
     """

@@ -1,4 +1,4 @@
-"""The plain U-Net that the vision-only baseline is and that the FiLM control modulates: one and the same network."""
+"""The plain U-Net: the vision-only baseline, and the network that the FiLM control modulates."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from monai.networks.nets import BasicUNet
 from zoo.data_facts import DataFacts
 
 STRIDE = 16
-"""Of the deepest of the five levels against the image."""
+"""Stride of the deepest of the five levels, relative to the image."""
 
 
 def plain_unet(facts: DataFacts, channels: Sequence[int], norm: str) -> BasicUNet:
-    """MONAI's `BasicUNet` for a data set.
+    """Build MONAI's `BasicUNet` for a data set.
 
     Falk et al., "U-Net: deep learning for cell counting, detection, and morphometry" (2019).
 
     Args:
-        facts: Of the data set: dimensions and channels.
+        facts: Facts of the data set: dimensions and channels.
         channels: Channels of the five levels, the first at full resolution, and of the last up-step.
         norm: "instance" or "batch".
     """

@@ -1,4 +1,4 @@
-"""Gathering over ranks with the gradient of the global loss."""
+"""Gather tensors over ranks, with the gradient of the global loss."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch.nn import functional as F
 
 
 def gather_rows(*columns: Tensor) -> tuple[Tensor, ...]:
-    """The rows of all ranks in the order of the ranks, with gradient.
+    """Gather the rows of all ranks, in the order of the ranks, with gradient.
 
-    Only a rank's own rows carry gradient, times the number of ranks, which DDP's mean then divides
-    by: together that is the gradient of the global loss. No collective runs in the backward pass,
-    where ranks with differing graphs would meet it in differing order and wait for ever.
+    Only the rows of the own rank carry gradient, multiplied by the number of ranks. DDP's mean divides by
+    that number, which gives the gradient of the global loss. No collective runs in the backward pass,
+    because ranks with different graphs would call it in different order and wait forever.
 
     Args:
-        columns: Tensors [P, ...] of one P, which may differ between ranks and even be 0; what follows P,
-            the types and the number of columns may not.
+        columns: Tensors [P, ...] with the same P. P may differ between ranks and may be 0; the other
+            dimensions, the types and the number of columns may not differ.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return columns

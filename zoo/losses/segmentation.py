@@ -14,13 +14,13 @@ _SMOOTH = 1e-5  # MONAI's default
 
 
 class GlobalDice(nn.Module):
-    """1 minus the soft Dice of each channel over the global batch, in the mean over channels.
+    """1 minus the soft Dice of each channel over the global batch, averaged over channels.
 
-    The sums are taken over the samples of all ranks, so that a batch has one loss however many ranks share it. On one
-    rank this is MONAI's `DiceLoss(batch=True)`, to the last bit.
+    The sums run over the samples of all ranks, so that the loss of a batch does not depend on the number of
+    ranks. On one rank the result equals MONAI's `DiceLoss(batch=True)` bit by bit.
 
     Args:
-        exclusive: True: softmax over background and K classes. False: a sigmoid a channel.
+        exclusive: True: softmax over background and K classes. False: one sigmoid per channel.
     """
 
     def __init__(self, exclusive: bool) -> None:
@@ -28,7 +28,7 @@ class GlobalDice(nn.Module):
         self.exclusive = exclusive
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
-        """The loss of logits [B, K, *S] against a label as in `Batch`."""
+        """Compute the loss of logits [B, K, *S] and a label as in `Batch`."""
         shares = logits.softmax(1) if self.exclusive else logits.sigmoid()
         target = one_hot(label, logits.shape[1]) if self.exclusive else label
         sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *range(2, logits.ndim)], 1, False))
@@ -38,13 +38,13 @@ class GlobalDice(nn.Module):
 
 
 class SegmentationLoss(nn.Module):
-    """Soft Dice plus cross entropy, both from logits and each under its own name.
+    """Soft Dice and cross entropy, both computed from logits, each under its own name.
 
-    MONAI's `DiceCELoss` means different things by version and channel count (for one channel it had
-    no cross entropy at all before 1.3), so the two halves are spelled out here.
+    MONAI's `DiceCELoss` depends on the version and on the number of channels: before 1.3 it had no cross
+    entropy for one channel. Therefore the two terms are computed here.
 
     Args:
-        exclusive: True: softmax over background and K classes. False: a sigmoid a channel.
+        exclusive: True: softmax over background and K classes. False: one sigmoid per channel.
     """
 
     def __init__(self, exclusive: bool) -> None:
@@ -53,7 +53,7 @@ class SegmentationLoss(nn.Module):
         self.dice = GlobalDice(exclusive)
 
     def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
-        """Losses of logits [B, K, *S] against a label as in `Batch`."""
+        """Compute the losses of logits [B, K, *S] and a label as in `Batch`."""
         logits = logits.float()
         if self.exclusive:
             cross_entropy = F.cross_entropy(logits, label[:, 0].long())
@@ -63,7 +63,7 @@ class SegmentationLoss(nn.Module):
 
 
 def masks_of(label: Tensor, classes: int, exclusive: bool) -> Tensor:
-    """Foreground masks bool [B, classes, *S] of a label as in `Batch`."""
+    """Return the foreground masks, bool [B, classes, *S], of a label as in `Batch`."""
     if not exclusive:
         return label.bool()
     values = torch.arange(1, classes + 1, device=label.device).view(1, -1, *[1] * (label.ndim - 2))

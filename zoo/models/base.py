@@ -56,7 +56,7 @@ class Output:
 
 
 def text_of(batch: Batch) -> Text:
-    """The text of a batch, as a model takes it."""
+    """Return the class prompts and the reports of a batch as the text of a model."""
     reports = batch.get("reports")
     return Text(batch["classes"], None if reports is None else tuple(reports))
 
@@ -65,12 +65,12 @@ class SegModule(LightningModule, ABC):
     """Base class of every model.
 
     Args:
-        facts: `DataFacts.to_dict()` of the data set; linked from the datamodule, never typed.
+        facts: `DataFacts.to_dict()` of the data set. The command line takes it from the data module.
         lr: Peak learning rate of AdamW.
-        weight_decay: Of AdamW, for every parameter.
-        warmup: Share of all steps with linearly rising rate; a cosine to zero follows.
-        overlap: Of sliding windows, in [0, 1).
-        use_text: False is the ablation "text off": the same network, which reads empty strings only.
+        weight_decay: Weight decay of AdamW, for every parameter.
+        warmup: Share of all steps in which the rate rises linearly. A cosine to zero follows.
+        overlap: Overlap of sliding windows, in [0, 1).
+        use_text: False is an ablation: the same network reads empty strings only.
 
     Attributes:
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
@@ -114,10 +114,8 @@ class SegModule(LightningModule, ABC):
             ("overlap", overlap, 0 <= overlap < 1),
         ):
             if not right:
-                share = "a share of 1" if key in ("warmup", "overlap") else "a number from 0"
-                raise ConfigError(
-                    f"--model.{key} {value} is not {share}.", "See `zoo show NAME` for what its card says."
-                )
+                share = "between 0 and 1" if key in ("warmup", "overlap") else "0 or more"
+                raise ConfigError(f"--model.{key} {value} is not {share}.", "`zoo show NAME` prints the card's value.")
         self.save_hyperparameters()
         for name, value in self.hparams.items():
             if is_dataclass(value) and not isinstance(value, type):
@@ -130,9 +128,9 @@ class SegModule(LightningModule, ABC):
         self.use_text = use_text
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
         self.val_dice = PooledDice(len(self.facts.labels.names))
-        self.term_weights: dict[str, float] = {}  # of the terms that do not weigh 1
-        self.tested: list[Prediction] = []  # behind the rows of the last test batch, for callbacks that show them
-        self._said_absent: set[str] = set()
+        self.term_weights: dict[str, float] = {}  # weights of the terms whose weight is not 1
+        self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
+        self._absent_terms: set[str] = set()
         self._watched: dict[str, Tensor] = {}
 
     @abstractmethod
@@ -144,7 +142,7 @@ class SegModule(LightningModule, ABC):
             text: Class prompts and reports of the batch.
 
         Returns:
-            Logits [B, K, *S], and by name what `compute_losses` reads besides them.
+            Logits [B, K, *S], and the further values that `compute_losses` reads, by name.
         """
 
     def forward(self, image: Tensor, text: Text) -> Tensor:
@@ -152,7 +150,7 @@ class SegModule(LightningModule, ABC):
         return self.forward_features(image, self.readable(text)).logits
 
     def readable(self, text: Text) -> Text:
-        """The text as the network gets it: emptied where `use_text` is off."""
+        """Return the text that the network reads: empty strings where `use_text` is off."""
         return text if self.use_text else blank(text)
 
     def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
@@ -169,30 +167,30 @@ class SegModule(LightningModule, ABC):
         """
         return torch.stack([self.term_weights.get(name, 1.0) * term for name, term in losses.items()]).sum()
 
-    def say_absent(self, name: str) -> None:
-        """Log, once a run and term, that a term is absent where fewer than two distinct texts leave no contrast."""
-        if name not in self._said_absent and self.global_rank == 0:
-            log.info("train/%s: no such term in a batch with fewer than two distinct texts (said once)", name)
-        self._said_absent.add(name)
+    def log_absent_term(self, name: str) -> None:
+        """Log, once per run and term, that a batch with fewer than two distinct texts has no contrast."""
+        if name not in self._absent_terms and self.global_rank == 0:
+            log.info("train/%s: absent in a batch with fewer than two distinct texts (logged once)", name)
+        self._absent_terms.add(name)
 
     def watch(self, name: str, value: Tensor) -> None:
-        """Have `train/<name>` logged with this step's losses without training on it."""
+        """Log a value as `train/<name>` with the losses of this step. The value is not trained."""
         self._watched[name] = value
 
     def watch_retrieval(self, pairs: Pairs) -> None:
-        """Have it logged how often an image finds its own text, and how often by chance, where there are two texts."""
+        """Log how often an image finds its own text, and how often by chance; nothing with fewer than two texts."""
         for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
             self.watch(name, share)
 
     @property
     def params(self) -> int:
-        """Parameters in all; a frozen text encoder counts although it is out of `parameters()`."""
+        """Number of all parameters, with those of a frozen text encoder, which `parameters()` leaves out."""
         frozen = (m.parameter_count() for m in self.modules() if isinstance(m, TextEncoder) and m.frozen)
         return sum(p.numel() for p in self.parameters()) + sum(frozen)
 
     @property
     def params_trainable(self) -> int:
-        """Parameters that training changes."""
+        """Number of the parameters that training changes."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -212,13 +210,13 @@ class SegModule(LightningModule, ABC):
         self.log_dict(
             {f"train/{name}": term.detach() for name, term in named.items()},
             on_step=False,
-            on_epoch=True,  # rank 0's mean over the steps that had the term: no rank waits for a number to look at
+            on_epoch=True,  # the mean of rank 0 over the steps that have the term, so that no rank waits for a log
             batch_size=size,
         )
         return total
 
     def on_validation_epoch_start(self) -> None:
-        """Give every rank rank 0's buffers, so that all score with one and the same model."""
+        """Copy the buffers of rank 0 to every rank, so that all ranks score with the same model."""
         self.val_dice.reset()
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
@@ -242,7 +240,7 @@ class SegModule(LightningModule, ABC):
         self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> list[CaseScore]:  # type: ignore[override]  # kept by `Scores`
-        """Rows of scores on the native grid, one a case and class."""
+        """Score a batch on the native grid: one row per case and class."""
         rows: list[CaseScore] = []
         self.tested = self.predict_step(batch, batch_idx)
         natives = batch["native"] if self.tested else []
@@ -263,7 +261,7 @@ class SegModule(LightningModule, ABC):
         return rows
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
-        """Masks on the native grid, one a case; none of a batch that another rank scores."""
+        """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""
         if batch.get("spare"):
             return []
         logits = self.predict_logits(batch)
@@ -274,11 +272,11 @@ class SegModule(LightningModule, ABC):
         ]
 
     def predict_logits(self, batch: Batch) -> Tensor:
-        """Logits of whole images on the network's grid."""
+        """Compute the logits of whole images on the grid of the network."""
         return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with linear warm-up and a cosine to zero over all steps of the run."""
+        """Return AdamW with linear warm-up and a cosine to zero over all steps of the run."""
         optimizer = torch.optim.AdamW(
             (p for p in self.parameters() if p.requires_grad), lr=self.lr, weight_decay=self.weight_decay
         )

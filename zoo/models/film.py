@@ -1,7 +1,7 @@
-"""FiLM U-Net: the `unet` whose maps are scaled and shifted by one sentence embedding. A text-guided control.
+"""FiLM U-Net: the model `unet` whose maps are scaled and shifted by one sentence embedding. A text-guided control.
 
-It is the least that text can do to a network. A text-guided method that does not beat it has gained by
-having text, and not by its way of using it.
+FiLM is a very simple way to use text. A text-guided method that is not better than FiLM gains from having text,
+and not from its way of using the text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class FiLM(SegModule):
     Args:
         facts: See `SegModule`.
         encoder: Text encoder by name or folder.
-        freeze_text: Freeze it; None keeps the encoder's own default.
+        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
         channels: Channels of the five levels, the first at full resolution, and of the last up-step.
         norm: "instance" or "batch".
         **kwargs: See `SegModule`.
@@ -53,7 +53,7 @@ class FiLM(SegModule):
         self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in channels[:5])
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
-        """Compute the logits; the losses need nothing else."""
+        """Compute the logits. The losses need no other value."""
         sentence = self.text(report_strings(text, len(image)), self.device).pooled
         net, x, maps = self.net, pad_to_two_places(image, STRIDE), []
         for step, film in zip((net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4), self.films, strict=True):

@@ -1,6 +1,6 @@
 """LanGuideMedSeg ("Ariadne's Thread"): image tokens read the report at every stage of the decoder.
 
-Zhong et al., MICCAI 2023. The released code is GPL-3.0; this is written from a description of it.
+Zhong et al., MICCAI 2023. The released code is GPL-3.0. This file is written from a description of that code.
 `docs/models/lan_guide.md` compares the two.
 """
 
@@ -42,7 +42,7 @@ class LanGuide(GuidedModule):
                 stage.gain = nn.Parameter(torch.tensor(0.0), requires_grad=False)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
-        """Compute the logits; the losses need nothing else."""
+        """Compute the logits. The losses need no other value."""
         read = self.text(report_strings(text, len(image)), self.device)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         feature = self.decoder(maps, self.decoder.project(read.tokens, read.mask))

@@ -1,4 +1,4 @@
-"""U-Net: the vision-only baseline. It never looks at the text."""
+"""U-Net: the vision-only baseline, which does not read the text."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class UNet(SegModule):
         self.net = plain_unet(self.facts, channels, norm)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
-        """Compute the logits; the losses need nothing else."""
+        """Compute the logits. The losses need no other value."""
         return Output(crop_to(self.net(pad_to_two_places(image, STRIDE)), image.shape[2:]))

@@ -13,7 +13,7 @@ from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.losses.contrastive import text_ids
 from zoo.models.base import text_of
-from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
+from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, compute_traits, pool_target, semantic_distance
 from zoo.models.tmca.model import TMCA
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
@@ -81,7 +81,7 @@ def test_every_distance_is_one(kind: str) -> None:
     captions = ["upper left lung", "lower left lung", "lower left lung", "polyp", "polyps"]
     masks = (torch.rand(5, 32, 32, generator=generator) > 0.5).float()
     masks[3:] = 0
-    rows = traits(kind, masks, captions, *torch.randn(2, 5, 7, generator=generator))
+    rows = compute_traits(kind, masks, captions, *torch.randn(2, 5, 7, generator=generator))
     ids = text_ids(captions, torch.device("cpu"))
     distance = semantic_distance(kind, rows, torch.tensor([0, 0, 0, 0, 1]), ids)
     assert 0 <= float(distance.min()) <= float(distance.max()) <= 1
@@ -97,7 +97,7 @@ def test_two_empty_masks_are_alike_and_no_distance_needs_pairs() -> None:
     ids = text_ids(["a", "b"], torch.device("cpu"))
     assert not semantic_distance("mask", torch.zeros(2, 64), torch.zeros(2).long(), ids).any()
     for kind in DISTANCES:
-        none = traits(kind, torch.zeros(0, 8, 8), [], torch.zeros(0, 4), torch.zeros(0, 4))
+        none = compute_traits(kind, torch.zeros(0, 8, 8), [], torch.zeros(0, 4), torch.zeros(0, 4))
         assert semantic_distance(kind, none, torch.zeros(0).long(), ids[:0]).shape == (0, 0)
 
 

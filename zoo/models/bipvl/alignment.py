@@ -1,4 +1,4 @@
-"""What BiPVL-Seg aligns: class maps on the deepest grid, a visual embedding a class, a mean of its concepts."""
+"""The alignment of BiPVL-Seg: class maps on the deepest grid, one visual embedding per class, mean concepts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
 from zoo.types import ClassPrompt
 
 MAX_CONCEPTS = 6
-"""A class's name and five attributes; of a report, the class's name and five clauses."""
+"""The name of the class and five attributes; for a report, the name of the class and five clauses."""
 
 
 def concepts_of(prompt: ClassPrompt) -> list[str]:
-    """The sentences a class is contrasted by: its name, then its attributes; "" where it has none at all."""
+    """Return the sentences that a class is contrasted with: its name, then its attributes; `[""]` without any."""
     return [s for s in (prompt.name.replace("_", " "), *prompt.concepts) if s][:MAX_CONCEPTS] or [""]
 
 
 class ConceptTable:
-    """The concepts of P (sample, class) pairs, laid out so that those of a sample form one row.
+    """The concepts of P (sample, class) pairs as a table with one row per sample.
 
-    Every pair fills MAX_CONCEPTS strings, every sample as many pairs as the fullest one.
+    Each pair has MAX_CONCEPTS strings, and each row has n pairs. Empty strings fill the table.
 
     Args:
-        concepts: Up to MAX_CONCEPTS strings a pair.
+        concepts: Up to MAX_CONCEPTS strings per pair.
         samples: The sample of each pair.
 
     Attributes:
         samples: The R samples that have pairs.
-        strings: R * n * MAX_CONCEPTS strings, empty ones where there is no concept.
-        real: Of each string, whether it is a concept.
-        places: Where each of the P pairs stands among the R * n.
+        strings: R * n * MAX_CONCEPTS strings; an empty string where there is no concept.
+        real: Whether each string is a concept.
+        places: The position of each of the P pairs among the R * n.
     """
 
     def __init__(self, concepts: Sequence[Sequence[str]], samples: Sequence[int]) -> None:
@@ -51,13 +51,13 @@ class ConceptTable:
 
 
 def coarse_label(masks: Tensor, stride: int, size: Sequence[int], exclusive: bool) -> Tensor:
-    """Foreground masks [B, K, *S] area-averaged to the deepest grid: [B, N, channels] in [0, 1].
+    """Average foreground masks [B, K, *S] over the cells of the deepest grid: [B, N, channels] in [0, 1].
 
     Args:
         masks: Float or bool.
-        stride: Of the network; S is padded to a multiple of it, as the image is.
-        size: Of the deepest grid, N places in all.
-        exclusive: Then the background comes first, as in the logits.
+        stride: Stride of the network. S is padded to a multiple of it, as the image is.
+        size: Size of the deepest grid, which has N places.
+        exclusive: True: the background comes first, as in the logits.
     """
     masks = masks.float()
     if exclusive:
@@ -66,9 +66,9 @@ def coarse_label(masks: Tensor, stride: int, size: Sequence[int], exclusive: boo
 
 
 def class_embedding_loss(class_logits: Tensor, target: Tensor, exclusive: bool) -> Tensor:
-    """Cross entropy of class maps [B, N, channels] against shares of the same shape.
+    """Compute the cross entropy of class maps [B, N, channels] and shares of the same shape.
 
-    The release takes its own down-sampled logits for the target; the ground truth here is our choice.
+    The target of the release is its own down-sampled logits. The ground truth as target is our choice.
     """
     if exclusive:
         return -(target * class_logits.log_softmax(-1)).sum(-1).mean()
@@ -76,9 +76,9 @@ def class_embedding_loss(class_logits: Tensor, target: Tensor, exclusive: bool) 
 
 
 def pool_under(class_logits: Tensor, tokens: Tensor, exclusive: bool) -> Tensor:
-    """Tokens [B, N, d] averaged under each foreground class's map: [B, K, d].
+    """Average tokens [B, N, d] under the map of each foreground class: [B, K, d].
 
-    The release flattens the map itself, which ties the projection to one patch size.
+    The release flattens the map, which fixes the patch size.
     """
     weight = class_logits.softmax(-1)[..., 1:] if exclusive else class_logits.sigmoid()
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-6)
@@ -86,15 +86,15 @@ def pool_under(class_logits: Tensor, tokens: Tensor, exclusive: bool) -> Tensor:
 
 
 def mean_concept(visual: Tensor, textual: Tensor, real: Tensor) -> Tensor:
-    """The concepts of a class, weighted by their likeness to its visual embedding: [P, e], normed.
+    """Average the concepts of a class, weighted by their similarity to its visual embedding: [P, e], normed.
 
-    The release normalises the weights over the classes; here over a class's own concepts, which is
-    what "adaptive weighting of concepts" [secondary summary] says.
+    The release normalises the weights over the classes. Here they are normalised over the concepts of a class,
+    as in "adaptive weighting of concepts" [secondary summary].
 
     Args:
         visual: V [P, e], normed.
         textual: U [P, n, e], normed.
-        real: [P, n], at least one concept a row.
+        real: Bool [P, n]; each row has at least one concept.
     """
     cosine = (textual * visual[:, None]).sum(-1)
     weight = cosine.masked_fill(~real, -torch.inf).softmax(-1)
@@ -107,7 +107,7 @@ def alignment_losses(
     """Contrast visual and textual embeddings of the (sample, class) pairs of all ranks.
 
     The global term contrasts V with the mean of the concepts of its class, the local term concept by concept.
-    The release takes the least similar negatives for hard ones; here hard means most similar.
+    A hard negative is one of the most similar negatives. The release takes the least similar ones.
 
     Args:
         visual: V of the P pairs, [P, E].
@@ -125,7 +125,7 @@ def alignment_losses(
     whole = gather_pairs(Pairs(visual, means, text_ids([" ".join(c) for c in concepts], visual.device)))
     align_global = contrast(whole, temperature)
     local = []
-    for k in range(MAX_CONCEPTS):  # a fixed number, so that all ranks gather equally often
+    for k in range(MAX_CONCEPTS):  # a fixed number, because all ranks must gather equally often
         have = real[:, k].nonzero()[:, 0]
         ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
         pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))

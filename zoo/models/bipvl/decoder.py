@@ -1,4 +1,4 @@
-"""A U-shaped decoder over the maps of a staged encoder: SwinUNETR's, of any depth."""
+"""The U-shaped decoder of SwinUNETR, of any depth, for the maps of a staged encoder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class UDecoder(nn.Module):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: Of the image, which is the skip at full resolution.
+        in_channels: Channels of the image, which is the skip at full resolution.
         widths: Channels of the encoder's maps, stem first.
-        out_channels: Of the logits.
-        full_width: Channels at full resolution, where most of the time goes; None: those of the stem.
+        out_channels: Channels of the logits.
+        full_width: Channels at full resolution, which takes most of the time; None: as many as the stem has.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class UDecoder(nn.Module):
         self.head = conv(full, out_channels, kernel_size=1)
 
     def forward(self, image: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """The image and the maps of stem and stages -> logits at full resolution."""
+        """Compute the logits at full resolution from the image and the maps of stem and stages."""
         x = self.bottleneck(maps[-1])
         skips = [skip(m) for skip, m in zip(self.skips, maps[:-1], strict=True)]
         for up, skip in zip(reversed(self.ups), [*reversed(skips), self.full_skip(image)], strict=True):

@@ -1,10 +1,10 @@
-"""Bidirectional fusion of text tokens and image tokens: BiPVL-Seg's BiFusion block.
+"""Bidirectional fusion of text tokens and image tokens: the BiFusion block of BiPVL-Seg.
 
-The block of the authors' figure, whose formulas a secondary summary spells out:
+The block follows the figure of the authors. The formulas are from a secondary summary:
 
     T' = SA(LN(T)),  V' = SA(LN(V))
     T^ = T' + MLP_T(CA(q=T', kv=V'))
-    V^ = V' + MLP_V(CA(q=V', kv=T^))        (the text is already updated)
+    V^ = V' + MLP_V(CA(q=V', kv=T^))        (T^ is the updated text)
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from zoo.layers.tokens import positions
 
 
 class Fused(NamedTuple):
-    """What a fusion gives.
+    """The result of a fusion.
 
     Attributes:
-        text: The text stream [B, L, text width], for the next text layers.
-        vision: The image tokens [B, N, d], for the next vision stage.
-        seen: V' [B, N, d], which further strings may `read`; None where the block has no such tokens.
+        text: Text tokens [B, L, text width] for the next text layers.
+        vision: Image tokens [B, N, d] for the next vision stage.
+        seen: V' [B, N, d], which further strings may `read`; None in a block without V'.
     """
 
     text: Tensor
@@ -35,14 +35,16 @@ class Fused(NamedTuple):
 class BidirectionalFusion(nn.Module):
     """One stage of the fusion.
 
-    Where this departs from the figure, on purpose: the self-attentions keep a residual (without it
-    the block throws the encoder's features away at the start); image tokens know their position
-    (or "left" could not mean anything); what returns to the text is added to the text's own
-    stream through a layer that starts at zero, so that pre-trained text layers first see their
-    own hidden states; padding tokens are masked.
+    Four details differ from the figure on purpose:
+
+    * The self-attentions have a residual. Without it the block would lose the features of the encoder at first.
+    * Image tokens have a position. Without it "left" would have no meaning.
+    * The result is added to the text through a layer that starts at zero, so that pre-trained text layers
+      first read their own hidden states.
+    * Padding tokens are masked.
 
     Args:
-        vision_width: Channels d of the image tokens; attention runs at this width.
+        vision_width: Channels d of the image tokens and of the attention.
         text_width: Channels of the text tokens.
         heads: Attention heads.
     """
@@ -61,27 +63,27 @@ class BidirectionalFusion(nn.Module):
         nn.init.zeros_(self.text_out.bias)
 
     def forward(self, text: Tensor, mask: Tensor, vision: Tensor, size: Sequence[int]) -> Fused:
-        """Let text and image exchange what they know.
+        """Fuse text and image.
 
         Args:
             text: [B, L, text width].
-            mask: [B, L], True = a real token.
+            mask: Bool [B, L], True for a real token.
             vision: [B, N, d].
-            size: Of the grid that the N image tokens lie on.
+            size: Size of the grid of the N image tokens.
         """
         seen = self.see(vision, size)
         text, read = self.read(text, mask, seen)
         return Fused(text, self.write(seen, read, mask), seen)
 
     def see(self, vision: Tensor, size: Sequence[int]) -> Tensor:
-        """V' of image tokens [B, N, d] that lie on a grid of `size`."""
+        """Compute V' of image tokens [B, N, d] on a grid of `size`."""
         vision = vision + self.place(positions(size, vision.shape[-1], vision.device))
         normed = self.vision_norm(vision)
         seen: Tensor = vision + self.vision_self(normed, normed, normed)
         return seen
 
     def read(self, text: Tensor, mask: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Text [B, L, text width] attends to V': the text stream after it, and T^ [B, L, d]."""
+        """Let text [B, L, text width] attend to V'; return the updated text and T^ [B, L, d]."""
         inner = self.text_in(text)
         normed = self.text_norm(inner)
         inner = inner + self.text_self(normed, normed, normed, mask)
@@ -89,6 +91,6 @@ class BidirectionalFusion(nn.Module):
         return text + self.text_out(read), read
 
     def write(self, seen: Tensor, read: Tensor, mask: Tensor) -> Tensor:
-        """V' attends to T^: the fused image tokens V^ [B, N, d]."""
+        """Let V' attend to T^; return the fused image tokens V^ [B, N, d]."""
         written: Tensor = seen + self.vision_mlp(self.vision_cross(self.vision_query(seen), read, read, mask))
         return written

@@ -1,7 +1,7 @@
 """BiPVL-Seg: bidirectional progressive fusion of text and image, with global-local alignment.
 
-Ibn Sultan et al., arXiv 2503.23534. Read were the abstract, the authors' method figure and the
-released code; the paper's body was not. `docs/models/bipvl.md` lays the three beside this file.
+Ibn Sultan et al., arXiv 2503.23534. We read the abstract, the method figure of the authors and the
+released code, but not the body of the paper. `docs/models/bipvl.md` compares the three with this file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GROUPS = {
     "class_embedding": ("class_embedding",),
     "alignment": ("align_global", "align_local"),
 }
-"""The three losses that get a learned weight each [released code]."""
+"""The three groups of losses; each has a learned weight [released code]."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,25 @@ class BiPVLReleased:
 
 
 class BiPVL(SegModule):
-    """Text and image encoders that run in lock step and exchange what they know after every stage.
+    """A text encoder and a vision encoder that run in parallel and exchange features after every stage.
 
-    The class sentences talk to the image (abstract, figure). The concept sentences only train: they
-    read the image through the same blocks and are contrasted with the visual embedding of their
-    class, so nothing but class sentences is needed to predict.
+    The class sentences and the image attend to each other (abstract, figure). The concept sentences are used
+    in training only: they read the image through the same blocks and are contrasted with the visual embedding
+    of their class. Prediction needs the class sentences only.
 
     Args:
         facts: See `SegModule`.
         encoder: Text encoder by name or folder.
-        freeze_text: Freeze it; None keeps the encoder's own default.
+        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
         vision: "swin_v2" (published) or "conv".
         width: Channels of the vision stem.
         stages: Vision stages after the stem; each is fused with the text.
-        full_width: Channels of the decoder at full resolution; None: those of the stem.
+        full_width: Channels of the decoder at full resolution; None: as many as the stem has.
         heads: Attention heads of the fusion.
         embedding: Width of the space in which image and text are contrasted (128 in the release).
-        temperature: Of the contrast (0.2 in the release).
-        hard_negatives: Negatives that the local contrast keeps (3 in the release).
-        fusion: False is an ablation: no exchange, the image alone reaches the logits.
+        temperature: Divides the cosines of the contrast (0.2 in the release).
+        hard_negatives: Number of negatives that the local contrast keeps (3 in the release).
+        fusion: False is an ablation: no exchange, only the image reaches the logits.
         align_global: Weight of the global alignment. A term of weight 0 is logged and not trained.
         align_local: Weight of the local alignment.
         class_embedding: Weight of the class-embedding loss.
@@ -148,8 +148,8 @@ class BiPVL(SegModule):
                 if isinstance(fusion_block, BidirectionalFusion):
                     fusion_block.text_out.reset_parameters()  # zero would never let the image through
             self.fusions.requires_grad_(False)
-        # Half of the text layers run before the first fusion, the rest evenly between the fusions:
-        # of 12 layers with four stages 6, 8, 10 and 12, as in the release.
+        # Half of the text layers run before the first fusion, the others evenly between the fusions. With 12
+        # layers and four stages these are 6, 8, 10 and 12 layers, as in the release.
         self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
         self.decoder = UDecoder(dims, self.facts.in_channels, self.vision.widths, labels.channels, full_width)
         deepest = self.vision.widths[-1]
@@ -170,7 +170,7 @@ class BiPVL(SegModule):
         for i in range(len(self.layers)):
             x = fused = self.vision.stage(i + 1, x)
             last = i + 1 == len(self.layers)
-            # The release drops what its last fusion gives: only the loss needs it, to hold the parameters.
+            # The release ignores the result of its last fusion. Only the loss needs it, for the sake of DDP.
             if self.fusions and not (last and self.released.network and not torch.is_grad_enabled()):
                 hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
                 together = hidden.reshape(len(image), -1, hidden.shape[-1]), mask.view(len(image), -1)
@@ -186,7 +186,7 @@ class BiPVL(SegModule):
         return Output(logits, extra)
 
     def _skip(self, x: Tensor) -> Tensor:
-        """A map as the decoder gets it: normed over channels, without parameters, in the released code."""
+        """Return a map as the decoder reads it. The released network norms it over channels, without parameters."""
         return to_map(F.layer_norm(to_tokens(x), x.shape[1:2]), x.shape[2:]) if self.released.network else x
 
     def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
@@ -197,7 +197,7 @@ class BiPVL(SegModule):
         class_logits = self.class_map(deepest)
         target = coarse_label(masks, self.vision.stride, output.extra["grid"], labels.exclusive)
         losses["class_embedding"] = class_embedding_loss(class_logits, target, labels.exclusive)
-        # V of every class: the deepest features under its map.
+        # The visual embedding V of a class is the mean of the deepest features under its map.
         embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
         present = masks.flatten(2).any(-1).nonzero()
         concepts = [concepts_of(output.extra["prompts"][b][c]) for b, c in present.tolist()]
@@ -209,10 +209,10 @@ class BiPVL(SegModule):
         self.watch_retrieval(pairs)
         for name, term in terms.items():
             if term is None:
-                self.say_absent(name)
+                self.log_absent_term(name)
             else:
                 losses[name] = term
-        # Where there is nothing to contrast, these parameters must still be part of the graph (DDP).
+        # DDP needs these parameters in the graph also where a batch has nothing to contrast.
         held = [embedded, textual, self.text([""], self.device).pooled, *output.extra["unused"]]
         losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.sum() for x in held]).sum()
         return losses
@@ -231,12 +231,12 @@ class BiPVL(SegModule):
         return torch.stack([total, *off]).sum()
 
     def _encode_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
-        """The concepts of P pairs without the image, [P, MAX_CONCEPTS, D]: no fusion, or the release's."""
+        """Encode the concepts of P pairs without the image, [P, MAX_CONCEPTS, D]: no fusion, or the released one."""
         pooled: Tensor = self.text([*table.strings, ""], self.device).pooled[:-1]
         return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, table.places.to(self.device))
 
     def _read_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
-        """The concepts of P pairs, each having read its sample's image, [P, MAX_CONCEPTS, D]."""
+        """Encode the concepts of P pairs, which read the image of their sample, [P, MAX_CONCEPTS, D]."""
         samples, places = table.samples.to(self.device), table.places.to(self.device)
         if not len(samples):
             return torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device)

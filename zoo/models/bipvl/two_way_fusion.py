@@ -1,9 +1,9 @@
 """Two-way fusion of text tokens and image tokens: the block of BiPVL-Seg's released code.
 
-It is the two-way transformer of SAM's mask decoder (Kirillov et al., "Segment anything", ICCV 2023)
-with one more MLP on the image side, per stage of width d [released code]:
+The block is the two-way transformer of SAM's mask decoder (Kirillov et al., "Segment anything", ICCV 2023)
+with one more MLP on the image side. For a stage of width d [released code]:
 
-    P = T = Linear(T / |T|)                     (the text is its own positional code)
+    P = T = Linear(T / |T|)                     (P is the positional code)
     twice:  T = LN(SA(T))                       (first block: no residual, no P)
             T = LN(T + SA(q=T+P, k=T+P, v=T))   (second block)
             T = LN(T + CA(q=T+P, kv=V));        T = LN(T + MLP(T))
@@ -21,11 +21,11 @@ from torch.nn import functional as F
 from zoo.models.bipvl.fusion import Fused
 
 HIDDEN = 2048
-"""Width of the MLPs, whatever the stage [released code]."""
+"""Width of the MLPs at every stage [released code]."""
 
 
 class NarrowAttention(nn.Module):
-    """Multi-head attention whose inner width may be less than that of its tokens.
+    """Multi-head attention whose inner width may be smaller than the width of the tokens.
 
     Args:
         width: Channels d of queries, keys, values and output.
@@ -40,7 +40,7 @@ class NarrowAttention(nn.Module):
         self.out = nn.Linear(inner, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """[B, N, d] x [B, M, d] -> [B, N, d]; `mask` bool [B, M], True = a real token."""
+        """Attend: [B, N, d] x [B, M, d] -> [B, N, d]. `mask` is bool [B, M], True for a real token."""
         q, k, v = (
             layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
@@ -51,12 +51,12 @@ class NarrowAttention(nn.Module):
 
 
 class TwoWayBlock(nn.Module):
-    """Text to itself, text to image, image to text, each with its norm behind the residual.
+    """Attention of text to text, of text to image and of image to text, each with a norm after the residual.
 
     Args:
         width: Channels d of both sides.
         heads: Attention heads; d and d/2 are multiples of it.
-        first: The first block of a stage, whose self-attention has neither a residual nor P.
+        first: Whether this is the first block of a stage. Its self-attention has neither a residual nor P.
     """
 
     def __init__(self, width: int, heads: int, *, first: bool) -> None:
@@ -71,13 +71,13 @@ class TwoWayBlock(nn.Module):
         self.vision_norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
     def forward(self, text: Tensor, place: Tensor, vision: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both sides after the block.
+        """Update text and image.
 
         Args:
             text: T [B, L, d].
             place: P [B, L, d].
             vision: V [B, N, d].
-            mask: [B, L], True = a real token.
+            mask: Bool [B, L], True for a real token.
         """
         if self.first:
             text = self.text_self(text, text, text, mask)
@@ -92,16 +92,16 @@ class TwoWayBlock(nn.Module):
 
 
 class TwoWayFusion(nn.Module):
-    """One stage of the released code's fusion.
+    """One stage of the fusion of the released code.
 
-    As released, image tokens carry no position and no self-attention, and the text that returns
-    replaces the text encoder's stream. One thing is mended: the release attends to padding, so that a
-    sample's logits depend on how long the other samples' texts are; here padding is masked.
+    As released, image tokens have no position and no self-attention, and the result replaces the text tokens.
+    One defect is repaired: the release attends to padding, so that the logits of a sample depend on the length
+    of the other texts. Here padding is masked.
 
     Args:
-        vision_width: Channels d of the image tokens; attention runs at this width.
-        text_width: Channels of the text tokens; projected to d and back where it differs, which in
-            the released sizes it does at all stages but the last.
+        vision_width: Channels d of the image tokens and of the attention.
+        text_width: Channels of the text tokens. They are projected to d and back where the two widths differ,
+            which is the case at all stages but the last in the released sizes.
         heads: Attention heads (8 in the release).
     """
 
@@ -115,7 +115,7 @@ class TwoWayFusion(nn.Module):
         self.text_out = nn.Identity() if same else nn.Linear(vision_width, text_width)
 
     def forward(self, text: Tensor, mask: Tensor, vision: Tensor, size: Sequence[int]) -> Fused:
-        """See `BidirectionalFusion.forward`; `size` is not used, as image tokens have no place here."""
+        """See `BidirectionalFusion.forward`. `size` is not used, because image tokens have no position here."""
         place = text = self.text_in(F.normalize(text, dim=-1))
         for block in self.blocks:
             text, vision = block(text, place, vision, mask)

@@ -1,9 +1,9 @@
-"""TeViA: the mask's foreground supervises how text is projected, and its history sharpens the image's attention.
+"""TeViA: the foreground of the mask supervises the text projections, and its prototype guides the attention.
 
-Zeng et al., "TeViA"; read were the abstract and a description of the released code, not the paper's
-body. That code is LanGuideMedSeg, binary and 2D, with three additions: a multiplicative prompt on the
-projected text, the alignment, and the prototype. Several classes and 3D are our port.
-`docs/models/tevia.md` lays the two side by side, with a flag for every mended defect.
+Zeng et al., "TeViA". We read the abstract and a description of the released code, but not the body of the
+paper. The released code is LanGuideMedSeg, binary and 2D, with three additions: a multiplicative prompt on
+the projected text, the alignment, and the prototype. Several classes and 3D are our port.
+`docs/models/tevia.md` compares the two and names a switch for each repaired defect.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHOICES = {"segmentation": ("mended", "dice"), "prototype_updates": ("train", "a
 
 @dataclass(frozen=True)
 class TeViAReleased(GuidedReleased):
-    """Switches that restore the behaviour of TeViA's released code, each with a defect that is mended here.
+    """Switches that restore the behaviour of TeViA's released code. Each default repairs a defect of that code.
 
     Attributes:
         tokens: None: text of any length, padding masked, P_s of shape [1, width]. 24: the fixed length of the
@@ -67,15 +67,15 @@ class TeViAReleased(GuidedReleased):
 
 
 class TeViA(GuidedModule):
-    """LanGuideMedSeg whose text projections learn from the foreground that the mask shows.
+    """LanGuideMedSeg whose text projections learn from the foreground of the mask.
 
-    In training, the feature of the segmentation head under the true mask gives a vector v_s at each
-    stage, and the mean projected token of the text is drawn to it: L_align = mean of 1 - cos. Its
-    gradient reaches the text projections and the prompts P_s alone. A historic prototype of v_s scales
-    query and key of the visual self-attention. To predict, image and text are enough.
+    In training, the feature of the segmentation head under the true mask gives a vector v_s per stage.
+    L_align = mean of 1 - cos pulls the mean projected token of the text towards v_s. The gradient of L_align
+    reaches the text projections and the prompts P_s only. A historic prototype of v_s scales query and key of
+    the visual self-attention. Prediction needs the image and the text only.
 
-    With one class the text of L_align is the one that the image reads. With several, class k is
-    aligned with its own sentence, and the prototype in use is the mean over classes: our port.
+    With one class, L_align uses the text that the image reads. With several classes, class k is aligned with
+    its own sentence, and the mean of the prototypes over classes is used (our port).
 
     Args:
         facts: See `SegModule`.
@@ -121,7 +121,7 @@ class TeViA(GuidedModule):
         labels = self.facts.labels
         self.released, self.prototype_start = released, prototype_start
         self.term_weights = {"alignment": alignment, "cross_entropy": float(released.segmentation == "mended")}
-        if released.segmentation == "dice":  # of each image by itself, as MONAI's default is
+        if released.segmentation == "dice":  # per image, as in MONAI's default
             self.segmentation_loss.dice = DiceLoss(
                 softmax=labels.exclusive, sigmoid=not labels.exclusive, to_onehot_y=labels.exclusive
             )
@@ -131,17 +131,17 @@ class TeViA(GuidedModule):
         self.foreground = Foreground(released.foreground, self.facts.spatial_dims, self.head.in_channels, guided)
         bank = (len(labels.names), guided, prototype_momentum, released.prototype_in_state)
         self.prototypes = Prototypes(*bank) if prototype else None
-        self._gathering_steps = 0  # known once there is a trainer; without one nothing waits
+        self._gathering_steps = 0  # `on_train_start` sets the number
 
     def build_text(self, encoder: str, freeze: bool | None, released: GuidedReleased) -> TextEncoder:
         """Build the text encoder, with active dropout where the switch `text_dropout` asks for it."""
         text = super().build_text(encoder, freeze, released)
         if not (isinstance(released, TeViAReleased) and released.text_dropout):
             return text
-        if text.frozen:  # in a cache there is no dropout
+        if text.frozen:  # a frozen encoder caches its result, which has no dropout
             text = build_text_encoder(encoder, freeze=False)
             text.requires_grad_(False)
-        return text.train()  # loaded backbones are in eval mode, and Lightning leaves them so
+        return text.train()  # a loaded backbone is in eval mode, and Lightning does not change the mode
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits and, for L_align, the feature [B, head_width, *S], tokens, mask and class prompts."""
@@ -160,7 +160,7 @@ class TeViA(GuidedModule):
         return Output(self.head(feature), extra)
 
     def _project(self, tokens: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Projected tokens t + P_s * t and their mask for each stage, deepest first [released code]."""
+        """Compute the projected tokens t + P_s * t and their mask per stage, deepest first [released code]."""
         texts = self.decoder.project(tokens, mask)
         if not self.prompts:
             return texts
@@ -178,20 +178,20 @@ class TeViA(GuidedModule):
         return losses
 
     def _foreground(self, batch: Batch, output: Output) -> tuple[list[Tensor], list[Tensor]]:
-        """v_s [B, K, width] of each stage, and which of them count [B, K]."""
+        """Compute v_s [B, K, width] per stage, and which of the vectors count [B, K]."""
         labels = self.facts.labels
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
         visuals = self.foreground(output.extra["feature"], masks)
-        # a vector and not a mask is asked: "resize" loses small masks altogether
+        # The test reads the vector and not the mask, because "resize" may lose a small mask.
         used = [
             v.any(-1) if self.released.skip_empty else torch.ones_like(v[..., 0], dtype=torch.bool) for v in visuals
         ]
         return visuals, used
 
     def _texts(self, output: Output) -> list[Tensor]:
-        """The mean projected token of each class [B, K, width] for each stage.
+        """Compute the mean projected token of each class [B, K, width] per stage.
 
-        Projected anew from tokens without gradient, so that L_align does not reach a trained text encoder.
+        The tokens have no gradient and are projected again, so that L_align does not reach a trained text encoder.
         """
         tokens, mask, prompts = output.extra["tokens"], output.extra["mask"], output.extra["prompts"]
         classes = len(self.facts.labels.names)
@@ -207,7 +207,7 @@ class TeViA(GuidedModule):
 
     @torch.no_grad()
     def _watch_retrieval(self, output: Output, texts: Tensor, visuals: Tensor) -> None:
-        """How often a foreground of this rank's batch finds its own text, at the deepest stage."""
+        """Log how often a foreground of this rank's batch finds its own text at the deepest stage."""
         have = visuals.any(-1).flatten().nonzero()[:, 0]
         visual, text = (F.normalize(x.float(), dim=-1).flatten(0, 1).index_select(0, have) for x in (visuals, texts))
         sentences = [prompt.sentence for prompt in chain(*output.extra["prompts"])]
@@ -220,22 +220,22 @@ class TeViA(GuidedModule):
         self.prototypes.update(visuals, used, gathering=step < wait, started=step + 1 >= wait)
 
     def on_train_start(self) -> None:
-        """Count the steps in which the prototype is only gathered."""
+        """Compute the number of steps that only gather the prototype."""
         self._gathering_steps = round(self.prototype_start * int(self.trainer.estimated_stepping_batches))
 
     @property
     def _fitting(self) -> bool:
-        """In training, or in a validation that belongs to it."""
+        """Whether the model is in training or in the validation of a fit."""
         return self.training or (self._trainer is not None and self._trainer.state.fn == TrainerFn.FITTING)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """As in every model; the released form of the prototype takes in these masks as well."""
+        """Validate as every model does; `prototype_updates` "always" also updates the prototype with these masks."""
         super().validation_step(batch, batch_idx)
         always = self.released.prototype_updates == "always"
         if always and self._fitting and not self.trainer.sanity_checking:
             output = self.forward_features(batch["image"], self.readable(text_of(batch)))
             visuals, used = self._foreground(batch, output)
-            if batch.get("spare"):  # counts as nothing, but every rank has to call the collective
+            if batch.get("spare"):  # the batch must not count, but every rank must call the collective
                 used = [torch.zeros_like(pairs) for pairs in used]
             self._update_prototypes(visuals, used)
 

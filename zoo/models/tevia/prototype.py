@@ -1,8 +1,8 @@
-"""What TeViA takes from the foreground: a visual vector a stage, and a historic prototype of such vectors.
+"""The foreground of TeViA: one visual vector per stage, and a historic prototype of these vectors.
 
-Zeng et al., TeViA. The abstract names a "foreground visual representation", extracted from the
-segmentation head, and a momentum-based "historic prototype"; what they are in numbers is from a
-description of the released code. That code is binary and 2D: the class axis K and 3D are our port.
+Zeng et al., TeViA. The abstract names a "foreground visual representation", extracted from the segmentation
+head, and a momentum-based "historic prototype". The formulas are from a description of the released code. That
+code is binary and 2D. The class axis K and 3D are our port.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _RESIZE = {2: "bilinear", 3: "trilinear"}
 
 
 def layout(width: int, spatial_dims: int) -> tuple[int, int]:
-    """How a vector of `width` numbers is a small map: (channel groups c, places g an axis), c * g^dims = width.
+    """Return the small map that a vector of `width` numbers stands for: (channel groups c, places g per axis).
 
-    The finest grid that leaves at least 3 groups. In 2D that is 3 x 16 x 16 for 768 and 3 x 8 x 8 for
-    192, as released; 384 is 6 x 8 x 8. In 3D 768, 384 and 192 are 12, 6 and 3 times 4 x 4 x 4. A
-    width without such a divisor gets one place (our choice, as is the rule).
+    c * g^dims = width. The grid is the finest one that leaves at least 3 groups. In 2D that is 3 x 16 x 16 for
+    768, 6 x 8 x 8 for 384 and 3 x 8 x 8 for 192, as released. In 3D it is 12, 6 and 3 times 4 x 4 x 4. A width
+    without such a divisor gets one place. The rule is our choice.
     """
     fits = (g for g in range(int(width ** (1 / spatial_dims)) + 1, 0, -1) if width % g**spatial_dims == 0)
     grid = next((g for g in fits if width // g**spatial_dims >= 3), 1)
@@ -37,18 +37,18 @@ def layout(width: int, spatial_dims: int) -> tuple[int, int]:
 
 
 class Foreground(nn.Module):
-    """The segmentation head's feature under a mask, as one vector a stage of the decoder. Learns nothing.
+    """The feature of the segmentation head under a mask, as one vector per stage of the decoder. Has no parameters.
 
-    * "resize" [released code]: the masked map interpolated to g^dims places without antialias, then
-      its channels to c. A small lesion falls between the places that are read and leaves a zero vector.
-    * "adaptive" [ours]: the same places and channels, but averages of all that lies in them.
-    * "masked_mean" [ours]: the mean under the mask, which forgets where it was, by a fixed random
-      projection. For random crops, where a place means little.
+    * "resize" [released code]: the masked map is interpolated to g^dims places without antialias, then its
+      channels to c. A small lesion may lie between the places that are read. Its vector is then zero.
+    * "adaptive" [ours]: the same places and channels, but averages of everything inside them.
+    * "masked_mean" [ours]: the mean under the mask, by a fixed random projection. It does not keep the place,
+      and suits random crops, where a place has little meaning.
 
     Args:
         kind: One of `FOREGROUNDS`.
         spatial_dims: 2 or 3.
-        channels: Of the feature.
+        channels: Channels of the feature.
         widths: Length of each vector.
 
     Raises:
@@ -60,24 +60,24 @@ class Foreground(nn.Module):
     def __init__(self, kind: str, spatial_dims: int, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         if kind not in FOREGROUNDS:
-            raise ConfigError(f"No foreground representation {kind!r}.", f"There are {', '.join(FOREGROUNDS)}.")
+            raise ConfigError(f"No foreground representation {kind!r}.", f"Choose one of {', '.join(FOREGROUNDS)}.")
         self.kind = kind
         self.widths = tuple(widths)
         self.layouts = [layout(width, spatial_dims) for width in widths]
-        if kind == "masked_mean":  # a seed of its own: the same on every rank and in every run
+        if kind == "masked_mean":  # a fixed seed, so that every rank and every run has the same projection
             draw = torch.randn(channels, sum(widths), generator=torch.Generator().manual_seed(0))
             self.register_buffer("projection", draw / channels**0.5)
 
     @torch.no_grad()
     def forward(self, feature: Tensor, masks: Tensor) -> list[Tensor]:
-        """Vectors [B, K, width], one tensor a stage; zero where a mask is empty.
+        """Compute vectors [B, K, width], one tensor per stage. A vector is zero where the mask is empty.
 
         Args:
-            feature: [B, channels, *S]; no gradient returns to it.
-            masks: bool [B, K, *S].
+            feature: [B, channels, *S]. It gets no gradient.
+            masks: Bool [B, K, *S].
         """
         feature = feature.detach().float()
-        # one class at a time: all at once would hold K times the largest map of the network
+        # One class at a time, because all classes together need K times the memory of the largest map.
         classes = [self._one(feature, mask[:, None]) for mask in masks.unbind(1)]
         return [torch.stack(vectors, dim=1) for vectors in zip(*classes, strict=True)]
 
@@ -99,15 +99,15 @@ class Foreground(nn.Module):
 
 
 def alignment_loss(texts: Sequence[Tensor], visuals: Sequence[Tensor], used: Sequence[Tensor]) -> Tensor:
-    """1 - cosine of text and foreground, over the used (sample, class) pairs, then over stages [released code].
+    """Average 1 - cosine of text and foreground over the used (sample, class) pairs, then over stages [released code].
 
     Args:
-        texts: [B, K, width] a stage, the mean over a class's tokens.
-        visuals: [B, K, width] a stage.
-        used: bool [B, K] a stage.
+        texts: [B, K, width] per stage, the mean over the tokens of a class.
+        visuals: [B, K, width] per stage.
+        used: Bool [B, K] per stage.
 
     Returns:
-        A scalar in [0, 2], with the graph of `texts`; 0 where nothing is used.
+        A scalar in [0, 2], with the graph of `texts`; 0 where no pair is used.
     """
     terms = []
     for text, visual, pairs in zip(texts, visuals, used, strict=True):
@@ -120,17 +120,17 @@ def alignment_loss(texts: Sequence[Tensor], visuals: Sequence[Tensor], used: Seq
 
 
 class Prototypes(nn.Module):
-    """A historic mean of foreground vectors, a class and a stage.
+    """A historic mean of foreground vectors per class and stage.
 
-    The first phase gathers a cumulative mean over the batches, later ones move it by momentum
-    [released code]. Over several ranks a batch is all of them: its sums and counts are added up, by
-    one collective an update whatever the masks are.
+    The first phase gathers a cumulative mean over the batches. Later updates move the mean by momentum
+    [released code]. An update reads the batches of all ranks: one collective per update adds sums and counts,
+    for any masks.
 
     Args:
-        classes: K.
-        widths: Length of a vector a stage.
-        momentum: Share of the old prototype that stays (0.99 in the release).
-        persistent: Stand in checkpoints; False is the release, which forgets it.
+        classes: Number of classes, K.
+        widths: Length of a vector per stage.
+        momentum: Share of the old prototype that an update keeps (0.99 in the release).
+        persistent: Whether checkpoints hold the prototype. Those of the release do not.
     """
 
     mean: Tensor
@@ -148,13 +148,13 @@ class Prototypes(nn.Module):
 
     @torch.no_grad()
     def update(self, visuals: Sequence[Tensor], used: Sequence[Tensor], gathering: bool, started: bool) -> None:
-        """Take in a batch.
+        """Update the mean with a batch.
 
         Args:
-            visuals: [B, K, width] a stage.
-            used: bool [B, K] a stage: which of them count.
-            gathering: Still in the phase of the cumulative mean.
-            started: From now on `factors` are other than zero.
+            visuals: [B, K, width] per stage.
+            used: Bool [B, K] per stage: which vectors count.
+            gathering: Whether the phase of the cumulative mean goes on.
+            started: Whether `factors` differ from zero from now on.
         """
         sums = [(visual * pairs[..., None]).sum(0) for visual, pairs in zip(visuals, used, strict=True)]
         counts = [pairs.sum(0, dtype=torch.float32)[:, None] for pairs in used]
@@ -172,15 +172,15 @@ class Prototypes(nn.Module):
         self.started.fill_(float(started))
 
     def factors(self) -> list[Tensor]:
-        """(p - min) / (max - min + 1e-6) of each stage [released code], [width]; zeros before the start.
+        """Compute (p - min) / (max - min + 1e-6) per stage [released code], [width]; zeros before the start.
 
-        Of several classes p is the mean over those that were ever seen [our port]: visual tokens do
-        not know their class.
+        With several classes, p is the mean over the classes that have occurred [our port], because visual tokens
+        do not know their class.
         """
         have = self.filled > 0
         mean = (self.mean * self._spread(have)).sum(0) / self._spread(have.sum(0, keepdim=True).clamp(min=1))[0]
         return [self.started * (p - p.min()) / (p.max() - p.min() + 1e-6) for p in mean.split(self.widths)]
 
-    def _spread(self, a_stage: Tensor) -> Tensor:
-        """[N, stages] -> [N, sum of widths]."""
-        return torch.cat([a_stage[:, i, None].expand(-1, n) for i, n in enumerate(self.widths)], dim=1)
+    def _spread(self, values: Tensor) -> Tensor:
+        """Repeat the value of each stage over its vector: [N, stages] -> [N, sum of widths]."""
+        return torch.cat([values[:, i, None].expand(-1, n) for i, n in enumerate(self.widths)], dim=1)

@@ -1,8 +1,8 @@
-"""What TMCA's reconstruction aligns: targets pooled from maps, how far two targets are apart, a gate by the text.
+"""The alignment of TMCA's reconstruction: pooled targets, distances of targets, soft contrast, gate by the text.
 
-TMCA (arXiv 2412.13533) names a target-sensitive semantic distance, a multi-level contrastive
-alignment and a language-guided target enhancement [abstract] and no formula that could be read: every
-formula of this file is our choice.
+The abstract of TMCA (arXiv 2412.13533) names a target-sensitive semantic distance, a multi-level contrastive
+alignment and a language-guided target enhancement. No formula could be read. Every formula of this file is
+our choice.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.layers.tokens import to_map, to_tokens
+from zoo.losses.contrastive import Pairs
 from zoo.text.lung_zones import zone_bits
 
 DISTANCES = ("mask", "zone", "text", "feature")
 COARSE = 8
-"""Cells an axis of the grid on which two masks are compared: finer than a lung zone, coarser than an outline."""
+"""Cells per axis of the grid on which two masks are compared: finer than a lung zone, coarser than an outline."""
 
 
 def pool_target(x: Tensor, masks: Tensor) -> Tensor:
-    """Means of a map under masks; of the whole map where a mask is empty.
+    """Average a map under each mask; average the whole map where a mask is empty.
 
     Args:
         x: Map [B, C, *S].
-        masks: Float [B, K, *S'] on any finer grid; averaged over areas, so no voxel of it gets lost.
+        masks: Float [B, K, *S'] on any finer grid. They are averaged over areas, so that no voxel is lost.
 
     Returns:
         [B, K, C].
@@ -37,8 +38,8 @@ def pool_target(x: Tensor, masks: Tensor) -> Tensor:
     return (weight @ to_tokens(x).float()).to(x.dtype)
 
 
-def traits(kind: str, masks: Tensor, captions: Sequence[str], textual: Tensor, visual: Tensor) -> Tensor:
-    """What the distance of a kind compares, one row a pair, without gradient and as wide on every rank.
+def compute_traits(kind: str, masks: Tensor, captions: Sequence[str], textual: Tensor, visual: Tensor) -> Tensor:
+    """Compute the rows that a distance compares: one row per pair, without gradient, equally wide on every rank.
 
     Args:
         kind: One of `DISTANCES`.
@@ -59,24 +60,26 @@ def traits(kind: str, masks: Tensor, captions: Sequence[str], textual: Tensor, v
 
 
 def semantic_distance(kind: str, rows: Tensor, classes: Tensor, ids: Tensor) -> Tensor:
-    """How far the targets of P pairs are apart, [P, P] in [0, 1], symmetric, 0 on the diagonal.
+    """Compute the distances of the targets of P pairs: [P, P] in [0, 1], symmetric, 0 on the diagonal.
 
-    "mask": 1 - soft Dice with squared denominators, which is 0 for a soft mask and itself. "zone":
-    1 - Jaccard of the zone bits, 1 where a caption names no zone. Both say where a target is and not
-    what it is, so targets of two classes are 1 apart. "text", "feature": 1 - cosine, divided by the
-    largest of the batch, because embeddings of reports lie in a narrow cone. Identical texts are 0 apart
-    whatever the rest says.
+    "mask": 1 - soft Dice with squared denominators, which is 0 between a soft mask and itself.
+    "zone": 1 - Jaccard of the zone bits; 1 where a caption names no zone.
+    "text", "feature": 1 - cosine, divided by the largest distance of the batch, because embeddings of
+    reports lie in a narrow cone.
+
+    "mask" and "zone" compare places only, so the distance between two classes is 1. The distance between
+    identical texts is always 0.
 
     Args:
         kind: One of `DISTANCES`.
-        rows: `traits` of the P pairs of all ranks.
-        classes: int [P], the class of each.
-        ids: int [P], the text of each.
+        rows: Result of `compute_traits` for the P pairs of all ranks.
+        classes: int [P], the class of each pair.
+        ids: int [P], the text id of each pair.
     """
     rows = rows.float()
     shared, own = rows @ rows.T, (rows * rows).sum(-1)
     if kind in {"mask", "zone"}:
-        # Dice of the squares, and of bits |A and B| / |A or B|; two empty masks are alike, two silent captions are not.
+        # Dice with squares, or Jaccard of bits. Two empty masks are near, two captions without zones are not.
         over = (own[:, None] + own[None]) / 2 if kind == "mask" else own[:, None] + own[None] - shared
         near = torch.where(over > 0, shared / over.clamp_min(torch.finfo(over.dtype).tiny), float(kind == "mask"))
         near = near * (classes[:, None] == classes[None])
@@ -87,21 +90,50 @@ def semantic_distance(kind: str, rows: Tensor, classes: Tensor, ids: Tensor) -> 
     return distance.clamp(0, 1).masked_fill(ids[:, None] == ids[None], 0.0)
 
 
+def soft_targets(distance: Tensor, softness: float) -> Tensor:
+    """Compute the shares [P, P] of each pair's target: softmax of -distance / softness, row by row."""
+    return (-distance / softness).softmax(dim=1)
+
+
+def soft_contrast(pairs: Pairs, distance: Tensor, temperature: float, softness: float) -> Tensor | None:
+    """Compute the symmetric contrast of gathered pairs with soft targets.
+
+    The loss is the cross entropy of softmax(cosine / temperature) and `soft_targets`, minus the entropy of
+    the targets. The gradient is that of the cross entropy. The loss is 0 where the two agree, so that values
+    of different distances can be compared.
+
+    Args:
+        pairs: P pairs.
+        distance: [P, P], symmetric and without gradient; 0 between pairs with the same text.
+        temperature: Divides the cosines.
+        softness: Divides the distances.
+
+    Returns:
+        A scalar that is at least 0, or None with fewer than two distinct texts.
+    """
+    if len(pairs.ids.unique()) < 2:
+        return None
+    cosine = pairs.visual @ pairs.textual.T / temperature
+    target = soft_targets(distance, softness)
+    sides = [F.kl_div(c.log_softmax(dim=1), target, reduction="batchmean") for c in (cosine, cosine.T)]
+    return (sides[0] + sides[1]) / 2
+
+
 class AlignedLevel(nn.Module):
-    """One level's projections to the space where image and text are contrasted, and the gate that reads it.
+    """Projections of one level to the shared space of image and text, and the gate that uses the shared space.
 
         A = sigmoid(max over classes of cos(F W_v, t W_t) / temperature + b),  F~ = F + gain * A * F
 
-    The gate has no projections of its own ("based on the aligned image-text patterns" [abstract v3]). As
-    W_v is linear, the mean of F W_v under a mask is what the contrast sees, and A is the same
-    likeness place by place.
+    The gate shares the projections of the contrast ("based on the aligned image-text patterns" [abstract v3]).
+    W_v is linear, so the contrast compares the mean of F W_v under a mask, and A is the same similarity at
+    each place.
 
     Args:
         width: Channels C of the map.
         text_width: Channels W of the pooled text.
-        embedding: Of the shared space.
-        temperature: Of the contrast.
-        gain: Where the learned factor of the gate starts; None: no gate.
+        embedding: Width of the shared space.
+        temperature: Divides the cosines.
+        gain: Start value of the learned factor of the gate; None: no gate.
     """
 
     def __init__(self, width: int, text_width: int, embedding: int, temperature: float, gain: float | None) -> None:
@@ -113,15 +145,15 @@ class AlignedLevel(nn.Module):
             self.gain, self.bias = nn.Parameter(torch.tensor(gain)), nn.Parameter(torch.zeros(()))
 
     def look(self, pooled: Tensor) -> Tensor:
-        """[..., C] -> [..., embedding], unit vectors."""
+        """Project pooled features [..., C] to unit vectors [..., embedding]."""
         return F.normalize(self.visual(pooled).float(), dim=-1)
 
     def read(self, pooled: Tensor) -> Tensor:
-        """[..., W] -> [..., embedding], unit vectors."""
+        """Project pooled text [..., W] to unit vectors [..., embedding]."""
         return F.normalize(self.textual(pooled).float(), dim=-1)
 
     def enhance(self, x: Tensor, text: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The map F~ and the logit of A [B, N]; the map itself and None without a gate.
+        """Compute the gated map F~ and the logit of A [B, N]; without a gate, the unchanged map and None.
 
         Args:
             x: Map [B, C, *S], N places in all.

@@ -1,8 +1,8 @@
-"""TMCA, a reconstruction from its abstracts: target-informed multi-level contrastive alignment of image and text.
+"""TMCA, reconstructed from its abstracts: target-informed multi-level contrastive alignment of image and text.
 
-arXiv 2412.13533; only the abstracts (v1, v3) were read, and no code was released. Their three parts
-stand on the decoder of LanGuideMedSeg here; every formula is our choice. `docs/models/tmca.md` lays
-abstract and choice side by side. No score of this model may be compared with one of theirs.
+arXiv 2412.13533. Only the abstracts (v1, v3) were read, and no code was released. The three parts of the
+abstracts extend the decoder of LanGuideMedSeg here. Every formula is our choice. `docs/models/tmca.md`
+compares abstract and choice. Do not compare a score of this model with a score of the paper.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ from torch.nn import functional as F
 
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.losses.contrastive import Pairs, contrast, soft_contrast, text_ids
+from zoo.losses.contrastive import Pairs, contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
 from zoo.models.base import Output
 from zoo.models.guided import GuidedModule
-from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, pool_target, semantic_distance, traits
+from zoo.models.tmca.alignment import (
+    DISTANCES,
+    AlignedLevel,
+    compute_traits,
+    pool_target,
+    semantic_distance,
+    soft_contrast,
+)
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
 
@@ -30,21 +37,21 @@ ENHANCEMENTS = ("gate", "none")
 
 
 class TMCA(GuidedModule):
-    """A guided decoder whose maps are aligned with the text, target by target, and gated by the alignment.
+    """A guided decoder whose maps are aligned with the text per target, and gated by the alignment.
 
-    The unit of the alignment is a (sample, class) pair: the class's sentence, or the report where there
-    is one class, against the map under that class's mask. Masks enter `compute_losses` only.
+    The alignment contrasts (sample, class) pairs: the sentence of the class, or the report where there is one
+    class, and the map under the mask of the class. Only `compute_losses` reads masks.
 
     Args:
         facts: See `SegModule`.
         embedding: Width of the space in which image and text are contrasted.
         temperature: Divides the cosines, in the contrast and in the gate.
-        distance: What says how near two targets are: "mask", "zone", "text" or "feature".
-        softness: Divides the distances; towards 0 the targets of the contrast become hard.
-        soft_targets: False: only identical texts are near, whatever the distance (InfoNCE).
-        target_pooling: True: an image is pooled under its target. False: as a whole.
-        levels: Which guided maps are contrasted, 0 the finest and -1 the deepest; None: all.
-        alignment: Weight of the contrast; 0: logged, not trained. So for `supervise_gate`.
+        distance: Distance of two targets: "mask", "zone", "text" or "feature".
+        softness: Divides the distances. Near 0 the targets of the contrast become hard.
+        soft_targets: False: InfoNCE, in which identical texts alone are positives.
+        target_pooling: True: an image is pooled under its target. False: the whole image is pooled.
+        levels: Guided maps that are contrasted, 0 the finest and -1 the deepest; None: all.
+        alignment: Weight of the contrast. A term of weight 0 is logged and not trained.
         enhancement: "gate" or "none".
         gate_gain: Start value of the learned factor of the gate.
         supervise_gate: Weight of the gate's cross entropy with the mask.
@@ -120,11 +127,11 @@ class TMCA(GuidedModule):
         # [B, K, levels, embedding]
         visual = torch.stack([level.look(x) for level, x in zip(levels, pooled, strict=True)], dim=2)
         textual = torch.stack([level.read(output.extra["named"]) for level in levels], dim=2)
-        # A class that is absent has nothing to be aligned, but the report of one class says so itself.
+        # An absent class has no target to align. With one class, the report also describes an empty image.
         present = masks.flatten(2).any(-1) if masks.shape[1] > 1 else masks.new_ones(len(masks), 1)
         term = self._alignment(visual, textual, masks, pooled[-1], output, present.flatten().nonzero()[:, 0])
         if term is None:
-            self.say_absent("alignment")
+            self.log_absent_term("alignment")
         else:
             losses["alignment"] = term
         if output.extra["gates"]:
@@ -137,14 +144,14 @@ class TMCA(GuidedModule):
                     for gate, x in zip(output.extra["gates"], maps, strict=True)
                 ]
             ).mean()
-        # Where there is nothing to contrast, the projections must still be part of the graph (DDP).
+        # DDP needs the projections in the graph also where a batch has nothing to contrast.
         losses["cross_entropy"] = losses["cross_entropy"] + 0.0 * (visual.sum() + textual.sum())
         return losses
 
     def _alignment(
         self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, output: Output, rows: Tensor
     ) -> Tensor | None:
-        """The contrast of all ranks' pairs, a mean over the levels; None without two distinct texts.
+        """Compute the contrast of the pairs of all ranks, averaged over levels; None without two distinct texts.
 
         Args:
             visual: [B, K, levels, embedding].
@@ -152,14 +159,16 @@ class TMCA(GuidedModule):
             masks: Float [B, K, *S].
             deepest: Deepest features under each target, [B, K, C].
             output: Result of `forward_features`.
-            rows: Which of the B * K pairs take part, int [P].
+            rows: Indices of the used pairs among the B * K pairs, int [P].
         """
         sentences = [output.extra["sentences"][row] for row in rows.tolist()]
 
         def chosen(x: Tensor) -> Tensor:
             return x.flatten(0, 1).index_select(0, rows)
 
-        compared = traits(self.distance, chosen(masks), sentences, chosen(output.extra["named"]), chosen(deepest))
+        compared = compute_traits(
+            self.distance, chosen(masks), sentences, chosen(output.extra["named"]), chosen(deepest)
+        )
         visual, textual, ids, compared, classes = gather_rows(
             chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
         )
