@@ -1,4 +1,4 @@
-"""The comparability check: which rows may stand in one ranking, and what a reader must know of them.
+"""The comparability check: which rows may be in one ranking, and what a reader must know of them.
 
 A refusal is a reason that tables print. A warning refuses nothing. `benchmarks.storage.seeds` checks which seeds may
 be averaged into one row.
@@ -21,7 +21,7 @@ _CONTROLS = ("split_hash", "metric_version", "n", "cases_hash")
 """Conditions in which a control must agree with the models, as far as the control has them."""
 
 PROMPTS = "prompts"
-"""Mark of a row of the class track whose class prompts are not those of most rows."""
+"""Mark of a row of the class track with other class prompts than most rows."""
 
 _SHOWN = 5  # subjects or images in a warning
 

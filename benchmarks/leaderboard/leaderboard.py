@@ -1,8 +1,8 @@
 """The leaderboard of a benchmark: rows in groups that may be ranked.
 
 There is one row per model, size, encoder, data set and text track. A group has one data set, one text track and one
-recipe. Rows of models without text stand in the group of each track. Only a complete row that passes the
-comparability check is ranked. The variants of an ablation stand under their full method and are not ranked.
+recipe. Rows of models without text are in the group of each track. Only a complete row that passes the
+comparability check is ranked. The variants of an ablation follow their full method and are not ranked.
 The order of the results changes nothing: the same results give the same bytes.
 """
 

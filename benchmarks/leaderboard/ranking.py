@@ -16,7 +16,7 @@ from benchmarks.leaderboard.subjects import INTERVAL_METRICS, make_sample
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 
 ALPHA = 0.05
-"""A row whose corrected p value is below differs from the best row."""
+"""A row with a smaller corrected p value differs from the best row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,9 @@ class Sample:
 
 
 def most_recorded(results: Iterable[JobResult], key: str) -> dict[tuple[str, str], Any]:
-    """Return a fact of each case as the runs have recorded it; where runs differ, what most runs have recorded.
+    """Return the recorded value of each case; where runs differ, the value that most runs have recorded.
 
-    It is a fact of the data set: what one run has recorded also holds for a control and for a run of an older version.
+    The value belongs to the data set: a value that one run has recorded holds for controls and older runs too.
 
     Args:
         results: The results of all jobs.

@@ -56,9 +56,9 @@ def render(report: Report) -> str:
     environment.filters |= {"short": shorten_hashes, "typeset": typeset}
     script, style = (_own(name) for name in ("report.js", "report.css"))
     digest = base64.b64encode(bytes.fromhex(hash_text(script))).decode()
-    facts: dict[str, Any] = {"report": report, "digest": digest}
+    values: dict[str, Any] = {"report": report, "digest": digest}
     files = {"script": Markup(script), "style": Markup(style)}  # noqa: S704 - our own files
-    return environment.get_template("report.html").render(**facts, **files)
+    return environment.get_template("report.html").render(**values, **files)
 
 
 def _own(name: str) -> str:

@@ -31,7 +31,7 @@ class Section:
         about: The text track, and the recipe where it is not the equal one.
         track: The text track alone.
         lead: The result in a sentence.
-        facts: What the rows share: (name, value).
+        shared: What the rows share: (name, value).
         refused: (row, reason) of each row that is refused or not complete.
         warnings: The warnings of the comparability check.
         notes: (row, remark) of variants and controls.
@@ -59,7 +59,7 @@ class Section:
     about: str
     track: str
     lead: str
-    facts: Shared
+    shared: Shared
     refused: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     notes: Sequence[tuple[str, str]]
@@ -89,7 +89,7 @@ class Report:
     Attributes:
         title: Title of the page.
         summary: What was compared, in a sentence.
-        facts: What was compared: (name, value).
+        settings: What was compared: (name, value).
         warnings: The warnings of the whole benchmark.
         sections: One section per ranking group.
         shared: What all runs share: (name, value).
@@ -100,7 +100,7 @@ class Report:
 
     title: str
     summary: str
-    facts: Shared
+    settings: Shared
     warnings: Sequence[str]
     sections: Sequence[Section]
     shared: Shared
@@ -124,7 +124,7 @@ def make_report(benchmark: Benchmark) -> Report:
     return Report(
         title=", ".join(dict.fromkeys(group.data for group in leaderboard.groups)),
         summary=sentences.summarise_results(benchmark.results),
-        facts=sentences.list_facts(benchmark.results, shared),
+        settings=sentences.list_settings(benchmark.results, shared),
         warnings=sentences.list_warnings(benchmark.results, leaderboard),
         sections=sections,
         shared=shared,
@@ -150,7 +150,7 @@ def _make_section(
         about=group.title.removeprefix(f"{group.data}, "),
         track=group.track,
         lead=sentences.write_lead(group),
-        facts=sentences.list_shared_conditions(group),
+        shared=sentences.list_shared_conditions(group),
         refused=[(row.label, reason) for row, reason in reasons if row.status not in never_ranked],
         warnings=group.warnings,
         notes=[

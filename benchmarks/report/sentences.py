@@ -29,12 +29,12 @@ def summarise_results(results: Sequence[JobResult]) -> str:
     )
 
 
-def list_facts(results: Sequence[JobResult], shared: Shared) -> Shared:
+def list_settings(results: Sequence[JobResult], shared: Shared) -> Shared:
     """Return what was compared: (name, value)."""
     job = results[0].job
     known = dict(shared)
     overrides = ", ".join(f"--{key} {value}" for key, value in job.settings.overrides)
-    facts = [
+    pairs = [
         ("Seeds", ", ".join(str(seed) for seed in sorted({one.job.seed for one in results}))),
         ("Size", job.settings.size),
         ("Trainer", job.settings.trainer or "default"),
@@ -45,17 +45,19 @@ def list_facts(results: Sequence[JobResult], shared: Shared) -> Shared:
         ("Commit", known.get("commit", "")),
         ("Run", find_period(results)),
     ]
-    return [(name, value) for name, value in facts if value]
+    return [(name, value) for name, value in pairs if value]
 
 
 def list_warnings(results: Sequence[JobResult], leaderboard: Leaderboard) -> list[str]:
     """Return the limits of the whole benchmark: jobs that are not done, rows that are not ranked."""
     lines = []
-    lacking = [one for one in results if one.state != "done"]
-    if lacking:
-        states = {state: sum(one.state == state for one in lacking) for state in sorted({r.state for r in lacking})}
+    unfinished = [one for one in results if one.state != "done"]
+    if unfinished:
+        states = {
+            state: sum(one.state == state for one in unfinished) for state in sorted({r.state for r in unfinished})
+        }
         by_state = ", ".join(f"{count} {state}" for state, count in states.items())
-        lines.append(f"{len(lacking)} of {len(results)} runs are not done ({by_state}): their rows are not ranked.")
+        lines.append(f"{len(unfinished)} of {len(results)} runs are not done ({by_state}): their rows are not ranked.")
     if any("-dirty" in str(one.manifest.get("git_commit")) for one in results):
         lines.append("Some runs are of a checkout with uncommitted changes (commit ends in -dirty).")
     for group in leaderboard.groups:
@@ -74,17 +76,15 @@ def write_lead(group: RankingGroup) -> str:
         return "No row is complete and comparable: there is no ranking."
     names = unique_labels(group.ranked)
     best, *others = group.ranked
-    level = [names[row] for row in group.ranked if format_number(row.dice, 3) == format_number(best.dice, 3)]
+    highest = format_number(best.dice, 3)
+    equal = [names[row] for row in group.ranked if format_number(row.dice, 3) == highest]
     line, verb = f"{names[best]} has the highest Dice, {format_spread(best.dice, best.std.dice, 3)}", "is "
-    if len(level) > 1:  # what prints alike leads together
-        line, verb = (
-            f"{', '.join(level[:-1])} and {level[-1]} have the highest Dice, {format_number(best.dice, 3)}",
-            "are ",
-        )
+    if len(equal) > 1:  # rows that print alike are best together
+        line, verb = f"{', '.join(equal[:-1])} and {equal[-1]} have the highest Dice, {highest}", "are "
     elif others:
         gap = (best.dice or 0.0) - (others[0].dice or 0.0)
         line, verb = f"{line}, {gap:.3f} above {names[others[0]]}", ""
-        line += _apart(group.ranking.rows[1]) if len(group.ranking.rows) > 1 else ""
+        line += _describe_difference(group.ranking.rows[1]) if len(group.ranking.rows) > 1 else ""
     controls = [row for row in group.controls if row.dice is not None and row.n is not None]
     if controls:
         top = max(controls, key=lambda row: (row.dice or 0.0, row.model))
@@ -93,7 +93,7 @@ def write_lead(group: RankingGroup) -> str:
     return f"{line}."
 
 
-def _apart(second: RankedRow) -> str:
+def _describe_difference(second: RankedRow) -> str:
     """Return whether the test finds the second worse than the best, in brackets; empty where there was no test."""
     if second.p_holm is None:
         return ""
@@ -109,7 +109,7 @@ def explain_mark(group: RankingGroup) -> str:
     """Return what the mark of the test means, or that no row has it; empty where there was no test."""
     tested = [one for one in group.ranking.rows if one.p_holm is not None]
     if tested and not any(one.worse for one in tested):
-        return "No model differs from the best by the test (see below): the order may be due to chance."
+        return "The test finds no model that differs from the best (see below): the order may be due to chance."
     return mark_legend(group)
 
 
@@ -119,7 +119,7 @@ def list_shared_conditions(group: RankingGroup) -> Shared:
     if first is None:
         return []
     budgets = {row.budget for row in group.ranked}
-    facts = [
+    pairs = [
         ("Test cases", "" if first.n is None else str(first.n)),
         ("Subjects", "" if first.subjects is None else str(first.subjects)),
         ("Seeds", find_columns("seeds")[0].print(first)),
@@ -131,4 +131,4 @@ def list_shared_conditions(group: RankingGroup) -> Shared:
         ),
         ("Ranked", f"{len(group.ranked)} of {len(group.ranked) + len(group.unranked)} models"),
     ]
-    return [(name, value) for name, value in facts if value]
+    return [(name, value) for name, value in pairs if value]

@@ -1,6 +1,6 @@
 """The tables of a ranking group in the report, from the views that Markdown and LaTeX print too.
 
-The report groups the rows otherwise, leaves out empty columns, and shows more columns.
+The report has other groups of rows, no empty columns, and some more columns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.tables.views import (
 from zoo.metrics.definitions import METRICS
 
 _SHARED = ("n", "seeds")
-"""Columns that stand over the table already: they are shown only where rows differ in them."""
+"""Columns that the section gives above the table: the table has them only where rows differ."""
 
 _LAST = ("encoder", "text_track", "params", "seeds", "n")
 """Columns that come after the scores."""

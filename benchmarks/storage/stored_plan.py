@@ -98,7 +98,7 @@ def _load_or_empty(folder: Path) -> Plan:
 
 
 def with_stored_folders(folder: Path, plan: Plan) -> Plan:
-    """Return a plan with the stored folder of each data set for which the plan names none."""
+    """Return a plan with the stored folder of each data set without a folder of its own."""
     return _with_data_folders(folder, _load_or_empty(folder), plan)[1]
 
 

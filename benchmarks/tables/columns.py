@@ -76,7 +76,7 @@ COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("size", "`tiny` or `published`"),
     _field("encoder", "the text encoder; empty for a model that reads no text",
            title="Encoder", shown="table", words=True),
-    _field("data", "the data set; own data also with its title"),
+    _field("data", "the data set; for own data its title and its kind"),
     _field("text_track", "origin of the text: `none`, `class`, `report` or `mask-derived`",
            title="Text", shown="table", words=True),
     _field("n", "number of test cases", title="n", shown="table"),

@@ -1,7 +1,7 @@
 """Published numbers beside our own numbers, in the same convention.
 
-A published number stands beside ours only where both have the same convention. Where the test cases or the size of the
-model differ, the line says so and has no difference.
+A published number is compared with ours only where both have the same convention. Where the test cases or the size of
+the model differ, the line says so and has no difference.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Comparison:
 
 
 def compare_with_published(leaderboard: Leaderboard) -> Comparison:
-    """Set the published numbers of each data set of a leaderboard beside its rows."""
+    """Compare the rows of a leaderboard with the published numbers for their data sets."""
     rows = [row for row in leaderboard.rows if row.dice is not None and not row.control and not row.variant]
     names = sorted({row.data for row in leaderboard.rows})
     lines = [line for data in names for number in published_on(data) for line in _compare(number, rows)]

@@ -1,4 +1,4 @@
-"""Published numbers whose source was read, each with its citation, split and convention.
+"""Published numbers from sources that were read, each with its citation, split and convention.
 
 A number is listed only if the text or a table of the paper was read, or the public repository of an independent re-run.
 Numbers from memory or from summaries are not listed.

@@ -146,7 +146,7 @@ def _with_unit(column: Column[Any], unit: str) -> Column[Any]:
 
 
 def leaderboard_view(group: RankingGroup) -> TableView:
-    """Make the leaderboard: ranked rows, unranked rows and controls; a variant stands under its full method."""
+    """Make the leaderboard: ranked rows, unranked rows and controls; a variant follows its full method."""
     columns, lines = group_lines(group)
     labels = unique_labels(group.rows)
     notes = {

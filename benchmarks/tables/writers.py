@@ -58,7 +58,7 @@ def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fal
     Args:
         leaderboard: The leaderboard.
         stats: Changes nothing: the object always has all of it.
-        per_class: Changes nothing, likewise.
+        per_class: Changes nothing.
     """
     content = {
         "rows": rows_as_dicts(leaderboard),

@@ -144,7 +144,7 @@ def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
             rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
             write_rows(path / "cases.csv", rows)
     (section,) = make_report(read_benchmark(out)).sections
-    assert ("Seeds", "1 x 2 folds") in section.facts
-    assert ("Test cases", "24") in section.facts
+    assert ("Seeds", "1 x 2 folds") in section.shared
+    assert ("Test cases", "24") in section.shared
     assert "above the best control (mean-shape, 0.400)" in section.lead
     assert section.galleries[0].job == "seed 0 fold 0"
