@@ -15,7 +15,7 @@ from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Case
 from zoo.utils.atomic_files import write_atomically
 from zoo.visualization.outline import class_colours, draw_outlines
-from zoo.visualization.overlay import facing, to_bytes
+from zoo.visualization.overlay import scale_to_bytes, turn_to_viewer
 
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
@@ -79,9 +79,9 @@ def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, 
     if image.ndim == 4:
         level = np.flatnonzero(masks.any(axis=(0, 1, 2)))
         middle = int(level[len(level) // 2]) if len(level) else image.shape[-1] // 2
-        image, masks = facing(image[..., middle]), facing(masks[..., middle])
+        image, masks = turn_to_viewer(image[..., middle]), turn_to_viewer(masks[..., middle])
         spacing = [spacing[1], spacing[0]]
-    gray = to_bytes(image if image.shape[0] == 3 else image[:1])
+    gray = scale_to_bytes(image if image.shape[0] == 3 else image[:1])
     colours = np.repeat(gray, 3, axis=0) if len(gray) == 1 else gray
     height, width = (n * step for n, step in zip(image.shape[1:], spacing, strict=True))
     scale = TILE / max(height, width)

@@ -23,8 +23,8 @@ from zoo.metrics.case_scores import CaseScore
 from zoo.types import Batch, CaseKey, LabelSpace, Prediction
 from zoo.utils.atomic_files import write_atomically, write_text
 from zoo.visualization.outline import class_colours
-from zoo.visualization.overlay import overlay
-from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, plane_arrays
+from zoo.visualization.overlay import draw_overlay
+from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, extract_plane
 
 VERSION = 1
 """Of `overlays.json`."""
@@ -102,7 +102,7 @@ class Overlays(Callback):
         if plane is not None:
             axis = 1 + plane.axis
             image = image.select(axis, plane.on_network(geometry, image.shape[axis]))
-        arrays = plane_arrays(image.float().cpu().numpy(), truth, prediction.mask, geometry, plane)
+        arrays = extract_plane(image.float().cpu().numpy(), truth, prediction.mask, geometry, plane)
         file = self.folder / f".rank-{rank}.npz"
         try:
             if self._planes is None:
@@ -213,7 +213,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
 def _picture(case: Seen, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
         image, truth, prediction, extent = (planes[f"{case.key}/{name}"] for name in ARRAYS)
-    return overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
+    return draw_overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
 
 
 def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:

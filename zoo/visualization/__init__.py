@@ -1,1 +1,1 @@
-"""Pictures of cases: the slice that is shown and the outlines over it."""
+"""Pictures of cases: the choice of a slice, and the outlines of masks over it."""

@@ -19,7 +19,7 @@ Colour = str | int
 
 
 def class_colours(classes: int) -> list[tuple[str, str]]:
-    """(truth, prediction) of each class; a single class has two colours, else both bear the colour of their class."""
+    """Return the colours (truth, prediction) of each class. They only differ if there is a single class."""
     if classes == 1:
         return [(COLOURS[0], COLOURS[1])]
     return [(_colour(number), _colour(number)) for number in range(classes)]
@@ -58,13 +58,14 @@ def draw_outlines(
 
 
 def trace_outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """The closed lines around the pixels of a mask [H, W], along their edges, as corners (x, y) from (0, 0).
+    """Trace the closed lines around the pixels of a mask [H, W], along the pixel edges.
 
-    Each line holds its first corner again at the end. A hole has a line of its own.
+    Returns:
+        One line per region or hole, as corners (x, y) from (0, 0); the first corner is repeated at the end.
     """
     inside = np.pad(np.asarray(mask, bool), 1)
     here = inside[1:-1, 1:-1]
-    # of each outer edge the corner where it begins and the one where it ends, (row, column), the mask on its right
+    # for each outer edge: its first and last corner (row, column), with the mask on the right of the edge
     sides = (
         (inside[:-2, 1:-1], (0, 0), (0, 1)),
         (inside[1:-1, 2:], (0, 1), (1, 1)),
@@ -81,7 +82,7 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
         line = [start]
         while not (corner == start and len(line) > 1):
             ends = follows[corner]
-            following = ends.pop()  # where two pixels touch at a corner alone, either way closes the line
+            following = ends.pop()  # where two pixels only touch at a corner, both ways close the line
             if not ends:
                 del follows[corner]
             corner = following
@@ -91,7 +92,7 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
 
 
 def split_into_dashes(line: NDArray[np.float64], period: float) -> Iterator[NDArray[np.float64]]:
-    """Every other half period along a line of corners [N, 2]."""
+    """Yield the dashes of a line of corners [N, 2]: every other half period."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     for start in np.arange(0.0, along[-1], period):
         stop = min(start + period / 2, along[-1])

@@ -1,7 +1,7 @@
-"""Pictures of cases: a plane as radiologists look at it, with the outlines of truth and prediction.
+"""Pictures of cases: a plane in radiological orientation, with the outlines of truth and prediction.
 
-The truth is a solid band, the prediction a thin line of dashes with black between them, so that the two
-are told apart without colour and where they run on each other.
+The truth is a solid band, the prediction a thin dashed line with black gaps. Therefore both can be distinguished
+without colour, also where one is on the other.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ from PIL import Image, ImageColor, ImageDraw
 
 from zoo.visualization.outline import class_colours, draw_outlines
 
-_SAMPLE = 10_000  # so many pixels tell the brightness of all
+_SAMPLE = 10_000  # number of pixels from which the range of brightness is estimated
 _BLACK = "#000000"
 _TRUTH, _PREDICTION = 4, 2  # widths of the lines, in pixels of the picture
-_TONES = 64  # of the image under the lines: as good to the eye, and the file shrinks to a third
+_TONES = 64  # number of tones of the image: the difference is not visible, and the file has a third of the size
 
 
-def to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """[C, H, W] between its first and last hundredth, together over the channels."""
+def scale_to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale [C, H, W] to 8 bits; the values between the 1st and the 99th percentile of all channels span the range."""
     sample = image.ravel()[:: max(1, image.size // _SAMPLE)]
     low, high = np.percentile(sample, (1, 99))
     scaled = (image - low) / max(float(high - low), 1e-6)
     return np.asarray(np.clip(scaled, 0, 1) * 255, dtype=np.uint8)
 
 
-def facing(plane: NDArray[Any]) -> NDArray[Any]:
-    """A plane [..., A, B] of a volume in RAS order as [..., rows, columns] of a picture.
+def turn_to_viewer(plane: NDArray[Any]) -> NDArray[Any]:
+    """Turn a plane [..., A, B] of a volume in RAS order into the rows and columns of a picture.
 
-    An axial plane is seen from the feet and a coronal one from the front, the patient's right on the left;
-    a sagittal one has the front on the left. The front, or else the head, is at the top.
+    An axial plane is seen from the feet, a coronal plane from the front; in both, the right of the patient is on the
+    left. In a sagittal plane, the front is on the left. The top is the front in an axial plane, else the head.
     """
     return np.swapaxes(plane, -1, -2)[..., ::-1, ::-1]
 
 
-def overlay(
+def draw_overlay(
     image: NDArray[np.uint8],
     truth: NDArray[np.bool_],
     prediction: NDArray[np.bool_],
     extent: Sequence[float],
     side: int = 320,
 ) -> Image.Image:
-    """A picture with the outlines of all classes.
+    """Draw an image with the outlines of all classes.
 
     Args:
-        image: [1 or 3, h, w]; it may be coarser or finer than the masks.
-        truth: [K, H, W].
-        prediction: [K, H, W].
+        image: [1 or 3, h, w]; its resolution may differ from that of the masks.
+        truth: [K, H, W], the mask of each class.
+        prediction: [K, H, W], the mask of each class.
         extent: Height and width in one unit of length, for the aspect ratio.
-        side: Of the picture's longer side, in pixels.
+        side: Length of the longer side of the picture, in pixels.
     """
     pixels = side / max(extent)
     height, width = (max(1, round(length * pixels)) for length in extent)
@@ -68,7 +68,7 @@ def overlay(
 
 
 def _tones(image: NDArray[np.uint8], size: tuple[int, int], colours: Sequence[str]) -> Image.Image:
-    """The image with a palette of few tones, and behind them of the colours to draw with."""
+    """The image with a palette: first its tones, then the colours of the lines."""
     if len(image) == 1:
         resized = Image.fromarray(np.ascontiguousarray(image[0])).resize(size, Image.Resampling.BILINEAR)
         picture = Image.fromarray(np.asarray(resized) // np.uint8(256 // _TONES))

@@ -1,4 +1,4 @@
-"""The plane of a case that is worth a look, and what a picture needs of it."""
+"""Choose the most informative plane of a case, and extract its image and masks for a picture."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.types import Geometry
-from zoo.visualization.overlay import facing, to_bytes
+from zoo.visualization.overlay import scale_to_bytes, turn_to_viewer
 
 OBLIQUE = 1.5
-"""A volume whose voxels are longer by this along another axis than from feet to head was taken along that axis."""
+"""If the voxels are longer by this factor along another axis than from feet to head, slices are across that axis."""
 
 ARRAYS = ("image", "truth", "prediction", "extent")
-"""Names of what a picture needs."""
+"""Names of the arrays that a picture needs."""
 
 Mask = NDArray[np.uint8]
 Box = list[tuple[int, int]]
@@ -26,27 +26,32 @@ Box = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One slice of a volume: the axis that it lies across and its index, on the file's grid in RAS order."""
+    """One slice of a volume.
+
+    Attributes:
+        axis: The axis that the slice is perpendicular to, in RAS order.
+        index: The index of the slice on the grid of the file.
+    """
 
     axis: int
     index: int
 
     def on_network(self, geometry: Geometry, count: int) -> int:
-        """The index of the nearest slice on the network's grid, which has `count` of them."""
+        """Return the index of the nearest slice on the network's grid, which has `count` slices along this axis."""
         first, last = geometry.crop[self.axis]
         place = math.floor((self.index + 0.5 - first) / (last - first) * count)
         return min(max(place, 0), count - 1)
 
 
 def choose_plane(truth: Mask, prediction: Mask, geometry: Geometry) -> Plane | None:
-    """The plane with the most truth on it, else the one with the most prediction; None for an image.
+    """Choose the plane with the most voxels of the truth, or else of the prediction; None for a 2-D image.
 
-    It lies across the feet-to-head axis, or across the one along which the voxels are far longer.
+    The plane is axial, or perpendicular to an axis along which the voxels are much longer.
 
     Args:
-        truth: Laid out as `Native.label` is.
-        prediction: Likewise.
-        geometry: Of both.
+        truth: Label with the layout of `Native.label`.
+        prediction: Label with the same layout.
+        geometry: Geometry of both.
     """
     steps = geometry.spacing
     if len(steps) == 2:
@@ -61,21 +66,22 @@ def choose_plane(truth: Mask, prediction: Mask, geometry: Geometry) -> Plane | N
     return Plane(axis, int(areas.argmax()) if areas.any() else len(areas) // 2)
 
 
-def plane_arrays(
+def extract_plane(
     pixels: NDArray[np.float32], truth: Mask, prediction: Mask, geometry: Geometry, plane: Plane | None
 ) -> dict[str, NDArray[Any]]:
-    """What a picture needs, as it faces the viewer.
+    """Extract the arrays of a picture, turned to the viewer.
 
     Args:
-        pixels: [C, h, w], the image or its slice on the network's grid; other than three channels, the first is shown.
-        truth: Laid out as `Native.label` is.
-        prediction: Likewise.
-        geometry: Of both.
-        plane: The slice of the masks, None for an image.
+        pixels: [C, h, w], the image or its slice on the network's grid. Unless it has three channels, the first is
+            shown.
+        truth: Label with the layout of `Native.label`.
+        prediction: Label with the same layout.
+        geometry: Geometry of both.
+        plane: The slice of the labels; None for a 2-D image.
 
     Returns:
-        `image` uint8 [1 or 3, h, w]; `truth` and `prediction` uint8, laid out as before but of the plane;
-        `extent`, height and width in the unit of the spacing.
+        `image`: uint8 [1 or 3, h, w]. `truth` and `prediction`: uint8, the plane of both labels. `extent`: height and
+        width in the unit of the spacing.
     """
     crop, steps, masks = list(geometry.crop), list(geometry.spacing), [truth, prediction]
     if plane is not None:
@@ -83,17 +89,17 @@ def plane_arrays(
         steps.pop(plane.axis)
         masks = [np.take(mask, plane.index, axis=mask.ndim - 3 + plane.axis) for mask in masks]
     view = _view(masks[0], crop)
-    shown = _padded(to_bytes(pixels if len(pixels) == 3 else pixels[:1]), crop, view)
+    shown = _padded(scale_to_bytes(pixels if len(pixels) == 3 else pixels[:1]), crop, view)
     cut: tuple[EllipsisType | slice, ...] = (..., *(slice(first, last) for first, last in view))
     planes = [shown, *(mask[cut] for mask in masks)]
     extent = [(last - first) * step for (first, last), step in zip(view, steps, strict=True)]
     if plane is not None:
-        planes, extent = [facing(one) for one in planes], extent[::-1]
+        planes, extent = [turn_to_viewer(one) for one in planes], extent[::-1]
     return dict(zip(ARRAYS, [*planes, np.array(extent)], strict=True))
 
 
 def _view(truth: Mask, crop: Sequence[tuple[int, int]]) -> Box:
-    """What the network saw, widened to the truth outside of it: a region that it could not find is shown as well."""
+    """The box of the crop, enlarged to the truth outside of it, so that regions outside of the crop are shown too."""
     places = np.argwhere(truth)[:, -2:]
     if not len(places):
         return list(crop)
@@ -104,7 +110,7 @@ def _view(truth: Mask, crop: Sequence[tuple[int, int]]) -> Box:
 
 
 def _padded(image: NDArray[np.uint8], crop: Sequence[tuple[int, int]], view: Box) -> NDArray[np.uint8]:
-    """The image of the crop with black around it, to cover the view within half a pixel of its own."""
+    """The image of the crop with a black border, so that it covers the view to within half of its pixels."""
     if view == list(crop):
         return image
     sides = [(0, 0)]

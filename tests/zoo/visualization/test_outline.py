@@ -21,7 +21,7 @@ def masks() -> st.SearchStrategy[NDArray[np.bool_]]:
 
 
 def area(line: NDArray[np.float64]) -> float:
-    """Signed, by Gauss's formula; a hole's is of the other sign."""
+    """The signed area by Gauss's formula; a hole has the other sign."""
     x, y = line.T
     return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2)
 
@@ -41,7 +41,7 @@ def test_the_outlines_enclose_the_mask_and_are_as_long_as_its_border(mask: NDArr
     assert sum(area(line) < 0 for line in lines) <= max(holes, 0)
 
 
-def test_an_empty_and_a_full_mask() -> None:
+def test_an_empty_mask_has_no_outline_and_a_full_mask_has_one() -> None:
     assert trace_outlines(np.zeros((3, 4), bool)) == []
     (line,) = trace_outlines(np.ones((3, 4), bool))
     assert area(line) == 12
