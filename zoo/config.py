@@ -1,8 +1,8 @@
-"""Composition of a run's configuration from layers in one fixed order, and its identity.
+"""Merges the layers of a run's configuration in one fixed order, and computes the identity of a run.
 
-The order, each layer winning over those before it: class defaults < model card < data card < size <
-recipe of the pair < trainer preset < `-c` files < flags. Class defaults and flags are the parser's
-(`zoo.engine.lightning_cli`); everything between is merged here, without torch, so that a mistake is answered at once.
+The order, where each layer overrides those before it: class defaults < model card < data card < size <
+recipe of the model and the data set < trainer preset < `-c` files < flags. The parser adds class defaults and flags
+(`zoo.engine.lightning_cli`). The layers between are merged here, without torch, so that a mistake is reported at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
-"""Layers that say on what and how to train; `zoo.cards.PresetCard` is their `about`."""
+"""The trainer presets; `zoo.cards.PresetCard` is their `about`."""
 
 Config = dict[str, Any]
 
@@ -33,8 +33,8 @@ MACHINE_KEYS = frozenset(
     {"data.init_args.root", "data.init_args.num_workers", "out", "config"}
     | {f"trainer.{key}" for key in _TRAINER_MACHINE_KEYS}
 )
-"""Where and on what a run happens, which makes it no other run. Batch normalisation is synchronised so
-that several devices compute what one does, therefore it stands here too."""
+"""Keys that say where and on which devices a run happens. They are not part of its identity. Synchronised batch
+normalisation is one of them, because with it several devices compute what one device computes."""
 
 _PATH_KEYS = ("dirpath", "save_dir", "log_dir")
 
@@ -44,14 +44,14 @@ class Composed:
     """The merged layers of one command.
 
     Attributes:
-        config: What the parser is given before the flags.
-        model: The model's name, empty where none was named.
-        data: The data set's name, empty where none was named.
+        config: The configuration without class defaults and flags.
+        model: Name of the model; empty if the command gives none.
+        data: Name of the data set; empty if the command gives none.
         size: One of `SIZES`.
         preset: Name of the trainer preset, "auto" for Lightning's own choice.
-        layers: Names of the layers that contributed, in order.
+        layers: Names of the layers that are not empty, in order.
         model_card: The typed card of the model.
-        then: Verbs that the trainer preset wants after a fit: "validate", "test".
+        then: Verbs that follow `fit` under this trainer preset: "validate", "test".
     """
 
     config: Config
@@ -65,16 +65,20 @@ class Composed:
 
 
 def merge(base: Mapping[str, Any], layer: Mapping[str, Any], source: str = "a later layer", at: str = "") -> Config:
-    """`base` with `layer` laid over it: mappings merge, anything else (a list too) replaces.
+    """Return `base` overridden by `layer`: mappings merge, and anything else, also a list, is replaced.
 
     Args:
-        base: The layers so far; not changed.
-        layer: The layer that wins.
+        base: The layers so far; it is not changed.
+        layer: The layer that overrides.
         source: Name of the layer, for messages.
         at: Dotted key of these mappings, for messages.
 
     Raises:
-        ConfigError: The layer changes a `class_path`: its old `init_args` would be half kept.
+        ConfigError: The layer changes a `class_path`; some `init_args` of the old class would be kept.
+
+    Example:
+        >>> merge({"trainer": {"max_epochs": 5, "devices": 1}}, {"trainer": {"max_epochs": 9}})
+        {'trainer': {'max_epochs': 9, 'devices': 1}}
     """
     merged = dict(base)
     for key, value in layer.items():
@@ -94,16 +98,16 @@ def _copy(value: Any) -> Any:
 
 
 def find_card(registry: Registry, value: str, section: str) -> Card:
-    """The card that the value of `--model` or `--data` stands for.
+    """Find the card for the value of `--model` or `--data`.
 
     Args:
-        registry: Where names are looked up.
-        value: A registered name, the path of a card of one's own, or a dotted class.
-        section: "model" or "data": where a dotted class goes.
+        registry: The registry of names.
+        value: A registered name, the path of a card file, or a dotted class.
+        section: "model" or "data": the section of the configuration that a dotted class configures.
 
     Raises:
-        UnknownNameError: No such name.
-        ConfigError: The file is no card.
+        UnknownNameError: There is no such name.
+        ConfigError: The file is not a card.
     """
     if "/" in value or value.endswith((".yaml", ".yml")):
         card = card_from(Path(value).stem, Path(value), origin=value)
@@ -122,18 +126,18 @@ def compose(
     files: Sequence[Path] = (),
     base: Mapping[str, Any] | None = None,
 ) -> Composed:
-    """Merges all layers but class defaults and flags.
+    """Merge all layers except class defaults and flags.
 
     Args:
         model: Value of `--model`.
         data: Value of `--data`.
-        size: Value of `--size`; None for the preset's, else "published".
-        preset: Value of `--trainer`: a preset's name or file; None or "auto" for none.
+        size: Value of `--size`; None for the size of the preset, else "published".
+        preset: Value of `--trainer`: the name or file of a preset; None or "auto" for no preset.
         files: The `-c` files, in order.
-        base: Configuration of an earlier run, over which only the preset and the files are laid.
+        base: Configuration of an earlier run. Then the preset and the files override it, and cards are not read.
 
     Raises:
-        ConfigError: Every mistake in the names at once, or a layer that does not fit.
+        ConfigError: Names are wrong (the message has every mistake), or a layer does not fit.
     """
     looked_up: list[Callable[[], Card]] = [
         lambda: find_card(MODELS, model, "model") if model else Card(""),
@@ -169,7 +173,7 @@ def compose(
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:
-    """The results, or one error that names each mistake: who mistypes twice learns it once."""
+    """Return all results, or raise one error that names every mistake."""
     cards, mistakes = [], []
     for call in calls:
         try:
@@ -184,9 +188,9 @@ def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:
 
 
 def _recipe(model: Card, data: Card, size: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The pair's own schedule, where the zoo has one: budget and optimisation, and what a size changes of it."""
+    """Return the layers of the recipe of a model on a data set, with its changes for a size; none if there is none."""
     path = CONFIGS / "recipe" / data.name / f"{model.name}.yaml"
-    ours = model.origin == data.origin == "zoo"  # a card of one's own that happens to have our name has no recipe here
+    ours = model.origin == data.origin == "zoo"  # a user's card may have the same name, but not our recipe
     if not (ours and model.name and data.name and path.is_file()):
         return []
     card = card_from(model.name, path)
@@ -195,7 +199,7 @@ def _recipe(model: Card, data: Card, size: str) -> list[tuple[str, Mapping[str, 
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes two runs the same: dotted key -> value, without machine matters and without unset keys.
+    """Return what makes two runs the same run: dotted key -> value, without `MACHINE_KEYS` and unset keys.
 
     Args:
         config: A resolved configuration.
@@ -215,7 +219,7 @@ def _leaves(config: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]
 
 
 def _without_paths(value: Any) -> Any:
-    """Callbacks stand in a list; where they write is a machine matter too."""
+    """Remove the paths to which callbacks write; they depend on the machine."""
     if isinstance(value, Mapping):
         return {k: _without_paths(v) for k, v in value.items() if k not in _PATH_KEYS and v is not None}
     return [_without_paths(entry) for entry in value] if isinstance(value, list | tuple) else value
@@ -227,7 +231,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def differing_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(dotted key, old value, new value) of each difference that makes another run; None for "not set"."""
+    """Return (dotted key, old value, new value) for each difference between two identities; None means "not set"."""
     before, after = identity(old), identity(new)
     keys = sorted(before.keys() | after.keys())
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

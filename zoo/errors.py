@@ -1,6 +1,7 @@
-"""One exception tree. Every message says what is wrong, where, and what to do next.
+"""One exception tree. Every message says what is wrong and where, and then what to do.
 
-The command line prints such an error as one line and exits with its code, 2 but for few (`zoo.utils.exit_codes`).
+The command line prints such an error as one line and exits with its code, which is nearly always 2
+(`zoo.utils.exit_codes`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Fault = Literal[
     "duplicate",
     "near_duplicate",
 ]
-"""What can be wrong with a data set, weightiest first; `datamodules.index.findings` says each in words."""
+"""The faults of a data set, the most serious first; `datamodules.index.findings` describes each of them."""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -52,35 +53,40 @@ def did_you_mean(
     prefix: str = "",
     suffix: str = "",
 ) -> str:
-    """The hint of a message about an unknown name.
+    """Return the hint of a message about an unknown name.
 
     Args:
         typed: The name as typed.
         known: The names that exist.
-        otherwise: The hint where no name is near.
-        most: At most so many names are suggested.
-        cutoff: Similarity in [0, 1] from which a name is near; see `difflib.get_close_matches`.
-        prefix: Stands before each suggested name.
-        suffix: Stands behind each suggested name.
+        otherwise: The hint if no name is similar.
+        most: The largest number of suggested names.
+        cutoff: The lowest similarity of a suggested name, in [0, 1]; see `difflib.get_close_matches`.
+        prefix: Text before each suggested name.
+        suffix: Text behind each suggested name.
 
-    >>> did_you_mean("unett", ["unet", "film"])
-    'Did you mean unet?'
+    Example:
+        >>> did_you_mean("unett", ["unet", "film"])
+        'Did you mean unet?'
     """
     near = get_close_matches(typed, list(known), n=most, cutoff=cutoff)
     return f"Did you mean {' or '.join(f'{prefix}{name}{suffix}' for name in near)}?" if near else otherwise
 
 
 class ZooError(Exception):
-    """An error that the user can mend.
+    """An error that the user can fix.
 
     Args:
         message: What is wrong and where (a file, a key, a name).
-        fix: The next step, as a sentence or a command.
+        fix: What to do, as a sentence or a command.
 
     Attributes:
-        problem: The message alone.
-        fix: As given.
-        code: Exit code of the command that ends with it.
+        problem: The message without `fix`.
+        fix: The argument of the same name.
+        code: The exit code of a command that ends with this error.
+
+    Example:
+        >>> str(ZooError("runs/a: no run is here.", "Train one first."))
+        'runs/a: no run is here. Train one first.'
     """
 
     code = 2
@@ -91,16 +97,16 @@ class ZooError(Exception):
 
 
 class ConfigError(ZooError):
-    """A configuration cannot be composed or differs from the one a run was started with."""
+    """A configuration cannot be composed, or it is not the configuration that a run was started with."""
 
 
 class DataError(ZooError):
-    """A file of a data set is missing, unreadable or not what its card says.
+    """A file of a data set is missing or unreadable, or it contradicts the card.
 
     Args:
-        message: Begins with the file.
-        fix: As in `ZooError`.
-        kind: Under which kind `zoo data verify` lists it.
+        message: The problem; it begins with the file.
+        fix: See `ZooError`.
+        kind: The fault under which `zoo data verify` lists the file.
     """
 
     def __init__(self, message: str, fix: str = "", kind: Fault = "unreadable") -> None:
@@ -109,7 +115,7 @@ class DataError(ZooError):
 
 
 class NotApplicableError(DataError):
-    """What is asked for cannot be had of this data set, whatever is done; a benchmark leaves it out and says so."""
+    """The data set can never have what is asked for. A benchmark leaves it out and prints the reason."""
 
     code = 3
 
@@ -123,14 +129,14 @@ class CheckpointError(ZooError):
 
 
 class RunError(ZooError):
-    """A run or a benchmark cannot start or go on."""
+    """A run or a benchmark cannot start or continue."""
 
 
 class UnknownNameError(ConfigError):
-    """A name stands in no registry.
+    """A name is in no registry.
 
     Args:
-        kind: What was looked for: "model", "data set", "text encoder".
+        kind: The kind of the name: "model", "data set", "text encoder".
         name: The name as typed.
         known: The names that exist.
         listing: The command that lists them.
@@ -143,9 +149,12 @@ class UnknownNameError(ConfigError):
 
 
 def to_one_line(error: ZooError) -> str:
-    """What an error says. One raised in a loader's worker comes wrapped in that process's traceback."""
-    said = str(error)
-    if "Original Traceback" in said:
-        last = said.strip().splitlines()[-1]
-        said = last.partition(": ")[2] or last
-    return " ".join(said.split())
+    """Return the message of an error as one line.
+
+    The message of an error from a worker of a loader contains the traceback of that process; its last line is kept.
+    """
+    message = str(error)
+    if "Original Traceback" in message:
+        last = message.strip().splitlines()[-1]
+        message = last.partition(": ")[2] or last
+    return " ".join(message.split())

@@ -1,4 +1,4 @@
-"""Machine-wide settings from `ZOO_*` environment variables: where data and caches lie, offline or not."""
+"""Settings of a machine from `ZOO_*` environment variables: folders of data and caches, and offline mode."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """`ZOO_CACHE`, else the user's cache folder: prepared arrays and nothing that cannot be made again."""
+    """Return `ZOO_CACHE`, else the user's cache folder. It holds only what can be computed again."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "textseg-zoo"
     return Path(os.environ.get("ZOO_CACHE", default)).expanduser()
 
 
 def data_root() -> Path | None:
-    """`ZOO_DATA`: a folder whose sub-folders are the roots of data sets, or None."""
+    """Return `ZOO_DATA`, a folder with one sub-folder per data set; None if it is not set."""
     value = os.environ.get("ZOO_DATA")
     return Path(value).expanduser() if value else None
 
 
 def offline() -> bool:
-    """`ZOO_OFFLINE=1`: never ask a hub, not even whether a cached file is the newest."""
+    """Return whether `ZOO_OFFLINE=1` is set: no model hub is asked, not even for a newer version of a cached file."""
     return os.environ.get("ZOO_OFFLINE", "0").lower() in {"1", "true", "yes"}
 
 
 def describe() -> dict[str, str]:
-    """Every setting as text, for `zoo env`."""
+    """Return every setting as text, for `zoo env`."""
     return {
         "ZOO_CACHE": str(cache_root()),
         "ZOO_DATA": str(data_root() or "(not set)"),

@@ -1,1 +1,1 @@
-"""Small tools without torch that every package uses."""
+"""Small tools without torch, used by all packages."""

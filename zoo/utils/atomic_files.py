@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all; every file of ours that others read is written by this one way."""
+"""Writes a file completely or not at all. Every file that another program reads is written in this way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.errors import RunError
 
 UNFINISHED = ".part-"
-"""What the name of a file begins with while it is written, and for good where its writer was killed."""
+"""Prefix of the name of a file while it is written. It remains if the writer is killed."""
 
 
 def write_atomically(
@@ -20,17 +20,17 @@ def write_atomically(
     durable: bool = False,
     fix: str = "Free some space or choose another --out.",
 ) -> None:
-    """Writes under a hidden name in the same folder, then renames: a reader sees all of it or nothing.
+    """Write under a hidden name in the same folder, then rename: a reader sees the whole file or no file.
 
     Args:
         path: The file; its folder is made.
-        write: Writes to the path that it is given, which has the suffix of `path`.
-        durable: Whether this holds also where the machine stops: a file system may put a rename to disk before
-            the content. For what is costly to have again.
-        fix: What to do where it fails.
+        write: Function that writes to the path that it gets. The path has the suffix of `path`.
+        durable: Whether the file must also survive a crash of the machine. A file system may store the new name
+            before the content. For files that are expensive to compute again.
+        fix: The second half of the error text.
 
     Raises:
-        RunError: The file cannot be written; what stood there stands.
+        RunError: The file cannot be written; an earlier file of this name is unchanged.
     """
     temporary = path.with_name(f"{UNFINISHED}{os.getpid()}-{path.name}")
     try:
@@ -47,17 +47,17 @@ def write_atomically(
 
 
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
-    """Writes a text in UTF-8, its line ends as they are; see `write_atomically`."""
+    """Write a text in UTF-8 with unchanged line ends; see `write_atomically`."""
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline=""), durable=durable)
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether the system refused to write for want of room, a person's quota included."""
+    """Return whether the disk is full, or the user's quota is used up."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what killed writers left in a folder and below; for who knows that nobody else is writing there."""
+    """Remove the unfinished files of killed writers in a folder and below. No other writer may be active there."""
     for left in folder.rglob(f"{UNFINISHED}*"):
         left.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The arguments of a class as a command line gives them: which there are, and values of their types."""
+"""Arguments of a class on a command line: their names, and values of their types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Group = TypeVar("Group")
 
 
 def argument_names(kind: type) -> set[str]:
-    """Names of the arguments of a class, those that it passes on to its parents included."""
+    """Return the names of the arguments of a class, with those that it passes to its parents."""
     return set(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
 
 
@@ -43,16 +43,16 @@ def option_names(kind: type) -> set[str]:
 
 
 def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: str) -> dict[str, Any]:
-    """Values of the types that the class asks for.
+    """Convert values to the types of the arguments of a class.
 
     Args:
         kind: The class.
         given: Values of its arguments; a string is read as on the command line of `zoo fit`.
-        prefix: What stands before a name in the message: "--data.".
-        fix: The next step in the message.
+        prefix: Text before a name in the message: "--data.".
+        fix: The second half of the message.
 
     Raises:
-        ConfigError: A value is not of its argument's type.
+        ConfigError: A value does not have the type of its argument.
     """
     names, values = argument_names(kind), {}
     for name, value in given.items():
@@ -66,7 +66,7 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
 
 
 def _type_of(kind: type, name: str) -> str:
-    """The type of an argument, as the nearest class that has it writes it."""
+    """Return the type of an argument as the source of the nearest class writes it."""
     for base in kind.__mro__:
         own = inspect.signature(vars(base)["__init__"]).parameters if "__init__" in vars(base) else {}
         if name in own:

@@ -1,7 +1,7 @@
-"""How a command ends: its exit code, and the one line that says why.
+"""The end of a command: its exit code, and one line with the reason.
 
-What the user can mend, by another argument or by making room, is told in a line. Anything else is a bug of ours and
-keeps its traceback.
+An error that the user can fix, by another argument or by making room on a disk, is one line. Any other error is a bug
+and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from io import TextIOWrapper
 
 from zoo.errors import ZooError, to_one_line
 
-_ROOM = "Make room, then give the same command again."
-_ELSEWHERE = "Name a place that you may use."
-_MENDED = {
+_ROOM = "Free some space, then run the same command again."
+_ELSEWHERE = "Choose a folder that you may read and write."
+_FIXES = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EACCES: _ELSEWHERE,
@@ -27,52 +27,56 @@ _MENDED = {
     errno.EISDIR: "Name a file.",
     errno.ENOTDIR: "Name a folder.",
 }
-"""What the system refuses and only the user can mend; any other `OSError` keeps its traceback."""
+"""Errors of the system that only the user can fix, and what to do; any other `OSError` keeps its traceback."""
 
 
 def run_command(command: Callable[[], int | None]) -> int:
-    """Runs a command and says how it ended, as a shell expects it. Plug-ins may use it, too.
+    """Run a command and return its exit code. Commands of other packages may use it too.
 
     Returns:
-        What the command returns; an error's code, and its one line on standard error, where the user can mend it;
-        130 after Ctrl-C; 141 where nobody reads the output any more (`zoo ... | head -1`).
+        The code that the command returns; the code of an error that the user can fix, with one line on standard
+        error; 130 after Ctrl-C; 141 if nobody reads the output any more (`zoo ... | head -1`).
+
+    Example:
+        >>> run_command(lambda: None)
+        0
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ± ends no command
+            stream.reconfigure(errors="backslashreplace")  # a terminal without the character ± must not end a command
     try:
         code = command() or 0
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a full disk can be told
+            sys.stdout.flush()  # here, where the error of a full disk can still be reported
         return code
     except ZooError as error:
-        return _told(to_one_line(error), error.code)
+        return _report(to_one_line(error), error.code)
     except KeyboardInterrupt:
-        sys.stderr.write("zoo: interrupted; the same command goes on where it stopped\n")
+        sys.stderr.write("zoo: interrupted; the same command continues where it stopped\n")
         return 130
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # what rich makes of it
+        if isinstance(error.__context__, BrokenPipeError):  # rich turns a broken pipe into SystemExit
             return 141
         raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            _write_no_more()
+        if isinstance(error, BrokenPipeError) and _is_output_closed():
+            _discard_output()
             return 141
-        if error.errno not in _MENDED:
+        if error.errno not in _FIXES:
             raise
         if error.filename is None:
-            _write_no_more()
+            _discard_output()
         where = "standard output or a file" if error.filename is None else os.fsdecode(error.filename)
-        return _told(f"{where}: {error.strerror}. {_MENDED[error.errno]}", ZooError.code)
+        return _report(f"{where}: {error.strerror}. {_FIXES[error.errno]}", ZooError.code)
 
 
-def _told(line: str, code: int) -> int:
+def _report(line: str, code: int) -> int:
     sys.stderr.write(f"zoo: error: {line}\n")
     return code
 
 
-def _nobody_reads() -> bool:
-    """Whether standard output is a pipe that was closed; a pipe between our own processes is another matter."""
+def _is_output_closed() -> bool:
+    """Return whether standard output is a closed pipe, and not a pipe between our own processes."""
     try:
         watched = select.poll()
         watched.register(sys.stdout.fileno(), 0)
@@ -81,8 +85,8 @@ def _nobody_reads() -> bool:
         return False
 
 
-def _write_no_more() -> None:
-    """Standard output leads nowhere from here on, or Python would try, and complain, once more at its end."""
+def _discard_output() -> None:
+    """Discard what is still written to standard output; Python would otherwise fail again when it exits."""
     with suppress(AttributeError, OSError, ValueError):  # no stream, or one without a file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Words of a command line as pairs, and a parser whose mistakes are one line; no torch here."""
+"""A parser whose error texts are one line, and options as pairs of key and value. No torch here."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoo.errors import ConfigError, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """Mistakes become a `ConfigError`: one line, exit code 2."""
+    """An argument parser that raises `ConfigError` for a mistake: one line and exit code 2."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As its base, but an option that is no `--section.key` and unknown is told with the nearest known ones.
+        """Parse the words; leave unknown options of the form `--section.key` to the caller.
 
         Raises:
-            ConfigError: There is one.
+            ConfigError: Another option is unknown; the message has the most similar ones.
         """
         known, further = super().parse_known_args(args, namespace)
         for word in (word.partition("=")[0] for word in further if word.startswith("--")):
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         return known, further
 
     def error(self, message: str) -> NoReturn:
-        """Says what is wrong.
+        """Raise the message of the parser as a `ConfigError`.
 
         Raises:
             ConfigError: Always.
@@ -35,16 +35,23 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse_pairs(words: Sequence[str], sections: Sequence[str], command: str, manual: str = "") -> dict[str, str]:
-    """`--section.key value` and `--section.key=value` by key, the section with it.
+    """Read options of the forms `--section.key value` and `--section.key=value`.
 
     Args:
-        words: As typed.
-        sections: What a key may begin with: "data.".
-        command: For messages.
-        manual: The command whose help to see, by default the same.
+        words: The words of the command.
+        sections: The prefixes that a key may have: "data.".
+        command: The command, for messages.
+        manual: The command whose help the messages name; by default `command`.
+
+    Returns:
+        Key with its section -> value.
 
     Raises:
-        ConfigError: Something else stands there, or a value is missing.
+        ConfigError: A word is no such option, or a value is missing.
+
+    Example:
+        >>> parse_pairs(["--data.fold", "1"], ("data.",), "zoo data stats")
+        {'data.fold': '1'}
     """
     pairs: dict[str, str] = {}
     rest = list(words)
@@ -52,7 +59,7 @@ def parse_pairs(words: Sequence[str], sections: Sequence[str], command: str, man
         flag, equals, value = rest.pop(0).partition("=")
         key = flag.removeprefix("--")
         if not flag.startswith("--"):
-            hint = "Every option is `--name value`, a list `a,b` without blanks."
+            hint = "Write every option as `--name value`, and a list as `a,b` without spaces."
             raise ConfigError(f"{command}: unexpected word '{flag}'.", hint)
         if not key.startswith(tuple(sections)):
             raise ConfigError(f"{command}: unknown argument '{flag}'.", f"See `{manual or command} --help`.")

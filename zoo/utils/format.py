@@ -1,15 +1,25 @@
-"""Counts and durations as a reader wants them."""
+"""Text of counts, durations and sizes."""
 
 from __future__ import annotations
 
 
 def format_quantity(count: int, thing: str) -> str:
-    """`1 job`, `2 jobs`."""
+    """Return a count with its noun.
+
+    Example:
+        >>> format_quantity(1, "job"), format_quantity(2, "job")
+        ('1 job', '2 jobs')
+    """
     return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def format_duration(seconds: float | None) -> str:
-    """A duration as `h:mm:ss`; empty where it is not known."""
+    """Return a duration as `h:mm:ss`; empty if it is unknown.
+
+    Example:
+        >>> format_duration(3725.0)
+        '1:02:05'
+    """
     if seconds is None:
         return ""
     whole, rest = divmod(round(seconds), 3600)
@@ -17,7 +27,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_bytes(size: int | None) -> str:
-    """A number of bytes with its unit.
+    """Return a number of bytes with its unit.
 
     Example:
         >>> format_bytes(28425216)

@@ -8,16 +8,16 @@ from typing import Any
 
 
 def lazy_exports(package: str, exports: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose public names load their modules at first use.
+    """Return `__getattr__` and `__dir__` for a package whose public names load their modules at first use.
 
-    The listing commands import packages and must not load torch, therefore no package imports its classes at once.
+    The listing commands import packages and must not load torch. Therefore no package imports its classes at once.
 
     Args:
         package: `__name__` of the package.
         exports: Public name -> the module that defines it.
 
     Returns:
-        The two functions, to be bound to `__getattr__` and `__dir__` in the package.
+        The two functions; the package assigns them to `__getattr__` and `__dir__`.
 
     Example:
         >>> get, names = lazy_exports("mypackage", {"OrderedDict": "collections"})

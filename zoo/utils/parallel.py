@@ -1,4 +1,4 @@
-"""Work spread over threads, its results in order. numpy, torch and zlib let go of the GIL where time is spent."""
+"""Runs a function in threads and returns its results in order. numpy, torch and zlib release the GIL."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ R = TypeVar("R")
 def map_in_order(
     function: Callable[[T], R], things: Iterable[T], threads: int, ahead: int | None = None
 ) -> Iterator[R]:
-    """`map`, computed ahead of its reader.
+    """Return the results of `map(function, things)`, computed ahead in threads.
 
-    An error of the function comes out where its result would have; nothing after it is begun. When the
-    iterator ends, is closed or is dropped, no thread is left.
+    An error of the function is raised in place of its result, and no later call begins. No thread remains when the
+    iterator ends, is closed or is deleted.
 
     Args:
-        function: Called with each thing, in the threads.
-        things: Gone through in the reader's thread, only as far as is needed.
-        threads: How many; with 0 it is `map` itself.
-        ahead: Results under way or waiting, beside the one asked for; default one a thread.
+        function: The function; the threads call it with each thing.
+        things: The arguments; the caller's thread iterates over them, and only as far as necessary.
+        threads: Number of threads; 0 means `map` itself.
+        ahead: Number of results that are computed before they are asked for; by default one per thread.
+
+    Example:
+        >>> list(map_in_order(len, ["a", "bc"], threads=2))
+        [1, 2]
     """
     if not threads:
         yield from map(function, things)

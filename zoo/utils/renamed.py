@@ -1,4 +1,4 @@
-"""Refuse a user's class that still defines a method under a former name."""
+"""Refuses a user's class that defines a method under its old name."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from zoo.errors import ConfigError
 
 
 def reject_old_names(cls: type, kind: str, renamed: Mapping[str, str]) -> None:
-    """Refuse a class that defines a method under a former name.
+    """Refuse a class that defines a method under its old name.
 
     Args:
         cls: The class.
-        kind: What it is, for the message: "model", "data set".
-        renamed: Former name to present name.
+        kind: The kind of the class, for the message: "model", "data set".
+        renamed: Old name -> new name.
 
     Raises:
-        ConfigError: It defines such a method; the message gives the present names.
+        ConfigError: The class defines such a method; the message has the new names.
     """
     old = [name for name in renamed if name in vars(cls)]
     if old:

@@ -47,7 +47,8 @@ def test_a_full_disk_is_one_line() -> None:
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        "zoo: error: standard output or a file: No space left on device. Make room, then give the same command again.\n"
+        "zoo: error: standard output or a file: No space left on device. "
+        "Free some space, then run the same command again.\n"
     )
 
 
@@ -57,7 +58,7 @@ def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[st
 
     assert run_command(refused) == 2
     assert capsys.readouterr().err == (
-        "zoo: error: results/x.json: Permission denied. Name a place that you may use.\n"
+        "zoo: error: results/x.json: Permission denied. Choose a folder that you may read and write.\n"
     )
 
 
