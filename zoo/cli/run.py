@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,8 @@ def main(verb: str, argv: list[str]) -> int:
     _check_precision(config)
     if verb == "fit":
         folder = request.run_folder or default_folder(composed, config)
-        _fit(cli, composed, folder)
-        _run_next_verbs(cli, composed, request, folder)
+        if _fit(cli, composed, folder):
+            _run_next_verbs(cli, composed, request, folder)
     else:
         _evaluate(cli, request, request.run_folder or _find_run(cli, composed, request))
     return 0
@@ -106,23 +106,42 @@ def _find_run(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
     return folder
 
 
-def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> None:
-    """Train a run, or continue it from its last checkpoint; do nothing where it is finished."""
+def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> bool:
+    """Train a run, or continue it from its last checkpoint; do nothing where it is finished.
+
+    Returns:
+        Whether the folder now holds a trained model.
+    """
     config = cli.resolved()
-    if folder.state(config) is State.FINISHED:
-        finished = folder.read_manifest()["finished"]
-        console.print(
-            f"{folder.path}: finished on {finished}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
-        )
-        return
-    last = folder.last if folder.last.is_file() else None
+    if _is_finished(folder, config):
+        return True
     _build_for_fit(cli, composed, config, folder)
-    if cli.trainer.is_global_zero:
-        _log_start(composed, folder, "resumed" if last else "started")
-    with folder.opened(), _explain_errors(folder):
-        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
-    if cli.trainer.is_global_zero:
-        _finish(cli, folder)
+    # The other ranks of a run belong to the process that holds the lock.
+    with folder.opened(), folder.locked() if cli.trainer.is_global_zero else nullcontext():
+        if cli.trainer.is_global_zero and _is_finished(folder, config):  # by a process that was quicker
+            return True
+        last = folder.last if folder.last.is_file() else None
+        if cli.trainer.is_global_zero:
+            _log_start(composed, folder, "resumed" if last else "started")
+        with _explain_errors(folder):
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
+        if not any(folder.checkpoints.glob("*.ckpt")):
+            console.print(f"{folder.path}: no checkpoint was kept, so the run is not finished.", soft_wrap=True)
+            return False
+        if cli.trainer.is_global_zero:
+            _finish(cli, folder)
+    return True
+
+
+def _is_finished(folder: RunFolder, config: Config) -> bool:
+    """Whether the run is finished; if so, print how to score it."""
+    if folder.state(config) is not State.FINISHED:
+        return False
+    finished = folder.read_manifest()["finished"]
+    console.print(
+        f"{folder.path}: finished on {finished}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
+    )
+    return True
 
 
 def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> None:

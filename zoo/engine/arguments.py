@@ -83,6 +83,11 @@ def parse(verb: str, argv: Sequence[str]) -> Request:
             request = replace(request, print_config=True) if shown else replace(request, help=True)
             continue
         _check_option(option)
+        if verb == "fit" and option == "--ckpt":
+            raise ConfigError(
+                "--ckpt is no option of `zoo fit`.",
+                "`zoo fit --out DIR` continues a run from its own last checkpoint.",
+            )
         if not equals:
             if not words or words[0].startswith("--"):
                 raise ConfigError(f"{option} needs a value.", f"Write `{option} VALUE`.")

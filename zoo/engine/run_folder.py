@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
@@ -115,6 +117,27 @@ class RunFolder:
         return content
 
     @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other training out of the folder. The kernel frees the lock when the process ends.
+
+        Raises:
+            RunError: Another process trains in this folder.
+        """
+        lock = FileLock(self.path / ".fit.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"{self.path}: another process trains in this folder.", "Wait for its end, or choose another --out."
+            ) from None
+        try:
+            yield
+        finally:
+            if [path.name for path in self.path.iterdir()] == [".fit.lock"]:
+                Path(lock.lock_file).unlink()  # the folder goes again where nothing is in it
+            lock.release()
+
+    @contextmanager
     def opened(self) -> Iterator[None]:
         """The folder, writable. It goes again where a failure left nothing in it.
 
@@ -163,8 +186,13 @@ class RunFolder:
         """The checkpoint to evaluate: the one that is wanted, else the best, else the last.
 
         Raises:
-            CheckpointError: There is none.
+            CheckpointError: There is none, or the wanted one is outside of the run's folder.
         """
+        if wanted and wanted.is_file() and not wanted.resolve().is_relative_to(self.path.resolve()):
+            raise CheckpointError(
+                f"{wanted}: no checkpoint of the run in {self.path}, whose scores would be replaced.",
+                "Name the folder of its own run with --out.",
+            )
         candidates = [wanted] if wanted else [self.checkpoints / "best.ckpt", self.last]
         for candidate in candidates:
             if candidate.is_file():

@@ -31,7 +31,7 @@ def test_parse_knows_every_form() -> None:
     named = ["--model", "unet", "--data=set", "--size", "tiny", "--trainer", "cpu", "--out", "o", "--seed", "3"]
     files = ["-c", "a.yaml", "--config=b.yaml", "--ckpt", "k"]
     flags = ["--model.lr=1e-3", "--trainer.max_epochs", "2", "--data.shift", "-1", "--print_config"]
-    request = parse("fit", named + files + flags)
+    request = parse("test", named + files + flags)
     assert (request.model, request.data, request.size, request.preset, request.seed) == (
         "unet",
         "set",

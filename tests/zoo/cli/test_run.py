@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
 from zoo.cli.main import main
 from zoo.cli.run import _print_results
+from zoo.engine.run_folder import RunFolder
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
 from zoo.utils.atomic_files import UNFINISHED
 
@@ -200,11 +202,38 @@ def test_evaluation_names_what_is_missing_or_does_not_fit(
     assert "is StubModel, not unet" in error_line(["test", "--model", "unet", "--out", out], capsys)
     assert "no checkpoint" in error_line(["test", "--out", out, "--ckpt", str(tmp_path / "no.ckpt")], capsys)
     assert "does not fit the model" in error_line(["test", "--out", out, "--model.width", "9"], capsys)
-    cut = tmp_path / "cut.ckpt"
+    copied = tmp_path / "copied"
+    shutil.copytree(finished, copied)
+    cut = copied / "checkpoints" / "cut.ckpt"
     cut.write_bytes((finished / "checkpoints" / "last.ckpt").read_bytes()[:2000])
-    assert "not a checkpoint" in error_line(["test", "--out", out, "--ckpt", str(cut)], capsys)
+    assert "not a checkpoint" in error_line(["test", "--out", str(copied), "--ckpt", str(cut)], capsys)
     torch.save({"state_dict": {}, "evil": Path("x")}, cut)
-    assert "not a checkpoint" in error_line(["test", "--out", out, "--ckpt", str(cut)], capsys)
+    assert "not a checkpoint" in error_line(["test", "--out", str(copied), "--ckpt", str(cut)], capsys)
+    foreign = "no checkpoint of the run in"
+    assert foreign in error_line(["test", "--out", out, "--ckpt", str(copied / "checkpoints" / "best.ckpt")], capsys)
+
+
+def test_fit_takes_no_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [*FIT, "--out", str(tmp_path / "o"), "--ckpt", str(tmp_path / "nowhere.ckpt")]
+    assert "--ckpt is no option of `zoo fit`" in error_line(argv, capsys)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_second_training_in_a_folder_is_refused_before_it_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunFolder(tmp_path).locked():
+        assert "another process trains in this folder" in error_line([*FIT, "--out", str(tmp_path)], capsys)
+        assert [path.name for path in tmp_path.iterdir()] == [".fit.lock"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_kept_no_checkpoint_is_not_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [*FIT, "--out", str(tmp_path / "o"), "--trainer.fast_dev_run", "true"]
+    for _ in range(2):
+        assert main(argv) == 0
+        assert "no checkpoint was kept, so the run is not finished" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "o" / "manifest.json").read_text())["finished"] is None
 
 
 def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
