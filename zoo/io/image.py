@@ -91,7 +91,7 @@ def read_label(path: Path, by_colour: bool = False) -> tuple[NDArray[np.int32], 
 
     Args:
         path: As `read_image`.
-        by_colour: The value of a raster's pixel is its colour, red * 65536 + green * 256 + blue.
+        by_colour: Of a picture, the value of a pixel is its colour, red * 65536 + green * 256 + blue.
 
     Returns:
         The array, int32 with the values of the file and the axes of `read_image`, and its geometry.

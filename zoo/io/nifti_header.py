@@ -1,4 +1,4 @@
-"""Open a NIfTI file and read from its header where its voxels lie, in millimetres."""
+"""Open a NIfTI file and read the position of its voxels from the header, in millimetres."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zoo.errors import DataError
 _FACTORS = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 """Millimetres per unit of `xyzt_units`; NIfTI files without a unit are in millimetres by convention."""
 
-_LARGEST = 100.0  # millimetres; no scanner makes a larger voxel, so a header that says metres is wrong
-_ROUNDING = 1e-4  # by which a quaternion stored in 32 bits may be longer than 1
+_LARGEST = 100.0  # largest plausible voxel in mm; above it, a header with the unit metre is wrong
+_ROUNDING = 1e-4  # largest rounding error in the length of a quaternion that is stored in 32 bits
 
 
 class _RoundedHeader(nib.Nifti1Header):
-    """A header whose quaternion may be a little longer than 1, as rounding leaves it."""
+    """A header whose quaternion may be longer than 1 by a rounding error."""
 
     quaternion_threshold = _ROUNDING
 
@@ -32,11 +32,11 @@ def open_nifti(path: Path) -> Any:
     """Open a NIfTI file without its voxels.
 
     Returns:
-        nibabel's image. A quaternion that is longer than 1 by rounding is taken as one of length 1.
+        The image of nibabel. A quaternion that is longer than 1 by a rounding error counts as one of length 1.
 
     Raises:
-        DataError: The quaternion of the header is longer than 1 by more than rounding.
-        Exception: What nibabel raises for an unreadable file.
+        DataError: The quaternion of the header is longer than 1 by more than a rounding error.
+        Exception: The errors of nibabel for an unreadable file.
     """
     try:
         return nib.load(path)
@@ -53,22 +53,22 @@ def open_nifti(path: Path) -> Any:
             "Correct the header or download the file again.",
             "affine_unusable",
         ) from error
-    image.header.set_qform(image.get_qform(), int(image.header["qform_code"]))  # a copy of the header is sound
+    image.header.set_qform(image.get_qform(), int(image.header["qform_code"]))  # so that copies of the header are valid
     return image
 
 
 def affine_in_mm(image: Any, path: Path) -> NDArray[np.float64]:
-    """The affine from voxels to RAS millimetres, 4x4, whatever the file's unit is.
+    """Return the affine from voxels to RAS millimetres, 4x4, for any unit of the file.
 
     Raises:
-        DataError: The unit is metre and a voxel would be larger than any scanner makes one.
+        DataError: The unit is the metre and a voxel would be larger than 100 mm.
     """
     affine = np.array(image.affine, dtype=np.float64)
     factor = mm_per_unit(image)
     affine[:3] *= factor
     if factor > 1 and np.abs(affine[:3, :3]).max() > _LARGEST:
         raise DataError(
-            f"{path}: the header gives voxels of more than {_LARGEST:g} mm, as its unit is the metre.",
+            f"{path}: the header gives voxels of more than {_LARGEST:g} mm, because its unit is the metre.",
             "Write the true unit into the header (`xyzt_units`).",
             "affine_unusable",
         )
@@ -76,7 +76,7 @@ def affine_in_mm(image: Any, path: Path) -> NDArray[np.float64]:
 
 
 def mm_per_unit(image: Any) -> float:
-    """Millimetres per spatial unit of a NIfTI's header; 1 where the header names none or an unknown one."""
+    """Return the millimetres per spatial unit of a NIfTI header; 1 where the unit is missing or unknown."""
     try:
         return _FACTORS[image.header.get_xyzt_units()[0]]
     except KeyError:  # a code that the format does not define

@@ -34,7 +34,7 @@ class PictureReader(Reader):
             whose masks are known to be JPEG files or to have smooth edges. Otherwise the values of the file are the
             labels, and an unexpected value is an error.
         gray_only: With one channel, refuse a colour picture instead of converting it to gray.
-        colours: The colours of the classes, red * 65536 + green * 256 + blue, where masks show classes by colour.
+        colours: Colours of the classes, red * 65536 + green * 256 + blue, if the masks show classes by colour.
     """
 
     channels: int = 1
@@ -53,16 +53,16 @@ class PictureReader(Reader):
         """Read a mask, int32 [H, W]; see `Reader.label`.
 
         Raises:
-            DataError: As `Reader.label`, or a mask read by colour has a colour that is no class.
+            DataError: As `Reader.label`, or a mask that is read by colour has a colour without a class.
         """
         if self.colours:
             array, geometry = read_label(path, by_colour=True)
-            strange = np.setdiff1d(array, [0, *self.colours, *self.drop])
-            if strange.size:
-                some = ", ".join(f"#{value:06x}" for value in strange[:4].tolist())
-                due = ", ".join(f"#{value:06x}" for value in self.colours)
-                problem = f"{path}: colours that are no class: {some}."
-                raise DataError(problem, f"The classes are {due} on black.", "label_values")
+            unknown = np.setdiff1d(array, [0, *self.colours, *self.drop])
+            if unknown.size:
+                some = ", ".join(f"#{value:06x}" for value in unknown[:4].tolist())
+                known = ", ".join(f"#{value:06x}" for value in self.colours)
+                problem = f"{path}: colours without a class: {some}."
+                raise DataError(problem, f"The classes are {known} on black.", "label_values")
             return self.without_dropped(array), geometry
         array, geometry = super().label(path)
         return (to_black_white(array, path) if self.black_white else array), geometry

@@ -14,7 +14,7 @@ from zoo.types import Geometry
 
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 _GRAY = ("1", "L", "LA")
-_JPEG_NOISE = 32  # gray levels by which JPEG moves the channels of a black and white mask apart
+_JPEG_NOISE = 32  # largest difference that JPEG makes between the channels of a black-and-white mask, in gray levels
 
 
 def read_raster(path: Path, dtype: Any, by_colour: bool = False) -> tuple[NDArray[Any], Geometry]:
@@ -23,7 +23,7 @@ def read_raster(path: Path, dtype: Any, by_colour: bool = False) -> tuple[NDArra
     Args:
         path: The file.
         dtype: Type of an image; its colours become gray. None: the file is a mask and keeps its values.
-        by_colour: The value of a mask's pixel is its colour, red * 65536 + green * 256 + blue.
+        by_colour: Of a mask, the value of a pixel is its colour, red * 65536 + green * 256 + blue.
 
     Raises:
         DataError: Programs read the file in different ways.
@@ -75,8 +75,8 @@ def _colours(image: Image.Image) -> NDArray[np.int32]:
 def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
     """Read the values of an opened mask of 8 bits.
 
-    Where the palette of the file has a colour, the values are the indices, whichever colours the pixels use.
-    Otherwise the values are the grays.
+    If the palette of the file contains a colour, the values are the indices, for all pixels. Otherwise they are the
+    grays.
 
     Raises:
         DataError: The mask is in colour, where two classes may have one gray, or in the transparency channel.
@@ -100,7 +100,7 @@ def _mask_values(image: Image.Image, path: Path) -> NDArray[np.uint8]:
             red, green, blue = colours[np.unravel_index(int(spread.argmax()), spread.shape)]
             raise DataError(
                 f"{path}: a mask in colour, for instance #{red:02x}{green:02x}{blue:02x}.",
-                "Name the classes by their colours (`classes: {lesion: '#ff0000'}`), or save the mask as grays.",
+                "Name the classes by their colours (`classes: {lesion: '#ff0000'}`), or save the mask in gray.",
                 "label_values",
             )
     return gray

@@ -337,7 +337,7 @@ def test_classes_may_be_the_colours_of_a_mask(tmp_path: Path) -> None:
     assert second is not None
     assert [np.unique(first).tolist(), np.unique(second).tolist()] == [[0, 1], [0, 2]]
     one = pictures(root, classes={"red spot": ["#800000"]})
-    with pytest.raises(DataError, match=r"p1\.png: colours that are no class: #004000"):
+    with pytest.raises(DataError, match=r"p1\.png: colours without a class: #004000"):
         one.load(list(one.cases.values())[1])
     with pytest.raises(DataError, match="some classes are colours and some are numbers"):
         pictures(root, classes={"red spot": ["#800000"], "blue spot": [2]})

@@ -71,7 +71,7 @@ def test_a_mask_in_colour_is_refused_or_read_by_colour(tmp_path: Path) -> None:
     assert geometry.shape == (4, 6)
     assert np.unique(label).tolist() == [0, 0x004000, 0x800000]
     assert (label[1, 1:3] == 0x800000).all()
-    with pytest.raises(DataError, match=r"m\.png: colours that are no class: #004000\. The classes are #800000"):
+    with pytest.raises(DataError, match=r"m\.png: colours without a class: #004000\. The classes are #800000"):
         PictureReader(colours=(0x800000,)).label(path)
 
 
