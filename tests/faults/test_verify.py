@@ -1,4 +1,4 @@
-"""Faults injected into clean replicas: `zoo data verify` finds each, names the file and the kind, and nothing else."""
+"""Faults in clean replicas: `zoo data verify` reports each one with file and kind, and nothing else."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from zoo.io.readers import Reader
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The clean replica of a set, made once."""
+    """The clean replica of a data set, made once."""
     made: dict[str, Path] = {}
 
     def replica(name: str) -> Path:
@@ -55,13 +55,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever is found, nothing is prepared or written."""
+    """Nothing is prepared or written."""
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     yield
     assert not (tmp_path / "cache").exists()
 
 
-def looked_at(name: str, root: Path, workers: int = 2, **options: Any) -> Report:
+def inspect_replica(name: str, root: Path, workers: int = 2, **options: Any) -> Report:
     return inspect(build_datamodule(name, "tiny", root=str(root), **options), workers=workers)
 
 
@@ -71,10 +71,10 @@ def test_each_fault_is_found_and_nothing_else(fault: str, clean: Callable[[str],
     source = clean(injected.data)
     root = Path(shutil.copytree(source, tmp_path / source.name))
     injected.damage(root)
-    found = looked_at(injected.data, root, **injected.options).findings
+    found = inspect_replica(injected.data, root, **injected.options).findings
     assert [finding.kind for finding in found] == [injected.kind] * len(found)
     assert len({finding.kind for finding in found}) == 1
-    assert len(found) == (12 if fault == "colour" else 1)  # every picture of that set is in colour
+    assert len(found) == (12 if fault == "colour" else 1)  # every picture of this data set is in colour
     first = found[0]
     assert injected.file in first.file
     assert injected.words in first.problem
@@ -87,18 +87,18 @@ def test_every_kind_is_injected() -> None:
     assert tuple(KINDS) == FAULTS
 
 
-def test_clean_replicas_have_nothing_and_are_read_whole(clean: Callable[[str], Path]) -> None:
+def test_clean_replicas_have_no_findings_and_are_read_completely(clean: Callable[[str], Path]) -> None:
     for name, files in {"hippocampus": 12, "qata_cov19": 28, "brats": 35, "chaos": 60}.items():
-        report = looked_at(name, clean(name))
+        report = inspect_replica(name, clean(name))
         assert report.findings == ()
         assert report.files == files
 
 
-def test_the_known_stray_value_is_mended_by_its_option(clean: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_known_wrong_value_is_corrected_by_its_option(clean: Callable[[str], Path], tmp_path: Path) -> None:
     root = Path(shutil.copytree(clean("mmwhs_mr"), tmp_path / "heart"))
     stray_value(root)
-    assert looked_at("mmwhs_mr", root, mend_labels=True).findings == ()
-    (finding,) = looked_at("mmwhs_mr", root).findings
+    assert inspect_replica("mmwhs_mr", root, mend_labels=True).findings == ()
+    (finding,) = inspect_replica("mmwhs_mr", root).findings
     assert "mend_labels" in finding.fix
 
 
@@ -106,10 +106,10 @@ def test_an_unreadable_table_does_not_hide_other_faults(clean: Callable[[str], P
     root = Path(shutil.copytree(clean("qata_cov19"), tmp_path / "qata"))
     (root / TABLE).write_bytes(b"\xff\xfe\x00bad")
     truncate(root / CHEST)
-    assert looked_at("qata_cov19", root).kinds == {"unreadable": 1, "caption_table": 1}
+    assert inspect_replica("qata_cov19", root).kinds == {"unreadable": 1, "caption_table": 1}
 
 
-def test_reading_leniently_leaves_training_strict(clean: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_lenient_inspection_leaves_training_strict(clean: Callable[[str], Path], tmp_path: Path) -> None:
     root = Path(shutil.copytree(clean("mosmed_plus"), tmp_path / "mosmed"))
     table = next(root.glob("Train_text*"))
     lines = table.read_text().splitlines()
@@ -120,39 +120,39 @@ def test_reading_leniently_leaves_training_strict(clean: Callable[[str], Path], 
         data.setup("fit")
 
 
-def test_a_set_may_have_empty_masks(tmp_path: Path) -> None:
+def test_a_data_set_may_allow_empty_masks(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     write_png(root / "masks" / "p3.png", np.zeros((48, 40), np.uint8))
-    assert looked_at("image_text_folder", root).kinds == {"empty_mask": 1}
+    assert inspect_replica("image_text_folder", root).kinds == {"empty_mask": 1}
     with (root / "dataset.yaml").open("a") as facts:
         facts.write("empty_masks: true\n")
-    assert looked_at("image_text_folder", root).findings == ()
+    assert inspect_replica("image_text_folder", root).findings == ()
 
 
-def test_whose_left_is_left_stands_on_the_card(tmp_path: Path) -> None:
+def test_the_card_defines_left_and_right(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     facts = root / "dataset.yaml"
     facts.write_text(facts.read_text().replace("laterality: image", "laterality: patient"))
-    assert looked_at("image_text_folder", root).kinds == {"side_contradiction": 12}
+    assert inspect_replica("image_text_folder", root).kinds == {"side_contradiction": 12}
     facts.write_text(facts.read_text().replace("laterality: patient\n", ""))
-    assert looked_at("image_text_folder", root).findings == ()
+    assert inspect_replica("image_text_folder", root).findings == ()
 
 
-def test_two_visits_of_one_subject_may_look_alike(tmp_path: Path) -> None:
+def test_two_visits_of_one_subject_may_look_similar(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)  # pictures 0 and 1 are of one person
     write_png(root / "pictures" / "p1.png", brighter(np.asarray(Image.open(root / "pictures" / "p0.jpg"))))
     table = root / "cases.csv"
     table.write_text(table.read_text("utf-8-sig").replace("p1.jpg", "p1.png"), encoding="utf-8")
     facts = root / "dataset.yaml"
     facts.write_text(facts.read_text().replace("laterality: image\n", ""))
-    assert looked_at("image_text_folder", root).findings == ()
+    assert inspect_replica("image_text_folder", root).findings == ()
     table.write_text(table.read_text().replace("person 0", "person 9", 1), encoding="utf-8")
-    (finding,) = looked_at("image_text_folder", root).findings
+    (finding,) = inspect_replica("image_text_folder", root).findings
     assert finding.kind.startswith("near_duplicate")
 
 
 class SlowReader(Reader):
-    """Reads after a moment, differently long each time, and counts the arrays that are held at once."""
+    """Reads with random delays and counts the arrays that exist at once."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ def damaged(root: Path) -> SegDataModule:
     return build_datamodule("hippocampus", "tiny", root=str(root))
 
 
-def test_threads_change_no_finding_and_no_order(tmp_path: Path) -> None:
+def test_threads_change_neither_findings_nor_order(tmp_path: Path) -> None:
     data = damaged(make_hippocampus(tmp_path, 12))
     alone = inspect(data, workers=1)
     assert len(alone.findings) == 5
@@ -208,7 +208,7 @@ def test_each_thread_holds_one_array(tmp_path: Path, workers: int) -> None:
     assert 1 <= reader.held[1] <= workers
 
 
-def test_an_interruption_leaves_the_rest_unread(tmp_path: Path) -> None:
+def test_after_an_interruption_no_more_files_are_read(tmp_path: Path) -> None:
     data = build_datamodule("hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 40)))
     reader: Any = SlowReader(0)
     read: list[Path] = []
@@ -237,22 +237,22 @@ REAL = {
     *("sub-s11662_ses-e24213_run-1_bp-chest_vp-ap_cr", "sub-s11991_ses-e25657_run-1_bp-chest_vp-pa_dx"),
     "sub-s12001_ses-e25095_run-1_bp-chest_vp-pa_cr",
 }
-"""Captions of QaTa-COV19 that tell the patient's side, or two sides for a mask on one: looked at, each is wrong."""
+"""Captions of QaTa-COV19 with the side of the patient, or with two sides for a mask on one side; all were checked."""
 
 
 @pytest.mark.realdata
-def test_real_hippocampi_have_nothing(real_data: Path) -> None:
-    report = looked_at("hippocampus", real_data / "Task04_Hippocampus")
+def test_the_real_hippocampi_have_no_findings(real_data: Path) -> None:
+    report = inspect_replica("hippocampus", real_data / "Task04_Hippocampus")
     assert report.findings == ()
     assert (report.cases, report.files) == (100, 200)
 
 
 @pytest.mark.realdata
-def test_real_chests_have_ten_wrong_captions_and_one_image_twice(real_data: Path) -> None:
-    report = looked_at("qata_cov19", real_data / "QaTa-COV19-v2")
-    assert report.findings == ()  # what is of the published set itself stands on its card
+def test_the_real_chests_have_ten_wrong_captions_and_one_duplicate(real_data: Path) -> None:
+    report = inspect_replica("qata_cov19", real_data / "QaTa-COV19-v2")
+    assert report.findings == ()  # findings of the published data set are on its card
     assert {finding.case_id for finding in report.known if finding.kind == "side_contradiction"} == REAL
     (twice,) = (finding for finding in report.known if finding.kind == "near_duplicate")
-    assert twice.case_id == "covid_2121"  # the same figure of a paper, "At admission", cut out twice
+    assert twice.case_id == "covid_2121"  # the figure "At admission" of a paper, cropped twice
     assert "covid_1198" in twice.problem
     assert report.files == 2018

@@ -1,4 +1,4 @@
-"""Data as people have it: folders within folders, tables with too many columns, facts that are none."""
+"""2-D data sets as users have them: other folders, parts of a data set, unusual tables and masks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,71 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from datamodules.files.caption_tables import read_captions, read_table
+from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import SPLITS
-from datamodules.verify import inspect
+from datamodules.verify import inspect, verify
 from tests.helpers.all_sets import built, counts
 from tests.helpers.data_sets import make_qata
-from tests.helpers.image_sets import make_monuseg, make_mosmed, make_own_pictures, make_pranet, write_table
+from tests.helpers.image_sets import (
+    make_kvasir_seg,
+    make_monuseg,
+    make_mosmed,
+    make_own_pictures,
+    make_pranet,
+    write_picture,
+    write_table,
+)
 from zoo.errors import DataError
+
+
+def test_gray_values_are_thresholded_only_in_declared_data_sets(tmp_path: Path) -> None:
+    """Polyp masks are JPEG files. In other data sets a gray value is a finding and never becomes a label."""
+    root = make_qata(tmp_path, size=48)
+    mask = next((root / "Test" / "GTs").iterdir())
+    gray = np.zeros((48, 48), np.uint8)
+    gray[10:30, 10:30], gray[9, 10:30] = 255, 7
+    write_picture(mask, gray)
+    strict, lenient = built("qata_cov19", root), built("kvasir", make_kvasir_seg(tmp_path))
+    problems = [finding.problem for finding in verify(strict)]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{mask}: unexpected label values [7]")
+    assert np.unique(lenient.reader.label(mask)[0]).tolist() == [0, 255]
+    assert not strict.reader.black_white  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["monuseg", "mosmed_plus"])
+def test_masks_of_unknown_gray_values_are_read_as_black_and_white(tmp_path: Path, name: str) -> None:
+    root = make_monuseg(tmp_path) if name == "monuseg" else make_mosmed(tmp_path)
+    masks = sorted(path for path in root.rglob("*.png") if path.parent.name in ("labelcol", "masks"))
+    gray = np.zeros(np.asarray(Image.open(masks[0])).shape[:2], np.uint8)
+    gray[10:30, 10:30], gray[9, 10:30], gray[30, 10:30] = 1, 0, 0
+    write_picture(masks[0], gray)  # 0 and 1
+    gray[10:30, 10:30], gray[9, 10:30], gray[30, 10:30] = 255, 60, 190
+    write_picture(masks[1], gray)  # smooth edges
+    write_picture(masks[2], np.arange(gray.size).reshape(gray.shape).astype(np.uint8))  # a number per object
+    data = built(name, root)
+    (finding,) = verify(data)
+    assert finding.problem.startswith(f"{masks[2]}: not a black-and-white mask")
+    assert data.reader.label(masks[0])[0].sum() == 255 * 20 * 20
+    assert data.reader.label(masks[1])[0].sum() == 255 * 20 * 21
+
+
+def test_a_missing_file_is_reported_with_the_suffix_of_its_folder(tmp_path: Path) -> None:
+    root = make_kvasir_seg(tmp_path)
+    (root / "masks" / "cju003.jpg").unlink()
+    assert any(finding.problem.endswith("masks/cju003.jpg: no such file.") for finding in verify(built("kvasir", root)))
+    other = make_monuseg(tmp_path)
+    shutil.rmtree(other / "Train_Folder" / "labelcol")
+    problems = [finding.problem for finding in verify(built("monuseg", other))]
+    assert len(problems) == 6
+    assert all("Train_Folder/labelcol/TCGA" in problem and "no such file" in problem for problem in problems)
+    shutil.rmtree(other / "Train_Folder")
+    with pytest.raises(DataError, match="no Train_Folder/img in it"):
+        built("monuseg", other).list_cases()
 
 
 @pytest.mark.parametrize(
@@ -25,7 +81,9 @@ from zoo.errors import DataError
         ("mosmed_plus", lambda folder: make_mosmed(folder, "lvit"), "MosMedDataPlus"),
     ],
 )
-def test_lvits_folder_of_all_sets_will_do(tmp_path: Path, name: str, make: Callable[[Path], Path], inner: str) -> None:
+def test_the_parent_folder_of_lvits_data_sets_is_accepted(
+    tmp_path: Path, name: str, make: Callable[[Path], Path], inner: str
+) -> None:
     alone = built(name, make(tmp_path / "alone"))
     others = tmp_path / "datasets"
     shutil.copytree(alone.folder, others / inner)
@@ -35,7 +93,7 @@ def test_lvits_folder_of_all_sets_will_do(tmp_path: Path, name: str, make: Calla
     assert data.prompt_hash == alone.prompt_hash
 
 
-def test_tables_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+def test_tables_may_be_in_their_own_folder(tmp_path: Path) -> None:
     root = make_mosmed(tmp_path)
     due = built("mosmed_plus", root)
     hashed = due.prompt_hash
@@ -45,7 +103,7 @@ def test_tables_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert built("mosmed_plus", root).prompt_hash == hashed
 
 
-def test_a_row_for_the_image_and_one_for_its_mask_are_one_too_many(tmp_path: Path) -> None:
+def test_two_rows_for_one_image_are_refused(tmp_path: Path) -> None:
     root = make_monuseg(tmp_path)
     table = root / "Val_Folder" / "Val_text.xlsx"
     header, rows = read_table(table)
@@ -53,23 +111,6 @@ def test_a_row_for_the_image_and_one_for_its_mask_are_one_too_many(tmp_path: Pat
     write_table(table, [tuple(header), *(tuple(row) for row in rows), (f"{stem}.tif", "Another text.")])
     with pytest.raises(DataError, match=f"the case id '{stem}' occurs 2 times"):
         _ = built("monuseg", root).cases
-
-
-def test_a_column_that_comes_twice_is_not_guessed(tmp_path: Path) -> None:
-    rows = [("Image", "text", "Text"), ("a.png", "one", "two")]
-    with pytest.raises(DataError, match=r"t\.csv: the column 'text' comes twice"):
-        read_captions(write_table(tmp_path / "t.csv", rows))
-    rows = [("Image", "text", "Description"), ("a.png", "one", "two")]
-    with pytest.raises(DataError, match=r"t\.csv: which of the columns description and text"):
-        read_captions(write_table(tmp_path / "t.csv", rows))
-    gaps = [("Image", "text", "", ""), ("a.png", "one", "", "")]
-    assert read_captions(write_table(tmp_path / "t.csv", gaps)) == [("a.png", "one")]
-
-
-def test_tabs_part_columns_too(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    path.write_text("Image\ttext\na.png\tOne, two; three.\n", encoding="utf-8")
-    assert read_captions(path) == [("a.png", "One, two; three.")]
 
 
 @pytest.mark.parametrize(
@@ -84,14 +125,14 @@ def test_tabs_part_columns_too(tmp_path: Path) -> None:
         ("exclusive: true", "exclusive classes with a common value"),
     ],
 )
-def test_a_fact_that_is_none_is_refused(tmp_path: Path, fact: str, message: str) -> None:
+def test_a_wrong_value_in_the_description_is_refused(tmp_path: Path, fact: str, message: str) -> None:
     root = make_own_pictures(tmp_path)
     (root / "dataset.yaml").write_text(f"classes: {{whole: [1, 2], core: [2]}}\nchannels: 3\n{fact}\n")
     with pytest.raises(DataError, match=message):
         built("image_text_folder", root)
 
 
-def test_paths_of_windows_are_followed(tmp_path: Path) -> None:
+def test_paths_with_backslashes_are_read(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     due = list(built("image_text_folder", root).cases.values())
     text = (root / "cases.csv").read_text(encoding="utf-8")
@@ -100,7 +141,7 @@ def test_paths_of_windows_are_followed(tmp_path: Path) -> None:
     assert list(built("image_text_folder", root).cases.values()) == due
 
 
-def test_a_row_without_subject_is_not_taken_for_a_person_of_its_own(tmp_path: Path) -> None:
+def test_a_row_without_subject_is_refused(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     header, rows = read_table(root / "cases.csv")
     rows[1][header.index("subject")] = ""
@@ -109,8 +150,8 @@ def test_a_row_without_subject_is_not_taken_for_a_person_of_its_own(tmp_path: Pa
         _ = built("image_text_folder", root).cases
 
 
-def lessen(root: Path, kept: slice) -> None:
-    """Leaves these images of each folder, and their masks; the tables stay whole."""
+def keep_some(root: Path, kept: slice) -> None:
+    """Keep some images of each folder and their masks; the tables stay complete."""
     left: set[str] = set()
     pictures = sorted(path for path in root.rglob("*") if path.suffix in (".png", ".jpg", ".tif"))
     masks = ("labelcol", "masks", "mask", "Ground-truths")
@@ -134,7 +175,7 @@ def lessen(root: Path, kept: slice) -> None:
         ("colondb", make_pranet, slice(8), "pranet"),
     ],
 )
-def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
+def test_some_images_with_complete_tables_keep_their_split(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     name: str,
@@ -145,7 +186,7 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
     root = make(tmp_path)
     whole = built(name, root, protocol=protocol)
     assert sum(counts(whole)) == len(whole.cases)
-    lessen(root, kept)
+    keep_some(root, kept)
     part = built(name, root, protocol=protocol)
     assert 0 < len(part.cases) < len(whole.cases)
     assert "listed cases have no file" in caplog.text
@@ -156,14 +197,14 @@ def test_a_part_of_a_set_under_whole_tables_keeps_its_roles(
     assert {finding.kind for finding in inspect(part, workers=1).findings} >= {"caption_without_image"}
 
 
-def test_images_of_which_none_is_there_are_refused(tmp_path: Path) -> None:
+def test_a_data_set_without_any_image_is_refused(tmp_path: Path) -> None:
     root = make_monuseg(tmp_path)
-    lessen(root, slice(0))
+    keep_some(root, slice(0))
     with pytest.raises(DataError, match="a caption names this file, but it and its mask are missing"):
         _ = built("monuseg", root).cases
 
 
-def test_own_pictures_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_missing_pictures_of_own_data_are_refused(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     (root / "pictures" / "p3.jpg").unlink()
     (root / "masks" / "p3.png").unlink()
@@ -171,7 +212,7 @@ def test_own_pictures_that_are_not_there_are_refused(tmp_path: Path) -> None:
         _ = built("image_text_folder", root).cases
 
 
-def test_a_part_of_qata_is_cut_between_people(tmp_path: Path) -> None:
+def test_some_images_of_qata_are_split_between_subjects(tmp_path: Path) -> None:
     root = make_qata(tmp_path, train=10, test=4)
     whole = built("qata_cov19", root)
     assert counts(whole) == [8, 2, 4]
