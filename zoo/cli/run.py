@@ -126,7 +126,7 @@ def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> bool:
         with _explain_errors(folder):
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
         if not any(folder.checkpoints.glob("*.ckpt")):
-            console.print(f"{folder.path}: no checkpoint was kept, so the run is not finished.", soft_wrap=True)
+            console.print(f"{folder.path}: no checkpoint was kept, so there is nothing to score.", soft_wrap=True)
             return False
         if cli.trainer.is_global_zero:
             _finish(cli, folder)

@@ -232,7 +232,7 @@ def test_a_run_that_kept_no_checkpoint_is_not_finished(tmp_path: Path, capsys: p
     argv = [*FIT, "--out", str(tmp_path / "o"), "--trainer.fast_dev_run", "true"]
     for _ in range(2):
         assert main(argv) == 0
-        assert "no checkpoint was kept, so the run is not finished" in " ".join(capsys.readouterr().out.split())
+        assert "no checkpoint was kept, so there is nothing to score" in " ".join(capsys.readouterr().out.split())
     assert json.loads((tmp_path / "o" / "manifest.json").read_text())["finished"] is None
 
 
