@@ -62,7 +62,7 @@ def write_clip(folder: Path) -> Path:
 
 
 def write_wrapped_clip(folder: Path) -> Path:
-    """A CLIP whose text tower is a BERT, as BiomedCLIP's is."""
+    """A CLIP whose text encoder is a BERT, as in BiomedCLIP."""
     folder.mkdir(parents=True)
     bert_config().save_pretrained(folder)
     write_vocabulary(folder)

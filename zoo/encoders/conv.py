@@ -15,8 +15,8 @@ class ConvEncoder(StagedEncoder):
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: Of the image.
-        width: Channels of the stem; doubled by every stage.
+        in_channels: Channels of the image.
+        width: Channels of the stem. Every stage doubles them.
         stages: Number of stages after the stem.
     """
 

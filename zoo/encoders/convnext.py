@@ -14,7 +14,7 @@ from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import ConfigError
 
 DEPTHS = (3, 3, 9, 3)
-"""Blocks a stage of ConvNeXt-T."""
+"""Blocks per stage of ConvNeXt-T."""
 
 
 class ConvNeXtEncoder(StagedEncoder):
@@ -23,7 +23,7 @@ class ConvNeXtEncoder(StagedEncoder):
     Liu et al., "A ConvNet for the 2020s" (CVPR 2022), in the implementation of transformers.
 
     Args:
-        in_channels: Of the image; a gray image is repeated to three channels.
+        in_channels: Channels of the image. A gray image is repeated to three channels.
         width: Channels of the stem (96 in ConvNeXt-T).
         stages: Stages after the first (3 in ConvNeXt-T).
         weights: A folder or a hub repository of a ConvNeXt; empty for random weights.
@@ -59,20 +59,20 @@ class ConvNeXtEncoder(StagedEncoder):
 
 
 class ConvNeXt(nn.Module):
-    """The embedding and the stages of a ConvNeXt, without the final norm that no decoder reads.
+    """The embedding and the stages of a ConvNeXt, without the final norm, which no decoder reads.
 
     Args:
-        in_channels: Of the image.
-        widths: Channels a stage.
+        in_channels: Channels of the image.
+        widths: Channels per stage.
         weights: A folder in the layout of `save_pretrained`, or a hub repository; empty for random weights.
 
     Raises:
-        ConfigError: The weights cannot be had or read, or have other sizes.
+        ConfigError: The weights cannot be downloaded or read, or have other sizes.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], weights: str = "") -> None:
         super().__init__()
-        self.repeat = 3 if in_channels == 1 else 1  # gray images, as the colour ones that the weights know
+        self.repeat = 3 if in_channels == 1 else 1  # the weights are those of colour images
         sizes: dict[str, Any] = {
             "num_channels": in_channels * self.repeat,
             "hidden_sizes": list(widths),
@@ -84,7 +84,7 @@ class ConvNeXt(nn.Module):
         self.stages: nn.ModuleList = model.encoder.stages
 
     def colour(self, image: Tensor) -> Tensor:
-        """[B, 1, H, W] -> [B, 3, H, W]; more channels stay as they are."""
+        """Repeat a gray image [B, 1, H, W] to [B, 3, H, W]; leave more channels unchanged."""
         return image.repeat(1, self.repeat, 1, 1)
 
 
@@ -97,11 +97,11 @@ def _load(weights: str, sizes: dict[str, Any]) -> Any:
             result: Any = ConvNextModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except BROKEN as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"{folder}: not a readable ConvNeXt: {line[:200]}.", "Fetch it again.") from error
+        raise ConfigError(f"{folder}: not a readable ConvNeXt: {line[:200]}.", "Download the folder again.") from error
     model, info = result
     loaded = {key: getattr(model.config, key) for key in sizes}
     if loaded != sizes:
-        raise ConfigError(f"{folder}: a ConvNeXt of {loaded}, not {sizes}.", "Fit --model.width and --model.stages.")
-    if info["missing_keys"]:  # the library would draw them at random
-        raise ConfigError(f"{folder}: {len(info['missing_keys'])} weights are missing.", "Fetch it again.")
+        raise ConfigError(f"{folder}: a ConvNeXt of {loaded}, not {sizes}.", "Change --model.width and --model.stages.")
+    if info["missing_keys"]:  # the library would initialise them at random
+        raise ConfigError(f"{folder}: {len(info['missing_keys'])} weights are missing.", "Download the folder again.")
     return model

@@ -1,4 +1,4 @@
-"""BERT-like encoders of Hugging Face, from a hub, from an installed package or from a folder."""
+"""BERT encoders of Hugging Face: from a hub, from an installed package or from a folder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from zoo.errors import TextError
 from zoo.settings import offline
 
 BROKEN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
-"""What the libraries raise over a folder that is not what it should be."""
+"""Errors that the libraries raise for a folder that they cannot read."""
 
-_BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a projection of its own on top
+_BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a further projection
 _SMALL_FILES = ("*.json", "vocab.txt")
 
 
@@ -34,9 +34,9 @@ class BertBackbone(TextBackbone):
 
     Args:
         model: The model.
-        tokenise: Strings to ids.
-        vocabulary: Token to id.
-        max_length: Most tokens; the model's positions bound it.
+        tokenise: Strings -> ids.
+        vocabulary: Token -> id.
+        max_length: Largest number of tokens; the positions of the model limit it.
         pool: "mean" over real tokens, or "first" token.
     """
 
@@ -53,17 +53,17 @@ class BertBackbone(TextBackbone):
         self.pool = pool
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Word, position and segment embeddings, normed."""
+        """Compute word, position and segment embeddings, normed."""
         return self.embeddings(input_ids=ids)  # type: ignore[no-any-return]
 
     def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
         """See `TextBackbone.run`."""
-        # added to the attention scores, which the eager and the fused attention of every version take
+        # A bias of the attention scores works with the eager and the fused attention of every version.
         bias = torch.zeros(mask.shape, dtype=hidden.dtype, device=hidden.device)
         bias = bias.masked_fill(~mask, torch.finfo(hidden.dtype).min)[:, None, None, :]
         for layer in self.layers[start:stop]:
             out = layer(hidden, bias)
-            hidden = out[0] if isinstance(out, tuple) else out  # a tuple in early releases of transformers 5
+            hidden = out[0] if isinstance(out, tuple) else out  # early releases of transformers 5 return a tuple
         return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
@@ -73,16 +73,15 @@ class BertBackbone(TextBackbone):
 
 
 def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
-    """The encoder of a card: from its package where that is installed, else from its hub repository.
+    """Load the encoder of a card: from its package if that is installed, else from its hub repository.
 
     Args:
-        config: The card's `repo`, `revision`, `package` (optional: a Python package that carries the
-            weights) and `architecture` (optional: "bert" loads the checkpoint into the plain BERT
-            classes, whatever class it names).
+        config: The card's `repo`, `revision`, `package` (optional: a Python package that contains the weights)
+            and `architecture` (optional: "bert" loads the checkpoint with the plain BERT classes).
         frozen: Not used here.
 
     Returns:
-        The backbone, and where it came from: a package's version or a commit.
+        The backbone, and its source: the version of a package or a commit.
 
     Raises:
         TextError: The hub cannot be reached, or the files are not a BERT.
@@ -97,14 +96,14 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
 
 
 def load_folder(folder: Path, plain: bool = False) -> BertBackbone:
-    """A BERT and its tokeniser from a folder in the layout of `save_pretrained`. No network, no remote code.
+    """Load a BERT and its tokeniser from a folder in the layout of `save_pretrained`, without network or remote code.
 
     Args:
-        folder: With `config.json`, weights, and `tokenizer.json` or `vocab.txt`.
-        plain: Take the plain BERT classes whatever the folder names, as is done for CXR-BERT anyway.
+        folder: The folder, with `config.json`, weights, and `tokenizer.json` or `vocab.txt`.
+        plain: Use the plain BERT classes for any class that the folder names. CXR-BERT always uses them.
 
     Raises:
-        TextError: Not readable, not a BERT, or weights are missing.
+        TextError: The folder is not readable, is not a BERT, or lacks weights.
     """
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
@@ -119,9 +118,11 @@ def load_folder(folder: Path, plain: bool = False) -> BertBackbone:
     except BROKEN as error:
         raise unreadable(folder, error) from error
     model, info = loaded
-    if info["missing_keys"]:  # the library would draw them at random, and say so in a table
+    if info["missing_keys"]:  # the library would initialise them at random
         names = ", ".join(sorted(info["missing_keys"])[:2])
-        raise TextError(f"{folder}: {len(info['missing_keys'])} weights are missing ({names}).", "Fetch it again.")
+        raise TextError(
+            f"{folder}: {len(info['missing_keys'])} weights are missing ({names}).", "Download the folder again."
+        )
     return BertBackbone(model, partial(_tokenise, tokenizer), tokenizer.get_vocab(), tokenizer.model_max_length)
 
 
@@ -130,7 +131,7 @@ def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 
 
 def find_packaged(package: str | None) -> tuple[Path, str] | None:
-    """The model folder inside an installed package and the package's version; the package is not imported."""
+    """Find the model folder inside an installed package, and the version of the package, without an import."""
     spec = find_spec(package) if package else None
     if package is None or spec is None or spec.origin is None:
         return None
@@ -140,24 +141,24 @@ def find_packaged(package: str | None) -> tuple[Path, str] | None:
         return None
     try:
         return folder, f"{package} {version(package)}"
-    except PackageNotFoundError:  # a folder on the path, not a distribution
+    except PackageNotFoundError:  # a folder on the path, which has no version
         return folder, package
 
 
 def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") -> Path:
-    """The local snapshot of a hub repository, fetched where it is not there yet.
+    """Return the local snapshot of a hub repository. Download it if it is not on this machine.
 
     Args:
         config: The card's `repo` and `revision`.
-        *weights: File names, the best first; the first that the repository has is fetched. A `.bin`
-            is read with `weights_only`, so that no pickled code runs.
-        what: What it is, for the message.
+        *weights: File names, the preferred one first. The first file that the repository has is downloaded. A
+            `.bin` file is read with `weights_only`, so that no pickled code runs.
+        what: The kind of model, for the error text.
 
     Returns:
-        The snapshot's folder; its name is the commit.
+        The folder of the snapshot. Its name is the commit.
 
     Raises:
-        TextError: It is not there and the hub cannot be reached (or must not: `ZOO_OFFLINE=1`).
+        TextError: There is no snapshot, and the hub cannot be reached or `ZOO_OFFLINE=1` forbids it.
     """
     repo = config["repo"]
     error: Exception | None = None
@@ -171,7 +172,7 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
                     local_files_only=offline(),
                 )
             )
-        except Exception as caught:  # noqa: BLE001 - of three libraries, and all mean the same: not to be had
+        except Exception as caught:  # noqa: BLE001 - three libraries raise different errors, which all mean that there is no file
             error = caught
             break
         if (folder / name).is_file():
@@ -185,20 +186,21 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
         )
     else:
         advice = f'Offline: `--model.vision_weights ""` trains from scratch, or {download} and that folder here.'
-    raise TextError(f"The {what} '{repo}' is not on this machine and cannot be fetched{reason}.", advice) from error
+    raise TextError(f"The {what} '{repo}' is not on this machine and cannot be downloaded{reason}.", advice) from error
 
 
 def unreadable(folder: Path, error: BaseException) -> TextError:
-    """One line for what a library says in many."""
+    """Make a one-line error of the text that a library wrote."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return TextError(
-        f"{folder}: not a readable text encoder: {lines[0][:200]}", "Save it again with `save_pretrained`, or fetch it."
+        f"{folder}: not a readable text encoder: {lines[0][:200]}",
+        "Save it again with `save_pretrained`, or download it.",
     )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and load reports: what matters of them is checked and raised."""
+    """Suppress progress bars and loading reports. The callers check and report missing weights."""
     level = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

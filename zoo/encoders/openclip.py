@@ -1,7 +1,7 @@
-"""CLIP text towers of open_clip: its own transformer, or a BERT that it wraps.
+"""CLIP text encoders of open_clip: a CLIP transformer, or a BERT inside a CLIP.
 
-The image tower is built to load the checkpoint and dropped. Tokens are those of the last layer at
-the backbone's own width, before the projection into the space shared with images.
+The image encoder is built only to load the checkpoint. Tokens are those of the last layer at the width of the
+backbone, before the projection to the space shared with images.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise
 from zoo.errors import TextError
 
 CONFIG = "open_clip_config.json"
-"""The file by which a folder is known as one of open_clip's."""
+"""A folder with this file is in the layout of open_clip."""
 
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class ClipBackbone(TextBackbone):
-    """The causal transformer that CLIP reads text with, pooled at the end-of-text token.
+    """The causal text transformer of CLIP, pooled at the end-of-text token.
 
     Args:
-        text: An open_clip model or text tower: it has `token_embedding`, `positional_embedding`,
+        text: An open_clip model or text encoder with `token_embedding`, `positional_embedding`,
             `transformer.resblocks`, `ln_final` and `attn_mask`.
-        tokenise: Strings to ids.
-        vocabulary: Token to id.
+        tokenise: Strings -> ids.
+        vocabulary: Token -> id.
     """
 
     attn_mask: Tensor
@@ -51,11 +51,11 @@ class ClipBackbone(TextBackbone):
         self.register_buffer("attn_mask", text.attn_mask.clone(), persistent=False)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token and position embeddings."""
+        """Compute token and position embeddings."""
         return self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]  # type: ignore[no-any-return]
 
     def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
-        """See `TextBackbone.run`. Padding follows the text, so the causal mask alone hides it."""
+        """See `TextBackbone.run`. Padding follows the text, so the causal mask hides it."""
         causal = self.attn_mask[: hidden.shape[1], : hidden.shape[1]]
         for layer in self.layers[start:stop]:
             hidden = layer(hidden, attn_mask=causal)
@@ -69,27 +69,27 @@ class ClipBackbone(TextBackbone):
 
 
 def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
-    """The text tower of a card.
+    """Load the text encoder of a card.
 
     Args:
         config: The card's `repo` and `revision`.
         frozen: Not used here.
 
     Returns:
-        The backbone and the commit it came from.
+        The backbone and the commit of its files.
 
     Raises:
-        TextError: The hub cannot be reached, or the files are not what they should be.
+        TextError: The hub cannot be reached, or the files are not a CLIP.
     """
     folder = fetch(config, *_WEIGHTS)
     return load_folder(folder), folder.name
 
 
 def load_folder(folder: Path) -> TextBackbone:
-    """The text tower of a folder with `open_clip_config.json`, weights, and a tokeniser where it is not CLIP's own.
+    """Load the text encoder of a folder with `open_clip_config.json`, weights, and a tokeniser that CLIP lacks.
 
     Raises:
-        TextError: Not readable, or a backbone of another shape.
+        TextError: The folder is not readable, or the backbone has another shape.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -107,15 +107,15 @@ def load_folder(folder: Path) -> TextBackbone:
         return _wrapped_bert(text, tokenizer, text_config)
     pool = getattr(text, "pool_type", getattr(text, "text_pool_type", None))
     if not isinstance(tokenizer, open_clip.SimpleTokenizer) or pool != "argmax" or text.attn_mask is None:
-        raise TextError(f"{folder}: not a causal CLIP text tower with CLIP's tokeniser.", "Use one of that kind.")
+        raise TextError(f"{folder}: not a causal CLIP text encoder with CLIP's tokeniser.", "Use such an encoder.")
     return ClipBackbone(text, partial(_tokenise, tokenizer), tokenizer.encoder)
 
 
 def _bert_config(folder: Path, scratch: Path) -> Path:
-    """A folder with the configuration of the wrapped BERT, so that open_clip asks no hub for it.
+    """Return a folder with the configuration of the BERT inside the CLIP, so that open_clip asks no hub.
 
-    BiomedCLIP's repository has none. BERT's defaults are those of its BERT-base, and loading is
-    strict, so that a backbone of any other size is refused.
+    The repository of BiomedCLIP has no such configuration. The default configuration is its BERT-base. Loading
+    is strict and refuses a backbone of another size.
     """
     own = folder / "config.json"
     if own.is_file() and json.loads(own.read_text(encoding="utf-8")).get("model_type") == "bert":

@@ -1,4 +1,4 @@
-"""`StagedEncoder`, the base class of the vision encoders: text can enter between its stages."""
+"""`StagedEncoder`, the base class of the vision encoders. A model can insert text between the stages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 class StagedEncoder(nn.Module, ABC):
-    """A stem, then stages that each halve the grid.
+    """A stem and stages. Each stage halves the grid.
 
     Attributes:
         limits: What the encoder supports, for the error text of `build_vision_encoder`.
         widths: Channels of the stem and of every stage.
-        stem_stride: Stride of the stem against the image.
+        stem_stride: Stride of the stem, relative to the image.
 
     Example:
         >>> import torch
@@ -40,19 +40,19 @@ class StagedEncoder(nn.Module, ABC):
 
     @property
     def stride(self) -> int:
-        """Stride of the last stage against the image."""
+        """Stride of the last stage, relative to the image."""
         return int(self.stem_stride * 2 ** (len(self.widths) - 1))
 
     @abstractmethod
     def stem(self, image: Tensor) -> Tensor:
-        """[B, C, *S] -> [B, widths[0], *S/stem_stride]."""
+        """Run the stem: [B, C, *S] -> [B, widths[0], *S/stem_stride]."""
 
     @abstractmethod
     def stage(self, index: int, x: Tensor) -> Tensor:
-        """Stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
+        """Run stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """The maps of stem and stages, finest first; S is a multiple of `stride`."""
+        """Compute the maps of stem and stages, finest first. S is a multiple of `stride`."""
         maps = [self.stem(image)]
         for index in range(1, len(self.widths)):
             maps.append(self.stage(index, maps[-1]))

@@ -14,17 +14,17 @@ from zoo.encoders.staged_encoder import StagedEncoder
 class SwinEncoder(StagedEncoder):
     """The encoder of MONAI's SwinUNETR-V2.
 
-    A patch embedding of stride 2, then Swin stages with merging, a residual convolution in front of
-    each (`use_v2`).
+    A patch embedding of stride 2 and Swin stages with merging. A residual convolution precedes each stage
+    (`use_v2`).
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: Of the image.
+        in_channels: Channels of the image.
         width: Channels of the stem (48 in SwinUNETR).
-        depths: Swin blocks a stage.
-        heads: Attention heads a stage.
+        depths: Swin blocks per stage.
+        heads: Attention heads per stage.
         window: Size of an attention window on every axis.
-        checkpoint: Recompute activations in the backward pass, for memory.
+        checkpoint: Recompute activations in the backward pass, to save memory.
     """
 
     limits = "4"

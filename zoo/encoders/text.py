@@ -1,8 +1,8 @@
-"""Text encoders behind one call: strings in, tokens out, whichever library they come from.
+"""`TextEncoder`: strings to tokens, with the same interface for backbones of all libraries.
 
-A frozen encoder is a cache: each string is encoded once, its weights stand in no checkpoint and no
-optimiser, and their hash is in the checkpoint and checked at loading. A trained encoder is an
-ordinary sub-module that encodes each distinct string of a batch once.
+A frozen encoder is a cache: it encodes each string once. Checkpoints and optimiser do not hold its weights. The
+checkpoint holds a hash of the weights, which is checked when it is loaded. A trained encoder is an ordinary
+sub-module that encodes each distinct string of a batch once.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from zoo.registry import ENCODERS
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 64  # strings encoded at a time when a cache is filled: bounds the memory of thousands of reports
+_CHUNK = 64  # strings that are encoded at once to fill a cache, which limits the memory for thousands of reports
 
 
 class TextEncoder(nn.Module):
-    """Strings to tokens, by a backbone that is frozen and cached or trained with the model.
+    """A backbone that turns strings into tokens. It is frozen and cached, or trained with the model.
 
-    Neither has dropout: pre-trained backbones come in eval mode and a trainer leaves them so, because a
-    string is encoded once for all its samples, which would share one draw.
+    No backbone has dropout. Pre-trained backbones are in eval mode, and a trainer does not change that. A string
+    is encoded once for all its samples, which would share one dropout mask.
 
     Args:
         backbone: The layers and their tokeniser.
-        name: The name it was asked for by.
-        revision: Which version of it: a commit, a package's version, "local".
-        frozen: Frozen and cached (see the module's docstring), or trained.
+        name: The name or the folder of the encoder.
+        revision: The version of the encoder: a commit, the version of a package, or "local".
+        frozen: Whether the encoder is frozen and cached, or trained.
 
     Attributes:
         name: As given.
@@ -45,7 +45,7 @@ class TextEncoder(nn.Module):
         frozen: As given.
         width: Channels W of a token.
         depth: Number of layers.
-        checkpoint: Layers keep only their input for the backward pass and compute again what it needs.
+        checkpoint: Whether layers keep only their input for the backward pass and compute the rest again.
 
     Example:
         >>> encoder = build_text_encoder("tiny")
@@ -71,12 +71,12 @@ class TextEncoder(nn.Module):
             self.backbone = backbone
 
     def forward(self, strings: Sequence[str], device: torch.device | str | None = None) -> TextTokens:
-        """Encode N strings, each distinct one once.
+        """Encode N strings, each distinct string once.
 
         Args:
-            strings: N strings; an empty one is two special tokens. Longer ones than the encoder
-                reads are cut, which is logged once.
-            device: Where the result is wanted; a frozen backbone moves there. Without it: where it is.
+            strings: N strings. An empty string has two special tokens. Strings that are too long for the encoder
+                are cut, which is logged once.
+            device: Device of the result; a frozen backbone moves to it. None: the device of the backbone.
 
         Returns:
             Tokens [N, L, W], mask [N, L] and pooled [N, W] in the order of `strings`.
@@ -87,13 +87,13 @@ class TextEncoder(nn.Module):
         return self._encoded(strings, None, device)
 
     def embed_and_run(self, strings: Sequence[str], stop: int, device: torch.device | str | None = None) -> Embedded:
-        """The strings after the layers 0 to `stop - 1`, for models that interleave from there on.
+        """Run the layers 0 to `stop - 1` on the strings, for models that insert image features after them.
 
-        What no image has reached is the same for every image and window, so it is kept just as
-        `forward` keeps it: by a frozen encoder for good, by a trained one between two updates.
+        The result does not depend on the image, so it is cached as in `forward`: always by a frozen encoder,
+        between two updates by a trained one.
 
         Returns:
-            `hidden` [N, L, W] and `mask` [N, L] in the order of `strings`, each distinct one run once.
+            `hidden` [N, L, W] and `mask` [N, L] in the order of `strings`. Each distinct string is run once.
 
         Raises:
             TextError: No strings.
@@ -102,7 +102,7 @@ class TextEncoder(nn.Module):
         return Embedded(hidden, mask)
 
     def embed(self, strings: Sequence[str], device: torch.device | str | None = None) -> Embedded:
-        """The strings as they are (repeats included) before the first layer, for models that interleave.
+        """Embed the strings, with repeats, for the first layer.
 
         Returns:
             `hidden` [N, L, W] and `mask` [N, L].
@@ -116,13 +116,13 @@ class TextEncoder(nn.Module):
         return Embedded(self._backbone.embed(ids.to(place)), mask.to(place))
 
     def run_layers(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
-        """The layers `start` to `stop - 1`. Gradient flows to `hidden`, through frozen layers too.
+        """Run the layers `start` to `stop - 1`. `hidden` gets a gradient, also through frozen layers.
 
         Args:
-            hidden: [M, L, W]; M may have grown since `embed`, by one copy a sample.
+            hidden: [M, L, W]. M may be larger than in `embed`, with one copy per sample.
             mask: [M, L].
             start: First layer.
-            stop: One past the last layer.
+            stop: The layer after the last one.
         """
         self._place(hidden.device)
         if not (self.checkpoint and torch.is_grad_enabled()):
@@ -132,28 +132,28 @@ class TextEncoder(nn.Module):
         return hidden
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
-        """What follows the last layer: `embed`, all of `run_layers` and `finish` equal `forward`."""
+        """Finish after the last layer: `embed`, all of `run_layers` and `finish` together equal `forward`."""
         self._place(hidden.device)
         return self._backbone.finish(hidden, mask)
 
     def parameter_count(self) -> int:
-        """All weights of the backbone, frozen ones included."""
+        """Count all weights of the backbone, frozen or not."""
         return sum(weight.numel() for weight in self._backbone.parameters())
 
     @property
     def weights_hash(self) -> str:
-        """sha256 of the backbone's weights as they are now."""
+        """SHA-256 of the current weights of the backbone."""
         return self._frozen_hash if self.frozen else self._backbone.weights_hash()
 
     def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`; a frozen encoder stays in eval mode, a trained one drops its cache."""
+        """Set the mode as `nn.Module.train`. A frozen encoder stays in eval mode; a trained one clears its cache."""
         super().train(mode and not self.frozen)
-        if not self.frozen:  # at either switch: Lightning goes back to training without calling `train`
+        if not self.frozen:  # in both directions, because Lightning may return to training without a call of `train`
             self._caches.clear()
         return self
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What a checkpoint must know of its encoder, as plain Python."""
+        """Return the facts of the encoder that a checkpoint holds, as plain Python."""
         return {
             "encoder": self.name,
             "revision": self.revision,
@@ -163,16 +163,16 @@ class TextEncoder(nn.Module):
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Check that a checkpoint's encoder is this one.
+        """Check that a checkpoint was made with this encoder.
 
         Raises:
-            CheckpointError: Other frozen weights, another vocabulary, or trained against frozen.
+            CheckpointError: The frozen weights or the vocabulary differ, or one encoder is frozen and the other not.
         """
         mine = self.get_extra_state()
         if any(state[key] != mine[key] for key in ("frozen", "vocabulary", "weights")):
             raise CheckpointError(
                 f"The checkpoint was made with the text encoder {_describe(state)}, this model has {_describe(mine)}.",
-                "Pass the `--model.encoder` and the freezing of the checkpoint's own config.yaml.",
+                "Use `--model.encoder` and `--model.freeze_text` of the config.yaml beside the checkpoint.",
             )
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
@@ -188,37 +188,40 @@ class TextEncoder(nn.Module):
         return self._hidden_backbone[0] if self.frozen else self.backbone
 
     def _place(self, device: torch.device | str | None) -> torch.device:
-        """Where to work. A frozen backbone follows, as `Module.to` does not reach it."""
+        """Return the device to work on, and move a frozen backbone to it, which `Module.to` does not reach."""
         here = next(self._backbone.parameters()).device
         there = here if device is None else torch.device(device)
         if there.type == here.type and there.index in (None, here.index):
             return here
         if self.frozen:
-            with torch.inference_mode(False), torch.no_grad():  # weights made in inference mode cannot train others
+            with (
+                torch.inference_mode(False),
+                torch.no_grad(),
+            ):  # weights that are made in inference mode cannot be part of a training
                 self._backbone.to(there)
             return next(self._backbone.parameters()).device
         return there
 
     def _encoded(self, strings: Sequence[str], stop: int | None, device: torch.device | str | None) -> TextTokens:
-        """N strings after `stop` layers, or to the end where it is None; from the cache where one may be used."""
+        """Encode N strings up to layer `stop` (None: to the end), from the cache where it may be used."""
         strings = list(strings)
         if not strings:
             raise TextError(f"No strings for the text encoder '{self.name}'.", 'Give at least one string, or "".')
         place = self._place(device)
         if self.frozen or not (self.training or torch.is_grad_enabled()):
             return self._cached(strings, stop, place)
-        self._caches.clear()  # gradients are asked for, so the weights are about to change
+        self._caches.clear()  # a gradient is needed, so the weights will change
         distinct = list(dict.fromkeys(strings))
         return spread(self._encode(distinct, stop, place), distinct, strings)
 
     def _encode(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
         hidden, mask = self.embed(strings, device)
         hidden = self.run_layers(hidden, mask, 0, self.depth if stop is None else stop)
-        # on the way there is no pooled vector yet
+        # before the end there is no pooled vector
         return self._backbone.finish(hidden, mask) if stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
 
     def _cached(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
-        """Encode what the cache lacks: frozen in full precision, trained in the precision of the caller."""
+        """Encode missing strings: a frozen encoder in full precision, a trained one in the precision of the caller."""
         autocast = torch.is_autocast_enabled(device.type)
         precision = torch.get_autocast_dtype(device.type) if autocast and not self.frozen else None
         if precision != self._precision:
@@ -226,7 +229,7 @@ class TextEncoder(nn.Module):
             self._precision = precision
         cache = self._caches.setdefault(stop, StringCache())
         new = cache.missing(strings)
-        # out of inference mode: what is cached during validation is used in training afterwards
+        # not in inference mode, because training uses strings that validation has cached
         with (
             torch.inference_mode(False),
             torch.no_grad(),
@@ -244,17 +247,17 @@ def _describe(state: dict[str, Any]) -> str:
 
 
 def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
-    """The text encoder of a name or of a local folder.
+    """Build the text encoder of a name or of a local folder.
 
     Args:
-        name: A name of `zoo list encoders`, or a folder: one written by `save_pretrained` with a BERT
-            and its tokeniser, or one with `open_clip_config.json` and weights.
-        freeze: Frozen and cached, or trained with the model. Without it what the card says: only
-            `tiny` is trained.
+        name: A name of `zoo list encoders`, or a folder. `save_pretrained` writes such a folder for a BERT with its
+            tokeniser. A folder with `open_clip_config.json` and weights holds a CLIP.
+        freeze: True: frozen and cached. False: trained with the model. None: as the card says; only `tiny` is
+            trained.
 
     Raises:
-        UnknownNameError: Neither a name nor a folder.
-        TextError: The weights cannot be had or read.
+        UnknownNameError: `name` is neither a name nor a folder.
+        TextError: The weights cannot be downloaded or read.
 
     Example:
         >>> build_text_encoder("tiny", freeze=True).frozen

@@ -1,4 +1,4 @@
-"""What every text backbone offers, whichever library it comes from: tokens, embeddings, layers, an end."""
+"""`TextBackbone`, the common interface of text backbones of all libraries: tokens, embeddings, layers, pooling."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from zoo.utils.hashing import hash_bytes, hash_text
 
 Tokenise = Callable[[list[str]], list[list[int]]]
-"""Strings to token ids with the special tokens around them, uncut; the last id is the end token."""
+"""Strings -> token ids with the special tokens, not cut. The last id is the end token."""
 
 
 class TextTokens(NamedTuple):
-    """N encoded strings, L tokens the longest of them, W the encoder's width.
+    """N encoded strings. L is the number of tokens of the longest string, W the width of the encoder.
 
     Attributes:
         tokens: Output of the last layer, [N, L, W]; undefined where `mask` is False.
-        mask: [N, L], True for a real token (the special ones included), False for padding.
-        pooled: One vector a string, [N, W]: the mean over real tokens for BERT-likes, the
-            end-of-text token for CLIP, what the backbone was trained with where a CLIP has a BERT inside.
+        mask: [N, L], True for a real token (also a special one), False for padding.
+        pooled: One vector per string, [N, W]: the mean over real tokens for a BERT, the end-of-text token for a
+            CLIP. A CLIP with a BERT inside uses the pooling that it was trained with.
     """
 
     tokens: Tensor
@@ -37,7 +37,7 @@ class Embedded(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """N token rows of one length: `ids` and `mask` [N, L]; `cut` of the N were longer than the encoder reads."""
+    """Token ids and mask [N, L] of N strings; `cut` is the number of strings that are too long for the encoder."""
 
     ids: Tensor
     mask: Tensor
@@ -45,15 +45,15 @@ class Tokens(NamedTuple):
 
 
 class TextBackbone(nn.Module):
-    """A stack of transformer layers over tokens; sub-classes say how it begins, goes on and ends.
+    """A stack of transformer layers over tokens. A sub-class defines embedding, layers and pooling.
 
     Args:
-        tokenise: Strings to ids.
-        vocabulary: Token to id; only its hash is kept.
+        tokenise: Strings -> ids.
+        vocabulary: Token -> id. The backbone keeps only the hash.
         width: Channels of a token.
         depth: Number of layers.
-        max_length: Most tokens that the backbone reads, special ones included.
-        pad_id: Id that fills short rows.
+        max_length: Largest number of tokens that the backbone reads, with the special tokens.
+        pad_id: Id of padding.
 
     Example:
         >>> from zoo.encoders import build_text_encoder
@@ -74,7 +74,7 @@ class TextBackbone(nn.Module):
         self.pad_id = pad_id
 
     def batch(self, strings: Sequence[str]) -> Tokens:
-        """Token ids of N strings, padded to the longest. A cut row keeps its end token."""
+        """Tokenise N strings and pad them to the longest. A cut string keeps its end token."""
         rows = self.tokenise(list(strings))
         cut = sum(len(row) > self.max_length for row in rows)
         rows = [row if len(row) <= self.max_length else [*row[: self.max_length - 1], row[-1]] for row in rows]
@@ -85,19 +85,19 @@ class TextBackbone(nn.Module):
         return Tokens(ids, torch.arange(ids.shape[1]) < lengths[:, None], cut)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token ids [N, L] to what the first layer takes, [N, L, W]."""
+        """Embed token ids [N, L] for the first layer, [N, L, W]."""
         raise NotImplementedError
 
     def run(self, hidden: Tensor, mask: Tensor, start: int, stop: int) -> Tensor:
-        """The layers `start` to `stop - 1` on [N, L, W]; padding is attended by no real token."""
+        """Run the layers `start` to `stop - 1` on [N, L, W]. No real token attends to padding."""
         raise NotImplementedError
 
     def finish(self, hidden: Tensor, mask: Tensor) -> TextTokens:
-        """What comes after the last layer: its norm, if any, and the pooling."""
+        """Apply the norm after the last layer, if any, and the pooling."""
         raise NotImplementedError
 
     def weights_hash(self) -> str:
-        """sha256 over all weights, in the backbone's order; names are left out, as libraries rename them."""
+        """Compute the SHA-256 of all weights in their order, without names, because libraries rename weights."""
 
         def chunks() -> Iterator[bytes | memoryview]:
             for weight in self.parameters():
@@ -109,6 +109,6 @@ class TextBackbone(nn.Module):
 
 
 def mean_of_real(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the real tokens: [N, L, W] and [N, L] to [N, W]."""
+    """Average over the real tokens: [N, L, W] and [N, L] -> [N, W]."""
     weight = mask.unsqueeze(-1).to(tokens.dtype)
     return (tokens * weight).sum(1) / weight.sum(1)

@@ -1,4 +1,4 @@
-"""Encoded strings, kept so that none is encoded twice."""
+"""A cache of encoded strings, so that no string is encoded twice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zoo.encoders.text_backbone import TextTokens
 
 
 class StringCache:
-    """String to its tokens without padding and its pooled vector.
+    """A map from a string to its tokens without padding and its pooled vector.
 
-    It holds every string it has seen: 4 * W bytes a token, so 10,000 reports of 40 tokens at width
-    768 take 1.2 GB; the sets at hand have tens to hundreds of distinct strings.
+    The cache keeps every string, at 4 * W bytes per token. 10,000 reports of 40 tokens at width 768 take
+    1.2 GB. The data sets of the zoo have tens to hundreds of distinct strings.
     """
 
     def __init__(self) -> None:
@@ -25,20 +25,23 @@ class StringCache:
         return len(self._rows)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all strings."""
         self._rows.clear()
 
     def missing(self, strings: Iterable[str]) -> list[str]:
-        """The distinct strings that are not here, in their order."""
+        """Return the distinct strings that the cache does not hold, in their order."""
         return [string for string in dict.fromkeys(strings) if string not in self._rows]
 
     def put(self, strings: Sequence[str], encoded: TextTokens) -> None:
-        """Keep N encoded strings."""
+        """Add N encoded strings."""
         for string, tokens, mask, pooled in zip(strings, *encoded, strict=True):
-            self._rows[string] = (tokens[mask], pooled.clone())  # a copy: a view would keep its whole batch alive
+            self._rows[string] = (
+                tokens[mask],
+                pooled.clone(),
+            )  # a copy, because a view would keep the whole batch in memory
 
     def gather(self, strings: Sequence[str], device: torch.device) -> TextTokens:
-        """N strings, all of them here, padded to the longest of them. The result may be written to."""
+        """Return N cached strings, padded to the longest. The result may be changed in place."""
         distinct = list(dict.fromkeys(strings))
         for string in distinct:
             tokens, pooled = self._rows[string]
@@ -52,7 +55,7 @@ class StringCache:
 
 
 def spread(encoded: TextTokens, distinct: Sequence[str], strings: Sequence[str]) -> TextTokens:
-    """Encoded distinct strings to the N strings of the call, in their order and with their repeats."""
+    """Order the encoded distinct strings as the N strings of a call, with repeats."""
     if len(distinct) == len(strings):
         return encoded
     place = {string: index for index, string in enumerate(distinct)}

@@ -1,7 +1,7 @@
-"""The offline encoder: a small BERT built from its card, with a bundled word list, trained with the model.
+"""The offline encoder `tiny`: a small BERT with a bundled word list. It is trained with the model.
 
-Common words of anatomy and of reports are one token; any other word is spelled in characters, so
-that no word is lost to an unknown token.
+Common words of anatomy and of reports are one token. Any other word is spelled in characters, so that no word
+becomes the unknown token.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from zoo.utils.hashing import hash_lines
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
-_LONG_WORD = re.compile(r"(\w{50})(?=\w)")  # WordPiece gives up on words of more than 100 characters
+_LONG_WORD = re.compile(r"(\w{50})(?=\w)")  # WordPiece does not split words of more than 100 characters
 
 
 def vocabulary() -> dict[str, int]:
-    """Token to id: special tokens, characters, characters within a word, then the bundled words in their order."""
+    """Return token -> id: special tokens, characters, characters inside a word, then the bundled words in order."""
     characters = ascii_lowercase + digits
     words = (CONFIGS / "encoder" / "tiny_words.txt").read_text(encoding="utf-8").split()
     tokens = [*_SPECIAL, *punctuation, *characters, *(f"##{c}" for c in characters), *words]
@@ -37,15 +37,15 @@ def vocabulary() -> dict[str, int]:
 
 
 def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
-    """The backbone, with fresh weights.
+    """Build the backbone with initial weights.
 
     Args:
         config: The card's `width`, `layers`, `heads` and `max_length`.
-        frozen: False: weights come from torch's global generator, which a run seeds. True: they come
-            from a fixed seed, because frozen weights are in no checkpoint and must be found again.
+        frozen: False: the weights come from torch's global generator, which a run seeds. True: the weights come
+            from a fixed seed, because no checkpoint holds frozen weights.
 
     Returns:
-        The backbone and the first digits of its vocabulary's hash as revision.
+        The backbone, and as its revision the first digits of the hash of its vocabulary.
     """
     words = vocabulary()
     bert = BertConfig(
@@ -55,7 +55,7 @@ def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:
         num_attention_heads=config["heads"],
         intermediate_size=4 * config["width"],
         max_position_embeddings=config["max_length"],
-        # a string is encoded once for all its samples: they would share one draw
+        # A string is encoded once for all its samples, which would share one dropout mask.
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
@@ -72,7 +72,7 @@ def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 
 
 def plain(string: str) -> str:
-    """ASCII for any string: compatibility forms and accents are resolved, other characters named by number."""
+    """Convert any string to ASCII: remove accents and compatibility forms, write other characters as numbers."""
     folded = unicodedata.normalize("NFKD", " ".join(string.split()))
     folded = "".join(c for c in folded if not unicodedata.combining(c))
     return _LONG_WORD.sub(r"\1 ", _NOT_ASCII.sub(lambda match: f" u{ord(match[0]):x} ", folded))

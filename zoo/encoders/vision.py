@@ -27,12 +27,12 @@ def build_vision_encoder(
         kind: "conv" (any number of stages), "swin_v2" (4 stages) or "convnext" (2D, up to 3 stages).
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
-        width: Channels of the stem; doubled by every stage.
+        width: Channels of the stem. Every stage doubles them.
         stages: Number of stages after the stem.
         weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
 
     Raises:
-        ConfigError: No such encoder in that dimension, with so many stages or with weights.
+        ConfigError: No encoder of this name supports the dimension, the number of stages or the weights.
 
     Example:
         >>> build_vision_encoder("conv", spatial_dims=3, in_channels=1, width=8, stages=3).widths
