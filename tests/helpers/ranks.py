@@ -1,7 +1,7 @@
 """Two processes that form one gloo group and serve every multi-rank test of a session.
 
-Starting a process costs seconds of imports, so they are started once. They look like a job that
-torchrun started, which Lightning takes as it is.
+Starting a process costs seconds of imports, so they are started once, from a process that has imported
+(`tests.helpers.warm_process`). They look like a job that torchrun started, which Lightning takes as it is.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import os
 import socket
 import traceback
 from collections.abc import Callable
-from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from tests.helpers.warm_process import WARM
 
 
 def _serve(rank: int, world: int, port: int, pipe: Connection) -> None:
@@ -53,12 +54,11 @@ class RankPool:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        context = get_context("spawn")
         self.pipes: list[Connection] = []
         self.processes = []
         for rank in range(self.world):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, self.world, port, theirs), daemon=True)
+            ours, theirs = WARM.Pipe()
+            process = WARM.Process(target=_serve, args=(rank, self.world, port, theirs), daemon=True)
             process.start()
             self.pipes.append(ours)
             self.processes.append(process)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +15,7 @@ import torch
 import yaml
 
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.warm_process import WarmCommand
 from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
 from zoo.cli.main import main
@@ -122,15 +120,15 @@ def test_another_configuration_is_refused_by_key(finished: Path, capsys: pytest.
     assert main([*FIT, "--out", str(finished), "--data.num_workers", "3"]) == 0, "a machine matter"
 
 
+@pytest.mark.xdist_group("ranks")  # the processes are forked from the one that forks the ranks
 @pytest.mark.parametrize(("kill", "workers"), [("2,0", "0"), ("2,1", "0"), ("0,1", "0"), ("2,1", "1")])
 def test_killed_run_ends_at_the_same_weights(kill: str, workers: str, finished: Path, tmp_path: Path) -> None:
     """Between epochs, within one, within the first, and with workers, which take their samples early."""
     words = [*FIT, "--data.num_workers", workers]
     out = tmp_path / "killed"
-    environment = os.environ | {"STUB_KILL": kill, "PYTHONPATH": str(HERE)}
-    command = [sys.executable, "-m", "zoo", *words, "--out", str(out)]
-    died = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    log = tmp_path / "log"
+    died = WarmCommand([*words, "--out", str(out)], log, {"STUB_KILL": kill, "PYTHONPATH": str(HERE)})
+    assert died.wait() == -signal.SIGKILL, log.read_text()
     assert json.loads((out / "manifest.json").read_text())["finished"] is None
     assert (out / "checkpoints" / "last.ckpt").is_file() == (kill != "0,1")
     assert main([*words, "--out", str(out)]) == 0

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import time
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,6 +14,7 @@ import pytest
 
 import zoo.registry
 from datamodules.build import build_datamodule
+from tests.helpers.warm_process import WarmCommand
 from tests.zoo.cli.test_run import FIT, HERE, STUB, error_line
 from tests.zoo.metrics.test_case_scores import one_row
 from zoo.callbacks.scores import Scores, describe
@@ -76,22 +74,16 @@ def test_debug_fits_validates_and_tests(tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "run" / "test" / "cases.csv").is_file()
 
 
+@pytest.mark.xdist_group("ranks")  # the process is forked from the one that forks the ranks
 def test_interrupted_run_says_so_and_is_not_finished(tmp_path: Path) -> None:
-    out = tmp_path / "run"
+    out, log = tmp_path / "run", tmp_path / "log"
     words = ["fit", *STUB, "--trainer.max_epochs", "100000", "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-         "from zoo.cli.main import main; sys.exit(main())", *words],
-        env=environment, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if line.startswith("epoch 2/"):
-            process.send_signal(signal.SIGINT)
-    assert process.wait() == 130, said
+    command = WarmCommand(words, log, {"PYTHONPATH": str(HERE)})
+    while command.running and not (log.is_file() and "\nepoch 2/" in log.read_text()):
+        time.sleep(0.02)
+    command.interrupt()
+    code, said = command.wait(), log.read_text()
+    assert code == 130, said
     assert "zoo: interrupted" in said
     assert "Traceback" not in said
     assert json.loads((out / "manifest.json").read_text())["finished"] is None
