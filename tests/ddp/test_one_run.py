@@ -12,8 +12,9 @@ from tests.helpers.ranks import RankPool
 from zoo.cli.main import main
 from zoo.metrics.case_scores import read_rows
 
-VOLUMES = ["--data.counts", "[4,1,7]", "--data.shape", "[32,32,16]", "--data.patch", "[16,16,16]"]
-NAMED = ["--model", "unet", "--data", "phantom_abdomen", "--size", "tiny", "--trainer", "cpu", *VOLUMES]
+VOLUMES = ["--data.counts", "[4,1,7]", "--data.shape", "[24,16,16]", "--data.patch", "[16,16,16]"]
+SMALL = ["--model.channels", "[8,8,8,8,8,8]", *VOLUMES]
+NAMED = ["--model", "unet", "--data", "phantom_abdomen", "--size", "tiny", "--trainer", "cpu", *SMALL]
 SHORT = ["--data.batch_size", "4", "--data.epoch_samples", "16", "--trainer.max_epochs", "2"]
 TWO = ["--trainer", "ddp", "--trainer.devices", "2", "--trainer.accelerator", "cpu"]
 
