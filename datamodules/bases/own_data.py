@@ -1,9 +1,8 @@
-"""A user's own data: what a card cannot know comes from options and from a small file beside the data.
+"""A user's own data. Options and a small file beside the data complete the card.
 
-The facts that a model needs (classes, channels, prompts, track) are those of the module's `about`. A
-registered set takes it from its card; here the card holds what all such sets share, and what is found
-beside the data is laid over it before anything else is asked. `facts` is thus complete when the command
-line hands it to the model, and is stored in the checkpoint like any other set's.
+The card of a registered data set has its classes, channels, prompts and text track. Here the card has what all own
+data share; what is found beside the data replaces its values before anything reads them. Thus `facts` is complete when
+the command line gives it to the model, and a checkpoint stores it as for every data set.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
 from zoo.types import TRACKS, ClassPrompt
 from zoo.utils.hashing import hash_bytes, hash_json
 
-_END = 1 << 16  # a packed volume's last bytes are its checksum, and most pictures are read whole
+_END = 1 << 16  # the last bytes of a packed volume are its checksum, and most pictures are smaller
 PROMPTS = "prompts.yaml"
-"""The prompt file that is looked for beside the data."""
+"""Name of the prompt file beside the data."""
 
-_FACTS: dict[str, tuple[Callable[[Any, int], bool], str]] = {
+_OPTIONAL: dict[str, tuple[Callable[[Any, int], bool], str]] = {
     "laterality": (lambda fact, dims: fact in ("image", "patient"), "image or patient"),
     "flips": (
         lambda fact, dims: isinstance(fact, list) and all(type(axis) is int and 0 <= axis < dims for axis in fact),
@@ -35,18 +34,18 @@ _FACTS: dict[str, tuple[Callable[[Any, int], bool], str]] = {
     "empty_masks": (lambda fact, dims: isinstance(fact, bool), "true or false"),
     "exclusive": (lambda fact, dims: isinstance(fact, bool), "true or false"),
 }
-"""What a user may write beside the data: whether it can be that, and what is due."""
+"""What a user may write beside the data: the check of the value, and what a correct value is."""
 
 
 class OwnDataModule(SegDataModule):
-    """Own data. Subclasses lay their facts over the card's with `describe`.
+    """Own data. A subclass completes the card with `describe`.
 
     Args:
-        prompts: Prompt file (as those of `configs/prompts`), looked for beside the data first; default
-            `prompts.yaml`, and where there is none, each class's name is all that is said of it.
-        title: Name of the data, required by all that trains or scores a model (`facts`, `setup`). The folder is
-            no part of a run's identity (it differs from machine to machine), so two sets of one's own
-            are told apart by it; the commands of `zoo data` make no run and do without.
+        prompts: Prompt file in the form of `configs/prompts`, searched beside the data first; default `prompts.yaml`.
+            Without a prompt file, the text of a class is its name.
+        title: Name of the data. Training and scoring need it (`facts`, `setup`), because it tells two data sets of a
+            user apart: the folder differs between machines, so that it is no part of the identity of a run. The
+            commands of `zoo data` make no run and need no title.
         **kwargs: See `SegDataModule`.
     """
 
@@ -68,7 +67,7 @@ class OwnDataModule(SegDataModule):
         return super().facts
 
     def setup(self, stage: str | None = None) -> None:
-        """See `SegDataModule.setup`; asks for the title too, since a third party's model may take no facts.
+        """See `SegDataModule.setup`. It checks the title as well, because a model of another package may take no facts.
 
         Raises:
             ConfigError: The data has no title.
@@ -78,7 +77,7 @@ class OwnDataModule(SegDataModule):
 
     @cached_property
     def prompts(self) -> tuple[ClassPrompt, ...]:
-        """The class prompts: of a file, or the plain names."""
+        """The class prompts of a file, or prompts made of the names."""
         file = self._prompt_file
         return plain_prompts(self.labels.names) if file is None else load_prompts(file, self.labels.names)
 
@@ -89,53 +88,51 @@ class OwnDataModule(SegDataModule):
 
     @cached_property
     def data_hash(self) -> str:
-        """SHA-256 over each case's files, by name, size and both ends.
+        """SHA-256 over the files of each case: name, size, first and last bytes.
 
-        Two folders of one's own may have the same title and case names: their splits then have one hash, and
-        this tells them apart. It depends on no path and no date, so that a copy of the data is the same data.
+        Two folders may have the same title and case names, so that their splits have one hash; this hash differs. It
+        depends on no path and no date, so that a copy of the data has the same hash.
         """
         files = {
-            case.case_id: [_print_of(path) for path in (*case.images, *([case.label] if case.label else []))]
+            str(case.key): [_fingerprint(path) for path in (*case.images, *([case.label] if case.label else []))]
             for case in self.cases.values()
         }
         return hash_json(files)
 
     @property
     def _prompt_file(self) -> Path | str | None:
-        """The prompt file: beside the data, or as it was named; None where there is none."""
-        named = self.prompt_path or PROMPTS
-        beside = inside(self.folder, named)
+        """The prompt file beside the data or at the given path; None where there is none."""
+        given = self.prompt_path or PROMPTS
+        beside = resolve_path(self.folder, given)
         if beside.is_file() or self.prompt_path:
-            return beside if beside.is_file() else named
+            return beside if beside.is_file() else given
         return None
 
     def describe(self, **facts: Any) -> None:
-        """Lay facts over the card's.
+        """Replace values of the card.
 
         Raises:
-            ConfigError: The track is none, or says that there are reports where there are none.
-            DataError: A fact from beside the data is not of its kind.
+            ConfigError: The text track is unknown.
+            DataError: A value beside the data is not correct.
         """
-        for key, (fits, due) in _FACTS.items():
+        for key, (fits, expected) in _OPTIONAL.items():
             if key in facts and not fits(facts[key], self.card.spatial_dims):
-                raise DataError(f"{self.folder}: {key} is {facts[key]!r} beside the data.", f"Write {due}.")
+                raise DataError(f"{self.folder}: {key} is {facts[key]!r} beside the data.", f"Write {expected}.")
         if facts["track"] not in TRACKS:
             raise ConfigError(f"{self.name}: the text track '{facts['track']}' is unknown.", f"Known: {TRACKS}.")
         facts |= {"flips": tuple(facts.get("flips", ()))}
         self.card = replace(self.card, **facts)
-        if self.card.exclusive and overlapping(self.card.classes):
+        if self.card.exclusive and have_common_value(self.card.classes):
             fix = "Write `exclusive: false`, or leave it out."
             raise DataError(f"{self.folder}: exclusive classes with a common value.", fix)
 
     def _check_title(self) -> None:
         if not self.title:
-            raise ConfigError(
-                f"{self.name}: the data has no title.", "Give --data.title NAME: runs and tables go by it."
-            )
+            raise ConfigError(f"{self.name}: the data has no title.", "Give --data.title NAME; runs and tables use it.")
 
 
 def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:
-    """Prompts of classes of which only the names are known: "Left kidney.", "Left kidney, shape.", ..."""
+    """Make prompts from the names of classes: "Left kidney.", "Left kidney, shape.", ..."""
     prompts = []
     for name in names:
         words = name.replace("_", " ").capitalize()
@@ -144,15 +141,15 @@ def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:
 
 
 def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
-    """The classes as a card has them: snake name to label values.
+    """Read classes in the form of a card: name in snake case to label values.
 
     Args:
-        classes: Name to one value or several; 0 is background and no class. A value is a whole number, or the
-            colour "#rrggbb" that a mask has, which becomes red * 65536 + green * 256 + blue.
+        classes: Name to one value or several values; 0 is the background. A value is a whole number, or the colour
+            "#rrggbb" of a mask, which becomes red * 65536 + green * 256 + blue.
         where: The file or option, for messages.
 
     Raises:
-        DataError: Not such a mapping, or two names are the same in snake case.
+        DataError: This is no such mapping, or two names are the same in snake case.
     """
     if not isinstance(classes, Mapping) or not classes:
         raise DataError(f"{where}: the classes are missing.", "Write `classes: {lesion: [255]}`, values of the masks.")
@@ -171,10 +168,10 @@ def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
 
 
 def has_colours(classes: Any, where: str) -> bool:
-    """Whether the classes are given by colours.
+    """Whether the values of the classes are colours.
 
     Raises:
-        DataError: Some are and some are not.
+        DataError: Some values are colours and some are not.
     """
     groups = classes.values() if isinstance(classes, Mapping) else []
     values = [value for group in groups for value in (group if isinstance(group, list | tuple) else [group])]
@@ -189,7 +186,7 @@ def _is_colour(value: Any) -> bool:
 
 
 def _label_value(value: Any) -> int:
-    """A class's value as a whole number; 0 where it is none."""
+    """The value of a class as a whole number; 0 where it is not one."""
     if _is_colour(value):
         return int(value.strip()[1:], 16)
     if isinstance(value, float) and value.is_integer():  # JSON and YAML writers make 1.0 of 1
@@ -197,13 +194,13 @@ def _label_value(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def overlapping(classes: Mapping[str, Sequence[int]]) -> bool:
-    """Whether a value belongs to two classes: regions that lie in each other."""
+def have_common_value(classes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a value belongs to two classes, whose regions then overlap."""
     values = [value for listed in classes.values() for value in listed]
     return len(set(values)) < len(values)
 
 
-def _print_of(path: Path) -> list[str | int]:
+def _fingerprint(path: Path) -> list[str | int]:
     """Name and size of a file, and the hash of its first and last `_END` bytes."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -213,7 +210,7 @@ def _print_of(path: Path) -> list[str | int]:
     return [path.name, size, hash_bytes([ends])]
 
 
-def inside(folder: Path, name: str) -> Path:
-    """A file that a table names, relative to its folder or absolute; it may have been written under Windows."""
+def resolve_path(folder: Path, name: str) -> Path:
+    """The path of a file that a table names, relative to its folder or absolute; a Windows path counts as well."""
     path = folder / Path(name).expanduser()
     return path if path.exists() else folder / Path(name.replace("\\", "/")).expanduser()

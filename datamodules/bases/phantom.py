@@ -1,4 +1,4 @@
-"""What the embedded data sets share: cases that exist by number, in parts of a given size."""
+"""The base of the embedded data sets: cases by number, in splits of a given size."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from zoo.errors import ConfigError
 from zoo.types import Case, Geometry
 
 SET_SEED = 0
-"""The seed of the data sets themselves. A run's seed never changes what is drawn into a set."""
+"""The seed of the data sets. The seed of a run never changes which cases a data set has."""
 
 
 class PhantomDataModule(SegDataModule):
-    """A generated data set: no files, no cache, every case a pure function of its part and number.
+    """A generated data set without files and cache. Every case is a pure function of its split and its number.
 
     Args:
-        counts: Subjects in train, val and test; one subject is in one part only.
+        counts: Numbers of subjects in train, val and test. A subject is in one split only.
         **kwargs: See `SegDataModule`.
     """
 
@@ -31,29 +31,32 @@ class PhantomDataModule(SegDataModule):
     def list_cases(self) -> list[Case]:
         """The cases of train, val and test by number."""
         return [
-            case for part, count in self.counts.items() for number in range(count) for case in self._of(part, number)
+            case
+            for split, count in self.counts.items()
+            for number in range(count)
+            for case in self.subject_cases(split, number)
         ]
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """The parts as they were drawn."""
-        homes = {part: [case.case_id for case in cases if part_and_number(case)[0] == part] for part in SPLITS}
-        return make_split(self.protocol, homes, cases)
+        """The splits for which the cases are generated."""
+        ids = {split: [case.case_id for case in cases if split_and_number(case)[0] == split] for split in SPLITS}
+        return make_split(self.protocol, ids, cases)
 
-    def _of(self, part: str, number: int) -> list[Case]:
+    def subject_cases(self, split: str, number: int) -> list[Case]:
         """The cases of one subject."""
-        name = f"{part}-{number:04d}"
+        name = f"{split}-{number:04d}"
         return [Case(case_id=name, images=(), label=None, subject=name)]
 
 
-def part_and_number(case: Case) -> tuple[str, int]:
-    """Where a generated case stands, from its subject's name ("train-0007")."""
-    part, number = case.subject.split("-")
-    return part, int(number)
+def split_and_number(case: Case) -> tuple[str, int]:
+    """The split and the number of a generated case, from the name of its subject ("train-0007")."""
+    split, number = case.subject.split("-")
+    return split, int(number)
 
 
-def whole(
+def uncropped_geometry(
     shape: tuple[int, ...], spacing: tuple[float, ...], unit: str, affine: Sequence[Sequence[float]] | None = None
 ) -> Geometry:
-    """The geometry of a generated array: RAS already, nothing cropped, no file behind it."""
+    """The geometry of a generated array: in RAS order, without a crop and without a file."""
     rows = None if affine is None else tuple(tuple(float(value) for value in row) for row in affine)
     return Geometry(rows, shape, tuple((0, size) for size in shape), spacing, unit)

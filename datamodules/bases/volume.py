@@ -1,4 +1,4 @@
-"""What the sets of volumes share: a voxel size for the network's grid, and the modality as a part of the name."""
+"""The base of the data sets of volumes: a voxel size of the network grid, and names with the modality."""
 
 from __future__ import annotations
 
@@ -10,31 +10,35 @@ from zoo.errors import ConfigError, UnknownNameError
 
 
 class VolumeDataModule(SegDataModule):
-    """A set of volumes.
+    """A data set of volumes.
 
     Args:
-        spacing: Voxel size of the network's grid in mm, in RAS order; none: the native one.
+        spacing: Voxel size of the network grid in mm, in RAS order; None for the native voxel size.
         **kwargs: See `SegDataModule`.
     """
 
     def __init__(self, spacing: list[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if spacing is not None and (len(spacing) != 3 or min(spacing) <= 0):
-            raise ConfigError(f"--data.spacing {spacing} is no voxel size.", "Give three positive numbers in mm.")
+            raise ConfigError(f"--data.spacing {spacing} is not a voxel size.", "Give three positive numbers in mm.")
         self.spacing = None if spacing is None else tuple(float(step) for step in spacing)
 
 
-def named(base: str, option: str, value: str, names: Sequence[str]) -> str:
-    """The registered name of a part of a set: the first of `names` is the whole and has the set's own.
+def registered_name(base: str, option: str, value: str, names: Sequence[str]) -> str:
+    """The registered name of a subset, for example of one modality. The first value stands for the whole data set.
 
     Args:
-        base: Name of the set.
-        option: The option that chooses, for the message.
-        value: Its value.
-        names: Its values.
+        base: Name of the data set.
+        option: The option that chooses the subset, for the message.
+        value: The value of the option.
+        names: All values of the option.
 
     Raises:
-        UnknownNameError: No such part.
+        UnknownNameError: There is no such value.
+
+    Example:
+        >>> registered_name("amos22", "--data.modality", "mr", ("both", "ct", "mr"))
+        'amos22_mr'
     """
     if value not in names:
         raise UnknownNameError(option, value, names, f"zoo show {base}")

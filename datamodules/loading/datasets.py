@@ -1,4 +1,4 @@
-"""Prepared cases as torch datasets: random patches to train on, whole images to evaluate on."""
+"""Prepared cases as torch data sets: random patches for training, whole images for evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Batch, Case, CaseKey, Native
 
 FOREGROUND_SHARE = 2 / 3
-"""Share of the patches that are centred on a foreground voxel of a class drawn among those present."""
+"""Share of the patches around a foreground voxel. The class of the voxel is drawn among those of the case."""
 
 Item = dict[str, Any]
 BatchBuffer = dict[str, Tensor]
@@ -31,11 +31,11 @@ class TrainingSet(Dataset[Batch]):
 
     Args:
         cases: The cases.
-        prepared: Gives a case's arrays.
+        prepared: Gives the arrays of a case.
         patch: Size of a patch; a smaller volume is padded with 0 on both sides.
-        seed: Of the draws.
+        seed: Seed of the draws.
         text: The text that a batch carries.
-        margin: How much wider than the patch to cut on each side; it does not move the patch. Default 0.
+        margin: Voxels on each side that are cut beside the patch; they do not move the patch. Default 0.
     """
 
     def __init__(
@@ -53,32 +53,32 @@ class TrainingSet(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, place: tuple[int, int]) -> Batch:
+    def __getitem__(self, draw: tuple[int, int]) -> Batch:
         """The batch of one patch."""
-        return self.fill(self.buffer(1), [place])
+        return self.fill(self.buffer(1), [draw])
 
     def buffer(self, count: int) -> BatchBuffer:
-        """Memory of unknown content for a batch, pinned where there is a GPU to copy it to."""
+        """Memory of unknown content for a batch, pinned where there is a GPU."""
         size = [n + 2 * more for n, more in zip(self.patch, self.margin, strict=True)]
         return {
             name: torch.empty(count, channels, *size, dtype=dtype, pin_memory=torch.cuda.is_available())
             for name, (channels, dtype) in self._kinds.items()
         }
 
-    def fill(self, buffer: BatchBuffer, places: Sequence[tuple[int, int]]) -> Batch:
-        """The patches of (case index, draw number), each a pure function of the two and the seed.
+    def fill(self, buffer: BatchBuffer, draws: Sequence[tuple[int, int]]) -> Batch:
+        """The patches of pairs (case index, draw number). Each patch is a pure function of its pair and the seed.
 
-        Voxels go straight from the memory map to their place in the batch.
+        The voxels are copied from the memory map into the batch, without a copy in between.
 
         Args:
             buffer: Made by `buffer`; becomes part of the batch.
-            places: As many as the buffer has samples.
+            draws: Pairs (case index, draw number), as many as the buffer has samples.
 
         Raises:
-            DataError: A case has other channels than the first, or no label where that one has.
+            DataError: A case has other channels than the first case, or no label although the first case has one.
         """
         items = []
-        for slot, (index, draw) in enumerate(places):
+        for slot, (index, draw) in enumerate(draws):
             case = self.cases[index]
             prepared = self.prepared(case)
             start = patch_start(prepared, self.patch, generator(self.seed, draw))
@@ -87,29 +87,29 @@ class TrainingSet(Dataset[Batch]):
                 array = getattr(prepared, name)
                 if array is None or len(array) != channels:
                     found = 0 if array is None else len(array)
-                    raise DataError(f"{case.case_id}: {found} channels of {name} where {channels} are due.")
+                    raise DataError(f"{case.case_id}: {found} channels of {name}, but the first case has {channels}.")
                 cut_into(buffer[name][slot].numpy(), array, wider)
             items.append(_item(case, prepared))
         batch = _batch(buffer["image"], items, self.text)
         if "label" in buffer:
             batch["label"] = buffer["label"]
-        batch["draw"] = [draw for _, draw in places]
+        batch["draw"] = [draw for _, draw in draws]
         return batch
 
     @cached_property
     def _kinds(self) -> dict[str, tuple[int, torch.dtype]]:
-        """Channels and type of what is cut, as the first case has it."""
+        """Channels and type of image and label in the first case."""
         first = self.prepared(self.cases[0])
         label = {} if first.label is None else {"label": (len(first.label), torch.uint8)}
         return {"image": (len(first.image), torch.float32), **label}
 
 
 class EvaluationSet(Dataset[Item]):
-    """Whole images on the network's grid, with what scoring on the native grid needs.
+    """Whole images on the network grid, with what scores on the native grid need.
 
     Args:
         cases: The cases.
-        prepared: Gives a case's arrays.
+        prepared: Gives the arrays of a case.
         exclusive: Whether the label holds class numbers.
         text: The text that a batch carries.
     """
@@ -168,12 +168,12 @@ def _item(case: Case, prepared: PreparedCase) -> Item:
 
 
 def patch_start(prepared: PreparedCase, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
-    """Where a patch begins on each axis; negative where the volume is smaller than the patch.
+    """The first voxel of a patch on each axis; negative where the volume is smaller than the patch.
 
     Args:
-        prepared: The case; `foreground` lists the voxels to centre on.
+        prepared: The case; `foreground` lists the voxels that a patch may be centred on.
         patch: Size of the patch.
-        rng: The draw's generator.
+        rng: The random generator of the draw.
     """
     shape = prepared.image.shape[1:]
     low = [-(max(size - n, 0) // 2) for n, size in zip(shape, patch, strict=True)]
@@ -191,12 +191,12 @@ def patch_start(prepared: PreparedCase, patch: tuple[int, ...], rng: np.random.G
 
 
 def cut_into(block: NDArray[Any], array: NDArray[Any], start: Sequence[int]) -> None:
-    """Fill a block from an array, at `start`.
+    """Fill a block from an array.
 
     Args:
-        block: [C, *size] of unknown content; where it sticks out of the array it becomes 0.
+        block: [C, *size] of unknown content; it becomes 0 outside of the array.
         array: [C, *S].
-        start: On each axis of S; may be negative.
+        start: First voxel on each axis of S; may be negative.
     """
     source, target = [slice(None)], [slice(None)]
     for first, length, n in zip(start, block.shape[1:], array.shape[1:], strict=True):

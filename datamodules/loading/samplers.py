@@ -1,7 +1,7 @@
-"""Which case comes when: numbered draws for training, each case exactly once for evaluation.
+"""The order of the cases: numbered draws for training, each case exactly once for evaluation.
 
-A draw is a pure function of (seed, number). Its number does not depend on ranks or workers, so
-neither they nor a resumed run can change what is drawn.
+A case here is an image with one query. A draw is a pure function of (seed, number). The number does not depend on
+ranks or workers. Thus neither they nor a resumed run can change a draw.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ def _order(cases: int, seed: int, turn: int) -> tuple[int, ...]:
 
 
 def case_of(draw: int, cases: int, seed: int) -> int:
-    """The case of a draw: every turn of `cases` draws visits each case once, in its own order."""
-    turn, place = divmod(draw, cases)
-    return _order(cases, seed, turn)[place]
+    """The case of a draw. Every turn of `cases` draws has each case once, in an order of its own."""
+    turn, position = divmod(draw, cases)
+    return _order(cases, seed, turn)[position]
 
 
 class DrawSampler(Sampler[tuple[int, int]]):
-    """Training draws, dealt to the ranks in turn.
+    """Training draws, divided among the ranks in turn.
 
     Args:
         cases: Number of training cases.
         samples: Draws of one epoch over all ranks.
-        seed: Of the order.
-        rank: This process.
-        world: Number of processes.
+        seed: Seed of the order.
+        rank: Number of this process.
+        world: Number of all processes.
 
     Yields:
-        (case index, draw number); the draw number is epoch * samples + i and never comes twice.
+        (case index, draw number). The draw number is epoch * samples + i; no number occurs twice.
     """
 
     def __init__(self, cases: int, samples: int, seed: int = 0, rank: int = 0, world: int = 1) -> None:
@@ -48,7 +48,7 @@ class DrawSampler(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch, also after a resume."""
+        """Set the epoch. The trainer calls it before each epoch, also after a resume."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -61,12 +61,12 @@ class DrawSampler(Sampler[tuple[int, int]]):
 
 
 class ExactOnceSampler(Sampler[int]):
-    """Each case exactly once over all ranks; unlike torch's sampler it repeats none to even them out.
+    """Each case exactly once over all ranks. Torch's sampler repeats cases, so that all ranks have equally many.
 
     Args:
         cases: Number of cases.
-        rank: This process.
-        world: Number of processes.
+        rank: Number of this process.
+        world: Number of all processes.
     """
 
     def __init__(self, cases: int, rank: int = 0, world: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Batches made ahead of the training step by threads."""
+"""A loader whose threads make batches ahead of the training step."""
 
 from __future__ import annotations
 
@@ -13,43 +13,42 @@ from zoo.utils.parallel import map_in_order
 
 @runtime_checkable
 class FillsBuffer(Protocol):
-    """A data set that makes a batch in memory allocated beforehand."""
+    """A data set that fills a batch into memory that was allocated before."""
 
     def buffer(self, count: int) -> Any:
-        """Memory for a batch of so many."""
+        """Memory for a batch of `count` samples."""
 
-    def fill(self, buffer: Any, places: list[Any]) -> Any:
-        """The batch of these places, in that memory."""
+    def fill(self, buffer: Any, samples: list[Any]) -> Any:
+        """The batch of these samples, in this memory."""
 
 
 class ThreadLoader(DataLoader[Any]):
-    """A `DataLoader` whose workers are threads: what they cut is not sent through a pipe and copied again.
+    """A `DataLoader` whose workers are threads, so that batches are not sent through a pipe and copied again.
 
-    Whoever takes a DataLoader takes this one (Lightning: its length, sampler and data set, even a second
-    one for prediction); only the iteration differs. Batches come in the sampler's order, and
-    neither threads nor their number touch a random state.
+    It replaces a `DataLoader` everywhere. Lightning uses its length, sampler and data set, and makes a second loader
+    for prediction. Only the iteration differs. Batches keep the order of the sampler. Threads change no random state.
 
-    MONAI's `ThreadDataLoader` (1.6.1) does not do. By default it has one thread, and an error in it ends
-    the epoch without a word. With `use_thread_workers` it runs torch's worker loop in threads, which seeds
-    the random state of the whole process and sets its number of threads to one.
+    MONAI's `ThreadDataLoader` (1.6.1) is no alternative. By default it has one thread, and an error in it ends
+    the epoch without a message. With `use_thread_workers` it runs torch's worker loop in threads, which seeds the
+    random state of the whole process and sets its number of threads to one.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator's class
         threads, ahead = self.num_workers, self.num_workers * (self.prefetch_factor or 0)
         dataset: Any = self.dataset
-        # Memory is allocated and pinned in the reader's thread. What other threads ask for, glibc gives back to the
-        # system, and CUDA would open a context on the first GPU for them, whichever is this process's.
+        # Memory is allocated and pinned in the thread of the reader. Memory of other threads goes back to the system
+        # (glibc), and CUDA would open a context on the first GPU for them, also where this process has another GPU.
         if isinstance(dataset, FillsBuffer):
-            buffers = ((dataset.buffer(len(places)), places) for places in self._index_sampler)
+            buffers = ((dataset.buffer(len(samples)), samples) for samples in self._index_sampler)
             return map_in_order(lambda job: dataset.fill(*job), buffers, threads, ahead)
         batches = map_in_order(self._collated, self._index_sampler, threads, ahead)
         return map(_pinned, batches) if self.pin_memory else batches
 
     def check_worker_number_rationality(self) -> None:
-        """Says nothing: torch warns of more processes than processors, and here are none."""
+        """Give no warning: torch warns of more processes than processors, but the workers here are threads."""
 
-    def _collated(self, places: Any) -> Any:
-        return self.collate_fn([self.dataset[place] for place in places])
+    def _collated(self, samples: Any) -> Any:
+        return self.collate_fn([self.dataset[sample] for sample in samples])
 
 
 def _pinned(batch: Any) -> Any:

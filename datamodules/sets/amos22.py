@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.volume import VolumeDataModule, named
+from datamodules.bases.volume import VolumeDataModule, registered_name
 from datamodules.files.nifti_layout import check_labels, read_listing, stem, volumes
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
@@ -48,7 +48,7 @@ class Amos22(VolumeDataModule):
     listed = True
 
     def __init__(self, modality: str = "both", **kwargs: Any) -> None:
-        self.name = named("amos22", "--data.modality", modality, MODALITIES)
+        self.name = registered_name("amos22", "--data.modality", modality, MODALITIES)
         super().__init__(**kwargs)
         self.modality = modality
 

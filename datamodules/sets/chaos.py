@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.volume import VolumeDataModule, named
+from datamodules.bases.volume import VolumeDataModule, registered_name
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.io.dicom import SeriesReader
@@ -38,7 +38,7 @@ class Chaos(VolumeDataModule):
     """
 
     def __init__(self, series: str = "t2spir", **kwargs: Any) -> None:
-        self.name = named("chaos", "--data.series", series, SERIES)
+        self.name = registered_name("chaos", "--data.series", series, SERIES)
         super().__init__(**kwargs)
         self.series = series
 

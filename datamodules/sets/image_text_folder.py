@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, inside, overlapping
+from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value, resolve_path
 from datamodules.files.caption_tables import read_table, text_column
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
@@ -59,7 +59,7 @@ class ImageTextFolder(OwnDataModule):
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
         kept = {key: facts[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in facts}
-        exclusive = facts.get("exclusive", len(found) > 1 and not overlapping(found))
+        exclusive = facts.get("exclusive", len(found) > 1 and not have_common_value(found))
         self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
 
     def preprocessing(self) -> PreprocessingSpec:
@@ -88,7 +88,7 @@ class ImageTextFolder(OwnDataModule):
             if not subject:  # taken for its own, it could be of somebody who stands in another part
                 raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
             report = cells[text] if text else None
-            cases.append(Case(case_id, (inside(base, image),), inside(base, mask), subject, report))
+            cases.append(Case(case_id, (resolve_path(base, image),), resolve_path(base, mask), subject, report))
         return cases
 
     def split_cases(self, cases: list[Case]) -> Split:
@@ -113,7 +113,7 @@ class ImageTextFolder(OwnDataModule):
     @cached_property
     def _table_path(self) -> Path:
         if self._table:
-            return inside(self.folder, self._table)
+            return resolve_path(self.folder, self._table)
         found = sorted(
             p for p in self.folder.iterdir() if p.suffix.lower() in (".csv", ".xlsx") and p.name[0] not in "._~"
         )

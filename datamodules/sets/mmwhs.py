@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.bases.volume import VolumeDataModule, named
+from datamodules.bases.volume import VolumeDataModule, registered_name
 from datamodules.files.nifti_layout import unwrapped
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
@@ -68,7 +68,7 @@ class MMWHS(VolumeDataModule):
     """
 
     def __init__(self, modality: str = "both", mend_labels: bool = False, **kwargs: Any) -> None:
-        self.name = named("mmwhs", "--data.modality", modality, MODALITIES)
+        self.name = registered_name("mmwhs", "--data.modality", modality, MODALITIES)
         super().__init__(**kwargs)
         self.modality, self.mend_labels = modality, mend_labels
 

@@ -13,9 +13,9 @@ from datamodules.bases.image_dataset import (
     folder_of_splits,
     lvit_cases,
     paired_cases,
-    part_folders,
     picture_folders,
     pictures_in,
+    split_folders,
 )
 from datamodules.files.caption_tables import read_captions
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
@@ -58,7 +58,7 @@ class MosMedPlus(SliceDataModule):
     def _parts(self) -> dict[str, list[Case]]:
         """The cases of each part."""
         home = folder_of_splits(self.folder, _NAMES)
-        if part_folders(home, "Train"):
+        if split_folders(home, "Train"):
             return {part: lvit_cases(home, part.capitalize(), study) for part in SPLITS}
         return self._pooled_parts()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, overlapping
+from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value
 from datamodules.files.nifti_layout import SUFFIXES, read_listing, stem, volume_file, volumes
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import ConfigError, DataError
@@ -60,7 +60,7 @@ class NiftiFolder(OwnDataModule):
         told = any("text" in entry for entry in self._entries)
         self.describe(
             classes=classes,
-            exclusive=len(classes) > 1 and not overlapping(classes),
+            exclusive=len(classes) > 1 and not have_common_value(classes),
             in_channels=max(1, len(listing.get("channel_names") or listing.get("modality") or {})),
             track=str(listing.get("track", "report")) if told else "class",
             **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},

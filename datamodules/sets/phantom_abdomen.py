@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
+from datamodules.bases.phantom import SET_SEED, PhantomDataModule, split_and_number, uncropped_geometry
 from datamodules.phantoms.abdomen import draw_abdomen, voxel_spacing
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase, preprocess
@@ -44,6 +44,6 @@ class PhantomAbdomen(PhantomDataModule):
 
     def load(self, case: Case) -> PreparedCase:
         """Draw a case."""
-        drawn = draw_abdomen(SET_SEED, *part_and_number(case), self.shape)
-        geometry = whole(self.shape, voxel_spacing(self.shape), "mm", drawn.affine.tolist())
+        drawn = draw_abdomen(SET_SEED, *split_and_number(case), self.shape)
+        geometry = uncropped_geometry(self.shape, voxel_spacing(self.shape), "mm", drawn.affine.tolist())
         return preprocess(drawn.image[None], drawn.label, geometry, self.preprocessing())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from datamodules.bases.phantom import SET_SEED, PhantomDataModule, part_and_number, whole
+from datamodules.bases.phantom import SET_SEED, PhantomDataModule, split_and_number, uncropped_geometry
 from datamodules.phantoms.chest import ChestCase, complement_report, draw_chest, draw_report, text_free_bound
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase, preprocess
@@ -49,21 +49,22 @@ class PhantomChest(PhantomDataModule):
     def load(self, case: Case) -> PreparedCase:
         """Draw a case."""
         drawn = self.draw(case)
-        geometry = whole(drawn.image.shape, (1.0, 1.0), "px")
+        geometry = uncropped_geometry(drawn.image.shape, (1.0, 1.0), "px")
         return preprocess(drawn.image[None], drawn.label[None], geometry, self.preprocessing())
 
     def draw(self, case: Case) -> ChestCase:
         """A case with its lesions, the unnamed ones too."""
-        part, number = part_and_number(case)
-        drawn = _draw(SET_SEED, part, number, self.pixels)
+        split, number = split_and_number(case)
+        drawn = _draw(SET_SEED, split, number, self.pixels)
         return complement_report(drawn) if case.case_id.endswith(_TWIN) else drawn
 
     def controls(self) -> dict[str, float]:
         """The largest Dice to expect on the test images without reading the reports."""
         return {"text-free bound": text_free_bound(self.draw(case) for case in self.index.cases_of("test"))}
 
-    def _of(self, part: str, number: int) -> list[Case]:
-        name = f"{part}-{number:04d}"
-        case = Case(name, images=(), label=None, subject=name, report=draw_report(SET_SEED, part, number))
-        other = draw_report(SET_SEED, part, number, complement=True)
+    def subject_cases(self, split: str, number: int) -> list[Case]:
+        """The two cases of one image: its report, and the complementary report."""
+        name = f"{split}-{number:04d}"
+        case = Case(name, images=(), label=None, subject=name, report=draw_report(SET_SEED, split, number))
+        other = draw_report(SET_SEED, split, number, complement=True)
         return [case, Case(name + _TWIN, images=(), label=None, subject=name, report=other)]

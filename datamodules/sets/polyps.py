@@ -13,9 +13,9 @@ from datamodules.bases.image_dataset import (
     existing_ids,
     lvit_cases,
     paired_cases,
-    part_folders,
     picture_folders,
     pictures_in,
+    split_folders,
 )
 from datamodules.files.caption_tables import read_captions
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, hold_out_val, make_split
@@ -92,7 +92,7 @@ class Polyps(SliceDataModule):
         homes = [
             home for home in inside if _letters(home.name) in TABLES[name] or (home, name) == (inside[0], self.name)
         ]
-        lvit = next((home for home in homes if part_folders(home, "Test")), None)
+        lvit = next((home for home in homes if split_folders(home, "Test")), None)
         if lvit:
             cases = lvit_cases(lvit, part.capitalize(), _SUBJECTS.get(name, str), optional=part == "val")
             return [replace(case, case_id=prefix + case.case_id) for case in cases]

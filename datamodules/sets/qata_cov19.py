@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_ids, lvit_cases, part_folders
+from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_ids, lvit_cases, split_folders
 from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import Split, make_split
 from zoo.errors import DataError
@@ -65,7 +65,7 @@ class QataCov19(SliceDataModule):
     @cached_property
     def _parts(self) -> dict[str, list[Case]]:
         """The cases of each folder."""
-        root = next((home for home in self._homes if part_folders(home, "Train", _LAYOUTS)), self.folder)
+        root = next((home for home in self._homes if split_folders(home, "Train", _LAYOUTS)), self.folder)
         return {
             part: lvit_cases(
                 root, part, _subject, optional=part == "Val", layouts=_LAYOUTS, mask="mask_{}", tables=self.folder

@@ -1,4 +1,4 @@
-"""The text put to the test: true, exchanged for another's, taken away, or down to the names of the classes."""
+"""Text controls: the true text, the text of another case, empty text, or the names of the classes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ CONTROLS = ("true", "shuffled", "blank", "names")
 
 
 def plain(name: str) -> str:
-    """A class's name as a person writes it: "right kidney"."""
+    """The name of a class in plain words: "right kidney"."""
     return name.replace("_", " ")
 
 
 def control_reports(reports: Mapping[K, str], control: str, seed: int = 0, names: Sequence[str] = ()) -> dict[K, str]:
-    """The reports that cases get under a control.
+    """The reports of cases under a text control.
 
-    Shuffled exchanges the distinct strings among each other in one seeded cycle, so that every case
-    gets a string that differs from its own and equal reports stay equal.
+    "shuffled" exchanges the distinct strings in one seeded cycle. Every case gets a string that differs from its own,
+    and equal reports stay equal.
 
     Args:
         reports: The report of each case, by its key.
         control: One of `CONTROLS`.
-        seed: Of the exchange.
-        names: The classes' names, which are every case's report under "names".
+        seed: Seed of the exchange.
+        names: The names of the classes, which are the report of every case under "names".
 
     Raises:
-        NotApplicableError: Shuffled, and all reports are the same string.
+        NotApplicableError: The control is "shuffled", and all reports are the same string.
     """
     if control == "blank":
         return dict.fromkeys(reports, "")
@@ -49,13 +49,13 @@ def control_reports(reports: Mapping[K, str], control: str, seed: int = 0, names
 
 
 def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 0) -> tuple[ClassPrompt, ...]:
-    """The class prompts under a control: name, sentence and concepts go together.
+    """The class prompts under a text control; name, sentence and concepts stay together.
 
-    Under "names" a sentence and each concept is the class's plain name, so that a model gets as many texts as
-    it was trained with.
+    Under "names", the sentence and each concept are the plain name of the class, so that a model gets as many texts as
+    in training.
 
     Raises:
-        NotApplicableError: Shuffled, and there is one class only or all have the same text.
+        NotApplicableError: The control is "shuffled", and there is only one class or two classes have the same text.
     """
     if control == "blank":
         return tuple(ClassPrompt("", "", ("",) * len(prompt.concepts)) for prompt in classes)
@@ -68,7 +68,7 @@ def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 
         return classes
     if len(set(classes)) < max(2, len(classes)):
         raise NotApplicableError(
-            f"text 'shuffled': {len(classes)} class prompt(s) without reports leave nothing to exchange.",
+            f"text 'shuffled': {len(classes)} class prompt(s) and no reports: there is nothing to exchange.",
             "Use --data.text blank instead.",
         )
     exchange = _cycle(classes, seed)
@@ -76,7 +76,7 @@ def control_classes(classes: tuple[ClassPrompt, ...], control: str, seed: int = 
 
 
 def _cycle(things: Sequence[T], seed: int) -> dict[T, T]:
-    """A random permutation in one cycle: with two things or more none stays where it was."""
+    """A random permutation in one cycle, so that nothing keeps its place."""
     order = np.random.default_rng((seed, 0x7E47)).permutation(len(things)).tolist()
     following = order[1:] + order[:1]
     return {things[here]: things[there] for here, there in zip(order, following, strict=True)}

@@ -1,8 +1,8 @@
-"""Left and right in text: a mirrored image exchanges them, or its report would lie.
+"""Left and right in text. They are exchanged for a mirrored image, because its report would be wrong otherwise.
 
-The exchange is right whoever's left is meant: the patient's and the image's both become the other one.
-What cannot follow a mirror (a lobe that only one lung has, the side of the heart) is no word of a side:
-a card allows a flip along the left-right axis only where the mirrored image is a possible one.
+The exchange is right for the left of the patient and for the left of the image. Some findings have no mirrored form,
+for example a lobe that only one lung has. A card therefore allows a flip along the left-right axis only where the
+mirrored image is possible.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Sequence
 from zoo.types import Batch, ClassPrompt
 
 AXIS = {2: 1, 3: 0}
-"""The spatial axis along which left lies beside right: the columns of a raster, the first axis of a RAS volume."""
+"""The left-right axis: the columns of a picture, the first axis of a RAS volume."""
 
 _OTHER = {"left": "right", "right": "left"}
 _OTHER |= {word.capitalize(): other.capitalize() for word, other in _OTHER.items()} | {
     word.upper(): other.upper() for word, other in _OTHER.items()
 }
 _SIDE = re.compile(
-    # a whole word, or the first of a compound ("left-sided", "leftmost", "left_kidney"); not "cleft", not "righteous"
+    # a word, or the first word of a compound ("left-sided", "leftmost", "left_kidney"); not "cleft", not "righteous"
     rf"(?<![^\W\d_])({'|'.join(_OTHER)})(?=$|[\W\d_]|(?i:most|ward|wards|hand|handed|side|sided)(?:$|[\W\d_]))"
 )
 
 
 def names_side(text: str) -> bool:
-    """Whether a text speaks of left or right; "bilateral" and "both" do not."""
+    """Whether a text contains left or right; "bilateral" and "both" do not count."""
     return _SIDE.search(text) is not None
 
 
 def exchange_sides(text: str) -> str:
-    """The text of the mirrored image: left and right exchanged, in their own case. Twice is the text itself.
+    """The text of the mirrored image: left and right exchanged, with the same capitals. Twice gives the text again.
 
-    Words alone are looked at: "left" for "went away" and "right" for "correct" change too.
+    The meaning is not considered: "left" for "went away" and "right" for "correct" change as well.
     """
     return _SIDE.sub(lambda found: _OTHER[found.group()], text)
 
@@ -41,7 +41,7 @@ def exchange_sides(text: str) -> str:
 def allowed_flips(
     flips: Sequence[int], spatial_dims: int, sides_known: bool, classes: Sequence[ClassPrompt]
 ) -> tuple[int, ...]:
-    """The axes that training may mirror along.
+    """The axes along which training may mirror.
 
     Args:
         flips: The axes of the data card; 0 is the first.
@@ -59,16 +59,16 @@ def allowed_flips(
 
 
 def follow_mirror(batch: Batch, mirrored: Sequence[bool]) -> Batch:
-    """The batch with the reports of the mirrored samples exchanged.
+    """Exchange left and right in the reports of the mirrored samples.
 
     Args:
-        batch: Images and labels mirrored already.
-        mirrored: For each sample, whether it was mirrored along the left-right axis.
+        batch: Its images and labels are mirrored already.
+        mirrored: Whether each sample was mirrored along the left-right axis.
     """
     if "reports" not in batch or not any(mirrored):
         return batch
     pairs = zip(batch["reports"], mirrored, strict=True)
-    reports = [exchange_sides(report) if turned else report for report, turned in pairs]
+    reports = [exchange_sides(report) if flipped else report for report, flipped in pairs]
     return Batch(**{**batch, "reports": reports})
 
 

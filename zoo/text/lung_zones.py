@@ -1,4 +1,4 @@
-"""The lung zones that a caption names: left and right, upper, middle and lower. No torch here."""
+"""The lung zones in a caption: left and right, upper, middle and lower. No torch here."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIDE_FIRST = re.compile(_SIDE + f"({_LEVEL_WORD}+)" + r"(?:lung\s+)?(?:zones?|l
 
 
 def zone_bits(caption: str) -> tuple[int, ...]:
-    """Which of the `ZONES` a caption names, as six 0 or 1; all 0 where it has no zone words.
+    """Six bits: 1 for each of the `ZONES` that a caption names; all 0 where it has no words for zones.
 
-    A side without a level ("left lung"), and "all", stand for the whole side: some captions of the
-    public sets have lost their level, and the whole lung is what is then left of them.
+    A side without a level ("left lung") and "all" mean the whole side: some captions of the public data sets have lost
+    their level.
     """
     words = caption.lower()
     named = [(side, levels) for levels, side in _LEVEL_FIRST.findall(words)]

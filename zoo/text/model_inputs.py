@@ -1,7 +1,7 @@
-"""From the text of a batch to the strings that a model encodes, for report models and for class models alike.
+"""The strings that a model encodes, made from the text of a batch.
 
-Every model sees every data set: a report model gets class sentences where there are no reports, and
-a class model gets the report where there is one. No torch here; tokens are the encoder's affair.
+Every model works with every data set: a model of reports gets class sentences where there are no reports, and a model
+of class prompts gets the report where there is one. No torch here: the text encoder makes the tokens.
 """
 
 from __future__ import annotations
@@ -15,30 +15,29 @@ _CLAUSE_END = re.compile(r";|[,.](?!\d)")  # a comma or a dot before a digit bel
 
 
 def clauses(report: str) -> tuple[str, ...]:
-    """The clauses of a report: its parts between commas, semicolons and full stops, trimmed.
+    """The clauses of a report, between commas, semicolons and full stops, without spaces at their ends.
 
-    A report without any (the blank-text control) gives one empty clause, so that a model which
-    needs a concept always has one.
+    An empty report (text control "blank") gives one empty clause, because a model may need a concept.
     """
     parts = (part.strip() for part in _CLAUSE_END.split(report))
     return tuple(part for part in parts if part) or ("",)
 
 
 def blank(text: Text) -> Text:
-    """The same number of prompts, concepts and reports, each of them empty."""
+    """Empty text with the same numbers of prompts, concepts and reports."""
     classes = tuple(ClassPrompt("", "", ("",) * len(prompt.concepts)) for prompt in text.classes)
     return Text(classes, None if text.reports is None else ("",) * len(text.reports))
 
 
 def report_strings(text: Text, batch: int) -> list[str]:
-    """One string a sample, for models that read a report.
+    """One string per sample, for models that read a report.
 
     Args:
         text: The text of the batch.
         batch: Number of samples B.
 
     Returns:
-        The B reports; where the set has none, B times the class sentences joined by a space.
+        The B reports; where there are none, B times the class sentences with spaces between them.
 
     Raises:
         TextError: The number of reports is not B.
@@ -49,14 +48,14 @@ def report_strings(text: Text, batch: int) -> list[str]:
 
 
 def class_prompts(text: Text, batch: int) -> list[tuple[ClassPrompt, ...]]:
-    """One prompt a class and sample, for models that read class text.
+    """One prompt per class and sample, for models that read class prompts.
 
     * No reports: the class prompts, the same for every sample.
-    * One class and reports: the report is the sentence of that class, its `clauses` the concepts.
-    * Several classes and reports: the report is appended to each class's sentence, and the concepts
-      stay the class's own, because a report does not say which clause speaks of which class.
+    * One class and reports: the report is the sentence of the class, and its `clauses` are the concepts.
+    * Several classes and reports: the report is added to the sentence of each class. The concepts stay those of the
+      class, because a report does not say which clause is about which class.
 
-    Every prompt has at least one concept (the sentence, where the card gives none); their number may
+    Every prompt has at least one concept: the sentence, where the card has no concepts. The number of concepts may
     differ between samples.
 
     Args:
@@ -85,6 +84,6 @@ def _reports_of(text: Text, batch: int) -> tuple[str, ...]:
     reports = text.reports or ()
     if len(reports) != batch:
         raise TextError(
-            f"The batch has {batch} images and {len(reports)} reports.", 'Give one report (or "") an image.'
+            f"The batch has {batch} images and {len(reports)} reports.", 'Give one report (or "") per image.'
         )
     return reports

@@ -1,7 +1,7 @@
-"""Prompt files: for each class one sentence and five concept sentences, checked against the card.
+"""Prompt files: one sentence and five concept sentences per class, checked against the card.
 
-A file's `version` is that of its texts, a whole number from 1 that rises whenever one of them changes: two results
-of one data set are of the same prompts where version and hash agree.
+The `version` of a file is a whole number from 1, which rises with each change of a text. Two results of a data set have
+the same prompts where version and hash are equal.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CONCEPTS = ("shape", "location", "appearance", "contour", "texture")
 
 
 def prompt_file(stem_or_path: str | Path) -> Path:
-    """The file of a bundled prompt set ("btcv") or of the user's own ("my/prompts.yaml").
+    """The path of a bundled prompt file ("btcv") or of a file of the user ("my/prompts.yaml").
 
     Raises:
-        TextError: There is no such file; the message lists the bundled ones.
+        TextError: There is no such file; the message lists the bundled files.
     """
     path = Path(stem_or_path)
     if path.suffix not in {".yaml", ".yml"}:
@@ -34,18 +34,18 @@ def prompt_file(stem_or_path: str | Path) -> Path:
 
 
 def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassPrompt, ...]:
-    """The prompts of a data set's classes.
+    """The prompts of the classes of a data set.
 
     Args:
-        stem_or_path: Name of a bundled prompt set, or a path that ends in `.yaml`.
+        stem_or_path: Name of a bundled prompt file, or a path that ends in `.yaml`.
         names: The class names of the card, in label order.
 
     Returns:
-        One prompt a class, in the order of `names`, the five `CONCEPTS` in theirs.
+        One prompt per class in the order of `names`, with the five `CONCEPTS` in their order.
 
     Raises:
-        TextError: No such file, no version, classes other than `names` or in another order, or
-            a class without a sentence or a concept.
+        TextError: There is no such file or no version, the classes or their order differ from `names`, or a class has
+            no sentence or lacks a concept.
         ConfigError: The file is not YAML.
     """
     path = prompt_file(stem_or_path)
@@ -59,10 +59,10 @@ def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassP
 
 
 def prompt_version(stem_or_path: str | Path) -> int:
-    """The version of a prompt set.
+    """The version of a prompt file.
 
     Raises:
-        TextError: No such file, or no version in it.
+        TextError: There is no such file, or it has no version.
         ConfigError: The file is not YAML.
     """
     path = prompt_file(stem_or_path)
@@ -72,25 +72,27 @@ def prompt_version(stem_or_path: str | Path) -> int:
 def _version(path: Path, content: Mapping[str, Any]) -> int:
     found = content.get("version")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise TextError(f"{path}: version {found!r} is none.", "Write `version: 1`, and raise it with every change.")
+        raise TextError(
+            f"{path}: version {found!r} is not a version.", "Write `version: 1`, and raise it with every change."
+        )
     return found
 
 
 def _check_names(path: Path, found: list[str], wanted: list[str]) -> None:
-    """The same names in the same order, or an error that names the difference."""
+    """Check that the names and their order are the same; an error names the difference."""
     missing = [name for name in wanted if name not in found]
-    spare = [name for name in found if name not in wanted]
+    unknown = [name for name in found if name not in wanted]
     if missing:
         raise TextError(f"{path}: no prompt for the class '{missing[0]}'.", "Add it under `classes`.")
-    if spare:
-        raise TextError(f"{path}: '{spare[0]}' is no class of the data card.", f"Its classes: {', '.join(wanted)}.")
+    if unknown:
+        raise TextError(f"{path}: '{unknown[0]}' is no class of the data card.", f"Its classes: {', '.join(wanted)}.")
     if found != wanted:
         first = next(name for name, other in zip(found, wanted, strict=True) if name != other)
         raise TextError(f"{path}: the class '{first}' is out of order.", f"Write them as: {', '.join(wanted)}.")
 
 
 def _prompt(path: Path, name: str, entry: Any) -> ClassPrompt:
-    """One class's entry: exactly a sentence and the five concepts, each a text that is not empty."""
+    """The prompt of one class: exactly a sentence and the five concepts, each a text that is not empty."""
     keys = ("sentence", *CONCEPTS)
     if not isinstance(entry, Mapping):
         raise TextError(f"{path}: class '{name}': a mapping is expected.", f"Give it {', '.join(keys)}.")

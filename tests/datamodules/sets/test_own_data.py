@@ -257,7 +257,7 @@ def test_without_a_title_nothing_is_trained(tmp_path: Path, title: str | None) -
     ):
         assert data.cases  # what makes no run does without
         for use in (lambda made: made.facts, lambda made: made.setup("fit")):
-            with pytest.raises(ConfigError, match=r"Give --data\.title NAME: runs and tables go by it\.$") as caught:
+            with pytest.raises(ConfigError, match=r"Give --data\.title NAME; runs and tables use it\.$") as caught:
                 use(data)
             assert "\n" not in str(caught.value)
 
@@ -269,7 +269,7 @@ def test_the_command_line_asks_for_the_title_before_it_writes(
     monkeypatch.chdir(tmp_path)
     words = ["fit", "--model", "unet", "--data", "image_text_folder", "--size", "tiny", "--data.root", str(root)]
     assert main([*words, "--trainer.accelerator", "cpu"]) == 2
-    assert "Give --data.title NAME: runs and tables go by it." in " ".join(capsys.readouterr().err.split())
+    assert "Give --data.title NAME; runs and tables use it." in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "runs").exists()
 
 

@@ -87,7 +87,7 @@ def test_a_frame_in_no_table_and_a_row_without_frame_are_found(tmp_path: Path) -
     table.write_text("".join([rows[0], *rows[2:], "lost_1.png,Unilateral.\n"]))
     problems = [finding.problem for finding in verify(built("mosmed_plus", root))]
     assert any("Morozov_study_0255_1.png: the caption is missing" in problem for problem in problems)
-    assert any("frames/lost_1.png: no such file" in problem for problem in problems)
+    assert any("frames/lost_1.png: a caption names this file" in problem for problem in problems)
 
 
 def test_two_tables_of_one_part_are_refused(tmp_path: Path) -> None:
