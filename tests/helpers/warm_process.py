@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
 WARM = get_context("forkserver")
@@ -58,6 +58,7 @@ def _run(words: list[str], log: str, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    set_start_method(None, force=True)  # loader processes must be children of this process, or they outlive it
     from zoo.cli.main import main
 
     code = main(words)
