@@ -1,4 +1,4 @@
-"""How `zoo bench run` and `zoo bench plan` are told which jobs: by a plan's file or name, or by flags."""
+"""The choice of jobs for `zoo bench run` and `zoo bench plan`: by the file or the name of a plan, or by flags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAGS = {
     "trainer": "",
     "devices": None,
 }
-"""The flags that a plan's file replaces, each with its default."""
+"""The flags that the file of a plan replaces -> default."""
 
 
 class _Renamed(argparse.Action):
@@ -46,13 +46,16 @@ class _Renamed(argparse.Action):
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that name the jobs where no plan does."""
-    parser.add_argument("--models", type=_names, help="names of `zoo list models`, by comma")
-    parser.add_argument("--data", type=_names, help="names of `zoo list data`, by comma")
+    """Add the flags that choose the jobs without a plan."""
+    parser.add_argument("--models", type=_names, help="names of `zoo list models`, separated by commas")
+    parser.add_argument("--data", type=_names, help="names of `zoo list data`, separated by commas")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
-    parser.add_argument("--seeds", type=_seeds, help="the seeds, by comma (default: 0)")
+    parser.add_argument("--seeds", type=_seeds, help="seeds, separated by commas (default: 0)")
     parser.add_argument(
-        "--size", choices=("tiny", "published"), default="", help="default: what the trainer stands for"
+        "--size",
+        choices=("tiny", "published"),
+        default="",
+        help="size of the models (default: that of the trainer preset)",
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
     parser.add_argument("--ablations", action="store_true", help="also train every variant of each model's ablation")
@@ -66,26 +69,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             old, action=_Renamed, nargs="?", const=new, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
     parser.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
-    parser.add_argument("--devices", type=parse_count, help="processes a job")
-    parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE go to every job."
+    parser.add_argument("--devices", type=parse_count, help="processes per job")
+    parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply to every job."
 
 
 def choose_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
-    """The plan that the command line asks for.
+    """Make the plan of the command line.
 
     Args:
         known: The parsed arguments.
-        plan: Name or file of a plan, empty for the flags alone.
-        overrides: What goes to every job.
+        plan: Name or file of a plan, empty for flags only.
+        overrides: (key, value) pairs for every job.
 
     Raises:
-        ConfigError: Neither a plan nor models and data are named, or both are.
+        ConfigError: The command gives neither a plan nor models and data, or both.
     """
     if plan:
         return _from_file(known, plan, overrides)
     missing = [f"--{key}" for key in ("models", "data") if getattr(known, key) is None]
     if missing:
-        raise ConfigError(f"zoo bench: {' and '.join(missing)} missing.", "Name them, or a plan: --plan NAME.")
+        raise ConfigError(f"zoo bench: {' and '.join(missing)} missing.", "Give both, or a plan: --plan NAME.")
     matrix = Matrix(
         models=known.models,
         data=dict.fromkeys(known.data, DataEntry()),
@@ -98,10 +101,10 @@ def choose_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
 
 
 def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
-    said = [key for key, default in FLAGS.items() if getattr(known, key) != default]
-    if said:
-        flag = "--model.encoder" if said[0] == "encoder" else f"--{said[0]}"
-        raise ConfigError(f"zoo bench: {flag} beside a plan.", "The plan's file says it: change a copy of it.")
+    given = [key for key, default in FLAGS.items() if getattr(known, key) != default]
+    if given:
+        flag = "--model.encoder" if given[0] == "encoder" else f"--{given[0]}"
+        raise ConfigError(f"zoo bench: {flag} beside a plan.", "Change the key in a copy of the plan's file.")
     path = find_plan(plan)
     matrix, written = read_matrix(path)
     both = tuple(sorted((dict(matrix.settings.overrides) | dict(overrides)).items()))
@@ -115,24 +118,24 @@ def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
 
 
 def parse_overrides(arguments: Sequence[str]) -> Pairs:
-    """`--section.key value` and `--section.key=value` as sorted pairs.
+    """Parse `--section.key value` and `--section.key=value` to sorted pairs.
 
     Raises:
-        ConfigError: Something else stands there, a value is missing, or the benchmark itself sets the key.
+        ConfigError: An argument has another form, a value is missing, or the benchmark itself sets the key.
     """
     pairs = parse_pairs(arguments, SECTIONS, "zoo bench", "zoo bench run")
     for key in pairs:
         if key in OWN:
-            raise ConfigError(f"zoo bench run: --{key} is not to be set here.", f"Instead: {_instead(OWN[key])}.")
+            raise ConfigError(f"zoo bench run: --{key} cannot be set here.", f"Use instead: {_show(OWN[key])}.")
     return tuple(sorted(pairs.items()))
 
 
-def _instead(said: str) -> str:
-    return f"--{said}" if said in ("seeds", "devices") else said
+def _show(key: str) -> str:
+    return f"--{key}" if key in ("seeds", "devices") else key
 
 
 def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str], list[str]]:
-    """The pairs of one section, and the other arguments."""
+    """Split arguments into the pairs of one section and the other arguments."""
     own: list[str] = []
     others: list[str] = []
     target = others
@@ -159,19 +162,19 @@ def _variants(text: str) -> list[str]:
 
 def _seeds(text: str) -> list[int]:
     if not text.replace(",", "").isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of whole numbers such as 0,1,2")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 0,1,2")
     return list(dict.fromkeys(int(number) for number in text.split(",") if number))
 
 
 def parse_count(text: str) -> int:
-    """A number from 1, for argparse."""
+    """Parse a number from 1, for argparse."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1")
     return int(text)
 
 
 def add_to(verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
-    """A verb's parser with the flags."""
+    """Add the parser of a verb, with the flags."""
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=about, allow_abbrev=False)
     add_flags(parser)
     return parser

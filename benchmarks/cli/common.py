@@ -1,4 +1,4 @@
-"""What the verbs of `zoo bench` share."""
+"""Functions that several verbs of `zoo bench` use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from zoo.errors import ConfigError
 
 
 def refuse_further(further: Sequence[str]) -> None:
-    """Refuses arguments that a verb does not have.
+    """Refuse arguments that a verb does not have.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: There is such an argument.
     """
     if further:
         word = further[0]
-        hint = "See `zoo bench --help`." if word.startswith("-") else "A path with blanks is written in quotes."
+        hint = "See `zoo bench --help`." if word.startswith("-") else "Write a path with blanks in quotes."
         raise ConfigError(f"zoo bench: unknown argument '{word}'.", hint)

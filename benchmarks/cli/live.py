@@ -1,4 +1,4 @@
-"""What `zoo bench run` shows: lines as things happen, and on a terminal a display of what runs, with the time to go."""
+"""The output of `zoo bench run`: one line per event, and on a terminal a display of running jobs and time to go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.run.progress import Progress, count_states, estimate_time_to_go,
 from zoo.errors import ZooError
 
 EVERY = 2.0
-"""Seconds between two looks at the folders."""
+"""Seconds between two reads of the folders."""
 
 _BAR = 24
 
@@ -25,13 +25,13 @@ _BAR = 24
 def show_progress(
     folder: Path, plan: Plan, at_once: int, console: Console | None = None
 ) -> Iterator[Callable[[str], None]]:
-    """A function that takes one line of progress; on a terminal the display stands under the lines.
+    """Yield a function that prints one line of progress. On a terminal the display is below the lines.
 
     Args:
         folder: The benchmark's folder.
         plan: Its jobs.
-        at_once: Jobs that run at once, for the time to go.
-        console: Where to; default standard output.
+        at_once: Number of jobs that run at once, for the time to go.
+        console: The output, by default standard output.
     """
     console = console or Console(highlight=False, soft_wrap=True)
 
@@ -47,8 +47,8 @@ def show_progress(
         def look() -> None:
             while True:
                 try:
-                    live.update(display(read_progress(folder, plan), at_once))
-                except (OSError, ZooError) as error:  # a file is being replaced: the next look will do
+                    live.update(make_display(read_progress(folder, plan), at_once))
+                except (OSError, ZooError) as error:  # a file is being replaced, and the next read will succeed
                     live.update(f"{error}")
                 if over.wait(EVERY):
                     return
@@ -62,24 +62,24 @@ def show_progress(
             looking.join()
 
 
-def display(jobs: list[Progress], at_once: int = 1) -> Table:
-    """What runs, one row a job, and under it the whole."""
+def make_display(jobs: list[Progress], at_once: int = 1) -> Table:
+    """Make a table with one row per running job and a last row for all jobs."""
     table = Table(box=None, pad_edge=False, show_header=False)
     running = [job for job in jobs if job.state == "running"]
     for job in running:
-        table.add_row(job.job, bar(job.share), job.line())
+        table.add_row(job.job, draw_bar(job.share), job.line())
     done = sum(job.state == "done" for job in jobs)
     whole = left(estimate_time_to_go(jobs, max(at_once, len(running))))
     table.add_row(
         f"{done} of {len(jobs)}",
-        bar(done / len(jobs)),
+        draw_bar(done / len(jobs)),
         ", ".join(filter(None, [count_states(j.state for j in jobs), whole])),
     )
     return table
 
 
-def bar(share: float | None) -> str:
-    """A share as a bar; dots where it is not known."""
+def draw_bar(share: float | None) -> str:
+    """Draw a share as a bar; dots where the share is not known."""
     if share is None:
         return "·" * _BAR
     filled = round(share * _BAR)

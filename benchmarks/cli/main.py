@@ -1,7 +1,7 @@
 """Entry of `zoo bench VERB`: one command turns a matrix of models, data sets and seeds into a leaderboard.
 
-A verb is a module with `add(verbs)`, which adds its parser and sets `action`, a function of the known and of
-the further arguments. What a verb needs to work is imported when it is called, so that the help needs no torch.
+A verb is a module with `add(verbs)`. It adds a parser and sets `action`, a function of the known and the further
+arguments. A verb imports its implementation when it is called, so that the help needs no torch.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 
 VERBS = (plan, run, status, table, report, compare, costs)
-"""In the order of the help."""
+"""The verbs, in the order of the help."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs `zoo bench`.
+    """Run `zoo bench`.
 
     Args:
         argv: Arguments after `bench`; None for those of the process.
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words[:1] == ["plan"] and words[1:] and not words[1].startswith("-"):
-        words.insert(1, "--plan")  # argparse would take the value of any further option for the plan
+        words.insert(1, "--plan")  # argparse would take the value of a further option as the plan
     known, further = _parser().parse_known_args(words)
     return int(known.action(known, further))
 

@@ -1,4 +1,4 @@
-"""`zoo bench plan`: the jobs of a plan and what they will cost; without a name, the plans of the zoo."""
+"""`zoo bench plan`: print the jobs of a plan and their costs; without a name, the plans of the zoo."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_overrides
 from benchmarks.plan.job import Plan
-from benchmarks.plan.plan_file import PLANS, plan_names
+from benchmarks.plan.plan_file import PLANS, list_plans
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from zoo.registry import read_yaml
 from zoo.utils.format import format_duration, format_quantity
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
-    plan = add_to(verbs, "plan", "list a plan's jobs and what they will cost")
+    """Add the parser of the verb."""
+    plan = add_to(verbs, "plan", "list the jobs of a plan and their costs")
     plan.usage = "zoo bench plan [NAME|FILE] [options]; without a name and flags, the names"
-    plan.add_argument("--plan", default="", help=argparse.SUPPRESS)  # what stands first without a flag
+    plan.add_argument("--plan", default="", help=argparse.SUPPRESS)  # the first argument, which has no flag
     plan.add_argument("--probe", action="store_true", help="train a few steps of each method: time and memory")
     plan.add_argument("--json", action="store_true", help="the same facts as JSON")
     plan.set_defaults(action=_plan)
@@ -29,7 +29,7 @@ def add(verbs: Any) -> None:
 
 def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
     if not known.plan and known.models is None and known.data is None:
-        for name in plan_names():
+        for name in list_plans():
             sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
@@ -39,7 +39,7 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]
         sys.stdout.write(json.dumps({"jobs": jobs, "methods": methods}, indent=2) + "\n")
         return 0
-    sys.stdout.write("".join(f"{line}\n" for line in lines(plan, found)))
+    sys.stdout.write("".join(f"{line}\n" for line in write_lines(plan, found)))
     return 0
 
 
@@ -47,26 +47,26 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
-    """The jobs, then the cost of each method, then the sum."""
-    said = [f"{job.id}  {' '.join(job.steps)}" for job in plan.jobs]
+def write_lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
+    """Write the jobs, the cost of each method, and the sum."""
+    text = [f"{job.id}  {' '.join(job.steps)}" for job in plan.jobs]
     width = max(len(cost.method) for cost in found)
-    said += ["", f"{'method':<{width}}  jobs  steps a job  s a step  peak GiB  training"]
+    text += ["", f"{'method':<{width}}  jobs  steps a job  s a step  peak GiB  training"]
     for cost in found:
         steps = "?" if cost.steps is None else str(cost.steps)
         step = "" if cost.step_seconds is None else f"{cost.step_seconds:.3f}"
         peak = "" if cost.peak_bytes is None else f"{cost.peak_bytes / 2**30:.2f}"
         training = format_duration(cost.seconds)
         line = f"{cost.method:<{width}}  {cost.jobs:>4}  {steps:>11}  {step:>8}  {peak:>8}  {training:>8}"
-        said.append(f"{line}  {cost.note}".rstrip())
+        text.append(f"{line}  {cost.note}".rstrip())
     known = all(cost.steps is not None for cost in found)
     total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
-    said += ["", f"{format_quantity(len(plan.jobs), 'job')}, {total} training steps, {format_quantity(tests, 'test')}"]
+    text += ["", f"{format_quantity(len(plan.jobs), 'job')}, {total} training steps, {format_quantity(tests, 'test')}"]
     if found and all(cost.seconds is not None for cost in found):
         devices = ", ".join(sorted({cost.device for cost in found}))
-        said[-1] += (
+        text[-1] += (
             f"; training one after another {format_duration(sum(cost.seconds or 0 for cost in found))} on {devices}"
         )
-        said[-1] += ", validation and tests on top"
-    return said
+        text[-1] += ", validation and tests on top"
+    return text

@@ -1,4 +1,4 @@
-"""`zoo bench run`: train and test what is not done yet."""
+"""`zoo bench run`: train and test the jobs that are not done."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
-    run = add_to(verbs, "run", "train and test what is not done yet")
-    run.add_argument("--plan", default="", help="name or YAML file of a plan, in place of the flags")
-    run.add_argument("--extend", action="store_true", help="let a plan add jobs to those that --out holds already")
+    """Add the parser of the verb."""
+    run = add_to(verbs, "run", "train and test the jobs that are not done")
+    run.add_argument("--plan", default="", help="name or YAML file of a plan, instead of the flags")
+    run.add_argument("--extend", action="store_true", help="let a plan add jobs to those of --out")
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")
-    run.add_argument("--jobs-at-once", type=parse_count, help="default: as many as there are GPUs for; 1 without")
+    run.add_argument("--jobs-at-once", type=parse_count, help="default: one per GPU or group of GPUs; 1 without a GPU")
     run.add_argument("--retries", type=_whole, default=0, help="further attempts after a crash (default: 0)")
-    run.add_argument("--timeout", type=_seconds, help="of one attempt of a job: 90s, 30m, 12h, 2d")
-    run.add_argument("--skip-failed", action="store_true", help="leave alone what failed before")
+    run.add_argument("--timeout", type=_seconds, help="limit of one attempt of a job: 90s, 30m, 12h, 2d")
+    run.add_argument("--skip-failed", action="store_true", help="do not repeat jobs that failed before")
     run.add_argument("--launcher", choices=("local", "slurm"), default="local")
     run.add_argument("--no-wait", action="store_true", help="with --launcher slurm: submit and return")
     run.epilog = f"{run.epilog} --slurm.KEY VALUE are options of sbatch: --slurm.partition gpu --slurm.time 12:00:00."
@@ -41,23 +41,25 @@ def add(verbs: Any) -> None:
 
 def _whole(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
     if not found or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"'{text}' is no time such as 90s, 30m, 12h")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a time such as 90s, 30m, 12h")
     return float(found[1]) * _UNITS[found[2]]
 
 
 def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     options, further = split_further(further, "slurm.")
     if options and known.launcher != "slurm":
-        raise ConfigError("zoo bench run: --slurm.KEY without --launcher slurm.", "Add it, or leave them out.")
+        raise ConfigError(
+            "zoo bench run: --slurm.KEY without --launcher slurm.", "Add the launcher, or remove these options."
+        )
     asked = choose_plan(known, known.plan, parse_overrides(further))
-    if known.launcher == "local":  # the nodes may see what this machine does not
+    if known.launcher == "local":  # a node may have a folder that this machine does not have
         _check_data(known.out, with_stored_folders(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     from benchmarks.cli.live import show_progress
@@ -78,11 +80,11 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
 
 
 def _check_data(out: Path, plan: Plan) -> None:
-    """That the data of what is to be done are there: one line now and not a failure a job.
+    """Check that the data of the open jobs exists, so that one line replaces one failure per job.
 
     Raises:
-        ConfigError: Own data have no title.
-        DataError: A set's folder is not there.
+        ConfigError: Own data has no title.
+        DataError: The folder of a data set does not exist.
     """
     from datamodules.acquire.sources import find_folder
 
@@ -115,7 +117,7 @@ def _on_slurm(
     limits: Limits,
     skip: frozenset[str],
 ) -> int:
-    """The array goes on by itself; who waits for it may go."""
+    """Submit the jobs. The array runs without this process, which may end at any time."""
     from benchmarks.run import slurm
     from benchmarks.run.progress import read_progress
     from benchmarks.run.slurm_queue import wait

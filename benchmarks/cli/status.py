@@ -1,4 +1,4 @@
-"""`zoo bench status`: one line a job, from another shell at any time."""
+"""`zoo bench status`: print one line per job. It can run at any time in another shell."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from benchmarks.storage.stored_plan import load_plan
 
 
 def add(verbs: Any) -> None:
-    """The verb's parser."""
-    status = verbs.add_parser("status", help="one line a job", allow_abbrev=False)
+    """Add the parser of the verb."""
+    status = verbs.add_parser("status", help="one line per job", allow_abbrev=False)
     status.add_argument("folder", type=Path)
     status.add_argument("--json", action="store_true", help="the same facts as JSON")
     status.set_defaults(action=_status)
@@ -41,7 +41,7 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
 
 
 def _queue(folder: Path, jobs: Sequence[Progress]) -> dict[str, str]:
-    """What SLURM says of the jobs that it was given: of those in its queue, and of those that stopped half-way."""
+    """Describe the SLURM state of the jobs in the queue and of submitted jobs that stopped before their end."""
     if not (folder / "slurm" / "submitted.json").is_file():
         return {}
     from benchmarks.run.slurm_queue import read_elements

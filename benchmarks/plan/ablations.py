@@ -1,8 +1,8 @@
 """The ablation of a model: `configs/ablation/<model>.yaml`, read without torch.
 
-A variant is the full method with some arguments of its class changed:
+A variant is the full model with some changed arguments:
 
-    about: what the ablation asks
+    about: the question of the ablation
     variants:
       no_text: {about: reads empty strings, model: {use_text: false}}
 """
@@ -28,12 +28,12 @@ _PLAIN = (str, int, float, bool, type(None))
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One change to a full method.
+    """One variant of a model.
 
     Attributes:
-        name: In snake_case; empty for the full method itself.
-        about: What is other than in the full method, in one line.
-        changes: (argument, value) pairs of the model's class as the command line takes them, sorted.
+        name: Name in snake_case; empty for the full model.
+        about: The difference to the full model, in one line.
+        changes: Sorted (argument, value) pairs of the model's class, as on the command line.
     """
 
     name: str = ""
@@ -45,36 +45,36 @@ FULL = Variant()
 
 
 def choose_variants(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Variant, ...]]:
-    """The variants of each model's ablation, in the file's order; a model without one stands beside them in full.
+    """Choose the variants of each model that has an ablation, in the order of its file.
 
     Args:
         models: Cards of the models.
-        names: The variants that are wanted, each of at least one of the ablations; empty for all.
+        names: Names of the variants, each of at least one ablation; empty for all variants.
 
     Raises:
-        ConfigError: An ablation is broken, no model has one, or a wanted variant is in none of them.
+        ConfigError: An ablation is broken, no model has an ablation, or no ablation has a variant of this name.
     """
     paths = {card.name: find_ablation(card) for card in models}
     ablations = {name: read_ablation(path) for name, path in paths.items() if path is not None}
     if not ablations:
         known = ", ".join(sorted(path.stem for path in ABLATIONS.glob("*.yaml"))) or "none"
-        fix = "Leave out --ablations and --variants, or write configs/ablation/<model>.yaml."
+        fix = "Remove --ablations and --variants, or write configs/ablation/<model>.yaml."
         raise ConfigError(f"No ablation exists for {' or '.join(paths)}.", f"Ablations exist for: {known}. {fix}")
     _refuse_unknown(names, ablations)
     return {model: tuple(r for r in variants if not names or r.name in names) for model, variants in ablations.items()}
 
 
 def find_ablation(card: Card) -> Path | None:
-    """The file of a model's ablation, None where it has none; a plug-in that has a name of ours has none here."""
+    """Find the file of a model's ablation, None without one. A plug-in with the name of a zoo model has none."""
     path = ABLATIONS / f"{card.name}.yaml"
     return path if card.origin == "zoo" and path.is_file() else None
 
 
 def read_ablation(path: Path) -> tuple[Variant, ...]:
-    """The variants in a file, in its order.
+    """Read the variants of a file, in its order.
 
     Raises:
-        ConfigError: The file is no ablation; the message names the file, the variant and the mistake.
+        ConfigError: The file is not an ablation. The message gives the file, the variant and the mistake.
     """
     content = read_yaml(path)
     if "rungs" in content:
@@ -86,30 +86,30 @@ def read_ablation(path: Path) -> tuple[Variant, ...]:
     variants: list[Variant] = []
     for name, entry in entries.items():
         variant = _variant(path, name, entry)
-        twin = next((other.name for other in variants if other.changes == variant.changes), None)
-        if twin:
-            raise ConfigError(f"{path}: variants {twin} and {variant.name} change the same.", "Remove one of them.")
+        equal = next((other.name for other in variants if other.changes == variant.changes), None)
+        if equal:
+            raise ConfigError(f"{path}: variants {equal} and {variant.name} change the same.", "Remove one of them.")
         variants.append(variant)
     return tuple(variants)
 
 
 def _variant(path: Path, name: object, entry: object) -> Variant:
     where = f"{path}: variant '{name}'"
-    if not isinstance(name, str) or not _NAME.fullmatch(name):  # it becomes a part of a folder's name
+    if not isinstance(name, str) or not _NAME.fullmatch(name):  # the name is part of a folder's name
         raise ConfigError(f"{where}: not a name in snake_case.", "Write it like no_text.")
     if not isinstance(entry, Mapping):
         raise ConfigError(f"{where}: a mapping is expected.", "Write {about: ..., model: {...}}.")
     _only(entry, {"about", "model"}, where, "A variant has `about` and `model`.")
     about, changes = entry.get("about"), entry.get("model")
     if not isinstance(about, str) or not about.strip():
-        raise ConfigError(f"{where}: no `about`.", "Say in one line what it changes; tables print it.")
+        raise ConfigError(f"{where}: no `about`.", "Describe the change in one line, which tables print.")
     if not isinstance(changes, Mapping) or not changes:
         raise ConfigError(f"{where} changes nothing.", "Write `model: {argument: value}`.")
     return Variant(name, " ".join(about.split()), tuple(sorted(_changed(where, changes))))
 
 
 def _changed(where: str, changes: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
-    """The (argument, value) pairs; an option of a group has a dotted name such as `released.tokens`."""
+    """Yield (argument, value) pairs. An option of a group has a dotted name such as `released.tokens`."""
     for key, value in changes.items():
         name = _argument(where, key)
         if isinstance(value, Mapping) and value and name != "init_args":
@@ -126,12 +126,12 @@ def _only(mapping: Mapping[Any, Any], known: set[str], where: str, fix: str) -> 
 
 def _argument(where: str, key: object) -> str:
     if not isinstance(key, str) or not key.isidentifier():
-        raise ConfigError(f"{where}: '{key}' is no argument of a model.", "Write `argument: value` pairs.")
+        raise ConfigError(f"{where}: '{key}' is not an argument of a model.", "Write `argument: value` pairs.")
     return key
 
 
 def _value(where: str, key: object, value: object) -> str:
-    """A value as it stands on a command line."""
+    """Convert a value to the text of a command line."""
     items = value if isinstance(value, list) else [value]
     if not all(isinstance(item, _PLAIN) for item in items):
         raise ConfigError(

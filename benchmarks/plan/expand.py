@@ -1,4 +1,4 @@
-"""From a matrix of names to a plan: every job with its configuration composed and hashed, without torch."""
+"""From a matrix of names to a plan: compose and hash the configuration of every job, without torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zoo.registry import DATA, MODELS, Card
 
 RECIPES = ("equal", "published")
 
-_BUDGET = {  # what makes a budget, and the value that stands for "not set"; None where there is none
+_BUDGET = {  # the keys of a budget, each with the value that means "not set", or None without such a value
     "trainer.max_epochs": "null",
     "trainer.max_steps": "-1",
     "trainer.accumulate_grad_batches": "1",
@@ -31,31 +31,31 @@ _BUDGET = {  # what makes a budget, and the value that stands for "not set"; Non
 
 @dataclass(frozen=True, slots=True)
 class DataEntry:
-    """What a matrix says of one data set.
+    """The entry of one data set in a matrix.
 
     Attributes:
-        root: Its folder, empty for an embedded set or one under `ZOO_DATA`.
+        root: Folder of the data set, empty for an embedded data set or one under `ZOO_DATA`.
         overrides: (key, value) pairs of its jobs.
-        take: Its folds; (None,) for the protocol's own parts.
-        folds: How many folds there are, None for the default.
+        chosen_folds: The folds to train; (None,) for the split of the protocol.
+        folds: Number of folds, None for the default.
     """
 
     root: str = ""
     overrides: Pairs = ()
-    take: tuple[int | None, ...] = (None,)
+    chosen_folds: tuple[int | None, ...] = (None,)
     folds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Models x data sets x folds x recipes x variants x seeds, under one size, one trainer and one set of overrides.
+    """Models x data sets x folds x recipes x variants x seeds, with one size, trainer and overrides.
 
     Attributes:
         models: Names of models.
-        data: Names of data sets, each with what is said of it.
+        data: Names of data sets, each with its entry.
         seeds: The seeds of each combination.
-        settings: What all jobs share; an empty size becomes what the trainer stands for.
-        encoder: Text encoder of the models that read text; empty for each card's own.
+        settings: The settings that all jobs share. An empty size becomes that of the trainer preset.
+        encoder: Text encoder of the models that read text; empty for the encoder of each card.
         variants: Variants to train beside the full models. Empty means all variants, None means no variant.
         texts: The texts of the tests.
         recipes: "equal", "published" or both.
@@ -72,15 +72,16 @@ class Matrix:
 
 
 def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
-    """All combinations, ordered by data set, fold, model, recipe, variant and seed as they were named.
+    """Make the jobs of all combinations, in the order of data sets, folds, models, recipes, variants and seeds.
 
     Args:
         matrix: The matrix.
-        written: The matrix as its file says it, kept in the plan.
+        written: The content of the plan's file, which the plan keeps.
 
     Raises:
-        ConfigError: A name is unknown (all of them are named at once), a card is broken, nothing is to be done, a
-            model cannot take a data set's images, no model has an ablation, or an override sets what a variant changes.
+        ConfigError: Names are unknown (the error lists all of them), a card is broken, or the plan is empty. A model
+            does not support the dimensions of a data set, or no model has an ablation. An override sets an argument
+            that a variant changes.
     """
     cards = _cards(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):
@@ -93,7 +94,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     for typed, entry in matrix.data.items():
         card = cards["data", typed]
         name = card.name
-        for fold, (model, model_card), recipe in product(entry.take, models.items(), matrix.recipes):
+        for fold, (model, model_card), recipe in product(entry.chosen_folds, models.items(), matrix.recipes):
             _check_dimensions(model_card, card)
             base = _full_method(matrix, name, entry, card, model_card)
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
@@ -111,7 +112,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
 
 
 def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: Card) -> Job:
-    """What is the same for every fold, recipe, variant and seed of a model on a data set."""
+    """Make the job of a full model on a data set, without fold, recipe, variant and seed."""
     settings = matrix.settings
     composed = compose(model.name, name, size=settings.size or None, preset=settings.trainer or None)
     own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
@@ -130,14 +131,14 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
 
 
 def resolve_config(job: Job) -> Config:
-    """A job's configuration as far as it is known without its classes: the layers and what is typed over them.
+    """Compose the configuration of a job as far as possible without its classes: the layers and the overrides.
 
-    The seed is left out, and of an absolute path all but its last name, so that the same job has the same
+    The configuration has no seed, and an absolute path is reduced to its last name. So a job has the same
     configuration for every seed and on every machine.
     """
     composed = compose(job.model, job.data, size=job.settings.size, preset=job.settings.trainer or None)
     config: Config = _portable(composed.config)
-    for key, value in job.typed():
+    for key, value in job.argument_pairs():
         section, _, rest = key.partition(".")
         inner = section in ("model", "data") and not rest.startswith("init_args.")
         _set(config, [section, *(["init_args"] if inner else []), *rest.split(".")], _portable(_parsed(value)))
@@ -145,7 +146,7 @@ def resolve_config(job: Job) -> Config:
 
 
 def _parsed(value: str) -> Any:
-    """A typed value as the parser reads it, so that `5` is what a card says with 5."""
+    """Parse a value as the command line does, so that `5` equals the number 5 of a card."""
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
@@ -170,7 +171,7 @@ def _set(config: Config, path: Sequence[str], value: Any) -> None:
 
 
 def find_value(config: Mapping[str, Any], key: str) -> Any:
-    """The value of a dotted key such as `data.batch_size`, None where it is not set."""
+    """Return the value of a dotted key such as `data.batch_size`, None where it is not set."""
     section, _, rest = key.partition(".")
     found: Any = config.get(section) or {}
     if section != "trainer":
@@ -179,7 +180,7 @@ def find_value(config: Mapping[str, Any], key: str) -> Any:
 
 
 def _equal_budget(job: Job) -> Pairs:
-    """Overrides that give a job the budget of its data set where a model's card or recipe sets another one."""
+    """Return overrides that give a job the budget of its data set where a model card or recipe sets another budget."""
     shared = job.settings
     own = compose(job.model, job.data, size=shared.size, preset=shared.trainer or None).config
     plain = compose(None, job.data, size=shared.size, preset=shared.trainer or None).config
@@ -197,26 +198,26 @@ def _check_dimensions(model: Card, data: Card) -> None:
     takes, has = ModelCard.of(model).spatial_dims, DataCard.of(data).spatial_dims
     if takes and has not in takes:
         raise ConfigError(
-            f"The model '{model.name}' takes no {has}-dimensional images, as '{data.name}' has.",
-            "Leave one of them out.",
+            f"The model '{model.name}' takes no {has}-dimensional images, which '{data.name}' has.",
+            "Remove one of the two.",
         )
 
 
 def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matrix) -> None:
-    """An override goes to every job: the full method would have a variant's change, or the variant not."""
+    """Refuse an override of an argument that a variant changes, because an override goes to every job."""
     typed = (*matrix.settings.overrides, *(pair for entry in matrix.data.values() for pair in entry.overrides))
     keys = {key.removeprefix("model.").removeprefix("init_args.") for key, _ in typed if key.startswith("model.")}
     for model, variants in ablations.items():
         for variant in variants:
             for key in sorted(keys & dict(variant.changes).keys()):
                 raise ConfigError(
-                    f"--model.{key} is what the variant {variant.name} of {model} changes.",
-                    "Leave it out, or choose other variants with --variants.",
+                    f"--model.{key} is an argument that the variant {variant.name} of {model} changes.",
+                    "Remove it, or choose other variants with --variants.",
                 )
 
 
 def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], Card]:
-    """The cards of all names; every unknown or broken one stands in the error."""
+    """Find the cards of all names; the error lists every unknown or broken card."""
     cards, mistakes = {}, []
     for kind, registry, names in (("model", MODELS, models), ("data", DATA, data)):
         for name in names:
@@ -231,17 +232,17 @@ def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], 
 
 
 def set_root(matrix: Matrix, root: str) -> Matrix:
-    """The matrix with the folder of its one data set that is not embedded.
+    """Set the folder of the only data set that is not embedded.
 
     Raises:
-        ConfigError: There are several such sets.
+        ConfigError: There are several such data sets.
     """
     known = [name for name in matrix.data if name in DATA]
     on_disk = [name for name in known if not DataCard.of(DATA.get(name)).embedded]
     if len({DATA.get(name).name for name in on_disk}) > 1:
         raise ConfigError(
             f"One --data.root for several data sets ({', '.join(on_disk)}).",
-            "Set ZOO_DATA to the folder whose sub-folders are their roots, or write each `root` into a plan's file.",
+            "Set ZOO_DATA to the folder that contains them, or write each `root` into a plan's file.",
         )
     rooted = {name: replace(entry, root=root) if name in on_disk else entry for name, entry in matrix.data.items()}
     return replace(matrix, data=rooted)

@@ -1,6 +1,6 @@
-"""The file of a plan: a YAML matrix, checked to the last key before anything is run.
+"""The file of a plan: a YAML matrix. Every key is checked before a job starts.
 
-    about: what the comparison asks
+    about: the question of the comparison
     models: [unet, bipvl]
     data:
       hippocampus: {folds: 5, overrides: {data.epoch_samples: 144}}
@@ -8,7 +8,7 @@
     seeds: [0, 1, 2]
     trainer: cpu
 
-A name stands for a plan of the zoo, `configs/bench/<name>.yaml`; anything with a slash or `.yaml` is a file.
+A name means a plan of the zoo, `configs/bench/<name>.yaml`. A value with a slash or with `.yaml` means a file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
 
 PLANS = CONFIGS / "bench"
-"""The folder of the zoo's own plans."""
+"""The folder of the plans of the zoo."""
 
 KEYS = (
     *("about", "models", "data", "seeds", "variants", "texts", "size", "trainer", "devices", "encoder"),
@@ -43,16 +43,16 @@ OWN = {
     "trainer.devices": "devices",
     "seed_everything": "seeds",
 }
-"""Overrides that a plan sets, and what to use instead."""
+"""Overrides that a plan sets itself -> the key to use instead."""
 
 
-def plan_names() -> list[str]:
-    """The plans of the zoo."""
+def list_plans() -> list[str]:
+    """List the names of the plans of the zoo."""
     return sorted(path.stem for path in PLANS.glob("*.yaml"))
 
 
 def find_plan(value: str) -> Path:
-    """The file that `--plan VALUE` stands for.
+    """Find the file of `--plan VALUE`.
 
     Raises:
         ConfigError: There is no such plan or file.
@@ -60,18 +60,18 @@ def find_plan(value: str) -> Path:
     if "/" in value or value.endswith((".yaml", ".yml")):
         path = Path(value).expanduser()
         if not path.is_file():
-            raise ConfigError(f"{path}: no such file.", f"Name a file, or one of {', '.join(plan_names())}.")
+            raise ConfigError(f"{path}: no such file.", f"Give a file, or one of {', '.join(list_plans())}.")
         return path
-    if value not in plan_names():
-        raise UnknownNameError("plan", value, plan_names(), "zoo bench plan")
+    if value not in list_plans():
+        raise UnknownNameError("plan", value, list_plans(), "zoo bench plan")
     return PLANS / f"{value}.yaml"
 
 
 def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
-    """The matrix in a file, and the file's content.
+    """Read the matrix of a file, and the content of the file.
 
     Raises:
-        ConfigError: The file is no matrix; the message names the file, the key and the mistake.
+        ConfigError: The file is not a matrix. The message gives the file, the key and the mistake.
     """
     content = read_yaml(path)
     where = str(path)
@@ -105,18 +105,18 @@ def _data(content: Any, where: str) -> dict[str, DataEntry]:
         return {name: DataEntry() for name in _words(content, f"{where}: data")}
     entries = {}
     for name, entry in content.items():
-        at, said = f"{where}: data.{name}", entry or {}
-        if not isinstance(said, Mapping):
-            raise ConfigError(f"{at}: a mapping is expected.", f"It may have {', '.join(DATA_KEYS)}.")
-        _known_keys(said, DATA_KEYS, at)
-        take, folds = _folds(said.get("folds"), at)
-        overrides = _overrides(said.get("overrides", {}), at)
-        entries[str(name)] = DataEntry(_word(said.get("root", ""), f"{at}.root"), overrides, take, folds)
+        at, given = f"{where}: data.{name}", entry or {}
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"{at}: a mapping is expected.", f"Its keys may be {', '.join(DATA_KEYS)}.")
+        _known_keys(given, DATA_KEYS, at)
+        chosen, folds = _folds(given.get("folds"), at)
+        overrides = _overrides(given.get("overrides", {}), at)
+        entries[str(name)] = DataEntry(_word(given.get("root", ""), f"{at}.root"), overrides, chosen, folds)
     return entries
 
 
 def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
-    """`5` stands for all of five folds, `[0, 1]` for two of the data set's default number."""
+    """Parse folds: `5` means all of five folds, `[0, 1]` two folds of the default number."""
     if value is None:
         return (None,), None
     if isinstance(value, int) and not isinstance(value, bool) and value > 1:
@@ -126,7 +126,7 @@ def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
 
 def _overrides(value: Any, where: str) -> Pairs:
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: overrides is no mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
+        raise ConfigError(f"{where}: overrides is not a mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
     for key in value:
         refuse_key(str(key), f"{where}: overrides")
     return tuple(
@@ -135,10 +135,10 @@ def _overrides(value: Any, where: str) -> Pairs:
 
 
 def refuse_key(key: str, where: str) -> None:
-    """That a key may be overridden for a whole plan.
+    """Refuse a key that cannot be overridden for a whole plan.
 
     Raises:
-        ConfigError: It is of no section, or the plan itself sets it.
+        ConfigError: The key has no section, or the plan itself sets it.
     """
     if not key.startswith(SECTIONS):
         section, _, rest = key.partition(".")
@@ -146,7 +146,7 @@ def refuse_key(key: str, where: str) -> None:
         raise ConfigError(f"{where}: unknown key '{key}'.", hint)
     plain = key.replace(".init_args.", ".")
     if plain in OWN:
-        raise ConfigError(f"{where}: {key} is not to be set here.", f"Instead: {OWN[plain]}.")
+        raise ConfigError(f"{where}: {key} cannot be set here.", f"Use instead: {OWN[plain]}.")
 
 
 def _variants(value: Any, where: str) -> list[str] | None:
@@ -157,21 +157,23 @@ def _variants(value: Any, where: str) -> list[str] | None:
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
-    texts = _words(["true" if item is True else item for item in items], where, TEXTS)  # YAML's own `true`
-    return ("true", *(text for text in texts if text != "true"))  # every comparison is with the true text
+    texts = _words(["true" if item is True else item for item in items], where, TEXTS)  # YAML reads `true` as a boolean
+    return ("true", *(text for text in texts if text != "true"))  # every text is compared with the true text
 
 
 def _words(value: Any, where: str, known: Iterable[str] | None = None) -> list[str]:
     items = value if isinstance(value, list) else [value]
     if not items:
-        raise ConfigError(f"{where}: empty.", "Name at least one.")
+        raise ConfigError(f"{where}: empty.", "Give at least one name.")
     words = [_word(item, where, known) for item in items]
     return list(dict.fromkeys(words))
 
 
 def _word(value: Any, where: str, known: Iterable[str] | None = None) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"{where}: {json.dumps(value, default=str)} is no name.", "Write a name, or a list of names.")
+        raise ConfigError(
+            f"{where}: {json.dumps(value, default=str)} is not a name.", "Write a name, or a list of names."
+        )
     if known is not None and value not in known:
         choices = [word for word in known if word]
         hint = did_you_mean(value, choices, f"Choose one of {', '.join(choices)}.", most=1)
@@ -182,7 +184,9 @@ def _word(value: Any, where: str, known: Iterable[str] | None = None) -> str:
 def _numbers(value: Any, where: str) -> list[int]:
     items = value if isinstance(value, list) else [value]
     if not items or not all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items):
-        raise ConfigError(f"{where}: {json.dumps(value, default=str)} is no list of whole numbers.", "Write [0, 1, 2].")
+        raise ConfigError(
+            f"{where}: {json.dumps(value, default=str)} is not a list of whole numbers.", "Write [0, 1, 2]."
+        )
     return list(dict.fromkeys(items))
 
 
@@ -191,7 +195,7 @@ def _count(value: Any, where: str) -> int | None:
         return None
     [count] = _numbers([value], where)
     if not count:
-        raise ConfigError(f"{where}: 0.", "At least one.")
+        raise ConfigError(f"{where}: 0.", "Write at least 1.")
     return count
 
 

@@ -140,7 +140,7 @@ def _make_section(
     ranked = [entry for entry in models if entry.row in group.ranked]  # figures show what can be compared
     labels = [one.label for row in group.ranked[:1] for one in row.per_class]
     drawn = [None, *labels] if len(labels) > 1 else labels
-    measured = [costs.get(entry.jobs[0].job.measured, {}) for entry in ranked]
+    measured = [costs.get(entry.jobs[0].job.cost_key, {}) for entry in ranked]
     tradeoffs, note = _draw_tradeoffs(key, ranked, measured)
     reasons = [(row, row.reason) for row in group.rows if row.reason]
     never_ranked = {"control", "variant"}

@@ -63,10 +63,10 @@ def estimate_costs(plan: Plan, probe: bool = False, say: Callable[[str], None] =
     for method, jobs in methods.items():
         job = jobs[0]
         cost = Cost(method, len(jobs), count_training_steps(resolve_config(job)), len(job.steps) - 1)
-        if probe and job.measured not in probed:
+        if probe and job.cost_key not in probed:
             say(f"probing {method}")
-            probed[job.measured] = run_probe(job)
-        found.append(_with_probe(cost, probed.get(job.measured, {})))
+            probed[job.cost_key] = run_probe(job)
+        found.append(_with_probe(cost, probed.get(job.cost_key, {})))
     return found
 
 

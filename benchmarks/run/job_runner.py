@@ -123,7 +123,7 @@ def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
     target = layout.controls_folder(folder, job.data, job.fold)
     arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
     arguments += [f"--data.root={job.root}"] if job.root else []
-    arguments += [f"--{key}={value}" for key, value in job.typed() if key.startswith("data.")]
+    arguments += [f"--{key}={value}" for key, value in job.argument_pairs() if key.startswith("data.")]
     name = target.name if job.fold is not None else job.data
     return Task(f"controls of {name}", target, (("controls", (*command, *arguments)),))
 

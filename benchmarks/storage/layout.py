@@ -76,7 +76,7 @@ def costs_path(folder: Path) -> Path:
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the costs by `Job.measured`; empty where no costs are measured."""
+    """Read the costs by `Job.cost_key`; empty where no costs are measured."""
     path = costs_path(folder)
     return dict(read_json(path)["costs"]) if path.is_file() else {}
 

@@ -124,7 +124,7 @@ class Benchmark:
     Attributes:
         results: One result per job of the plan, sorted by the id of the job.
         controls: The controls of all data sets, sorted by data set and name.
-        costs: Measured costs by `Job.measured`; empty where `zoo bench costs` has not run.
+        costs: Measured costs by `Job.cost_key`; empty where `zoo bench costs` has not run.
 
     Example:
         >>> from benchmarks.plan.job import Settings

@@ -94,10 +94,10 @@ def measure_costs(
 
 
 def distinct_jobs(plan: Plan) -> dict[str, Job]:
-    """Return one job of the plan for each `Job.measured`, sorted."""
+    """Return one job of the plan for each `Job.cost_key`, sorted."""
     found: dict[str, Job] = {}
     for job in plan.jobs:
-        found.setdefault(job.measured, replace(job, settings=replace(job.settings, devices=1)))
+        found.setdefault(job.cost_key, replace(job, settings=replace(job.settings, devices=1)))
     return dict(sorted(found.items()))
 
 
@@ -108,7 +108,7 @@ def _measure(job: Job, repeats: int, command: Sequence[str]) -> dict[str, Any]:
     )
     if done.returncode:
         reason = find_reason(done.stderr, done.returncode)
-        raise RunError(f"{job.measured}: {reason}", "Correct the cause and run the command again.")
+        raise RunError(f"{job.cost_key}: {reason}", "Correct the cause and run the command again.")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"model": job.model, "data": job.shown_data, "encoder": job.encoder, "variant": job.variant}
 
@@ -117,7 +117,7 @@ def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
     """Write the table of costs.
 
     Args:
-        costs: The costs by `Job.measured`.
+        costs: The costs by `Job.cost_key`.
         form: "md" or "latex" to read; "csv" or "json" with all digits.
 
     Raises:

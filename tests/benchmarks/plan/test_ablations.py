@@ -74,8 +74,8 @@ def test_an_ablation_is_read_in_its_order_with_the_words_of_a_command_line(ablat
         ("variants: {a: {about: a, model: {init_args: {b: 1}}}}", "variant 'a': the value of init_args is not plain"),
         ("variants: {a: {about: a, model: {b: [[1]]}}}", "variant 'a': the value of b is not plain"),
         ("variants: {a: {about: a, model: {b: {c: {d: 1}}}}}", "variant 'a': the value of c is not plain"),
-        ("variants: {a: {about: a, model: {b: {c.d: 1}}}}", "variant 'a': 'c.d' is no argument"),
-        ("variants: {a: {about: a, model: {b.c: 1}}}", "variant 'a': 'b.c' is no argument"),
+        ("variants: {a: {about: a, model: {b: {c.d: 1}}}}", "variant 'a': 'c.d' is not an argument"),
+        ("variants: {a: {about: a, model: {b.c: 1}}}", "variant 'a': 'b.c' is not an argument"),
         ("variants: {a: {about: a, model: {b: 1}}, c: {about: d, model: {b: 1}}}", "variants a and c change the same"),
         ("[", "not a readable YAML file"),
     ],
@@ -98,7 +98,7 @@ def test_a_broken_ablation_is_one_line_that_names_file_and_variant(
     [
         (
             ["--models", "unet", "--ablations"],
-            ["No ablation exists for unet.", "Ablations exist for: bipvl", "Leave out --ablations"],
+            ["No ablation exists for unet.", "Ablations exist for: bipvl", "Remove --ablations"],
         ),
         (["--models", "bipvll", "--ablations"], ["Unknown model 'bipvll'", "bipvl"]),
         (["--variants", "no_txt"], ["Unknown variant no_txt. Did you mean no_text?", "bipvl: no_text, small"]),
@@ -109,9 +109,12 @@ def test_a_broken_ablation_is_one_line_that_names_file_and_variant(
         (["--rungs=no_text"], ["zoo bench run: --rungs has a new name. Write --variants."]),
         (
             ["--ablations", "--model.width=4"],
-            ["--model.width is what the variant small of bipvl changes", "--variants"],
+            ["--model.width is an argument that the variant small of bipvl changes", "--variants"],
         ),
-        (["--ablations", "--model.init_args.use_text=true"], ["--model.use_text is what the variant no_text"]),
+        (
+            ["--ablations", "--model.init_args.use_text=true"],
+            ["--model.use_text is an argument that the variant no_text"],
+        ),
     ],
 )
 @pytest.mark.usefixtures("ablations")
@@ -153,7 +156,10 @@ def test_an_option_of_a_group_has_a_dotted_name(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("variants: {old: {about: a, model: {width: 4, released: {tokens: 24}}}}")
     (old,) = read_ablation(tmp_path / "a.yaml")
     assert old.changes == (("released.tokens", "24"), ("width", "4"))
-    assert Job("m", "d", 0, changes=old.changes).typed() == (("model.released.tokens", "24"), ("model.width", "4"))
+    assert Job("m", "d", 0, changes=old.changes).argument_pairs() == (
+        ("model.released.tokens", "24"),
+        ("model.width", "4"),
+    )
 
 
 def test_the_ablations_of_the_zoo_change_arguments_that_their_models_have() -> None:

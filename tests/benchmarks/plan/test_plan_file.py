@@ -13,7 +13,7 @@ from benchmarks.cli import main
 from benchmarks.plan import expand as planning
 from benchmarks.plan.expand import make_plan, resolve_config
 from benchmarks.plan.job import Plan, Settings
-from benchmarks.plan.plan_file import PLANS, find_plan, plan_names, read_matrix
+from benchmarks.plan.plan_file import PLANS, find_plan, list_plans, read_matrix
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.sample_benchmark import names, plan_of
 from zoo.config import compose
@@ -147,17 +147,17 @@ def test_a_job_whose_configuration_changed_is_refused_with_the_keys(tmp_path: Pa
         ("rungs: [no_text]", "plan.yaml: the key 'rungs' has a new name. Write `variants`."),
         ("data: [hippocampuss]", r"Unknown data set 'hippocampuss'. Did you mean .*hippocampus"),
         ("data: {hippocampus: {rot: x}}", r"data.hippocampus: unknown key 'rot'. Did you mean root\?"),
-        ("data: {hippocampus: {folds: x}}", r"data.hippocampus.folds: \"x\" is no list of whole numbers"),
-        ("seeds: [a]", r"seeds: \[\"a\"\] is no list of whole numbers"),
+        ("data: {hippocampus: {folds: x}}", r"data.hippocampus.folds: \"x\" is not a list of whole numbers"),
+        ("seeds: [a]", r"seeds: \[\"a\"\] is not a list of whole numbers"),
         ("size: tini", r"size: unknown 'tini'. Did you mean tiny\?"),
         ("texts: [shufled]", r"texts: unknown 'shufled'. Did you mean shuffled\?"),
         ("budget: equall", r"budget: unknown 'equall'. Did you mean equal\?"),
         ("devices: 0", "devices: 0"),
         ("overrides: {trainr.max_steps: 1}", r"unknown key 'trainr.max_steps'. Did you mean trainer.max_steps\?"),
-        ("overrides: {data.root: x}", "data.root is not to be set here. Instead: root of the data set"),
-        ("overrides: {data.init_args.text: blank}", "is not to be set here"),
+        ("overrides: {data.root: x}", "data.root cannot be set here. Use instead: root of the data set"),
+        ("overrides: {data.init_args.text: blank}", "cannot be set here"),
         ("models: []", "no `models`"),
-        ("models: [3]", "3 is no name"),
+        ("models: [3]", "3 is not a name"),
         ("trainer: cpuu", "cpuu"),
     ],
 )
@@ -187,11 +187,11 @@ def test_a_model_that_cannot_take_the_images_is_refused(monkeypatch: pytest.Monk
         return found | {("model", "unet"): replace(card, about={**card.about, "spatial_dims": [2]})}
 
     monkeypatch.setattr(planning, "_cards", flat)
-    with pytest.raises(ConfigError, match="takes no 3-dimensional images, as 'hippocampus' has"):
+    with pytest.raises(ConfigError, match="takes no 3-dimensional images, which 'hippocampus' has"):
         plan_of(["unet"], ["hippocampus"], [0], settings=Settings())
 
 
-@pytest.mark.parametrize("name", plan_names())
+@pytest.mark.parametrize("name", list_plans())
 def test_every_plan_of_the_zoo_is_one(name: str) -> None:
     matrix, written = read_matrix(find_plan(name))
     plan = make_plan(matrix, written)
@@ -202,7 +202,7 @@ def test_every_plan_of_the_zoo_is_one(name: str) -> None:
 
 def test_the_plans_that_the_zoo_promises_are_there() -> None:
     promised = {"btcv", "amos22", "hippocampus", "qata_cov19", "mosmed_plus", "monuseg", "demo"}
-    assert promised <= set(plan_names())
+    assert promised <= set(list_plans())
     with pytest.raises(ConfigError, match="Did you mean hippocampus"):
         find_plan("hippocampuss")
     assert PLANS.is_dir()

@@ -226,7 +226,7 @@ def test_costs_give_a_figure_and_a_table(tmp_path: Path) -> None:
         "case_s": 0.0123,
     }
     cost |= {"case_mib": None, "batch_size": 8, "patch": [64, 64], "device": "CPU", "threads": 1}
-    layout.write_json(layout.costs_path(out), {"version": 1, "costs": {JOBS[0].measured: cost}})
+    layout.write_json(layout.costs_path(out), {"version": 1, "costs": {JOBS[0].cost_key: cost}})
     write_report(out, out / "report.html")
     page = Page((out / "report.html").read_text(encoding="utf-8"))
     assert "latency (milliseconds per case)" in page.text

@@ -16,8 +16,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks.cli.live import bar, display, show_progress
-from benchmarks.cli.plan import lines
+from benchmarks.cli.live import draw_bar, make_display, show_progress
+from benchmarks.cli.plan import write_lines
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import cost_estimate as estimate
 from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
@@ -67,7 +67,7 @@ def test_words_and_bars() -> None:
     assert left(None) == ""
     assert left(3725.4) == "1:02:05 to go"
     assert count_states(["done", "waiting", "done"]) == "2 done, 1 waiting"
-    assert (bar(0).count("━"), bar(0.5).count("━"), bar(1).count("━")) == (0, 12, 24)
+    assert (draw_bar(0).count("━"), draw_bar(0.5).count("━"), draw_bar(1).count("━")) == (0, 12, 24)
 
 
 def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Plan]) -> None:
@@ -79,7 +79,7 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
             show_progress(folder, plan, 1, console) as say,
         ):
             say("a line [of] progress")
-            table = display(read_progress(folder, plan))
+            table = make_display(read_progress(folder, plan))
         written = console.file.getvalue()  # type: ignore[attr-defined]
         assert "a line [of] progress" in written
         assert ("0 of 1" in written) == terminal
@@ -118,7 +118,7 @@ def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.M
     assert found.peak_bytes > 2**26
     assert found.seconds == pytest.approx(2 * 20 * found.step_seconds)
     assert said == ["probing phantom_chest-unet-tiny"]
-    assert "on processor, validation and tests on top" in lines(plan, [found])[-1]
+    assert "on processor, validation and tests on top" in write_lines(plan, [found])[-1]
     assert not list(tmp_path.iterdir())
 
 

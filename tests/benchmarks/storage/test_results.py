@@ -18,13 +18,13 @@ JOBS = [job("unet", 1), job("unet", 0), job("bipvl", 0, "class")]
 
 def test_a_leaderboard_is_made_after_the_folder_is_gone(tmp_path: Path) -> None:
     folder = benchmark(tmp_path / "bench", JOBS, ("liver", "spleen"), cases=3)
-    layout.write_json(layout.costs_path(folder), {"version": 1, "costs": {JOBS[0].measured: {"params": 1}}})
+    layout.write_json(layout.costs_path(folder), {"version": 1, "costs": {JOBS[0].cost_key: {"params": 1}}})
     found = read_benchmark(folder)
     shutil.rmtree(folder)
     assert [one.job.id for one in found.results] == sorted(one.id for one in JOBS)
     assert {one.state for one in found.results} == {"done"}
     assert [one.name for one in found.controls] == ["all-background", "mean-shape"]
-    assert found.costs == {JOBS[0].measured: {"params": 1}}
+    assert found.costs == {JOBS[0].cost_key: {"params": 1}}
     models = [row["model"] for row in rows_as_dicts(make_leaderboard(found))]
     assert models == ["bipvl", "unet", "control:all-background", "control:mean-shape"]
 
