@@ -1,4 +1,4 @@
-"""A zoo of text-guided medical image segmenters that are compared on equal terms.
+"""Text-guided medical image segmentation models that are compared on equal terms.
 
 Importing `zoo` loads neither torch nor Lightning; the listing commands stay fast for that reason.
 """

@@ -1,4 +1,4 @@
-"""`python -m zoo`, which is how jobs and the ranks of a multi-process run are started."""
+"""`python -m zoo`, the command of jobs and of the ranks of a run on several processes."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""The command line `zoo`. `zoo.cli.main` dispatches; torch is imported only by the verbs that train or evaluate."""
+"""The command line `zoo`. `zoo.cli.main` finds the command; only verbs that train or evaluate import torch."""

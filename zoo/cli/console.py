@@ -1,4 +1,4 @@
-"""The terminal: one console for results, plain log lines for progress, known noise of libraries filtered."""
+"""The terminal: a console for results, log lines for progress, and filters for known warnings of libraries."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from rich.console import Console
 from rich.table import Table
 
 console = Console(highlight=False, soft_wrap=False)
-"""Results go to standard output through this console; log lines go to standard error."""
+"""The console for results, on standard output; log lines go to standard error."""
 
 _WIDE = 1000
 
-_NOISE = (
-    ".*does not have many workers.*",  # the number of workers is the user's choice and a machine matter
-    ".*is smaller than the logging interval.*",  # epochs are short by design: samples between validations
+_IGNORED_WARNINGS = (
+    ".*does not have many workers.*",  # the user chooses the number of workers for the machine
+    ".*is smaller than the logging interval.*",  # an epoch is the samples between two validations and short by design
     ".*Experiment logs directory .* exists and is not empty.*",  # `History` keeps the earlier rows
     ".*Checkpoint directory .* exists and is not empty.*",  # the run folder was checked before
     ".*is not a resumable.*|.*dataloader is not resumable.*",  # draws are functions of (seed, number)
     ".*Using `DistributedSampler` with the dataloaders.*",  # evaluation samplers are exact-once
-    ".*LeafSpec.*is deprecated.*",  # torch's own, from inside Lightning
-    ".*`broadcast_buffers` is deprecated.*",  # its successor is not in torch 2.11
-    ".*callbacks used to create the checkpoint need to be provided.*",  # evaluation needs none of them
+    ".*LeafSpec.*is deprecated.*",  # a use of torch within Lightning
+    ".*`broadcast_buffers` is deprecated.*",  # torch 2.11 lacks the successor
+    ".*callbacks used to create the checkpoint need to be provided.*",  # evaluation does not need them
     ".*Consider setting `persistent_workers=True`.*",
     ".*in eval mode at the start of training.*",  # a frozen text encoder is, by design
     ".*GPU available but not used.*",  # --trainer cpu is a choice
     ".*You are using `torch.load` with `weights_only=False`.*",
-    ".*`srun` command is available.*",  # `srun zoo fit` or `zoo bench run --launcher slurm`: the user chooses
+    ".*`srun` command is available.*",  # the user chooses `srun zoo fit` or `zoo bench run --launcher slurm`
     ".*non-tuple sequence for multidimensional indexing.*",  # MONAI's sliding window
 )
 
 
 def print_table(table: Table) -> None:
-    """Prints a table as wide as the terminal; in a file or pipe no cell is wrapped, so that `grep` finds it whole."""
+    """Print a table as wide as the terminal; in a file or pipe no cell is wrapped, so that `grep` finds it."""
     wide = console if console.is_terminal else Console(highlight=False, width=_WIDE)
     wide.print(table)
 
 
 def set_up_logging() -> None:
-    """Sets up one-line logging to standard error and filters what libraries say at length.
+    """Log one line per message to standard error, and filter long messages of libraries.
 
-    To be called again after Lightning was imported, which sets its own levels.
+    Call it again after the import of Lightning, which sets its own levels.
     """
     root = logging.getLogger()
     if not root.handlers:
@@ -51,13 +51,13 @@ def set_up_logging() -> None:
         root.addHandler(handler)
     for name in ("zoo", "datamodules", "benchmarks"):
         logging.getLogger(name).setLevel(logging.INFO)
-    # Tips and hardware banners of many lines; its warnings and errors remain.
+    # Hides tips and lists of hardware; warnings and errors remain.
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
-        logger.handlers.clear()  # its own beside the root's would say everything twice
+        logger.handlers.clear()  # with the handlers of the root logger, each message would appear twice
         logger.propagate = True
-    for pattern in _NOISE:
+    for pattern in _IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message=pattern)
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # five tries without a network, each told twice
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning after each fork of a worker
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # without a network, it reports each of five attempts twice
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # avoids a warning after each fork of a worker

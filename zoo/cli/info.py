@@ -1,4 +1,4 @@
-"""`zoo list`, `zoo show`, `zoo env`: what is installed, read from cards alone. No torch here."""
+"""`zoo list`, `zoo show` and `zoo env`: prints what is installed, from the cards only. No torch here."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "n
 
 
 def main(command: str, argv: list[str]) -> int:
-    """Runs one of the three commands and returns the exit code."""
+    """Run one of the three commands and return the exit code."""
     commands: dict[str, Callable[[list[str]], None]] = {"list": list_cards, "show": show, "env": environment}
     commands[command](argv)
     return 0
 
 
 def list_cards(argv: list[str]) -> None:
-    """`zoo list models|data|encoders|trainers [--json]`; a broken plug-in is listed with its reason."""
+    """Run `zoo list models|data|encoders|trainers [--json]`; a broken card is listed with the reason."""
     as_json = "--json" in argv
     kinds = [word for word in argv if word != "--json"]
     if len(kinds) != 1 or kinds[0] not in KINDS:
@@ -67,9 +67,9 @@ def _table(cards: list[Card], also: Mapping[str, str]) -> Table:
 
 
 def show(argv: list[str]) -> None:
-    """`zoo show NAME`: the card as YAML. A name of two kinds shows both."""
+    """Run `zoo show NAME`: print the card as YAML; a name of two kinds has two cards."""
     if len(argv) != 1:
-        raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, a name of `zoo list models|data`.")
+        raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, with a name of `zoo list models|data`.")
     name = argv[0]
     found = [(kind, registry.get(name)) for kind, registry in KINDS.items() if name in registry]
     if not found:
@@ -77,12 +77,12 @@ def show(argv: list[str]) -> None:
     for kind, card in found:
         content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
         text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
-        meant = name if card.name == name else f"{name}, another name of {card.name}"
-        sys.stdout.write(f"# {meant} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
+        title = name if card.name == name else f"{name}, another name of {card.name}"
+        sys.stdout.write(f"# {title} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
 
 
 def _prompts(card: Card) -> str:
-    """A line that says which version of its prompts a card comes with; empty where it names none of ours."""
+    """Return a line with the version of the prompts of a card; empty if the card has no bundled prompts."""
     path = CONFIGS / "prompts" / f"{CardSummary.of(card).prompts}.yaml"
     return f"# prompts {path.stem}, version {read_yaml(path).get('version')}\n" if path.is_file() else ""
 
@@ -93,7 +93,7 @@ def _all_names() -> list[str]:
 
 
 def environment(argv: list[str]) -> None:
-    """`zoo env`: what a bug report needs, one `key value` line each."""
+    """Run `zoo env`: print what a bug report needs, one line per fact."""
     if argv:
         raise ConfigError(f"`zoo env` takes no arguments, not '{' '.join(argv)}'.")
     lines = {"zoo": __version__, "python": platform.python_version(), "platform": platform.platform()}

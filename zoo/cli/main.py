@@ -1,4 +1,4 @@
-"""Entry of the command line: finds the command, turns a user's mistake into one line and exit code 2."""
+"""Entry of the command line: finds the command, and ends a user's mistake with one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zoo.utils.exit_codes import run_command
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs `zoo`.
+    """Run `zoo`.
 
     Args:
-        argv: Arguments after the program's name; None for those of the process.
+        argv: The words after the name of the program; None for those of the process.
 
     Returns:
-        The exit code: 0, 2 where the user can mend what is wrong (one line on standard error), 130 after Ctrl-C.
+        The exit code: 0; 2 for an error that the user can fix (one line on standard error); 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return run_command(lambda: _dispatch(arguments))
@@ -44,11 +44,11 @@ def _dispatch(arguments: list[str]) -> int:
         from zoo.cli import info
 
         return info.main(command, rest)
-    return _plugin(command)(rest) or 0
+    return _load_command(command)(rest) or 0
 
 
-def _plugin(command: str) -> Callable[[list[str]], int | None]:
-    """The command that a distribution declares in the entry point group `zoo.commands`."""
+def _load_command(command: str) -> Callable[[list[str]], int | None]:
+    """Load a command that a package declares in the entry point group `zoo.commands`."""
     points = plugin_points()
     if command not in points:
         known = [*RUN, *COST, *INFO, *points]

@@ -12,10 +12,10 @@ from zoo.metrics.summary import MeanScores, summarise
 
 
 def print_scores(path: Path) -> None:
-    """Prints per class and in the mean: Dice, HD95 and what was missed or found where nothing is.
+    """Print Dice, HD95 and the missed and spurious cases, per class and in the mean.
 
     Args:
-        path: The rows of a test.
+        path: The score file of a test.
     """
     rows = read_rows(path)
     summary = summarise(rows)
@@ -28,9 +28,9 @@ def print_scores(path: Path) -> None:
     if len(summary.per_class) > 1:
         table.add_row("mean", *_cells(summary))
     console.print(table)
-    console.print(f"{summary.cases} cases, one row a case and class in {path}", soft_wrap=True)
+    console.print(f"{summary.cases} cases, one row per case and class in {path}", soft_wrap=True)
     if any(row.mark for row in rows):
-        console.print("marked: this protocol has subjects in more than one part, as its card declares", soft_wrap=True)
+        console.print("marked: this protocol has subjects in more than one split, as its card declares", soft_wrap=True)
 
 
 def _cells(scores: MeanScores) -> list[str]:

@@ -1,4 +1,4 @@
-"""The words of a command become a `Request`, and a `Request` becomes merged layers. No torch here."""
+"""Parses the words of a command into a `Request`, and merges the layers of a `Request`. No torch here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError, did_you_mean
 
 Flag = tuple[str, str]
-"""A dotted key and its value as typed: ("model.lr", "5e-4")."""
+"""A dotted key and its value as the user typed them: ("model.lr", "5e-4")."""
 
 _OPTIONS = {
     "--model": "model",
@@ -41,11 +41,11 @@ class Request:
         preset: Value of `--trainer`.
         out: Value of `--out`.
         ckpt: Value of `--ckpt`.
-        seed: Value of `--seed`, None where it was not given.
-        files: The `-c` files in the order in which they were typed.
-        flags: Dotted flags, in an order that does not depend on the order in which they were typed.
-        print_config: Whether only the resolved configuration is wanted.
-        help: Whether only the usage is wanted.
+        seed: Value of `--seed`; None if it is not given.
+        files: The `-c` files, in the order of the command.
+        flags: Dotted flags, in an order that does not depend on the order of the command.
+        print_config: Whether the command only prints the resolved configuration.
+        help: Whether the command only prints the usage.
     """
 
     verb: str
@@ -68,10 +68,18 @@ class Request:
 
 
 def parse(verb: str, argv: Sequence[str]) -> Request:
-    """Takes the arguments of a verb apart.
+    """Parse the words after a verb.
+
+    Args:
+        verb: "fit", "validate", "test", "predict" or "profile".
+        argv: The words.
 
     Raises:
-        ConfigError: An unknown option, a missing or unusable value, a stray word.
+        ConfigError: An option is unknown, a value is missing or invalid, or a word is no option.
+
+    Example:
+        >>> parse("fit", ["--model", "unet", "--model.lr", "0.1"]).flags
+        (('model.lr', '0.1'),)
     """
     request = Request(verb)
     flags: list[Flag] = []
@@ -171,22 +179,22 @@ def _with_option(request: Request, option: str, value: str) -> Request:
 
 
 def _in_order(flags: Iterable[Flag]) -> tuple[Flag, ...]:
-    """Sorted by key, so that the order of typing never matters; a key typed twice keeps its own order.
+    """Sort flags by key, so that the order of the command does not matter; equal keys keep their order.
 
-    What is appended to a list (`--trainer.callbacks+=X`) and the arguments of what was appended
-    (`--trainer.callbacks.patience=3`) speak of the last entry, so that they stay as typed.
+    Flags that append to a list (`--trainer.callbacks+=X`) and the arguments of an appended entry
+    (`--trainer.callbacks.patience=3`) keep their order, because they refer to the last entry.
     """
     flags = [(key, _absolute(key, value)) for key, value in flags]
     lists = tuple(key[:-1] for key, _ in flags if key.endswith("+"))
 
-    def place(flag: Flag) -> str:
+    def sort_key(flag: Flag) -> str:
         key = flag[0]
         return next((name for name in lists if key.startswith(name)), key)
 
-    return tuple(sorted(flags, key=place))
+    return tuple(sorted(flags, key=sort_key))
 
 
 def _absolute(key: str, value: str) -> str:
-    """The data's folder, so that the stored configuration holds in another working directory too."""
+    """Make the folder of the data absolute, so that the stored configuration is valid in any working directory."""
     is_root = key in ("data.root", "data.init_args.root") and value not in ("null", "")
     return str(Path(value).expanduser().absolute()) if is_root else value

@@ -1,6 +1,6 @@
-"""Checks of the arguments of model, data and trainer before the parser builds them: their names, then their types.
+"""Checks the arguments of model, data and trainer before the parser reads them: their names, then their types.
 
-The parser's own messages are hard to read, and it takes the beginning of a name for the name.
+The messages of the parser are hard to read, and it accepts the beginning of a name as the name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EVERY_KEY = "See `--print_config` for every key."
 
 
 class _Argument(NamedTuple):
-    """One argument: how messages show it, whose it is ("model"), its name ("lr", "released.tokens") and value."""
+    """One argument: its text in messages, its section ("model"), its name ("lr", "released.tokens") and its value."""
 
     shown: str
     section: str
@@ -36,7 +36,7 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         classes: Classes of "model" and "data".
 
     Raises:
-        ConfigError: Every unknown key at once, each with the nearest ones. A former name comes with the new one.
+        ConfigError: Keys are unknown. The message has each of them with similar keys; an old name has the new one.
     """
     known = {section: option_names(kind) for section, kind in classes.items()}
     known["trainer"] = set(inspect.signature(Trainer.__init__).parameters) - {"self"}
@@ -55,7 +55,7 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
 
 
 def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:
-    """Check that each value has the type that its argument asks for.
+    """Check that each value has the type of its argument.
 
     Args:
         config: The merged layers.
@@ -63,7 +63,7 @@ def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         classes: Classes of "model" and "data".
 
     Raises:
-        ConfigError: The first value that does not fit: of the flags, then of the layers.
+        ConfigError: A value has the wrong type; flags are checked before layers.
     """
     owners = {**classes, "trainer": Trainer}
     for shown, section, name, value in _arguments(config, flags, classes):
@@ -78,7 +78,7 @@ def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
 
 
 def _arguments(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> Iterator[_Argument]:
-    """The arguments of the flags, then those of the layers; the options of a group one by one."""
+    """Yield the arguments of the flags, then those of the layers, with one entry per option of a group."""
     groups = {section: option_groups(kind) for section, kind in classes.items()}
     for key, value in flags:
         section, _, rest = key.partition(".")

@@ -1,7 +1,7 @@
-"""A few training steps of one job, timed: `python -m zoo.engine.cost_probe --model NAME --data NAME ...`.
+"""Times a few training steps of one job: `python -m zoo.engine.cost_probe --model NAME --data NAME ...`.
 
-The last line on standard output is JSON: seconds a step (the median after the first ones), memory at the peak, and the
-steps that the whole training would take. Nothing is written but the data set's cache.
+The last line on standard output is JSON: seconds per step (the median after the first steps), peak memory, and the
+number of steps of the whole training. Only the cache of the data set is written.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from zoo.engine.profile import WARM_UP, process_peak, wait
 from zoo.utils.exit_codes import run_command
 
 STEPS = 8
-"""Steps in all, those of the warm-up with them."""
+"""Number of steps, with those of the warm-up."""
 
 
 class Watch(Callback):
-    """Times the steps and ends the training after a few."""
+    """Times the steps, and ends the training after `STEPS` steps."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -36,14 +36,14 @@ class Watch(Callback):
         self.planned: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Counts the steps of the whole training."""
+        """Store the number of steps of the whole training."""
         steps = trainer.estimated_stepping_batches
         self.planned = int(steps) if math.isfinite(steps) else None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The end of a step, once the device is through with it; several batches are one where gradients add up."""
+        """Store the end of a step after the device has finished it; a step may have several batches."""
         if trainer.global_step == self.taken:
             return
         self.taken = trainer.global_step
@@ -53,13 +53,13 @@ class Watch(Callback):
 
     @property
     def step_seconds(self) -> float | None:
-        """The median of the steps after the warm-up."""
+        """The median time of the steps after the warm-up."""
         ends = self.ends[WARM_UP - 1 :]
         return median(b - a for a, b in pairwise(ends)) if len(ends) > 1 else None
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Probes one job; returns 0, or 2 with one line where the user can mend it."""
+    """Probe one job; return 0, or 2 and one line for an error that the user can fix."""
     return run_command(lambda: _probe(sys.argv[1:] if argv is None else argv))
 
 
@@ -70,23 +70,23 @@ def _probe(argv: list[str]) -> None:
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         cli.build(callbacks=[watch], default_root_dir=folder, enable_checkpointing=False, enable_progress_bar=False)
-        _let_stop(cli.trainer)
+        _allow_early_end(cli.trainer)
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     if not cli.trainer.is_global_zero:
         return
     on_gpu = cli.trainer.strategy.root_device.type == "cuda"
     peak = torch.cuda.max_memory_reserved() if on_gpu else process_peak()
-    seen = {
+    measured = {
         "step_seconds": watch.step_seconds,
         "peak_bytes": peak,
         "device": torch.cuda.get_device_name() if on_gpu else "processor",
         "steps_planned": watch.planned,
     }
-    sys.stdout.write(json.dumps(seen) + "\n")
+    sys.stdout.write(json.dumps(measured) + "\n")
 
 
-def _let_stop(trainer: Trainer) -> None:
-    """A minimum of steps or epochs would keep a probe from ending."""
+def _allow_early_end(trainer: Trainer) -> None:
+    """Remove the minimum of steps and epochs, which would keep the training from ending early."""
     trainer.fit_loop.min_epochs = 0
     trainer.fit_loop.epoch_loop.min_steps = 0
 

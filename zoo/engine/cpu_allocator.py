@@ -1,4 +1,4 @@
-"""Large blocks that are freed stay with the process, for training on a CPU."""
+"""Keeps freed memory in the process, for training on a CPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's <malloc.h>
 
 
 def keep_freed_memory() -> None:
-    """Have glibc reuse freed activations instead of giving each back to the system.
+    """Make glibc reuse freed activations; it would return each of them to the system.
 
-    A step of a network frees and asks for the same blocks again and again; by default each large one
-    is a mapping of its own, whose pages the system hands out anew and empty. That was a third of a
-    small U-Net's step. The process keeps its peak memory until it ends. Elsewhere than on glibc: nothing.
+    Every step of a network frees and allocates the same blocks. By default, glibc maps each large block anew, and the
+    system fills its pages with zeros. That took a third of the time of a small U-Net's step. The process now keeps its
+    peak memory until it ends. Without glibc, this function does nothing.
     """
     if sys.platform != "linux":
         return

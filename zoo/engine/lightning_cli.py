@@ -1,4 +1,4 @@
-"""LightningCLI with our layers under it: parses and resolves first, builds when it is told to."""
+"""`ZooCLI`: Lightning's command line under our layers. It parses first and builds later."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _MAX_MESSAGE = 500
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong in one line instead of a page of usage."""
+    """A parser that reports a mistake in one line and not with a page of usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raises what the command line prints.
+        """Raise the message of the parser as a `ConfigError`.
 
         Raises:
             ConfigError: Always.
@@ -42,14 +42,14 @@ class Parser(LightningArgumentParser):
 
 
 class ZooCLI(LightningCLI):
-    """Resolves one command; `build` makes the objects once the run folder has been checked.
+    """Parses one command. `build` makes the objects later, after the run folder has been checked.
 
     Args:
-        config: The merged layers under the flags.
-        flags: What the user typed, over everything else.
+        config: The merged layers.
+        flags: The flags of the command; they override the layers.
 
     Raises:
-        ConfigError: An unknown key, with the nearest ones; a value of the wrong type.
+        ConfigError: A key is unknown (the message has the most similar keys), or a value has the wrong type.
     """
 
     datamodule: LightningDataModule
@@ -58,7 +58,7 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, config: Config, flags: Iterable[Flag]) -> None:
         flags = tuple(flags)
-        classes = {section: _class_of(section, config) for section in _BASES}
+        classes = {section: _import_section(section, config) for section in _BASES}
         for section, kind in classes.items():
             config = {
                 **config,
@@ -92,7 +92,7 @@ class ZooCLI(LightningCLI):
         super().__init__(
             LightningModule,
             LightningDataModule,
-            save_config_callback=None,  # `RunRecord` writes it, at one rank and whole
+            save_config_callback=None,  # `RunRecord` writes it completely, on one rank
             seed_everything_default=0,
             parser_class=Parser,
             parser_kwargs={"parser_mode": "omegaconf"},
@@ -100,46 +100,47 @@ class ZooCLI(LightningCLI):
             subclass_mode_data=True,
             args=["--config", yaml.safe_dump(config), *(f"--{key}={value}" for key, value in flags)],
             run=False,
-            auto_configure_optimizers=False,  # a model brings its own optimiser and schedule
+            auto_configure_optimizers=False,  # a model has its own optimiser and schedule
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Links what must agree, as far as the two classes take part; a third party's may not."""
+        """Link the arguments that must agree, if the two classes have them; classes of other packages may lack them."""
         if "facts" in self._accepted["model"]:
             parser.link_arguments("data.facts", "model.init_args.facts", apply_on="instantiate")
         if "seed" in self._accepted["data"]:
             parser.link_arguments("seed_everything", "data.init_args.seed", apply_on="parse")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses what it is given and never looks at the process's own arguments."""
+        """Parse the given arguments and ignore those of the process."""
         self.config = parser.parse_args(args)
 
     def resolved(self) -> Config:
-        """Every key with its value, without what is linked; feeding it back gives the same run."""
+        """Return every key with its value, without linked keys. The same run results from this configuration."""
         config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
         config.pop("config", None)
         return config
 
     def instantiate_classes(self) -> None:
-        """Nothing yet: the run folder is checked between parsing and building."""
+        """Build nothing yet: the run folder is checked between parsing and building."""
 
     def build(self, **trainer: Any) -> None:
-        """Makes data, model and trainer.
+        """Build data, model and trainer.
 
         Args:
-            **trainer: Arguments of the trainer over the configured ones; lists of callbacks and loggers add to them.
+            **trainer: Arguments of the trainer. They override the configured arguments; callbacks and loggers are
+                added to the configured ones.
 
         Raises:
-            ZooError: What a constructor refuses: an unknown encoder, a text control that is none.
+            ZooError: A constructor refuses a value, for example an unknown encoder or text control.
         """
         self._trainer_arguments = trainer
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise _own_error(error) from error
+            raise _find_zoo_error(error) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The configured trainer with what a run of ours always has."""
+        """Build the configured trainer with the arguments that every run has."""
         configured = self.config_init["trainer"]
         if not _on_gpu(configured.get("accelerator")):
             keep_freed_memory()
@@ -150,22 +151,22 @@ class ZooCLI(LightningCLI):
             "callbacks": [*callbacks, *ours.get("callbacks", [])],
             "plugins": [*plugins, AtomicCheckpointIO()],
             "logger": _loggers(configured.get("logger"), ours.get("logger")),
-            # evaluation samplers of ours are exact-once; Lightning's would pad with cases scored twice
+            # Our evaluation samplers visit each case once; those of Lightning would add cases that are scored twice.
             "use_distributed_sampler": False,
             "enable_progress_bar": sys.stderr.isatty() if progress is None else progress,
-            # torch has it for GPUs alone; what trains on several processors goes without
+            # torch has synchronised batch normalisation for GPUs only.
             "sync_batchnorm": bool(configured.get("sync_batchnorm")) and _on_gpu(configured.get("accelerator")),
             "enable_model_summary": bool(configured.get("enable_model_summary")),
         }
         try:
             return super().instantiate_trainer(**arguments)
-        except (MisconfigurationException, ValueError) as error:  # a device or a strategy that this machine has not
-            told = " ".join(str(error).split())
-            raise ConfigError(f"--trainer: {told}", "See `zoo list trainers`, or leave it to --trainer cpu.") from error
+        except (MisconfigurationException, ValueError) as error:  # this machine lacks the device or strategy
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"--trainer: {reason}", "See `zoo list trainers`, or use --trainer cpu.") from error
 
 
-def _own_error(error: BaseException) -> BaseException:
-    """The `ZooError` of a constructor, which jsonargparse wraps with all its arguments; else the error itself."""
+def _find_zoo_error(error: BaseException) -> BaseException:
+    """Return the `ZooError` of a constructor, which jsonargparse wraps in its own error; else the error itself."""
     inner: BaseException | None = error
     while inner is not None and not isinstance(inner, ZooError):
         inner = inner.__cause__ or inner.__context__
@@ -181,17 +182,21 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _loggers(configured: Any, ours: Logger | None) -> list[Logger] | bool:
-    """Our CSV file, and what the user configured beside it; nothing in evaluation or under `--trainer.logger false`."""
+    """Return our CSV logger and the configured loggers; none in evaluation or with `--trainer.logger false`."""
     if configured is False or ours is None:
         return False
     return [ours, *(logger for logger in _as_list(configured) if isinstance(logger, Logger))]
 
 
 def import_class(section: str, path: str) -> type:
-    """The class of a dotted path.
+    """Import the class of a dotted path.
+
+    Args:
+        section: "model" or "data".
+        path: The dotted path.
 
     Raises:
-        ConfigError: It cannot be imported, or is no LightningModule or LightningDataModule.
+        ConfigError: The class cannot be imported, or is no LightningModule or LightningDataModule.
     """
     module, _, name = path.rpartition(".")
     try:
@@ -199,7 +204,7 @@ def import_class(section: str, path: str) -> type:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"--{section}: {path} cannot be imported: {error}.",
-            "Install its package, or name its folder: `PYTHONPATH=. zoo ...`.",
+            "Install its package, or add its folder to the path: `PYTHONPATH=. zoo ...`.",
         ) from error
     base = _BASES[section]
     if not (isinstance(found, type) and issubclass(found, base)):
@@ -207,8 +212,8 @@ def import_class(section: str, path: str) -> type:
     return found
 
 
-def _class_of(section: str, config: Mapping[str, Any]) -> type:
-    """The class that a section of the merged layers names."""
+def _import_section(section: str, config: Mapping[str, Any]) -> type:
+    """Import the class that a section of the merged layers names."""
     path = (config.get(section) or {}).get("class_path")
     if not path:
         listing = "zoo list models" if section == "model" else "zoo list data"

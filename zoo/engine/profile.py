@@ -1,6 +1,6 @@
-"""What a model costs: parameters, operations, time and memory of a training step and of a case, on one input.
+"""Measures the costs of a model: parameters, operations, and time and memory of a training step and of a case.
 
-Times depend on the machine and on what else it does; they stand in a table of their own, never in a leaderboard.
+Times depend on the machine and its load; they are in a table of their own and never in a leaderboard.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zoo.models.base import SegModule, text_of
 from zoo.types import Batch
 
 WARM_UP = 2
-"""Steps and cases that run before any is timed: allocators, cached texts and kernels settle."""
+"""Steps and cases that run before the timed ones, because allocators, cached texts and kernels start slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class Profile:
     """The costs of one model on one data set.
 
     Attributes:
-        params: Parameters, a frozen text encoder's with them.
-        params_trainable: Those that training changes.
-        gflops: 1e9 multiplications and additions of a forward pass over one training sample, its text encoded
-            before (a frozen encoder is a cache), as `torch.utils.flop_counter` counts: matrix products,
-            convolutions, attention.
+        params: Number of parameters, with those of a frozen text encoder.
+        params_trainable: Number of parameters that training changes.
+        gflops: 1e9 multiplications and additions of a forward pass over one training sample, as
+            `torch.utils.flop_counter` counts them: matrix products, convolutions, attention. The text of a frozen
+            encoder is encoded before, because the encoder is a cache.
         batch_size: Samples of the timed training step.
         patch: Size of a training sample.
         step_s: Median seconds of a training step: forward, losses, backward, optimiser.
-        step_mib: Peak MiB of training: allocated on the GPU; without one, by how much the steps raise the peak
-            of the process above what building and loading took.
-        case_id: The case that was predicted.
-        case_shape: Its shape on the network's grid.
-        case_s: Median seconds of its prediction, to the mask on the native grid.
-        case_mib: Peak MiB of prediction; None without a GPU, where the process's peak is that of training.
-        repeats: How many steps and predictions the medians are of.
-        device: What it ran on.
-        threads: Of torch on the processor.
-        torch: Version.
+        step_mib: Peak MiB of training: the memory allocated on the GPU; without a GPU, the increase of the peak memory
+            of the process during the steps.
+        case_id: The predicted case.
+        case_shape: Shape of the case on the network grid.
+        case_s: Median seconds of the prediction of the case, up to the mask on the native grid.
+        case_mib: Peak MiB of prediction; None without a GPU, where training determines the peak of the process.
+        repeats: Number of timed steps and predictions.
+        device: Name of the device.
+        threads: Number of torch threads on the CPU.
+        torch: Version of torch.
     """
 
     params: int
@@ -67,18 +67,18 @@ class Profile:
     torch: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain Python, for `--json`."""
+        """Return plain Python, for `--json`."""
         return asdict(self)
 
 
 def profile(model: SegModule, data: LightningDataModule, device: torch.device, repeats: int = 5) -> Profile:
-    """Measures a model with its first training batch and its first test case.
+    """Measure a model with its first training batch and its first test case.
 
     Args:
-        model: As built for the data; its weights are changed by the timed steps.
-        data: Not set up yet.
-        device: Where it runs.
-        repeats: Timed steps and predictions, after `WARM_UP` that are not.
+        model: The model, built for the data; the timed steps change its weights.
+        data: The data module, not set up yet.
+        device: The device to run on.
+        repeats: Number of timed steps and predictions, after `WARM_UP` others.
 
     Raises:
         ConfigError: `repeats` is not positive.
@@ -87,8 +87,8 @@ def profile(model: SegModule, data: LightningDataModule, device: torch.device, r
         raise ConfigError(f"--repeats {repeats} measures nothing.", "Give 1 or more.")
     data.setup("fit")
     model.to(device)
-    batch = _on(data, next(iter(data.train_dataloader())), device)
-    case = _on(data, next(iter(data.test_dataloader())), device)
+    batch = _move_batch(data, next(iter(data.train_dataloader())), device)
+    case = _move_batch(data, next(iter(data.test_dataloader())), device)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-6)
     before = _reset_peak(device)
     model.train()
@@ -120,8 +120,8 @@ def profile(model: SegModule, data: LightningDataModule, device: torch.device, r
     )
 
 
-def _on(data: LightningDataModule, batch: Batch, device: torch.device) -> Batch:
-    """The batch as the trainer would give it to the model."""
+def _move_batch(data: LightningDataModule, batch: Batch, device: torch.device) -> Batch:
+    """Return the batch as the trainer would give it to the model."""
     moved = data.transfer_batch_to_device(batch, device, 0)
     ready: Batch = data.on_after_batch_transfer(moved, 0)
     return ready
@@ -147,11 +147,11 @@ def _median_seconds(run: Callable[[], Any], device: torch.device, repeats: int) 
 
 
 def _gflops(model: SegModule, batch: Batch) -> float:
-    """Of one sample; the text is in the encoder's cache after the steps before, where the encoder is frozen."""
+    """Return the GFLOPs of one sample; the text of a frozen encoder is in its cache after the steps before."""
     text = text_of(batch)
     single = text._replace(reports=None if text.reports is None else text.reports[:1])
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # the fused self-attention of a trained model is counted as nothing
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not count fused self-attention
     try:
         with FlopCounterMode(display=False) as counter:
             model(batch["image"][:1], single)
@@ -161,19 +161,19 @@ def _gflops(model: SegModule, batch: Batch) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device is through with what it was given: a clock read before that measures nothing."""
+    """Wait until the device has finished its work, so that a clock measures it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def process_peak() -> int:
-    """The most memory that this process has held, in bytes."""
+    """Return the peak memory of this process in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # bytes there, KiB elsewhere
+    return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, other systems KiB
 
 
 def _reset_peak(device: torch.device) -> float:
-    """What of a later peak is none of the model's: nothing on a GPU, the process's own peak so far without one."""
+    """Return the part of a later peak that is not due to the model: 0 on a GPU, else the peak of the process so far."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return 0.0

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, whose it is, and whether it is done. No torch here."""
+"""The folder of a run: its files, its configuration, and whether it is finished. No torch here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PATHS_OF_9890FDA = re.compile(
     r"|datamodules\.(acdc|amos22|brats|btcv|chaos|hippocampus|image_text_folder|mmwhs|monuseg|mosmed_plus|msd"
     r"|nifti_folder|phantom_abdomen|phantom_chest|polyps|qata_cov19)\.[A-Z]\w*"
 )
-"""Class paths that the run folders of commit 9890fda hold; the modules have moved since."""
+"""Class paths in run folders of commit 9890fda; the modules have moved since then."""
 
 
 class State(Enum):
-    """How far a run came."""
+    """The state of a run: no run, a run that can be continued, or a finished run."""
 
     NEW = "new"
     UNFINISHED = "unfinished"
@@ -40,7 +40,7 @@ class RunFolder:
     """The files of one run.
 
     Attributes:
-        path: The folder, whether or not it is there yet.
+        path: The folder; it need not exist yet.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def manifest(self) -> Path:
-        """What the run was."""
+        """The manifest: versions, data, split, budget and times of the run."""
         return self.path / "manifest.json"
 
     @property
@@ -67,11 +67,11 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """What was logged in training."""
+        """The values that training logged."""
         return self.path / "metrics.csv"
 
     def scores(self, text: str) -> Path:
-        """The rows of `zoo test` with "true", "shuffled", "blank" or "names" text."""
+        """Return the score file of `zoo test` with "true", "shuffled", "blank" or "names" text."""
         return self.path / f"test{_suffix(text)}" / "cases.csv"
 
     @property
@@ -80,14 +80,14 @@ class RunFolder:
         return self.path / "test" / "overlays"
 
     def predictions(self, text: str) -> Path:
-        """The folder of `zoo predict`."""
+        """Return the folder of `zoo predict`."""
         return self.path / f"predictions{_suffix(text)}"
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration that the run was trained with.
+        """Read the configuration of the run.
 
         Raises:
-            RunError: There is no run here.
+            RunError: There is no run in the folder, or an older version of the zoo wrote it.
         """
         if not self.config.is_file():
             raise RunError(f"{self.path}: no run is here.", f"Train one first: `zoo fit ... --out {self.path}`.")
@@ -103,10 +103,10 @@ class RunFolder:
         return config
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest, empty where there is none.
+        """Read the manifest; return an empty dictionary if there is none.
 
         Raises:
-            RunError: It is not JSON.
+            RunError: The file is not JSON.
         """
         if not self.manifest.is_file():
             return {}
@@ -134,15 +134,15 @@ class RunFolder:
             yield
         finally:
             if [path.name for path in self.path.iterdir()] == [".fit.lock"]:
-                Path(lock.lock_file).unlink()  # the folder goes again where nothing is in it
+                Path(lock.lock_file).unlink()  # so that an empty folder can be removed
             lock.release()
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """The folder, writable. It goes again where a failure left nothing in it.
+        """Make the folder and check that it is writable; remove it afterwards if it is empty.
 
         Raises:
-            RunError: It cannot be made or written.
+            RunError: The folder cannot be made or written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -153,40 +153,40 @@ class RunFolder:
         try:
             yield
         finally:
-            with suppress(OSError):  # removes an empty folder alone
+            with suppress(OSError):  # only an empty folder can be removed
                 self.path.rmdir()
 
     def state(self, config: Mapping[str, Any]) -> State:
-        """How far the run with this configuration came here.
+        """Return the state of the run with this configuration.
 
         Raises:
-            RunError: Files of something else lie here.
-            ConfigError: A run with another configuration lies here; the differing keys are named.
+            RunError: The folder has files of something else.
+            ConfigError: The folder has a run with another configuration; the message has the keys that differ.
         """
         if not self.config.is_file():
-            taken = [p.name for p in (self.manifest, self.checkpoints, self.metrics) if p.exists()]
-            if taken or (self.path.exists() and not self.path.is_dir()):
-                what = ", ".join(taken) or "a file"
-                raise RunError(f"{self.path}: holds {what} but no run's config.yaml.", "Choose another --out.")
+            present = [p.name for p in (self.manifest, self.checkpoints, self.metrics) if p.exists()]
+            if present or (self.path.exists() and not self.path.is_dir()):
+                what = ", ".join(present) or "a file"
+                raise RunError(f"{self.path}: has {what} but no config.yaml of a run.", "Choose another --out.")
             return State.NEW
         found = self.read_config()
         if not {"model", "data", "trainer"} <= found.keys():
-            raise RunError(f"{self.config}: a file of yours, not a run's.", "Choose another --out.")
+            raise RunError(f"{self.config}: this is not the configuration of a run.", "Choose another --out.")
         differing = differing_keys(found, config)
         if differing:
             shown = ", ".join(f"{key} ({old} -> {new})" for key, old, new in differing[:8])
             more = f" and {len(differing) - 8} more" if len(differing) > 8 else ""
             raise ConfigError(
-                f"{self.path}: holds a run with another configuration: {shown}{more}.",
-                "Choose another --out, or repeat the run's own options.",
+                f"{self.path}: has a run with another configuration: {shown}{more}.",
+                "Choose another --out, or repeat the options of the run.",
             )
         return State.FINISHED if self.read_manifest().get("finished") else State.UNFINISHED
 
     def checkpoint(self, wanted: Path | None) -> Path:
-        """The checkpoint to evaluate: the one that is wanted, else the best, else the last.
+        """Return the checkpoint to evaluate: `wanted`, else the best, else the last.
 
         Raises:
-            CheckpointError: There is none, or the wanted one is outside of the run's folder.
+            CheckpointError: There is no such file, or `wanted` is not in the run folder.
         """
         if wanted and wanted.is_file() and not wanted.resolve().is_relative_to(self.path.resolve()):
             raise CheckpointError(
@@ -201,27 +201,27 @@ class RunFolder:
         raise CheckpointError(f"{where}: no checkpoint is here.", f"Train first: `zoo fit ... --out {self.path}`.")
 
     def check_agrees(self, composed: Composed) -> None:
-        """That the names on the command line, where given, are those of this run.
+        """Check that the names in the command, if it gives any, are those of this run.
 
         Raises:
-            ConfigError: They are not.
+            ConfigError: A name is another one.
         """
         manifest = self.read_manifest()
         for key, typed in (("model", composed.model), ("data", composed.data)):
             if typed and manifest.get(key) not in (None, typed):
                 raise ConfigError(
-                    f"{self.path}: this run's {key} is {manifest[key]}, not {typed}.",
-                    f"Leave out --{key}, or name another --out.",
+                    f"{self.path}: the {key} of this run is {manifest[key]}, not {typed}.",
+                    f"Leave out --{key}, or choose another --out.",
                 )
 
 
 def default_folder(composed: Composed, config: Mapping[str, Any]) -> RunFolder:
-    """`runs/<data>/<model>-<size>/<first 8 of the hash>-s<seed>`; one's own data go by their title too."""
+    """Return `runs/<data>/<model>-<size>/<first 8 digits of the hash>-s<seed>`; the title of own data is in <data>."""
     name = f"{config_hash(config)[:8]}-s{config.get('seed_everything', 0)}"
     title = str(((config.get("data") or {}).get("init_args") or {}).get("title") or "")
-    told = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     return RunFolder(
-        Path("runs") / "-".join(filter(None, [composed.data, told])) / f"{composed.model}-{composed.size}" / name
+        Path("runs") / "-".join(filter(None, [composed.data, slug])) / f"{composed.model}-{composed.size}" / name
     )
 
 

@@ -236,9 +236,9 @@ def test_a_run_that_kept_no_checkpoint_is_not_finished(tmp_path: Path, capsys: p
 
 def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "metrics.csv").write_text("mine")
-    assert "no run's config.yaml" in error_line([*FIT, "--out", str(tmp_path)], capsys)
+    assert "no config.yaml of a run" in error_line([*FIT, "--out", str(tmp_path)], capsys)
     (tmp_path / "config.yaml").write_text("mine: true")
-    assert "a file of yours" in error_line([*FIT, "--out", str(tmp_path)], capsys)
+    assert "not the configuration of a run" in error_line([*FIT, "--out", str(tmp_path)], capsys)
     assert (tmp_path / "metrics.csv").read_text() == "mine"
 
 
