@@ -1,12 +1,12 @@
-"""Patches a second for BTCV-like training: the zoo's loader, MONAI's CacheDataset, and a plain copy of the patches.
+"""Patches per second for training as with BTCV: the zoo's loader, MONAI's CacheDataset, and a plain copy.
 
 python benchmarks/perf/patches.py [--small]
 
 Patches of 96x96x96 (float32 image, uint8 label; two of three around foreground) are cut from four synthetic CTs of
-240x230x200 that are already on the network's grid. MONAI's cropping is that of its SwinUNETR tutorial for BTCV, with
-all that is deterministic in the cache and nothing random after the crop; `indices` also caches where the foreground
-lies. `copy` copies the very patches of `zoo` from memory to memory, in as many threads, into one batch again and again.
-Each runs in a process of its own, one after the other, in turn for every repeat. Linux only.
+240x230x200 on the network's grid. MONAI's cropping is that of its SwinUNETR tutorial for BTCV: all deterministic steps
+are in the cache, and no random step follows the crop. `MONAI indices` also caches the positions of the foreground.
+`copy` copies the same patches as `zoo` from memory to memory, with the same number of threads, into the same batches.
+Each kind has its own process. They run one after the other and take turns in every repeat. Linux only.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ import numpy as np
 CLASSES, CROPS = 13, 4
 MONAI, PROCESSES = "MONAI", "MONAI processes"
 OVER_MONAI, OF_COPY = 10.0, 0.4
-"""What must be reached: times MONAI's, and share of the plain copy's."""
+"""Required rate of the zoo: as a multiple of MONAI's, and as a share of the plain copy's."""
 
 
 class Plan(NamedTuple):
-    """What is measured.
+    """Settings of the measurement.
 
     Attributes:
-        folder: Of the volumes and the cache.
-        shape: Of a volume.
-        patch: Side of a patch.
-        threads: Threads or worker processes.
-        patches: Patches of a repeat; MONAI's have a fifth of them.
+        folder: Folder of the volumes and the cache.
+        shape: Shape of a volume.
+        patch: Side length of a patch.
+        threads: Number of threads or worker processes.
+        patches: Number of patches per repeat; MONAI's kinds have a fifth of it.
     """
 
     folder: Path
@@ -51,9 +51,9 @@ class Plan(NamedTuple):
 
 
 def main() -> int:
-    """Measure, print, and return 1 where less than due was reached."""
+    """Measure and print; return 1 where a required rate is not reached."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="small volumes, for a test; nothing need be reached")
+    parser.add_argument("--small", action="store_true", help="small volumes, for a test; no rate is required")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
@@ -63,32 +63,34 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         shape, patch, patches = ((60, 56, 50), 24, 40) if arguments.small else ((240, 230, 200), 96, 400)
         plan = Plan(Path(folder), shape, patch, arguments.threads, patches)
-        write(plan)
+        write_volumes(plan)
         context = get_context("spawn")
         pools = {
-            name: stack.enter_context(ProcessPoolExecutor(1, context, initializer=begin, initargs=(name, plan)))
+            name: stack.enter_context(ProcessPoolExecutor(1, context, initializer=prepare_kind, initargs=(name, plan)))
             for name in kinds
         }
         for _ in range(arguments.repeats):
             for name, pool in pools.items():
-                rates[name].append(pool.submit(rate).result())
+                rates[name].append(pool.submit(measure_rate).result())
         for name, pool in pools.items():
-            memory[name] = pool.submit(private_peak).result()
+            memory[name] = pool.submit(measure_peak).result()
     walls = {name: [wall for wall, _ in found] for name, found in rates.items()}
     for name, found in walls.items():
         figures = "/".join(f"{value:.0f}" for value in (min(found), median(found), max(found)))
-        say(f"{name:<16}{figures:>18} patches/s (min/median/max of {len(found)}), private {memory[name]:5.0f} MB")
+        write_line(
+            f"{name:<16}{figures:>18} patches/s (min/median/max of {len(found)}), private {memory[name]:5.0f} MB"
+        )
     own, own_busy = (median(column) for column in zip(*rates["zoo"], strict=True))
     for name in kinds[1:]:
         busy = "" if name == PROCESSES else f", in processor time {own_busy / median(b for _, b in rates[name]):.2f}"
-        say(f"zoo / {name}: {own / median(walls[name]):.2f}{busy}")
+        write_line(f"zoo / {name}: {own / median(walls[name]):.2f}{busy}")
     peer = max(median(walls[name]) for name in kinds if name in (MONAI, PROCESSES))
     reached = own >= OVER_MONAI * peer and own >= OF_COPY * median(walls["copy"])
     return 0 if reached or arguments.small else 1
 
 
-def say(line: str) -> None:
-    """One line of the output."""
+def write_line(line: str) -> None:
+    """Write one line of the output."""
     sys.stdout.write(line + "\n")
 
 
@@ -98,9 +100,9 @@ _pass: Callable[[], Iterator[int]]
 _base = 0.0
 
 
-def begin(name: str, plan: Plan) -> None:
-    """Make a kind ready and go through it once."""
-    global _pass, _base  # noqa: PLW0603  (a process holds one kind)
+def prepare_kind(name: str, plan: Plan) -> None:
+    """Prepare a kind and run it once."""
+    global _pass, _base  # noqa: PLW0603  (each process has one kind)
     import torch
 
     import datamodules.loading.datasets  # noqa: F401
@@ -110,38 +112,38 @@ def begin(name: str, plan: Plan) -> None:
         import monai.transforms  # noqa: F401
 
     torch.set_num_threads(1)
-    _base = private()
+    _base = private_memory()
     _pass = KINDS[name](plan)
     for _ in _pass():
         pass
 
 
-def rate() -> tuple[float, float]:
-    """Patches a second of one pass, and patches a second of this process's processor time."""
+def measure_rate() -> tuple[float, float]:
+    """Return the patches per second of one pass, and per second of processor time of this process."""
     start, busy = time.perf_counter(), time.process_time()
     count = sum(_pass())
     return count / (time.perf_counter() - start), count / (time.process_time() - busy)
 
 
-def private_peak() -> float:
-    """Most private memory (`RssAnon`) at any batch of one pass, in MB over that of the imports."""
-    return max(private() for _ in _pass()) - _base
+def measure_peak() -> float:
+    """Return the largest private memory (`RssAnon`) during one pass, in MB above that of the imports."""
+    return max(private_memory() for _ in _pass()) - _base
 
 
-def private() -> float:
-    """This process's private memory in MB: pages of mapped files are the system's cache."""
+def private_memory() -> float:
+    """Return the private memory of this process in MB, without pages of mapped files, which the system caches."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1000
 
 
-def ours(plan: Plan) -> Callable[[], Iterator[int]]:
-    """The zoo's training loader."""
+def run_zoo(plan: Plan) -> Callable[[], Iterator[int]]:
+    """Run the training loader of the zoo."""
     from datamodules.loading.datasets import TrainingSet
     from datamodules.loading.loaders import make_loader
     from datamodules.loading.samplers import DrawSampler
     from datamodules.loading.text_source import SplitText
 
-    prepared = stored(plan)
+    prepared = load_volumes(plan)
     cases = list(prepared)
     data = TrainingSet(cases, prepared.__getitem__, (plan.patch,) * 3, 0, SplitText(()))
     sampler = DrawSampler(len(cases), plan.patches)
@@ -155,12 +157,12 @@ def ours(plan: Plan) -> Callable[[], Iterator[int]]:
     return go
 
 
-def copy(plan: Plan) -> Callable[[], Iterator[int]]:
-    """The same patches, copied from arrays in memory."""
+def run_copy(plan: Plan) -> Callable[[], Iterator[int]]:
+    """Copy the same patches from arrays in memory."""
     from datamodules.loading.datasets import patch_start
     from datamodules.loading.samplers import case_of, generator
 
-    prepared = list(stored(plan).values())
+    prepared = list(load_volumes(plan).values())
     arrays = [(np.array(one.image), np.array(one.label)) for one in prepared]
     size = (plan.patch,) * 3
     places = []
@@ -168,22 +170,22 @@ def copy(plan: Plan) -> Callable[[], Iterator[int]]:
         case = case_of(draw, len(arrays), 0)
         start = patch_start(prepared[case], size, generator(0, draw))
         places.append((case, (slice(None), *(slice(first, first + plan.patch) for first in start))))
-    rooms = [(np.zeros((1, *size), np.float32), np.zeros((1, *size), np.uint8)) for _ in range(plan.threads * CROPS)]
+    batches = [(np.zeros((1, *size), np.float32), np.zeros((1, *size), np.uint8)) for _ in range(plan.threads * CROPS)]
 
-    def share(thread: int) -> int:
+    def copy_share(thread: int) -> int:
         mine = places[thread :: plan.threads]
         for number, (case, where) in enumerate(mine):
-            room = rooms[thread * CROPS + number % CROPS]
-            room[0][...] = arrays[case][0][where]
-            room[1][...] = arrays[case][1][where]
+            image, label = batches[thread * CROPS + number % CROPS]
+            image[...] = arrays[case][0][where]
+            label[...] = arrays[case][1][where]
         return len(mine)
 
     pool = ThreadPoolExecutor(plan.threads)
-    return lambda: pool.map(share, range(plan.threads))
+    return lambda: pool.map(copy_share, range(plan.threads))
 
 
-def monai(plan: Plan, *, indices: bool = False, processes: bool = False) -> Callable[[], Iterator[int]]:
-    """MONAI's CacheDataset and RandCropByPosNegLabeld."""
+def run_monai(plan: Plan, *, indices: bool = False, processes: bool = False) -> Callable[[], Iterator[int]]:
+    """Run MONAI's CacheDataset and RandCropByPosNegLabeld."""
     import monai.transforms as mt
     from monai.data import CacheDataset, DataLoader, ThreadDataLoader
     from torch.utils.data import RandomSampler
@@ -195,7 +197,7 @@ def monai(plan: Plan, *, indices: bool = False, processes: bool = False) -> Call
         steps.append(mt.FgBgToIndicesd("label", image_key="image", image_threshold=0))
         crop |= {"fg_indices_key": "label_fg_indices", "bg_indices_key": "label_bg_indices"}
     steps.append(mt.RandCropByPosNegLabeld(keys, "label", (plan.patch,) * 3, **crop))
-    files = [{"image": np.array(one.image), "label": np.array(one.label)} for one in stored(plan).values()]
+    files = [{"image": np.array(one.image), "label": np.array(one.label)} for one in load_volumes(plan).values()]
     data = CacheDataset(files, mt.Compose(steps), progress=False)
     del files
     options: dict[str, Any] = {"num_workers": plan.threads, "persistent_workers": True} if processes else {}
@@ -210,34 +212,34 @@ def monai(plan: Plan, *, indices: bool = False, processes: bool = False) -> Call
 
 
 KINDS: dict[str, Callable[[Plan], Callable[[], Iterator[int]]]] = {
-    "zoo": ours,
-    "copy": copy,
-    MONAI: monai,
-    PROCESSES: lambda plan: monai(plan, processes=True),
-    "MONAI indices": lambda plan: monai(plan, indices=True),
+    "zoo": run_zoo,
+    "copy": run_copy,
+    MONAI: run_monai,
+    PROCESSES: lambda plan: run_monai(plan, processes=True),
+    "MONAI indices": lambda plan: run_monai(plan, indices=True),
 }
 
 
 # The volumes
 
 
-def write(plan: Plan) -> None:
-    """Four volumes with 13 organs, in the zoo's cache."""
-    stored(plan)
+def write_volumes(plan: Plan) -> None:
+    """Write four volumes with 13 organs to the cache."""
+    load_volumes(plan)
 
 
-def stored(plan: Plan) -> dict[Any, Any]:
-    """The prepared volumes by case, made where they are not there."""
+def load_volumes(plan: Plan) -> dict[Any, Any]:
+    """Return the prepared volumes by case; missing ones are made."""
     from datamodules.loading.cache import Cache
     from zoo.types import Case
 
     cache = Cache(plan.folder / "cache")
     cases = [Case(str(number), (), None, str(number)) for number in range(4)]
-    return {case: cache.get(case.case_id, partial(volume, plan, int(case.case_id))) for case in cases}
+    return {case: cache.get(case.case_id, partial(make_volume, plan, int(case.case_id))) for case in cases}
 
 
-def volume(plan: Plan, number: int) -> Any:
-    """A body in air, with organs of many sizes."""
+def make_volume(plan: Plan, number: int) -> Any:
+    """Make a body in air, with organs of many sizes."""
     from datamodules.loading.foreground import list_foreground
     from zoo.preprocessing.apply import PreparedCase
     from zoo.types import Geometry

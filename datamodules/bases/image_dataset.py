@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from datamodules.bases.base import SegDataModule
 from datamodules.files.caption_tables import read_captions
-from datamodules.files.nifti_layout import below
+from datamodules.files.nifti_layout import find_subfolder
 from zoo.errors import DataError
 from zoo.io.pictures import SUFFIXES, PictureReader
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -89,7 +89,7 @@ def existing_ids(splits: Mapping[str, Iterable[Case]], cases: Iterable[Case]) ->
 
 def folder_of_splits(folder: Path, names: Iterable[str]) -> Path:
     """The folder that contains those of the splits: the root, or one inside by a name of the data set."""
-    candidates = [folder, *(inner for name in names if (inner := below(folder, name)))]
+    candidates = [folder, *(inner for name in names if (inner := find_subfolder(folder, name)))]
     return next((one for one in candidates if split_folders(one, "Train")), folder)
 
 

@@ -44,12 +44,12 @@ def caption_faults() -> Iterator[list[DataError]]:
         _collected.reset(token)
 
 
-def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[list[str]]]:
+def read_table(path: Path, needed: str = "its columns") -> tuple[list[str], list[list[str]]]:
     """Read a table of text.
 
     Args:
         path: `.csv` (UTF-8, with or without a byte order mark; comma, semicolon or tab) or `.xlsx` (first sheet).
-        due: The columns that the caller needs, named in the error of an empty table.
+        needed: The needed columns, for the error message of an empty table.
 
     Returns:
         The column names in lower case, and the rows, each as long as the header, in file order without
@@ -69,7 +69,7 @@ def read_table(path: Path, due: str = "its columns") -> tuple[list[str], list[li
     rows = [(number, [_text(cell) for cell in row]) for number, row in numbered]
     rows = [(number, row) for number, row in rows if any(row)]
     if not rows:
-        raise _table_error(path, f"the table is empty: columns [] lack {due}", "Download it again.")
+        raise _table_error(path, f"the table is empty: columns [] lack {needed}", "Download it again.")
     first, header = rows[0][0], [name.lower() for name in rows[0][1]]
     while header and not header[-1]:
         header.pop()
@@ -148,11 +148,11 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
 
 def _rows(path: Path) -> list[tuple[str, str]]:
     """The file name and the caption of each row."""
-    due = f"Image and one of {', '.join(COLUMNS)}"
-    header, rows = read_table(path, due)
+    needed = f"Image and one of {', '.join(COLUMNS)}"
+    header, rows = read_table(path, needed)
     column = text_column(header, path)
     if "image" not in header or column is None:
-        raise DataError(f"{path}: columns {header} lack {due}.", "Rename the columns.", "caption_table")
+        raise DataError(f"{path}: columns {header} lack {needed}.", "Rename the columns.", "caption_table")
     image, caption = header.index("image"), header.index(column)
     return [(row[image], row[caption]) for row in rows]
 

@@ -13,24 +13,24 @@ from zoo.errors import DataError
 SUFFIXES = (".nii.gz", ".nii")
 
 
-def stem(path: Path) -> str:
+def nifti_stem(path: Path) -> str:
     """Return the name of a NIfTI file without its suffix."""
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def volumes(folder: Path) -> dict[str, Path]:
+def list_volumes(folder: Path) -> dict[str, Path]:
     """List the NIfTI files of a folder by stem, sorted. Files `._*` of macOS are ignored."""
     found = (path for path in folder.glob("*.nii*") if path.name.endswith(SUFFIXES) and not path.name.startswith("."))
-    return {stem(path): unwrapped(path) for path in sorted(found)}
+    return {nifti_stem(path): unwrap_folder(path) for path in sorted(found)}
 
 
-def volume_file(folder: Path, name: str) -> Path:
+def find_volume(folder: Path, name: str) -> Path:
     """Find a NIfTI file, compressed or not. If there is none, return the compressed name, which the checks report."""
-    candidates = [unwrapped(folder / f"{name}{end}") for end in SUFFIXES]
+    candidates = [unwrap_folder(folder / f"{name}{end}") for end in SUFFIXES]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def unwrapped(path: Path) -> Path:
+def unwrap_folder(path: Path) -> Path:
     """Return the single NIfTI file in a folder that has the name of a file, or else the path itself.
 
     Copies of ACDC and of BraTS 2021 on Kaggle have `patient001_frame01.nii/CMD03Gate1.nii`: a program unpacked the
@@ -42,7 +42,7 @@ def unwrapped(path: Path) -> Path:
     return inside[0] if len(inside) == 1 else path
 
 
-def below(folder: Path, *names: str) -> Path | None:
+def find_subfolder(folder: Path, *names: str) -> Path | None:
     """Find a subfolder by its names, in upper or lower case; None where it does not exist."""
     for name in names:
         exact = folder / name
@@ -68,7 +68,7 @@ def read_listing(path: Path, whose: str) -> dict[str, Any]:
     return content
 
 
-def check_labels(path: Path, listed: Any, due: Mapping[Any, str | Iterable[str]]) -> None:
+def check_labels(path: Path, listed: Any, expected: Mapping[Any, str | Iterable[str]]) -> None:
     """Check that a `dataset.json` and the card give each label value the same name, so that no classes are swapped.
 
     Upper case, spaces and the two spellings of tumour are ignored.
@@ -76,7 +76,7 @@ def check_labels(path: Path, listed: Any, due: Mapping[Any, str | Iterable[str]]
     Args:
         path: The listing, for the error message.
         listed: `labels` of the listing: {"0": "background", "1": "liver"}.
-        due: The names that are accepted for each value; the first one is that of the card.
+        expected: Per value, its name on the card, or several accepted names that begin with the name on the card.
 
     Raises:
         DataError: A value is missing, has another name, or is not on the card.
@@ -84,7 +84,7 @@ def check_labels(path: Path, listed: Any, due: Mapping[Any, str | Iterable[str]]
     if not isinstance(listed, Mapping):
         raise DataError(f"{path}: no `labels` in it.", "Download the archive again.")
     found = {str(value): str(name) for value, name in listed.items() if str(value) != "0"}
-    names = {str(value): [name] if isinstance(name, str) else list(name) for value, name in due.items()}
+    names = {str(value): [name] if isinstance(name, str) else list(name) for value, name in expected.items()}
     for value in sorted(found.keys() | names.keys(), key=lambda key: (len(key), key)):
         known = names.get(value, ["no class"])
         if _plain(found.get(value, "")) not in {_plain(name) for name in known}:

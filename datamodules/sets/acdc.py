@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import volume_file
+from datamodules.files.nifti_layout import find_volume
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -39,7 +39,7 @@ class ACDC(VolumeDataModule):
             info = read_info(folder / "Info.cfg")
             for phase in PHASES:
                 frame = f"{folder.name}_frame{info[phase]:02d}"
-                image, label = volume_file(folder, frame), volume_file(folder, f"{frame}_gt")
+                image, label = find_volume(folder, frame), find_volume(folder, f"{frame}_gt")
                 cases.append(Case(f"{folder.name}_{phase}", (image,), label, subject=folder.name))
         return cases
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import check_labels, read_listing, stem, volumes
+from datamodules.files.nifti_layout import check_labels, list_volumes, nifti_stem, read_listing
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -75,12 +75,12 @@ class Amos22(VolumeDataModule):
             check_labels(listing, content["labels"], due)
         cases = []
         for part, key in PARTS.items():
-            images, labels = volumes(home / f"images{part}"), volumes(home / f"labels{part}")
+            images, labels = list_volumes(home / f"images{part}"), list_volumes(home / f"labels{part}")
             listed = [str(entry.get("image", "")) for entry in content.get(key, []) if isinstance(entry, dict)]
             if images and not labels:
                 log.warning("%s: no labels for it (an archive from before the challenge's end)", home / f"images{part}")
                 continue
-            names = {stem(Path(name)) for name in listed}
+            names = {nifti_stem(Path(name)) for name in listed}
             for name in sorted(n for n in images.keys() | labels.keys() | names if n.removeprefix("amos_").isdigit()):
                 image = images.get(name, home / f"images{part}" / f"{name}.nii.gz")  # a missing one is for the checks
                 label = labels.get(name, home / f"labels{part}" / f"{name}.nii.gz")

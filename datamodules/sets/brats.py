@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import volume_file, volumes
+from datamodules.files.nifti_layout import find_volume, list_volumes
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.io.readers import Reader
@@ -107,7 +107,7 @@ class BraTS(VolumeDataModule):
             name, label = home.name, labels[home]
             if not label.is_file() and home.parent not in labelled:  # the validation part comes without
                 continue
-            images = tuple(volume_file(home, f"{name}{dash}{end}") for end in ends)
+            images = tuple(find_volume(home, f"{name}{dash}{end}") for end in ends)
             cases.append(Case(name, images, label, subject=_VISIT.sub("", name) if self._layout == "new" else name))
         if not cases:
             raise DataError(
@@ -157,11 +157,11 @@ class BraTS(VolumeDataModule):
 
 def _label(home: Path, start: str, ends: Sequence[str]) -> Path:
     """The label of a visit: its `seg`, or what must be meant by it."""
-    due = volume_file(home, f"{start}seg")
+    due = find_volume(home, f"{start}seg")
     if due.is_file():
         return due
     known = {f"{start}{end}" for end in ends}
-    found = volumes(home)
+    found = list_volumes(home)
     strange = [path for name, path in found.items() if name not in known and re.search("seg", name, re.IGNORECASE)]
     if known <= found.keys() and len(strange) == 1:
         log.warning("%s: taken for the label, which has another name than %s", strange[0], due.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import below, volumes
+from datamodules.files.nifti_layout import find_subfolder, list_volumes
 from datamodules.index.splits import Split, cut_by_subject, read_split
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -56,10 +56,10 @@ class BTCV(VolumeDataModule):
         """The folders of images and labels."""
         for place in _PLACES:
             for names in _FOLDERS:
-                found = [below(self.folder, *place, name) for name in names]
+                found = [find_subfolder(self.folder, *place, name) for name in names]
                 if found[0] and found[1] and _by_number(found[0], "img"):
                     return found[0], found[1]
-        other = next((name for name in _OTHER_SETS if below(self.folder, name)), None)
+        other = next((name for name in _OTHER_SETS if find_subfolder(self.folder, name)), None)
         note = f" ({other} is another set)" if other else ""
         raise DataError(
             f"{self.folder}: no RawData/Training/img and label in it{note}.",
@@ -69,5 +69,5 @@ class BTCV(VolumeDataModule):
 
 def _by_number(folder: Path, start: str) -> dict[str, Path]:
     """The files of a folder by what follows `start` in their names."""
-    found = volumes(folder).items()
+    found = list_volumes(folder).items()
     return {name.removeprefix(start): path for name, path in found if name.startswith(start)}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import unwrapped
+from datamodules.files.nifti_layout import unwrap_folder
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.io.readers import Reader
@@ -91,7 +91,7 @@ class MMWHS(VolumeDataModule):
         files: dict[str, dict[str, Path]] = {}
         for path in sorted(self.folder.rglob("*_train_*.nii*")):
             found = _NAME.fullmatch(path.name)
-            file = unwrapped(path)
+            file = unwrap_folder(path)
             if found and file.is_file() and self.modality in ("both", found[1]):
                 files.setdefault(f"{found[1]}_train_{found[2]}", {}).setdefault(found[3], file)
         if not files:

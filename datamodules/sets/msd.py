@@ -14,7 +14,7 @@ from typing import Any
 
 from datamodules.bases.base import SegDataModule
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import check_labels, read_listing, stem, volume_file
+from datamodules.files.nifti_layout import check_labels, find_volume, nifti_stem, read_listing
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader
@@ -128,7 +128,7 @@ def checked_cases(root: Path, task: str, due: Mapping[Any, str]) -> list[Case]:
     for image, label in pairs:
         if image.name.startswith("._"):  # what macOS leaves beside a file
             continue
-        case_id = stem(image)
+        case_id = nifti_stem(image)
         cases.append(Case(case_id, (image,), label, subject=case_id))
     return cases
 
@@ -137,4 +137,4 @@ def _file(folder: Path, name: Any) -> Path:
     if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{name!r} leads out of the folder")
     path = folder / name
-    return volume_file(path.parent, stem(path))  # the archive's files are packed, some copies' are not
+    return find_volume(path.parent, nifti_stem(path))  # the archive's files are packed, some copies' are not

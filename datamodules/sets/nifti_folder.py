@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value
-from datamodules.files.nifti_layout import SUFFIXES, read_listing, stem, volume_file, volumes
+from datamodules.files.nifti_layout import SUFFIXES, find_volume, list_volumes, nifti_stem, read_listing
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader
@@ -100,7 +100,7 @@ class NiftiFolder(OwnDataModule):
     def _is_by_channel(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry names a case whose image is a file a channel."""
         image = self.folder / str(entry.get("image", ""))
-        first = volume_file(image.parent, f"{stem(image)}_0000")
+        first = find_volume(image.parent, f"{nifti_stem(image)}_0000")
         return set(entry) <= {"image", "label"} and not image.exists() and first.is_file()
 
     def _classes(self, listing: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,8 +130,8 @@ class NiftiFolder(OwnDataModule):
             if image.name.startswith("._"):  # what macOS leaves beside a file
                 continue
             text = entry.get("text")
-            subject = self._said_subject(entry) if named else self._person(stem(image))
-            cases.append(Case(stem(image), (image,), label, subject, None if text is None else str(text).strip()))
+            subject = self._said_subject(entry) if named else self._person(nifti_stem(image))
+            cases.append(Case(nifti_stem(image), (image,), label, subject, None if text is None else str(text).strip()))
         return cases
 
     def _said_subject(self, entry: Mapping[str, Any]) -> str:
@@ -145,7 +145,7 @@ class NiftiFolder(OwnDataModule):
         return str(subject).strip()
 
     def _found(self) -> list[Case]:
-        images, labels = volumes(self.folder / "imagesTr"), volumes(self.folder / "labelsTr")
+        images, labels = list_volumes(self.folder / "imagesTr"), list_volumes(self.folder / "labelsTr")
         if not images:
             raise DataError(f"{self.folder}: no NIfTI files in imagesTr.", "Pictures go by --data image_text_folder.")
         names = sorted({_CHANNEL.sub("", name) for name in images} | set(labels))

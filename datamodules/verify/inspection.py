@@ -84,7 +84,7 @@ def _absent_classes(data: SegDataModule, classes: list[frozenset[int]]) -> list[
             "",
             str(data.folder),
             "class_absent",
-            f"{data.folder}: class '{data.labels.names[number]}' (values {list(data.labels.values[number])}) stands in "
+            f"{data.folder}: class '{data.labels.names[number]}' (values {list(data.labels.values[number])}) is in "
             f"none of {len(classes)} labels.",
             fix,
         )

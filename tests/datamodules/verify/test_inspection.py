@@ -32,4 +32,4 @@ def test_a_class_that_is_in_no_label_is_a_finding(tmp_path: Path) -> None:
     (root / "dataset.yaml").write_text("classes: {red spot: [1], blue spot: 2, vessel: 7}\nchannels: 3\n")
     findings = verify(built("image_text_folder", root))
     assert [finding.kind for finding in findings] == ["class_absent"]
-    assert "class 'vessel' (values [7]) stands in none of 12 labels" in findings[0].problem
+    assert "class 'vessel' (values [7]) is in none of 12 labels" in findings[0].problem
