@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,10 @@ def test_two_ranks_train_and_score_as_one(case: ModelCase, turn: str, tmp_path: 
     assert manifest["finished"]
     assert math.isfinite(manifest["best_val_dice"])
     alone, together = tmp_path / "alone", tmp_path / "together"
-    checkpoint = ["--ckpt", str(run / "checkpoints" / "last.ckpt")]
     for folder in (alone, together):
-        folder.mkdir()
-        for name in ("config.yaml", "manifest.json"):
-            (folder / name).write_bytes((run / name).read_bytes())
-    assert main(["test", "--out", str(alone), "--trainer", "cpu", *checkpoint]) == 0
-    assert ranks.run(main, ["test", "--out", str(together), *checkpoint, *DDP]) == [0, 0]
+        shutil.copytree(run, folder)
+    assert main(["test", "--out", str(alone), "--trainer", "cpu"]) == 0
+    assert ranks.run(main, ["test", "--out", str(together), *DDP]) == [0, 0]
     assert read_rows(alone / "test" / "cases.csv") == read_rows(together / "test" / "cases.csv")
     assert (alone / "test" / "about.json").read_bytes() == (together / "test" / "about.json").read_bytes()
     pictures = [
