@@ -6,14 +6,21 @@ Wall time depends on the other processes of a machine. The limit of CI is on pro
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
 
 KEY = "processor_seconds"
 SHOWN = 20
+MODEL = re.compile(r"contracts/test_model.*\[(\w+-[23]d)")
+"""A contract test of a model and a dimension."""
+PROJECTED = 66
+"""33 models in two dimensions."""
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -66,7 +73,7 @@ class ProcessorTime:
         )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print both tables."""
+        """Print the table of folders, the slowest tests, and the cost of a model."""
         folders: defaultdict[str, float] = defaultdict(float)
         for name, seconds in self.tests.items():
             folders["/".join(name.split("/")[1:-1][:1])] += seconds
@@ -75,6 +82,26 @@ class ProcessorTime:
             for name, seconds in sorted(table.items(), key=lambda entry: -entry[1])[:SHOWN]:
                 terminalreporter.write_line(f"{seconds:8.1f} s  {name}")
             terminalreporter.write_line("")
+        cases: defaultdict[str, float] = defaultdict(float)
+        for name, seconds in self.tests.items():
+            if found := MODEL.search(name):
+                cases[found[1]] += seconds
+        if cases:
+            terminalreporter.write_line(_cost_of_models(cases))
+
+
+def _cost_of_models(cases: Mapping[str, float]) -> str:
+    """Return what the contract tests of a model and a dimension cost, against the import of torch and lightning."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import torch, lightning"], check=True)
+    after = os.times()
+    imports = sum(after[2:4]) - sum(before[2:4])
+    mean, (dearest, most) = sum(cases.values()) / len(cases), max(cases.items(), key=lambda case: case[1])
+    return (
+        f"{len(cases)} models and dimensions: {mean:.1f} s each, {most:.1f} s for {dearest} "
+        f"({most / imports:.1f} times `import torch, lightning`, {imports:.1f} s); "
+        f"{PROJECTED} would take {PROJECTED * mean:.0f} s"
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
