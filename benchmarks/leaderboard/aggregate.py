@@ -54,7 +54,7 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
         return replace(row, status="refused", reason=f"the seeds differ in {', '.join(differing)}")
     others = _cases_of_other_subjects(done, row.data, owners)
     if others:
-        reason = f"{len(others)} cases have another subject than in most runs, the first is '{others[0]}'"
+        reason = f"{len(others)} cases have another subject than in most runs; the first case is '{others[0]}'"
         return replace(row, status="refused", reason=reason)
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
     return replace(row, **{**done[0].conditions, **recorded}, **_scores(done))

@@ -281,7 +281,7 @@ def _pool_control(data: str, name: str, folds: Mapping[int | None, Control | Non
     if len(scores) == len(folds):
         rows = tuple(row for one in scores for row in one.rows)
         if has_case_twice(rows):
-            return replace(pooled, note="a case is tested on in two folds")
+            return replace(pooled, note="two folds test the same case")
         return replace(pooled, scores=TestScores(rows))
     if len(bounds) == len(folds):
         return replace(pooled, dice=fmean(bounds), note="; ".join([*notes, f"mean of {len(folds)} folds"]))

@@ -115,17 +115,17 @@ def _check_rows(result: JobResult) -> None:
             raise RunError(f"{result.name}: {step}: {error.problem}") from error
         for key in ("split_hash", "prompt_hash"):
             if len({value for value in (test.about.get(key), result.manifest.get(key)) if value}) > 1:
-                raise RunError(f"{result.name}: the rows of {step} are of another {key} than the fit")
+                raise RunError(f"{result.name}: the rows of {step} have another {key} than the fit")
         text = test.about.get("text")
         expected = step.partition("-")[2] or "true"
         if text and text != expected:
             raise RunError(f"{result.name}: the rows of {step} were scored with the text '{text}'")
         if test.about.get("cases_hash", found := cases_hash(test.rows)) != found:
-            raise RunError(f"{result.name}: the rows of {step} are not those of its about.json; run `zoo test` again")
+            raise RunError(f"{result.name}: the rows of {step} contradict its about.json; run `zoo test` again")
     if len({cases_hash(test.rows) for test in result.tests.values()}) > 1:
-        raise RunError(f"{result.name}: its tests are of differing cases")
+        raise RunError(f"{result.name}: its tests have different cases")
     if len({tuple(test.summary.per_class) for test in result.tests.values()}) > 1:
-        raise RunError(f"{result.name}: its tests are of differing classes")
+        raise RunError(f"{result.name}: its tests have different classes")
 
 
 def _check_folds(results: Sequence[JobResult]) -> None:
@@ -141,7 +141,7 @@ def _pool(tests: Sequence[TestScores]) -> TestScores:
     """Return the rows of all folds, each case once."""
     rows = tuple(row for test in tests for row in test.rows)
     if has_case_twice(rows):
-        raise RunError("a case is tested on in two folds")
+        raise RunError("two folds test the same case")
     about = {
         key: {k: v for test in tests for k, v in test.about.get(key, {}).items()} for key in ("subjects", "spacing")
     }

@@ -166,7 +166,7 @@ def test_a_row_with_a_missing_fold_has_no_mean() -> None:
 
 def test_folds_that_overlap_or_differ_are_refused() -> None:
     (row_,) = one(fold(0, 0, range(6)), fold(0, 1, range(5, 10))).unranked
-    assert row_.reason == "a case is tested on in two folds"
+    assert row_.reason == "two folds test the same case"
     (row_,) = one(fold(0, 0, range(5)), fold(0, 1, range(5, 10), label_space_hash="other")).unranked
     assert row_.reason == "the folds differ in label_space"
 
@@ -179,7 +179,7 @@ def test_rows_over_folds_and_over_one_split_are_not_ranked_together() -> None:
 
 def test_rows_that_contradict_their_about_json_are_refused() -> None:
     (row_,) = one(scored(full("a"), cases_hash="other")).unranked
-    assert "are not those of its about.json" in row_.reason
+    assert "contradict its about.json" in row_.reason
     honest = scored(full("a"), cases_hash=cases_hash(full("a").tests["test"].rows))
     assert one(honest).ranked
     (row_,) = one(scored(full("a"), text="blank")).unranked
@@ -187,7 +187,7 @@ def test_rows_that_contradict_their_about_json_are_refused() -> None:
     reader = full("a", track="class")
     short = TestScores(reader.tests["test"].rows[:4], FACTS)
     (row_,) = one(replace(reader, tests={**reader.tests, "test-blank": short})).unranked
-    assert row_.reason == "seed 0: its tests are of differing cases"
+    assert row_.reason == "seed 0: its tests have different cases"
 
 
 def _with_pixels(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
@@ -207,7 +207,7 @@ def _with_other_class(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
     [
         (_with_pixels, "seed 0: test-blank: Distances in mm and in px have no mean: 10 rows mix them."),
         (_with_two_classes, "seed 0: test-blank: 9 of 10 cases have no score of 'y', the first is 'c1'."),
-        (_with_other_class, "seed 0: its tests are of differing classes"),
+        (_with_other_class, "seed 0: its tests have different classes"),
     ],
 )
 def test_a_text_control_without_a_mean_refuses_its_row_alone(
@@ -231,7 +231,7 @@ def test_a_control_without_a_mean_has_a_reason() -> None:
 @pytest.mark.parametrize("key", ["split_hash", "prompt_hash"])
 def test_rows_of_another_split_or_other_prompts_than_the_fit_are_refused(key: str) -> None:
     group = one(full("a"), scored(full("b"), **{key: "other"}))
-    assert [row_.reason for row_ in group.unranked] == [f"seed 0: the rows of test are of another {key} than the fit"]
+    assert [row_.reason for row_ in group.unranked] == [f"seed 0: the rows of test have another {key} than the fit"]
 
 
 def test_a_run_with_other_subjects_than_most_runs_is_refused_and_changes_no_other_row() -> None:
@@ -240,7 +240,7 @@ def test_a_run_with_other_subjects_than_most_runs_is_refused_and_changes_no_othe
     group = one(full("a"), full("b"), other)
     assert [row_.subjects for row_ in group.ranked] == [10, 10]
     (refused,) = group.unranked
-    assert refused.reason == "9 cases have another subject than in most runs, the first is 'c1'"
+    assert refused.reason == "9 cases have another subject than in most runs; the first case is 'c1'"
 
 
 def test_the_warning_lists_leaking_subjects() -> None:

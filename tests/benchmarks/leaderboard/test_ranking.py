@@ -197,8 +197,8 @@ def test_values_that_print_alike_are_marked_alike() -> None:
 
 
 def test_where_all_values_print_alike_none_is_best() -> None:
-    twins = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
-    for runs in (twins, twins[:1]):
+    equal = [result(job(name, 0), BEST, about=ABOUT) for name in ("a", "b")]
+    for runs in (equal, equal[:1]):
         found = leaderboard_of(runs, CONTROLS)
         assert "**" not in to_markdown(found, stats=True, per_class=True)
         assert "textbf" not in to_latex(found, stats=True, per_class=True)

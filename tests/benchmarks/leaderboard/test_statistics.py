@@ -271,7 +271,7 @@ def test_rank_stability_by_hand() -> None:
     share, tau = statistics.rank_stability(np.array([0.9]), draws[:1])
     assert share == pytest.approx([1.0])
     assert np.isnan(tau)
-    share, tau = statistics.rank_stability(np.array([0.5, 0.5]), np.full((2, 10), 0.5))  # twins
+    share, tau = statistics.rank_stability(np.array([0.5, 0.5]), np.full((2, 10), 0.5))  # equal scores
     assert share == pytest.approx([1.0, 1.0])
     assert np.isnan(tau)
 

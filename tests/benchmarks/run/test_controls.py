@@ -123,7 +123,7 @@ def test_controls_of_folds_are_pooled_each_case_once(tmp_path: Path) -> None:
     found = {one.name: one for one in read_all_controls(tmp_path, HALVES)}
     shape = summary(found["mean-shape"])
     assert (shape.cases, found["mean-shape"].folds) == (8, 2)
-    assert shape.dice == pytest.approx((2 * 0.4 + 6 * 0.6) / 8), "of the cases, not of the folds"
+    assert shape.dice == pytest.approx((2 * 0.4 + 6 * 0.6) / 8), "the mean is over the cases and not over the folds"
     assert found["bound"].dice == pytest.approx(0.85)
     assert found["bound"].note == "a bound; mean of 2 folds"
     assert (found["text"].dice, found["text"].scores, found["text"].track) == (None, None, "mask-derived")
@@ -137,7 +137,7 @@ def test_a_control_that_lacks_a_fold_or_tests_a_case_twice_has_no_figure(tmp_pat
     assert (control.name, control.note) == ("all", "fold 1: not computed yet")
     write_half(tmp_path, 1, range(3, 8))
     (control,) = read_all_controls(tmp_path, HALVES)
-    assert (control.scores, control.note) == (None, "a case is tested on in two folds")
+    assert (control.scores, control.note) == (None, "two folds test the same case")
 
 
 def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def measured(folder: Path) -> list[str]:
-    said: list[str] = []
-    measure_costs(folder, said.append, 3, (sys.executable, "-c", FAKE))
-    return said
+    lines: list[str] = []
+    measure_costs(folder, lines.append, 3, (sys.executable, "-c", FAKE))
+    return lines
 
 
 def test_each_model_is_measured_once_whatever_its_seed(
