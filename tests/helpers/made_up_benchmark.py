@@ -12,7 +12,7 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS, row
-from zoo.callbacks.overlays import Seen, choose, write_overlays
+from zoo.callbacks.overlays import ScoredCase, choose_cases, write_overlays
 from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore, write_rows
 from zoo.types import CaseKey, ClassPrompt, LabelSpace
@@ -86,11 +86,11 @@ def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> 
             f"{case_id}/extent": np.array([24.0, 24.0]),
         }
         dices = {one.label: one.dice for one in rows if one.case_id == case_id}
-        seen.append(Seen(CaseKey(case_id), dices, ATTACK, Plane(2, 7), planes))
+        seen.append(ScoredCase(CaseKey(case_id), dices, ATTACK, Plane(2, 7), planes))
     np.savez(planes, allow_pickle=False, **arrays)
     space = LabelSpace(tuple(labels), tuple((number,) for number in range(1, len(labels) + 1)))
     prompts = tuple(ClassPrompt(label, f"a sentence on {label}") for label in labels)
-    write_overlays(folder, choose(seen), DataFacts("set", 3, 1, (8, 8, 8), space, prompts, "class"))
+    write_overlays(folder, choose_cases(seen), DataFacts("set", 3, 1, (8, 8, 8), space, prompts, "class"))
     planes.unlink()
 
 

@@ -1,1 +1,1 @@
-"""What surrounds training: records, checkpoints, random states, scores and predictions on disk, progress."""
+"""Lightning callbacks of a run: records, checkpoints, random states, scores, predictions, pictures, progress."""

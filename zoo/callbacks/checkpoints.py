@@ -1,4 +1,4 @@
-"""`last.ckpt` at the end of each epoch and `best.ckpt` by `val/dice`: whole or not there, and free of code."""
+"""Checkpoints: `last.ckpt` after each epoch and `best.ckpt` by `val/dice`, written completely and free of code."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ log = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Saves under another name in the same folder and renames; loads nothing but data.
+    """Saves a checkpoint under another name in the same folder and renames it; loads only data.
 
-    Lightning's own writer goes through the system's folder for temporary files, whence a move to
-    another disk is a copy that can be cut short.
+    Lightning writes to the folder for temporary files. A move from there to another disk is a copy, which can be
+    interrupted.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes all of it to disk, then renames."""
+        """Write the whole checkpoint to disk, then rename it."""
 
         def write(temporary: Path) -> None:
             try:
-                with temporary.open("wb") as file:  # opened here, so that its passing name is not stored in it
+                with temporary.open("wb") as file:  # opened here, so that the temporary name is not stored in it
                     torch.save(checkpoint, file)
             except RuntimeError as error:
-                refusal = _refusal(error)
+                refusal = _find_os_error(error)
                 if refusal is None:
                     raise
                 raise OSError(refusal.errno, refusal.strerror) from error
@@ -46,16 +46,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(Path(path), write, durable=True, fix="Free some space and run again.")
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Loads with `weights_only=True`, whatever is asked for.
+        """Load with `weights_only=True`, whatever the argument is.
 
         Raises:
-            CheckpointError: No such file, a truncated one, or one that holds code.
+            CheckpointError: There is no such file, or it is truncated or holds code.
         """
         return load(Path(path), map_location)
 
 
-def _refusal(error: BaseException | None) -> OSError | None:
-    """The system's error behind one of torch, whose writer of archives complains of a cut file over it."""
+def _find_os_error(error: BaseException | None) -> OSError | None:
+    """Return the error of the system behind an error of torch, which reports only a truncated archive."""
     while error is not None and not isinstance(error, OSError):
         error = error.__context__
     return error
@@ -96,7 +96,7 @@ def explain_load_errors(path: Path) -> Iterator[None]:
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """`last.ckpt` at each epoch's end, after validation."""
+    """Writes `last.ckpt` at the end of each epoch, after validation."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -105,7 +105,7 @@ class LastCheckpoint(ModelCheckpoint):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """`best.ckpt`: the highest `val/dice` so far. A model that logs none has no best."""
+    """Writes `best.ckpt`, the checkpoint with the highest `val/dice`. A model that logs no `val/dice` has none."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ class BestCheckpoint(ModelCheckpoint):
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Saves where this epoch's validation was the best."""
+        """Save if the validation of this epoch was the best so far."""
         if MONITOR in trainer.callback_metrics:
             super().on_train_epoch_end(trainer, pl_module)
         else:
@@ -127,5 +127,5 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def checkpoints(folder: Path) -> list[ModelCheckpoint]:
-    """The two callbacks of a training run; best first, so that `last.ckpt` knows of it."""
+    """Return the two callbacks of a run; the best comes first, so that `last.ckpt` has its state."""
     return [BestCheckpoint(folder), LastCheckpoint(folder)]

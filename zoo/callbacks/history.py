@@ -1,4 +1,4 @@
-"""`metrics.csv`: Lightning's CSV logger, which forgets nothing when a run is resumed."""
+"""`metrics.csv`: Lightning's CSV logger, with the earlier rows of a resumed run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.utils.atomic_files import write_text
 
 
 class History(CSVLogger):
-    """Rows of an earlier, interrupted run stay; Lightning's own logger deletes them.
+    """Keeps the rows of an interrupted run, which Lightning's own logger deletes.
 
     Args:
         out: The run folder.
@@ -28,7 +28,7 @@ class History(CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The writer, made at first use with the earlier rows put back."""
+        """The writer; at its first use it gets the earlier rows."""
         if self._experiment is None:
             kept = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
             writer: Any = super().experiment
@@ -39,7 +39,7 @@ class History(CSVLogger):
 
 
 class TrimHistory(Callback):
-    """Drops the rows of steps that a resumed run takes again.
+    """Removes the rows of steps that a resumed run repeats.
 
     Args:
         path: The file.
@@ -49,13 +49,13 @@ class TrimHistory(Callback):
         self.path = path
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keeps the rows before the step at which training goes on."""
+        """Keep the rows before the step at which training continues."""
         if not trainer.is_global_zero or not self.path.is_file():
             return
         with self.path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             names, rows = list(reader.fieldnames or []), list(reader)
-        # a row without a whole step is one that was being written when the run was killed
+        # A row without a complete step was being written when the run was killed.
         rows = [row for row in rows if (row.get("step") or "").isdecimal() and int(row["step"]) < trainer.global_step]
         text = io.StringIO()
         table = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")

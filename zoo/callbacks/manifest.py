@@ -1,4 +1,4 @@
-"""What a run was: its resolved configuration and `manifest.json`, written before training, stamped after."""
+"""The record of a run: its configuration and `manifest.json`, written before training and completed afterwards."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class RunRecord(Callback):
         config: Path of the configuration file.
         manifest: Path of the manifest.
         text: The resolved configuration as YAML.
-        known: What the command line knows: model, size, encoder, data, seed, config_hash.
-        text_free: Whether the model never looks at text.
+        known: Facts from the command: model, size, encoder, data, seed, config_hash.
+        text_free: Whether the model never reads text.
     """
 
     def __init__(self, config: Path, manifest: Path, text: str, known: Mapping[str, Any], text_free: bool) -> None:
@@ -42,10 +42,14 @@ class RunRecord(Callback):
         self.text_free = text_free
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Both files, configuration first; a resumed run keeps the time at which it was started."""
-        described = self._describe(trainer, pl_module)  # by all ranks: to count the steps, they wait for each other
+        """Write both files, the configuration first; a resumed run keeps its first start time."""
+        described = self._describe(
+            trainer, pl_module
+        )  # on all ranks, because they wait for each other to count the steps
         earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
-        check_same_data(self.manifest, earlier, described)  # by all ranks, or the others would wait for one that ended
+        check_same_data(
+            self.manifest, earlier, described
+        )  # on all ranks, else the others would wait for a rank that ended
         if not trainer.is_global_zero:
             return
         write_text(self.config, self.text, durable=True)
@@ -80,34 +84,34 @@ class RunRecord(Callback):
 
 
 def check_same_data(manifest: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """That a run goes on with the data that it was begun with: the folder of the data is no part of its identity.
+    """Check that a run continues with the data of its start; the folder of the data is not part of its identity.
 
     Raises:
-        RunError: The parts, the texts or the files are others.
+        RunError: The splits, the texts or the files are other ones.
     """
-    names = {"split_hash": "parts", "prompt_hash": "texts", "data_hash": "files"}
+    names = {"split_hash": "splits", "prompt_hash": "texts", "data_hash": "files"}
     for key, what in names.items():
         if earlier.get(key) and now.get(key) and earlier[key] != now[key]:
             raise RunError(
-                f"{manifest}: begun with other data ({what}: {earlier[key][:12]}, now {now[key][:12]}).",
-                "Give the --data.root and --data.split of its beginning, or another --out.",
+                f"{manifest}: the run began with other data ({what}: {earlier[key][:12]}, now {now[key][:12]}).",
+                "Give the --data.root and --data.split of its start, or another --out.",
             )
 
 
 def finish(manifest: Path, best_val_dice: float | None) -> None:
-    """Stamps a manifest: the run is done and is not trained again."""
+    """Write the end of the run into the manifest; the run is not trained again."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content |= {"finished": _now(), "best_val_dice": best_val_dice}
     write_text(manifest, json.dumps(content, indent=2) + "\n", durable=True)
 
 
 def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
-    """Samples seen over the whole run, and the global batch size; None where they cannot be known."""
+    """Return the number of samples of the whole run and the global batch size; None if they are unknown."""
     batch_size = getattr(data, "batch_size", None)
     epoch = getattr(data, "epoch_samples", None)
     whole_epochs = trainer.limit_train_batches in (None, 1.0) and trainer.max_steps == -1
     if epoch and whole_epochs and trainer.max_epochs and trainer.max_epochs > 0:
-        seen = int(epoch) // (batch_size or 1) * (batch_size or 1)  # the rest of a batch is never drawn
+        seen = int(epoch) // (batch_size or 1) * (batch_size or 1)  # an incomplete batch is never drawn
         return {"samples": seen * trainer.max_epochs, "batch_size": batch_size}
     batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
     samples = int(batches) * batch_size if batch_size and math.isfinite(batches) else None
@@ -115,7 +119,7 @@ def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that this code runs from, `-dirty` where it was changed; None for an installed wheel."""
+    """Return the commit of this checkout, with `-dirty` if it was changed; None for an installed wheel."""
     root = CONFIGS.parent
     if not (root / ".git").exists():
         return None
@@ -123,7 +127,7 @@ def git_commit() -> str | None:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
     except (OSError, subprocess.SubprocessError):
-        return None  # git is not installed, or the checkout is another user's: the version stands beside it
+        return None  # git is not installed, or the checkout belongs to another user; the manifest also has the version
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Pictures of the worst, median and best test cases: the image with the outlines of truth and prediction."""
+"""Draws the worst, median and best test cases: the image with the outlines of label and prediction."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from zoo.visualization.overlay import draw_overlay
 from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, extract_plane
 
 VERSION = 1
-"""Of `overlays.json`."""
+"""Version of `overlays.json`."""
 
 KINDS = ("worst", "median", "best")
 
 KEPT = 3
-"""Cases of each kind."""
+"""Number of cases of each kind."""
 
 
-class Seen(NamedTuple):
-    """One case that was scored.
+class ScoredCase(NamedTuple):
+    """One scored case.
 
     Attributes:
         key: The image and the query.
-        dices: Dice of each class that is in the truth or in the prediction.
-        text: Its report, None where the set has none.
-        plane: The slice that is shown, None for an image.
-        file: Where the arrays of that plane are kept until all cases are through.
+        dices: Dice of each class that is in the label or in the prediction.
+        text: The report of the case; None if the data set has no reports.
+        plane: The slice that is drawn; None for an image.
+        file: The file that has the arrays of this plane until the end of the test.
     """
 
     key: CaseKey
@@ -59,23 +59,23 @@ class Seen(NamedTuple):
 
 
 class Overlays(Callback):
-    """Keeps one plane of each case while cases are scored; when all are through, rank 0 draws the chosen ones.
+    """Keeps one plane of each case during the test; at the end, rank 0 draws the chosen cases.
 
-    `<folder>/overlays.json` names the pictures and is written last. A test that was cut short leaves its planes in a
-    hidden file a rank, which the next one removes. A model whose `test_step` does not leave its predictions in
-    `tested`, as `SegModule` does, has no pictures.
+    `<folder>/overlays.json` lists the pictures and is written last. An interrupted test leaves its planes in one hidden
+    file per rank, which the next test removes. A model has no pictures if its `test_step` does not store its
+    predictions in `tested`, as `SegModule` does.
 
     Args:
-        folder: Where to, `<out>/test/overlays`.
+        folder: The folder to write to, `<out>/test/overlays`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.seen: list[Seen] = []
+        self.seen: list[ScoredCase] = []
         self._planes: ZipFile | None = None
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts anew."""
+        """Start a new list."""
         self.seen = []
         self._close()
 
@@ -88,14 +88,14 @@ class Overlays(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps a plane of each case of a batch that has a Dice: where something was to be found, or was found."""
+        """Keep a plane of each case of a batch that has a Dice: a class is in the label or in the prediction."""
         dices = _dices(outputs)
         for place, prediction in enumerate(getattr(pl_module, "tested", ())):
             if prediction.key in dices:
                 self._keep(batch, place, prediction, dices[prediction.key], trainer.global_rank)
 
     def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], rank: int) -> None:
-        """To one file a rank: planes of a large test part would not fit in memory, and a file each takes its time."""
+        """Write the plane to the file of this rank: memory cannot hold all planes, and one file per case is slow."""
         image, native, reports = batch["image"][place], batch["native"][place], batch.get("reports")
         truth, geometry = np.asarray(native.label), native.geometry
         plane = choose_plane(truth, prediction.mask, geometry)
@@ -111,15 +111,17 @@ class Overlays(Callback):
             for name, array in arrays.items():
                 content = io.BytesIO()
                 np.save(content, array, allow_pickle=False)
-                kind = ZIP_STORED if name == "image" else ZIP_DEFLATED  # noise does not shrink, and takes its time
+                kind = (
+                    ZIP_STORED if name == "image" else ZIP_DEFLATED
+                )  # compression of an image is slow and saves little
                 self._planes.writestr(f"{prediction.key}/{name}.npy", content.getvalue(), kind, 1)
         except OSError as error:
             raise _unwritable(file, error) from error
         text = None if reports is None else reports[place]
-        self.seen.append(Seen(prediction.key, dices, text, plane, file))
+        self.seen.append(ScoredCase(prediction.key, dices, text, plane, file))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Brings the cases of all ranks together; rank 0 draws the chosen ones and removes the rest."""
+        """Gather the cases of all ranks; rank 0 draws the chosen ones and removes the planes."""
         self._close()
         gathered = [self.seen]
         if trainer.world_size > 1:
@@ -130,7 +132,7 @@ class Overlays(Callback):
         seen = [case for cases in gathered for case in cases]
         try:
             if seen:
-                write_overlays(self.folder, choose(seen), pl_module.facts)  # type: ignore[arg-type]
+                write_overlays(self.folder, choose_cases(seen), pl_module.facts)  # type: ignore[arg-type]
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         finally:
@@ -143,10 +145,17 @@ class Overlays(Callback):
             self._planes = None
 
 
-def choose(seen: Iterable[Seen], kept: int = KEPT) -> list[tuple[str, Seen]]:
-    """(kind, case) of the worst, median and best cases, no case twice; of few cases, fewer of each kind.
+def choose_cases(seen: Iterable[ScoredCase], kept: int = KEPT) -> list[tuple[str, ScoredCase]]:
+    """Choose the worst, median and best cases, each case once; of few cases, fewer of each kind.
 
-    Equals are taken in the order of their ids. Within a kind the Dice rises.
+    Cases with the same Dice are taken in the order of their ids.
+
+    Args:
+        seen: The scored cases.
+        kept: Number of cases of each kind.
+
+    Returns:
+        (kind, case), with rising Dice within a kind.
     """
     order = sorted(seen, key=lambda case: (case.dice, case.key))
     kept = min(kept, math.ceil(len(order) / len(KINDS)))
@@ -159,11 +168,11 @@ def choose(seen: Iterable[Seen], kept: int = KEPT) -> list[tuple[str, Seen]]:
     return [(kind, case) for kind, cases in parts for case in order if case in cases]
 
 
-def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: DataFacts) -> None:
-    """Draws the chosen cases and names them in `overlays.json`; pictures of an earlier test go.
+def write_overlays(folder: Path, chosen: Sequence[tuple[str, ScoredCase]], facts: DataFacts) -> None:
+    """Draw the chosen cases and list them in `overlays.json`; remove the pictures of an earlier test.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         chosen: (kind, case), in the order of the file.
         facts: The classes and their prompts.
 
@@ -171,7 +180,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
         OSError: The folder cannot be written.
     """
     index = folder / "overlays.json"
-    index.unlink(missing_ok=True)  # no moment in which it names pictures of another test
+    index.unlink(missing_ok=True)  # so that it never lists pictures of another test
     entries = []
     for kind, case in chosen:
         name = f"{case.key}.png"
@@ -210,21 +219,21 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, Seen]], facts: Data
             file.unlink()
 
 
-def _picture(case: Seen, labels: LabelSpace) -> Image.Image:
+def _picture(case: ScoredCase, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
         image, truth, prediction, extent = (planes[f"{case.key}/{name}"] for name in ARRAYS)
     return draw_overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
 
 
 def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:
-    """[K, H, W] of a plane that is laid out as `Native.label`."""
+    """Return [K, H, W] for a plane with the layout of `Native.label`."""
     if not labels.exclusive:
         return plane > 0
     return np.stack([plane == number for number in range(1, len(labels.names) + 1)])
 
 
 def _dices(outputs: Any) -> dict[CaseKey, dict[str, float]]:
-    """The Dice of each case and class that has one."""
+    """Return the Dice of each case and class that has one."""
     found: dict[CaseKey, dict[str, float]] = {}
     for row in outputs if isinstance(outputs, list) else ():
         if isinstance(row, CaseScore) and row.status != "absent":

@@ -1,4 +1,4 @@
-"""One label image a case, in the input's own geometry."""
+"""Writes one label image per case, in the geometry of the input."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zoo.types import Prediction
 
 
 class Predictions(Callback):
-    """Writes what `predict_step` returns as soon as it is there; nothing is kept in memory.
+    """Writes what `predict_step` returns after each batch; nothing is kept in memory.
 
     Args:
-        folder: Where to, `<out>/predictions`.
+        folder: The folder to write to, `<out>/predictions`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class Predictions(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Writes the cases of a batch."""
+        """Write the cases of a batch."""
         if not isinstance(outputs, list) or not all(isinstance(one, Prediction) for one in outputs):
             raise RunError(
                 f"{type(pl_module).__name__}.predict_step returned {type(outputs).__name__}, not a list of Prediction.",
@@ -44,7 +44,7 @@ class Predictions(Callback):
             self.written += 1
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Counts the cases of all ranks; rank 0 says how many there are."""
+        """Count the cases of all ranks, so that rank 0 can print the number."""
         if trainer.world_size > 1:
             counts = [self.written] * trainer.world_size
             torch.distributed.all_gather_object(counts, self.written)

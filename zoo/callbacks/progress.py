@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: one line an epoch."""
+"""Progress without a terminal: one line per epoch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ log = logging.getLogger(__name__)
 
 
 class EpochLog(Callback):
-    """Logs losses, `val/dice` and the time of each epoch; a progress bar in a log file is noise."""
+    """Logs losses, `val/dice` and the time of each epoch, because a progress bar fills a log file."""
 
     def __init__(self) -> None:
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock."""
+        """Start the clock."""
         self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """One line: `epoch 3/20  train/loss 0.412  val/dice 0.831  12 s`."""
+        """Log one line: `epoch 3/20  train/loss 0.412  val/dice 0.831  12 s`."""
         if not trainer.is_global_zero:
             return
         shown = [name for name in ("train/loss", "val/dice") if name in trainer.callback_metrics]

@@ -1,4 +1,4 @@
-"""Random states of an epoch's end, kept in the checkpoint: a resumed run draws what an undisturbed one would."""
+"""Keeps random states in the checkpoint, so that a resumed run draws the numbers of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ State = dict[str, Any]
 
 
 def capture() -> State:
-    """The states of torch, numpy, Python and every CUDA device, as tensors, lists and numbers.
+    """Return the states of torch, numpy, Python and every CUDA device, as tensors, lists and numbers.
 
-    Nothing else would load with `weights_only=True`.
+    Other types do not load with `weights_only=True`.
     """
     name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     version, internal, gauss_next = random.getstate()
@@ -28,7 +28,7 @@ def capture() -> State:
 
 
 def restore(state: State) -> None:
-    """The inverse of `capture`. CUDA states are restored only on as many devices as they were taken from."""
+    """Restore what `capture` returned. CUDA states are restored only if the number of devices is the same."""
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] and torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
@@ -39,9 +39,9 @@ def restore(state: State) -> None:
 
 
 class RandomState(Callback):
-    """Takes the states of all ranks at the end of each epoch and restores them before the first epoch of a resumed run.
+    """Stores the states of all ranks after each epoch, and restores them before the first epoch of a resumed run.
 
-    It must stand before the checkpoint callbacks, which Lightning always runs last.
+    It must come before the checkpoint callbacks, which Lightning always runs last.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class RandomState(Callback):
         self._to_restore = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Collects the state of every rank; each rank draws its own dropout."""
+        """Collect the state of every rank; each rank has its own dropout."""
         mine = capture()
         self._states = [mine]
         if trainer.world_size > 1:
@@ -57,11 +57,11 @@ class RandomState(Callback):
             torch.distributed.all_gather_object(self._states, mine)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restores once after loading: building and loading a model draws random numbers too.
+        """Restore once after loading, because building and loading a model also draw random numbers.
 
-        Lightning makes the first iterator of a resumed run before it tells the sampler the epoch, so
-        that workers fetch the first epoch's samples again; a second one is made here, as an
-        undisturbed run makes it at this place.
+        Lightning makes the first iterator of a resumed run before the sampler knows the epoch, so its workers fetch the
+        samples of the first epoch again. Therefore this method makes a second iterator, at the place where an
+        uninterrupted run makes one.
         """
         if self._to_restore and self._states:
             restore(self._states[trainer.global_rank % len(self._states)])
@@ -71,10 +71,10 @@ class RandomState(Callback):
         self._to_restore = False
 
     def state_dict(self) -> dict[str, Any]:
-        """The collected states, one a rank."""
+        """Return the collected states, one per rank."""
         return {"states": self._states}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keeps the states until training starts."""
+        """Keep the states until training starts."""
         self._states = state_dict["states"]
         self._to_restore = True

@@ -1,4 +1,4 @@
-"""Rows of scores from all ranks into one file, each case exactly once."""
+"""Writes the score rows of all ranks into one file, with each case exactly once."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ ADVICE = "The test sampler must give each case to one rank alone."
 
 
 class Scores(Callback):
-    """Collects what `test_step` returns and writes it when all cases are through.
+    """Collects what `test_step` returns, and writes it after the last case.
 
-    Beside the rows, `about.json` says by which metric, on which split and with which text they were scored (a test
-    may be of another day, and of another version of the zoo, than the fit that the manifest describes), whose
-    the cases are, and how large their voxels: what statistics over subjects and other conventions need.
+    `about.json` beside the rows has the metric version, the split and the text of the test, because another version of
+    the zoo may have trained the run. It also has the subject and the voxel size of each case, which statistics over
+    subjects and other conventions need.
 
     Args:
         path: The file, `<out>/test/cases.csv`.
-        manifest: The run's manifest.
+        manifest: The manifest of the run.
     """
 
     def __init__(self, path: Path, manifest: Path) -> None:
@@ -41,25 +41,25 @@ class Scores(Callback):
         self.spacing: dict[str, list[float]] = {}
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """That the parts are those of the training.
+        """Check that the splits are those of the training.
 
         Raises:
-            RunError: They are not: the test part of another protocol may hold cases that were trained on. Or the
-                files are others under the same names.
+            RunError: The splits are other ones, so that test cases could be training cases, or the files are other
+                ones with the same names.
         """
         known = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
         trained, now = known.get("split_hash"), _split_hash(trainer)
         if trained and now and trained != now:
             raise RunError(
-                f"{self.manifest}: trained on the split {trained[:12]}, but these data are parted as {now[:12]}: "
-                "cases of the training could be scored.",
-                "Leave out --data.protocol and name the --data.root of the training.",
+                f"{self.manifest}: the run was trained with the split {trained[:12]}, but these data have the split "
+                f"{now[:12]}: cases of the training could be scored.",
+                "Leave out --data.protocol and give the --data.root of the training.",
             )
         found = {"data_hash": getattr(getattr(trainer, "datamodule", None), "data_hash", None)}
         check_same_data(self.manifest, {"data_hash": known.get("data_hash")}, found)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts anew."""
+        """Start a new list."""
         self.rows, self.spacing = [], {}
 
     def on_test_batch_end(
@@ -71,19 +71,19 @@ class Scores(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keeps the rows of a batch."""
+        """Keep the rows of a batch."""
         if not isinstance(outputs, list) or not all(isinstance(row, CaseScore) for row in outputs):
             raise RunError(
                 f"{type(pl_module).__name__}.test_step returned {type(outputs).__name__}, not a list of CaseScore.",
                 "Return the rows of `zoo.metrics.scoring.score_case`.",
             )
         self.rows += outputs
-        if outputs:  # none of a batch that another rank scores
+        if outputs:  # empty if another rank scores the batch
             natives = zip(batch["case_id"], batch.get("native", ()), strict=False)
             self.spacing |= {case_id: [float(size) for size in native.geometry.spacing] for case_id, native in natives}
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Brings the rows of all ranks together; rank 0 checks and writes them."""
+        """Gather the rows of all ranks; rank 0 checks and writes them."""
         mine = (self.rows, self.spacing)
         gathered = [mine]
         if trainer.world_size > 1:
@@ -96,7 +96,7 @@ class Scores(Callback):
         limited = trainer.limit_test_batches not in (None, 1.0)
         check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
         if trainer.is_global_zero:
-            self.path.unlink(missing_ok=True)  # no moment in which older rows stand beside a newer version
+            self.path.unlink(missing_ok=True)  # so that older rows are never beside a newer about.json
             about = describe(getattr(trainer, "datamodule", None), self.rows)
             about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
             write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n", durable=True)
@@ -104,10 +104,10 @@ class Scores(Callback):
 
 
 def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
-    """What was scored, for `about.json`; None and nothing for what a third party's data do not say.
+    """Return the content of `about.json`; facts that the data of another package lack are None or empty.
 
     Args:
-        data: The datamodule.
+        data: The data module.
         rows: The rows of all ranks.
     """
     facts, split = getattr(data, "facts", None) or {}, getattr(data, "split", None)
@@ -127,21 +127,21 @@ def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
 
 
 def check_once(rows: Sequence[CaseScore], expected: int | None) -> None:
-    """Proves that no case was counted twice, left out, or scored for some classes only.
+    """Check that no case was scored twice, left out, or scored for some classes only.
 
     Args:
         rows: The rows of all ranks.
-        expected: Number of cases, None where it is not known.
+        expected: Number of cases; None if it is unknown.
 
     Raises:
-        RunError: It was, with the case's name.
+        RunError: A case was; the message names it.
     """
     twice = [pair for pair, n in Counter((row.key, row.label) for row in rows).items() if n > 1]
     if twice:
         raise RunError(f"{describe_case(*twice[0][0])} was scored more than once ({len(twice)} such rows).", ADVICE)
     cases = Counter(row.key for row in rows)
     if expected is not None and len(cases) != expected:
-        raise RunError(f"{len(cases)} cases were scored where the test part has {expected}.", ADVICE)
+        raise RunError(f"{len(cases)} cases were scored, but the test split has {expected}.", ADVICE)
     whole = {key: count for key, count in cases.items() if not key[1]}  # a query may be about some classes only
     if len(set(whole.values())) > 1:
         fewest = min(whole, key=lambda case: whole[case])
@@ -151,11 +151,11 @@ def check_once(rows: Sequence[CaseScore], expected: int | None) -> None:
 
 
 def _split_hash(trainer: Trainer) -> str | None:
-    """Of the data set; a third party's may have none."""
+    """Return the hash of the split; None if the data of another package have none."""
     return getattr(getattr(trainer, "datamodule", None), "split_hash", None)
 
 
 def _expected(loaders: Any) -> int | None:
-    """Cases in the test part: ranks share one data set and differ in the sampler."""
+    """Return the number of test cases: all ranks have the same data set and different samplers."""
     dataset = getattr(loaders, "dataset", None)
     return len(dataset) if isinstance(dataset, Sized) else None

@@ -1,4 +1,4 @@
-"""The two masks of each class, cropped to what they hold: an organ is small beside the volume it lies in."""
+"""Crops the two masks of each class to their content, because an organ is small compared with the volume."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from zoo.types import LabelSpace
 def objects(
     mask: NDArray[np.uint8], label: NDArray[np.uint8], labels: LabelSpace
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_], tuple[int, ...]]]:
-    """Both masks of each class, in the order of the label space, without a one-hot copy of the volume.
+    """Yield both masks of each class, in the order of the label space, without a one-hot copy of the volume.
 
     Args:
         mask: The prediction: 0..K of shape S where classes are exclusive, else {0, 1} of shape (K, *S).
-        label: The truth, laid out alike.
+        label: The label, in the same layout.
         labels: The label space.
 
     Yields:
-        Boolean prediction and truth, cropped to the smallest box that holds both (nothing of a box
-        lies beyond it, so no border moves; of size 0 where both are empty), and the shape S.
+        Boolean prediction and label, cropped to the smallest box that contains both, and the shape S. The crop does
+        not change a border. It has size 0 if both masks are empty.
     """
     classes = len(labels.names)
     if labels.exclusive:
@@ -38,7 +38,7 @@ def objects(
 
 
 def _union(boxes: Iterable[tuple[slice, ...] | None], ndim: int) -> tuple[slice, ...]:
-    """The smallest box around some boxes, empty where there are none."""
+    """Return the smallest box around some boxes; an empty box if there are none."""
     found = [box for box in boxes if box is not None]
     if not found:
         return (slice(0, 0),) * ndim

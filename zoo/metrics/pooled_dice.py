@@ -1,4 +1,4 @@
-"""Dice from counts pooled over all cases and ranks: what `val/dice` is and what selection looks at."""
+"""Dice from counts summed over all cases and ranks: `val/dice`, by which the best checkpoint is chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torchmetrics import Metric
 class PooledDice(Metric):
     """Mean over classes of 2 tp / (2 tp + fp + fn), the counts summed over cases and ranks.
 
-    A class that neither stands in a label nor in a prediction is left out of the mean.
+    A class that is in no label and in no prediction is left out of the mean.
 
     Args:
         classes: Number of foreground classes.
@@ -36,7 +36,7 @@ class PooledDice(Metric):
         self.fn += (~prediction & target).sum(axes)
 
     def compute(self) -> Tensor:
-        """The mean Dice, 0 where nothing at all was seen."""
+        """Return the mean Dice; 0 if no class was in a label or a prediction."""
         denominator = 2 * self.tp + self.fp + self.fn
         seen = denominator > 0
         if not seen.any():

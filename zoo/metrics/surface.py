@@ -1,9 +1,9 @@
 """Distances between the surfaces of two masks, in physical units.
 
-The surface of a mask is its border voxels: those with a face neighbour (4 in 2D, 6 in 3D) outside
-the mask. What lies beyond the image counts as outside, so a mask that runs into the image's edge
-has a border there. Distances run between voxel centres. This is the convention of MONAI and medpy;
-DeepMind's surface-distance measures between voxel corners and weighs by area instead.
+The surface of a mask is the set of its border voxels: voxels with a face neighbour (4 in 2D, 6 in 3D) outside the mask.
+Beyond the image is outside, so a mask that touches the edge of the image has a border there. Distances are between
+centres of voxels. This is the convention of MONAI and medpy; DeepMind's surface-distance measures between corners of
+voxels and weights by area.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 _ROUNDING = 1e-9
-"""Relative slack of the tolerance, so that rounding decides no distance that equals it."""
+"""Relative margin of the tolerance, so that a distance equal to the tolerance does not depend on rounding."""
 
 
 class SurfaceScores(NamedTuple):
-    """How far two surfaces are apart; every figure is symmetric in the two masks.
+    """Distances between two surfaces; every value is symmetric in the two masks.
 
     Attributes:
         hd95: The larger of the two directed 95th percentiles, linearly interpolated (MONAI, Metrics Reloaded).
         hd95_pooled: The 95th percentile of the distances of both directions together (medpy).
-        nsd: Share of the border voxels of both masks that lie within the tolerance of the other's border.
+        nsd: Share of the border voxels of both masks within the tolerance of the other border.
         assd: Mean distance of the border voxels of both masks together (medpy; MONAI with symmetric=True).
-        hd95_voxels: As `hd95` with every voxel of side 1: what is printed where the spacing was not passed on.
-        hd95_pooled_voxels: As `hd95_pooled`, likewise.
+        hd95_voxels: `hd95` with voxels of side 1, as papers print it if they did not use the spacing.
+        hd95_pooled_voxels: `hd95_pooled` with voxels of side 1.
     """
 
     hd95: float
@@ -40,20 +40,20 @@ class SurfaceScores(NamedTuple):
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
-    """The distance of two opposite corner voxels, `||(shape - 1) * spacing||`: no distance is larger.
+    """Return the distance between opposite corner voxels, `||(shape - 1) * spacing||`: no distance is larger.
 
     Args:
-        shape: Voxels on each axis.
+        shape: Number of voxels on each axis.
         spacing: Size of a voxel on each axis.
     """
     return float(np.linalg.norm((np.asarray(shape) - 1) * np.asarray(spacing, dtype=np.float64)))
 
 
 def border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The border voxels of a mask; what lies beyond the array counts as outside.
+    """Return the border voxels of a mask; beyond the array is outside.
 
     Args:
-        mask: Boolean, of any number of axes.
+        mask: Boolean, with any number of axes.
     """
     inner = mask.copy()
     for axis in range(mask.ndim):
@@ -67,13 +67,13 @@ def border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def surface_scores(
     first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float], tolerance: float
 ) -> SurfaceScores:
-    """Every surface score of two masks that are not empty.
+    """Compute every surface score of two masks that are not empty.
 
     Args:
         first: Boolean mask.
-        second: Another of the same shape.
+        second: Boolean mask of the same shape.
         spacing: Size of a voxel on each axis, in the unit of the result.
-        tolerance: Of `nsd`, in the same unit; a distance that equals it is within.
+        tolerance: Tolerance of `nsd` in the same unit; an equal distance is within it.
     """
     borders = border(first), border(second)
     there, back = directed_distances(*borders, spacing)
@@ -96,30 +96,32 @@ def surface_scores(
 def directed_distances(
     first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: Sequence[float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances of the voxels of each border to the nearest of the other; a crop that holds both changes none.
+    """Compute the distance of each voxel of a border to the nearest voxel of the other border.
+
+    A crop that contains both borders does not change the result.
 
     Args:
-        first: What `border` gave of a mask that is not empty.
-        second: Of another mask of the same shape.
+        first: The `border` of a mask that is not empty.
+        second: The `border` of another mask of the same shape.
         spacing: Size of a voxel on each axis.
 
     Returns:
-        One distance a border voxel: first to second, then second to first.
+        One distance per border voxel: first to second, then second to first.
     """
     scale = np.asarray(spacing, dtype=np.float64)
     return _nearest(first, second, scale), _nearest(second, first, scale)
 
 
 def _percentiles(there: NDArray[np.float64], back: NDArray[np.float64]) -> tuple[float, float]:
-    """The larger of the directed 95th percentiles, and that of both directions together."""
+    """Return the larger of the directed 95th percentiles, and the percentile of both directions together."""
     larger = max(np.percentile(there, 95), np.percentile(back, 95))
     return float(larger), float(np.percentile(np.concatenate([there, back]), 95))
 
 
 def _nearest(start: NDArray[np.bool_], goal: NDArray[np.bool_], scale: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance from each True of `start` to the nearest True of `goal`."""
+    """Return the distance from each True of `start` to the nearest True of `goal`."""
     distances = np.zeros(np.count_nonzero(start))
-    apart = start & ~goal  # most voxels of two good borders coincide: only the others need a search
+    apart = start & ~goal  # most voxels of two similar borders are equal, and only the others need a search
     if apart.any():
         tree = cKDTree(np.argwhere(goal) * scale, balanced_tree=False, compact_nodes=False)
         distances[apart[start]] = tree.query(np.argwhere(apart) * scale)[0]

@@ -316,10 +316,10 @@ def test_a_run_goes_by_the_title_and_is_not_gone_on_with_on_other_data(
     assert (manifest["data"], manifest["data_title"]) == ("image_text_folder", "My Set")
     assert manifest["data_hash"]
     assert main(["test", "--out", str(out), "--data.root", str(second)]) == 2
-    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    assert "began with other data (files:" in " ".join(capsys.readouterr().err.split())
     (out / "manifest.json").write_text(json.dumps({**manifest, "finished": None}))
     assert main([*words, "--data.root", str(second)]) == 2
-    assert "begun with other data (files:" in " ".join(capsys.readouterr().err.split())
+    assert "began with other data (files:" in " ".join(capsys.readouterr().err.split())
     assert json.loads((out / "manifest.json").read_text())["data_hash"] == manifest["data_hash"]
     assert main(["test", "--out", str(out), "--data.root", str(first)]) == 0
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.callbacks.overlays import Overlays, Seen, choose
+from zoo.callbacks.overlays import Overlays, ScoredCase, choose_cases
 from zoo.data_facts import DataFacts
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
@@ -24,33 +24,33 @@ LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)
 FACTS = DataFacts("set", 2, 1, (SIDE, SIDE), LABELS, (ClassPrompt("lesion", "a lesion"),), "report")
 
 
-def seen(dice: float, case_id: str = "") -> Seen:
-    return Seen(CaseKey(case_id or f"c{dice}"), {"x": dice}, None, None, Path())
+def seen(dice: float, case_id: str = "") -> ScoredCase:
+    return ScoredCase(CaseKey(case_id or f"c{dice}"), {"x": dice}, None, None, Path())
 
 
-def kinds(chosen: list[tuple[str, Seen]]) -> dict[str, list[float]]:
+def kinds(chosen: list[tuple[str, ScoredCase]]) -> dict[str, list[float]]:
     return {kind: [case.dice for k, case in chosen if k == kind] for kind in ("worst", "median", "best")}
 
 
 def test_the_worst_the_median_and_the_best() -> None:
     order = np.random.default_rng(0).permutation(21)
-    found = kinds(choose(seen(n / 20) for n in order))
+    found = kinds(choose_cases(seen(n / 20) for n in order))
     assert found == {"worst": [0.0, 0.05, 0.1], "median": [0.45, 0.5, 0.55], "best": [0.9, 0.95, 1.0]}
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (8, (3, 2, 3))])
 def test_few_cases_are_shown_once(count: int, sizes: tuple[int, ...]) -> None:
-    chosen = choose(seen(n / 10) for n in range(count))
+    chosen = choose_cases(seen(n / 10) for n in range(count))
     assert tuple(len(found) for found in kinds(chosen).values()) == sizes
     assert len({case.key for _, case in chosen}) == len(chosen) == min(count, 9)
 
 
 def test_equals_stand_in_the_order_of_their_ids() -> None:
     names = [f"n{place:02d}" for place in range(12)]
-    chosen = choose(seen(0.5, name) for name in reversed(names))
+    chosen = choose_cases(seen(0.5, name) for name in reversed(names))
     found = [case.key.case_id for _, case in chosen]
     assert found[:3] == names[:3]
-    assert found == [case.key.case_id for _, case in choose(seen(0.5, name) for name in names)]
+    assert found == [case.key.case_id for _, case in choose_cases(seen(0.5, name) for name in names)]
 
 
 def module(cases: dict[str, tuple[Any, Any]]) -> SimpleNamespace:
