@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from benchmarks.plan.job import Plan
-from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
 from zoo.errors import ZooError
 
 EVERY = 2.0
@@ -69,7 +69,7 @@ def make_display(jobs: list[Progress], at_once: int = 1) -> Table:
     for job in running:
         table.add_row(job.job, draw_bar(job.share), job.line())
     done = sum(job.state == "done" for job in jobs)
-    whole = left(estimate_time_to_go(jobs, max(at_once, len(running))))
+    whole = format_time_to_go(estimate_time_to_go(jobs, max(at_once, len(running))))
     table.add_row(
         f"{done} of {len(jobs)}",
         draw_bar(done / len(jobs)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
-from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
 from benchmarks.storage.stored_plan import load_plan
 
 
@@ -36,7 +36,9 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
         queued = queue.get(job.job, "") if job.state != "running" else ""
         note = ", ".join(filter(None, [job.line(), queued]))
         sys.stdout.write(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
-    sys.stdout.write(", ".join(filter(None, [count_states(job.state for job in jobs), left(to_go)])) + "\n")
+    sys.stdout.write(
+        ", ".join(filter(None, [count_states(job.state for job in jobs), format_time_to_go(to_go)])) + "\n"
+    )
     return 0
 
 

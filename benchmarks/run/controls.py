@@ -1,10 +1,14 @@
-"""Controls of a data set: what a segmenter scores that looks at nothing, or at the text alone.
+"""The controls of a data set: scores of predictions that use no image, or only the text.
 
-`python -m benchmarks.run.controls --data NAME --size SIZE --out DIR` scores the test cases on the native
-grid, as `zoo test` does, and writes one folder with `cases.csv` a control and, last, `controls.json`:
-`all-background`; `mean-shape` of the training masks; `text-only`, the mean shape of the training
-cases with the same report; and the reference values that the data set itself gives. Beside them stand the
-images that are found in two parts.
+`python -m benchmarks.run.controls --data NAME --size SIZE --out DIR` scores the test cases on the native grid, as
+`zoo test` does. It writes one folder with `cases.csv` per control, and `controls.json` at the end:
+
+* `all-background`;
+* `mean-shape` of the training masks;
+* `text-only`, the mean shape of the training cases with the same report;
+* the reference values that the data set itself defines.
+
+`controls.json` also lists the images that two splits share.
 """
 
 from __future__ import annotations
@@ -29,12 +33,12 @@ from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import parse_options
 
-SAME_TEXT = "not applicable: every case has the same text, so it would be mean-shape"
+SAME_TEXT = "not applicable: every case has the same text, so it would equal mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Computes the controls of one data set; returns 0, or 2 with one line where the user can mend it."""
+    """Compute the controls of one data set; return 0, or 2 with one line for a mistake of the user."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run.controls", description=__doc__, allow_abbrev=False)
     parser.add_argument("--data", required=True)
     parser.add_argument("--size", required=True)
@@ -50,14 +54,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def write_controls(data: SegDataModule, out: Path) -> None:
-    """Scores every control on the test part and writes rows and `controls.json`.
+    """Score every control on the test split, and write the rows and `controls.json`.
 
     Args:
         data: The data set.
         out: The folder to write to.
 
     Raises:
-        DataError: A file of the set is not what its card says, or a case has no label.
+        DataError: A file of the data set differs from its card, or a case has no label.
     """
     entries: dict[str, dict[str, Any]] = {}
     for name, rows in score_controls(data).items():
@@ -75,9 +79,9 @@ def write_controls(data: SegDataModule, out: Path) -> None:
 
 
 def find_shared_images(data: SegDataModule) -> list[str]:
-    """Images that two parts share, exactly or nearly, in words by case id; generated sets are not looked at.
+    """Describe the images that two splits share, exactly or nearly, by case id. Generated data sets have none.
 
-    They are compared as prepared, which is what a model is trained and tested on.
+    Prepared images are compared, because a model is trained and tested on them.
     """
     if data.card.embedded:
         return []
@@ -97,10 +101,10 @@ def find_shared_images(data: SegDataModule) -> list[str]:
 
 
 def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
-    """The rows of each control that predicts masks, by its name.
+    """Compute the rows of each control that predicts masks, by its name.
 
     Args:
-        data: The data set; its training part makes the shapes, its test part is scored.
+        data: The data set. Its training split gives the shapes, and its test split is scored.
     """
     priors = fit_mean_shapes(data)
     rows: dict[str, list[CaseScore]] = {name: [] for name in ("all-background", *priors)}

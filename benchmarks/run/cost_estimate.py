@@ -1,4 +1,4 @@
-"""What a plan will cost: training steps from its configurations, time and memory from a short probe."""
+"""The costs of a plan: training steps from the configurations, time and memory from a short probe."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import find_reason
 
 PROBE_LIMIT = 1800.0
-"""Seconds after which a probe is given up."""
+"""Time limit of a probe in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one training of a method on a data set costs.
+    """The costs of the jobs of one method on a data set.
 
     Attributes:
-        method: The job's id without its seed.
-        jobs: How many jobs of the plan are of this method.
-        steps: Training steps of one, None where only the classes know them.
-        tests: Tests of one.
-        step_seconds: Of one training step, None without a probe.
-        peak_bytes: Memory at its peak in training: of the GPU, or of the process where there is none.
-        device: What the probe ran on.
+        method: Id of the jobs without the seed.
+        jobs: Number of jobs with this method.
+        steps: Training steps per job, None where only the classes know the number.
+        tests: Tests per job.
+        step_seconds: Seconds per training step, None without a probe.
+        peak_bytes: Peak memory in training, of the GPU, or of the process without a GPU.
+        device: Device of the probe.
         note: Why there is no probe.
     """
 
@@ -43,17 +43,17 @@ class Cost:
 
     @property
     def seconds(self) -> float | None:
-        """Of training all its jobs one after another; validation and tests come on top."""
+        """Training time of all jobs one after another, without validation and tests."""
         return None if self.steps is None or self.step_seconds is None else self.jobs * self.steps * self.step_seconds
 
 
 def estimate_costs(plan: Plan, probe: bool = False, say: Callable[[str], None] = lambda _: None) -> list[Cost]:
-    """The costs of each method of a plan.
+    """Estimate the costs of each method of a plan.
 
     Args:
         plan: The plan.
         probe: Whether to train a few steps of each distinct model, data set and budget.
-        say: Takes a line before each probe.
+        say: Called with one line before each probe.
     """
     methods: dict[str, list[Job]] = {}
     for job in plan.jobs:
@@ -76,7 +76,7 @@ def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:
 
 
 def count_training_steps(config: Mapping[str, Any]) -> int | None:
-    """Optimiser steps of a training, as far as the layers say them."""
+    """Compute the number of optimiser steps from the configuration; None where it does not define the number."""
     most, epochs = find_value(config, "trainer.max_steps"), find_value(config, "trainer.max_epochs")
     samples, batch = find_value(config, "data.epoch_samples"), find_value(config, "data.batch_size")
     by_epochs = None
@@ -93,7 +93,7 @@ def count_training_steps(config: Mapping[str, Any]) -> int | None:
 
 
 def run_probe(job: Job) -> dict[str, Any]:
-    """What `zoo.engine.cost_probe` measures of a job in a process of its own; `note` says why it could not."""
+    """Measure a job with `zoo.engine.cost_probe` in a new process; `note` says why a measurement failed."""
     command = [sys.executable, "-P", "-m", "zoo.engine.cost_probe", *job.flags()]
     try:
         done = subprocess.run(  # noqa: S603 - our own command line

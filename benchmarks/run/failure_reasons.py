@@ -1,4 +1,4 @@
-"""Why a step failed, in one line, and what to do where that is known."""
+"""The reason of a failed step in one line, and advice for known reasons."""
 
 from __future__ import annotations
 
@@ -17,40 +17,42 @@ _HOST_OUT = re.compile(
 
 SMALLER = (
     "lower --data.batch_size, or halve it with --trainer.accumulate_grad_batches 2, "
-    "use --trainer.precision bf16-mixed, or a smaller --data.patch"
+    "use --trainer.precision bf16-mixed, or use a smaller --data.patch"
 )
-CUDA_OUT = f"The GPU's memory was not enough: {SMALLER}."
-HOST_OUT = f"The machine's memory was not enough: {SMALLER}; fewer --data.num_workers or --jobs-at-once help, too."
-KILLED = "Nobody but the system kills so: if you did not, memory may have run out (see `dmesg`)."
+CUDA_OUT = f"The memory of the GPU was too small: {SMALLER}."
+HOST_OUT = f"The memory of the machine was too small: {SMALLER}; fewer --data.num_workers or --jobs-at-once also help."
+KILLED = "The system may have killed the job because memory ran out (see `dmesg`), unless you killed it."
 
 
 def find_reason(output: str, code: int) -> str:
-    """Why a step failed, in one line: the error's own line, else the last one that it wrote.
+    """Find the reason of a failed step: the line of the error, else the last line of the output.
 
     Args:
-        output: What the step wrote.
-        code: Its exit code; 128 + n or -n where signal n ended it.
+        output: Output of the step.
+        code: Exit code; 128 + n or -n if signal n ended the step.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line.removeprefix("zoo: error: ") for line in lines if _ERROR.match(line)]
-    if find_signal(code):  # where a rank fails, Lightning kills the first one: the error is the other's
+    if find_signal(
+        code
+    ):  # when another rank fails, Lightning kills the first rank, and the error is in the output of the other
         ended = f"ended by {_signal_name(find_signal(code))}"
         return f"{errors[-1]} ({ended})" if errors else ended
-    return (errors or lines or [f"exit code {code} without a word"])[-1]
+    return (errors or lines or [f"exit code {code} without output"])[-1]
 
 
 def find_signal(code: int) -> int:
-    """The signal that ended a step, 0 where none did."""
+    """Return the number of the signal that ended a step, 0 without one."""
     return code - 128 if code > 128 else max(-code, 0)
 
 
 def find_advice(output: str, code: int, system_killed: bool = False) -> str:
-    """What to do about a failure, in one line; empty where the reason says it.
+    """Find advice for a failure, in one line; empty where the reason is enough.
 
     Args:
-        output: What the step wrote.
-        code: Its exit code.
-        system_killed: Whether the system killed for memory meanwhile.
+        output: Output of the step.
+        code: Exit code of the step.
+        system_killed: Whether the system has killed a process during the step because memory ran out.
     """
     if _CUDA_OUT.search(output):
         return CUDA_OUT
@@ -61,16 +63,16 @@ def find_advice(output: str, code: int, system_killed: bool = False) -> str:
 
 
 def add_advice(reason: str, advice: str) -> str:
-    """A reason with the advice after it, in one line."""
+    """Append the advice to a reason, in one line."""
     return f"{reason.rstrip('.')}. {advice}" if advice else reason
 
 
 def count_memory_kills() -> int:
-    """How many processes of this control group the system has killed for memory; 0 where it does not say."""
+    """Count the processes of this control group that the system has killed for memory; 0 where this is unknown."""
     try:
         group = Path("/proc/self/cgroup").read_text(encoding="utf-8").split("::", 1)[1].splitlines()[0]
         events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text(encoding="utf-8")
-    except (OSError, IndexError):  # not Linux, or control groups of the first version
+    except (OSError, IndexError):  # not Linux, or control groups of version 1
         return 0
     return next((int(line.split()[1]) for line in events.splitlines() if line.startswith("oom_kill ")), 0)
 

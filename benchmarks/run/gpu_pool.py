@@ -1,7 +1,7 @@
-"""Leases of GPUs: a job gets devices of its own, and two runners of one user never give out the same one.
+"""Leases of GPUs: each job has its own devices, and two runners of one user never lease the same device.
 
-A device is held by a lock in a folder of the machine, which the kernel frees when its holder dies, and is named by
-its UUID, whatever number it goes by. Without a GPU a lease is only a place among those that may run at once.
+A lease is a lock in a folder of the machine. The kernel frees the lock when the process ends. The lock has the UUID of
+the device, because the number of a device depends on the process. Without a GPU, a lease only counts running jobs.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _POLL = 0.5
 
 
 def visible_gpus() -> list[str]:
-    """UUIDs of the GPUs (or parts of one, MIG) that this process may use, in the order of their numbers."""
+    """List the UUIDs of the GPUs (or MIG parts of a GPU) that this process may use, in the order of their numbers."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     try:
         listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
-        return []  # the tool is there and no driver
+        return []  # the tool is installed without a driver
     return filter_visible(listed, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def filter_visible(listed: str, visible: str | None) -> list[str]:
-    """The UUIDs in `nvidia-smi -L`, as far as `CUDA_VISIBLE_DEVICES` lets them be seen.
+    """Return the UUIDs of `nvidia-smi -L` that `CUDA_VISIBLE_DEVICES` makes visible.
 
     Args:
-        listed: What `nvidia-smi -L` wrote.
+        listed: Output of `nvidia-smi -L`.
         visible: Value of the variable, None where it is not set.
     """
     gpus: list[str] = []
@@ -62,13 +62,13 @@ def filter_visible(listed: str, visible: str | None) -> list[str]:
         number = int(word) if word.isdecimal() else None
         match = gpus[number : number + 1] if number is not None else [uuid for uuid in known if uuid.startswith(word)]
         if len(match) != 1:
-            break  # as CUDA reads it: what follows an unknown one is not seen
+            break  # CUDA ignores all devices after an unknown one
         devices += match
     return devices
 
 
 def count_devices(job: Job) -> int | str:
-    """Devices that a job asks for: a number, "auto" for all it gets, 0 where it stays on the processor."""
+    """Count the devices of a job: a number, "auto" for all available devices, 0 for a job on the CPU."""
     config = resolve_config(job)
     if find_value(config, "trainer.accelerator") == "cpu":
         return 0
@@ -81,12 +81,12 @@ def count_devices(job: Job) -> int | str:
 
 
 class Pool:
-    """The devices of a machine, given out to the jobs of one runner.
+    """The devices of a machine, which the jobs of one runner lease.
 
     Args:
-        gpus: UUIDs of the GPUs; none for a machine without.
-        at_once: Jobs that may run at once; None for as many as the devices allow, one without.
-        folder: Where the locks lie; default a folder of the user's among the machine's temporary ones.
+        gpus: UUIDs of the GPUs; empty for a machine without a GPU.
+        at_once: Number of jobs that may run at once. None: as many as the devices allow, or one without a GPU.
+        folder: Folder of the locks; by default a folder of the user in the machine's temporary folder.
     """
 
     def __init__(self, gpus: Sequence[str], at_once: int | None = None, folder: Path | None = None) -> None:
@@ -97,34 +97,34 @@ class Pool:
         self._taking = threading.Lock()
 
     def plan_for(self, jobs: Sequence[Job]) -> None:
-        """Decides how many jobs run at once where that was not said: as many as there are devices for.
+        """Choose how many jobs run at once, if the user has not: as many as the devices allow.
 
         Raises:
-            ConfigError: A job asks for more devices than there are.
+            ConfigError: A job needs more devices than are visible.
         """
         asked = [count_devices(job) for job in jobs] if self.gpus else []
         numbers = [self._count(one) for one in asked]
         if any(number > len(self.gpus) for number in numbers):
             raise ConfigError(
-                f"A job asks for {max(numbers)} devices and {len(self.gpus)} are visible.",
-                "Lower --devices, or see CUDA_VISIBLE_DEVICES.",
+                f"A job needs {max(numbers)} devices, and {len(self.gpus)} are visible.",
+                "Lower --devices, or change CUDA_VISIBLE_DEVICES.",
             )
         if self._given is None and any(numbers):
             self.at_once = max(1, len(self.gpus) // max(numbers))
 
     def _count(self, asked: int | str) -> int:
-        """A number as it is; "auto" shares the devices among the jobs that run at once."""
+        """Return a number unchanged; "auto" shares the devices among the jobs that run at once."""
         if isinstance(asked, int):
             return asked
         return max(1, len(self.gpus) // (self._given or 1))
 
     @contextmanager
     def lease(self, job: Job | None, stop: Stop) -> Iterator[list[str] | None]:
-        """Devices of a job's own, waited for; None where the machine has none, an empty list where it needs none.
+        """Wait for the devices of a job and lease them; None on a machine without a GPU, empty for a CPU job.
 
         Args:
-            job: The job; None for work on the processor.
-            stop: Ends the waiting.
+            job: The job; None for work on the CPU.
+            stop: Ends the wait.
         """
         if not self.gpus:
             yield None
@@ -139,7 +139,7 @@ class Pool:
             yield taken
 
     def _take(self, count: int, held: ExitStack) -> list[str]:
-        """So many free devices, or none: who held some and waited for more could wait for another for ever."""
+        """Lease this number of free devices or none, because two runners that hold a part could wait forever."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._taking, FileLock(self._folder / "all.lock"), ExitStack() as trying:
             taken = []

@@ -1,7 +1,7 @@
-"""What is done for one job, wherever it is done: its missing steps in order, under a claim, with its status kept.
+"""Run one job with any launcher: run its missing steps in order, under a claim, and keep its status.
 
-A job is `zoo fit` and then `zoo test` with each text. What is done is not run again; what failed leaves its
-reason. A launcher decides when and on which devices; this is the same for all of them.
+A job is `zoo fit` and then `zoo test` with each text. Finished steps are not run again. A failed step stores its
+reason. The launcher decides when a job runs and on which devices.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from benchmarks.storage.locks import claim
 from zoo.utils.atomic_files import remove_unfinished
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
-"""The command of a job. `-P`: a folder of the user's with our packages' names must not shadow them."""
+"""The command of a job. With `-P`, a folder of the user with the name of one of our packages does not hide it."""
 
 CONTROLS = (sys.executable, "-P", "-m", "benchmarks.run.controls")
 """The command that computes the controls of a data set."""
 
 USER_ERROR, NOT_APPLICABLE = 2, 3
-"""Exit codes of `zoo` that no second attempt changes."""
+"""Exit codes of `zoo` that a second attempt would not change."""
 
 ProgressCallback = Callable[[str], None]
 
@@ -43,7 +43,7 @@ class Task:
 
     Attributes:
         name: The job's id, or `controls of <data>`.
-        target: Its folder.
+        target: The folder of the job.
         steps: Name and command line of each step, in order.
         job: The job, None for controls.
     """
@@ -55,17 +55,17 @@ class Task:
 
     @property
     def missing(self) -> list[str]:
-        """The steps that are not done."""
+        """Names of the steps that are not done."""
         return [step for step, _ in self.steps if not layout.is_step_done(self.target, step)]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a runner allows a job.
+    """The limits of a job.
 
     Attributes:
-        retries: Further attempts after one that a new attempt may better: a crash, a signal.
-        timeout: Seconds of one attempt, None for no limit.
+        retries: Further attempts after a failure that a new attempt may avoid: a crash, a signal.
+        timeout: Time limit of one attempt in seconds, None for no limit.
     """
 
     retries: int = 0
@@ -77,12 +77,12 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """Where a job runs.
+    """The machine and the environment of a job.
 
     Attributes:
         launcher: "local" or "slurm".
-        environment: Further variables of its environment.
-        facts: What its status says of it: devices, the number of the SLURM job.
+        environment: Further environment variables.
+        facts: Facts for the status: devices, or the number of the SLURM job.
     """
 
     launcher: str = "local"
@@ -93,13 +93,13 @@ class ExecutionContext:
 def list_tasks(
     folder: Path, plan: Plan, command: Sequence[str] = ZOO, controls: Sequence[str] | None = CONTROLS
 ) -> list[Task]:
-    """The controls of each data set and fold, and then the jobs.
+    """List the tasks of a plan: the controls of each data set and fold, then the jobs.
 
     Args:
         folder: The benchmark's folder.
         plan: The jobs.
         command: The `zoo` command.
-        controls: The command of the controls, None to leave them out.
+        controls: The command of the controls, None for no controls.
     """
     first: dict[tuple[str, int | None], Job] = {}
     for job in plan.jobs if controls else ():
@@ -113,13 +113,13 @@ def list_tasks(
 
 
 def build_arguments(job: Job, step: str, run: Path) -> list[str]:
-    """The arguments of `zoo` for one step of a job."""
+    """Build the arguments of `zoo` for one step of a job."""
     verb, _, text = step.partition("-")
     return [verb, *job.flags(), "--out", str(run), *(["--data.text", text] if text else [])]
 
 
 def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
-    """The controls of one data set, computed with the configuration of its jobs."""
+    """Make the task of the controls of one data set, with the configuration of its jobs."""
     target = layout.controls_folder(folder, job.data, job.fold)
     arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
     arguments += [f"--data.root={job.root}"] if job.root else []
@@ -129,23 +129,23 @@ def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
 
 
 class Outcome(Enum):
-    """How a task came out."""
+    """The outcome of a task."""
 
     DONE = "done"
     FAILED = "failed"
-    BUSY = "another runner is at it"
+    BUSY = "another runner works on it"
     STOPPED = "stopped"
 
 
 def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limits: Limits, stop: Stop) -> Outcome:
-    """Does what is missing of a task.
+    """Run the missing steps of a task.
 
     Args:
         task: The task.
-        say: Takes one line of progress.
-        context: Where it runs.
-        limits: Retries and time.
-        stop: Ends it when asked for.
+        say: Called with one line of progress.
+        context: Machine and environment.
+        limits: Retries and time limit.
+        stop: A request to end the task.
     """
     if not task.missing:
         say("done already")
@@ -156,7 +156,7 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
         if not free:
             say(Outcome.BUSY.value)
             return Outcome.BUSY
-        remove_unfinished(task.target)  # the claim is ours, so that who wrote there is dead
+        remove_unfinished(task.target)  # this process has the claim, so the writer of these files has ended
         record = Record(task, context)
         for left in range(limits.retries, -1, -1):
             failed = _attempt(task, record, say, context, limits, lost)
@@ -170,12 +170,12 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a step failed.
+    """The failure of a step.
 
     Attributes:
-        reason: In one line.
-        advice: What to do, in one line; empty where the reason says it.
-        may_pass: Whether another attempt may go better.
+        reason: The reason, in one line.
+        advice: The next step of the user, in one line; empty where the reason is enough.
+        may_pass: Whether another attempt may succeed.
     """
 
     reason: str
@@ -184,11 +184,11 @@ class Failure:
 
 
 class Record:
-    """Keeps the status of a task that is claimed.
+    """The status of a claimed task, written to its folder.
 
     Args:
         task: The task.
-        context: Where it runs.
+        context: Machine and environment.
     """
 
     def __init__(self, task: Task, context: ExecutionContext) -> None:
@@ -200,27 +200,27 @@ class Record:
         self._content |= here | {"place": dict(context.facts)}
 
     def begin(self) -> None:
-        """Another attempt."""
+        """Record a new attempt."""
         self._content["attempt"] = int(self._content.get("attempt", 0)) + 1
         self.write(state="running", attempt_started=_now(), step="", reason="", advice="")
 
     def step(self, step: str) -> None:
-        """A step begins; a training that is resumed does not begin at 0."""
+        """Record the start of a step. A resumed training does not start at step 0."""
         _, steps = read_last_step(self._run)
         self.write(step=step, step_started=_now(), steps_before=steps or 0)
 
     def done(self, step: str, seconds: float) -> None:
-        """A step ended well."""
+        """Record that a step is done."""
         self.write(seconds=self._content.get("seconds", {}) | {step: round(seconds, 1)})
 
     def failed(self, step: str, failure: Failure) -> None:
-        """A step failed, and with it the attempt."""
+        """Record that a step and its attempt have failed."""
         entry = {"attempt": self._content["attempt"], "step": step, "reason": failure.reason, "ended": _now()}
         failures = [*self._content.get("failures", []), entry]
         self.write(state="failed", step=step, reason=failure.reason, advice=failure.advice, failures=failures)
 
     def write(self, **changes: Any) -> None:
-        """Writes the whole with some changes."""
+        """Write the status with some changes."""
         self._content |= changes | {"written": _now()}
         layout.write_status(self._run, self._content)
 
@@ -228,7 +228,7 @@ class Record:
 def _attempt(
     task: Task, record: Record, say: ProgressCallback, context: ExecutionContext, limits: Limits, stop: Stop
 ) -> Failure | None:
-    """Runs the missing steps once, in order; the first that fails ends it."""
+    """Run the missing steps once, in order, until the first failure."""
     end = None if limits.timeout is None else time.monotonic() + limits.timeout
     record.begin()
     for step, command in task.steps:
@@ -239,11 +239,11 @@ def _attempt(
         started = time.monotonic()
         failure = _run_step(task.target, step, command, context, limits, end, stop)
         if stop.asked:
-            return None  # no word to the status: it may be another's by now, and the results say where it stands
+            return None  # no status is written, because another runner may own the folder now
         if failure is not None:
             record.failed(step, failure)
-            said = add_advice(failure.reason, failure.advice)
-            say(f"{step} failed: {said} (see {task.target / 'log.txt'})")
+            why = add_advice(failure.reason, failure.advice)
+            say(f"{step} failed: {why} (see {task.target / 'log.txt'})")
             return failure
         seconds = time.monotonic() - started
         record.done(step, seconds)
@@ -262,7 +262,7 @@ def _run_step(
     end: float | None,
     stop: Stop,
 ) -> Failure | None:
-    """Runs one step as a process group of its own; why it failed, None where it did not."""
+    """Run one step in its own process group; return its failure, None without one."""
     path, kills = target / "log.txt", count_memory_kills()
     with path.open("ab") as output:
         output.write(f"\n$ {' '.join(command)}\n".encode())
@@ -272,17 +272,17 @@ def _run_step(
         ended = run_group(command, output.fileno(), environment=context.environment, timeout=left, stop=stop)
     with path.open("rb") as written:
         written.seek(begin)
-        said = written.read().decode("utf-8", "replace")
+        text = written.read().decode("utf-8", "replace")
     if ended.timed_out:
         reason = f"not done within {limits.timeout:g} s (--timeout)"
-        return Failure(reason, "The same command goes on from its last checkpoint.", may_pass=False)
+        return Failure(reason, "The same command continues from the last checkpoint.", may_pass=False)
     if ended.code == NOT_APPLICABLE and step.startswith("test-"):
-        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": find_reason(said, ended.code)})
+        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": find_reason(text, ended.code)})
         return None
     if ended.code:
-        advice = find_advice(said, ended.code, count_memory_kills() > kills)
+        advice = find_advice(text, ended.code, count_memory_kills() > kills)
         out_of_memory = advice not in ("", KILLED)
-        return Failure(find_reason(said, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
+        return Failure(find_reason(text, ended.code), advice, ended.code != USER_ERROR and not out_of_memory)
     if layout.is_step_done(target, step):
         return None
     return Failure(f"{step} ended without an error and without its result")

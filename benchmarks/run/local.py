@@ -1,6 +1,6 @@
-"""Runs a plan on this machine: jobs side by side on devices of their own, each in a process group of its own.
+"""Run a plan on this machine: parallel jobs, each with its own devices and its own process group.
 
-A job that is done is not run again. A job that fails leaves its reason and stops no other job.
+A finished job is not run again. A failed job stores its reason and does not stop other jobs.
 `benchmarks.run.job_runner` runs one job; `benchmarks.run.slurm` is the other launcher.
 """
 
@@ -32,7 +32,7 @@ from benchmarks.run.job_runner import (
 )
 from benchmarks.run.process_group import Stop
 
-_LOOK = 0.2  # seconds; a signal is answered within it
+_LOOK = 0.2  # seconds, within which a signal is handled
 
 
 def run_plan(
@@ -46,17 +46,17 @@ def run_plan(
     limits: Limits = NO_LIMITS,
     skip: frozenset[str] = frozenset(),
 ) -> int:
-    """Runs what is not done yet and returns how many jobs failed.
+    """Run the jobs that are not done, and return the number of failed jobs.
 
     Args:
         folder: The benchmark's folder.
         plan: The jobs to run.
-        say: Takes one line of progress, of any thread.
+        say: Called with one line of progress, from any thread.
         command: The `zoo` command.
-        controls: The command of the controls, None to leave them out.
-        pool: The machine's devices; default none, one job at a time.
-        limits: Retries and time.
-        skip: Ids of jobs that are left alone.
+        controls: The command of the controls, None for no controls.
+        pool: The devices of the machine; by default none, with one job at a time.
+        limits: Retries and time limit.
+        skip: Ids of jobs that are not run.
     """
     tasks = [task for task in list_tasks(folder, plan, command, controls) if task.name not in skip]
     workers = _WorkerPool(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
@@ -65,7 +65,7 @@ def run_plan(
 
 
 class _WorkerPool:
-    """The tasks of a runner and the threads that take them, one task at a time each."""
+    """The tasks of a runner, and threads that each run one task at a time."""
 
     def __init__(
         self, tasks: Sequence[Task], pool: Pool, say: ProgressCallback, limits: Limits, numbers: dict[str, int]
@@ -80,7 +80,7 @@ class _WorkerPool:
         self._count = threading.Lock()
 
     def run(self) -> int:
-        """Runs all tasks and returns how many failed; a signal or an error of ours ends what runs."""
+        """Run all tasks and return the number of failures. A signal or an error of the runner ends running tasks."""
         threads = [threading.Thread(target=self._take, name=f"jobs-{n}") for n in range(self._pool.at_once)]
         try:
             for thread in threads:
@@ -97,7 +97,7 @@ class _WorkerPool:
         return self._failed
 
     def _take(self) -> None:
-        """Takes tasks until there are none, or the runner is told to stop."""
+        """Run tasks until none is left or the runner must stop."""
         while not self._stop.asked:
             try:
                 task = self._queue.get_nowait()
@@ -124,7 +124,7 @@ class _WorkerPool:
 
 
 def _build_context(devices: list[str] | None, at_once: int) -> ExecutionContext:
-    """What a job's environment says of its share of the machine: its devices, and its part of the cores."""
+    """Build the context of a job: its devices and its share of the cores."""
     environment: dict[str, str] = {}
     if devices is not None:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
@@ -139,7 +139,7 @@ def _say_after(say: ProgressCallback, prefix: str, line: str) -> None:
 
 @contextmanager
 def _terminate_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds the stack, so that the running groups are ended as by Ctrl-C."""
+    """Turn SIGTERM into an exception, so that running groups end as after Ctrl-C."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""One step of a job: a command in a process group of its own that ends with its runner."""
+"""One step of a job: a command in its own process group, which ends with the runner."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 GRACE = 20.0
-"""Seconds that a job may take to end after SIGTERM, before SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 
-_LOOK = 0.1  # seconds between two looks at whether it is to stop
+_LOOK = 0.1  # seconds between two checks for a stop
 
 
 class Stop:
-    """What ends the steps of a runner: asked for once, seen by all.
+    """A request to end the steps of a runner, which all its threads see.
 
     Args:
-        whole: A wider one, which this one follows.
+        parent: A request of wider scope, which ends these steps too.
     """
 
-    def __init__(self, whole: Stop | None = None) -> None:
+    def __init__(self, parent: Stop | None = None) -> None:
         self._asked = threading.Event()
-        self._whole = whole
+        self._parent = parent
 
     def ask(self) -> None:
-        """Ends what runs; nothing more is begun."""
+        """End the running steps; no further step starts."""
         self._asked.set()
 
     @property
     def asked(self) -> bool:
-        """Whether it was asked for."""
-        return self._asked.is_set() or (self._whole is not None and self._whole.asked)
+        """Whether somebody has asked for the end."""
+        return self._asked.is_set() or (self._parent is not None and self._parent.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Ended:
     """How a step ended.
 
     Attributes:
-        code: Its exit code, 128 + n where signal n ended it.
-        timed_out: Whether it was ended because its time was up.
+        code: Exit code, or 128 + n if signal n ended the step.
+        timed_out: Whether the step exceeded its time limit.
     """
 
     code: int
@@ -62,24 +62,24 @@ def run_group(
     timeout: float | None = None,
     stop: Stop | None = None,
 ) -> Ended:
-    """Runs a command in a new process group, with a guard that ends the group when this process ends.
+    """Run a command in a new process group, with a guard that ends the group when this process ends.
 
-    Lightning starts further ranks as children in the same group, and ends them all where one dies; what it cannot
-    end (itself killed) goes with the group.
+    Lightning starts further ranks as children in the same group, and ends all of them when one dies. If Lightning
+    itself is killed, the ranks end with the group.
 
     Args:
         command: The command line.
-        output: File descriptor of what it writes.
-        environment: Further variables of its environment.
-        timeout: Seconds after which it is ended, None for never.
-        stop: Ends it when asked for.
+        output: File descriptor of the output.
+        environment: Further environment variables.
+        timeout: Time limit in seconds, None for no limit.
+        stop: A request to end the command.
     """
     guard = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-P", "-m", "benchmarks.run.process_guard", *command],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        # one line an error, however long: what is kept as the reason is a line
+        # wide columns keep an error on one line, which is stored as the reason
         env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"} | dict(environment or {}),
         start_new_session=True,
     )
@@ -98,7 +98,7 @@ def run_group(
 
 
 def _end_group(guard: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of a job's process group: by SIGTERM, and after a grace by SIGKILL."""
+    """End the rest of a process group: by SIGTERM, and after `GRACE` by SIGKILL."""
     try:
         if guard.poll() is None:
             os.killpg(guard.pid, signal.SIGTERM)
@@ -106,7 +106,7 @@ def _end_group(guard: subprocess.Popen[bytes]) -> None:
                 guard.wait(GRACE)
             except subprocess.TimeoutExpired:
                 log.warning("The job did not end within %.0f s of SIGTERM and is killed.", GRACE)
-        os.killpg(guard.pid, signal.SIGKILL)  # workers and ranks that outlived their parent
+        os.killpg(guard.pid, signal.SIGKILL)  # workers and ranks that are still alive after their parent
     except ProcessLookupError:
         log.debug("Nothing is left of process group %d.", guard.pid)
     guard.wait()

@@ -1,8 +1,8 @@
-"""Runs a command as long as its runner lives: `python -m benchmarks.run.process_guard COMMAND...`.
+"""Run a command as long as its runner lives: `python -m benchmarks.run.process_guard COMMAND...`.
 
-The runner holds the other end of the guard's standard input and never writes to it. When the runner
-ends, however it ends (SIGKILL included), that pipe closes and the guard kills its process group, so
-that no orphaned training goes on in a folder which the next runner takes over.
+The runner holds the other end of the guard's standard input and never writes to it. When the runner ends in any way
+(also by SIGKILL), the pipe closes and the guard kills its process group. So no training continues in a folder that
+another runner may use.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import threading
 
 
 def main(command: list[str]) -> int:
-    """Runs the command and returns its exit code, 128 + n where signal n ended it."""
+    """Run the command and return its exit code, or 128 + n if signal n ended it."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # the group gets it too: the command decides when it ends
+        signal.signal(number, lambda *_: None)  # the command also gets the signal, and decides when it ends
     for number in (signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)  # SLURM tells the whole job; the runner alone is asked, and acts on it
+        signal.signal(number, signal.SIG_IGN)  # SLURM signals the whole job, but only the runner reacts
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the runner's own command
     threading.Thread(target=_end_with_the_runner, daemon=True).start()
     code = child.wait()
@@ -27,7 +27,7 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_the_runner() -> None:
-    while os.read(0, 1):  # not sys.stdin: its lock may not be held while the interpreter ends
+    while os.read(0, 1):  # not sys.stdin, whose lock must not be held while the interpreter ends
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
 

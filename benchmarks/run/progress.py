@@ -1,4 +1,4 @@
-"""How far the jobs of a benchmark are, read from their folders: for the live display as for `status`."""
+"""The progress of the jobs of a benchmark, read from their folders for the live display and for `status`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from zoo.utils.format import format_duration
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one job is.
+    """The progress of one job.
 
     Attributes:
-        job: Its id.
+        job: Id of the job.
         state: "done", "running", "failed", "unfinished" or "waiting".
         note: The step that runs, the reason of a failure, or the next step.
         step: The step that runs or failed; empty otherwise.
-        epoch: Epochs that are through, None where that is not known.
-        epochs: Epochs in all, None where training is bounded otherwise.
-        share: Share of the training steps that are taken, None where that is not known.
-        to_go: Seconds to the end of this step, None where that is not known.
-        attempt: How often it was begun.
-        seconds: Step to the seconds that it took.
-        advice: What to do about a failure.
-        host: The machine that works or worked on it.
+        epoch: Number of finished epochs, None where it is unknown.
+        epochs: Number of all epochs, None where training has another limit.
+        share: Share of finished training steps, None where it is unknown.
+        to_go: Seconds to the end of this step, None where they are unknown.
+        attempt: Number of attempts.
+        seconds: Step -> duration in seconds.
+        advice: Advice about a failure.
+        host: The machine of the job.
         launcher: "local" or "slurm".
-        skipped: Step to the reason why it does not apply.
+        skipped: Step -> the reason why it does not apply.
     """
 
     job: str
@@ -53,26 +53,29 @@ class Progress:
     skipped: Mapping[str, str] | None = None
 
     def line(self) -> str:
-        """What there is to say beside the state and the id."""
+        """Describe the job in one line, without state and id."""
         if self.state != "running":
             return add_advice(self.note, self.advice)
         epoch = "" if self.epoch is None else f"epoch {self.epoch}" + (f"/{self.epochs}" if self.epochs else "")
         share = "" if self.share is None else f"{self.share:.0%}"
         again = f"attempt {self.attempt}" if self.attempt > 1 else ""
         return ", ".join(
-            filter(None, [self.step, epoch, share, again, f"on {self.host}" if self.host else "", left(self.to_go)])
+            filter(
+                None,
+                [self.step, epoch, share, again, f"on {self.host}" if self.host else "", format_time_to_go(self.to_go)],
+            )
         )
 
 
-def left(seconds: float | None) -> str:
-    """A time to go in words: `2:05:00 to go`; empty where it is not known, or none is left."""
+def format_time_to_go(seconds: float | None) -> str:
+    """Write a remaining time as `2:05:00 to go`; empty where it is unknown or 0."""
     if seconds is None or seconds < 1:
         return ""
     return f"{format_duration(seconds)} to go"
 
 
 def read_progress(folder: Path, plan: Plan) -> list[Progress]:
-    """How far each job is, in the plan's order."""
+    """Read the progress of each job, in the order of the plan."""
     return [_progress(layout.job_folder(folder, job.id), job) for job in plan.jobs]
 
 
@@ -80,29 +83,29 @@ def _progress(run: Path, job: Job) -> Progress:
     state, note = layout.find_job_state(run, job.steps)
     if state == "waiting":
         return Progress(job.id, state)
-    said = layout.read_status(run)
+    status = layout.read_status(run)
     common: dict[str, Any] = {
-        "attempt": int(said.get("attempt", 0)),
-        "seconds": said.get("seconds", {}),
-        "host": said.get("host", ""),
-        "launcher": said.get("launcher", ""),
+        "attempt": int(status.get("attempt", 0)),
+        "seconds": status.get("seconds", {}),
+        "host": status.get("host", ""),
+        "launcher": status.get("launcher", ""),
         "skipped": layout.skipped_steps(run, job.steps),
     }
     if state == "failed":
-        return Progress(job.id, state, note, said.get("step", ""), advice=said.get("advice", ""), **common)
+        return Progress(job.id, state, note, status.get("step", ""), advice=status.get("advice", ""), **common)
     if state != "running" or note != "fit":
         return Progress(job.id, state, note, note if state == "running" else "", **common)
     facts = layout.read_manifest(run) or {}
     epoch, steps = read_last_step(run)
     total = count_total_steps(facts)
     share = min(steps / total, 1.0) if total and steps is not None else None
-    to_go = _to_go(said, steps, total)
+    to_go = _to_go(status, steps, total)
     epochs = facts.get("epochs")
     return Progress(job.id, state, note, "fit", epoch, epochs, share, to_go, **common)
 
 
 def read_last_step(run: Path) -> tuple[int | None, int | None]:
-    """(epochs, steps) that a training has logged; None where nothing was."""
+    """Read the last logged (epoch, step) of a training; None without a log."""
     path = run / "metrics.csv"
     if not path.is_file():
         return None, None
@@ -115,15 +118,15 @@ def read_last_step(run: Path) -> tuple[int | None, int | None]:
 
 
 def count_total_steps(manifest: Mapping[str, Any]) -> int | None:
-    """Training steps in all, as the manifest's budget says."""
+    """Compute the number of all training steps from the budget of the manifest."""
     budget = manifest.get("budget") or {}
     samples, batch = budget.get("samples"), budget.get("batch_size")
     return int(samples) // int(batch) if samples and batch else None
 
 
-def _to_go(said: Mapping[str, Any], steps: int | None, total: int | None) -> float | None:
-    """Seconds to the end of training at the pace since the step was begun."""
-    begun, before = said.get("step_started"), int(said.get("steps_before") or 0)
+def _to_go(status: Mapping[str, Any], steps: int | None, total: int | None) -> float | None:
+    """Estimate the seconds to the end of training from the speed since its start."""
+    begun, before = status.get("step_started"), int(status.get("steps_before") or 0)
     if not (begun and steps and total and steps > before):
         return None
     passed = (datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds()
@@ -131,10 +134,10 @@ def _to_go(said: Mapping[str, Any], steps: int | None, total: int | None) -> flo
 
 
 def estimate_time_to_go(jobs: Sequence[Progress], at_once: int = 1) -> float | None:
-    """Seconds until all is done, None until a first job of the plan is.
+    """Estimate the seconds until all jobs are done; None before the first job is done.
 
-    Jobs that wait take as long as those of the same model and data set took, or else as all did in the mean; what
-    failed is not waited for.
+    The estimate of an open job is the mean time of done jobs with the same model and data set, or else of all done
+    jobs. Failed jobs do not count.
     """
     taken = {job.job: sum((job.seconds or {}).values()) for job in jobs if job.state == "done" and job.seconds}
     if not taken:
@@ -151,12 +154,12 @@ def estimate_time_to_go(jobs: Sequence[Progress], at_once: int = 1) -> float | N
 
 
 def _kind(job: str) -> str:
-    """A job's id without its seed."""
+    """Return the id of a job without its seed."""
     return job.rpartition("-s")[0]
 
 
 def count_states(states: Iterable[str]) -> str:
-    """`3 done, 1 failed`, in an order of its own."""
+    """Write the number of jobs per state, such as `3 done, 1 failed`, in a fixed order."""
     order = ("done", "running", "failed", "unfinished", "waiting")
     found = list(states)
     return ", ".join(f"{found.count(state)} {state}" for state in order if state in found) or "no jobs"

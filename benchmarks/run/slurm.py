@@ -1,10 +1,10 @@
-"""Runs a plan on a SLURM cluster: one job array, an element a job, requeued and resumed by itself.
+"""Run a plan on a SLURM cluster: one job array with one element per job, which is requeued and resumed automatically.
 
-submitit (the extra `slurm`) writes the batch script, and when SLURM warns that the time is up or the job is
-pre-empted it requeues the element, which then does what is missing, from the last checkpoint. What was cancelled or
-lost is requeued by the same command (`benchmarks.run.slurm_queue`). Each element claims its folder as any runner
-does, so that a second submission does nothing twice. A job on several devices or nodes is as many tasks of one
-element, which Lightning joins by what SLURM says of them.
+submitit (the extra `slurm`) writes the batch script. When SLURM warns that the time is over or that the job is
+pre-empted, submitit requeues the element, which continues from the last checkpoint. The same command requeues
+cancelled and lost elements (`benchmarks.run.slurm_queue`). Each element claims its folder as every runner does, so
+that a second submission repeats nothing. A job on several devices or nodes is one element with several tasks, which
+Lightning connects through the variables of SLURM.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from benchmarks.run.slurm_worker import SlurmWorker
 from zoo.errors import ConfigError, RunError
 
 DAY = 24 * 60
-"""Minutes that an element asks for where `--slurm.time` says nothing."""
+"""Time limit of an element in minutes without `--slurm.time`."""
 
 DELAY = 90
-"""Seconds before the end of its time at which an element is warned, where `--slurm.signal_delay_s` says nothing."""
+"""Seconds between the warning of an element and the end of its time without `--slurm.signal_delay_s`."""
 
 MAX_TIMEOUTS = 1000
-"""How often an element is requeued after its time was up: a training may need many times the longest slot."""
+"""How often an element is requeued after its time. A training may take many times the longest time limit."""
 
 
 def submit(
@@ -58,33 +58,33 @@ def submit(
     limits: Limits = NO_LIMITS,
     skip: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
-    """Brings what is neither done nor queued into the queue.
+    """Submit or requeue the tasks that are neither done nor in the queue.
 
-    What SLURM ended, and still remembers, is requeued under its number where it would be submitted as it was; the
-    rest is submitted as one array for each number of nodes and tasks.
+    An element that SLURM ended and still knows is requeued under its number if its options are the same. The other
+    tasks are submitted as one array for each number of nodes and tasks.
 
     Args:
         folder: The benchmark's folder.
         plan: The jobs.
-        say: Takes one line of progress.
+        say: Called with one line of progress.
         options: Options of `sbatch`, by name.
         command: The `zoo` command.
-        controls: The command of the controls, None to leave them out.
-        limits: Retries and time.
-        skip: Ids of jobs that are left alone.
+        controls: The command of the controls, None for no controls.
+        limits: Retries and time limit.
+        skip: Ids of jobs that are not run.
 
     Returns:
-        Name of each task that is in the queue to its number there.
+        Name of each task in the queue -> its number.
 
     Raises:
-        RunError: There is no SLURM or no submitit here, or SLURM refuses the options.
+        RunError: SLURM or submitit is missing, or SLURM refuses the options.
     """
-    home = (folder / "slurm").resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    slurm_folder = (folder / "slurm").resolve()
+    slurm_folder.mkdir(parents=True, exist_ok=True)
     typed = {key.replace("-", "_"): value for key, value in options.items()}
     slot, delay = parse_minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
     order = _order(typed, command, controls, limits)
-    with FileLock(home / ".lock"):
+    with FileLock(slurm_folder / ".lock"):
         known = wait_until_settled(folder)
         waiting = {name: element.number for name, element in known.items() if element.queued}
         groups: dict[tuple[int, int], list[Task]] = {}
@@ -102,7 +102,7 @@ def submit(
             workers = [
                 SlurmWorker(folder.resolve(), task.name, command, controls, limits, slot, delay) for task in tasks
             ]
-            numbers = _submit(home, workers, nodes, ranks, typed)
+            numbers = _submit(slurm_folder, workers, nodes, ranks, typed)
             submitted = dict(zip((task.name for task in tasks), numbers, strict=True))
             record(folder, submitted, order | {"size": [nodes, ranks]})
             waiting |= submitted
@@ -113,13 +113,15 @@ def submit(
 def _order(
     options: Mapping[str, str], command: Sequence[str], controls: Sequence[str] | None, limits: Limits
 ) -> dict[str, Any]:
-    """All that an element keeps from its submission on, beside its size."""
+    """Return the settings of a submission, without the size of the element."""
     settings = {key: value for key, value in os.environ.items() if key.startswith("ZOO_")}
     commands = {"command": list(command), "controls": list(controls) if controls else None}
     return {"options": dict(options), **commands, **asdict(limits), "settings": settings}
 
 
-def _submit(home: Path, workers: Sequence[SlurmWorker], nodes: int, ranks: int, typed: Mapping[str, str]) -> list[str]:
+def _submit(
+    slurm_folder: Path, workers: Sequence[SlurmWorker], nodes: int, ranks: int, typed: Mapping[str, str]
+) -> list[str]:
     try:
         import submitit
     except ImportError as error:
@@ -131,7 +133,7 @@ def _submit(home: Path, workers: Sequence[SlurmWorker], nodes: int, ranks: int, 
     own.setdefault("job_name", "zoo-bench")
     try:
         executor = submitit.SlurmExecutor(
-            home / "%j", max_num_timeout=MAX_TIMEOUTS, python=f"{shlex.quote(sys.executable)} -P"
+            slurm_folder / "%j", max_num_timeout=MAX_TIMEOUTS, python=f"{shlex.quote(sys.executable)} -P"
         )
         executor.update_parameters(
             **own, srun_args=["--kill-on-bad-exit=1"], additional_parameters={"requeue": True, **further}
@@ -139,27 +141,31 @@ def _submit(home: Path, workers: Sequence[SlurmWorker], nodes: int, ranks: int, 
         with executor.batch():
             jobs = [executor.submit(worker) for worker in workers]
     except (RuntimeError, ValueError, subprocess.CalledProcessError, submitit.core.utils.FailedJobError) as error:
-        said = " ".join(str(error).split())[-300:]
-        raise RunError(f"SLURM did not take the jobs: {said}.", "See --slurm.KEY and `sinfo`.") from error
+        message = " ".join(str(error).split())[-300:]
+        raise RunError(f"SLURM refused the jobs: {message}.", "Check --slurm.KEY and `sinfo`.") from error
     return [str(job.job_id) for job in jobs]
 
 
 def _size(task: Task) -> tuple[int, int]:
-    """(nodes, tasks a node) of a task: one process a device."""
+    """Return (nodes, tasks per node) of a task, with one process per device."""
     if task.job is None:
         return 1, 1
     config = resolve_config(task.job)
     devices = task.job.settings.devices or count_devices(task.job)
     nodes = find_value(config, "trainer.num_nodes") or 1
-    ranks = devices if isinstance(devices, int) and devices > 0 else 1  # "auto": Lightning starts what it finds
+    ranks = (
+        devices if isinstance(devices, int) and devices > 0 else 1
+    )  # "auto": Lightning starts one process per device that it finds
     if nodes > 1 and not isinstance(devices, int):
-        raise ConfigError(f"{task.name}: {nodes} nodes, and how many devices each is not said.", "Give --devices.")
+        raise ConfigError(f"{task.name}: {nodes} nodes without a number of devices per node.", "Give --devices.")
     return int(nodes), ranks
 
 
 def _seconds(text: str) -> int:
     if not text.isdecimal():
-        raise ConfigError(f"--slurm.signal_delay_s {text}: no whole number of seconds.", "Write 120 for two minutes.")
+        raise ConfigError(
+            f"--slurm.signal_delay_s {text}: not a whole number of seconds.", "Write 120 for two minutes."
+        )
     return int(text)
 
 
@@ -168,14 +174,14 @@ def _value(text: str) -> str | int:
 
 
 def parse_minutes(text: str) -> int:
-    """Minutes of a time as SLURM writes it: `90`, `90:00`, `1:30:00`, `2-0`, `2-12:00`, `2-12:00:00`.
+    """Convert a time of SLURM to minutes: `90`, `90:00`, `1:30:00`, `2-0`, `2-12:00`, `2-12:00:00`.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: The text is not such a time.
     """
     found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
     if not found:
-        raise ConfigError(f"--slurm.time {text}: no time as SLURM writes it.", "Write 1-00:00:00 for a day.")
+        raise ConfigError(f"--slurm.time {text}: not a time of SLURM.", "Write 1-00:00:00 for a day.")
     days, first, second, third = (int(part or 0) for part in found.groups())
     if found[1] or found[4]:
         return max(1, days * DAY + first * 60 + second + (third > 0))

@@ -1,8 +1,8 @@
-"""What SLURM says of the elements that it was given, and how one that it ended comes back under its number.
+"""The SLURM state of submitted elements, and the requeue of an ended element under its number.
 
-SLURM remembers an element for a while after its end (MinJobAge, five minutes unless the site sets it otherwise).
-As long as it does, `scontrol requeue` brings back what it cancelled or lost: the same number, script and log, one
-restart more. After that the only way back is to submit anew, which `benchmarks.run.slurm` does.
+SLURM keeps an element for some time after its end (MinJobAge, by default five minutes). During this time
+`scontrol requeue` restarts a cancelled or lost element with the same number, script and log. After this time the
+element must be submitted again, which `benchmarks.run.slurm` does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.errors import RunError
 log = logging.getLogger(__name__)
 
 ENDING = 60.0
-"""Seconds for which a submission waits for elements that are being ended; SLURM kills them after half of it."""
+"""Seconds that a submission waits for elements that are ending. SLURM kills them after half of this time."""
 
 _POLL = 2.0
 _ENDED_BY_ITSELF = ("COMPLETED", "FAILED")
@@ -31,17 +31,17 @@ _LOST = ("NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY", "REVOKED")
 _ENDED_BY_SLURM = ("CANCELLED", "TIMEOUT", "PREEMPTED", "DEADLINE", *_LOST)
 
 Order = Mapping[str, Any]
-"""What a task was submitted with: options, commands, limits, settings."""
+"""The settings of a submission: options, commands, limits, environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element of an array as SLURM has it.
+    """An element of a job array.
 
     Attributes:
-        number: Its number, `12_3`.
-        state: SLURM's word; empty where SLURM has forgotten it.
-        order: What it was submitted with.
+        number: The number in SLURM, `12_3`.
+        state: The state in SLURM; empty for an element that SLURM no longer knows.
+        order: The settings of its submission.
     """
 
     number: str
@@ -50,37 +50,37 @@ class Element:
 
     @property
     def queued(self) -> bool:
-        """Whether it waits, runs, or is about to."""
+        """Whether the element waits, runs, or is about to run."""
         return bool(self.state) and self.state not in (*_ENDED_BY_ITSELF, *_ENDED_BY_SLURM)
 
     @property
     def ended_by_slurm(self) -> bool:
-        """Whether it was ended from outside, and SLURM can bring it back."""
+        """Whether the element was ended from outside, so that SLURM can requeue it."""
         return self.state in _ENDED_BY_SLURM
 
     def requeue(self) -> bool:
-        """Puts it into the queue again, under its number; whether it is there."""
+        """Requeue the element under its number; return whether it is in the queue."""
         done = _ask("scontrol", "requeue", self.number)
         if not done.returncode:
             return True
-        now = replace(self, state=ask_state(self.number))  # elements that never ran come back together
+        now = replace(self, state=ask_state(self.number))  # SLURM requeues elements that never ran together
         if not now.queued:
             log.info("SLURM does not requeue %s: %s", self.number, " ".join(done.stderr.split()))
         return now.queued
 
     def describe(self) -> str:
-        """Where it stands in a line, and what brings it back."""
+        """Describe the state in one line, with the command that restarts the element."""
         if self.queued:
             return f"SLURM {self.number} {self.state.lower()}"
         if self.ended_by_slurm:
-            back = f"the same `zoo bench run` or `scontrol requeue {self.number}` brings it back"
+            back = f"the same `zoo bench run` or `scontrol requeue {self.number}` restarts it"
             return f"SLURM {self.number} {self.state.lower()}: {back}"
         ended = self.state.lower() or "no longer known"
-        return f"SLURM {self.number} {ended}: the same `zoo bench run` submits it anew"
+        return f"SLURM {self.number} {ended}: the same `zoo bench run` submits it again"
 
 
 def read_elements(folder: Path) -> dict[str, Element]:
-    """Name of each task that was submitted to what became of it; empty where there is no SLURM.
+    """Read the element of each submitted task, by the name of the task; empty without SLURM.
 
     Args:
         folder: The benchmark's folder.
@@ -96,7 +96,7 @@ def read_elements(folder: Path) -> dict[str, Element]:
     except FileNotFoundError:
         return {}
     if done.returncode:
-        raise RunError(f"squeue does not answer: {' '.join(done.stderr.split())}.", "Try again when SLURM does.")
+        raise RunError(f"squeue does not answer: {' '.join(done.stderr.split())}.", "Try again when SLURM works.")
     states = dict(_states(done.stdout, str((folder / "slurm").resolve())))
     return {
         name: Element(entry["number"], states.get(entry["number"], ""), entry["order"])
@@ -105,7 +105,7 @@ def read_elements(folder: Path) -> dict[str, Element]:
 
 
 def wait_until_settled(folder: Path) -> dict[str, Element]:
-    """The same, once SLURM is through with ending what it ends: only then it says what has become of it."""
+    """Read the elements after SLURM has ended those that are ending, because their last state is known only then."""
     until = time.monotonic() + ENDING
     while True:
         found = read_elements(folder)
@@ -114,14 +114,14 @@ def wait_until_settled(folder: Path) -> dict[str, Element]:
         time.sleep(_POLL)
 
 
-def _states(listing: str, home: str) -> list[tuple[str, str]]:
-    """(number, state) of what was submitted from a folder; a cluster that was set up anew counts from 1 again."""
+def _states(listing: str, folder: str) -> list[tuple[str, str]]:
+    """List (number, state) of the elements of a folder, because a new cluster starts its numbers at 1 again."""
     rows = (line.split(maxsplit=2) for line in listing.splitlines())
-    return [(row[0], row[1]) for row in rows if len(row) == 3 and row[2].startswith(home)]
+    return [(row[0], row[1]) for row in rows if len(row) == 3 and row[2].startswith(folder)]
 
 
 def ask_state(number: str) -> str:
-    """SLURM's word for the state of an element; empty where there is no answer."""
+    """Ask SLURM for the state of an element; empty without an answer."""
     try:
         return _ask("squeue", "--noheader", f"--jobs={number}", "--format=%T").stdout.strip()
     except (FileNotFoundError, RunError):
@@ -129,12 +129,12 @@ def ask_state(number: str) -> str:
 
 
 def record(folder: Path, numbers: Mapping[str, str], order: Order) -> None:
-    """Keeps what was submitted.
+    """Store the numbers and the settings of a submission.
 
     Args:
         folder: The benchmark's folder.
-        numbers: Name of each task to its number.
-        order: What all of them were submitted with.
+        numbers: Name of each task -> its number.
+        order: The settings of the submission.
     """
     entries = {name: {"number": number, "order": order} for name, number in numbers.items()}
     layout.write_json(_path(folder), _submitted(folder) | entries)
@@ -153,22 +153,22 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
     except subprocess.TimeoutExpired as error:
-        raise RunError(f"{command[0]} does not answer within a minute.", "Try again when SLURM does.") from error
+        raise RunError(f"{command[0]} does not answer within a minute.", "Try again when SLURM works.") from error
 
 
 def wait(
     folder: Path, plan: Plan, names: Sequence[str], say: ProgressCallback, look: Callable[[], None] = lambda: None
 ) -> None:
-    """Waits until none of the tasks is in the queue; the queue goes on without who waits.
+    """Wait until no task is in the queue. The queue continues if this process ends.
 
-    What SLURM ended is named and left as it is: who cancels an element wants it to stop.
+    An element that SLURM ended is reported and not restarted, because a user who cancels it wants it to stop.
 
     Args:
         folder: The benchmark's folder.
         plan: The jobs.
         names: Names of the tasks.
-        say: Takes one line for each change.
-        look: Called at each look.
+        say: Called with one line per change.
+        look: Called at each check.
     """
     tasks = [task for task in list_tasks(folder, plan) if task.name in names]
     seen: dict[str, str] = {}
@@ -186,7 +186,7 @@ def wait(
 
 
 def _state(task: Task, element: Element | None) -> str:
-    """Where a task stands: in the queue as SLURM says, else as its folder does."""
+    """Describe the state of a task: from SLURM while it is in the queue, else from its folder."""
     state, note = layout.find_job_state(task.target, [step for step, _ in task.steps])
     if state == "done" or element is None or element.state == "RUNNING":
         return f"{state} {note}".rstrip()

@@ -1,7 +1,7 @@
-"""What an element of a SLURM array does on its node: the missing steps of one task, until SLURM wants it to end.
+"""The work of one element of a SLURM array: the missing steps of one task, until SLURM ends the element.
 
-SLURM tells by SIGUSR2 that the time is nearly up (submitit then requeues the element), and by SIGTERM that it was
-cancelled or pre-empted. Either ends the steps, frees the folder and loses the work since the last checkpoint.
+SLURM sends SIGUSR2 shortly before the end of the time (submitit then requeues the element), and SIGTERM when the
+element is cancelled or pre-empted. Both end the steps, free the folder and lose the work since the last checkpoint.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ from benchmarks.storage.stored_plan import load_plan
 log = logging.getLogger(__name__)
 
 WAIT_FOR_KILL = 600.0
-"""Seconds for which a terminated element waits for what SLURM does next: one that ended would not be requeued."""
+"""Seconds that a terminated element waits for SLURM, which does not requeue an element that has ended."""
 
 EARLY = 90.0
-"""Seconds that SLURM's warning may come too early: it promises a minute, and a slot begins before its program does."""
+"""Seconds that the warning may come too early: SLURM is exact to a minute, and a slot starts before its program."""
 
-LONGER = "Ask for a longer --slurm.time, or have shorter epochs (--data.epoch_samples): each ends with a checkpoint."
+LONGER = "Use a longer --slurm.time, or shorter epochs (--data.epoch_samples): each epoch ends with a checkpoint."
 
 _POLL = 1.0
 
 
 class _Slot:
-    """A time on a node.
+    """One time slot on a node.
 
     Args:
-        task: The task that is worked on.
+        task: The task of the slot.
     """
 
     def __init__(self, task: Task) -> None:
         self._task, self._begun, self._first = task, time.monotonic(), _mark(task)
 
     def wasted(self, seconds: float) -> bool:
-        """Whether it is over, after so many seconds at least, and brought neither a checkpoint nor a result."""
+        """Whether the slot lasted longer than these seconds and gave neither a checkpoint nor a result."""
         return time.monotonic() - self._begun > seconds and _mark(self._task) == self._first
 
     def record_waste(self, minutes: int) -> None:
-        """Tells the status so; only who has claimed the folder may."""
+        """Write the failure to the status. Only the owner of the claim may do that."""
         reason = f"no checkpoint and no result within two slots of {minutes} min (--slurm.time)"
         failure = {"state": "failed", "step": self._task.missing[0], "reason": reason, "advice": LONGER}
         layout.write_status(self._task.target, layout.read_status(self._task.target) | failure)
 
 
 def _mark(task: Task) -> tuple[object, ...]:
-    """What changes where a task gets on: its missing steps, the time of its last checkpoint."""
+    """Return values that change with the progress of a task: missing steps and the time of the last checkpoint."""
     last = task.target / "checkpoints" / "last.ckpt"
     return (*task.missing, last.stat().st_mtime_ns if last.is_file() else None)
 
 
 @dataclass
 class SlurmWorker:
-    """What an element of the array does when SLURM runs it: what is missing of one task.
+    """The work of one element: the missing steps of one task.
 
     Attributes:
         folder: The benchmark's folder, on a file system that the nodes share.
-        name: The task's name.
+        name: Name of the task.
         command: The `zoo` command.
         controls: The command of the controls.
-        limits: Retries and time.
+        limits: Retries and time limit.
         minutes: Length of a slot.
-        delay: Seconds before its end at which SLURM is asked to warn.
-        wasted: Slots that went by for nothing, in a row.
+        delay: Seconds between the warning of SLURM and the end of the slot.
+        wasted: Number of slots without progress, in a row.
     """
 
     folder: Path
@@ -89,10 +89,10 @@ class SlurmWorker:
     _slot: _Slot | None = field(default=None, init=False)
 
     def __call__(self) -> str:
-        """How it came out, which submitit keeps.
+        """Run the task and return its outcome, which submitit stores.
 
         Raises:
-            SystemExit: It is not done; SLURM then counts the element as failed, and ends the other tasks of it.
+            SystemExit: The task is not done. SLURM then marks the element as failed and ends its other tasks.
         """
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         tasks = list_tasks(self.folder, load_plan(self.folder), self.command, self.controls)
@@ -116,9 +116,10 @@ class SlurmWorker:
         return str(outcome.value)
 
     def checkpoint(self) -> Any:
-        """What submitit submits again before the time is up: the same, which goes on from the last checkpoint.
+        """Return the work that submitit submits again before the end of the slot: the same task.
 
-        None where two slots went by for nothing (one may go by in preparing the data): so would all that follow.
+        None after two slots without progress, because further slots would have none either. One slot may pass while
+        the data is prepared.
         """
         import submitit
 
@@ -131,7 +132,7 @@ class SlurmWorker:
 
 
 def _follow(task: Task, stop: Stop) -> Outcome:
-    """What the ranks after the first do: the same steps, without a word to the status."""
+    """Run the steps on the ranks after the first, without writing a status."""
     commands = dict(task.steps)
     for step in task.missing:
         ended = run_group(commands[step], sys.stderr.fileno(), environment=_build_context(2).environment, stop=stop)
@@ -141,15 +142,15 @@ def _follow(task: Task, stop: Stop) -> Outcome:
             log.info("rank %s of %s ended with %d", os.environ["SLURM_PROCID"], step, ended.code)
             until = time.monotonic() + GRACE
             while layout.is_locked(task.target) and time.monotonic() < until:
-                time.sleep(_POLL)  # the first rank notices that this one is gone, and says why
+                time.sleep(_POLL)  # the first rank notices that this rank has ended, and writes the reason
             return Outcome.FAILED
     return Outcome.DONE
 
 
 def _wait_for_slurm() -> None:
-    """Waits until SLURM has decided what becomes of an element that it told to end.
+    """Wait until SLURM has ended this element.
 
-    One that ended before would count as ended by itself, and what pre-empts it would not requeue it.
+    If the element ended first, SLURM would not requeue it after a pre-emption.
     """
     until = time.monotonic() + WAIT_FOR_KILL
     while time.monotonic() < until and ask_state(_number()) in ("RUNNING", ""):
@@ -157,13 +158,13 @@ def _wait_for_slurm() -> None:
 
 
 def _number() -> str:
-    """The number of the element that this process is of."""
+    """Return the number of the element of this process."""
     array, element = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{element}" if array else os.environ.get("SLURM_JOB_ID", "")
 
 
 def _build_context(ranks: int) -> ExecutionContext:
-    """Of one task Lightning must not think that SLURM started all ranks; "interactive" is its word for that."""
+    """Build the context. "interactive" tells Lightning that SLURM did not start the ranks of a single task."""
     environment = {"SLURM_JOB_NAME": "interactive"} if ranks == 1 else {}
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     return ExecutionContext("slurm", environment, {"slurm_job": _number(), "slurm_restarts": restarts})

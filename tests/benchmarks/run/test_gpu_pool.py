@@ -75,7 +75,7 @@ def test_as_many_jobs_run_at_once_as_there_are_devices_for(
 
 
 def test_more_devices_than_there_are_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="asks for 4 devices and 2 are visible"):
+    with pytest.raises(ConfigError, match="needs 4 devices, and 2 are visible"):
         Pool(["GPU-0", "GPU-1"], None, tmp_path).plan_for(jobs("gpu", 4))
 
 

@@ -175,7 +175,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
     with start(folder) as first, start(folder) as second:
         assert first.wait(timeout=50) == second.wait(timeout=50) == 0
         output = (first.stdout.read() if first.stdout else b"") + (second.stdout.read() if second.stdout else b"")
-    assert b"another runner is at it" in output
+    assert b"another runner works on it" in output
     counts = steps(calls)
     assert len(counts) == 2 * 2 + 2 * 5
     assert set(counts.values()) == {1}
@@ -191,7 +191,7 @@ def test_two_runners_never_run_the_same_job(folder: Path, calls: Path, monkeypat
             1,
             "torch.cuda.OutOfMemoryError: CUDA",
         ),
-        ("", 3, "exit code 3 without a word"),
+        ("", 3, "exit code 3 without output"),
         ("last words\n", 3, "last words"),
         ("anything", 137, "ended by SIGKILL"),
         ("[rank1]: OSError: full\nnoise\n", 137, "[rank1]: OSError: full (ended by SIGKILL)"),

@@ -20,7 +20,7 @@ from benchmarks.cli.live import draw_bar, make_display, show_progress
 from benchmarks.cli.plan import write_lines
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.run import cost_estimate as estimate
-from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, left, read_progress
+from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.stored_plan import store_plan
@@ -64,8 +64,8 @@ def test_the_time_to_go_is_that_of_jobs_alike() -> None:
 
 
 def test_words_and_bars() -> None:
-    assert left(None) == ""
-    assert left(3725.4) == "1:02:05 to go"
+    assert format_time_to_go(None) == ""
+    assert format_time_to_go(3725.4) == "1:02:05 to go"
     assert count_states(["done", "waiting", "done"]) == "2 done, 1 waiting"
     assert (draw_bar(0).count("━"), draw_bar(0.5).count("━"), draw_bar(1).count("━")) == (0, 12, 24)
 

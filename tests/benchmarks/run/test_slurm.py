@@ -136,7 +136,7 @@ def test_what_is_preempted_or_cancelled_is_requeued(
     states = {job.id: layout.find_job_state(runs[job.id], job.steps)[0] for job in plan.jobs}
     assert states == {text: "done", preempted: "done", cancelled: "unfinished"}
     number = submitted[cancelled]
-    said = f"SLURM {number} cancelled: the same `zoo bench run` or `scontrol requeue {number}` brings it back"
+    said = f"SLURM {number} cancelled: the same `zoo bench run` or `scontrol requeue {number}` restarts it"
     assert f"{cancelled}: {said}" in lines
     assert main(["status", str(there)]) == 0
     assert f"{cancelled}  next: fit, {said}" in capsys.readouterr().out
@@ -295,14 +295,14 @@ def test_minutes_of_a_time_of_slurms(text: str, expected: int) -> None:
 
 
 def test_a_time_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no time as SLURM writes it"):
+    with pytest.raises(ConfigError, match="not a time of SLURM"):
         slurm.parse_minutes("a day")
 
 
 def test_without_slurm_the_launcher_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     plan = store_plan(tmp_path / "bench", three_jobs())
-    with pytest.raises(RunError, match=r"SLURM did not take the jobs: .*srun"):
+    with pytest.raises(RunError, match=r"SLURM refused the jobs: .*srun"):
         slurm.submit(tmp_path / "bench", plan, print, {}, controls=None)
 
 

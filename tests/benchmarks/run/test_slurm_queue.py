@@ -48,9 +48,9 @@ def test_each_state_says_what_brings_it_back(bench: Path, answer: Answer) -> Non
     assert [element.describe() for element in found.values()] == [
         "SLURM 7_0 pending",
         "SLURM 7_1 completing",
-        "SLURM 7_2 cancelled: the same `zoo bench run` or `scontrol requeue 7_2` brings it back",
-        "SLURM 7_3 failed: the same `zoo bench run` submits it anew",
-        "SLURM 7_4 no longer known: the same `zoo bench run` submits it anew",
+        "SLURM 7_2 cancelled: the same `zoo bench run` or `scontrol requeue 7_2` restarts it",
+        "SLURM 7_3 failed: the same `zoo bench run` submits it again",
+        "SLURM 7_4 no longer known: the same `zoo bench run` submits it again",
     ]
     assert found["a"].order == ORDER
 
