@@ -27,11 +27,11 @@ FOOTNOTES = (
     "Fractions of 1; mean ± standard deviation over seeds (ddof 1), none for a single seed.",
     "hd95: the larger of the two directed 95th percentiles. A missed or spurious class has dice 0 and the image's "
     "diagonal as its distance. Millimetres (mm) and pixels (px) are never averaged together.",
-    "missed, spurious: (case, class) pairs of one seed, averaged over seeds. n: cases.",
+    "missed, spurious: number of (case, class) pairs of one seed, mean over seeds. n: number of cases.",
     "text_gain: dice with the true text minus dice with shuffled text, text_gain_blank: minus dice with no text, "
     "text_gain_names: minus dice with the names of the classes alone; same checkpoint, mean over seeds; empty for "
-    "text-free models.",
-    "Controls are no models and are never ranked.",
+    "models that read no text.",
+    "Controls are not models, and they are never ranked.",
 )
 
 LEAKING = f"[{LEAK}]: the protocol has subjects in two or more splits, as its card declares."

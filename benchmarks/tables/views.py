@@ -170,11 +170,11 @@ def ranking_view(group: RankingGroup) -> TableView:
     ranking = group.ranking
     notes = [
         f"{INTERVAL}: percentile interval of {RESAMPLES:,} bootstrap samples of the subjects, the same for all rows; "
-        "seeds averaged, an image is no sample of its own.",
+        "seeds are averaged first; subjects are drawn, not images.",
         f"Δ best, p, effect: against {ranking.rows[0].label}; {TESTS[ranking.test]} over subjects, corrected by "
-        "Holm over the rows; effect: matched-pairs rank-biserial correlation, -1 where worse on every subject.",
-        "Wins: share of subjects on which a row beats another, ties half, averaged over the others. Rank kept: share "
-        "of the bootstrap samples in which the row has its rank.",
+        "Holm over the rows. Effect: matched-pairs rank-biserial correlation, -1 if worse on every subject.",
+        "Wins: share of subjects on which a row beats another row, ties half, mean over the other rows. Rank kept: "
+        "share of the bootstrap samples in which the row has its rank.",
     ]
     if ranking.tau is not None:
         notes.append(

@@ -99,7 +99,7 @@ def test_the_page_has_what_a_reviewer_looks_for(page: Page) -> None:
         "a sentence on anterior",
         "Provenance",
         "0123456789ab",
-        "Controls are no models and are never ranked.",
+        "Controls are not models, and they are never ranked.",
     ):
         assert words in page.shown, words
     assert page.tags["img"] == 2 * 9, "the pictures are of the first seed of each model"
