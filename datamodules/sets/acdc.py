@@ -18,22 +18,22 @@ log = logging.getLogger(__name__)
 
 
 class ACDC(VolumeDataModule):
-    """Folders `{training,testing}/patientXXX` with `Info.cfg` and one volume and label of each phase.
+    """Folders `{training,testing}/patientXXX` with `Info.cfg` and one volume and one label per phase.
 
-    `root` is the folder that holds `training`, or the archive's `ACDC/database` above it. The testing part
-    counts where it has labels, as it has since 2022. Slices are 5 to
-    10 mm apart and moved by breathing, so the grid stays coarse across them: 1.5625x1.5625 mm, the median
-    pixel of the set, and 10 mm. Each volume is normalised alone.
+    `root` is the folder that contains `training`, or `ACDC/database` of the archive above it. The folder `testing` is
+    used where it has labels, as it has since 2022. Slices are 5 to 10 mm apart and moved by breathing. The grid
+    therefore stays coarse across them: 1.5625x1.5625 mm, the median pixel of the data set, and 10 mm. Each volume is
+    normalised alone.
     """
 
     name = "acdc"
 
     def preprocessing(self) -> PreprocessingSpec:
-        """Normalised, at the set's middle spacing."""
+        """Normalised, at the spacing of the options."""
         return PreprocessingSpec(spacing=self.spacing)
 
     def list_cases(self) -> list[Case]:
-        """Two cases a patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""
+        """Two cases per patient, `patient001_ED` and `patient001_ES`: the frames that `Info.cfg` names."""
         cases = []
         for folder in [*self._patients["training"], *self._patients["testing"]]:
             info = read_info(folder / "Info.cfg")
@@ -44,7 +44,7 @@ class ACDC(VolumeDataModule):
         return cases
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """By patient and diagnosis: the testing folder or a fifth is the test part, a tenth of the rest val."""
+        """By patient and diagnosis. The folder `testing`, or a fifth, is the test split; a tenth of the rest is val."""
         tested = {folder.name for folder in self._patients["testing"]}
         if self.protocol == "official":
             test = {case.case_id for case in cases if case.subject in tested}
@@ -54,34 +54,34 @@ class ACDC(VolumeDataModule):
 
     @cached_property
     def _patients(self) -> dict[str, list[Path]]:
-        """The patients' folders of the two parts."""
-        homes = [self.folder, self.folder / "database", self.folder / "ACDC" / "database", self.folder / "ACDC"]
-        home = next((home for home in homes if (home / "training").is_dir()), None)
-        if home is None:
-            raise DataError(f"{self.folder}: no training/patientXXX in it.", "Give the folder that holds training.")
-        found = {part: _patients_of(home / part) for part in ("training", "testing")}
+        """The folders of the patients in `training` and `testing`."""
+        candidates = [self.folder, self.folder / "database", self.folder / "ACDC" / "database", self.folder / "ACDC"]
+        database = next((one for one in candidates if (one / "training").is_dir()), None)
+        if database is None:
+            raise DataError(f"{self.folder}: no training/patientXXX in it.", "Give the folder that contains training.")
+        found = {name: _patients_of(database / name) for name in ("training", "testing")}
         if not any(_has_labels(folder) for folder in found["testing"]):
             if found["testing"]:
                 log.warning(
-                    "%s: no labels in it (a copy from before 2022), its patients are left out", home / "testing"
+                    "%s: no labels in it (a copy from before 2022), its patients are left out", database / "testing"
                 )
             found["testing"] = []
         return found
 
     @cached_property
     def _diagnoses(self) -> dict[str, str]:
-        """Patient to group, empty where the file does not say it."""
-        folders = [folder for part in self._patients.values() for folder in part]
+        """Patient to diagnosis; empty where the file has none."""
+        folders = [folder for patients in self._patients.values() for folder in patients]
         return {folder.name: str(read_info(folder / "Info.cfg").get("Group", "")) for folder in folders}
 
     def _diagnosis(self, case: Case) -> str:
         return self._diagnoses[case.subject]
 
 
-def _patients_of(part: Path) -> list[Path]:
-    """The patients' folders of a part; an older archive unpacks to `training/training`."""
-    inner = part / part.name
-    return [path for path in sorted((inner if inner.is_dir() else part).glob("patient*")) if path.is_dir()]
+def _patients_of(folder: Path) -> list[Path]:
+    """The folders of the patients; an older archive unpacks to `training/training`."""
+    inner = folder / folder.name
+    return [path for path in sorted((inner if inner.is_dir() else folder).glob("patient*")) if path.is_dir()]
 
 
 def _has_labels(patient: Path) -> bool:
@@ -89,18 +89,18 @@ def _has_labels(patient: Path) -> bool:
 
 
 def read_info(path: Path) -> dict[str, int | str]:
-    """An `Info.cfg`: lines of `key: value`.
+    """Read an `Info.cfg`: lines of `key: value`.
 
     Returns:
-        "ED" and "ES" as frame numbers, every other value as it is written.
+        "ED" and "ES" as frame numbers; every other value as a text.
 
     Raises:
-        DataError: It cannot be read or does not name both frames.
+        DataError: The file cannot be read, or it does not name both frames.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}).", "Fetch the patient again.") from error
+        raise DataError(f"{path}: cannot be read ({error}).", "Get the files of the patient again.") from error
     found: dict[str, int | str] = {}
     for line in lines:
         key, _, value = line.partition(":")
@@ -108,6 +108,6 @@ def read_info(path: Path) -> dict[str, int | str]:
     for phase in PHASES:
         value = str(found.get(phase, ""))
         if not value.isdigit():
-            raise DataError(f"{path}: no frame number for {phase} ('{value}').", "Fetch the patient again.")
+            raise DataError(f"{path}: no frame number for {phase} ('{value}').", "Get the files of the patient again.")
         found[phase] = int(value)
     return found

@@ -14,31 +14,31 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 MODALITIES = ("both", "ct", "mr")
-PARTS = {"Tr": "training", "Va": "validation"}
-"""The archive's labelled parts and their keys in `dataset.json`; the labels of `Ts` are not public."""
+FOLDERS = {"Tr": "training", "Va": "validation"}
+"""Endings of the labelled folders and their keys in `dataset.json`; the labels of `Ts` are not public."""
 
 LAST_CT = 500
-"""Ids up to this are CT, those above MR: 500 CT of the 600 scans; the labelled ones end at 410 and begin at 507."""
+"""Numbers up to this one are CT, higher numbers are MR: 500 of the 600 scans are CT (labelled: to 410, from 507)."""
 
 _NAMES = {
     "gallbladder": ("gall bladder",),
-    "aorta": ("arota",),  # so spelt in the archive
+    "aorta": ("arota",),  # the spelling of the archive
     "postcava": ("inferior vena cava",),
     "prostate_or_uterus": ("prostate/uterus",),
 }
-"""Other names of the card's classes in a `dataset.json`."""
+"""Names that `dataset.json` may have for classes of the card."""
 
 log = logging.getLogger(__name__)
 
 
 class Amos22(VolumeDataModule):
-    """Volumes of `{images,labels}{Tr,Va}/amos_XXXX.nii.gz`; a file is one subject.
+    """Volumes of `{images,labels}{Tr,Va}/amos_XXXX.nii.gz`; each file is one subject.
 
-    The archive itself names no persons. The table of metadata that is published beside it gives some scans one
-    birth date, sex and day (431 and 435, 466 and 492), so that its parts may share a few persons; it is not read.
+    The archive names no persons. A published table of metadata has the same birth date, sex and day for some scans
+    (431 and 435, 466 and 492), so that two splits may share a few persons. The table is not read.
 
-    CT: window and body crop as for `btcv` (soft tissue, -175 to 250 HU), the usual ones of abdominal CT.
-    MR: each volume normalised alone, because its scale says nothing. Both at 1.5x1.5x2.0 mm.
+    CT: window and body crop of `btcv` (soft tissue, -175 to 250 HU), the usual values for abdominal CT.
+    MR: each volume is normalised alone, because its scale has no meaning. Both are resampled to 1.5x1.5x2.0 mm.
 
     Args:
         modality: "both", "ct" or "mr": the same as `--data amos22`, `amos22_ct` or `amos22_mr`.
@@ -53,44 +53,50 @@ class Amos22(VolumeDataModule):
         self.modality = modality
 
     def preprocessing(self) -> PreprocessingSpec:
-        """That of the modality; of CT, where it is both."""
+        """The preprocessing of the modality; that of CT for both modalities."""
         if self.modality == "mr":
             return PreprocessingSpec(spacing=self.spacing)
         return PreprocessingSpec(window=(-175.0, 250.0), crop_above=-175.0, spacing=self.spacing)
 
     def preprocessing_of(self, case: Case) -> PreprocessingSpec:
-        """By the case's modality."""
+        """By the modality of the case."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
     def list_cases(self) -> list[Case]:
-        """Every image and label of the two labelled parts, and what `dataset.json` lists beside them."""
-        homes = (self.folder, self.folder / "amos22", self.folder / "amos22" / "amos22")
-        home = next((f for f in homes if (f / "imagesTr").is_dir()), None)
-        if home is None:
-            raise DataError(f"{self.folder}: no imagesTr in it.", "Give the folder that holds imagesTr and imagesVa.")
-        listing = home / "dataset.json"
+        """Every image and label of the two labelled folders, and every further case of `dataset.json`."""
+        candidates = (self.folder, self.folder / "amos22", self.folder / "amos22" / "amos22")
+        root = next((one for one in candidates if (one / "imagesTr").is_dir()), None)
+        if root is None:
+            raise DataError(
+                f"{self.folder}: no imagesTr in it.", "Give the folder that contains imagesTr and imagesVa."
+            )
+        listing = root / "dataset.json"
         content = read_listing(listing, "AMOS22") if listing.is_file() else {}
         if "labels" in content:
-            due = {values[0]: (name, *_NAMES.get(name, ())) for name, values in self.card.classes.items()}
-            check_labels(listing, content["labels"], due)
+            expected = {values[0]: (name, *_NAMES.get(name, ())) for name, values in self.card.classes.items()}
+            check_labels(listing, content["labels"], expected)
         cases = []
-        for part, key in PARTS.items():
-            images, labels = list_volumes(home / f"images{part}"), list_volumes(home / f"labels{part}")
+        for ending, key in FOLDERS.items():
+            images, labels = list_volumes(root / f"images{ending}"), list_volumes(root / f"labels{ending}")
             listed = [str(entry.get("image", "")) for entry in content.get(key, []) if isinstance(entry, dict)]
             if images and not labels:
-                log.warning("%s: no labels for it (an archive from before the challenge's end)", home / f"images{part}")
+                log.warning(
+                    "%s: no labels for it (an archive from before the challenge's end)", root / f"images{ending}"
+                )
                 continue
             names = {nifti_stem(Path(name)) for name in listed}
             for name in sorted(n for n in images.keys() | labels.keys() | names if n.removeprefix("amos_").isdigit()):
-                image = images.get(name, home / f"images{part}" / f"{name}.nii.gz")  # a missing one is for the checks
-                label = labels.get(name, home / f"labels{part}" / f"{name}.nii.gz")
+                image = images.get(
+                    name, root / f"images{ending}" / f"{name}.nii.gz"
+                )  # the checks report a missing file
+                label = labels.get(name, root / f"labels{ending}" / f"{name}.nii.gz")
                 cases.append(Case(name, (image,), label, subject=name))
         return [case for case in cases if self.modality in ("both", modality_of(case))]
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """The archive's validation part is the test part; val is a tenth of each modality of its training part.
+        """The folder `imagesVa` is the test split; val is a tenth of each modality of the training folder.
 
-        By case, both parts are cut anew.
+        The protocol `by_case` shuffles the cases of both folders.
         """
         if self.protocol == "by_case":
             return cut_by_subject(self.protocol, cases, group=modality_of)
@@ -99,5 +105,5 @@ class Amos22(VolumeDataModule):
 
 
 def modality_of(case: Case) -> str:
-    """The modality, "ct" or "mr", from the number of a case."""
+    """The modality of a case, "ct" or "mr", from its number."""
     return "ct" if int(case.subject.removeprefix("amos_")) <= LAST_CT else "mr"

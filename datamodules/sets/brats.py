@@ -22,26 +22,26 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
 
 OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
-"""The channels in their order, as files end up to 2021 and from 2023."""
+"""The endings of the files of the channels, in their order: up to 2021, and from 2023."""
 
 CAVITY = 4
-"""The resection cavity in the post-operative sets from 2024."""
+"""The label value of the resection cavity in the post-operative releases from 2024."""
 
 _FOLDER_OLD = re.compile(r"brats\d\d(\d\d)?_.+", re.IGNORECASE)
 _FOLDER_NEW = re.compile(r"BraTS-([A-Za-z]+)-\d+-\d+")
 _SAME_LABELS = ("GLI", "SSA", "MEN", "MET")
-"""The sub-challenges from 2023 whose labels are those of the glioma: the children's (PED) are numbered otherwise."""
+"""The sub-challenges from 2023 with the label values of the glioma; that of children (PED) has other values."""
 _VISIT = re.compile(r"-\d+$")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class BratsReader(Reader):
-    """Labels as from 2023 on: 1 necrotic and non-enhancing core, 2 oedema, 3 enhancing.
+    """Reads labels with the values from 2023: 1 necrotic and non-enhancing core, 2 oedema, 3 enhancing.
 
     Attributes:
-        enhancing: The file's value of the enhancing tumour, 4 up to 2021.
-        cavity: Whether 4 is the resection cavity, which lies in none of the regions.
+        enhancing: The value of the enhancing tumour in the file; 4 up to 2021.
+        cavity: Whether 4 is the resection cavity, which belongs to no region.
     """
 
     enhancing: int = 3
@@ -55,28 +55,28 @@ class BratsReader(Reader):
         known = (0, 1, 2, self.enhancing)
         strange = sorted(set(np.unique(array).tolist()) - set(known))
         if strange:
-            told = f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}."
+            hint = f"In this layout the enhancing tumour is {self.enhancing}: known are {list(known)}."
             if strange == [CAVITY]:
-                told += " 4 is the resection cavity after surgery (2024): --data.cavity true reads it as background."
-            raise DataError(f"{path}: unexpected label values {strange[:8]}.", told, "label_values")
+                hint += " 4 is the resection cavity after surgery (2024): --data.cavity true reads it as background."
+            raise DataError(f"{path}: unexpected label values {strange[:8]}.", hint, "label_values")
         return np.where(array == self.enhancing, np.int32(3), array), geometry
 
 
 class BraTS(VolumeDataModule):
-    """A folder a visit, anywhere in `root`, in one of two layouts.
+    """One folder per visit, anywhere in `root`, in one of two layouts.
 
     Up to 2021 `BraTS20xx_*/BraTS20xx_*_{t1,t1ce,t2,flair,seg}.nii.gz`, from 2023
-    `BraTS-GLI-xxxxx-xxx/BraTS-GLI-xxxxx-xxx-{t1n,t1c,t2w,t2f,seg}.nii.gz`, packed or not. A part in which
-    no folder has a label (the validation part) is left out. Where a subject has all sequences and no `seg`, one
-    further volume with "seg" in its name is the label: in 2020 subject 355 has `W39_1998.09.19_Segm.nii`.
-    The resection cavity of 2024's post-operative glioma, value 4, is no class here: it is refused, or background
-    where `cavity` says so, as in 2024's own whole tumour (1, 2, 3) and core (1, 3).
+    `BraTS-GLI-xxxxx-xxx/BraTS-GLI-xxxxx-xxx-{t1n,t1c,t2w,t2f,seg}.nii.gz`, packed or not. A
+    folder in which no visit has a label (the validation data) is left out. Where a subject has all sequences and no
+    `seg`, one further volume with "seg" in its name is the label: in 2020, subject 355 has `W39_1998.09.19_Segm.nii`.
+    The resection cavity of the post-operative glioma of 2024, value 4, is no class here. It is refused, or read as
+    background with `cavity`: the whole tumour (1, 2, 3) and the core (1, 3) of 2024 leave it out as well.
 
-    Volumes are skull-stripped at 1 mm. They are cropped to the head and each channel is normalised alone, as
-    is usual, but over the box of the head, the zeros around the brain included.
+    Volumes are skull-stripped at 1 mm. They are cropped to the head, and each channel is normalised alone over the box
+    of the head, with the zeros around the brain.
 
     Args:
-        cavity: Read the label value 4 of the layout from 2023 as background, the resection cavity.
+        cavity: Whether the label value 4 of the layout from 2023, the resection cavity, is read as background.
         **kwargs: See `VolumeDataModule`.
     """
 
@@ -92,26 +92,26 @@ class BraTS(VolumeDataModule):
 
     @cached_property
     def reader(self) -> BratsReader:
-        """By the layout at hand."""
+        """By the layout of the folder."""
         new = self._layout == "new"
         return BratsReader(self.dropped_values, 3 if new else 4, new and self.cavity)
 
     def list_cases(self) -> list[Case]:
         """Every labelled visit, by name."""
         ends, dash = (NEW, "-") if self._layout == "new" else (OLD, "_")
-        homes = self._homes[self._layout]
-        labels = {home: _label(home, f"{home.name}{dash}", ends) for home in homes}
-        labelled = {home.parent for home in homes if labels[home].is_file()}
+        visits = self._visits[self._layout]
+        labels = {visit: _label(visit, f"{visit.name}{dash}", ends) for visit in visits}
+        labelled = {visit.parent for visit in visits if labels[visit].is_file()}
         cases = []
-        for home in homes:
-            name, label = home.name, labels[home]
-            if not label.is_file() and home.parent not in labelled:  # the validation part comes without
+        for visit in visits:
+            name, label = visit.name, labels[visit]
+            if not label.is_file() and visit.parent not in labelled:  # the validation data have no labels
                 continue
-            images = tuple(find_volume(home, f"{name}{dash}{end}") for end in ends)
+            images = tuple(find_volume(visit, f"{name}{dash}{end}") for end in ends)
             cases.append(Case(name, images, label, subject=_VISIT.sub("", name) if self._layout == "new" else name))
         if not cases:
             raise DataError(
-                f"{self.folder}: no subject with a seg file in it.", "Give the folder of the training part."
+                f"{self.folder}: no subject with a seg file in it.", "Give the folder of the training data."
             )
         return cases
 
@@ -120,29 +120,29 @@ class BraTS(VolumeDataModule):
         return cut_by_subject(self.protocol, cases)
 
     @cached_property
-    def _homes(self) -> dict[str, list[Path]]:
+    def _visits(self) -> dict[str, list[Path]]:
         folders = [path for path in sorted(self.folder.rglob("*")) if path.is_dir()]
         new = [path for path in folders if _FOLDER_NEW.fullmatch(path.name)]
         for path in new:
-            part = path.name.split("-")[1].upper()
-            if part not in _SAME_LABELS:
+            challenge = path.name.split("-")[1].upper()
+            if challenge not in _SAME_LABELS:
                 raise DataError(
-                    f"{path}: the labels of BraTS-{part} are numbered otherwise than the glioma's.",
-                    f"Give a folder of {', '.join(_SAME_LABELS)}; others go by --data nifti_folder.",
+                    f"{path}: the labels of BraTS-{challenge} have other values than those of the glioma.",
+                    f"Give a folder of {', '.join(_SAME_LABELS)}; read others with --data nifti_folder.",
                 )
         old = [path for path in folders if _FOLDER_OLD.fullmatch(path.name) and any(path.glob(f"{path.name}_*.nii*"))]
         return {"old": old, "new": new}
 
     @cached_property
     def _layout(self) -> str:
-        """Either "old", up to 2021, or "new", from 2023: it tells which value is the enhancing tumour.
+        """Either "old" (up to 2021) or "new" (from 2023), which decides the value of the enhancing tumour.
 
         Raises:
-            DataError: Both are there, or none.
+            DataError: The folder has both layouts or none.
         """
-        found = [layout for layout, homes in self._homes.items() if homes]
+        found = [layout for layout, visits in self._visits.items() if visits]
         if len(found) > 1:
-            old, new = self._homes["old"][0], self._homes["new"][0]
+            old, new = self._visits["old"][0], self._visits["new"][0]
             raise DataError(
                 f"{old}: the layout up to 2021, but {new} is that from 2023, where the enhancing tumour has another "
                 "label value.",
@@ -150,20 +150,21 @@ class BraTS(VolumeDataModule):
             )
         if not found:
             raise DataError(
-                f"{self.folder}: no BraTS20xx_* and no BraTS-GLI-* folders in it.", "Give the folder that holds them."
+                f"{self.folder}: no BraTS20xx_* and no BraTS-GLI-* folders in it.",
+                "Give the folder that contains them.",
             )
         return found[0]
 
 
-def _label(home: Path, start: str, ends: Sequence[str]) -> Path:
-    """The label of a visit: its `seg`, or what must be meant by it."""
-    due = find_volume(home, f"{start}seg")
-    if due.is_file():
-        return due
+def _label(visit: Path, start: str, ends: Sequence[str]) -> Path:
+    """The label of a visit: its `seg`, or the only volume that can be the label."""
+    expected = find_volume(visit, f"{start}seg")
+    if expected.is_file():
+        return expected
     known = {f"{start}{end}" for end in ends}
-    found = list_volumes(home)
+    found = list_volumes(visit)
     strange = [path for name, path in found.items() if name not in known and re.search("seg", name, re.IGNORECASE)]
     if known <= found.keys() and len(strange) == 1:
-        log.warning("%s: taken for the label, which has another name than %s", strange[0], due.name)
+        log.warning("%s: used as the label, although its name is not %s", strange[0], expected.name)
         return strange[0]
-    return due
+    return expected

@@ -15,7 +15,7 @@ from zoo.types import Case
 
 SERIES = ("t2spir", "t1dual", "ct")
 RANGES = ((55, 70, 63), (110, 135, 126), (175, 200, 189), (240, 255, 252))
-"""The grey ranges that the challenge gives for liver, right kidney, left kidney and spleen, and their middle."""
+"""The grey ranges of the challenge for liver, right kidney, left kidney and spleen, each with its middle."""
 
 _FOLDERS = {
     "t2spir": ("MR", "T2SPIR", ("DICOM_anon",)),
@@ -27,10 +27,10 @@ _FOLDERS = {
 class Chaos(VolumeDataModule):
     """Folders `Train_Sets/MR/<patient>/{T1DUAL,T2SPIR}/{DICOM_anon,Ground}` and `Train_Sets/CT/<patient>/...`.
 
-    `root` is the folder that holds `MR` and `CT`, or one of `Train_Sets` and `CHAOS_Train_Sets` above it. The
-    labels of the test part are not public. MR volumes are normalised alone; CT has the soft-tissue window
-    and body crop of `btcv`. Spacings are near the middle of the series, our choice. T1DUAL has two channels,
-    in-phase and opposed-phase, taken in one breath-hold.
+    `root` is the folder that contains `MR` and `CT`, or one of `Train_Sets` and `CHAOS_Train_Sets` above it. The labels
+    of the test data are not public. Each MR volume is normalised alone; CT has the soft-tissue window and body crop of
+    `btcv`. The spacings are near the middle of the series (our choice). T1DUAL has two channels of one breath-hold,
+    in-phase and opposed-phase.
 
     Args:
         series: "t2spir", "t1dual" or "ct": the same as `--data chaos`, `chaos_t1dual` or `chaos_ct`.
@@ -44,7 +44,7 @@ class Chaos(VolumeDataModule):
 
     @cached_property
     def reader(self) -> SeriesReader:
-        """DICOM, with the grey ranges of MR masks."""
+        """Reads DICOM, and masks of MR by their grey ranges."""
         return SeriesReader(self.dropped_values, () if self.series == "ct" else RANGES)
 
     def preprocessing(self) -> PreprocessingSpec:
@@ -54,15 +54,15 @@ class Chaos(VolumeDataModule):
         return PreprocessingSpec(spacing=self.spacing)
 
     def list_cases(self) -> list[Case]:
-        """A case a patient, whose number is the folder's."""
+        """One case per patient, by the number of the folder."""
         modality, inner, channels = _FOLDERS[self.series]
-        homes = [self.folder, self.folder / "Train_Sets", self.folder / "CHAOS_Train_Sets" / "Train_Sets"]
-        home = next((home / modality for home in homes if (home / modality).is_dir()), None)
-        if home is None:
+        candidates = [self.folder, self.folder / "Train_Sets", self.folder / "CHAOS_Train_Sets" / "Train_Sets"]
+        patients = next((one / modality for one in candidates if (one / modality).is_dir()), None)
+        if patients is None:
             raise DataError(f"{self.folder}: no Train_Sets/{modality} in it.", "Give the folder of CHAOS_Train_Sets.")
         cases = []
         for patient in sorted(
-            (path for path in home.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
+            (path for path in patients.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
         ):
             folder = patient / inner if inner else patient
             images = tuple(self._first(folder / channel, ".dcm") for channel in channels)
@@ -75,5 +75,5 @@ class Chaos(VolumeDataModule):
         return cut_by_subject(self.protocol, cases)
 
     def _first(self, folder: Path, suffix: str) -> Path:
-        """The file that stands for a series; where there is none, a name for the checks to report."""
+        """The first file of a series; where there is none, a path that the checks report."""
         return self.reader.files(folder / f"*{suffix}")[0]

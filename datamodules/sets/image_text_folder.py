@@ -1,4 +1,4 @@
-"""`image_text_folder`: a user's own pictures from a table, with or without text; no code to write."""
+"""`image_text_folder`: a user's own pictures from a table, with or without text, without new code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from zoo.types import Case
 
 FACTS = "dataset.yaml"
 _KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance", "empty_masks")
-_PARTS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 
 
 class ImageTextFolder(OwnDataModule):
@@ -46,15 +53,15 @@ class ImageTextFolder(OwnDataModule):
         channels: int | None = None,
         **kwargs: Any,
     ) -> None:
-        self._table = table  # asked for while the base looks up the protocol
+        self._table = table  # the base class needs it to choose the protocol
         super().__init__(**kwargs)
         facts = self._facts_file()
         where = "--data.classes" if classes else str(self.folder / FACTS)
         found = class_values(classes or facts.get("classes"), where)
         self._by_colour = has_colours(classes or facts.get("classes"), where)
         header, _ = self._rows
-        told = text_column(header, self._table_path) is not None
-        track = facts.get("track", "report") if told else "class"
+        has_text = text_column(header, self._table_path) is not None
+        track = facts.get("track", "report") if has_text else "class"
         count = channels or facts.get("channels", 1)
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
@@ -74,7 +81,7 @@ class ImageTextFolder(OwnDataModule):
         return PictureReader(drop=self.dropped_values, channels=channels, gray_only=True, colours=colours)
 
     def list_cases(self) -> list[Case]:
-        """A case a row, in the table's order."""
+        """One case per row, in the order of the table."""
         header, rows = self._rows
         base, text = self._table_path.parent, text_column(header, self._table_path)
         cases = []
@@ -85,7 +92,7 @@ class ImageTextFolder(OwnDataModule):
                 raise DataError(f"{self._table_path}: a row without image or mask: {row}.", "Fill or remove it.")
             case_id = re.sub(r"[/\\]+", "-", str(Path(image).with_suffix(""))).strip("-")
             subject = cells.get("subject", case_id)
-            if not subject:  # taken for its own, it could be of somebody who stands in another part
+            if not subject:  # it could belong to a subject of another split
                 raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
             report = cells[text] if text else None
             cases.append(Case(case_id, (resolve_path(base, image),), resolve_path(base, mask), subject, report))
@@ -97,14 +104,14 @@ class ImageTextFolder(OwnDataModule):
             return cut_by_subject(self.protocol, cases)
         header, rows = self._rows
         if "split" not in header:
-            raise DataError(f"{self._table_path}: no column `split`.", "Add it, or take --data.protocol by_subject.")
-        homes: dict[str, list[str]] = {part: [] for part in SPLITS}
+            raise DataError(f"{self._table_path}: no column `split`.", "Add it, or give --data.protocol by_subject.")
+        case_ids: dict[str, list[str]] = {split: [] for split in SPLITS}
         for case, row in zip(cases, rows, strict=True):
-            told = row[header.index("split")]
-            if told.lower() not in _PARTS:
-                raise DataError(f"{self._table_path}: split '{told}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
-            homes[_PARTS[told.lower()]].append(case.case_id)
-        return make_split(self.protocol, homes, cases)
+            word = row[header.index("split")]
+            if word.lower() not in _SPLIT_WORDS:
+                raise DataError(f"{self._table_path}: split '{word}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
+            case_ids[_SPLIT_WORDS[word.lower()]].append(case.case_id)
+        return make_split(self.protocol, case_ids, cases)
 
     def choose_protocol(self, name: str | None) -> str:
         """`table` by default where it has a column `split`, else `by_subject`."""
@@ -119,7 +126,9 @@ class ImageTextFolder(OwnDataModule):
         )
         if len(found) != 1:
             names = ", ".join(path.name for path in found) or "none"
-            raise DataError(f"{self.folder}: one table is due, there are {names}.", "Name it with --data.table FILE.")
+            raise DataError(
+                f"{self.folder}: one table is needed, but there are: {names}.", "Give it with --data.table FILE."
+            )
         return found[0]
 
     @cached_property

@@ -21,8 +21,8 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
 
 MODALITIES = ("both", "ct", "mr")
-STRAY, LEFT_ATRIUM = 421, 420
-"""A value that some label files have beside that of the left atrium, which it lies in."""
+WRONG_VALUE, LEFT_ATRIUM = 421, 420
+"""A wrong value inside the left atrium of some label files, and the value of the left atrium."""
 
 _NAME = re.compile(r"(ct|mr)_train_(\d+)_(image|label)\.nii(\.gz)?")
 log = logging.getLogger(__name__)
@@ -30,40 +30,40 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MmwhsReader(Reader):
-    """The label's stray value is told, or mended and told.
+    """Reads labels; a label with the wrong value is refused, or corrected with a warning.
 
     Attributes:
-        mend: Whether 421 is read as 420.
+        correct: Whether 421 is read as 420.
     """
 
-    mend: bool = False
+    correct: bool = False
 
     def label(self, path: Path) -> tuple[NDArray[np.int32], Geometry]:
         """See `Reader.label`."""
         array, geometry = super().label(path)
-        stray = array == STRAY
-        count = int(np.count_nonzero(stray))
-        if count and not self.mend:
+        wrong = array == WRONG_VALUE
+        count = int(np.count_nonzero(wrong))
+        if count and not self.correct:
             raise DataError(
-                f"{path}: unexpected label values [{STRAY}] in {count} voxels.",
-                f"Known in this set and meant as {LEFT_ATRIUM}, left atrium: --data.mend_labels true reads it so.",
+                f"{path}: unexpected label values [{WRONG_VALUE}] in {count} voxels.",
+                f"It stands for {LEFT_ATRIUM}, left atrium, in this data set: --data.mend_labels true reads it so.",
                 "label_values",
             )
         if count:
-            log.warning("%s: %d voxels of %d are read as %d, left atrium", path, count, STRAY, LEFT_ATRIUM)
-            array = np.where(stray, np.int32(LEFT_ATRIUM), array)
+            log.warning("%s: %d voxels of %d are read as %d, left atrium", path, count, WRONG_VALUE, LEFT_ATRIUM)
+            array = np.where(wrong, np.int32(LEFT_ATRIUM), array)
         return array, geometry
 
 
 class MMWHS(VolumeDataModule):
     """Files `{ct,mr}_train_XXXX_{image,label}.nii.gz`, in `ct_train` and `mr_train` or in any folder of `root`.
 
-    The labels of the test part are not public. CT: -200 to 600 HU, from fat to blood with contrast, our
-    choice, as papers crop and scale in many ways. MR: each volume normalised alone. Both at 1 mm.
+    The labels of the test data are not public. CT: -200 to 600 HU, from fat to blood with contrast (our choice, because
+    publications crop and scale in many ways). MR: each volume is normalised alone. Both are resampled to 1 mm.
 
     Args:
         modality: "both", "ct" or "mr": the same as `--data mmwhs`, `mmwhs_ct` or `mmwhs_mr`.
-        mend_labels: Read the stray label value 421 as 420, the left atrium; each file that has it is named.
+        mend_labels: Whether the wrong label value 421 is read as 420, the left atrium, with a warning per file.
         **kwargs: See `VolumeDataModule`.
     """
 
@@ -74,20 +74,20 @@ class MMWHS(VolumeDataModule):
 
     @cached_property
     def reader(self) -> MmwhsReader:
-        """Mends labels on request."""
+        """Corrects labels where the option says so."""
         return MmwhsReader(self.dropped_values, self.mend_labels)
 
     def preprocessing(self) -> PreprocessingSpec:
-        """That of the modality; of CT, where it is both."""
+        """The preprocessing of the modality; that of CT for both modalities."""
         window = None if self.modality == "mr" else (-200.0, 600.0)
         return PreprocessingSpec(window=window, spacing=self.spacing)
 
     def preprocessing_of(self, case: Case) -> PreprocessingSpec:
-        """By the case's modality."""
+        """By the modality of the case."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
     def list_cases(self) -> list[Case]:
-        """Every labelled case; its file's name without `_image` is case and subject."""
+        """Every labelled case; the name of its image without `_image` is the case id and the subject."""
         files: dict[str, dict[str, Path]] = {}
         for path in sorted(self.folder.rglob("*_train_*.nii*")):
             found = _NAME.fullmatch(path.name)
@@ -96,11 +96,11 @@ class MMWHS(VolumeDataModule):
                 files.setdefault(f"{found[1]}_train_{found[2]}", {}).setdefault(found[3], file)
         if not files:
             what = "ct_train or mr_train" if self.modality == "both" else f"{self.modality}_train"
-            raise DataError(f"{self.folder}: no {what} files in it.", "Give the folder that holds them.")
+            raise DataError(f"{self.folder}: no {what} files in it.", "Give the folder that contains them.")
         cases = []
         for name, pair in sorted(files.items()):
-            home = next(iter(pair.values())).parent  # a missing one is for the checks
-            image, label = (pair.get(kind, home / f"{name}_{kind}.nii.gz") for kind in ("image", "label"))
+            folder = next(iter(pair.values())).parent  # the checks report a missing file
+            image, label = (pair.get(kind, folder / f"{name}_{kind}.nii.gz") for kind in ("image", "label"))
             cases.append(Case(name, (image,), label, subject=name))
         return cases
 
@@ -110,5 +110,5 @@ class MMWHS(VolumeDataModule):
 
 
 def modality_of(case: Case) -> str:
-    """The modality, "ct" or "mr", from a case's name."""
+    """The modality of a case, "ct" or "mr", from its name."""
     return case.case_id[:2]

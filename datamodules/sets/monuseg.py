@@ -17,9 +17,9 @@ class MoNuSeg(SliceDataModule):
     The layout is `{Train,Val,Test}_Folder/{img,labelcol}` with `*_text.xlsx` in each; an image is `.png` or
     `.tif`, its mask `.png`. The first three fields of a TCGA name are the patient.
 
-    Which grays the masks hold is nowhere said; LViT takes any above 0 for a nucleus, other readers of this layout
-    those above 127. Here black and white are read (as 0 and 255, or 0 and 1), smoothed edges between them parted
-    at half of white, and what is neither is refused: so is a file with a number for each nucleus.
+    The gray values of the masks are not documented. LViT reads every value above 0 as nucleus; other readers of this
+    layout use values above 127. Here masks must be black and white (0 and 255, or 0 and 1); smooth edges are divided at
+    half of white. All other masks are refused, for example masks with one number per nucleus.
     """
 
     name = "monuseg"
@@ -27,17 +27,19 @@ class MoNuSeg(SliceDataModule):
 
     def list_cases(self) -> list[Case]:
         """The cases of the three folders, each in the order of its captions."""
-        return [case for part in SPLITS for case in self._part(part)]
+        return [case for split in SPLITS for case in self._folder_cases(split)]
 
     def split_cases(self, cases: list[Case]) -> Split:
         """The three folders as they are."""
-        return make_split(self.protocol, existing_ids({part: self._part(part) for part in SPLITS}, cases), cases)
+        return make_split(
+            self.protocol, existing_ids({split: self._folder_cases(split) for split in SPLITS}, cases), cases
+        )
 
-    def _part(self, part: str) -> list[Case]:
-        return lvit_cases(folder_of_splits(self.folder, ["MoNuSeg"]), part.capitalize(), patient)
+    def _folder_cases(self, split: str) -> list[Case]:
+        return lvit_cases(folder_of_splits(self.folder, ["MoNuSeg"]), split.capitalize(), patient)
 
 
 def patient(stem: str) -> str:
-    """The patient of a TCGA slide's name; another name is taken for its own."""
+    """The patient of a TCGA slide's name; another name is a patient of its own."""
     found = _PATIENT.match(stem)
     return found.group().upper() if found else stem

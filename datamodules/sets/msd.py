@@ -1,7 +1,7 @@
-"""The Medical Segmentation Decathlon: all ten tasks in the archive's layout, each described by its card.
+"""The Medical Segmentation Decathlon: all ten tasks in the layout of the archive, each described by its card.
 
-`dataset.json` lists the cases and names the labels; the card says which name is due for which value
-(`listing`), how many channels lie along a file's fourth axis (`in_channels`) and what the classes are.
+`dataset.json` lists the cases and names the labels. The card has the expected name of each label value (`listing`), the
+number of channels along the fourth axis of a file (`in_channels`) and the classes.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _TASK = re.compile(r"Task\d\d_([A-Za-z]+)")
 
 
 class MSD(VolumeDataModule):
-    """A task: `imagesTr`, `labelsTr` and `dataset.json`. A file is one subject; test labels are not public.
+    """One task: `imagesTr`, `labelsTr` and `dataset.json`. Each file is one subject; test labels are not public.
 
-    `root` is the task's folder or the one it lies in. Spacing and windows stand on the cards: CT windows are
-    near the 0.5 and 99.5 percentiles of the foreground, spacings near the medians, as nnU-Net finds them;
-    MR is normalised, each channel of each volume alone.
+    `root` is the folder of the task or the folder that contains it. Spacings and windows are on the cards. CT windows
+    are near the percentiles 0.5 and 99.5 of the foreground, spacings are near the medians, as nnU-Net finds them. In
+    MR, each channel of each volume is normalised alone.
 
-    Of several of its CT tasks the headers are reported to say RAS of voxels that lie as in LPS
-    (github.com/Project-MONAI/model-zoo/issues/766): the body is then turned half around its long axis, and
-    not mirrored, so that left and right stay what they are to each other.
+    The headers of several CT tasks are reported to say RAS although the voxels are in LPS order
+    (github.com/Project-MONAI/model-zoo/issues/766). The body is then turned by half around its long axis. It is not
+    mirrored, so that left and right keep their relation.
 
     Args:
-        task: Its name in the archive, as "Task03_Liver".
-        window: Least and largest intensity of CT; none: normalised alone.
-        crop_above: Crop to the box of what is above this intensity; none: no crop.
+        task: Name of the task in the archive, such as "Task03_Liver".
+        window: Smallest and largest intensity of CT; None: each volume is normalised alone.
+        crop_above: Crop to the box of the voxels above this intensity; None: no crop.
         **kwargs: See `VolumeDataModule`.
     """
 
@@ -50,22 +50,24 @@ class MSD(VolumeDataModule):
         self.name = task_name(task)
         super().__init__(**kwargs)
         if window is not None and (len(window) != 2 or window[0] >= window[1]):
-            raise ConfigError(f"--data.window {window} is none.", "Give the least and the largest intensity.")
+            raise ConfigError(
+                f"--data.window {window} is not a window.", "Give the smallest and the largest intensity."
+            )
         self.task, self.crop_above = task, crop_above
         self.window = None if window is None else (float(window[0]), float(window[1]))
 
     @cached_property
     def reader(self) -> Reader:
-        """Channels along the fourth axis where the card has several."""
+        """Reads channels along the fourth axis where the card has several channels."""
         channels = self.card.in_channels
         return ChannelsReader(self.dropped_values, channels) if channels > 1 else Reader(self.dropped_values)
 
     def preprocessing(self) -> PreprocessingSpec:
-        """As the card says."""
+        """The preprocessing of the options."""
         return PreprocessingSpec(window=self.window, crop_above=self.crop_above, spacing=self.spacing)
 
     def list_cases(self) -> list[Case]:
-        """The labelled cases that `dataset.json` lists, after a look at its label names."""
+        """The labelled cases that `dataset.json` lists, after a check of its label names."""
         return checked_cases(self.folder, self.task, self.card.listing)
 
     def split_cases(self, cases: list[Case]) -> Split:
@@ -96,37 +98,37 @@ def task_name(task: str) -> str:
     """The registered name of a task: "Task08_HepaticVessel" is `msd_hepatic_vessel`.
 
     Raises:
-        ConfigError: It is no task's name.
+        ConfigError: There is no such task.
     """
     found = _TASK.fullmatch(task)
     if not found:
-        raise ConfigError(f"--data.task '{task}' is no task.", "Write it as in the archive: Task03_Liver.")
+        raise ConfigError(f"--data.task '{task}' is not a task.", "Write it as in the archive: Task03_Liver.")
     return "msd_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", found[1]).lower()
 
 
-def checked_cases(root: Path, task: str, due: Mapping[Any, str]) -> list[Case]:
+def checked_cases(root: Path, task: str, expected: Mapping[Any, str]) -> list[Case]:
     """The labelled cases of one task, in the order of `dataset.json`.
 
     Args:
-        root: The task's folder, or the folder it lies in.
-        task: Its name in the archive, as "Task04_Hippocampus".
-        due: The name that the listing must have for each label value.
+        root: The folder of the task, or the folder that contains it.
+        task: Name of the task in the archive, such as "Task04_Hippocampus".
+        expected: The name that the listing must have for each label value.
 
     Raises:
-        DataError: No `dataset.json`, it is not the archive's, or it names a label differently.
+        DataError: There is no `dataset.json`, it is not that of the archive, or it has another name for a label.
     """
-    homes = (root, root / task, root / task / task)  # the last where an unpacker made a folder of the archive's name
-    folder = next((home for home in homes if (home / "dataset.json").is_file()), root / task)
+    candidates = (root, root / task, root / task / task)  # some programs unpack into a folder of the archive's name
+    folder = next((one for one in candidates if (one / "dataset.json").is_file()), root / task)
     listing = folder / "dataset.json"
     content = read_listing(listing, task)
     try:
         pairs = [(_file(folder, entry["image"]), _file(folder, entry["label"])) for entry in content["training"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{listing}: not the archive's listing ({error!r}).", "Fetch the archive again.") from error
-    check_labels(listing, content.get("labels"), due)
+        raise DataError(f"{listing}: not the listing of the archive ({error!r}).", "Get the archive again.") from error
+    check_labels(listing, content.get("labels"), expected)
     cases = []
     for image, label in pairs:
-        if image.name.startswith("._"):  # what macOS leaves beside a file
+        if image.name.startswith("._"):  # a hidden file of macOS
             continue
         case_id = nifti_stem(image)
         cases.append(Case(case_id, (image,), label, subject=case_id))
@@ -137,4 +139,6 @@ def _file(folder: Path, name: Any) -> Path:
     if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ValueError(f"{name!r} leads out of the folder")
     path = folder / name
-    return find_volume(path.parent, nifti_stem(path))  # the archive's files are packed, some copies' are not
+    return find_volume(
+        path.parent, nifti_stem(path)
+    )  # the files of the archive are packed, those of some copies are not

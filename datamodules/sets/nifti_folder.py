@@ -1,4 +1,4 @@
-"""`nifti_folder`: a user's own volumes from a `dataset.json` as of the Decathlon or of nnU-Net; no code to write."""
+"""`nifti_folder`: a user's own volumes with the `dataset.json` of the Decathlon or of nnU-Net, without new code."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ _CHANNEL = re.compile(r"_(\d{4})$")
 
 
 class NiftiFolder(OwnDataModule):
-    """Volumes that `dataset.json` describes, in one of its two forms.
+    """Volumes that `dataset.json` describes in one of two forms.
 
     - Decathlon: `labels` {"1": "liver"}, `modality`, and `training`, a list of {image, label}; several
-      channels lie along a fourth axis. An entry may also have `text` and `subject` (then all must).
+      channels are along a fourth axis. An entry may also have `text` and `subject`; then all entries must have them.
     - nnU-Net: `labels` {"liver": 1} or {"whole": [1, 2]} for regions, `channel_names`, and the files
-      `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`; its first version's listing is the Decathlon's.
+      `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`. The listing of its first version has the form of
+      the Decathlon.
 
-    The subjects are cut 72/8/20. See `docs/own_data.md`.
+    The subjects are split 72/8/20. See `docs/own_data.md`.
 
     Args:
-        spacing: Voxel size of the network's grid in mm; None for the files' own.
-        window: (low, high) intensities that become 0 and 1; None: each volume by its mean and deviation.
-        subject: Pattern whose first group is the subject in a case's name; None: each case is its own.
+        spacing: Voxel size of the network grid in mm; None for the voxel size of the files.
+        window: (low, high) intensities that become 0 and 1; None: each volume is normalised by its
+            mean and standard deviation.
+        subject: Pattern whose first group is the subject in the name of a case; None: each case is a subject.
         **kwargs: See `OwnDataModule`.
     """
 
@@ -46,9 +48,9 @@ class NiftiFolder(OwnDataModule):
     ) -> None:
         super().__init__(**kwargs)
         if spacing is not None and (len(spacing) != 3 or min(spacing) <= 0):
-            raise ConfigError(f"--data.spacing {spacing} is no voxel size.", "Give three positive numbers in mm.")
+            raise ConfigError(f"--data.spacing {spacing} is not a voxel size.", "Give three positive numbers in mm.")
         if window is not None and (len(window) != 2 or window[0] >= window[1]):
-            raise ConfigError(f"--data.window {window} is no window.", "Give two numbers, low and high.")
+            raise ConfigError(f"--data.window {window} is not a window.", "Give two numbers, low and high.")
         self.spacing = None if spacing is None else tuple(spacing)
         self.window = None if window is None else (window[0], window[1])
         self._subject = _pattern(subject)
@@ -57,29 +59,29 @@ class NiftiFolder(OwnDataModule):
         classes = class_values(self._classes(listing), where)
         if has_colours(self._classes(listing), where):
             raise DataError(f"{where}: a volume's classes are no colours.", "Give each class its label values.")
-        told = any("text" in entry for entry in self._entries)
+        has_text = any("text" in entry for entry in self._entries)
         self.describe(
             classes=classes,
             exclusive=len(classes) > 1 and not have_common_value(classes),
             in_channels=max(1, len(listing.get("channel_names") or listing.get("modality") or {})),
-            track=str(listing.get("track", "report")) if told else "class",
+            track=str(listing.get("track", "report")) if has_text else "class",
             **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},
         )
 
     def preprocessing(self) -> PreprocessingSpec:
-        """Window and spacing as the options say."""
+        """Window and spacing of the options."""
         return PreprocessingSpec(window=self.window, spacing=self.spacing)
 
     @cached_property
     def reader(self) -> Reader:
-        """One file with all channels in the Decathlon's form, one file a channel in nnU-Net's."""
+        """Reads one file with all channels in the form of the Decathlon, one file per channel in that of nnU-Net."""
         channels = self.card.in_channels
         if channels > 1 and self._entries:
             return ChannelsReader(drop=self.dropped_values, channels=channels)
         return Reader(drop=self.dropped_values)
 
     def list_cases(self) -> list[Case]:
-        """The listed cases in their order, or those of `imagesTr` and `labelsTr` by name."""
+        """The listed cases in their order, or the cases of `imagesTr` and `labelsTr` by name."""
         return self._listed() if self._entries else self._found()
 
     def split_cases(self, cases: list[Case]) -> Split:
@@ -92,19 +94,19 @@ class NiftiFolder(OwnDataModule):
 
     @cached_property
     def _entries(self) -> list[Mapping[str, Any]]:
-        """The entries of the Decathlon's form; empty in nnU-Net's, whose first version lists its cases as well."""
+        """The entries in the form of the Decathlon; empty for nnU-Net, whose first version lists its cases as well."""
         found = self._listing.get("training")
         entries = [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
         return [] if any(self._is_by_channel(entry) for entry in entries) else entries
 
     def _is_by_channel(self, entry: Mapping[str, Any]) -> bool:
-        """Whether an entry names a case whose image is a file a channel."""
+        """Whether the image of an entry is one file per channel."""
         image = self.folder / str(entry.get("image", ""))
         first = find_volume(image.parent, f"{nifti_stem(image)}_0000")
         return set(entry) <= {"image", "label"} and not image.exists() and first.is_file()
 
     def _classes(self, listing: Mapping[str, Any]) -> dict[str, Any]:
-        """Names to values, from either form; the background is left out."""
+        """Names to values, from both forms, without the background."""
         labels = listing.get("labels")
         if not isinstance(labels, Mapping):
             return {}
@@ -113,68 +115,70 @@ class NiftiFolder(OwnDataModule):
         by_value = all(str(key).isdigit() for key in labels)
         pairs = {str(name): int(value) for value, name in labels.items()} if by_value else dict(labels)
         if by_value and len(pairs) < len(labels):
-            raise DataError(f"{self.folder / 'dataset.json'}: two labels of one name.", "Rename one.")
+            raise DataError(f"{self.folder / 'dataset.json'}: two labels with one name.", "Rename one.")
         return {name: value for name, value in pairs.items() if value not in (0, [0])}
 
     def _listed(self) -> list[Case]:
-        listing, named = self.folder / "dataset.json", any("subject" in entry for entry in self._entries)
+        listing, with_subject = self.folder / "dataset.json", any("subject" in entry for entry in self._entries)
         cases = []
         for entry in self._entries:
             names = [entry.get(key) for key in ("image", "label")]
             if not all(isinstance(name, str) and name.endswith(SUFFIXES) for name in names):
                 raise DataError(
                     f"{listing}: an entry without image and label (NIfTI): {dict(entry)}.",
-                    "Mend it; pictures go by --data image_text_folder.",
+                    "Correct it; for pictures give --data image_text_folder.",
                 )
             image, label = (self.folder / str(name) for name in names)
-            if image.name.startswith("._"):  # what macOS leaves beside a file
+            if image.name.startswith("._"):  # a hidden file of macOS
                 continue
             text = entry.get("text")
-            subject = self._said_subject(entry) if named else self._person(nifti_stem(image))
+            subject = self._subject_of(entry) if with_subject else self._subject_from_name(nifti_stem(image))
             cases.append(Case(nifti_stem(image), (image,), label, subject, None if text is None else str(text).strip()))
         return cases
 
-    def _said_subject(self, entry: Mapping[str, Any]) -> str:
-        """Whose an entry says it is: a number will do, 0 too, but nobody is not taken for a person of its own."""
+    def _subject_of(self, entry: Mapping[str, Any]) -> str:
+        """The subject of an entry. A number counts, also 0. An empty subject is refused."""
         subject = entry.get("subject")
         if subject is None or not str(subject).strip():
             raise DataError(
-                f"{self.folder / 'dataset.json'}: an entry without subject, where others have one: {dict(entry)}.",
-                "Write it; splits are made by it.",
+                f"{self.folder / 'dataset.json'}: an entry without subject, although others have one: {dict(entry)}.",
+                "Write it, because splits are made by subject.",
             )
         return str(subject).strip()
 
     def _found(self) -> list[Case]:
         images, labels = list_volumes(self.folder / "imagesTr"), list_volumes(self.folder / "labelsTr")
         if not images:
-            raise DataError(f"{self.folder}: no NIfTI files in imagesTr.", "Pictures go by --data image_text_folder.")
+            raise DataError(
+                f"{self.folder}: no NIfTI files in imagesTr.", "For pictures give --data image_text_folder."
+            )
         names = sorted({_CHANNEL.sub("", name) for name in images} | set(labels))
         cases = []
         for name in names:
             files = [f"{name}_{number:04d}" for number in range(self.card.in_channels)]
             paths = tuple(images.get(file, self.folder / "imagesTr" / f"{file}.nii.gz") for file in files)
             label = labels.get(name, self.folder / "labelsTr" / f"{name}.nii.gz")
-            cases.append(Case(name, paths, label, self._person(name)))
+            cases.append(Case(name, paths, label, self._subject_from_name(name)))
         return cases
 
-    def _person(self, name: str) -> str:
+    def _subject_from_name(self, name: str) -> str:
         if self._subject is None:
             return name
         found = self._subject.search(name)
         if found is None:
-            raise DataError(f"{self.folder}: --data.subject finds no subject in '{name}'.", "Mend the pattern.")
+            raise DataError(f"{self.folder}: --data.subject finds no subject in '{name}'.", "Correct the pattern.")
         return found.group(1)
 
 
 def _pattern(subject: str | None) -> re.Pattern[str] | None:
-    """The compiled pattern, which has a group."""
+    """Compile the pattern, which must have a group."""
     if subject is None:
         return None
     try:
         compiled = re.compile(subject)
     except re.error as error:
         raise ConfigError(
-            f"--data.subject '{subject}' is no pattern ({error}).", "Write a regular expression."
+            f"--data.subject '{subject}' is not a pattern ({error}).", "Write a regular expression."
         ) from error
     if not compiled.groups:
         raise ConfigError(f"--data.subject '{subject}' has no group.", "Put the subject in brackets: '(patient\\d+)_'.")

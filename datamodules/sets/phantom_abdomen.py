@@ -1,4 +1,4 @@
-"""`phantom_abdomen`: small CT-like volumes with seven organs of differing size, some of them absent."""
+"""`phantom_abdomen`: small CT-like volumes with seven organs of different sizes, some of them absent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo.types import Case
 
 
 class PhantomAbdomen(PhantomDataModule):
-    """Generated volumes of 96 x 96 x 120 mm in RAS order; the label says 1 to 7 in the card's order.
+    """Generated volumes of 96 x 96 x 120 mm in RAS order, with labels 1 to 7 in the order of the card.
 
     Args:
         shape: Voxels of a volume; [96, 96, 48] has a spacing of 1.0 x 1.0 x 2.5 mm.
-        counts: Subjects in train, val and test.
+        counts: Numbers of subjects in train, val and test.
         **kwargs: See `SegDataModule`.
 
     Example:
@@ -29,7 +29,7 @@ class PhantomAbdomen(PhantomDataModule):
 
     def __init__(
         self,
-        shape: list[int] = [96, 96, 48],  # noqa: B006  (never changed; the command line needs the type)
+        shape: list[int] = [96, 96, 48],  # noqa: B006  (it is never changed, and the command line needs the type)
         counts: list[int] = [24, 4, 8],  # noqa: B006
         **kwargs: Any,
     ) -> None:
@@ -39,11 +39,11 @@ class PhantomAbdomen(PhantomDataModule):
         self.shape = (shape[0], shape[1], shape[2])
 
     def preprocessing(self) -> PreprocessingSpec:
-        """Fat to bright vessels become 0 to 1; the grid stays the native one."""
+        """Intensities from fat to bright vessels become 0 to 1; the grid is the native grid."""
         return PreprocessingSpec(window=(-160.0, 300.0))
 
     def load(self, case: Case) -> PreparedCase:
-        """Draw a case."""
+        """Generate a case."""
         drawn = draw_abdomen(SET_SEED, *split_and_number(case), self.shape)
         geometry = uncropped_geometry(self.shape, voxel_spacing(self.shape), "mm", drawn.affine.tolist())
         return preprocess(drawn.image[None], drawn.label, geometry, self.preprocessing())

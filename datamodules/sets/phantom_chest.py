@@ -1,4 +1,4 @@
-"""`phantom_chest`: chest-like images with look-alike lesions; one report each says which are meant."""
+"""`phantom_chest`: chest-like images with similar lesions; a report says which lesions to segment."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
-_TWIN = "-other"
-_draw = lru_cache(maxsize=1)(draw_chest)  # every image is asked for twice in a row
+_COMPLEMENT = "-other"
+_draw = lru_cache(maxsize=1)(draw_chest)  # each image is needed twice, one time after the other
 
 
 class PhantomChest(PhantomDataModule):
     """Generated images with 2 to 4 lesions, of which the report names some but not all.
 
-    Every image comes as two cases: with the report that was drawn, and with the complementary one. In
-    training, a model without text would otherwise learn by heart which lesions were meant (a U-Net of
-    0.2 M parameters did so within 20 epochs, and fell to 0.7 of the text-free bound on new images). In
-    evaluation, the score of a model without text hardly depends on which reports chance has drawn.
+    Every image gives two cases: one with the drawn report, one with the complementary report. With one case per image,
+    a model without text could learn by heart which lesions the reports of the training name. A U-Net with 0.2 M
+    parameters did so within 20 epochs, and fell to 0.7 of the text-free bound on new images. In evaluation, the score
+    of a model without text hardly depends on the drawn reports.
 
     Args:
-        pixels: Height and width of an image; the network sees it resized to `patch`.
-        counts: Images in train, val and test; there are twice as many cases.
+        pixels: Height and width of an image; the network gets it resized to `patch`.
+        counts: Numbers of images in train, val and test; there are twice as many cases.
         **kwargs: See `SegDataModule`.
 
     Example:
@@ -47,19 +47,19 @@ class PhantomChest(PhantomDataModule):
         return PreprocessingSpec(size=self.patch)
 
     def load(self, case: Case) -> PreparedCase:
-        """Draw a case."""
+        """Generate a case."""
         drawn = self.draw(case)
         geometry = uncropped_geometry(drawn.image.shape, (1.0, 1.0), "px")
         return preprocess(drawn.image[None], drawn.label[None], geometry, self.preprocessing())
 
     def draw(self, case: Case) -> ChestCase:
-        """A case with its lesions, the unnamed ones too."""
+        """A case with all its lesions, also those that the report does not name."""
         split, number = split_and_number(case)
         drawn = _draw(SET_SEED, split, number, self.pixels)
-        return complement_report(drawn) if case.case_id.endswith(_TWIN) else drawn
+        return complement_report(drawn) if case.case_id.endswith(_COMPLEMENT) else drawn
 
     def controls(self) -> dict[str, float]:
-        """The largest Dice to expect on the test images without reading the reports."""
+        """The largest expected Dice on the test images for a model that reads no reports."""
         return {"text-free bound": text_free_bound(self.draw(case) for case in self.index.cases_of("test"))}
 
     def subject_cases(self, split: str, number: int) -> list[Case]:
@@ -67,4 +67,4 @@ class PhantomChest(PhantomDataModule):
         name = f"{split}-{number:04d}"
         case = Case(name, images=(), label=None, subject=name, report=draw_report(SET_SEED, split, number))
         other = draw_report(SET_SEED, split, number, complement=True)
-        return [case, Case(name + _TWIN, images=(), label=None, subject=name, report=other)]
+        return [case, Case(name + _COMPLEMENT, images=(), label=None, subject=name, report=other)]

@@ -25,9 +25,9 @@ _ARCHIVE = ("", "Covid19", "QaTa-COV19-v2", "QaTa-COV19/QaTa-COV19-v2")
 
 
 class QataCov19(SliceDataModule):
-    """Images of 224x224, resized to `patch`; one sentence each that was written from the mask.
+    """Images of 224x224, resized to `patch`, each with one sentence that was written from the mask.
 
-    Three layouts are known:
+    There are three layouts:
 
     - LanGuideMedSeg's `{Train,Test}/{Images,GTs}` with `prompt/{train,test}.csv`;
     - LViT's `{Train,Val,Test}_Folder/{img,labelcol}` with an xlsx (or CSV) of captions for each folder, or one
@@ -35,67 +35,69 @@ class QataCov19(SliceDataModule):
     - the authors' own, `QaTa-COV19/QaTa-COV19-v2/{Train,Test} Set/{Images,Ground-truths}`, with LViT's
       `{Train,Test}_text_for_Covid19.xlsx` in the root, and its `Val_ID.xlsx` for the protocol `lvit`.
 
-    A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` bear no subject; each is taken
-    for its own.
+    A mask is `mask_<image>.png` of exactly 0 and 255. Files named `covid_N` have no subject; each is a
+    subject of its own.
     """
 
     name = "qata_cov19"
 
     def list_cases(self) -> list[Case]:
-        """The cases of all folders; within each the order of its captions, then images without one."""
-        return [case for cases in self._parts.values() for case in cases]
+        """The cases of all folders: first in the order of the captions, then images without a caption."""
+        return [case for cases in self._folders.values() for case in cases]
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """`file_order`: the last fifth of the training images by name is val. `lvit`: the folders or lists as are."""
-        homes = existing_ids(self._parts, cases)
-        rows = homes["Train"] + homes["Val"]
+        """`file_order`: val is the last fifth of the training images by name. `lvit`: the published splits."""
+        case_ids = existing_ids(self._folders, cases)
+        rows = case_ids["Train"] + case_ids["Val"]
         if self.protocol == "lvit":
-            val = homes["Val"] or self._listed_for_val(homes["Train"])
+            val = case_ids["Val"] or self._listed_for_val(case_ids["Train"])
         else:
-            if homes["Val"]:  # two tables have no common order; the published one is by name
+            if case_ids["Val"]:  # two tables have no common order; the published order is by name
                 rows.sort()
-            who = {case.case_id: case.subject for case in cases}
+            subject_of = {case.case_id: case.subject for case in cases}
             first = int(0.8 * len(rows))
-            trained = {who[case_id] for case_id in rows[:first]}  # the whole set has nobody on both sides of the cut
-            val = [case_id for case_id in rows[first:] if who[case_id] not in trained]
+            trained = {
+                subject_of[case_id] for case_id in rows[:first]
+            }  # in the whole data set, no subject is on both sides
+            val = [case_id for case_id in rows[first:] if subject_of[case_id] not in trained]
         held = set(val)
         train = [case_id for case_id in rows if case_id not in held]
-        return make_split(self.protocol, {"train": train, "val": val, "test": homes["Test"]}, cases)
+        return make_split(self.protocol, {"train": train, "val": val, "test": case_ids["Test"]}, cases)
 
     @cached_property
-    def _parts(self) -> dict[str, list[Case]]:
+    def _folders(self) -> dict[str, list[Case]]:
         """The cases of each folder."""
-        root = next((home for home in self._homes if split_folders(home, "Train", _LAYOUTS)), self.folder)
+        root = next((one for one in self._roots if split_folders(one, "Train", _LAYOUTS)), self.folder)
         return {
-            part: lvit_cases(
-                root, part, _subject, optional=part == "Val", layouts=_LAYOUTS, mask="mask_{}", tables=self.folder
+            split: lvit_cases(
+                root, split, _subject, optional=split == "Val", layouts=_LAYOUTS, mask="mask_{}", tables=self.folder
             )
-            for part in ("Train", "Val", "Test")
+            for split in ("Train", "Val", "Test")
         }
 
     @property
-    def _homes(self) -> list[Path]:
+    def _roots(self) -> list[Path]:
         return [self.folder / inner for inner in _ARCHIVE]
 
     def _listed_for_val(self, train: list[str]) -> list[str]:
-        """The training images that `Val_ID.xlsx` names, in their own order; none where there is no such list.
+        """The training images that `Val_ID.xlsx` names, in the order of the training images; none without such a list.
 
         Raises:
-            DataError: It has no column `Image`.
+            DataError: The list has no column `Image`.
         """
         found = [
-            home / f"Val_ID{end}" for home in (*self._homes, self.folder / "Train Set") for end in (".xlsx", ".csv")
+            root / f"Val_ID{end}" for root in (*self._roots, self.folder / "Train Set") for end in (".xlsx", ".csv")
         ]
         path = next((path for path in found if path.is_file()), None)
         if path is None:
             return []
         header, rows = read_table(path, "Image")
         if "image" not in header:
-            raise DataError(f"{path}: columns {header} lack Image.", "Fetch it again.")
+            raise DataError(f"{path}: columns {header} lack Image.", "Get it again.")
         listed = {row[header.index("image")].removesuffix(".png").removeprefix("mask_") for row in rows}
         strange = sorted(listed - set(train))
         if strange:
-            log.warning("%s: %d names are of no training image at hand, such as %s", path, len(strange), strange[0])
+            log.warning("%s: %d names belong to no existing training image, such as %s", path, len(strange), strange[0])
         return [case_id for case_id in train if case_id in listed]
 
 

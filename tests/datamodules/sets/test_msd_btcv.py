@@ -150,5 +150,5 @@ def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> Non
 
 def test_btcv_another_set_of_its_project_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "averaged-training-images").mkdir()
-    with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another set.*RawData\.zip"):
+    with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another data set.*RawData\.zip"):
         build_datamodule("btcv", root=str(tmp_path)).list_cases()

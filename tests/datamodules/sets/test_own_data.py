@@ -207,7 +207,7 @@ def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
         ({"background": 0, "a": 1, "ignore": 2}, "a label to ignore"),
         ({"0": "background"}, "the classes are missing"),
         (None, "the classes are missing"),
-        ({"0": "background", "1": "a", "2": "a"}, "two labels of one name"),
+        ({"0": "background", "1": "a", "2": "a"}, "two labels with one name"),
     ],
 )
 def test_labels_that_cannot_be(tmp_path: Path, labels: Any, message: str) -> None:
@@ -222,9 +222,9 @@ def test_labels_that_cannot_be(tmp_path: Path, labels: Any, message: str) -> Non
     ("options", "message"),
     [
         ({"spacing": [1, 1]}, "voxel size"),
-        ({"window": [3, 1]}, "no window"),
+        ({"window": [3, 1]}, "not a window"),
         ({"subject": "case"}, "has no group"),
-        ({"subject": "("}, "no pattern"),
+        ({"subject": "("}, "not a pattern"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], message: str) -> None:

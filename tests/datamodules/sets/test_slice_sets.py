@@ -248,7 +248,7 @@ def test_qata_as_its_authors_publish_it(tmp_path: Path, caplog: pytest.LogCaptur
     first = in_order.split.train[0]
     write_table(root / "Val_ID.csv", [("Image",), ("mask_lost.png",), (f"mask_{first}.png",)])
     assert built("qata_cov19", root, protocol="lvit").split.val == (first,)
-    assert "Val_ID.csv: 1 names are of no training image at hand, such as lost" in caplog.text
+    assert "Val_ID.csv: 1 names belong to no existing training image, such as lost" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -272,5 +272,5 @@ def test_brats_cavity_is_background_on_request(tmp_path: Path) -> None:
 def test_brats_of_children_is_refused_for_its_numbers(tmp_path: Path) -> None:
     root = make_brats(tmp_path, "new", 2)
     (root / "TrainingData" / "BraTS-PED-00001-000").mkdir()
-    with pytest.raises(DataError, match="labels of BraTS-PED are numbered otherwise"):
+    with pytest.raises(DataError, match="labels of BraTS-PED have other values"):
         build_datamodule("brats", root=str(root)).list_cases()
