@@ -57,9 +57,9 @@ class ClassRow(MetricValues[float | None]):
 class LeaderboardRow(MetricValues[float | None]):
     """One row of the leaderboard: each metric as its mean over the seeds, and what was trained and tested.
 
-    `benchmarks.tables.columns.COLUMNS` defines each field that is a column. A value is None where it does not exist:
-    for an incomplete row, the text gain of a model that reads no text, the deviation of one seed, the interval of
-    too few subjects. The status of a complete row is "ok", of a variant "variant", of a control "control".
+    `benchmarks.tables.columns.ROW_COLUMNS` defines each field that is a column. A value is None where it does not
+    exist: for an incomplete row, the text gain of a model that reads no text, the deviation of one seed, the interval
+    of too few subjects. The status of a complete row is "ok", of a variant "variant", of a control "control".
 
     Attributes:
         std: Standard deviation of each metric over the seeds (ddof 1); None for one seed.

@@ -20,7 +20,7 @@ from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult
 
 KINDS = ("worst", "median", "best")
-VERSION = 1
+OVERLAYS_VERSION = 1
 """Version of `overlays.json`."""
 
 _AXES = {"R": "sagittal", "A": "coronal", "S": "axial"}
@@ -90,8 +90,8 @@ def read_gallery(entry: Entry) -> Gallery:
     folder = job.folder / TRUE_TEXT_STEP / "overlays"
     try:
         content = json.loads((folder / "overlays.json").read_text(encoding="utf-8"))
-        if content["version"] != VERSION:
-            return replace(bare, note=f"overlays.json is of version {content['version']}, not {VERSION}")
+        if content["version"] != OVERLAYS_VERSION:
+            return replace(bare, note=f"overlays.json is of version {content['version']}, not {OVERLAYS_VERSION}")
         kinds = [(kind, [_picture(folder, one) for one in content["cases"] if one["kind"] == kind]) for kind in KINDS]
         legend = [(str(one["name"]), _colour(one["truth"]), _colour(one["prediction"])) for one in content["legend"]]
         prompts = [(str(name), str(text)) for name, text in content["prompts"].items()]

@@ -14,8 +14,8 @@ from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.report.entries import Entry
 from benchmarks.tables.column import Cell, Column
-from benchmarks.tables.columns import COLUMNS
-from benchmarks.tables.costs import COLUMNS as COST_COLUMNS
+from benchmarks.tables.columns import ROW_COLUMNS
+from benchmarks.tables.costs import COST_COLUMNS
 from benchmarks.tables.numbers import format_percent
 from benchmarks.tables.views import (
     Line,
@@ -71,7 +71,7 @@ def leaderboard_table(group: RankingGroup) -> TableView:
 
 def all_columns_table(group: RankingGroup) -> TableView:
     """Make the table of every column of the CSV, with six digits, for every row."""
-    shown = [column for column in COLUMNS if column.key not in {"model", "data"}]
+    shown = [column for column in ROW_COLUMNS if column.key not in {"model", "data"}]
     columns = [
         replace(column, title=column.key, text=_exact(column), words=not _has_numbers(column, group))
         for column in shown

@@ -1,6 +1,6 @@
 """The columns of all tables: one list per kind of row, which CSV, JSON, Markdown, LaTeX, HTML and the manual read.
 
-To add a column, add an entry to `COLUMNS`. Then copy the row that `tests/benchmarks/tables/test_columns.py` prints
+To add a column, add an entry to `ROW_COLUMNS`. Then copy the row that `tests/benchmarks/tables/test_columns.py` prints
 into `docs/metrics.md`.
 """
 
@@ -71,7 +71,7 @@ def _has_class_names(group: RankingGroup) -> bool:
 _GAIN: dict[str, Any] = {"digits": 3, "better": "higher", "shown": "table", "sign": "+", "when": _reads_text}
 _TEXT: dict[str, Any] = {"digits": 3, "better": "higher"}
 
-COLUMNS: tuple[Column[LeaderboardRow], ...] = (
+ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("model", "the model; `control:NAME` for a control"),
     _field("size", "`tiny` or `published`"),
     _field("encoder", "the text encoder; empty for a model that reads no text",
@@ -191,7 +191,7 @@ def shown_columns(group: RankingGroup, report: bool = False) -> list[Column[Lead
         report: Whether to include the columns that only the report shows.
     """
     levels = ("report", "table") if report else ("table",)
-    chosen = [column for column in COLUMNS if column.shown in levels and column.when(group)]
+    chosen = [column for column in ROW_COLUMNS if column.shown in levels and column.when(group)]
     ordered = [column for column in chosen if not column.after]
     for column in chosen:
         if column.after:
@@ -202,7 +202,7 @@ def shown_columns(group: RankingGroup, report: bool = False) -> list[Column[Lead
 
 def find_columns(*keys: str) -> list[Column[LeaderboardRow]]:
     """Return the columns with these keys, in the order of the keys."""
-    by_key = {column.key: column for column in COLUMNS}
+    by_key = {column.key: column for column in ROW_COLUMNS}
     return [by_key[key] for key in keys]
 
 
@@ -218,7 +218,7 @@ def rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
         leaderboard: The leaderboard.
 
     Returns:
-        One dictionary per row, in the order of tables; the keys are those of `COLUMNS`.
+        One dictionary per row, in the order of tables; the keys are those of `ROW_COLUMNS`.
 
     Example:
         >>> from benchmarks import LeaderboardRow, RankingGroup
@@ -229,7 +229,7 @@ def rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:
         >>> values["model"], values["dice"], values["nsd"]
         ('unet', 0.9, 0.8)
     """
-    return [row_as_dict(COLUMNS, row) for row in leaderboard.rows]
+    return [row_as_dict(ROW_COLUMNS, row) for row in leaderboard.rows]
 
 
 def class_rows_as_dicts(leaderboard: Leaderboard) -> list[dict[str, Any]]:

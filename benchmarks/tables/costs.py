@@ -40,7 +40,7 @@ def _column(key: str, title: str, text: Callable[[Mapping[str, Any]], str], word
     return Column(key=key, title=title, get=itemgetter(key), text=text, words=words)
 
 
-COLUMNS: tuple[Column[Mapping[str, Any]], ...] = (
+COST_COLUMNS: tuple[Column[Mapping[str, Any]], ...] = (
     _column("params", "params (M)", lambda cost: f"{cost['params'] / 1e6:.2f}"),
     _column("params_trainable", "trained (M)", lambda cost: f"{cost['params_trainable'] / 1e6:.2f}"),
     _column("gflops", "GFLOPs", lambda cost: f"{cost['gflops']:.2f}"),
@@ -134,7 +134,7 @@ def write_costs(costs: Mapping[str, Mapping[str, Any]], form: str) -> str:
         title="Costs",
         caption=f"Costs. {FOOTNOTE}",
         corner="Method",
-        columns=COLUMNS,
-        groups=(("", make_lines(COLUMNS, rows, itemgetter("method"))),),
+        columns=COST_COLUMNS,
+        groups=(("", make_lines(COST_COLUMNS, rows, itemgetter("method"))),),
     )
     return f"{markdown_table(view)}\n\n- {FOOTNOTE}\n" if form == "md" else latex_tables([view])

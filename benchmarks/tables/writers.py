@@ -14,9 +14,9 @@ from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.tables.column import Cell, Column
 from benchmarks.tables.columns import (
     CLASS_COLUMNS,
-    COLUMNS,
     OF_ROW,
     RANKED_COLUMNS,
+    ROW_COLUMNS,
     class_rows_as_dicts,
     find_columns,
     row_as_dict,
@@ -38,8 +38,8 @@ def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fals
 
     Args:
         leaderboard: The leaderboard.
-        stats: Instead of `COLUMNS`, one line per group and ranked row with `RANKED_COLUMNS`.
-        per_class: Instead of `COLUMNS`, one line per row and class with `CLASS_COLUMNS`.
+        stats: Instead of `ROW_COLUMNS`, one line per group and ranked row with `RANKED_COLUMNS`.
+        per_class: Instead of `ROW_COLUMNS`, one line per row and class with `CLASS_COLUMNS`.
     """
     if stats:
         names = [*OF_GROUP, *(column.key for column in RANKED_COLUMNS)]
@@ -48,8 +48,8 @@ def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fals
     if per_class:
         rows = class_rows_as_dicts(leaderboard)
         return csv_text([*OF_ROW, *(column.key for column in CLASS_COLUMNS)], ([*row.values()] for row in rows))
-    names = [column.key for column in COLUMNS]
-    return csv_text(names, (values_of(COLUMNS, row) for row in leaderboard.rows))
+    names = [column.key for column in ROW_COLUMNS]
+    return csv_text(names, (values_of(ROW_COLUMNS, row) for row in leaderboard.rows))
 
 
 def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:

@@ -12,13 +12,13 @@ import pytest
 from benchmarks.leaderboard.ranking import RankedRow
 from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
 from benchmarks.tables.column import Column
-from benchmarks.tables.columns import CLASS_COLUMNS, COLUMNS, RANKED_COLUMNS, rows_as_dicts
+from benchmarks.tables.columns import CLASS_COLUMNS, RANKED_COLUMNS, ROW_COLUMNS, rows_as_dicts
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from zoo.metrics.definitions import METRIC_KEYS
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 LISTS: dict[str, Sequence[Column[Any]]] = {
-    "leaderboard": COLUMNS,
+    "leaderboard": ROW_COLUMNS,
     "classes": CLASS_COLUMNS,
     "statistics": RANKED_COLUMNS,
 }
@@ -45,12 +45,12 @@ def test_each_column_has_a_key_of_its_own_and_a_meaning(name: str) -> None:
 
 
 def test_every_metric_is_a_column_of_rows_and_classes() -> None:
-    for columns in (COLUMNS, CLASS_COLUMNS):
+    for columns in (ROW_COLUMNS, CLASS_COLUMNS):
         assert set(METRIC_KEYS) <= {column.key for column in columns}
 
 
 @pytest.mark.parametrize(
-    ("columns", "kind"), [(COLUMNS, LeaderboardRow), (CLASS_COLUMNS, ClassRow), (RANKED_COLUMNS, RankedRow)]
+    ("columns", "kind"), [(ROW_COLUMNS, LeaderboardRow), (CLASS_COLUMNS, ClassRow), (RANKED_COLUMNS, RankedRow)]
 )
 def test_every_field_that_compares_is_a_column(columns: Sequence[Column[Any]], kind: Any) -> None:
     compared = {field.name for field in fields(kind) if field.compare} - {"std"}
@@ -58,12 +58,12 @@ def test_every_field_that_compares_is_a_column(columns: Sequence[Column[Any]], k
 
 
 def test_a_column_that_follows_another_follows_one_that_exists() -> None:
-    keys = {column.key for column in COLUMNS if column.shown != "file"}
-    assert {column.after for column in COLUMNS} - {""} <= keys
+    keys = {column.key for column in ROW_COLUMNS if column.shown != "file"}
+    assert {column.after for column in ROW_COLUMNS} - {""} <= keys
 
 
 def test_rows_as_dicts_have_the_columns_and_plain_values() -> None:
     (row,) = rows_as_dicts(leaderboard_of([result(job(), [0.5, 0.7])]))
-    assert list(row) == [column.key for column in COLUMNS]
+    assert list(row) == [column.key for column in ROW_COLUMNS]
     assert (row["model"], row["n"], row["dice"], row["dice_std"]) == ("unet", 2, pytest.approx(0.6), None)
     assert all(isinstance(value, str | int | float | None) for value in row.values())
