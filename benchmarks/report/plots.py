@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from benchmarks.report.entries import Curve, Entry
-from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline_svg, style
+from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline_svg, page_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,12 +27,12 @@ _SPAN = 0.05
 _POINTS = 60  # up to this number of cases, each case is a point
 
 
-def colour_of(place: int) -> str:
+def find_colour(place: int) -> str:
     """Return the colour of a model by its place; after eight, colours repeat with another dash and marker."""
     return SERIES[place % len(SERIES)]
 
 
-def dash_index(place: int) -> int:
+def find_dash(place: int) -> int:
     """Return the number of the dash of a model by its place."""
     return (place + place // len(SERIES)) % len(DASHES)
 
@@ -47,13 +47,13 @@ def draw_boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
         label: The class, None for the mean over the classes of a case.
         key: Prefix of the ids of the figure.
     """
-    with style():
-        figure, axes = _figure(0.55 + 0.42 * len(entries))
+    with page_style():
+        figure, axes = _make_figure(0.55 + 0.42 * len(entries))
         title = label or "mean over classes"
         for row, entry in enumerate(entries):
             values = entry.case_dices(label)
             if values:
-                _box(axes, values, row, colour_of(entry.place))
+                _draw_box(axes, values, row, find_colour(entry.place))
             axes.text(0, row - 0.3, entry.name if values else f"{entry.name}: in no case", va="bottom", fontsize=8)
         axes.set(xlim=(-0.015, 1.015), ylim=(len(entries) - 0.55, -0.75), yticks=[], xlabel="Dice per case")
         axes.set_title(title)
@@ -62,7 +62,7 @@ def draw_boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
         return inline_svg(figure, key, f"Box plots of the Dice of the cases, {title}: {', '.join(_names(entries))}")
 
 
-def _box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
+def _draw_box(axes: Axes, values: Sequence[float], row: int, colour: str) -> None:
     axes.boxplot(
         [values],
         positions=[row],
@@ -107,10 +107,10 @@ def draw_scatter(
     points = [(e, x, e.row.dice) for e, x in zip(entries, across, strict=True) if x and e.row.dice is not None]
     if not points:
         return None
-    with style():
-        figure, axes = _figure(2.7)
+    with page_style():
+        figure, axes = _make_figure(2.7)
         for entry, x, dice in points:
-            colour, marker = colour_of(entry.place), MARKERS[entry.place % len(MARKERS)]
+            colour, marker = find_colour(entry.place), MARKERS[entry.place % len(MARKERS)]
             axes.errorbar(x, dice, entry.row.std.dice, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
         if log:
             axes.set_xscale("log")
@@ -119,14 +119,14 @@ def draw_scatter(
         high = max(dice + (entry.row.std.dice or 0.0) for entry, _, dice in points)
         room = max(high - low, 0.02) * 0.2
         axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
-        _plain_ticks(axes, xs, log)
-        _label(axes, [(entry.name, x, dice) for entry, x, dice in points])
+        _set_plain_ticks(axes, xs, log)
+        _label_points(axes, [(entry.name, x, dice) for entry, x, dice in points])
         axes.set(xlabel=xlabel, ylabel="Dice")
         axes.grid(axis="y")
         return inline_svg(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
 
 
-def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+def _label_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
     """Write each name beside its point, at the first of six places without another name or point."""
     units = [tuple(axes.transAxes.inverted().transform(axes.transData.transform(point[1:]))) for point in points]
     width, height = 205.0, 150.0  # of the axes, in points, approximately
@@ -147,7 +147,7 @@ def _label(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
         axes.annotate(name, (x, dice), (side, rise), textcoords="offset points", ha=align, va="bottom", fontsize=8)
 
 
-def _plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
+def _set_plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
     """Write ticks as plain numbers, because powers of ten in mathematical type do not use the font of the page."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -170,10 +170,10 @@ def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, k
     lines = [(entry, curve) for entry, seeds in entries for curve in seeds if curve]
     if not lines:
         return None
-    with style():
+    with page_style():
         from matplotlib.ticker import FixedLocator, MaxNLocator
 
-        figure, axes = _figure(2.5)
+        figure, axes = _make_figure(2.5)
         for entry, curve in lines:
             x, y = zip(*curve, strict=True)
             dots = "." if len(x) < 30 else ""
@@ -181,8 +181,8 @@ def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, k
                 x,
                 y,
                 marker=dots,
-                ls=DASHES[dash_index(entry.place)],
-                color=colour_of(entry.place),
+                ls=DASHES[find_dash(entry.place)],
+                color=find_colour(entry.place),
                 lw=1.2,
                 markersize=4,
                 alpha=0.9,
@@ -206,10 +206,10 @@ def draw_intervals(entries: Sequence[Entry], key: str) -> Markup | None:
     """
     if not any(entry.row.dice_low is not None for entry in entries):
         return None
-    with style():
-        figure, axes = _figure(0.55 + 0.4 * len(entries))
+    with page_style():
+        figure, axes = _make_figure(0.55 + 0.4 * len(entries))
         for number, entry in enumerate(entries):
-            row, colour = entry.row, colour_of(entry.place)
+            row, colour = entry.row, find_colour(entry.place)
             if row.dice_low is not None and row.dice_high is not None:
                 axes.plot([row.dice_low, row.dice_high], [number, number], color=colour, lw=2.2)
             axes.plot(row.dice or 0.0, number, MARKERS[entry.place % len(MARKERS)], color=colour, markersize=6.5)
@@ -230,14 +230,14 @@ def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
     shown = [(entry, entry.texts) for entry in entries if len(entry.texts) > 1]
     if not shown:
         return None
-    with style():
-        figure, axes = _figure(0.75 + 0.44 * len(shown))
+    with page_style():
+        figure, axes = _make_figure(0.75 + 0.44 * len(shown))
         for row, (entry, dices) in enumerate(shown):
             axes.plot([min(dices.values()), max(dices.values())], [row, row], color=RULE, lw=2, zorder=1)
             for number, (text, dice) in enumerate(dices.items()):
-                filled = colour_of(entry.place) if text == "true" else "none"
+                filled = find_colour(entry.place) if text == "true" else "none"
                 axes.plot(
-                    dice, row, MARKERS[number], markersize=6.5, mfc=filled, mec=colour_of(entry.place), mew=1.3, ls=""
+                    dice, row, MARKERS[number], markersize=6.5, mfc=filled, mec=find_colour(entry.place), mew=1.3, ls=""
                 )
             axes.text(0, row - 0.28, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
         texts = list(dict.fromkeys(text for _, dices in shown for text in dices))
@@ -262,7 +262,7 @@ def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
         return inline_svg(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def _make_figure(height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")

@@ -172,7 +172,7 @@ def _make_section(
         text=tables.text_table(group),
         text_figure=plots.draw_text_dots(ranked, f"{key}-t"),
         curves=_draw_curves(key, models),
-        models=[(e.name, e.place % len(SERIES), plots.dash_index(e.place)) for e in models],
+        models=[(e.name, e.place % len(SERIES), plots.find_dash(e.place)) for e in models],
         galleries=[read_gallery(entry) for entry in models],
     )
 

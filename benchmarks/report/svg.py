@@ -52,7 +52,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def page_style() -> Iterator[None]:
     """Give figures the style of the page until the context ends, whatever the settings of the user's matplotlib."""
     import matplotlib as mpl
 
@@ -66,7 +66,7 @@ def inline_svg(figure: Figure, key: str, title: str) -> Markup:
     """Return a figure as an `<svg>` element; the same figure gives the same bytes.
 
     Args:
-        figure: The figure, made within `style`.
+        figure: The figure, made within `page_style`.
         key: Prefix of its ids, unique on the page: letters, digits and hyphens.
         title: Description for readers who cannot see the figure.
     """
