@@ -6,6 +6,7 @@ import io
 import json
 import locale
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import plan_of
+from zoo.engine import cost_probe
 from zoo.engine.cost_probe import STEPS, Watch
 
 CPU = Settings("tiny", "cpu")
@@ -163,7 +165,15 @@ def test_a_probe_is_read_whatever_the_locale_is(tmp_path: Path, monkeypatch: pyt
         locale.setlocale(locale.LC_CTYPE, before)
 
 
-def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
+def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_here(command: list[str], **_: object) -> SimpleNamespace:
+        """Run the probe in this process, which has paid for the imports."""
+        out, errors = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(errors):
+            code = cost_probe.main(command[command.index("zoo.engine.cost_probe") + 1 :])
+        return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
+
+    monkeypatch.setattr("benchmarks.run.cost_estimate.subprocess.run", run_here)
     settings = Settings("tiny", "cpu")
     plan = plan_of(["unet"], ["hippocampus"], [0], settings=settings, root=str(tmp_path / "nowhere"))
     (found,) = estimate.estimate_costs(plan, True)
