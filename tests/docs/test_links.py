@@ -1,4 +1,4 @@
-"""Every page can be reached, and every link between pages leads somewhere."""
+"""Every page can be reached, every link leads to a file, and two pages are complete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import REPOSITORY
+from zoo.errors import FAULTS
 
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md")])
@@ -31,3 +32,14 @@ def test_the_index_leads_to_every_page() -> None:
 
 def test_the_readme_leads_to_the_index() -> None:
     assert (DOCS / "index.md").resolve() in links(REPOSITORY / "README.md")
+
+
+def test_the_glossary_defines_each_term_once_and_in_order() -> None:
+    lines = (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines()
+    terms = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][2:]
+    assert terms == sorted(set(terms), key=str.lower)
+
+
+def test_the_page_on_checks_lists_every_kind_of_fault() -> None:
+    text = (DOCS / "verify.md").read_text(encoding="utf-8")
+    assert [kind for kind in FAULTS if f"`{kind}`" not in text] == []
