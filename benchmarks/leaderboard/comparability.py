@@ -44,7 +44,8 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
     common = _most_frequent([{key: getattr(row, key) for key in keys} for row in complete])
     alike = [row for row in complete if all(getattr(row, key) == common[key] for key in keys)]
     readers = [row for row in alike if row.text_track != "none"]
-    common |= _most_frequent([{key: getattr(row, key)} for key in RECORDED for row in alike if getattr(row, key)])
+    for key in RECORDED:
+        common |= _most_frequent([{key: getattr(row, key)} for row in alike if getattr(row, key)])
     common |= _most_frequent([{"prompt_hash": row.prompt_hash} for row in readers])
     return [_check_row(row, keys, common) if row.status == "ok" else row for row in rows], common
 

@@ -102,6 +102,7 @@ class LeaderboardRow(MetricValues[float | None]):
     metric_version: str = ""
     classes: str = ""
     label_space: str = ""
+    tolerance: str = ""
     cases_hash: str = ""
     hd95_unit: str = ""
     std: MetricValues[float | None] = NO_STD

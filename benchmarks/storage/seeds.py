@@ -15,7 +15,7 @@ from zoo.metrics.case_scores import LEAK, cases_hash
 ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
 """Conditions in which the rows of one ranking must agree."""
 
-RECORDED = ("label_space",)
+RECORDED = ("label_space", "tolerance")
 """Conditions in which the rows must agree as far as their versions of the zoo have recorded them."""
 
 _SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "params", "params_trainable", "mark")
@@ -158,6 +158,7 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         **{key: manifest.get(key) for key in ("params", "params_trainable")},
         "classes": ", ".join(label for _, label in ordered),
         "label_space": str(test.about.get("label_space_hash") or ""),
+        "tolerance": _as_text(test.about.get("tolerance") or ""),
         "cases_hash": cases_hash(test.rows),
         "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},

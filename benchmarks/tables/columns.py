@@ -133,6 +133,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("dice_names", "`dice` with the names of the classes alone", title="Names", **_TEXT),
     _field("classes", "names of the classes"),
     _field("label_space", "hash of the label space"),
+    _field("tolerance", "tolerance of `nsd`, in its unit"),
     _field("cases_hash", "hash of the ids of the test cases"),
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""

@@ -15,10 +15,20 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
+from zoo.config import config_hash
 from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
+
+_OF_DATA = {
+    "split_hash": "splits",
+    "prompt_hash": "texts",
+    "data_hash": "files",
+    "label_space_hash": "classes",
+    "tolerance": "tolerance",
+}
+"""Conditions of the data that may not change after the start of a run, each with the word of the error."""
 
 VERSIONS = ("torch", "lightning", "monai", "transformers", "numpy")
 
@@ -71,6 +81,7 @@ class RunRecord(Callback):
             "split_hash": getattr(data, "split_hash", None),
             "leak_declared": bool(getattr(data, "leak_declared", False)),
             "prompt_hash": getattr(data, "prompt_hash", None),
+            **scoring_conditions(data),
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
@@ -84,18 +95,25 @@ class RunRecord(Callback):
 
 
 def check_same_data(manifest: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Check that a run continues with the data of its start; the folder of the data is not part of its identity.
+    """Check that a run continues, or is tested, with the data of its training. The folder of the data may differ.
 
     Raises:
-        RunError: The splits, the texts or the files are other ones.
+        RunError: The splits, the texts, the files, the classes or the tolerance differ.
     """
-    names = {"split_hash": "splits", "prompt_hash": "texts", "data_hash": "files"}
-    for key, what in names.items():
+    for key, what in _OF_DATA.items():
         if earlier.get(key) and now.get(key) and earlier[key] != now[key]:
             raise RunError(
-                f"{manifest}: the run began with other data ({what}: {earlier[key][:12]}, now {now[key][:12]}).",
-                "Give the --data.root and --data.split of its start, or another --out.",
+                f"{manifest}: the run began with other data "
+                f"({what}: {str(earlier[key])[:12]}, now {str(now[key])[:12]}).",
+                "Give the data as they were at its start (--data.root, --data.split), or another --out.",
             )
+
+
+def scoring_conditions(data: Any) -> dict[str, Any]:
+    """Return what changes a score and is not in a file of the data: the label space and the tolerance of NSD."""
+    facts = getattr(data, "facts", None) or {}
+    labels = facts.get("labels")
+    return {"label_space_hash": config_hash(labels) if labels else None, "tolerance": facts.get("tolerance")}
 
 
 def finish(manifest: Path, best_val_dice: float | None) -> None:

@@ -13,8 +13,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
-from zoo.callbacks.manifest import check_same_data, git_commit
-from zoo.config import config_hash
+from zoo.callbacks.manifest import check_same_data, git_commit, scoring_conditions
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case, write_rows
 from zoo.utils.atomic_files import write_text
@@ -55,8 +54,9 @@ class Scores(Callback):
                 f"{now[:12]}: cases of the training could be scored.",
                 "Leave out --data.protocol and give the --data.root of the training.",
             )
-        found = {"data_hash": getattr(getattr(trainer, "datamodule", None), "data_hash", None)}
-        check_same_data(self.manifest, {"data_hash": known.get("data_hash")}, found)
+        data = getattr(trainer, "datamodule", None)
+        found = {"data_hash": getattr(data, "data_hash", None), **scoring_conditions(data)}
+        check_same_data(self.manifest, {key: known.get(key) for key in found}, found)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new list."""
@@ -110,13 +110,13 @@ def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
         data: The data module.
         rows: The rows of all ranks.
     """
-    facts, split = getattr(data, "facts", None) or {}, getattr(data, "split", None)
+    split = getattr(data, "split", None)
     owners: Mapping[str, str] = getattr(split, "subjects", {})
     leaks: list[Any] = getattr(split, "leaks", list)()
     return {
         "metric_version": METRIC_VERSION,
         "split_hash": getattr(data, "split_hash", None),
-        "label_space_hash": config_hash(facts["labels"]) if "labels" in facts else None,
+        **scoring_conditions(data),
         "prompt_hash": getattr(data, "prompt_hash", None),
         "cases_hash": cases_hash(rows),
         "text": getattr(data, "text", None),

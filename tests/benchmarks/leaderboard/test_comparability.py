@@ -19,7 +19,11 @@ from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
 from zoo.metrics.case_scores import CaseScore, cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
-FACTS = {"label_space_hash": "labels", "subjects": {f"c{i}": f"p{i}" for i in range(10)}}
+FACTS: dict[str, Any] = {
+    "label_space_hash": "labels",
+    "tolerance": 2.0,
+    "subjects": {f"c{i}": f"p{i}" for i in range(10)},
+}
 
 
 def one(*results: JobResult, controls: tuple[Control, ...] = ()) -> RankingGroup:
@@ -47,6 +51,7 @@ def test_complete_rows_of_the_same_conditions_have_no_warning() -> None:
     ("about", "reason"),
     [
         ({"label_space_hash": "other"}, "label_space other, not labels"),
+        ({"tolerance": 30.0}, "tolerance 30.0, not 2.0"),
     ],
 )
 def test_other_label_spaces_are_refused(about: dict[str, Any], reason: str) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
-from zoo.callbacks.manifest import RunRecord, budget
+from zoo.callbacks.manifest import RunRecord, budget, check_same_data, scoring_conditions
+from zoo.errors import RunError
 
 
 class _Trainer:
@@ -47,3 +49,18 @@ def test_every_rank_counts_the_steps_and_one_writes(tmp_path: Path) -> None:
         record.on_fit_start(trainer, module)
         assert trainer.counted == 1
         assert (tmp_path / "manifest.json").is_file() == zero
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        ({"labels": {"names": ["a"], "values": [[1]]}, "tolerance": 30.0}, r"tolerance: 2\.0, now 30\.0"),
+        ({"labels": {"names": ["a"], "values": [[2]]}, "tolerance": 2.0}, "classes: "),
+    ],
+)
+def test_classes_and_tolerance_may_not_change_between_training_and_test(facts: dict[str, Any], word: str) -> None:
+    trained = scoring_conditions(SimpleNamespace(facts={"labels": {"names": ["a"], "values": [[1]]}, "tolerance": 2.0}))
+    check_same_data(Path("manifest.json"), trained, trained)
+    check_same_data(Path("manifest.json"), {}, trained)
+    with pytest.raises(RunError, match=word):
+        check_same_data(Path("manifest.json"), trained, scoring_conditions(SimpleNamespace(facts=facts)))
