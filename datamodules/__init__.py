@@ -1,4 +1,4 @@
-"""The data modules: index, split, preparation and loading of every data set, on one common base."""
+"""The data sets: index, splits, preparation and loading, with one base class."""
 
 from __future__ import annotations
 

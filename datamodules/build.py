@@ -1,4 +1,4 @@
-"""A data set by name, without the command line: its card's layers and the overrides."""
+"""Build a data set by name in Python: the layers of its card, then the overrides."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from zoo.utils.class_args import argument_names, convert_arguments
 
 
 def build_datamodule(name: str, size: str = "published", **overrides: Any) -> SegDataModule:
-    """The datamodule of a name.
+    """Build the data module of a data set.
 
     Args:
-        name: As on `zoo list data`.
-        size: One of the card's sizes.
-        **overrides: Init arguments that win over the card's; a string is read as on the command line.
+        name: A name of `zoo list data`.
+        size: One of the sizes of the card.
+        **overrides: Init arguments that replace those of the card; a string is read as on the command line.
 
     Raises:
-        UnknownNameError: No such set or size.
+        UnknownNameError: There is no such data set or size.
         ConfigError: The card is broken, or an argument does not fit.
 
     Example:
@@ -41,5 +41,7 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
         raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")
     made = maker(**{**arguments, **convert_arguments(maker, overrides, "--data.", f"See `zoo show {name}`.")})
     if not isinstance(made, SegDataModule):
-        raise ConfigError(f"{module}.{kind} is no SegDataModule.", f"Correct config.data.class_path in {card.place}.")
+        raise ConfigError(
+            f"{module}.{kind} is not a SegDataModule.", f"Correct config.data.class_path in {card.place}."
+        )
     return made

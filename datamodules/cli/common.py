@@ -1,4 +1,4 @@
-"""What the commands of `zoo data` share: the arguments that name a set, and how facts are printed."""
+"""What the commands of `zoo data` share: the arguments of a data set, progress bars and printed tables."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def add_set(parser: argparse.ArgumentParser) -> None:
-    """The arguments that name a set."""
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose a data set."""
     parser.add_argument("name", metavar="NAME", help="data set, see `zoo list data`")
-    parser.add_argument("--root", metavar="DIR", help="folder of the set (default: $ZOO_DATA/NAME)")
-    parser.add_argument("--protocol", metavar="NAME", help="split (default: the card's first)")
-    parser.add_argument("--size", default="published", help="size preset of the card (default: published)")
+    parser.add_argument("--root", metavar="DIR", help="folder of the data set (default: $ZOO_DATA/NAME)")
+    parser.add_argument("--protocol", metavar="NAME", help="protocol (default: the first of the card)")
+    parser.add_argument("--size", default="published", help="size of the card (default: published)")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.epilog = "Further --data.KEY VALUE are options of the set, as in `zoo fit`."
+    parser.epilog = "Further --data.KEY VALUE are options of the data set, as in `zoo fit`."
 
 
-def open_set(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDataModule:
-    """The set that the arguments name; a mistyped name is told before torch is loaded."""
+def open_data(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDataModule:
+    """Make the data module of the arguments. An unknown name is refused before torch is loaded."""
     DATA.get(arguments.name)
     from datamodules.build import build_datamodule
 
@@ -40,14 +40,14 @@ def open_set(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDa
 
 
 def progress(things: Iterable[T]) -> Iterable[T]:
-    """The things, with a bar on a terminal while they are gone through."""
+    """The same things, with a progress bar on a terminal."""
     errors = Console(stderr=True)
     return track(list(things), "Reading", console=errors, transient=True, disable=not errors.is_terminal)
 
 
 @contextmanager
 def bytes_bar() -> Iterator[ProgressCallback]:
-    """What long work on files is to tell of its progress: a bar on a terminal, one at a time."""
+    """A function that shows the progress of work on one file, as a bar on a terminal."""
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
@@ -56,19 +56,19 @@ def bytes_bar() -> Iterator[ProgressCallback]:
 
 
 def console() -> Console:
-    """A console that breaks no line of a file or pipe: names of files are to be found whole in it."""
+    """A console that breaks no line in a file or pipe, so that file names stay complete."""
     plain = Console()
     return plain if plain.is_terminal else Console(width=1000)
 
 
-def print_facts(facts: Mapping[str, Any], as_json: bool) -> int:
-    """Facts as a table or as JSON; returns exit code 0."""
+def print_values(values: Mapping[str, Any], as_json: bool) -> int:
+    """Print values as a table or as JSON and return exit code 0."""
     out = console()
     if as_json:
-        out.print_json(data=dict(facts))
+        out.print_json(data=dict(values))
         return 0
     table = Table(show_header=False)
-    for key, value in facts.items():
+    for key, value in values.items():
         lines = [f"{name}: {inner}" for name, inner in value.items()] if isinstance(value, dict) else [str(value)]
         lines = [", ".join(map(str, value))] if isinstance(value, list) else lines
         table.add_row(key, "\n".join(lines))

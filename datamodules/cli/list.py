@@ -1,4 +1,4 @@
-"""`zoo data list`: every set, how it is got and whether it is at hand. Loads no torch."""
+"""`zoo data list`: every data set, how to get it and whether it is available. Loads no torch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from zoo.errors import ConfigError
 from zoo.registry import DATA, Card
 from zoo.settings import data_root
 
-HELP = "every set: what it is, how it is got, whether it is at hand under $ZOO_DATA"
+HELP = "list every data set: what it is, how to get it, whether it is in $ZOO_DATA"
 
-_SHOWN = ("name", "title", "dims", "modality", "text", "classes", "got", "licence", "at_hand")
-_NARROW = ("name", "title", "got", "at_hand")
+_SHOWN = ("name", "title", "dims", "modality", "text", "classes", "got", "licence", "available")
+_NARROW = ("name", "title", "got", "available")
 _WIDE = 150
-"""Columns of a terminal that show all of it without cells of three letters."""
+"""Width of a terminal, in characters, from which all columns are shown."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the arguments of the command."""
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
@@ -50,9 +50,9 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
 
 
 def _row(card: Card, aliases: list[str]) -> dict[str, Any]:
-    """The facts of a card; if the card or its source cannot be read, the title says why."""
+    """The row of a card. If the card or its source cannot be read, the title says why."""
     row: dict[str, Any] = dict.fromkeys(_SHOWN, "") | {"name": card.name, "aliases": aliases}
-    row |= {"dims": None, "classes": None, "at_hand": False}
+    row |= {"dims": None, "classes": None, "available": False}
     try:
         if card.broken:
             raise ConfigError(card.broken)
@@ -69,12 +69,12 @@ def _row(card: Card, aliases: list[str]) -> dict[str, Any]:
         "classes": len(facts.classes) or None,
         "got": got,
         "licence": source.licence if source else facts.licence,
-        "at_hand": facts.embedded or bool(base and (base / facts.folder_name).is_dir()),
+        "available": facts.embedded or bool(base and (base / facts.folder_name).is_dir()),
     }
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:
-    """A fact as it is shown."""
+    """The text of a cell."""
     value = row[key]
     if key == "title" and row["aliases"]:
         value = f"{value} (also {', '.join(row['aliases'])})"

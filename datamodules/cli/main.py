@@ -1,7 +1,7 @@
-"""Entry of `zoo data COMMAND`: finds the command and turns mistakes into one line and exit code 2.
+"""Entry of `zoo data COMMAND`: finds the command and turns mistakes of the user into one line and exit code 2.
 
-A command is a module with `HELP`, `add(parser)` and `run(arguments, options)`, options being what
-`--data.KEY VALUE` says; it is imported when it is called, so that the help needs no torch.
+A command is a module with `HELP`, `add(parser)` and `run(arguments, options)`, where `options` are those of
+`--data.KEY VALUE`. The functions import what needs torch, so that the help does not load it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser, parse_options
 
 COMMANDS = ("list", "prepare", "verify", "stats", "show", "split")
-"""In the order of the help."""
+"""The commands, in the order of the help."""
 
 
 def main(argv: list[str]) -> int:
     """Run one of the commands.
 
     Args:
-        argv: What follows `zoo data`.
+        argv: The words after `zoo data`.
 
     Returns:
-        0; 2 for an error of the user's or, in `verify`, for any finding; 130 after Ctrl-C.
+        0; 2 after a mistake of the user and, in `verify`, for any finding; 130 after Ctrl-C.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return run_command(lambda: _dispatch(argv))

@@ -1,4 +1,4 @@
-"""`zoo data prepare`: from an archive, a download or a folder to a set whose every case is checked and cached."""
+"""`zoo data prepare`: unpack or download a data set, check every case and write its arrays to the cache."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.cli.common import add_set, bytes_bar, console, open_set, print_facts, progress
+from datamodules.cli.common import add_data_arguments, bytes_bar, console, open_data, print_values, progress
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
 
-HELP = "get the set if need be, check every case and write its arrays to the cache"
+HELP = "get the data set if needed, check every case and write its arrays to the cache"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    add_set(parser)
+    """Add the arguments of the command."""
+    add_data_arguments(parser)
     parser.add_argument(
         "--from",
         dest="given",
@@ -26,36 +26,42 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         default=[],
-        help="archives (and caption tables) to unpack, or the folder of the set",
+        help="archives (and caption tables) to unpack, or the folder of the data set",
     )
-    parser.add_argument("--download", action="store_true", help="fetch what may be fetched and is not there")
-    parser.add_argument("--steps", action="store_true", help="print how the set is got, and do nothing")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="cases worked on, and held in memory, at once (default: 1)"
+        "--download", action="store_true", help="download the missing files that a command may download"
+    )
+    parser.add_argument("--steps", action="store_true", help="print how to get the data set, and do nothing else")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="cases that are prepared, and held in memory, at the same time (default: 1)",
     )
 
 
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     if arguments.workers < 1:
-        raise ConfigError(f"--workers {arguments.workers}: nobody works.", "Give 1 or more.")
+        raise ConfigError(f"--workers {arguments.workers} is too few.", "Give 1 or more.")
     if arguments.steps:
         return _print_steps(arguments)
     arguments.root = arguments.root or options.get("root")
     unpacked = _get(arguments)
-    data = open_set(arguments, options)
+    data = open_data(arguments, options)
     from zoo.settings import cache_root
 
     split = data.split
     data.prepared_cases.make_all(arguments.workers, progress)
     where = "generated, nothing to store" if data.card.embedded else str(cache_root() / "data" / data.card.folder_name)
-    facts: dict[str, Any] = {"data": data.name, "protocol": split.protocol, "cases": len(data.cases), "cache": where}
-    facts |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}
-    return print_facts(facts | unpacked, arguments.json)
+    values: dict[str, Any] = {"data": data.name, "protocol": split.protocol, "cases": len(data.cases), "cache": where}
+    values |= {"split_hash": split.hash, "prompt_hash": data.prompt_hash}
+    return print_values(values | unpacked, arguments.json)
 
 
 def _get(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Sees to the set's folder, whose place stands in `arguments.root` then; returns what was unpacked, if anything."""
+    """Get the folder of the data set, which `arguments.root` then names; return what was unpacked, if anything."""
     card, given = DataCard.of(DATA.get(arguments.name)), arguments.given
     if card.embedded:
         if given or arguments.download:
@@ -73,14 +79,14 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
         with bytes_bar() as report:
             receipt = acquire_data_set(card, given, arguments.download, arguments.root, report)
         return {"folder": str(target), "unpacked": describe_files(receipt)}
-    where = f"{target}: '{card.name}' is not there." if target else f"'{card.name}' is not there, nor is ZOO_DATA set."
-    raise DataError(where, f"{format_steps(card)} If it lies elsewhere, give --from FOLDER.")
+    where = f"{target}: '{card.name}' is missing." if target else f"'{card.name}' is missing, and ZOO_DATA is not set."
+    raise DataError(where, f"{format_steps(card)} If it is elsewhere, give --from FOLDER.")
 
 
 def _use_folder(arguments: argparse.Namespace) -> dict[str, Any]:
-    """A folder given with `--from` is the set's, as `--root` is."""
+    """Use a folder of `--from` like that of `--root`."""
     if len(arguments.given) > 1 or arguments.download or arguments.root:
-        raise ConfigError("--from FOLDER stands alone.", "Give one folder, or archives, or --download.")
+        raise ConfigError("--from FOLDER excludes other options.", "Give one folder, or archives, or --download.")
     arguments.root = str(arguments.given[0])
     return {}
 
@@ -90,12 +96,14 @@ def _print_steps(arguments: argparse.Namespace) -> int:
 
     card = DataCard.of(DATA.get(arguments.name))
     steps, source = list_steps(card), load_source(card)
-    facts = {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
+    described = (
+        {} if source is None else {"licence": source.licence, "homepage": source.homepage, "layout": source.layout}
+    )
     if arguments.json:
-        console().print_json(data={"data": card.name, "steps": steps, **facts})
+        console().print_json(data={"data": card.name, "steps": steps, **described})
         return 0
     for number, step in enumerate(steps, start=1):
         sys.stdout.write(f"{number}. {step}\n")
-    for key, value in facts.items():
+    for key, value in described.items():
         sys.stdout.write(f"{key}: {value}\n")
     return 0

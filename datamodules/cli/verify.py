@@ -1,4 +1,4 @@
-"""`zoo data verify`: every file read, every finding named, headers mended on request."""
+"""`zoo data verify`: read every file, list every finding, and correct headers on request."""
 
 from __future__ import annotations
 
@@ -11,31 +11,38 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datamodules.cli.common import add_set, console, open_set, progress
+from datamodules.cli.common import add_data_arguments, console, open_data, progress
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from datamodules.verify import Report
     from datamodules.verify.fix_header import FixResult
 
-HELP = "read every file and list what is wrong with the set; exit code 2 if anything is"
+HELP = "read every file and list the faults of the data set; exit code 2 for any finding"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    add_set(parser)
-    parser.add_argument("--workers", metavar="N", type=int, help="threads that read (default: one a processor, max 8)")
+    """Add the arguments of the command."""
+    add_data_arguments(parser)
     parser.add_argument(
-        "--tolerance", metavar="VOXELS", type=float, help="how far two files of a case may lie apart (default: 0.1)"
+        "--workers", metavar="N", type=int, help="threads that read (default: one per processor, at most 8)"
     )
-    parser.add_argument("--fix", choices=("header",), help="header: write copies that have their image's affine")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where --fix writes to, outside of the set's folder")
+    parser.add_argument(
+        "--tolerance",
+        metavar="VOXELS",
+        type=float,
+        help="largest distance between the grids of two files of a case (default: 0.1)",
+    )
+    parser.add_argument("--fix", choices=("header",), help="header: write copies with the affine of the image")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="folder for the files of --fix, outside of the data set"
+    )
 
 
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     _check(arguments)
-    data = open_set(arguments, options)
+    data = open_data(arguments, options)
     from datamodules.verify import inspect
     from datamodules.verify.fix_header import check_outside, fix_headers
     from zoo.io.same_grid import TOLERANCE
@@ -44,45 +51,47 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
         check_outside(data.folder, arguments.out)
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     report = inspect(data, progress, arguments.workers, tolerance)
-    mended = fix_headers(data, report.findings, arguments.out) if arguments.fix and not data.card.embedded else None
+    fixes = fix_headers(data, report.findings, arguments.out) if arguments.fix and not data.card.embedded else None
     out = console()
     if arguments.json:
-        out.print_json(data={**report.to_dict(), **_as_json(mended)})
+        out.print_json(data={**report.to_dict(), **_as_json(fixes)})
     else:
         _print(out, report)
-        if mended is not None:
-            _print_mended(out, mended, data.folder, arguments.out)
+        if fixes is not None:
+            _print_fixes(out, fixes, data.folder, arguments.out)
     return 2 if report.findings else 0
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """That the options go together.
+    """Check that the options fit together.
 
     Raises:
-        ConfigError: They do not.
+        ConfigError: They do not fit.
     """
     if bool(arguments.fix) != (arguments.out is not None):
         raise ConfigError("--fix and --out go together.", "Give both: --fix header --out DIR.")
     if arguments.workers is not None and arguments.workers < 1:
-        raise ConfigError(f"--workers {arguments.workers}: no thread would read.", "Give 1 or more.")
+        raise ConfigError(f"--workers {arguments.workers} is too few.", "Give 1 or more.")
     if arguments.tolerance is not None and not arguments.tolerance >= 0:
-        raise ConfigError(f"--tolerance {arguments.tolerance} is no distance.", "Give a number of voxels, as 0.1.")
+        raise ConfigError(
+            f"--tolerance {arguments.tolerance} is not a distance.", "Give a number of voxels, such as 0.1."
+        )
 
 
 def _print(out: Console, report: Report) -> None:
-    """The findings by kind, each kind with its count."""
+    """Print the findings by kind, each kind with its count."""
     from datamodules.verify import KINDS
 
     counted = f"{report.cases} cases, {report.files} files read"
     if report.known:
-        told = ", ".join(f"{finding.case_id} ({finding.kind})" for finding in report.known)
-        out.print(Text(f"Known of the published set, no fault of this copy: {told}."))
+        named = ", ".join(f"{finding.case_id} ({finding.kind})" for finding in report.known)
+        out.print(Text(f"Known findings of the published data set, no fault of this copy: {named}."))
     if not report.findings:
         out.print(Text(f"{report.data} ({report.protocol}): nothing found; {counted}."))
         return
     count = f"{len(report.findings)} finding{'s' if len(report.findings) > 1 else ''}"
     table = Table(title=Text(f"{report.data} ({report.protocol}): {count}; {counted}"), title_justify="left")
-    for name in ("case", "problem", "what mends it"):
+    for name in ("case", "problem", "what to do"):
         table.add_column(name, overflow="fold")
     for kind, number in report.kinds.items():
         table.add_section()
@@ -93,18 +102,20 @@ def _print(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def _print_mended(out: Console, mended: FixResult, folder: Path, target: Path) -> None:
-    """What was written, what was not, and what to do with it."""
-    for path in mended.written:
+def _print_fixes(out: Console, fixes: FixResult, folder: Path, target: Path) -> None:
+    """Print what was written, what was not written, and what to do next."""
+    for path in fixes.written:
         out.print(Text(f"{path}: written with the affine of its image."))
-    for path in mended.turned:
-        out.print(Text(f"{path}: its axes pointed elsewhere than the image's; look at it before you train on it."))
-    for reason in mended.skipped:
-        out.print(Text(f"not mended: {reason}"))
-    if mended.written:
+    for path in fixes.turned:
+        out.print(
+            Text(f"{path}: its axes had another direction than those of the image; check it before you train on it.")
+        )
+    for reason in fixes.skipped:
+        out.print(Text(f"not corrected: {reason}"))
+    if fixes.written:
         out.print(
             Text(
-                f"{target} holds the corrected files alone. Lay them over a copy of the set: "
+                f"{target} contains the corrected files only. Copy them over a copy of the data set: "
                 f"`cp -r {folder} NEW && cp -r {target}/. NEW/`, then `zoo data verify ... --root NEW`."
             )
         )
@@ -112,11 +123,11 @@ def _print_mended(out: Console, mended: FixResult, folder: Path, target: Path) -
         out.print("Nothing was written.")
 
 
-def _as_json(mended: FixResult | None) -> dict[str, list[str]]:
-    if mended is None:
+def _as_json(fixes: FixResult | None) -> dict[str, list[str]]:
+    if fixes is None:
         return {}
     return {
-        "written": [str(path) for path in mended.written],
-        "turned": [str(path) for path in mended.turned],
-        "not_mended": list(mended.skipped),
+        "written": [str(path) for path in fixes.written],
+        "turned": [str(path) for path in fixes.turned],
+        "not_corrected": list(fixes.skipped),
     }

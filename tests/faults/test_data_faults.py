@@ -233,6 +233,6 @@ def test_no_folder_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "--from FOLDER" in capsys.readouterr().err
     assert main(["verify", "btcv"]) == 2
     assert "Run `zoo data prepare btcv --steps`, or give --data.root DIR." in capsys.readouterr().err
-    for command, says in (("prepare", "'btcv' is not there"), ("stats", "no such folder")):
+    for command, says in (("prepare", "'btcv' is missing"), ("stats", "no such folder")):
         assert main([command, "btcv", "--root", str(tmp_path / "none")]) == 2
         assert says in capsys.readouterr().err

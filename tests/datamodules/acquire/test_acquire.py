@@ -127,7 +127,7 @@ def test_a_given_folder_is_used_and_not_changed(
     assert main(["prepare", "hippocampus", "--data.root", str(root)]) == 0
     capsys.readouterr()
     assert main(["prepare", "hippocampus", "--from", str(root), "--root", str(tmp_path)]) == 2
-    assert "stands alone" in capsys.readouterr().err
+    assert "excludes other options" in capsys.readouterr().err
 
 
 def test_the_root_folder_must_be_empty(
@@ -240,7 +240,7 @@ def test_a_data_set_without_download_is_refused_with_its_steps(
         assert "1. Register. 2. Download it." in capsys.readouterr().err
     monkeypatch.delenv("ZOO_DATA")
     assert main(["prepare", "btcv"]) == 2
-    assert "nor is ZOO_DATA set. 1. Register." in capsys.readouterr().err
+    assert "and ZOO_DATA is not set. 1. Register." in capsys.readouterr().err
     assert main(["prepare", "btcv", "--from", "no.zip"]) == 2
     assert "No folder is known for 'btcv'." in capsys.readouterr().err
     assert main(["prepare", "btcv", "--from", "no.zip", "--root", str(folders[0] / "x")]) == 2
@@ -341,7 +341,7 @@ def test_a_killed_unpacking_leaves_nothing_that_looks_complete(
     assert left(data) == [".hippocampus.part"]
     assert not (data / ".hippocampus.part" / "source.json").exists()
     assert main(["prepare", "hippocampus"]) == 2
-    assert "is not there" in capsys.readouterr().err
+    assert "is missing" in capsys.readouterr().err
     assert main(["prepare", "hippocampus", "--from", str(tar)]) == 0
     assert left(data) == ["hippocampus"]
 

@@ -122,12 +122,12 @@ def test_the_list_shows_how_to_get_each_data_set(
         "phantom_chest": "embedded",
         "nifti_folder": "own",
     }
-    assert [name for name, row in rows.items() if row["at_hand"]] == [
+    assert [name for name, row in rows.items() if row["available"]] == [
         *("amos22", "amos22_ct", "amos22_mr", "phantom_abdomen", "phantom_chest")
     ]
     assert rows["btcv"] | {"title": ""} == {
         **{"name": "btcv", "aliases": [], "title": "", "dims": 3, "modality": "CT", "text": "class", "classes": 13},
-        **{"got": "registration", "licence": "by registration at Synapse; not passed on", "at_hand": False},
+        **{"got": "registration", "licence": "by registration at Synapse; not passed on", "available": False},
     }
     assert main(["list"]) == 0
     shown = capsys.readouterr().out

@@ -70,7 +70,7 @@ def test_a_header_is_corrected_in_a_copy(misplaced: Path, tmp_path: Path, capsys
     assert main(command) == 2
     told = capsys.readouterr().out
     assert f"{out / LABEL}: written" in told
-    assert f"{out / LABEL}: its axes pointed elsewhere" in told
+    assert f"{out / LABEL}: its axes had another direction" in told
     assert "cp -r" in told
     assert state(misplaced) == before
     written = state(out)
@@ -105,7 +105,7 @@ def test_the_header_of_a_channel_is_corrected_too(tmp_path: Path, capsys: pytest
     assert main(command) == 2
     facts = json.loads(capsys.readouterr().out)
     assert facts["written"] == [str(out / channel.relative_to(root))]
-    assert (facts["turned"], facts["not_mended"]) == ([], [])
+    assert (facts["turned"], facts["not_corrected"]) == ([], [])
     np.testing.assert_allclose(nib.load(facts["written"][0]).affine, affine)
 
 
