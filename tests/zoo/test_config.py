@@ -1,4 +1,4 @@
-"""Layers, their order, and what makes two runs the same."""
+"""Layers, their order, and the identity of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(path: Path, content: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def cards(tmp_path: Path) -> tuple[str, str]:
-    """A model card and a data card that all set the same keys as later layers do."""
+    """Return a model card and a data card that set the same keys as later layers."""
     model = {
         "about": {"text": "none"},
         "config": {"model": {"class_path": "pkg.Net", "init_args": {"lr": 1, "a": 1, "shape": [1, 2]}}},
@@ -37,7 +37,7 @@ def cards(tmp_path: Path) -> tuple[str, str]:
     return str(write(tmp_path / "net.yaml", model)), str(write(tmp_path / "set.yaml", data))
 
 
-def test_later_layers_win_and_lists_replace(cards: tuple[str, str], tmp_path: Path) -> None:
+def test_later_layers_override_and_lists_are_replaced(cards: tuple[str, str], tmp_path: Path) -> None:
     first = write(tmp_path / "c1.yaml", {"model": {"init_args": {"a": 5}}, "trainer": {"precision": "64-true"}})
     second = write(tmp_path / "c2.yaml", {"model": {"init_args": {"a": 6, "shape": [9]}}})
     composed = compose(*cards, preset="cpu", files=[first, second])
@@ -52,7 +52,9 @@ def test_later_layers_win_and_lists_replace(cards: tuple[str, str], tmp_path: Pa
     assert composed.layers == ("model net", "data set", "size tiny", "trainer cpu", str(first), str(second))
 
 
-def test_recipe_lies_over_size_and_under_preset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_recipe_overrides_the_size_and_a_preset_overrides_the_recipe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     recipe = {
         "config": {"trainer": {"max_epochs": 7, "precision": "16-mixed"}, "model": {"init_args": {"lr": 0.5}}},
         "sizes": {"tiny": {"trainer": {"max_epochs": 3}}},
@@ -68,7 +70,7 @@ def test_recipe_lies_over_size_and_under_preset(monkeypatch: pytest.MonkeyPatch,
     assert compose("unet", "set", size="tiny").config["trainer"]["max_epochs"] == 3
 
 
-def test_recipe_is_not_given_to_a_card_of_ones_own_with_our_name(tmp_path: Path) -> None:
+def test_a_user_card_with_our_name_gets_no_recipe(tmp_path: Path) -> None:
     write(tmp_path / "unet.yaml", {"config": {"model": {"class_path": "my.Net"}}})
     composed = compose(str(tmp_path / "unet.yaml"), None)
     assert composed.config == {"model": {"class_path": "my.Net"}}
@@ -78,7 +80,7 @@ def test_recipe_is_not_given_to_a_card_of_ones_own_with_our_name(tmp_path: Path)
 @pytest.mark.parametrize(
     ("preset", "size"), [(None, "published"), ("cpu", "tiny"), ("debug", "tiny"), ("gpu", "published")]
 )
-def test_default_size_follows_preset(cards: tuple[str, str], preset: str | None, size: str) -> None:
+def test_the_default_size_is_that_of_the_preset(cards: tuple[str, str], preset: str | None, size: str) -> None:
     assert compose(*cards, preset=preset).size == size
     assert compose(*cards, preset=preset, size="tiny").size == "tiny"
 
@@ -90,7 +92,7 @@ def test_every_preset_composes(cards: tuple[str, str], preset: str) -> None:
     assert config["trainer"]["accelerator"]
 
 
-def test_changed_class_path_is_refused(cards: tuple[str, str], tmp_path: Path) -> None:
+def test_a_changed_class_path_is_refused(cards: tuple[str, str], tmp_path: Path) -> None:
     other = write(tmp_path / "c.yaml", {"model": {"class_path": "pkg.Other"}})
     with pytest.raises(ConfigError, match=r"c\.yaml: model\.class_path is changed from pkg\.Net to pkg\.Other"):
         compose(*cards, files=[other])
@@ -98,7 +100,7 @@ def test_changed_class_path_is_refused(cards: tuple[str, str], tmp_path: Path) -
     assert compose(*cards, files=[same]).config["model"]["init_args"]["a"] == 3
 
 
-def test_every_mistyped_name_is_told_at_once() -> None:
+def test_every_mistyped_name_is_reported_at_once() -> None:
     with pytest.raises(ConfigError, match=r"'unett'.*Did you mean unet\?.*'nowhere'.*'cpuu'.*cpu") as caught:
         compose("unett", "nowhere", preset="cpuu")
     assert "\n" not in str(caught.value)
@@ -106,7 +108,7 @@ def test_every_mistyped_name_is_told_at_once() -> None:
         compose("unett", None)
 
 
-def test_unknown_size_in_a_preset_is_named(tmp_path: Path, cards: tuple[str, str]) -> None:
+def test_an_unknown_size_in_a_preset_is_reported(tmp_path: Path, cards: tuple[str, str]) -> None:
     preset = write(tmp_path / "p.yaml", {"about": {"size": "huge"}, "config": {"trainer": {"devices": 1}}})
     with pytest.raises(ConfigError, match="Unknown size 'huge'"):
         compose(*cards, preset=str(preset))
@@ -118,7 +120,7 @@ def test_dotted_class_needs_no_card() -> None:
     assert (composed.model, composed.data) == ("Net", "Set")
 
 
-def test_base_takes_the_place_of_cards(cards: tuple[str, str]) -> None:
+def test_the_configuration_of_a_run_replaces_the_cards(cards: tuple[str, str]) -> None:
     base = {"model": {"class_path": "pkg.Net", "init_args": {"lr": 9}}, "trainer": {"devices": 4}}
     config = compose(cards[0], cards[1], preset="cpu", base=base).config
     assert config["model"] == base["model"]
@@ -145,7 +147,7 @@ RUN: Config = {
         {"trainer": {"gradient_clip_val": None}},
     ],
 )
-def test_hash_ignores_machine_matters(layer: Config) -> None:
+def test_the_hash_ignores_keys_of_the_machine(layer: Config) -> None:
     assert config_hash(merge(RUN, layer)) == config_hash(RUN)
     assert differing_keys(RUN, merge(RUN, layer)) == []
 
@@ -160,13 +162,15 @@ def test_hash_ignores_machine_matters(layer: Config) -> None:
         ({"data": {"init_args": {"batch_size": 8}}}, ("data.init_args.batch_size", 4, 8)),
     ],
 )
-def test_hash_sees_what_changes_a_run_and_names_it(layer: Config, difference: tuple[str, Any, Any]) -> None:
+def test_the_hash_changes_with_the_run_and_the_differing_keys_are_found(
+    layer: Config, difference: tuple[str, Any, Any]
+) -> None:
     other = merge(RUN, layer)
     assert config_hash(other) != config_hash(RUN)
     assert differing_keys(RUN, other) == [difference]
 
 
-def test_hash_does_not_depend_on_the_order_of_keys() -> None:
+def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
     turned = {key: RUN[key] for key in reversed(RUN)}
     assert config_hash(turned) == config_hash(RUN)
     assert len(config_hash(RUN)) == 64

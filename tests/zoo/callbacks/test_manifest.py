@@ -1,4 +1,4 @@
-"""What a manifest says of a run's budget, and that no rank is left waiting for it."""
+"""The budget in the manifest of a run; no rank waits for another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.errors import RunError
 
 
 class _Trainer:
-    """The part of a trainer that a record looks at; counting steps is what ranks do together."""
+    """The attributes of a trainer that `RunRecord` reads; all ranks count the steps together."""
 
     world_size = 2
     max_epochs = 3

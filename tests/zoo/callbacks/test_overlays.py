@@ -1,4 +1,4 @@
-"""`zoo test` keeps pictures of the right cases, beside unchanged scores, and leaves nothing else behind."""
+"""`zoo test` keeps pictures of the chosen cases, changes no score and leaves no other file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kinds(chosen: list[tuple[str, ScoredCase]]) -> dict[str, list[float]]:
     return {kind: [case.dice for k, case in chosen if k == kind] for kind in ("worst", "median", "best")}
 
 
-def test_the_worst_the_median_and_the_best() -> None:
+def test_the_worst_the_median_and_the_best_cases_are_chosen() -> None:
     order = np.random.default_rng(0).permutation(21)
     found = kinds(choose_cases(seen(n / 20) for n in order))
     assert found == {"worst": [0.0, 0.05, 0.1], "median": [0.45, 0.5, 0.55], "best": [0.9, 0.95, 1.0]}
@@ -45,7 +45,7 @@ def test_few_cases_are_shown_once(count: int, sizes: tuple[int, ...]) -> None:
     assert len({case.key for _, case in chosen}) == len(chosen) == min(count, 9)
 
 
-def test_equals_stand_in_the_order_of_their_ids() -> None:
+def test_cases_with_equal_dice_are_in_the_order_of_their_ids() -> None:
     names = [f"n{place:02d}" for place in range(12)]
     chosen = choose_cases(seen(0.5, name) for name in reversed(names))
     found = [case.key.case_id for _, case in chosen]
@@ -90,7 +90,7 @@ def run(callback: Overlays, cases: dict[str, tuple[Any, Any]], world: int = 1, r
     return trainer
 
 
-def test_pictures_and_their_index(tmp_path: Path) -> None:
+def test_pictures_are_listed_in_their_index(tmp_path: Path) -> None:
     callback = Overlays(tmp_path)
     (tmp_path / "of_an_earlier_test.png").write_bytes(b"")
     for rank in (0, 1):
@@ -115,7 +115,7 @@ def test_pictures_and_their_index(tmp_path: Path) -> None:
             assert picture.size == (320, 320)
 
 
-def test_cases_of_two_ranks_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_of_two_ranks_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Overlays(tmp_path / "two"), Overlays(tmp_path / "two")
     halves = dict(list(CASES.items())[:5]), dict(list(CASES.items())[5:])
     trainer = run(first, halves[0], world=2)
@@ -133,7 +133,7 @@ def test_cases_of_two_ranks_come_together(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((tmp_path / "two").glob(".rank-*"))
 
 
-def test_a_test_that_was_cut_short_names_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_test_lists_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     callback = Overlays(tmp_path)
     trainer = run(callback, CASES)
     callback.on_test_epoch_end(trainer, module(CASES))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Each case and class is scored exactly once: twice, left out or half scored ends the test."""
+"""Each case and class is scored exactly once; a case that is scored twice, partly or not at all ends the test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_case_that_is_scored_more_than_once_fails(times: int) -> None:
         check_once([*ROWS, *ROWS[:2] * (times - 1)], 2)
 
 
-def test_single_row_that_stands_twice_fails() -> None:
+def test_a_row_that_occurs_twice_fails() -> None:
     with pytest.raises(RunError, match=r"Case 'a' was scored more than once \(1 such rows\)"):
         check_once([*ROWS, ROWS[0]], None)
 

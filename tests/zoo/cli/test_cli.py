@@ -1,4 +1,4 @@
-"""Words to requests, mistakes to one line, and commands that do not wait for torch."""
+"""Parsing of commands, error texts of one line, and commands that load no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.errors import ConfigError, DataError
 
 
 def failed(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line that a mistake leaves on standard error."""
+    """Return the one line that a mistake writes to standard error."""
     assert cli.main(argv) == 2
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
@@ -44,13 +44,13 @@ def test_parse_knows_every_form() -> None:
     assert request.print_config
 
 
-def test_order_of_typing_never_matters() -> None:
+def test_the_order_of_options_does_not_matter() -> None:
     words = [("--model", "unet"), ("--model.lr", "1"), ("--data.b", "2"), ("--trainer", "cpu"), ("--seed", "1")]
     requests = {parse("fit", list(itertools.chain(*order))) for order in itertools.permutations(words)}
     assert len(requests) == 1
 
 
-def test_flags_on_appended_list_entries_stay_as_typed() -> None:
+def test_flags_on_appended_list_entries_keep_their_order() -> None:
     words = ["--trainer.callbacks+=B", "--trainer.callbacks.x=1", "--trainer.callbacks+=A", "--trainer.callbacks.x=2"]
     assert [f"--{key}={value}" for key, value in parse("fit", words).flags] == words
 
@@ -74,29 +74,29 @@ def test_relative_root_becomes_absolute() -> None:
         (["--zzz", "1"], "Run `zoo --help`"),
     ],
 )
-def test_mistyped_options_are_told(words: list[str], says: str) -> None:
+def test_mistyped_options_are_reported_with_a_similar_one(words: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=r".") as caught:
         parse("fit", words)
     assert says in str(caught.value)
 
 
-def test_both_mistyped_names_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_line_reports_both_mistyped_names(capsys: pytest.CaptureFixture[str]) -> None:
     line = failed(["fit", "--model", "bipvll", "--data", "hippocampuss"], capsys)
     for part in ("'bipvll'", "bipvl?", "'hippocampuss'", "zoo list models", "zoo list data"):
         assert part in line
 
 
-def test_missing_names_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_names_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--model and --data missing" in failed(["fit"], capsys)
     assert "no run is here" in failed(["test", "--out", "/nonexistent/run"], capsys)
 
 
-def test_unknown_command_has_its_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_reported_with_a_similar_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean fit" in failed(["fitt"], capsys)
     assert "Known: fit" in failed(["qqqqqq"], capsys)
 
 
-def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["--help"], ["-h"], ["fit", "--help"]):
         assert cli.main(words) == 0
         assert "--print_config" in capsys.readouterr().out
@@ -104,7 +104,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("zoo 0")
 
 
-def test_commands_of_distributions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_of_other_packages_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     broken = EntryPoint("broken", "no_such_module:main", "zoo.commands")
     echo = EntryPoint("echo", "builtins:len", "zoo.commands")
     monkeypatch.setattr("zoo.cli.help.entry_points", lambda group: [broken, echo])
@@ -121,7 +121,7 @@ def test_an_error_of_a_worker_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["show", "unet"], ["env"], ["fit", "--help"]])
-def test_no_torch_in_what_only_lists(words: list[str]) -> None:
+def test_listing_commands_load_no_torch(words: list[str]) -> None:
     code = (
         "import sys; from zoo.cli.main import main; code = main(sys.argv[1:]);"
         "heavy = {'torch', 'lightning', 'monai', 'omegaconf', 'numpy'} & set(sys.modules);"

@@ -1,4 +1,4 @@
-"""What the listing commands say."""
+"""The output of the listing commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.errors import ConfigError
 from zoo.registry import DATA, MODELS, Registry
 
 
-def test_list_as_json_is_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_the_cards_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "models", "--json"]) == 0
     cards = json.loads(capsys.readouterr().out)
     assert [card["name"] for card in cards] == MODELS.names()
@@ -24,7 +24,7 @@ def test_list_as_json_is_the_cards(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["models", "data", "encoders", "trainers"])
-def test_list_names_every_card(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_every_card(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     from zoo.cli.info import KINDS
 
     assert main(["list", kind]) == 0
@@ -33,7 +33,7 @@ def test_list_names_every_card(kind: str, capsys: pytest.CaptureFixture[str]) ->
     assert len(shown.splitlines()) == len(list(KINDS[kind])) + 1, "in a pipe a card is one line"
 
 
-def test_broken_plugin_is_listed_with_its_reason(
+def test_a_broken_card_is_listed_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     point = EntryPoint("lost", "no_such_package:card.yaml", "zoo.models")
@@ -65,7 +65,7 @@ def test_an_alias_is_a_second_name_of_a_card(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.startswith("# msd_hippocampus, another name of hippocampus (data, from zoo)")
 
 
-def test_a_run_under_an_alias_is_one_of_the_card(tmp_path: Path) -> None:
+def test_a_run_with_an_alias_has_the_name_of_the_card(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text("alias: hippocampus\n")
     for name in ("msd_hippocampus", str(own)):
@@ -73,7 +73,7 @@ def test_a_run_under_an_alias_is_one_of_the_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["nothing", "first"])
-def test_an_alias_of_no_card_is_broken(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_without_a_card_is_broken(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "first.yaml").write_text(f"alias: {target}\n")
     (tmp_path / "data" / "second.yaml").write_text("alias: first\n")
@@ -95,12 +95,12 @@ def test_an_alias_of_no_card_is_broken(target: str, tmp_path: Path, monkeypatch:
         (["env", "x"], "no arguments"),
     ],
 )
-def test_mistakes(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_end_with_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert says in capsys.readouterr().err
 
 
-def test_show_is_yaml_that_names_the_class(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_yaml_with_the_class(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "unet"]) == 0
     card = yaml.safe_load(capsys.readouterr().out)
     assert card["config"]["model"]["class_path"] == "zoo.models.UNet"

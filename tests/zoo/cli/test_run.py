@@ -1,4 +1,4 @@
-"""fit, resume, validate, test and predict of a third party's model and data, through the command line."""
+"""fit, resume, validate, test and predict with a model and data of another package, on the command line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing disturbed."""
+    """A run without an interruption."""
     out = tmp_path_factory.mktemp("run") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
@@ -66,7 +66,7 @@ def resolved(argv: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, A
     return config
 
 
-def test_fit_leaves_the_whole_record(finished: Path) -> None:
+def test_fit_writes_the_complete_record(finished: Path) -> None:
     manifest = json.loads((finished / "manifest.json").read_text())
     config = yaml.safe_load((finished / "config.yaml").read_text())
     expected = {
@@ -106,14 +106,14 @@ def test_load_from_checkpoint_needs_no_facts(finished: Path) -> None:
     assert all(torch.equal(value, module.state_dict()[key]) for key, value in weights(finished).items())
 
 
-def test_finished_run_says_so(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_prints_that_a_run_is_finished(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (finished / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert main([*FIT, "--out", str(finished)]) == 0
     assert "finished on" in capsys.readouterr().out
     assert (finished / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
 
 
-def test_another_configuration_is_refused_by_key(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_configuration_is_refused_with_its_keys(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = error_line([*FIT, "--out", str(finished), "--model.lr", "0.2", "--seed", "3"], capsys)
     assert "model.init_args.lr (0.1 -> 0.2)" in line
     assert "seed_everything (0 -> 3)" in line
@@ -123,7 +123,7 @@ def test_another_configuration_is_refused_by_key(finished: Path, capsys: pytest.
 @pytest.mark.xdist_group("ranks")  # the processes are forked from the one that forks the ranks
 @pytest.mark.parametrize(("kill", "workers"), [("2,0", "0"), ("2,1", "0"), ("0,1", "0"), ("2,1", "1")])
 def test_killed_run_ends_at_the_same_weights(kill: str, workers: str, finished: Path, tmp_path: Path) -> None:
-    """Between epochs, within one, within the first, and with workers, which take their samples early."""
+    """The kill is between epochs, within an epoch, within the first, and with workers, which fetch samples early."""
     words = [*FIT, "--data.num_workers", workers]
     out = tmp_path / "killed"
     log = tmp_path / "log"
@@ -153,7 +153,7 @@ def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: p
     assert (finished / "test-shuffled" / "cases.csv").is_file()
 
 
-def test_scores_say_by_which_metric_and_on_which_split(
+def test_scores_have_the_metric_version_and_the_split(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["test", "--out", str(finished), "--data.text", "blank"]) == 0
@@ -176,14 +176,14 @@ def test_validate_scores_the_best_checkpoint(finished: Path, capsys: pytest.Capt
     assert f"val/dice {best:.4f}" in capsys.readouterr().out
 
 
-def test_predict_writes_one_image_a_case(finished: Path) -> None:
+def test_predict_writes_one_image_per_case(finished: Path) -> None:
     before = (finished / "metrics.csv").read_bytes()
     assert main(["predict", "--out", str(finished)]) == 0
     assert sorted(p.name for p in (finished / "predictions").iterdir()) == [f"case{n}.png" for n in range(5)]
     assert (finished / "metrics.csv").read_bytes() == before, "evaluation touches no record of training"
 
 
-def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_prints_the_class_of_each_number(capsys: pytest.CaptureFixture[str]) -> None:
     labels = SimpleNamespace(names=("liver", "pancreas"))
     cli: Any = SimpleNamespace(model=SimpleNamespace(facts=SimpleNamespace(labels=labels)))
     capsys.readouterr()
@@ -193,7 +193,7 @@ def test_predict_says_which_number_is_which_class(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.strip() == "3 label images in there: 1 liver, 2 pancreas"
 
 
-def test_evaluation_names_what_is_missing_or_does_not_fit(
+def test_evaluation_reports_what_is_missing_or_does_not_fit(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(finished)
@@ -234,7 +234,7 @@ def test_a_run_that_kept_no_checkpoint_is_not_finished(tmp_path: Path, capsys: p
     assert json.loads((tmp_path / "o" / "manifest.json").read_text())["finished"] is None
 
 
-def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_files_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "metrics.csv").write_text("mine")
     assert "no config.yaml of a run" in error_line([*FIT, "--out", str(tmp_path)], capsys)
     (tmp_path / "config.yaml").write_text("mine: true")
@@ -254,12 +254,12 @@ def test_files_of_others_are_never_overwritten(tmp_path: Path, capsys: pytest.Ca
         (["-c", "/nonexistent.yaml"], "/nonexistent.yaml"),
     ],
 )
-def test_mistyped_flags(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistyped_flags_end_with_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert says in error_line(["fit", *STUB, *words], capsys)
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true", "64"])
-def test_a_precision_that_batches_cannot_take_is_told_before_a_folder_is_made(
+def test_an_unusable_precision_is_refused_before_a_folder_is_made(
     precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = error_line([*FIT, "--trainer.precision", precision, "--out", str(tmp_path / "run")], capsys)
@@ -285,11 +285,11 @@ def test_keys_in_files_are_checked_too(tmp_path: Path, capsys: pytest.CaptureFix
         ("stub_model.StubData", "is no"),
     ],
 )
-def test_unusable_classes(model: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_classes_end_with_one_line(model: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert says in error_line(["fit", "--model", model, "--data", "stub_model.StubData"], capsys)
 
 
-def test_typed_order_gives_one_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_order_of_flags_does_not_change_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     pairs = [STUB[i : i + 2] for i in (0, 2, 4)] + [["--model.lr", "0.3"], ["--trainer.max_epochs", "2"]]
     orders = [pairs, pairs[::-1], [*pairs[3:], *pairs[:3]]]
     configs = [resolved(["fit", *(word for pair in order for word in pair)], capsys) for order in orders]

@@ -1,4 +1,4 @@
-"""What a run says when it cannot start, is interrupted, or is only to be looked at: one line, nothing half-written."""
+"""A run that cannot start or is interrupted ends with one line and leaves no incomplete file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--data.patch", "[8]"], "--data.patch [8] does not fit"),
     ],
 )
-def test_what_a_constructor_refuses_is_one_line(
+def test_a_value_that_a_constructor_refuses_ends_with_one_line(
     words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = error_line([*CHEST, *words, "--out", str(tmp_path / "run")], capsys)
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, capsys: pytest.Ca
     assert "cannot be written" in error_line([*FIT, "--out", str(tmp_path / "file" / "run")], capsys)
 
 
-def test_debug_fits_validates_and_tests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_preset_debug_fits_validates_and_tests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fit", *STUB[:4], "--trainer", "debug", "--out", str(tmp_path / "run")]
     assert main(words) == 0
     shown = capsys.readouterr().out
@@ -75,7 +75,7 @@ def test_debug_fits_validates_and_tests(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.xdist_group("ranks")  # the process is forked from the one that forks the ranks
-def test_interrupted_run_says_so_and_is_not_finished(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_reported_and_not_finished(tmp_path: Path) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     words = ["fit", *STUB, "--trainer.max_epochs", "100000", "--out", str(out)]
     command = WarmCommand(words, log, {"PYTHONPATH": str(HERE)})
@@ -89,7 +89,7 @@ def test_interrupted_run_says_so_and_is_not_finished(tmp_path: Path) -> None:
     assert json.loads((out / "manifest.json").read_text())["finished"] is None
 
 
-def test_a_taken_name_stays_with_its_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_in_use_keeps_its_card(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("unet", "theirs:unet.yaml", "zoo.models")
     monkeypatch.setattr(zoo.registry, "entry_points", lambda group: [point] if group == "zoo.models" else [])
     models = Registry("model", "model", "zoo.models", "zoo list models")
@@ -111,8 +111,8 @@ def test_rows_of_a_declared_leak_are_marked(tmp_path: Path) -> None:
         assert [row.mark for row in read_rows(scores.path)] == [mark]
 
 
-def test_rows_have_beside_them_whose_they_are_and_how_large_a_voxel_is() -> None:
-    """Of the cases that were scored alone; of a real datamodule, with two slices of each subject."""
+def test_scores_have_the_subject_and_the_voxel_size_of_each_case() -> None:
+    """Only scored cases are listed; a real data module has two slices per subject."""
     data = build_datamodule("phantom_chest", "tiny", counts=[4, 2, 3], pixels=32, text="shuffled")
     [first, *_] = data.split.test
     about = describe(data, [replace(one_row(), case_id=first)])

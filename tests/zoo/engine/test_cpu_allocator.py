@@ -1,4 +1,4 @@
-"""Keeping freed memory is a matter of glibc: asked of it where it is there, else left alone."""
+"""Freed memory is kept with glibc, and nothing happens without it."""
 
 from __future__ import annotations
 

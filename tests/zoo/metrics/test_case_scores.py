@@ -1,4 +1,4 @@
-"""Rows: what a missed, spurious or absent object scores, both kinds of label space, and the CSV file."""
+"""Score rows: missed, spurious and absent objects, both kinds of label space, and the CSV file."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def one_row(**changes: object) -> CaseScore:
 
 
 def same(first: CaseScore, second: CaseScore) -> bool:
-    """Equal to the last bit, NaN included: `repr` tells all floats apart."""
+    """Compare bit by bit, also NaN: `repr` is different for different floats."""
     return repr(first) == repr(second)
 
 
-def test_each_status() -> None:
+def test_each_status_has_its_scores() -> None:
     liver, spleen, gallbladder, aorta = score_case("c", *scene(), ORGANS, SPACING, "mm", 1.0)
     assert [row.label for row in (liver, spleen, gallbladder, aorta)] == list(ORGANS.names)
     assert [row.index for row in (liver, spleen, gallbladder, aorta)] == [1, 2, 3, 4]
@@ -64,7 +64,7 @@ def test_each_status() -> None:
     assert all(math.isnan(getattr(aorta, name)) for name in METRIC_KEYS)
 
 
-def test_a_shifted_slab_by_hand() -> None:
+def test_a_shifted_slab_has_the_scores_computed_by_hand() -> None:
     """Two neighbouring columns, 2 px apart: every border voxel is exactly that far from the other column."""
     mask, label = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
     label[:, 0] = 1
@@ -74,7 +74,7 @@ def test_a_shifted_slab_by_hand() -> None:
     assert score_case("c", mask, label, LabelSpace(("a",), ((1,),)), (1.0, 2.0), "px", 2.0)[0].nsd == 1.0
 
 
-def test_percentile_mean_and_tolerance_by_hand() -> None:
+def test_percentile_mean_and_tolerance_are_those_computed_by_hand() -> None:
     """One point against five in a row: directed distances {0} and {0, 1, 2, 3, 4}."""
     mask, label = np.zeros((1, 5), np.uint8), np.ones((1, 5), np.uint8)
     mask[0, 0] = 1
@@ -86,7 +86,7 @@ def test_percentile_mean_and_tolerance_by_hand() -> None:
     assert row.dice == pytest.approx(2 / 6)
 
 
-def test_rounding_decides_no_distance_that_equals_the_tolerance() -> None:
+def test_a_distance_equal_to_the_tolerance_does_not_depend_on_rounding() -> None:
     label, mask = np.zeros((1, 40), np.uint8), np.zeros((1, 40), np.uint8)
     for start in range(20):
         label[:], mask[:] = 0, 0
@@ -112,7 +112,7 @@ def test_overlapping_regions_may_overlap() -> None:
     assert [(row.tp, row.dice, row.hd95) for row in rows] == [(36, 1.0, 0.0), (4, 1.0, 0.0)]
 
 
-def test_every_order_in_memory_scores_alike() -> None:
+def test_the_memory_order_does_not_change_the_scores() -> None:
     mask, label = scene()
     expected = score_case("c", mask, label, ORGANS, SPACING, "mm", 2.0)
     found = score_case("c", np.asfortranarray(mask), label[::-1].copy()[::-1], ORGANS, SPACING, "mm", 2.0)
@@ -134,7 +134,7 @@ def test_every_order_in_memory_scores_alike() -> None:
         ({"labels": LabelSpace(("a", "b"), ((1,), (2,)), exclusive=False)}, "there are 10 masks for 2 classes"),
     ],
 )
-def test_what_cannot_be_scored_is_named(change: dict[str, object], message: str) -> None:
+def test_masks_that_cannot_be_scored_are_refused(change: dict[str, object], message: str) -> None:
     mask, label = scene()
     facts = {"mask": mask, "label": label, "labels": ORGANS, "spacing": SPACING, "unit": "mm", "tolerance": 2.0}
     with pytest.raises(DataError, match=f"'case_07'.*{message}"):
@@ -179,7 +179,7 @@ def test_status_of_counts(counts: tuple[int, int, int], status: str) -> None:
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[CaseScore]:
-    """Any rows that can be: odd names, odd floats, all statuses."""
+    """Generate valid rows: unusual names, unusual floats, every status."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
     score = st.floats(0, allow_infinity=False, allow_nan=False)
     queries = st.one_of(st.just(""), text)
@@ -196,7 +196,7 @@ def tables(draw: st.DrawFn) -> list[CaseScore]:
 
 @LAW
 @given(rows=tables(), data=st.data())
-def test_round_trip_is_exact_and_order_does_not_show(
+def test_writing_and_reading_is_exact_for_any_order_of_rows(
     tmp_path: Path, rows: list[CaseScore], data: st.DataObject
 ) -> None:
     write_rows(tmp_path / "one.csv", rows)
@@ -208,7 +208,7 @@ def test_round_trip_is_exact_and_order_does_not_show(
     assert all(same(a, b) for a, b in zip(back, expected, strict=True))
 
 
-def test_the_file(tmp_path: Path) -> None:
+def test_the_file_has_a_header_and_sorted_rows(tmp_path: Path) -> None:
     """Header, class order, empty cells of an absent object; a second writing replaces the first."""
     path = tmp_path / "test" / "cases.csv"
     write_rows(path, [one_row()])
@@ -230,7 +230,7 @@ def test_numbers_of_numpy_are_written_as_numbers(tmp_path: Path) -> None:
     assert (row.hd95, row.tp) == (0.1, 7)
 
 
-def test_a_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
     write_rows(path, [one_row()])
     before = path.read_bytes()
@@ -255,7 +255,7 @@ def test_a_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
         (lambda text: text.rstrip()[:-2] + "\n", "line 2.*14 cells"),
     ],
 )
-def test_a_spoiled_file_is_named(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
+def test_a_damaged_file_is_reported_with_its_name(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
     path = tmp_path / "cases.csv"
     write_rows(path, [one_row()])
     path.write_text(spoil(path.read_text()))
@@ -263,7 +263,7 @@ def test_a_spoiled_file_is_named(tmp_path: Path, spoil: Callable[[str], str], me
         read_rows(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"none\.csv.*zoo test"):
         read_rows(tmp_path / "none.csv")
 

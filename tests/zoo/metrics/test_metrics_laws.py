@@ -1,4 +1,4 @@
-"""Laws that every score must obey on any pair of masks; found cases shrink to the smallest one."""
+"""Properties that every score has on any pair of masks; hypothesis reduces a failure to the smallest case."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def assert_no_better(row: CaseScore, other: CaseScore) -> None:
 @LAW
 @given(scenes(), st.data())
 def test_a_false_voxel_never_raises_dice(scene: Scene, data: st.DataObject) -> None:
-    """Neither a voxel too many nor one too few."""
+    """A false voxel is one too many or one too few."""
     before = score(scene)
     place = tuple(data.draw(st.integers(0, n - 1)) for n in scene.truth.shape)
     assume(scene.prediction[place] == scene.truth[place])
@@ -92,7 +92,7 @@ def test_no_spurious_object_scores_better_than_a_found_one(scene: Scene) -> None
 
 @LAW
 @given(scenes(objects=False))
-def test_counts_and_ranges(scene: Scene) -> None:
+def test_counts_and_values_are_in_their_ranges(scene: Scene) -> None:
     row = score(scene)
     assert row.tp + row.fp == scene.prediction.sum()
     assert row.tp + row.fn == scene.truth.sum()
@@ -113,7 +113,7 @@ def test_a_mask_is_perfect_against_itself(scene: Scene) -> None:
 
 @LAW
 @given(scenes(objects=False))
-def test_symmetric(scene: Scene) -> None:
+def test_scores_are_symmetric(scene: Scene) -> None:
     row = score(scene)
     swapped = score(scene._replace(prediction=scene.truth, truth=scene.prediction))
     assert numbers(swapped) == pytest.approx(numbers(row), nan_ok=True, rel=1e-12)
@@ -122,7 +122,7 @@ def test_symmetric(scene: Scene) -> None:
 
 @LAW
 @given(scenes(objects=False), st.data())
-def test_flips_and_permutations_of_axes_change_nothing(scene: Scene, data: st.DataObject) -> None:
+def test_flips_and_permutations_of_axes_change_no_score(scene: Scene, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(scene.truth.ndim)))
     flipped = data.draw(st.sets(st.sampled_from(order)))
     turned = Scene(
@@ -136,8 +136,8 @@ def test_flips_and_permutations_of_axes_change_nothing(scene: Scene, data: st.Da
 
 @LAW
 @given(scenes(), st.integers(1, 5), st.integers(1, 5))
-def test_the_place_in_a_larger_image_changes_nothing_of_a_found_object(scene: Scene, low: int, high: int) -> None:
-    """The image's edge is a border like any other, so background around it moves no distance."""
+def test_background_around_a_found_object_changes_no_score(scene: Scene, low: int, high: int) -> None:
+    """The edge of the image is a border, so background around the object changes no distance."""
     padded = scene._replace(prediction=np.pad(scene.prediction, (low, high)), truth=np.pad(scene.truth, (low, high)))
     assert numbers(score(padded)) == pytest.approx(numbers(score(scene)), rel=1e-9)
 
@@ -166,7 +166,7 @@ def test_nsd_grows_with_the_tolerance(scene: Scene, one: float, other: float) ->
 @LAW
 @given(scenes(objects=False))
 def test_distances_equal_a_search_over_all_pairs(scene: Scene) -> None:
-    """Against the definition written down plainly: every border voxel against every other."""
+    """The reference compares every border voxel with every other one."""
     row = score(scene)
     assume(row.status == "ok")
     surfaces = []
@@ -187,7 +187,7 @@ def test_distances_equal_a_search_over_all_pairs(scene: Scene) -> None:
     assert row.nsd == pytest.approx((both <= scene.tolerance + 1e-9).mean())
 
 
-def test_border_of_known_shapes() -> None:
+def test_known_shapes_have_their_border() -> None:
     square = np.zeros((7, 7), bool)
     square[1:6, 1:6] = True
     hollow = square.copy()

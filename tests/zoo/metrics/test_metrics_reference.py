@@ -1,4 +1,4 @@
-"""Our numbers against MONAI, medpy and DeepMind's surface-distance, wherever those are defined."""
+"""Our scores equal those of MONAI, medpy and DeepMind's surface-distance, where those are defined."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def pairs() -> list[tuple[Mask, Mask, tuple[float, ...]]]:
 PAIRS = pairs()
 
 
-def test_the_pairs_cover_what_they_should() -> None:
+def test_the_pairs_of_masks_cover_every_kind() -> None:
     assert len(PAIRS) > 140
     assert any((first & second).sum() == 0 for first, second, _ in PAIRS)
     assert any(first.all() and second.all() for first, second, _ in PAIRS)
 
 
-def test_equal_to_monai() -> None:
+def test_scores_equal_those_of_monai() -> None:
     for first, second, spacing in PAIRS:
         row = score(first, second, spacing)
         tensors = [torch.from_numpy(mask)[None, None].float() for mask in (first, second)]
@@ -85,7 +85,7 @@ def test_equal_to_monai() -> None:
         assert (row.dice, row.hd95, row.assd, row.nsd) == pytest.approx((dice, hd95, assd, nsd), rel=1e-5, abs=1e-6)
 
 
-def test_equal_to_medpy() -> None:
+def test_scores_equal_those_of_medpy() -> None:
     for first, second, spacing in PAIRS:
         row = score(first, second, spacing)
         hd95 = medpy.hd95(first, second, voxelspacing=spacing)
@@ -106,7 +106,7 @@ def test_the_two_hd95_differ_as_their_references_do() -> None:
     assert medpy.hd95(long, short) == pytest.approx(9.05)
 
 
-def test_an_island_shows_in_one_hd95_and_drowns_in_the_other() -> None:
+def test_an_island_changes_one_hd95_and_not_the_other() -> None:
     truth = np.zeros((40, 40), bool)
     truth[18:22, 18:22] = True
     island = truth.copy()
@@ -141,7 +141,7 @@ def deepmind_distances(first: Mask, second: Mask, spacing: tuple[float, ...]) ->
 @pytest.mark.parametrize(
     ("offset", "spacing"), [((3, 5), (1.0, 1.0)), ((4, 2), (0.75, 2.5)), ((2, 3, 1), (0.8, 0.8, 3.0))]
 )
-def test_equal_to_deepmind_for_two_voxels(offset: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+def test_scores_of_two_voxels_equal_those_of_deepmind(offset: tuple[int, ...], spacing: tuple[float, ...]) -> None:
     """At least 1 in 8 corners of a voxel is as far from the other voxel as the centres are: more than 5 %."""
     first, second = np.zeros((12,) * len(offset), bool), np.zeros((12,) * len(offset), bool)
     first[(3,) * len(offset)] = True
@@ -156,7 +156,7 @@ def test_equal_to_deepmind_for_two_voxels(offset: tuple[int, ...], spacing: tupl
         assert deepmind.compute_surface_dice_at_tolerance(found, tolerance) == expected
 
 
-def test_equal_to_deepmind_for_identical_masks() -> None:
+def test_scores_of_identical_masks_equal_those_of_deepmind() -> None:
     for first, second, spacing in PAIRS:
         if (first == second).all() and min(first.shape) > 1:
             found = deepmind_distances(first, second, spacing)
@@ -165,7 +165,7 @@ def test_equal_to_deepmind_for_identical_masks() -> None:
             assert row.nsd == deepmind.compute_surface_dice_at_tolerance(found, TOLERANCE) == 1
 
 
-def test_within_a_voxel_of_deepmind() -> None:
+def test_distances_differ_from_deepmind_by_at_most_a_voxel() -> None:
     """The largest distances differ by at most a voxel's diagonal, and perfect agreement survives that much slack."""
     rng = np.random.default_rng(1)
     grids: list[tuple[tuple[int, ...], tuple[float, ...]]] = [((25, 31), (0.8, 2.0)), ((14, 12, 10), (0.8, 0.8, 2.5))]
@@ -179,7 +179,7 @@ def test_within_a_voxel_of_deepmind() -> None:
         assert deepmind.compute_surface_dice_at_tolerance(found, ours + voxel) == 1
 
 
-def test_near_deepmind_on_spheres() -> None:
+def test_distances_of_spheres_are_near_those_of_deepmind() -> None:
     """Concentric spheres: every convention must find the difference of the radii, to within a voxel."""
     spacing = (1.0, 1.0, 2.0)
     axes = np.ogrid[-20:21, -20:21, -10:11]

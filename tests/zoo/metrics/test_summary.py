@@ -1,4 +1,4 @@
-"""Means, checked by hand; what is left out of them must show, and what is missed must hurt."""
+"""Means, checked by hand: absent objects are counted, and missed objects lower the mean."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TABLE = [
 ]
 
 
-def test_means_by_hand() -> None:
+def test_means_are_those_computed_by_hand() -> None:
     found = summarise(TABLE)
     big, small = found.per_class["big"], found.per_class["small"]
     assert list(found.per_class) == ["big", "small"]
@@ -71,7 +71,7 @@ def test_means_by_hand() -> None:
     assert found.nsd == pytest.approx((1 / 3 + 1 / 4) / 2)
 
 
-def test_counts_by_hand() -> None:
+def test_counts_are_those_computed_by_hand() -> None:
     found = summarise(TABLE)
     assert (found.cases, found.scored, found.missed, found.spurious, found.absent) == (3, 5, 1, 1, 1)
     big, small = found.per_class["big"], found.per_class["small"]
@@ -80,7 +80,7 @@ def test_counts_by_hand() -> None:
     assert found.unit == "mm"
 
 
-def test_a_class_that_is_nowhere_is_left_out_and_shows() -> None:
+def test_an_absent_class_is_left_out_of_the_mean_and_counted() -> None:
     rows = [row("a", "big", 1, 1, 1), row("b", "big", 1, 1, 1), row("a", "small", 0, 0, 0), row("b", "small", 0, 0, 0)]
     found = summarise(rows)
     small = found.per_class["small"]
@@ -89,20 +89,20 @@ def test_a_class_that_is_nowhere_is_left_out_and_shows() -> None:
     assert (small.cases, small.scored, small.absent) == (2, 0, 2)
 
 
-def test_nothing_anywhere_is_no_score_and_not_a_perfect_one() -> None:
+def test_no_object_in_any_case_has_no_score() -> None:
     found = summarise([row("a", "big", 0, 0, 0)])
     assert (found.dice, found.dice_global, found.hd95, found.nsd) == (None,) * 4
     assert (found.cases, found.scored, found.absent) == (1, 0, 1)
 
 
-def test_the_two_dices_are_two_numbers() -> None:
+def test_dice_and_dice_global_differ() -> None:
     """A large case done well and a small one done badly."""
     found = summarise([row("a", "big", 1000, 0, 0), row("b", "big", 1, 5, 5)])
     assert found.dice == pytest.approx((1 + 1 / 6) / 2)
     assert found.dice_global == pytest.approx(2002 / 2012)
 
 
-def test_all_missed_looks_as_bad_as_it_is() -> None:
+def test_missing_every_object_gives_the_worst_means() -> None:
     labels = LabelSpace(("a", "b"), ((1,), (2,)))
     truth = np.zeros((9, 9, 5), np.uint8)
     truth[1:4, 1:4, 1:4] = 1
@@ -118,7 +118,7 @@ def test_all_missed_looks_as_bad_as_it_is() -> None:
 
 @LAW
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6), st.data())
-def test_losing_an_object_improves_no_mean(counts: list[tuple[int, int, int]], data: st.DataObject) -> None:
+def test_a_missed_object_improves_no_mean(counts: list[tuple[int, int, int]], data: st.DataObject) -> None:
     rows = [row(str(i), "big", *one, distance=WORST * (i + 1) / 7) for i, one in enumerate(counts)]
     found = [i for i, one in enumerate(rows) if one.status == "ok"]
     if not found:

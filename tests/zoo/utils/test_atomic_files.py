@@ -1,4 +1,4 @@
-"""A file is there whole or not at all, also where its writer is killed or the disk is full."""
+"""A file is complete or missing, also if its writer is killed or the disk is full."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_text_is_written_as_it_is_into_a_new_folder(tmp_path: Path, durable: b
     assert [one.name for one in path.parent.iterdir()] == ["text.csv"]
 
 
-def test_what_is_durable_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_durable_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, synced = tmp_path / "a.json", []
 
     def fsync(descriptor: int) -> None:
@@ -64,7 +64,7 @@ def test_the_writer_sees_the_suffix_and_a_failure_leaves_the_old_file(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"x\.json: cannot be written"):
         write_text(tmp_path / "file" / "x.json", "")
@@ -74,7 +74,7 @@ def test_a_place_that_cannot_be_is_told(tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder.json"]
 
 
-def test_a_killed_writer_leaves_a_hidden_name_that_is_swept(tmp_path: Path) -> None:
+def test_the_hidden_file_of_a_killed_writer_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "test" / "cases.csv"
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL

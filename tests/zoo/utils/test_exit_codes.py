@@ -1,4 +1,4 @@
-"""How a command ends where its output has no reader, no room or no letters, and what a wrong value is called."""
+"""The end of a command whose output has a closed pipe, a full disk or a missing character."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = "import sys\nfrom zoo.utils.exit_codes import run_command\n"
         "lambda: __import__('rich.console').console.Console().print('x ' * 99999)",
     ],
 )
-def test_a_closed_pipe_is_a_quiet_end_with_the_shell_s_code(command: str) -> None:
+def test_a_closed_pipe_ends_without_output_and_with_code_141(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     code = f"{LONG}sys.exit(run_command({command}))"
@@ -32,7 +32,7 @@ def test_a_closed_pipe_is_a_quiet_end_with_the_shell_s_code(command: str) -> Non
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_a_pipe_that_broke_between_our_own_processes_is_no_closed_output() -> None:
+def test_a_broken_pipe_between_our_own_processes_is_not_closed_output() -> None:
     def broken() -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
@@ -41,7 +41,7 @@ def test_a_pipe_that_broke_between_our_own_processes_is_no_closed_output() -> No
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk_is_one_line() -> None:
+def test_a_full_disk_ends_with_one_line() -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
         code = f"{LONG}sys.exit(run_command(lambda: sys.stdout.write('text') and 0))"
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -52,7 +52,7 @@ def test_a_full_disk_is_one_line() -> None:
     )
 
 
-def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_the_system_has_the_name_of_the_file(capsys: pytest.CaptureFixture[str]) -> None:
     def refused() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "results/x.json")
 
@@ -62,12 +62,12 @@ def test_what_the_system_refuses_names_the_file(capsys: pytest.CaptureFixture[st
     )
 
 
-def test_other_errors_of_the_system_are_ours() -> None:
+def test_other_errors_of_the_system_keep_their_traceback() -> None:
     with pytest.raises(FileNotFoundError):
         run_command(lambda: int(Path("no such file").read_text(encoding="utf-8")))
 
 
-def test_a_terminal_without_the_letters_ends_no_command() -> None:
+def test_a_terminal_without_a_character_ends_no_command() -> None:
     code = f"{LONG}sys.exit(run_command(lambda: sys.stdout.write('0.9 \\u00b1 0.1') and 0))"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
