@@ -20,9 +20,9 @@ ONE_WORKER = ("slurm", "browser")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests together that share something dear: the ranks, the machine, or the fixtures of their module.
+    """Keep tests together that share something expensive: the ranks, the machine, or the fixtures of their module.
 
-    A module whose fixtures are dear and many puts the mark `xdist_group` on the parameters of its fixture.
+    A module with an expensive fixture that has many parameters puts the mark `xdist_group` on the parameters.
     """
     for item in items:
         if "ranks" in getattr(item, "fixturenames", ()):
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or writes the user's cache, asks a hub or takes over the user's settings."""
+    """Keep each test from the user's cache, from hubs and from the user's settings."""
     os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("zoo-cache"))
     os.environ["ZOO_OFFLINE"] = "1"
     os.environ.pop("ZOO_DATA", None)
@@ -46,7 +46,7 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def ranks() -> Iterator[RankPool]:
-    """Two ranks of one gloo group."""
+    """Start two ranks of one gloo group."""
     pool = RankPool()
     yield pool
     pool.close()
@@ -54,7 +54,7 @@ def ranks() -> Iterator[RankPool]:
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real data sets; skips where it is absent."""
+    """Return the folder of real data sets; skip without it."""
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside this checkout")
     return SHARED_DATA

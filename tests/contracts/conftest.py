@@ -1,4 +1,4 @@
-"""The one short training that all contract tests of a model and a dimension share."""
+"""The short training that all contract tests of a model and a dimension share."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def seg_module(cli: ZooCLI) -> SegModule:
     params=[pytest.param(case, id=str(case), marks=pytest.mark.xdist_group(str(case))) for case in model_cases()],
 )
 def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
-    """`zoo fit` and `zoo test` of each model in each dimension."""
+    """Run `zoo fit` and `zoo test` once for each model in each dimension."""
     case: ModelCase = request.param
     out = tmp_path_factory.mktemp(str(case)) / "run"
     words = [case.small_words(verb, out) for verb in ("fit", "test")]

@@ -1,7 +1,7 @@
-"""Every registered data set through prepare, verify, setup and one batch of each loader.
+"""Every registered data set through its commands, its setup and one batch of each loader.
 
-An embedded set is made small; a set on disk is tested on the replica of its layout that stands for
-it in `tests.helpers.data_sets.REPLICAS`, with the options of `REQUIRED`. A set without a replica fails here.
+An embedded data set gets few cases. A data set on disk is tested on the replica of its layout in
+`tests.helpers.data_sets.REPLICAS`, with the options of `REQUIRED`. A data set without a replica fails here.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from zoo.data_facts import DataFacts
 from zoo.registry import DATA
 from zoo.types import TRACKS
 
-SETS = [card.name for card in DATA if not card.broken]
+DATA_SETS = [card.name for card in DATA if not card.broken]
 COUNTS = [6, 2, 3]
 """Cases of train, val and test of an embedded data set."""
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SETS])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path | None]:
-    """A set and the folder of its replica, None where it is embedded."""
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DATA_SETS])
+def name_and_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path | None]:
+    """Return a data set and the folder of its replica; None for an embedded data set."""
     name: str = request.param
     if DataCard.of(DATA.get(name)).embedded:
         return name, None
@@ -35,9 +37,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def data(made: tuple[str, Path | None]) -> SegDataModule:
-    """The set, set up."""
-    name, folder = made
+def data(name_and_folder: tuple[str, Path | None]) -> SegDataModule:
+    """Return the data module after its setup. All checks of a data set share it."""
+    name, folder = name_and_folder
     small: dict[str, Any] = {"counts": COUNTS} if folder is None else {"root": str(folder)}
     module = build_datamodule(name, "tiny", batch_size=2, epoch_samples=4, **small, **REQUIRED.get(name, {}))
     module.setup("fit")
@@ -45,8 +47,8 @@ def data(made: tuple[str, Path | None]) -> SegDataModule:
 
 
 @pytest.mark.parametrize("command", ["prepare", "verify", "stats", "show", "split"])
-def test_commands_end_well(made: tuple[str, Path | None], command: str, tmp_path: Path) -> None:
-    name, folder = made
+def test_commands_succeed(name_and_folder: tuple[str, Path | None], command: str, tmp_path: Path) -> None:
+    name, folder = name_and_folder
     root = ["--size", "tiny", "--data.counts", str(COUNTS)] if folder is None else ["--root", str(folder)]
     out = {"show": tmp_path / "sheet.png", "split": tmp_path / "split.json"}.get(command)
     assert main([command, name, *root, *([] if out is None else ["--out", str(out)])]) == 0

@@ -1,4 +1,4 @@
-"""Whole commands: an interrupted training, validation, the text controls, predictions.
+"""Whole commands: interrupted training, validation, blank text, predictions.
 
 In `make test` they run for the models that `runs_whole_commands` chooses by looking at the class, and in
 `make test-slow` for all others.
@@ -21,7 +21,7 @@ from zoo.models.base import SegModule
 
 @pytest.fixture(params=["chosen", pytest.param("others", marks=pytest.mark.slow)])
 def run(request: pytest.FixtureRequest, fitted: Fitted) -> Fitted:
-    """The run of a model whose turn it is."""
+    """Return the run of a model, or skip a model that the other target runs."""
     if (request.param == "chosen") != runs_whole_commands(fitted.case, fitted.module):
         pytest.skip("runs in `make test-slow`" if request.param == "chosen" else "runs in `make test`")
     return fitted
@@ -30,12 +30,12 @@ def run(request: pytest.FixtureRequest, fitted: Fitted) -> Fitted:
 def test_interrupted_run_ends_at_the_same_weights(run: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(self: SegModule) -> None:
         if self.current_epoch == 1:
-            raise OSError("the power went")
+            raise OSError("the power failed")
 
     words = run.case.small_words("fit", tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(SegModule, "on_train_epoch_start", die)
-        with pytest.raises(OSError, match="the power went"):
+        with pytest.raises(OSError, match="the power failed"):
             main(words)
     assert not same_weights(weights(run.out), weights(tmp_path / "run"))
     assert main(words) == 0

@@ -1,4 +1,4 @@
-"""A run that dies within an epoch, with full augmentation and threads that cut ahead, ends as an undisturbed one."""
+"""A run that dies within an epoch ends as an undisturbed run, also with full augmentation and loader threads."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_run_that_dies_within_an_epoch_ends_at_the_same_weights(
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
     assert main(case.small_words("fit", whole, *FULL)) == 0
 
-    def die(self: SegModule, batch: Any, place: int) -> None:
-        if (self.current_epoch, place) == (1, 2):
-            raise OSError("the power went")
+    def die(self: SegModule, batch: Any, index: int) -> None:
+        if (self.current_epoch, index) == (1, 2):
+            raise OSError("the power failed")
 
     with monkeypatch.context() as patch:
         patch.setattr(SegModule, "on_train_batch_start", die)
-        with pytest.raises(OSError, match="the power went"):
+        with pytest.raises(OSError, match="the power failed"):
             main(case.small_words("fit", killed, *FULL))
     assert not same_weights(weights(whole), weights(killed))
     assert main(case.small_words("fit", killed, *FULL)) == 0

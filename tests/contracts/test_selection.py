@@ -1,4 +1,4 @@
-"""No reported case influences training or selection: other test images give the same run, bit for bit."""
+"""No test case influences training or selection: other test images give the same run, bit for bit."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ FIT = [
 Record = tuple[dict[str, Any], str, dict[str, dict[str, torch.Tensor]]]
 
 
-def spoil(patch: pytest.MonkeyPatch, part: str) -> None:
-    """Turn a part's images and labels into their contrary."""
+def spoil(patch: pytest.MonkeyPatch, split: str) -> None:
+    """Negate the images and invert the labels of a split."""
     honest = PhantomChest.load
 
     def load(self: PhantomChest, case: Case) -> PreparedCase:
         prepared = honest(self, case)
-        if not case.subject.startswith(part) or prepared.label is None:
+        if not case.subject.startswith(split) or prepared.label is None:
             return prepared
         return prepared._replace(image=np.ascontiguousarray(-prepared.image), label=1 - prepared.label)
 
@@ -47,7 +47,7 @@ def spoil(patch: pytest.MonkeyPatch, part: str) -> None:
 
 
 def fit(out: Path) -> Record:
-    """What selection leaves: the best score, every logged number, the weights of both checkpoints."""
+    """Train, and return the best score, every logged number and the weights of both checkpoints."""
     assert main([*FIT, "--out", str(out)]) == 0
     manifest = json.loads((out / "manifest.json").read_text())
     states = {
@@ -58,7 +58,7 @@ def fit(out: Path) -> Record:
     return kept, (out / "metrics.csv").read_text(), states
 
 
-def test_no_reported_case_influences_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_test_case_influences_training_or_selection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest, logged, states = fit(tmp_path / "honest")
     with monkeypatch.context() as patch:
         spoil(patch, "test")
@@ -68,7 +68,7 @@ def test_no_reported_case_influences_selection(tmp_path: Path, monkeypatch: pyte
     for name, state in states.items():
         assert all(value.equal(other_states[name][key]) for key, value in state.items() if torch.is_tensor(value))
     with monkeypatch.context() as patch:
-        spoil(patch, "val")  # the probe itself works: selection does look at the validation part
+        spoil(patch, "val")  # the check works: selection reads the validation split
         val_manifest, _, val_states = fit(tmp_path / "other-val")
     assert val_manifest["best_val_dice"] != manifest["best_val_dice"]
     assert all(value.equal(val_states["last"][key]) for key, value in states["last"].items() if torch.is_tensor(value))

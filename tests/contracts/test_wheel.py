@@ -1,4 +1,4 @@
-"""What is installed is complete: cards, plans, splits and templates travel with the code, and are found there."""
+"""An installed package is complete: it holds cards, plans, splits and templates, and finds them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tree(folder: Path) -> set[str]:
     }
 
 
-def test_what_is_built_holds_the_configs_and_templates_and_finds_them(tmp_path: Path) -> None:
+def test_built_package_holds_configs_and_templates_and_finds_them(tmp_path: Path) -> None:
     pytest.importorskip("setuptools")
     lib = tmp_path / "lib"
     build = ["setup.py", "-q", "egg_info", "--egg-base", str(tmp_path), "build_py", "--build-lib", str(lib)]

@@ -1,4 +1,4 @@
-"""Both sides of a comparison between ranks compute with one thread."""
+"""One thread per process, for ranks and for the process that they are compared with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """A rank has one thread. With more, this process rounds otherwise, and a voxel near a tie changes its class."""
+    """Set one thread, as a rank has. More threads round differently, and a voxel near a tie changes its class."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""The contrast over ranks is the contrast over the global batch, gradients included."""
+"""The contrastive loss over ranks is the loss over the global batch; so are its gradients."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
 TEXTS = ("liver", "spleen", "liver", "aorta", "stomach")
 
 
-def parts() -> tuple[Tensor, Tensor]:
-    """Raw visual and textual embeddings of five pairs."""
+def embeddings() -> tuple[Tensor, Tensor]:
+    """Return raw visual and textual embeddings of five pairs."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(5, 8, generator=generator), torch.randn(5, 8, generator=generator)
 
 
 def loss_of(weight: Tensor, rows: slice) -> Tensor:
-    """The contrast of some of the pairs, whose embeddings depend on one shared weight."""
-    visual, textual = parts()
+    """Return the loss of some of the pairs, whose embeddings depend on one shared weight."""
+    visual, textual = embeddings()
     pairs = Pairs(
         F.normalize(visual[rows] @ weight, dim=-1),
         F.normalize(textual[rows] @ weight, dim=-1),
@@ -34,7 +34,7 @@ def loss_of(weight: Tensor, rows: slice) -> Tensor:
 
 
 def on_rank(cut: int) -> tuple[float, Tensor]:
-    """Loss and DDP's mean gradient where rank 0 has the first `cut` pairs and rank 1 the others."""
+    """Return the loss and the mean gradient. Rank 0 has the first `cut` pairs and rank 1 the others."""
     if not dist.is_initialized():
         dist.init_process_group("gloo")
     weight = torch.eye(8).requires_grad_()

@@ -20,7 +20,7 @@ TWO = ["--trainer", "ddp", "--trainer.devices", "2", "--trainer.accelerator", "c
 
 
 class Losses(Callback):
-    """Keeps the loss of each step."""
+    """Records the loss of each step."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
@@ -32,7 +32,7 @@ class Losses(Callback):
 
 
 def losses_of(words: list[str]) -> list[float]:
-    """The loss of each step on this rank."""
+    """Return the loss of each step on this rank."""
     from zoo.config import compose
     from zoo.engine.arguments import parse
     from zoo.engine.lightning_cli import ZooCLI

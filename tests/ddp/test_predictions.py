@@ -1,4 +1,4 @@
-"""The number of predictions that the command line names is that of all ranks."""
+"""The command line prints the number of predictions of all ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.callbacks.predictions import Predictions
 
 
 def counted_on_rank() -> int:
-    """What a rank that wrote one case more than the one before it knows in the end."""
+    """Return the count at the end. Rank 0 wrote three predictions and rank 1 wrote four."""
     if not dist.is_initialized():
         dist.init_process_group("gloo")
     predictions = Predictions(Path())

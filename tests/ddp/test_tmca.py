@@ -1,4 +1,4 @@
-"""TMCA's alignment over ranks, masks and zones of other ranks included, is that of the global batch."""
+"""TMCA's alignment over ranks is that of the global batch; it reads the masks and zones of all ranks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SENTENCES = ("upper left lung", "lower left lung", "upper left lung", "a mass", 
 
 
 def model_of(distance: str) -> TMCA:
-    """The same on every rank."""
+    """Return a model with the same weights on every rank."""
     torch.manual_seed(0)
     sizes = {"vision": "conv", "width": 8, "stages": 2, "head_width": 8, "embedding": 8, "norm": "instance"}
     return TMCA(FACTS.to_dict(), encoder="tiny", distance=distance, **sizes)  # type: ignore[arg-type]
 
 
 def loss_of(distance: str, weight: Tensor, start: int, stop: int) -> Tensor | None:
-    """The alignment of some of three samples; of the second, class b is absent."""
+    """Return the alignment of some of three samples. The second sample lacks class b."""
     generator = torch.Generator().manual_seed(0)
 
     def some(*shape: int) -> Tensor:
@@ -40,7 +40,7 @@ def loss_of(distance: str, weight: Tensor, start: int, stop: int) -> Tensor | No
 
 
 def on_rank(distance: str, cut: int) -> tuple[float, Tensor]:
-    """Loss and DDP's mean gradient where rank 0 has the first `cut` samples and rank 1 the others."""
+    """Return the loss and the mean gradient. Rank 0 has the first `cut` samples and rank 1 the others."""
     if not dist.is_initialized():
         dist.init_process_group("gloo")
     weight = torch.eye(8).requires_grad_()

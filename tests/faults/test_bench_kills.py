@@ -1,4 +1,4 @@
-"""A benchmark that is killed again and again ends with the table of one that was left alone, byte for byte."""
+"""A benchmark that is killed many times ends with the table of an undisturbed benchmark, byte for byte."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ overrides: {trainer.max_epochs: 3}
 """
 
 
-def compare(left_alone: Benchmark, killed: Benchmark) -> None:
+def compare(undisturbed: Benchmark, killed: Benchmark) -> None:
     for kind in ("csv", "md", "json"):
-        assert killed.table(kind) == left_alone.table(kind)
+        assert killed.table(kind) == undisturbed.table(kind)
     assert not killed.counted_twice()
     files = [
         {path.relative_to(one.folder) for path in one.folder.glob("results/*/test*/cases.csv")}
-        for one in (left_alone, killed)
+        for one in (undisturbed, killed)
     ]
     assert files[0] == files[1]
     for path in files[0]:
-        assert (killed.folder / path).read_bytes() == (left_alone.folder / path).read_bytes()
+        assert (killed.folder / path).read_bytes() == (undisturbed.folder / path).read_bytes()
 
 
 @pytest.fixture
@@ -62,19 +62,23 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
-def test_the_table_of_a_killed_benchmark_is_that_of_one_left_alone(tmp_path: Path, environment: dict[str, str]) -> None:
-    """With a stand-in for `zoo`, whose results tell a step that was lost or taken twice."""
-    left_alone, *rounds = (
+def test_killed_benchmark_has_the_table_of_an_undisturbed_benchmark(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A stub replaces `zoo`. Its results show a step that was lost or taken twice."""
+    undisturbed, *rounds = (
         Benchmark([sys.executable, "-c", RUNNER, str(tmp_path / name)], tmp_path / name, environment)
-        for name in ("left_alone", "first", "second", "third")
+        for name in ("undisturbed", "first", "second", "third")
     )
-    left_alone.undisturbed()
+    undisturbed.run_to_end()
     hits = Counter[str]()
-    for seed, killed in enumerate(rounds, start=1):  # a benchmark on a busy machine may end before all are hit
+    for seed, killed in enumerate(
+        rounds, start=1
+    ):  # on a busy machine, a benchmark may end before each kind of process is hit
         victims = list(VICTIMS) * 2
         random.Random(seed).shuffle(victims)  # noqa: S311 - an order, no secret
         hits += killed.under_fire(victims, seed=seed, pause=(0.05, 0.6))
-        compare(left_alone, killed)
+        compare(undisturbed, killed)
         if set(hits) == set(VICTIMS):
             break
     assert set(hits) == set(VICTIMS), hits
@@ -82,26 +86,26 @@ def test_the_table_of_a_killed_benchmark_is_that_of_one_left_alone(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.realdata
-def test_ten_kills_of_four_models_on_two_data_sets(
+def test_ten_kills_of_four_models_on_two_data_sets_change_no_table(
     tmp_path: Path, real_data: Path, environment: dict[str, str]
 ) -> None:
-    """24 trainings on the chest phantoms and the hippocampus, each with its tests, by the real command."""
+    """The real command: 24 trainings on the chest phantom and the hippocampus data set, each with its tests."""
     (tmp_path / "plan.yaml").write_text(MATRIX)
     root = str(real_data / "Task04_Hippocampus")
-    folders = [tmp_path / name for name in ("left_alone", "killed")]
+    folders = [tmp_path / name for name in ("undisturbed", "killed")]
     run = [sys.executable, "-m", "zoo", "bench", "run", "--plan", str(tmp_path / "plan.yaml"), "--data.root", root]
-    left_alone, killed = (Benchmark([*run, "--out", str(folder)], folder, environment) for folder in folders)
-    left_alone.undisturbed()
+    undisturbed, killed = (Benchmark([*run, "--out", str(folder)], folder, environment) for folder in folders)
+    undisturbed.run_to_end()
     victims = ["runner", "job", "checkpoint", "result", "runner", "job", "checkpoint", "result", "runner", "job"]
     hits = killed.under_fire(victims, seed=5, pause=(1.0, 20.0), patience=15.0)
     assert hits.total() == len(victims), hits
-    compare(left_alone, killed)
+    compare(undisturbed, killed)
 
 
 @pytest.mark.slow
-def test_a_killed_rank_of_two(tmp_path: Path, environment: dict[str, str]) -> None:
-    """The real command with two ranks a job: a rank is killed and its job ends with it, is resumed, and is the same."""
-    folders = [tmp_path / name for name in ("left_alone", "killed")]
+def test_killed_rank_changes_no_table(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The real command with two ranks per job: a killed rank ends its job, which is resumed with the same result."""
+    folders = [tmp_path / name for name in ("undisturbed", "killed")]
     run = [
         sys.executable,
         "-m",
@@ -116,8 +120,8 @@ def test_a_killed_rank_of_two(tmp_path: Path, environment: dict[str, str]) -> No
         "cpu",
     ]
     run += ["--devices", "2", "--data.epoch_samples", "64", "--trainer.max_epochs", "4", "--seeds", "0,1"]
-    left_alone, killed = (Benchmark([*run, "--out", str(folder)], folder, environment) for folder in folders)
-    left_alone.undisturbed()
+    undisturbed, killed = (Benchmark([*run, "--out", str(folder)], folder, environment) for folder in folders)
+    undisturbed.run_to_end()
     hits = killed.under_fire(["rank", "runner", "rank"], seed=2, pause=(8.0, 20.0))
     assert hits["rank"] == 2
-    compare(left_alone, killed)
+    compare(undisturbed, killed)

@@ -81,7 +81,7 @@ def _dying(folder: Path, moment: str) -> None:
 @pytest.mark.parametrize(
     "moment", ["case 0", "case 1", "case 2", "before the table", "before the rename", "after the rename"]
 )
-def test_a_writer_that_is_killed_at_any_moment_leaves_no_incomplete_entry(tmp_path: Path, moment: str) -> None:
+def test_writer_that_is_killed_at_any_moment_leaves_no_incomplete_entry(tmp_path: Path, moment: str) -> None:
     ends(CONTEXT.Process(target=_dying, args=(tmp_path, moment)), -signal.SIGKILL)
     survived = moment == "after the rename"
     assert (tmp_path / "k").exists() == survived
@@ -94,7 +94,7 @@ def _writing_on(folder: Path) -> None:
     Cache(folder).entry("k", lambda: ((str(number), case(number, 1024)) for number in range(10_000)))
 
 
-def test_a_writer_that_is_killed_while_writing_leaves_no_incomplete_entry(tmp_path: Path) -> None:
+def test_writer_that_is_killed_while_writing_leaves_no_incomplete_entry(tmp_path: Path) -> None:
     process = CONTEXT.Process(target=_writing_on, args=(tmp_path,))
     process.start()
     deadline = time.monotonic() + 60
@@ -120,7 +120,7 @@ def test_files_of_killed_processes_are_removed_and_those_of_running_ones_are_kep
 
 
 @pytest.mark.parametrize("room", [0, SIDE**2 * 4, SIDE**2 * 4 + 70, SIDE**2 * 12])
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+def test_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     Cache(tmp_path).get("old", lambda: case(5))
     opened = Path.open
 
@@ -148,7 +148,7 @@ def _limited(folder: Path, limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [10, SIDE**2 * 5, SIDE**2 * 14])
-def test_the_system_refuses_to_write_on(tmp_path: Path, limit: int) -> None:
+def test_refused_write_is_reported_and_leaves_nothing(tmp_path: Path, limit: int) -> None:
     ends(CONTEXT.Process(target=_limited, args=(tmp_path, limit)), 7)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".lock")]
     check_complete(tmp_path, cases)
@@ -164,7 +164,7 @@ def _counting(folder: Path, barrier: Any) -> None:
     check_complete(folder / "cache", lambda: cases(tell))
 
 
-def test_processes_at_once_make_it_once(tmp_path: Path) -> None:
+def test_simultaneous_processes_prepare_an_entry_once(tmp_path: Path) -> None:
     barrier = CONTEXT.Barrier(3)
     processes = [CONTEXT.Process(target=_counting, args=(tmp_path, barrier)) for _ in range(3)]
     for process in processes:
@@ -184,7 +184,7 @@ def _starting_and_dying(folder: Path, started: Any) -> None:
     Cache(folder).entry("k", lambda: cases(start_and_die))
 
 
-def test_the_waiting_one_takes_over_from_a_killed_one(tmp_path: Path) -> None:
+def test_waiting_process_takes_over_from_a_killed_process(tmp_path: Path) -> None:
     started = CONTEXT.Event()
     dying = CONTEXT.Process(target=_starting_and_dying, args=(tmp_path, started))
     dying.start()

@@ -1,4 +1,4 @@
-"""Every fault a user's files can have: found by `verify` and by `fit`, with the file named in one line."""
+"""Faults in a user's files: `verify` and `fit` find each fault and give the file in one line."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ VOLUME_FAULTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", VOLUME_FAULTS)
-def test_volume_faults(tmp_path: Path, fault: str) -> None:
+def test_fault_of_a_volume_is_found(tmp_path: Path, fault: str) -> None:
     root = make_hippocampus(tmp_path, 5)
     name, inject, message = VOLUME_FAULTS[fault]
     inject(root / name)
@@ -67,7 +67,7 @@ def test_volume_faults(tmp_path: Path, fault: str) -> None:
 
 
 def check(data_name: str, root: Path, file: str, message: str) -> None:
-    """`verify` finds the fault once, and `setup` ends with it."""
+    """Check that `verify` finds the fault once and that `setup` ends with it."""
     findings = verify(build_datamodule(data_name, "tiny", root=str(root)))
     assert len(findings) == 1
     assert file in findings[0].problem
@@ -92,33 +92,33 @@ CAPTION_FAULTS: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
 
 
 @pytest.mark.parametrize("fault", CAPTION_FAULTS)
-def test_caption_faults(tmp_path: Path, fault: str) -> None:
+def test_fault_of_a_caption_is_found(tmp_path: Path, fault: str) -> None:
     root = make_qata(tmp_path)
     edit, message = CAPTION_FAULTS[fault]
     edit_table(root, edit)
     check("qata_cov19", root, "sub-s00010_ses-e10_cr.png", message)
 
 
-def test_a_caption_for_no_image(tmp_path: Path) -> None:
+def test_caption_without_image_is_found(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     (root / "Train" / "Images" / "sub-s00002_ses-e2_cr.png").unlink()
     check("qata_cov19", root, "sub-s00002_ses-e2_cr.png", "no such file")
 
 
-def test_an_image_without_a_mask(tmp_path: Path) -> None:
+def test_image_without_mask_is_found(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     (root / "Train" / "GTs" / "mask_sub-s00002_ses-e2_cr.png").unlink()
     check("qata_cov19", root, "mask_sub-s00002_ses-e2_cr.png", "no such file")
 
 
-def test_a_gray_value_in_a_mask(tmp_path: Path) -> None:
+def test_gray_value_in_a_mask_is_found(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     write_png(root / "Test" / "GTs" / "mask_sub-s00011_ses-e11_cr.png", np.full((32, 32), 7, np.uint8))
     check("qata_cov19", root, "mask_sub-s00011_ses-e11_cr.png", "unexpected label values [7]")
 
 
 def move_subject(root: Path) -> None:
-    """The last test image becomes one of subject 1, who is in train."""
+    """Give the last test image to subject 1, who is in the training split."""
     for folder in ("Images", "GTs"):
         for path in (root / "Test" / folder).glob("*s00014*"):
             path.rename(path.with_name(path.name.replace("s00014", "s00001")))
@@ -126,7 +126,7 @@ def move_subject(root: Path) -> None:
     table.write_text(table.read_text().replace("s00014", "s00001"))
 
 
-def test_a_subject_in_two_splits(tmp_path: Path) -> None:
+def test_subject_in_two_splits_is_found(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
     move_subject(root)
     check("qata_cov19", root, "subject sub-s00001 is in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr.png:")
@@ -196,7 +196,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_another_layout_is_told(tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_layout_is_reported(tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]) -> None:
     name, build, message = LAYOUTS[layout]
     build(tmp_path)
     assert main(["verify", name, "--root", str(tmp_path)]) == 2
@@ -207,28 +207,28 @@ def test_another_layout_is_told(tmp_path: Path, layout: str, capsys: pytest.Capt
     ("table", "message"),
     [("Image,Words\na,b\n", "lack Image"), ("", "lack Image"), ("Image,text\na.png,b\na.png,c\n", "comes twice")],
 )
-def test_caption_tables_of_another_kind(tmp_path: Path, table: str, message: str) -> None:
+def test_caption_table_of_another_kind_is_reported(tmp_path: Path, table: str, message: str) -> None:
     root = make_qata(tmp_path)
     (root / "prompt" / "train.csv").write_text(table)
     with pytest.raises(DataError, match=message):
         build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
-def test_a_workbook_that_is_none(tmp_path: Path) -> None:
+def test_file_that_is_no_workbook_is_reported(tmp_path: Path) -> None:
     root = make_qata(tmp_path, layout="lvit")
     (root / "Test_Folder" / "Test_text.xlsx").write_bytes(b"no workbook")
     with pytest.raises(DataError, match=r"Test_text\.xlsx: not a readable"):
         build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
-def test_without_openpyxl_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_openpyxl_is_reported_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_qata(tmp_path, layout="lvit")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(DataError, match=r"textseg-zoo\[xlsx\]"):
         build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 
-def test_no_folder_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_missing_folder_is_reported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["prepare", "btcv"]) == 2
     assert "--from FOLDER" in capsys.readouterr().err
     assert main(["verify", "btcv"]) == 2

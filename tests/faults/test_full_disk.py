@@ -1,4 +1,4 @@
-"""A disk that is full under a run: one line, exit code 2, nothing half-written."""
+"""A disk that becomes full during a run: one line, exit code 2, no incomplete file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from zoo.utils.exit_codes import run_command
 
 
 @pytest.mark.parametrize("room", [0, 100, 5_000])
-def test_a_checkpoint_is_the_old_one_and_torch_says_nothing_of_positions(
+def test_old_checkpoint_stays_and_the_error_is_that_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    """Torch's writer of archives complains of the cut archive over the system's error."""
+    """Torch reports the incomplete archive and not the error of the system."""
     path, opened = tmp_path / "last.ckpt", Path.open
     AtomicCheckpointIO().save_checkpoint({"weight": torch.ones(2)}, path)
     with monkeypatch.context() as patch:
@@ -33,7 +33,7 @@ def test_a_checkpoint_is_the_old_one_and_torch_says_nothing_of_positions(
     assert load(path)["weight"].tolist() == [1, 1]
 
 
-def test_what_else_goes_wrong_with_a_checkpoint_is_no_full_disk(
+def test_other_error_of_a_checkpoint_is_not_reported_as_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> NoReturn:
@@ -45,7 +45,7 @@ def test_what_else_goes_wrong_with_a_checkpoint_is_no_full_disk(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_status_is_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_status_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "status.json"
     write_json(path, {"state": "done"})
     before = path.read_bytes()
@@ -56,7 +56,7 @@ def test_a_status_is_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert path.read_bytes() == before
 
 
-def test_any_write_that_meets_a_full_disk_is_one_line_and_no_other_fault_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_is_one_line_and_other_errors_are_not(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(full) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

@@ -1,4 +1,4 @@
-"""BiPVL-Seg against what is known of it: who sees whom, what is run when, each ablation's meaning."""
+"""BiPVL-Seg as published: what reads what, which layers run when, and what each ablation changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FROZEN: dict[str, Any] = {"released": BiPVLReleased(freeze_fusion=True)}
 
 
 def module(facts: DataFacts = REPORTS, **changes: Any) -> BiPVL:
-    """A very small one, whose text does hear of the image (its return starts at zero)."""
+    """Return a very small model whose text reads the image: the weight of that path starts at zero and is set here."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"vision": "conv", "width": 8, "stages": 2, "heads": 2, "embedding": 16}
     model = BiPVL(facts.to_dict(), **{"encoder": "tiny", **sizes, **changes})
@@ -50,7 +50,7 @@ def images(facts: DataFacts, size: int, seed: int = 0) -> Tensor:
 
 
 def batch(facts: DataFacts = REPORTS, size: int = 4) -> Batch:
-    """Every class in every sample; a report a sample where the set has reports."""
+    """Return a batch with every class in every sample, and one report per sample if the data set has reports."""
     label = torch.zeros(size, 1, *facts.patch, dtype=torch.uint8)
     label[:, :, :8] = 1
     if facts.labels.exclusive:
@@ -77,7 +77,7 @@ def without_gradient(model: nn.Module) -> list[str]:
 
 @contextmanager
 def strings_run(model: BiPVL, layer: int) -> Iterator[list[int]]:
-    """The number of strings that pass a text layer, call by call."""
+    """Record the number of strings that pass a text layer in each call."""
     rows: list[int] = []
     layers: Any = model.text._backbone.layers
     handle = layers[layer].register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
@@ -100,7 +100,7 @@ def test_concepts_read_the_image_in_the_paper_and_not_in_the_release(changes: di
 
 
 def textual_embeddings(model: BiPVL, image: Tensor, one: Batch) -> Tensor:
-    """U as it enters the alignment."""
+    """Return the textual embeddings U that enter the alignment."""
     caught: list[Tensor] = []
     handle = model.text_projection.register_forward_hook(lambda _, __, out: caught.append(out))
     model.compute_losses(one, model.forward_features(image, text_of(one)))
@@ -109,7 +109,7 @@ def textual_embeddings(model: BiPVL, image: Tensor, one: Batch) -> Tensor:
 
 
 def variants() -> dict[str, dict[str, Any]]:
-    """The ablation, the full method, and texts left out of networks that read them otherwise."""
+    """Return the variants of the ablation, the full method, and networks without text."""
     ablation = yaml.safe_load((CONFIGS / "ablation" / "bipvl.yaml").read_text(encoding="utf-8"))["variants"]
     return {
         "full": {},
@@ -154,7 +154,7 @@ def test_a_group_of_weight_zero_leaves_its_learned_weight_alone() -> None:
 
 
 def changed_by_words(model: BiPVL, facts: DataFacts) -> bool:
-    """Whether other words give other logits."""
+    """Return whether other words give other logits."""
     text = text_of(batch(facts))
     other = Text(
         tuple(prompt._replace(sentence="An unrelated remark.", concepts=("Nothing.",)) for prompt in text.classes),
@@ -222,7 +222,7 @@ def test_frozen_fusion_stays_random_and_is_in_the_checkpoint(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("changes", [{}, RELEASED, {"fusion": False}], ids=str)
 def test_the_contrast_falls_where_there_are_one_class_and_reports(changes: dict[str, Any]) -> None:
-    """What is special of this case: the negatives are the other samples' reports, not the other classes."""
+    """With one class and reports, the negatives are the reports of the other samples and not the other classes."""
     model, one = module(**changes).train(), batch()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
     course = []
@@ -255,7 +255,7 @@ def test_text_before_the_fusion_is_run_once_at_inference(released: bool, freeze:
 
 
 def by_training(model: BiPVL) -> None:
-    """An update without a call of `train`, as Lightning goes back from validation."""
+    """Update the weights without a call of `train`, as Lightning does after a validation."""
     for part in model.modules():
         part.training = True
     optimiser = torch.optim.SGD(model.text.parameters(), lr=1.0)

@@ -1,4 +1,4 @@
-"""TeViA's numbers: the size that its release has, what the prototype keeps, and where it starts."""
+"""TeViA's numbers: the size of its release, the content of the prototype, and the start of the training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WIDTHS = (768, 384, 192)
 
 
 def count(*modules: nn.Module) -> int:
-    """Parameters; none is ever allocated on the meta device."""
+    """Return the number of parameters; the meta device allocates none."""
     return sum(p.numel() for m in modules for p in m.parameters())
 
 
@@ -35,7 +35,7 @@ def millions(number: int, digits: int = 2) -> float:
 
 
 def test_published_size_is_that_of_the_release() -> None:
-    """Ours, and what the release registers and never uses, are together its 43.98, 109.5 and 153.5 M."""
+    """Our parameters and the unused ones of the release are together its 43.98, 109.5 and 153.5 million."""
     with torch.device("meta"):
         vision = build_vision_encoder("convnext", 2, 1, 96, 3)
         decoder = GuidedDecoder(2, vision, 768, head_width=24, gain=0.01, norm="batch", tokens=24)
@@ -60,7 +60,7 @@ def test_published_size_is_that_of_the_release() -> None:
 
 
 def test_published_layers_are_those_that_were_counted() -> None:
-    """The module itself, with a text encoder of another size, has the counted image side."""
+    """The module with another text encoder has the counted parameters for the image."""
     model = TeViA(FACTS.to_dict(), encoder="tiny", released=TeViAReleased(tokens=24))
     assert [tuple(p.shape) for p in model.prompts] == list(zip(RELEASED_LENGTHS, WIDTHS, strict=True))
     assert [tuple(p.shape) for p in TeViA(FACTS.to_dict(), encoder="tiny").prompts] == [(1, w) for w in WIDTHS]
@@ -95,7 +95,7 @@ def test_training_fills_the_prototype_and_evaluation_leaves_it_alone() -> None:
     assert leaky.prototypes.filled.min() > 2  # two steps of training, and the validation
 
 
-def test_the_prototype_starts_when_it_says() -> None:
+def test_prototype_starts_after_its_share_of_the_steps() -> None:
     bank = Prototypes(1, [4], momentum=0.9, persistent=True)
     used = [torch.ones(1, 1, dtype=torch.bool)]
     first, second, third = (torch.tensor([[[v, 0.0, 1.0, 2.0]]]) for v in (4.0, 6.0, 15.0))
@@ -109,7 +109,7 @@ def test_the_prototype_starts_when_it_says() -> None:
     torch.testing.assert_close(bank.factors()[0], torch.tensor([1.0, 0.0, 1 / 6, 2 / 6]), atol=1e-6, rtol=0)
 
 
-def test_a_class_that_was_never_seen_has_no_part_in_the_prototype() -> None:
+def test_class_that_was_never_seen_does_not_change_the_prototype() -> None:
     bank = Prototypes(3, [4], momentum=0.9, persistent=True)
     visual, used = torch.randn(2, 3, 4), torch.zeros(2, 3, dtype=torch.bool)
     bank.update([visual], [used], gathering=False, started=True)
@@ -136,7 +136,7 @@ def test_empty_masks_leave_the_prototype_alone() -> None:
 
 
 @pytest.mark.parametrize("persistent", [True, False])
-def test_checkpoints_keep_the_prototype_unless_told_not_to(persistent: bool) -> None:
+def test_checkpoint_keeps_the_prototype_unless_the_option_is_off(persistent: bool) -> None:
     model, other = (module(released=TeViAReleased(prototype_in_state=persistent)) for _ in range(2))
     one = batch("Left zone.", "Right zone.")
     model.compute_losses(one, model.forward_features(one["image"], text_of(one)))
@@ -148,8 +148,8 @@ def test_checkpoints_keep_the_prototype_unless_told_not_to(persistent: bool) -> 
     assert any(name.startswith("prototypes.") for name in model.state_dict()) == persistent
 
 
-def test_the_start_is_next_to_what_the_image_alone_gives() -> None:
-    """P_s starts at zero and the cross-attention at a gain of 0.01."""
+def test_logits_at_the_start_are_close_to_those_of_the_image_alone() -> None:
+    """P_s starts at zero, and the gain of the cross-attention at 0.01."""
     model = module().eval()
     one = batch("Left zone.", "Right zone.")
     assert not any(p.any() for p in model.prompts)
@@ -164,13 +164,13 @@ def test_the_start_is_next_to_what_the_image_alone_gives() -> None:
 
 
 def vectors() -> tuple[Tensor, Tensor]:
-    """Foreground vectors of five samples with two classes, and which of them are there."""
+    """Return foreground vectors of five samples with two classes, and which of them exist."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(5, 2, 8, generator=generator), torch.rand(5, 2, generator=generator) > 0.4
 
 
 def filled(rows: slice) -> Prototypes:
-    """A bank that took in some of the samples twice."""
+    """Return prototypes that were updated twice with some of the samples."""
     bank = Prototypes(2, [5, 3], momentum=0.9, persistent=True)
     visual, used = (x[rows] for x in vectors())
     for gathering in (True, False):
@@ -180,7 +180,7 @@ def filled(rows: slice) -> Prototypes:
 
 
 def on_rank(cut: int) -> dict[str, Tensor]:
-    """The bank where rank 0 has the first `cut` samples and rank 1 the others."""
+    """Return the prototypes of this rank. Rank 0 has the first `cut` samples and rank 1 the others."""
     if not dist.is_initialized():
         dist.init_process_group("gloo")
     bank = filled(slice(0, cut) if dist.get_rank() == 0 else slice(cut, None))

@@ -1,4 +1,4 @@
-"""The alignment of TMCA's reconstruction against plain loops over plain numbers, from masks to the loss."""
+"""The alignment of TMCA's reconstruction against loops over numbers, from masks to the loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXTUAL = ((0.8, 0.6), (0.0, 1.0), (-0.6, 0.8))
 
 
 def masks() -> torch.Tensor:
-    """Three masks [3, 16, 16] of 16, 8 and 12 pixels in whole cells of the coarse grid."""
+    """Return three masks [3, 16, 16] of 16, 8 and 12 pixels in complete cells of the coarse grid."""
     label = torch.zeros(3, 16, 16)
     label[0, 0:4, 0:4] = 1
     label[1, 0:4, 0:2] = 1
@@ -34,7 +34,7 @@ def masks() -> torch.Tensor:
 DISTANCES = {
     # Dice by counting pixels: 2*8/24, 2*8/28, 2*8/20.
     "mask": [[0, 1 / 3, 3 / 7], [1 / 3, 0, 1 / 5], [3 / 7, 1 / 5, 0]],
-    # Zones named: {upper, middle} left; {middle} left; {middle} left and {lower} right.
+    # Zones in the sentences: {upper, middle} left; {middle} left; {middle} left and {lower} right.
     "zone": [[0, 1 / 2, 2 / 3], [1 / 2, 0, 1 / 2], [2 / 3, 1 / 2, 0]],
     # The largest of 1 - cosine is that of the first and the last, 1; the others are 0.4 and 0.2.
     "feature": [[0, 0.4, 1.0], [0.4, 0, 0.2], [1.0, 0.2, 0]],
@@ -44,7 +44,7 @@ DISTANCES = {
 
 
 def reference(distance: list[list[float]]) -> float:
-    """Symmetric Kullback-Leibler contrast by the definition."""
+    """Return the symmetric Kullback-Leibler contrast by its definition."""
     cosine = np.array(VISUAL) @ np.array(TEXTUAL).T / TEMPERATURE
     total = 0.0
     for logits in (cosine, cosine.T):
@@ -58,7 +58,7 @@ def reference(distance: list[list[float]]) -> float:
 
 
 @pytest.mark.parametrize("kind", DISTANCES)
-def test_three_pairs_by_hand(kind: str) -> None:
+def test_alignment_of_three_pairs_equals_the_calculation_by_hand(kind: str) -> None:
     visual, textual = torch.tensor(VISUAL), torch.tensor(TEXTUAL)
     rows = compute_traits(kind, masks(), CAPTIONS, textual, visual)
     ids = text_ids(CAPTIONS, torch.device("cpu"))

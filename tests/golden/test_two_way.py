@@ -1,4 +1,4 @@
-"""The fusion of BiPVL-Seg's released code: its sizes as measured there, and the one thing mended."""
+"""The fusion of BiPVL-Seg's released code: its sizes as measured there, and the one correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the sets share: a tiny set on a replica, its parts, and what its files hold."""
+"""Functions for the tests of data sets: a tiny data set on a replica, its splits, and the content of its files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
 
 SMALL: dict[str, Any] = {"patch": [16, 16], "batch_size": 2, "epoch_samples": 4}
-"""Options of a set of pictures."""
+"""Options of a data set of pictures."""
 
 
 def built(name: str, root: Path, **options: Any) -> SegDataModule:
-    """A tiny set of pictures on a replica."""
+    """Return a tiny data set of pictures on a replica."""
     return build_datamodule(name, "tiny", root=str(root), **{**SMALL, **options})
 
 
 def counts(data: SegDataModule) -> list[int]:
-    """Cases of each part."""
+    """Return the number of cases of each split."""
     return [len(data.split.ids_of(part)) for part in SPLITS]
 
 
 def stored(path: Path) -> np.ndarray:
-    """A replica's array in RAS order: its x axis runs to the left."""
+    """Return a replica's array in RAS order: the x axis of its file runs to the left."""
     return np.asarray(nib.load(path).dataobj)[::-1]
 
 
 def edit(path: Path, **changes: Any) -> None:
-    """Changes keys of a JSON file."""
+    """Change keys of a JSON file."""
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")

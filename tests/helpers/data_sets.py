@@ -1,4 +1,4 @@
-"""Small replicas of the official layouts, for every test that needs files of a set."""
+"""Small replicas of the official layouts, for every test that needs files of a data set."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def write_png(path: Path, array: NDArray[np.uint8]) -> Path:
 
 
 def blob(shape: tuple[int, ...], centre: tuple[float, ...], radius: float) -> NDArray[np.bool_]:
-    """A ball in voxels."""
+    """Return a mask with a ball; centre and radius are in voxels."""
     grid = np.indices(shape)
     distance = sum((axis - middle) ** 2 for axis, middle in zip(grid, centre, strict=True))
     return np.asarray(distance <= radius**2)
 
 
 def make_hippocampus(folder: Path, n: int = 12, seed: int = 0) -> Path:
-    """`Task04_Hippocampus` with n cases of about 20x26x18 voxels; returns the task's folder."""
+    """Write `Task04_Hippocampus` with n cases of about 20x26x18 voxels; return the task's folder."""
     rng = np.random.default_rng(seed)
     task, entries = folder / "Task04_Hippocampus", []
     for number in range(1, n + 1):
@@ -63,9 +63,9 @@ def make_hippocampus(folder: Path, n: int = 12, seed: int = 0) -> Path:
 def make_qata(
     folder: Path, train: int = 10, test: int = 4, val: int = 0, size: int = 32, layout: str = "languide", seed: int = 0
 ) -> Path:
-    """QaTa-COV19 in the layout "languide", "lvit" or "kaggle", the authors' own; returns the root.
+    """Write QaTa-COV19 in the layout "languide", "lvit" or "kaggle" (the authors' own); return the root.
 
-    With val > 0 the second has a `Val_Folder` and the last a `Val_ID.xlsx`.
+    With val > 0 "lvit" has a `Val_Folder`, and "kaggle" has a `Val_ID.xlsx`.
     """
     rng = np.random.default_rng(seed)
     root, first = folder / ("QaTa" if layout == "kaggle" else "QaTa-COV19-v2"), 1
@@ -120,9 +120,9 @@ def _write_table(path: Path, rows: list[tuple[str, str]]) -> None:
 
 
 def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, int, int] = (40, 36, 16)) -> Path:
-    """`RawData/Training` with HU volumes whose x axis runs to the left; returns the folder that holds `RawData`.
+    """Write `RawData/Training` with HU volumes whose x axis runs to the left; return the folder of `RawData`.
 
-    The test part has no labels, and `._` files lie about.
+    The test split has no labels, and there are `._` files of macOS.
     """
     training = folder / "RawData" / "Training"
     affine = np.diag([-2.0, 2.0, 3.0, 1.0])
@@ -149,10 +149,10 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,
 }
-"""How the layout of each set on disk is made; each returns the root. The contract tests go through all of them."""
+"""The function that writes the layout of each data set on disk; it returns the root. The contract tests use all."""
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "image_text_folder": {"title": "Replica"},
     "nifti_folder": {"title": "Replica"},
 }
-"""Options without which a set cannot be trained on, beside the root; most have none."""
+"""Options besides the root that a data set requires; most data sets require none."""

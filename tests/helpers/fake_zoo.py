@@ -1,7 +1,7 @@
-"""Stands for the `zoo` command: writes a run folder as `zoo fit` and `zoo test` do, without training.
+"""A fake `zoo` command: it writes a run folder as `zoo fit` and `zoo test` do, without training.
 
-Its behaviour comes from the environment: FAKE_CALLS (a file that gets one line a call), FAKE_SLEEP
-(seconds in the middle of each fit), FAKE_FAIL (a model whose fit fails) and FAKE_BUG (one with a traceback).
+Environment variables control it: FAKE_CALLS (a file that gets one line per call), FAKE_SLEEP (seconds in the middle
+of each fit), FAKE_FAIL (a model whose fit fails) and FAKE_BUG (a model whose fit ends with a traceback).
 """
 
 from __future__ import annotations

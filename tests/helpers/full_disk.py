@@ -8,12 +8,12 @@ from typing import Any, NoReturn
 
 
 def full(*_: object) -> NoReturn:
-    """What the system says of a write to it."""
+    """Raise the error of a write to a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class FullDisk:
-    """A file on a disk that has room for some bytes."""
+    """A file on a disk that has space for some bytes."""
 
     def __init__(self, file: Any, room: int) -> None:
         self.file, self.room = file, room

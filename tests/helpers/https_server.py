@@ -16,13 +16,13 @@ import trustme
 
 @dataclass
 class Shelf:
-    """What the server gives out and what it was asked for.
+    """The files of the server and the requests that it got.
 
     Attributes:
         files: Path to content.
         redirects: Path to address.
         etag: The version of all files; empty for none.
-        ranges: Whether parts are given.
+        ranges: Whether the server answers requests for a range.
         cut_after: Bytes after which the connection is closed, once; None for never.
         said: What the next requests get word for word, before the connection is closed.
         asked: (path, Range, If-Range) of each request.
@@ -40,7 +40,7 @@ class Shelf:
 
 @contextmanager
 def https_shelf(folder: Path) -> Iterator[tuple[Shelf, Path]]:
-    """A running server and the file of the authority that signed its certificate."""
+    """Start a server; give it and the file of the authority that signed its certificate."""
     authority, shelf = trustme.CA(), Shelf()
     trusted = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(trusted))
@@ -59,10 +59,10 @@ def https_shelf(folder: Path) -> Iterator[tuple[Shelf, Path]]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Silent of clients that hang up or do not trust it: tests do both."""
+    """Prints nothing about clients that close the connection or do not trust the server: tests do both."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
 
 def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
@@ -101,6 +101,6 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:
-            """Says nothing."""
+            """Print nothing."""
 
     return Handler

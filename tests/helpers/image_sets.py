@@ -1,4 +1,4 @@
-"""Replicas of the layouts of the 2-D sets with text, and of a user's own data."""
+"""Replicas of the layouts of the 2D data sets with text, and of a user's own data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_picture(path: Path, array: NDArray[np.generic]) -> Path:
 
 
 def write_table(path: Path, rows: Rows, bom: bool = False) -> Path:
-    """A CSV or xlsx of these rows, the first of which is the header."""
+    """Write a CSV or xlsx table of these rows; the first row is the header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
         with path.open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as file:
@@ -47,7 +47,7 @@ def write_table(path: Path, rows: Rows, bom: bool = False) -> Path:
 def scene(
     number: int, size: tuple[int, int] = (48, 40), lesions: int = 1
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A picture [H, W, 3] and its mask [H, W] of 0 and 255; the lesion lies in `CORNERS[number % 4]`."""
+    """Return a picture [H, W, 3] and its mask [H, W] of 0 and 255; the lesion is in `CORNERS[number % 4]`."""
     rng = np.random.default_rng(number)
     height, width = size
     row, column = divmod(number % 4, 2)
@@ -57,7 +57,7 @@ def scene(
 
 
 def make_mosmed(folder: Path, layout: str = "frames", column: str = "text") -> Path:
-    """MosMedData+ as on Kaggle ("frames", CSV) or as LViT's folders ("lvit", xlsx); every fifth slice is empty."""
+    """Write MosMedData+ as on Kaggle ("frames", CSV) or as LViT's folders ("lvit", xlsx). Every fifth is empty."""
     root = folder / "MosMedDataPlus"
     studies = [*(f"Morozov_study_{n:04d}" for n in range(255, 263)), "Jun_coronacases_case8", "bjorke"]
     names = [f"{study}_{number}" for number in (1, 12, 3) for study in studies]
@@ -82,7 +82,7 @@ def make_mosmed(folder: Path, layout: str = "frames", column: str = "text") -> P
 
 
 def make_monuseg(folder: Path) -> Path:
-    """MoNuSeg in LViT's layout; the images of train are TIFF."""
+    """Write MoNuSeg in LViT's layout; the images of train are TIFF."""
     root, number = folder / "MoNuSeg", 0
     for part, count in (("Train", 6), ("Val", 2), ("Test", 3)):
         rows: list[tuple[str, ...]] = [("Image", "Description")]
@@ -108,7 +108,7 @@ def polyp_text(number: int) -> str:
 
 
 def make_pranet(folder: Path) -> Path:
-    """PraNet's folders of Kvasir and ClinicDB, and of one more set, with MAdapter's tables (with a BOM)."""
+    """Write PraNet's folders of Kvasir and ClinicDB, and of one more set, with MAdapter's tables (with a BOM)."""
     root = folder / "polyp"
     clinic = (1, 2, 30, 60, 70, 80, 110, 130, 160, 161, 180, 210)
     sets = {"Kvasir": [f"cju{number:03d}" for number in range(12)], "CVC-ClinicDB": [str(n) for n in clinic]}
@@ -132,14 +132,14 @@ def make_pranet(folder: Path) -> Path:
 
 def _polyps(home: Path, stems: Sequence[str], names: tuple[str, str]) -> None:
     for number, stem in enumerate(stems):
-        own = crc32(f"{home.name}/{stem}".encode()) // 4 * 4 + number % 4  # no two sets have a picture in common
+        own = crc32(f"{home.name}/{stem}".encode()) // 4 * 4 + number % 4  # no two data sets have a picture in common
         picture, mask = scene(own, (48 + number % 3, 40))
         write_picture(home / names[0] / f"{stem}.png", picture)
         write_picture(home / names[1] / f"{stem}.png", mask)
 
 
 def make_kvasir_seg(folder: Path) -> Path:
-    """The authors' own `Kvasir-SEG`, images and masks as JPEG, with MAdapter's tables beside them."""
+    """Write the authors' own `Kvasir-SEG`, images and masks as JPEG, with MAdapter's tables beside them."""
     root = folder / "Kvasir-SEG"
     stems = [f"cju{number:03d}" for number in range(10)]
     for number, stem in enumerate(stems):

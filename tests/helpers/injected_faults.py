@@ -1,4 +1,4 @@
-"""Ways to damage a clean replica, and what `zoo data verify` is to find then: one fault of each kind at least."""
+"""Functions that damage a clean replica, and the finding of `zoo data verify`: at least one fault of each kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QATA, OWN = "qata_cov19", "image_text_folder"
 
 
 class Injected(NamedTuple):
-    """A fault: the set, how a clean replica is damaged, and what is to be found, once."""
+    """A fault: the data set, the function that damages a clean replica, and the finding, which occurs once."""
 
     data: str
     damage: Callable[[Path], object]
@@ -46,7 +46,7 @@ def flip_byte(path: Path, place: int) -> None:
 
 
 def flip_png_checksum(path: Path) -> None:
-    """Of the pixels: the four bytes before the last chunk, which is 12 bytes long."""
+    """Change the checksum of the pixels: the four bytes before the last chunk of 12 bytes."""
     flip_byte(path, -14)
 
 
@@ -56,7 +56,7 @@ def edit(path: Path, change: Callable[[Array], Array], affine: Array | None = No
 
 
 def place(path: Path, affine: Array) -> None:
-    """The same voxels elsewhere."""
+    """Move the voxels to another place by another affine."""
     edit(path, lambda array: array, affine)
 
 
@@ -73,7 +73,7 @@ def turned(degrees: float) -> Array:
 
 
 def no_affine(path: Path) -> None:
-    """A header whose first row of the sform is zero."""
+    """Write a header with zeros in the first row of the sform."""
     content = bytearray(gzip.decompress(path.read_bytes()))
     content[280:296] = bytes(16)
     path.write_bytes(gzip.compress(bytes(content)))
@@ -89,7 +89,7 @@ def with_value(value: float) -> Callable[[Array], Array]:
 
 
 def copy_case(root: Path, source: int, target: int, change: Callable[[Array], Array] = lambda array: array) -> None:
-    """Case `target` becomes a copy of `source`, whose image is changed."""
+    """Make case `target` a copy of `source` with a changed image."""
     for folder in ("imagesTr", "labelsTr"):
         paths = [root / folder / f"hippocampus_{number:03d}.nii.gz" for number in (source, target)]
         shutil.copy(*paths)
@@ -107,7 +107,7 @@ def copy_within_train(root: Path, change: Callable[[Array], Array] = lambda arra
 
 
 def louder(array: Array) -> Array:
-    """Another export of the same image: scaled, shifted, a little noise."""
+    """Return another export of the same image: scaled, shifted, with a little noise."""
     noise = np.random.default_rng(0).normal(0, 0.01 * array.std(), array.shape)
     return (3 * array + 7 + noise).astype(np.float32)
 
@@ -118,7 +118,7 @@ def rows(root: Path, change: Callable[[list[str]], list[str]]) -> None:
 
 
 def say(root: Path, text: str) -> None:
-    """The caption of `CHEST`."""
+    """Change the caption of `CHEST`."""
     rows(root, lambda lines: [f'{Path(MASK).name},"{text}"' if Path(MASK).name in line else line for line in lines])
 
 
@@ -128,7 +128,7 @@ def opposite(root: Path) -> str:
 
 
 def copy_picture(root: Path, source: str, target: str, change: Callable[[Array], Array] = lambda a: a) -> None:
-    """An image with its mask; the captions stay, without their sides."""
+    """Copy an image with its mask; the captions lose left and right."""
     for part in ("train", "test"):
         table = root / "prompt" / f"{part}.csv"
         table.write_text(table.read_text().replace("left ", "").replace("right ", ""))
@@ -143,7 +143,7 @@ def brighter(array: Array) -> Array:
 
 
 def move_subject(root: Path) -> None:
-    """The last test image becomes one of subject 2, who is in train."""
+    """Give the last test image to subject 2, who is in the training split."""
     for folder in ("Images", "GTs"):
         for path in (root / "Test" / folder).glob("*s00014*"):
             path.rename(path.with_name(path.name.replace("s00014", "s00002")))

@@ -1,4 +1,4 @@
-"""Kills a benchmark at random moments, by SIGKILL, and starts it again by the same command until it is done."""
+"""Kill a benchmark at random moments by SIGKILL, and start it again by the same command until it is done."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Process:
 
 @dataclass
 class Benchmark:
-    """A benchmark under fire.
+    """A benchmark whose processes are killed.
 
     Attributes:
-        command: What starts it, and starts it again.
-        folder: Its folder.
-        environment: Of its processes.
+        command: The command that starts the benchmark, also after a kill.
+        folder: The folder of the benchmark.
+        environment: The environment of its processes.
     """
 
     command: Sequence[str]
@@ -55,15 +55,15 @@ class Benchmark:
         command = [sys.executable, "-m", "zoo", "bench", "table", str(self.folder), "--format", kind]
         return subprocess.run(command, env=dict(self.environment), capture_output=True, check=True).stdout
 
-    def undisturbed(self) -> None:
+    def run_to_end(self) -> None:
         assert self.start().wait(LONGEST) == 0
 
     def under_fire(
         self, victims: Sequence[str], seed: int, pause: tuple[float, float], patience: float = LONGEST
     ) -> Counter[str]:
-        """Kills each of the victims once, at moments of the seed's; how often each kind was hit.
+        """Kill each of the victims once, at random moments; return how often each kind was hit.
 
-        A write is a matter of milliseconds: who waits for one longer than the patience kills a job instead.
+        A write takes milliseconds. If none is seen within `patience` seconds, a job is killed instead.
         """
         draws, hits = random.Random(seed), Counter[str]()  # noqa: S311 - moments, not secrets
         runner = self.start()
@@ -72,7 +72,7 @@ class Benchmark:
             time.sleep(draws.uniform(*pause))
             begun, kind = time.monotonic(), victim
             while time.monotonic() < end:
-                if runner.poll() is not None:  # through, or through but for what was killed
+                if runner.poll() is not None:  # done, or done except for what was killed
                     if runner.returncode == 0:
                         return hits
                     runner = self.start()
@@ -90,7 +90,7 @@ class Benchmark:
         return hits
 
     def _kill(self, victim: str, runner: subprocess.Popen[bytes], draws: random.Random) -> bool:
-        """Whether there was such a victim in this moment; it is dead."""
+        """Kill a victim; return whether there was one in this moment."""
         if victim == "runner":
             runner.kill()
             return True
@@ -111,13 +111,13 @@ class Benchmark:
         return False
 
     def _jobs(self) -> list[Process]:
-        """What the guards have started."""
+        """Return the processes that the guards have started."""
         found = list(self.processes())
         guards = {one.pid for one in found if "benchmarks.run.process_guard" in one.command}
         return [one for one in found if one.parent in guards]
 
     def processes(self) -> Iterator[Process]:
-        """The processes that bear the folder in their command line."""
+        """Give the processes whose command line has the folder."""
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -128,7 +128,7 @@ class Benchmark:
                 yield Process(int(entry.name), int(stat[1]), command)
 
     def counted_twice(self) -> list[str]:
-        """Cases and classes that stand more than once in a file of rows."""
+        """Return the cases and classes that are more than once in a file of rows."""
         twice = []
         for path in sorted(self.folder.glob("results/*/test*/cases.csv")):
             with path.open(newline="", encoding="utf-8") as file:
@@ -138,6 +138,6 @@ class Benchmark:
 
 
 def _owner(path: Path) -> int | None:
-    """The process in the name of a file that is being written: `.part-<pid>-cases.csv`."""
+    """Return the process in the name of an unfinished file: `.part-<pid>-cases.csv`."""
     pid = path.name.removeprefix(UNFINISHED).partition("-")[0]
     return int(pid) if pid.isdecimal() else None

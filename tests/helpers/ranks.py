@@ -64,7 +64,7 @@ class RankPool:
             self.processes.append(process)
 
     def run(self, function: Callable[..., Any], *args: Any, timeout: float = 300) -> list[Any]:
-        """The function's value on every rank; a rank's exception or silence fails the test."""
+        """Return the value of the function on every rank; an exception or a silent rank fails the test."""
         for pipe in self.pipes:
             pipe.send((function, args))
         values: dict[int, Any] = {}
@@ -75,7 +75,7 @@ class RankPool:
                 raise TimeoutError(f"ranks {set(range(len(self.pipes))) - set(values)} are silent after {timeout} s")
             for rank in (rank for rank, pipe in enumerate(self.pipes) if pipe in ready):
                 good, values[rank] = self.pipes[rank].recv()
-                if not good:  # the others may wait for it for ever: start anew
+                if not good:  # the others may wait for this rank without end
                     self.restart()
                     raise RuntimeError(f"rank {rank}:\n{values[rank]}")
         return [values[rank] for rank in range(len(self.pipes))]

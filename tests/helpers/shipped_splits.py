@@ -1,6 +1,6 @@
-"""What `configs/splits` must hold, made from the ids that the sets' documentation gives.
+"""The required content of `configs/splits`, from the ids in the documentation of the data sets.
 
-`python -m tests.helpers.shipped_splits` writes the files anew.
+`python -m tests.helpers.shipped_splits` writes the files again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FOLDS_SOURCE = " Folds: by our cut_fold."
 
 
 def cases_of(name: str) -> list[Case]:
-    """The labelled cases of a whole set, in the order of its index."""
+    """Return the labelled cases of a complete data set, in the order of its index."""
     if name == "btcv":
         return [_case(f"{number:04d}") for number in (*range(1, 11), *range(21, 41))]
     if name == "acdc":
@@ -62,7 +62,7 @@ def cases_of(name: str) -> list[Case]:
 
 
 def module_of(name: str, protocol: str) -> SegDataModule:
-    """The set's module as on its whole archive, without a file."""
+    """Return the data module of the complete archive, without a file."""
     data = build_datamodule(name, protocol=protocol)
     if name == "acdc":
         folders = [Path(case.subject) for case in cases_of(name)[::2]]
@@ -72,7 +72,7 @@ def module_of(name: str, protocol: str) -> SegDataModule:
 
 
 def content_of(name: str) -> dict[str, Any]:
-    """The content of `configs/splits/<name>.json`."""
+    """Return the content of `configs/splits/<name>.json`."""
     content = {}
     for protocol in build_datamodule(name).card.protocols:
         data, cases = module_of(name, protocol), cases_of(name)

@@ -1,4 +1,4 @@
-"""A third party's model and data set: tiny, random in every way that a run can be random."""
+"""A third party's model and data set: tiny, with every kind of randomness that a run can have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDE = 8
 
 
 class StubModel(LightningModule):
-    """One hidden layer with dropout and batch normalisation, and a schedule that steps once an epoch."""
+    """One hidden layer with dropout and batch normalisation, and a schedule that steps once per epoch."""
 
     def __init__(self, facts: dict[str, Any], lr: float = 0.1, width: int = 4, encoder: str = "tiny") -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class StubModel(LightningModule):
         )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        _die_where_told(self.current_epoch, batch_idx)
+        _die_at_step(self.current_epoch, batch_idx)
         noise = float(np.random.rand()) + random.random()  # noqa: S311 - the point is that it is drawn
         loss: Tensor = (self.net(batch["image"]) * noise - batch["label"]).square().mean()
         self.log("train/loss", loss)
@@ -79,7 +79,7 @@ class _Images(Dataset[dict[str, Any]]):
 
 
 class _Draws(Sampler[int]):
-    """An order that depends on the epoch alone, as our own datamodules have it."""
+    """An order that depends on the epoch alone, as in our own data modules."""
 
     def __init__(self, cases: int) -> None:
         self.cases = cases
@@ -96,7 +96,7 @@ class _Draws(Sampler[int]):
 
 
 class StubData(LightningDataModule):
-    """Shuffled and augmented from the process's own random state; with workers, by a sampler that knows the epoch."""
+    """Shuffled and augmented by the process's random state; with workers, by a sampler that knows the epoch."""
 
     split_hash = "split"
     prompt_hash = "prompt"
@@ -141,7 +141,7 @@ class StubData(LightningDataModule):
     predict_dataloader = test_dataloader
 
 
-def _die_where_told(epoch: int, batch: int) -> None:
-    """SIGKILL from within, at the step that `STUB_KILL` names ("1,2"): nothing of the process can clean up."""
+def _die_at_step(epoch: int, batch: int) -> None:
+    """Send SIGKILL to this process at the step in `STUB_KILL` ("1,2"), so that the process cannot clean up."""
     if os.environ.get("STUB_KILL") == f"{epoch},{batch}":
         os.kill(os.getpid(), signal.SIGKILL)

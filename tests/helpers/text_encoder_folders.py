@@ -35,7 +35,7 @@ def write_vocabulary(folder: Path, **settings: Any) -> None:
 
 
 def write_bert(folder: Path, seed: int = 0, head: bool = False, **changes: Any) -> Path:
-    """A BERT; with `head` a masked language model, whose keys have the prefix `bert.`."""
+    """Write a BERT; with `head` a masked language model, whose keys have the prefix `bert.`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = (BertForMaskedLM if head else BertModel)(bert_config(**changes))
@@ -52,7 +52,7 @@ def _write_open_clip(folder: Path, text: dict[str, Any], name: str, model: Any) 
 
 
 def write_clip(folder: Path) -> Path:
-    """A CLIP with its own text transformer and CLIP's own tokeniser."""
+    """Write a CLIP with its own text transformer and CLIP's own tokeniser."""
     folder.mkdir(parents=True)
     text = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 3}
     with torch.random.fork_rng(devices=[]):
@@ -62,7 +62,7 @@ def write_clip(folder: Path) -> Path:
 
 
 def write_wrapped_clip(folder: Path) -> Path:
-    """A CLIP whose text encoder is a BERT, as in BiomedCLIP."""
+    """Write a CLIP whose text encoder is a BERT, as in BiomedCLIP."""
     folder.mkdir(parents=True)
     bert_config().save_pretrained(folder)
     write_vocabulary(folder)

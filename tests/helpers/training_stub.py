@@ -1,8 +1,8 @@
-"""Stands for the `zoo` command under fire: trains in steps with a checkpoint after each, and writes slowly.
+"""A fake `zoo` command for kill tests: it trains in steps, writes a checkpoint after each step, and writes slowly.
 
-What a fit comes to is a chain of hashes over its steps, so that a step that is lost, taken twice or taken from a torn
-checkpoint shows in the Dice of its tests. With `--trainer.devices 2` there is a second process, without which the first
-ends, as Lightning's ranks do. STUB_STEPS and STUB_SECONDS say how many steps there are and how long one takes.
+The result of a fit is a chain of hashes over its steps. A step that is lost, taken twice or taken from an incomplete
+checkpoint therefore changes the Dice of its tests. With `--trainer.devices 2` there is a second process. If it ends,
+the first ends too, as ranks of Lightning do. STUB_STEPS is the number of steps and STUB_SECONDS the time of a step.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test(out: Path, text: str) -> None:
 
 
 def write(path: Path, text: str, seconds: float) -> None:
-    """As everything is written: whole, under another name first; with a moment in which half of it is there."""
+    """Write a file as the zoo does: under another name first, with a moment in which the file is incomplete."""
     part = tear(path, seconds)
     part.write_text(text)
     part.replace(path)
@@ -87,7 +87,7 @@ def tear(path: Path, seconds: float) -> Path:
 
 
 class SecondRank:
-    """A process without which this one ends."""
+    """A second process. If it ends, this process ends too."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", *sys.argv[1:]])

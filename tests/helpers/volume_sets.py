@@ -1,4 +1,4 @@
-"""Small replicas of the official layouts of volume sets."""
+"""Small replicas of the official layouts of data sets of volumes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MMWHS_VALUES = (205, 420, 500, 550, 600, 820, 850)
 
 
 def save(path: Path, array: NDArray[np.generic], spacing: Sequence[float] = (1.0, 1.0, 1.0)) -> Path:
-    """A NIfTI whose x axis runs to the left, as most scanners' do."""
+    """Write a NIfTI file whose x axis runs to the left, as in files of most scanners."""
     path.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(array, np.diag([-spacing[0], *spacing[1:], 1.0])), path)
     return path
@@ -46,7 +46,7 @@ def save(path: Path, array: NDArray[np.generic], spacing: Sequence[float] = (1.0
 def labelled(
     shape: tuple[int, ...], values: Iterable[int], seed: int, channels: int = 1, dtype: type[np.generic] = np.uint8
 ) -> tuple[NDArray[np.int16], NDArray[np.generic]]:
-    """An image [*S] or [*S, C] of -900 around a body of about 40, and a label with a cube for each value."""
+    """Return an image [*S] or [*S, C] of -900 around a body of about 40, and a label with one cube per value."""
     rng = np.random.default_rng(seed)
     label = np.zeros(shape, dtype=np.int32)
     for value in values:
@@ -60,7 +60,7 @@ def labelled(
 
 
 def make_amos(folder: Path, modality: str = "both", train: int = 4, val: int = 2) -> Path:
-    """`amos22` with `train` and `val` cases of each modality; returns the folder of `imagesTr`."""
+    """Write `amos22` with `train` and `val` cases of each modality; return the folder of `imagesTr`."""
     root, listing = folder / "amos22", {"training": [], "validation": []}  # type: ignore[var-annotated]
     firsts = {"ct": 1, "mr": 507}
     for kind in firsts if modality == "both" else (modality,):
@@ -78,7 +78,7 @@ def make_amos(folder: Path, modality: str = "both", train: int = 4, val: int = 2
 
 
 def make_acdc(folder: Path, training: int = 20, testing: int = 5) -> Path:
-    """`ACDC/database` with patients of the five diagnoses in turn; returns `database`."""
+    """Write `ACDC/database` with patients of the five diagnoses in turn; return `database`."""
     root = folder / "ACDC" / "database"
     for number in range(1, training + testing + 1):
         name = f"patient{number:03d}"
@@ -97,7 +97,7 @@ def make_acdc(folder: Path, training: int = 20, testing: int = 5) -> Path:
 
 
 def make_mmwhs(folder: Path, modality: str = "both", cases: int = 5) -> Path:
-    """`ct_train` and `mr_train`, and a test part without labels; returns the folder that holds them."""
+    """Write `ct_train` and `mr_train`, and a test split without labels; return their folder."""
     root = folder / "MM-WHS 2017 Dataset"
     for kind in ("ct", "mr") if modality == "both" else (modality,):
         for number in range(1001, 1001 + cases):
@@ -109,7 +109,7 @@ def make_mmwhs(folder: Path, modality: str = "both", cases: int = 5) -> Path:
 
 
 def wrap(path: Path, inner: str) -> None:
-    """What unpacking does to a volume in some copies on Kaggle: `x.nii.gz` becomes the folder `x.nii` with `inner`."""
+    """Unpack a volume as in some copies on Kaggle: `x.nii.gz` becomes the folder `x.nii` with `inner`."""
     plain, home = nib.load(path), path.with_name(path.name.removesuffix(".gz"))
     array, affine = np.asarray(plain.dataobj), plain.affine
     path.unlink()
@@ -118,7 +118,7 @@ def wrap(path: Path, inner: str) -> None:
 
 
 def make_brats(folder: Path, layout: str = "new", subjects: int = 6) -> Path:
-    """A training part (the first subject of "new" has two visits) and a validation part without labels."""
+    """Write a training split (the first subject of "new" has two visits) and a validation split without labels."""
     new = layout == "new"
     ends, dash, enhancing = (("t1n", "t1c", "t2w", "t2f"), "-", 3) if new else (("t1", "t1ce", "t2", "flair"), "_", 4)
     root = folder / ("ASNR-MICCAI-BraTS2023-GLI" if new else "BraTS2021")
@@ -138,7 +138,7 @@ def make_brats(folder: Path, layout: str = "new", subjects: int = 6) -> Path:
 
 
 def make_msd(folder: Path, task: str, cases: int = 6) -> Path:
-    """A task of the Decathlon; returns its folder."""
+    """Write a task of the Decathlon; return its folder."""
     root, names = folder / task, MSD_LABELS[task]
     channels, entries = MSD_CHANNELS.get(task, 1), []
     for number in range(1, cases + 1):
@@ -158,7 +158,7 @@ def make_msd(folder: Path, task: str, cases: int = 6) -> Path:
 
 
 def make_chaos(folder: Path, series: str = "t2spir", patients: int = 5, slices: int = 6) -> Path:
-    """`CHAOS_Train_Sets/Train_Sets` with one kind of series; returns `Train_Sets`.
+    """Write `CHAOS_Train_Sets/Train_Sets` with one kind of series; return `Train_Sets`.
 
     CT slices are numbered from the head downwards, so that numbers run against positions.
     """
@@ -186,7 +186,7 @@ def make_chaos(folder: Path, series: str = "t2spir", patients: int = 5, slices: 
 
 
 def write_dicom(path: Path, pixels: NDArray[np.int16], height: float, spacing: float) -> Path:
-    """One slice [row, column] of a series, at a height in mm; each with a series of its own, as in CHAOS."""
+    """Write one slice [row, column] at a height in mm; each slice has its own series, as in CHAOS."""
     import SimpleITK as sitk  # noqa: N813
 
     path.parent.mkdir(parents=True, exist_ok=True)
