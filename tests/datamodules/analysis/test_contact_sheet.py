@@ -91,7 +91,7 @@ def test_any_text_can_be_drawn() -> None:
 
 
 @pytest.mark.realdata
-def test_real_qata(real_data: Path, tmp_path: Path) -> None:
+def test_the_real_qata_has_its_published_cases(real_data: Path, tmp_path: Path) -> None:
     data = build_datamodule("qata_cov19", root=str(real_data / "QaTa-COV19-v2"))
     shown = write_contact_sheet(data, tmp_path / "sheet.png", 8)
     assert len(shown) == 8

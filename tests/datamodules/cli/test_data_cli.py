@@ -34,7 +34,7 @@ def test_verify_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert [finding["case_id"] for finding in findings] == ["hippocampus_003"]
 
 
-def test_a_mistyped_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistyped_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "hippocampuss"]) == 2
     assert "Did you mean hippocampus" in capsys.readouterr().err
 
@@ -49,7 +49,7 @@ def test_help_and_mistakes_load_no_torch() -> None:
     assert "prepare" in done.stdout
 
 
-def test_options_of_the_set_pass_through_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_takes_options_of_the_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = str(make_hippocampus(tmp_path))
     assert main(["stats", "hippocampus", "--root", root, "--json", "--data.fold", "1", "--data.folds=3"]) == 0
     assert json.loads(capsys.readouterr().out)["parts"]["test"]["cases"] > 0
@@ -59,7 +59,7 @@ def test_options_of_the_set_pass_through_every_command(tmp_path: Path, capsys: p
     assert "unknown argument '--folds'" in capsys.readouterr().err
 
 
-def test_an_option_that_no_set_has_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_no_data_set_has_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "phantom_chest", "--data.count", "[2,1,1]"]) == 2
     error = capsys.readouterr().err
     assert "Unknown option '--data.count'. Did you mean --data.counts" in error

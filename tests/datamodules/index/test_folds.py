@@ -1,4 +1,4 @@
-"""K-fold by subject, a set's own test part, and cuts by group."""
+"""K-fold by subject, a published test split, and splits by group."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_case_is_tested_on_once(subjects: list[str], folds: int) -> None:
     assert len({fold.hash for fold in every} | {split.hash}) == folds + 1
 
 
-def test_a_set_s_own_test_part_is_in_no_fold() -> None:
+def test_a_published_test_split_is_in_no_fold() -> None:
     split = cut_by_subject("p", cases([str(i) for i in range(20)]))
     for fold in range(4):
         one = cut_fold(split, fold, 4, keep_test=True)
@@ -51,12 +51,12 @@ def test_folds_that_are_none_are_refused(fold: int, folds: int) -> None:
         cut_fold(cut_by_subject("p", cases(list("abcdef"))), fold, folds)
 
 
-def test_too_few_subjects_are_told() -> None:
+def test_too_few_subjects_are_refused() -> None:
     with pytest.raises(DataError, match="6 subjects are too few"):
         cut_fold(cut_by_subject("p", cases(list("abcdef"))), 0, 7)
 
 
-def test_groups_are_cut_alike_whichever_are_at_hand() -> None:
+def test_the_split_of_a_group_does_not_depend_on_other_groups() -> None:
     every = cases([f"{kind}{i:02d}" for kind in ("ct", "mr") for i in range(20)])
 
     def kind(case: Case) -> str:

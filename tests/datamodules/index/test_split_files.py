@@ -1,4 +1,4 @@
-"""Splits as files: those that come with the sets, and a user's own."""
+"""Splits as files: those of the package, and a file of the user."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_all_shipped_files_are_tested() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shipped_parts_and_folds_keep_subjects_whole(name: str) -> None:
+def test_a_subject_is_in_one_split_and_one_fold_of_the_package(name: str) -> None:
     subjects = {case.case_id: case.subject for case in cases_of(name)}
     for entry in shipped(name).values():
         for parts in (entry, *entry["folds"]):
@@ -67,7 +67,9 @@ def test_published_lists_are_those_published() -> None:
     assert [len(acdc["70-10-20"][part]) for part in SPLITS] == [140, 20, 40]
 
 
-def test_a_whole_set_is_parted_by_its_file_and_a_part_of_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_data_set_is_split_by_its_file_and_an_incomplete_one_by_the_rules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cases = cases_of("mmwhs_ct")
     cut = module_of("mmwhs_ct", "by_case").split_cases(cases)
     swapped = Split(cut.protocol, cut.train, cut.test, cut.val, cut.subjects)  # what another generator might do
@@ -82,7 +84,7 @@ def test_a_whole_set_is_parted_by_its_file_and_a_part_of_it_anew(monkeypatch: py
         shipped_fold("mmwhs_ct", cut, 5, 5, False)
 
 
-def test_folds_of_a_whole_set_come_from_its_file(tmp_path: Path) -> None:
+def test_folds_of_a_complete_data_set_come_from_its_file(tmp_path: Path) -> None:
     root = str(make_btcv(tmp_path, shape=(12, 12, 6)))
     for fold in (0, 4):
         data = build_datamodule("btcv", root=root, fold=fold)
@@ -169,7 +171,7 @@ def test_unreadable_and_double_files_are_refused(tmp_path: Path) -> None:
         build_datamodule("mmwhs_ct", split=str(path))
 
 
-def test_a_subject_in_two_parts_must_be_declared_in_the_file(tmp_path: Path) -> None:
+def test_a_subject_in_two_splits_must_be_declared_in_the_file(tmp_path: Path) -> None:
     root, out = str(make_mosmed(tmp_path)), tmp_path / "mine.json"
     assert main(["split", "mosmed_plus", "--root", root, "--protocol", "published", "--out", str(out)]) == 0
     content = json.loads(out.read_text())

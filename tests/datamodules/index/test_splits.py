@@ -17,7 +17,7 @@ def cases(subjects: list[str]) -> list[Case]:
 
 
 @given(st.lists(st.sampled_from("abcdefghijkl"), min_size=3).filter(lambda s: len(set(s)) > 2))
-def test_cut_parts_by_subject_and_loses_no_case(subjects: list[str]) -> None:
+def test_a_split_by_subject_has_every_case_once(subjects: list[str]) -> None:
     split = cut_by_subject("p", cases(subjects))
     assert sorted(id_ for part in SPLITS for id_ in split.ids_of(part)) == sorted(c.case_id for c in cases(subjects))
     assert all(split.ids_of(part) for part in SPLITS)
@@ -42,7 +42,7 @@ def test_leaks_name_subject_and_cases() -> None:
     assert [str(leak) for leak in split.leaks()] == ["subject x is in train (case0) and test (case2)"]
 
 
-def test_empty_and_double_parts_are_refused() -> None:
+def test_an_empty_split_and_a_case_in_two_splits_are_refused() -> None:
     with pytest.raises(DataError, match="the val split"):
         make_split("p", {"train": ["case0"], "val": [], "test": ["case1"]}, cases(["x", "y"]))
     with pytest.raises(DataError, match="two splits: case0"):

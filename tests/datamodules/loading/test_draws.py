@@ -94,7 +94,7 @@ EPOCHS, SAMPLES = 4, 250
 
 @pytest.fixture(scope="module")
 def numbered() -> list[PreparedCase]:
-    """Volumes whose voxels are all different, so that a patch's corner tells where it was cut."""
+    """Volumes whose voxels all differ, so that the corner of a patch shows its position."""
     shape = (160, 150, 140)
     geometry = Geometry(None, shape, tuple((0, n) for n in shape), (1.0, 1.0, 1.0), "mm")
     count = int(np.prod(shape))
@@ -158,7 +158,7 @@ def test_a_draw_stays_what_it_was() -> None:
 
 
 class Recorder(L.LightningModule):
-    """Learns nothing and writes down what came."""
+    """Learns nothing and records its batches."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ def test_evaluation_sees_each_case_exactly_once(n: int, world: int) -> None:
 
 
 @given(cases=small, per_device=st.integers(1, 4), steps=st.integers(1, 8), world=worlds, epoch=st.integers(0, 5))
-def test_ranks_part_the_same_global_batches(cases: int, per_device: int, steps: int, world: int, epoch: int) -> None:
+def test_ranks_divide_the_same_global_batches(cases: int, per_device: int, steps: int, world: int, epoch: int) -> None:
     batch = per_device * world
     samplers = [DrawSampler(cases, batch * steps, 3, rank, world) for rank in range(world)]
     alone = DrawSampler(cases, batch * steps, 3)

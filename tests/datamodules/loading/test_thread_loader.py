@@ -126,7 +126,7 @@ def test_an_error_in_a_worker_is_the_error_itself(workers: int) -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
-def test_breaking_off_leaves_no_thread_and_the_next_pass_is_whole() -> None:
+def test_an_interrupted_pass_leaves_no_thread_and_the_next_pass_is_complete() -> None:
     alive = threading.active_count()
     loader = ThreadLoader(Numbers(), batch_size=2, num_workers=3)
     for _ in loader:
@@ -178,19 +178,19 @@ def test_batches_that_are_kept_are_not_written_over() -> None:
 @pytest.mark.parametrize(
     ("odd", "says"), [(volume(2), "1: 2 channels of image"), (volume(labelled=False), "1: 0 channels of label")]
 )
-def test_a_case_unlike_the_others_is_named(odd: PreparedCase, says: str, workers: int) -> None:
+def test_a_case_with_other_channels_is_reported(odd: PreparedCase, says: str, workers: int) -> None:
     with pytest.raises(DataError, match=says):
         list(patches([volume(), odd], workers))
 
 
-def test_sets_without_labels_have_batches_without() -> None:
+def test_data_sets_without_labels_have_batches_without_labels() -> None:
     batch = next(iter(patches([volume(labelled=False)], 0)))
     assert "label" not in batch
     assert batch["image"].shape == (4, 1, 8, 8, 8)
 
 
 class Idle(L.LightningModule):
-    """Goes through batches and fails where it is told to."""
+    """Iterates over batches and fails at a given batch."""
 
     def __init__(self, fail: bool = False) -> None:
         super().__init__()

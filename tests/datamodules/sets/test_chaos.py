@@ -1,4 +1,4 @@
-"""CHAOS: slices and masks end up where their headers and names say."""
+"""CHAOS: slices and masks are in the place of their headers and names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.errors import DataError
 
 
 @pytest.mark.parametrize(("name", "series"), [("chaos", "t2spir"), ("chaos_t1dual", "t1dual"), ("chaos_ct", "ct")])
-def test_chaos_slices_lie_where_their_headers_say(tmp_path: Path, name: str, series: str) -> None:
+def test_chaos_slices_are_where_their_headers_say(tmp_path: Path, name: str, series: str) -> None:
     import SimpleITK as sitk  # noqa: N813
 
     data = build_datamodule(name, root=str(make_chaos(tmp_path, series)))
@@ -38,7 +38,7 @@ def test_chaos_slices_lie_where_their_headers_say(tmp_path: Path, name: str, ser
         assert pixels.max() < image.max() or np.allclose(point, ours)
 
 
-def test_chaos_ranges_and_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chaos_gray_ranges_and_faults_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 
     root = make_chaos(tmp_path)

@@ -1,4 +1,4 @@
-"""What is particular to the Decathlon and to BTCV."""
+"""Properties of the Decathlon and of BTCV; the contract tests check what all data sets share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from zoo.text.prompt_files import load_prompts
 # Decathlon
 
 
-def test_msd_brain_tumour_has_the_regions_of_its_own_numbers(tmp_path: Path) -> None:
+def test_msd_brain_tumour_has_regions_of_its_label_values(tmp_path: Path) -> None:
     data = build_datamodule("msd_brain_tumour", "tiny", root=str(make_msd(tmp_path, "Task01_BrainTumour")))
     case = next(iter(data.cases.values()))
     prepared = data.load(case)
@@ -85,7 +85,7 @@ def test_msd_unpacked_files_and_wrapped_mmwhs_are_found(tmp_path: Path) -> None:
     assert verify(build_datamodule("mmwhs_ct", root=str(heart))) == []
 
 
-def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path: Path) -> None:
+def test_msd_reads_some_of_the_listed_cases_in_a_folder_with_the_name_of_the_archive(tmp_path: Path) -> None:
     root = make_msd(tmp_path / "Task09_Spleen", "Task09_Spleen")
     for number in (2, 5):
         for folder in ("imagesTr", "labelsTr"):
@@ -95,7 +95,7 @@ def test_msd_a_few_of_the_listed_cases_in_a_folder_of_the_archives_name(tmp_path
     assert counts(data) == [2, 1, 1]
 
 
-def test_msd_names() -> None:
+def test_msd_tasks_have_registered_names() -> None:
     assert DATA.get("msd_hippocampus") is DATA.get("hippocampus")
     assert len([name for name in DATA.names() if name.startswith("msd_")]) == 10
     with pytest.raises(ConfigError, match="Task03_Liver"):
@@ -123,7 +123,7 @@ def test_btcv_protocol_of_eight_organs(tmp_path: Path) -> None:
     assert load_prompts("btcv", everything.labels.names)[0] == data.prompts[0]
 
 
-def test_btcv_a_few_cases_are_parted_anew_where_no_list_has_them_all(tmp_path: Path) -> None:
+def test_btcv_with_few_cases_is_split_by_case(tmp_path: Path) -> None:
     root = str(make_btcv(tmp_path, ("0001", "0002", "0003", "0004")))
     with pytest.raises(DataError, match=r"'24-6': no case .*val split \(4 .*18-12 or by_case, or .*--data\.split FILE"):
         _ = build_datamodule("btcv", root=root).split
@@ -133,7 +133,7 @@ def test_btcv_a_few_cases_are_parted_anew_where_no_list_has_them_all(tmp_path: P
 
 
 @pytest.mark.parametrize("place", ["Abdomen/RawData/Training", "rawdata/training", "unetr"])
-def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> None:
+def test_btcv_is_read_from_every_known_folder(tmp_path: Path, place: str) -> None:
     few = ("0001", "0007", "0035")
     known = build_datamodule("btcv", root=str(make_btcv(tmp_path / "a", few)))
     names = ("imagesTr", "labelsTr") if place == "unetr" else ("img", "label")
@@ -148,7 +148,7 @@ def test_btcv_in_the_places_where_it_is_found(tmp_path: Path, place: str) -> Non
     assert verify(found) == []
 
 
-def test_btcv_another_set_of_its_project_is_told_apart(tmp_path: Path) -> None:
+def test_btcv_refuses_another_data_set_of_its_project(tmp_path: Path) -> None:
     (tmp_path / "averaged-training-images").mkdir()
     with pytest.raises(DataError, match=r"no RawData.*averaged-training-images is another data set.*RawData\.zip"):
         build_datamodule("btcv", root=str(tmp_path)).list_cases()

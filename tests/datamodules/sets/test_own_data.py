@@ -38,7 +38,7 @@ def counts(data: SegDataModule) -> list[int]:
     return [len(data.split.ids_of(part)) for part in SPLITS]
 
 
-def test_facts_come_from_beside_the_table(tmp_path: Path) -> None:
+def test_facts_come_from_the_file_beside_the_table(tmp_path: Path) -> None:
     data = pictures(make_own_pictures(tmp_path))
     facts = DataFacts.from_dict(data.facts)
     assert facts.labels.names == ("red_spot", "blue_spot")
@@ -53,7 +53,7 @@ def test_facts_come_from_beside_the_table(tmp_path: Path) -> None:
     assert not data.split.leaks()
 
 
-def test_options_win_over_the_file(tmp_path: Path) -> None:
+def test_options_replace_values_of_the_file(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     one = pictures(root, classes={"spot": [1, 2]})
     assert one.labels.names == ("spot",)
@@ -67,7 +67,7 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         pictures(root)
 
 
-def test_without_text_the_track_is_class_and_the_split_is_the_tables(tmp_path: Path) -> None:
+def test_without_text_the_track_is_class_and_the_table_gives_the_split(tmp_path: Path) -> None:
     data = pictures(make_own_pictures(tmp_path, text=False, split=True))
     assert data.facts["track"] == "class"
     assert data.protocol == "table"
@@ -79,7 +79,7 @@ def test_without_text_the_track_is_class_and_the_split_is_the_tables(tmp_path: P
     assert by_subject.split_hash != data.split_hash
 
 
-def test_prompts_beside_the_data_are_taken(tmp_path: Path) -> None:
+def test_prompts_beside_the_data_are_used(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     told = {
         name: {"sentence": f"Some {name}.", **dict.fromkeys(CONCEPTS, "Text.")} for name in ("red_spot", "blue_spot")
@@ -104,7 +104,7 @@ def test_prompts_beside_the_data_are_taken(tmp_path: Path) -> None:
         ({"cases.csv": "image,mask,split\npictures/p0.jpg,masks/p0.png,trian"}, "split 'trian' of pictures-p0"),
     ],
 )
-def test_faults_are_named(tmp_path: Path, change: dict[str, str], message: str) -> None:
+def test_each_fault_of_a_table_is_one_line(tmp_path: Path, change: dict[str, str], message: str) -> None:
     root = make_own_pictures(tmp_path)
     for name, content in change.items():
         (root / name).write_text(content)
@@ -112,12 +112,12 @@ def test_faults_are_named(tmp_path: Path, change: dict[str, str], message: str) 
         _ = pictures(root).split
 
 
-def test_without_a_folder_it_says_so() -> None:
+def test_own_data_without_a_folder_are_refused() -> None:
     with pytest.raises(DataError, match=r"no folder is known .*--data\.root"):
         build_datamodule("image_text_folder")
 
 
-def test_a_protocol_that_is_none(tmp_path: Path) -> None:
+def test_an_unknown_protocol_is_refused(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     with pytest.raises(UnknownNameError, match="by_subject"):
         pictures(root, protocol="by_subjct")
@@ -177,7 +177,7 @@ def test_volumes_with_text_window_and_spacing(tmp_path: Path) -> None:
         _ = volumes(root).cases
 
 
-def test_subjects_of_volumes_may_be_numbers_but_not_nobody(tmp_path: Path) -> None:
+def test_a_subject_of_a_volume_may_be_a_number_but_not_empty(tmp_path: Path) -> None:
     root = make_own_volumes(tmp_path)
     listing = json.loads((root / "dataset.json").read_text())
     for number, entry in enumerate(listing["training"]):
@@ -191,7 +191,7 @@ def test_subjects_of_volumes_may_be_numbers_but_not_nobody(tmp_path: Path) -> No
             volumes(root).list_cases()
 
 
-def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
+def test_overlapping_regions_are_channels(tmp_path: Path) -> None:
     root = make_own_volumes(tmp_path, "nnunet")
     listing = json.loads((root / "dataset.json").read_text())
     listing["labels"] = {"background": 0, "whole": [1, 2], "core": [2]}
@@ -210,7 +210,7 @@ def test_regions_that_lie_in_each_other_are_channels(tmp_path: Path) -> None:
         ({"0": "background", "1": "a", "2": "a"}, "two labels with one name"),
     ],
 )
-def test_labels_that_cannot_be(tmp_path: Path, labels: Any, message: str) -> None:
+def test_wrong_labels_are_refused(tmp_path: Path, labels: Any, message: str) -> None:
     root = make_own_volumes(tmp_path)
     listing = json.loads((root / "dataset.json").read_text())
     (root / "dataset.json").write_text(json.dumps({**listing, "labels": labels}))
@@ -232,12 +232,12 @@ def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], messag
         volumes(make_own_volumes(tmp_path), **options)
 
 
-def test_a_subject_that_is_not_in_a_name(tmp_path: Path) -> None:
+def test_a_name_without_the_subject_pattern_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="finds no subject in 'case0_0'"):
         volumes(make_own_volumes(tmp_path), subject="(person)").list_cases()
 
 
-def test_the_command_line_hands_the_facts_to_the_model(tmp_path: Path) -> None:
+def test_the_command_line_gives_the_facts_to_the_model(tmp_path: Path) -> None:
     root = make_own_pictures(tmp_path)
     composed = compose("unet", "image_text_folder", size="tiny")
     options = [("data.root", str(root)), ("data.classes", "{spot: [1, 2]}"), ("trainer.accelerator", "cpu")]
@@ -250,7 +250,7 @@ def test_the_command_line_hands_the_facts_to_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("title", [None, "", "  "])
-def test_without_a_title_nothing_is_trained(tmp_path: Path, title: str | None) -> None:
+def test_data_without_a_title_are_not_trained(tmp_path: Path, title: str | None) -> None:
     for data in (
         pictures(make_own_pictures(tmp_path / "a"), title=title),
         volumes(make_own_volumes(tmp_path / "b"), title=title),
@@ -262,7 +262,7 @@ def test_without_a_title_nothing_is_trained(tmp_path: Path, title: str | None) -
             assert "\n" not in str(caught.value)
 
 
-def test_the_command_line_asks_for_the_title_before_it_writes(
+def test_the_command_line_needs_the_title_before_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make_own_pictures(tmp_path)
@@ -273,7 +273,7 @@ def test_the_command_line_asks_for_the_title_before_it_writes(
     assert not (tmp_path / "runs").exists()
 
 
-def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
+def test_runs_differ_by_title_and_not_by_folder(tmp_path: Path) -> None:
     config = compose("unet", "image_text_folder", size="tiny").config
 
     def run(root: str, title: str) -> str:
@@ -283,7 +283,7 @@ def test_titles_tell_runs_apart_and_folders_do_not(tmp_path: Path) -> None:
     assert run("a", "One") != run("a", "Two")
 
 
-def test_files_and_not_folders_tell_two_sets_of_one_title_apart(tmp_path: Path) -> None:
+def test_two_data_sets_with_one_title_differ_by_their_files_and_not_by_their_folders(tmp_path: Path) -> None:
     one, copy, other = (pictures(make_own_pictures(tmp_path / name)) for name in ("a", "b", "c"))
     picture = other.index.case("pictures-p3").images[0]
     picture.write_bytes(picture.read_bytes()[:-3] + b"\x00\x01\x02")
@@ -291,7 +291,7 @@ def test_files_and_not_folders_tell_two_sets_of_one_title_apart(tmp_path: Path) 
     assert one.data_hash == copy.data_hash != other.data_hash  # type: ignore[attr-defined]
 
 
-def test_a_run_goes_by_the_title_and_is_not_gone_on_with_on_other_data(
+def test_a_run_folder_has_the_title_and_is_not_continued_with_other_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The two embedded data sets as datamodules."""
+"""The two embedded data sets as data modules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def abdomen(**overrides: Any) -> PhantomAbdomen:
 
 
 @pytest.mark.parametrize("name", ["phantom_chest", "phantom_abdomen"])
-def test_card_sizes_and_parts(name: str) -> None:
+def test_a_phantom_has_the_sizes_and_splits_of_its_card(name: str) -> None:
     for size in ("tiny", "published"):
         data = build_datamodule(name, size)
         assert data.card.embedded
@@ -47,7 +47,7 @@ def test_card_sizes_and_parts(name: str) -> None:
     assert set(DATA.get(name).sizes) == {"tiny", "published"}
 
 
-def test_a_runs_seed_changes_no_case_and_no_hash() -> None:
+def test_the_seed_of_a_run_changes_no_case_and_no_hash() -> None:
     one, other = chest(seed=0), chest(seed=1)
     assert (one.split_hash, one.prompt_hash) == (other.split_hash, other.prompt_hash)
     assert chest(counts=[6, 3, 4]).split_hash != one.split_hash
@@ -55,7 +55,7 @@ def test_a_runs_seed_changes_no_case_and_no_hash() -> None:
     np.testing.assert_array_equal(one.load(case).image, other.load(case).image)
 
 
-def test_chest_batches() -> None:
+def test_batches_of_the_chest_phantom_keep_the_contract() -> None:
     data = chest()
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
@@ -70,7 +70,7 @@ def test_chest_batches() -> None:
     assert (native.geometry.affine, native.geometry.unit) == (None, "px")
 
 
-def test_chest_resizes_to_the_patch_and_scores_on_its_own_grid() -> None:
+def test_the_chest_phantom_resizes_to_the_patch_and_scores_on_the_native_grid() -> None:
     data = chest(pixels=96, patch=[32, 48])
     batch = next(iter(data.val_dataloader()))
     assert batch["image"].shape[2:] == (32, 48)
@@ -94,7 +94,7 @@ def test_each_image_comes_with_two_complementary_reports() -> None:
         assert data.draw(case).report == case.report
 
 
-def test_the_bound_is_that_of_the_test_images() -> None:
+def test_the_bound_is_computed_on_the_test_images() -> None:
     data = chest()
     bound = text_free_bound([data.draw(data.index.case(case_id)) for case_id in data.split.test])
     assert data.controls() == {"text-free bound": bound}
@@ -102,8 +102,8 @@ def test_the_bound_is_that_of_the_test_images() -> None:
     assert abdomen().controls() == {}
 
 
-def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases_as_drawn() -> None:
-    """So a model without text is judged by what it finds, not by luck with the reports."""
+def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases() -> None:
+    """The score of a model without text depends on its masks and not on the drawn reports."""
     data = build_datamodule("phantom_chest", "tiny")
     assert isinstance(data, PhantomChest)
     scores = []
@@ -114,13 +114,13 @@ def test_segmenting_every_lesion_comes_near_the_bound_on_the_test_cases_as_drawn
     assert np.mean(scores) == pytest.approx(data.controls()["text-free bound"], abs=0.01)
 
 
-def test_only_what_a_stage_needs_is_drawn() -> None:
+def test_only_the_cases_of_a_stage_are_generated() -> None:
     data = chest()
     data.setup("test")
     assert {case_id for case_id, _ in data.prepared_cases.memory} == set(data.split.test)
 
 
-def test_abdomen_batches() -> None:
+def test_batches_of_the_abdomen_phantom_keep_the_contract() -> None:
     data = abdomen()
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
@@ -133,7 +133,7 @@ def test_abdomen_batches() -> None:
     assert whole["image"].shape == (1, 1, 48, 48, 24)
 
 
-def test_card_and_law_agree_on_the_organs_order() -> None:
+def test_card_and_generator_have_the_same_order_of_organs() -> None:
     data = abdomen()
     assert data.labels.names == tuple(ORGANS)
     assert data.labels.values == tuple((value,) for value in range(1, len(ORGANS) + 1))
@@ -152,19 +152,19 @@ def test_a_prediction_of_the_abdomen_is_a_nifti_on_its_affine(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("counts", [[1, 2], [3, 0, 1]])
-def test_bad_counts_are_refused(counts: list[int]) -> None:
+def test_wrong_counts_are_refused(counts: list[int]) -> None:
     with pytest.raises(ConfigError, match="counts"):
         chest(counts=counts)
 
 
-def test_bad_sizes_are_refused() -> None:
+def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(ConfigError, match="shape"):
         abdomen(shape=[48, 48])
     with pytest.raises(ConfigError, match="pixels"):
         chest(pixels=8)
 
 
-def test_a_share_of_train_leaves_val_and_test_whole() -> None:
+def test_a_share_of_train_does_not_change_val_and_test() -> None:
     whole, part = chest().split, chest(train_share=0.2).split
     assert part.train == whole.train[:3]  # 2.4 of 12 cases, rounded up
     assert (part.val, part.test) == (whole.val, whole.test)

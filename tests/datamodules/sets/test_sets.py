@@ -56,7 +56,7 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], message: s
         build_datamodule("hippocampus", "tiny", **options)
 
 
-def test_a_spacing_that_is_none_is_refused() -> None:
+def test_a_wrong_spacing_is_refused() -> None:
     with pytest.raises(ConfigError, match="voxel size"):
         build_datamodule("btcv", spacing=[1.5, 0, 2.0])
 
@@ -68,7 +68,7 @@ def test_unknown_names_are_refused() -> None:
         build_datamodule("hippocampus", "publishd")
 
 
-def test_hippocampus_batches(tmp_path: Path) -> None:
+def test_batches_of_the_hippocampus_keep_the_contract(tmp_path: Path) -> None:
     data = build_datamodule(
         "hippocampus", "tiny", root=str(make_hippocampus(tmp_path, 10)), patch=[16, 24, 24], batch_size=4
     )
@@ -120,7 +120,7 @@ def test_btcv_is_windowed_cropped_and_resampled(tmp_path: Path) -> None:
 
 
 def test_stored_axes_are_turned_to_ras(tmp_path: Path) -> None:
-    """btcv's replica stores x from right to left: the label's mirror image is what the network sees."""
+    """The replica of BTCV stores x from right to left, so that the network gets the mirrored label."""
     root = make_btcv(tmp_path, ("0001", "0007", "0035"))
     data = build_datamodule("btcv", "tiny", root=str(root), patch=[16, 16, 8])
     case = data.index.case("0001")
@@ -160,7 +160,7 @@ def test_qata_val_folder_counts_as_train_unless_asked(tmp_path: Path) -> None:
         _ = build_datamodule("qata_cov19", root=str(make_qata(tmp_path / "b")), protocol="lvit").split
 
 
-def test_one_table_may_serve_train_and_val(tmp_path: Path) -> None:
+def test_train_and_val_may_have_one_table(tmp_path: Path) -> None:
     import openpyxl
 
     root = make_qata(tmp_path, 6, 3, layout="lvit", val=2)
@@ -175,7 +175,7 @@ def test_one_table_may_serve_train_and_val(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["Description", "text", "caption"])
-def test_caption_columns(tmp_path: Path, column: str) -> None:
+def test_a_caption_column_may_have_several_names(tmp_path: Path, column: str) -> None:
     root = make_qata(tmp_path)
     for table in (root / "prompt").glob("*.csv"):
         text = table.read_text(encoding="utf-8").replace("Description", column)
@@ -229,7 +229,7 @@ def test_several_channels_must_agree(tmp_path: Path) -> None:
 
 
 @pytest.mark.realdata
-def test_real_hippocampus(real_data: Path) -> None:
+def test_the_real_hippocampus_has_its_published_cases(real_data: Path) -> None:
     data = build_datamodule("hippocampus", "tiny", root=str(real_data))
     assert counts(data) == [72, 8, 20]
     case = data.index.case("hippocampus_007")
@@ -240,7 +240,7 @@ def test_real_hippocampus(real_data: Path) -> None:
 
 
 @pytest.mark.realdata
-def test_real_qata(real_data: Path) -> None:
+def test_the_real_qata_has_its_published_cases(real_data: Path) -> None:
     data = build_datamodule("qata_cov19", "tiny", root=str(real_data / "QaTa-COV19-v2"))
     assert counts(data) == [640, 161, 208]
     assert not data.split.leaks()

@@ -1,4 +1,4 @@
-"""The 2-D sets with text in each of their layouts, and what is refused in them."""
+"""The 2-D data sets with text in each of their layouts, and the faults that are refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_mosmed_by_study_and_as_published(tmp_path: Path, layout: str, column: s
     }
 
 
-def test_slices_without_lesion_are_legal(tmp_path: Path) -> None:
+def test_slices_without_a_lesion_are_correct(tmp_path: Path) -> None:
     data = built("mosmed_plus", make_mosmed(tmp_path))
     data.setup("fit")
     empty = [case for case in data.cases.values() if "zero infected" in (case.report or "")]
@@ -90,7 +90,7 @@ def test_a_frame_in_no_table_and_a_row_without_frame_are_found(tmp_path: Path) -
     assert any("frames/lost_1.png: a caption names this file" in problem for problem in problems)
 
 
-def test_two_tables_of_one_part_are_refused(tmp_path: Path) -> None:
+def test_two_tables_of_one_split_are_refused(tmp_path: Path) -> None:
     root = make_mosmed(tmp_path)
     (root / "Test_text_b.csv").write_text("Image,text\n")
     with pytest.raises(DataError, match=r"2 caption tables of Test .*Test_text\.csv"):
@@ -100,7 +100,7 @@ def test_two_tables_of_one_part_are_refused(tmp_path: Path) -> None:
 # MoNuSeg
 
 
-def test_monuseg_is_in_colour_and_whole_by_patient(tmp_path: Path) -> None:
+def test_monuseg_is_in_colour_and_split_by_patient(tmp_path: Path) -> None:
     data = built("monuseg", make_monuseg(tmp_path))
     data.setup("fit")
     assert counts(data) == [6, 2, 3]
@@ -154,7 +154,7 @@ def test_sequences_cover_all_frames() -> None:
 
 
 @pytest.mark.parametrize("name", ["colondb", "cvc300", "etis"])
-def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None:
+def test_other_polyp_data_sets_are_only_tested_on(tmp_path: Path, name: str) -> None:
     data = built(name, make_pranet(tmp_path))
     assert sum(counts(data)) == 9 + 9 + 4
     assert {case_id.split("-")[0] for case_id in data.split.test} == {name}
@@ -167,7 +167,7 @@ def test_other_polyp_sets_are_tested_on_alone(tmp_path: Path, name: str) -> None
     }
 
 
-def test_frames_of_a_film_may_look_alike(tmp_path: Path) -> None:
+def test_frames_of_a_video_may_look_alike(tmp_path: Path) -> None:
     root = make_pranet(tmp_path)
     frames = root / "TestDataset" / "CVC-ColonDB" / "images"
     one = np.asarray(Image.open(frames / "1.png")).astype(np.float32)
@@ -178,7 +178,7 @@ def test_frames_of_a_film_may_look_alike(tmp_path: Path) -> None:
     assert [finding.kind for finding in verify(data)] == ["near_duplicate"]
 
 
-def test_sets_side_by_side_as_medclipseg_has_them(tmp_path: Path) -> None:
+def test_data_sets_of_medclipseg_are_read_side_by_side(tmp_path: Path) -> None:
     for name in ("Kvasir", "ClinicDB", "ColonDB"):
         make_medclipseg(tmp_path, name)
     data = built("colondb", tmp_path)
@@ -186,7 +186,7 @@ def test_sets_side_by_side_as_medclipseg_has_them(tmp_path: Path) -> None:
     assert counts(built("kvasir", tmp_path)) == [5, 2, 2]
 
 
-def test_a_long_caption_reaches_the_batch_whole(tmp_path: Path) -> None:
+def test_a_long_caption_is_complete_in_the_batch(tmp_path: Path) -> None:
     root = make_kvasir_seg(tmp_path)
     long = " ".join(["irregular,smooth"] * 44 + ["polyp."])
     table = root / "Kvasir_train.csv"
@@ -196,7 +196,7 @@ def test_a_long_caption_reaches_the_batch_whole(tmp_path: Path) -> None:
     assert batch["reports"] == [long, long]
 
 
-def test_what_a_polyp_set_lacks_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_of_a_polyp_data_set_is_reported(tmp_path: Path) -> None:
     root = make_kvasir_seg(tmp_path)
     with pytest.raises(DataError, match="no images and masks of clinicdb"):
         built("etis", make_medclipseg(tmp_path).parent / "Kvasir").list_cases()
@@ -209,7 +209,7 @@ def test_what_a_polyp_set_lacks_is_said(tmp_path: Path) -> None:
         built("kvasir", root).list_cases()
 
 
-def test_clinicdb_and_etis_as_their_authors_lay_them_out(tmp_path: Path) -> None:
+def test_clinicdb_and_etis_are_read_in_the_layout_of_their_authors(tmp_path: Path) -> None:
     clinic = built("clinicdb", make_clinicdb(tmp_path, "PNG"), protocol="published")
     tiff = built("clinicdb", make_clinicdb(tmp_path / "b", "TIF"), protocol="published")
     assert clinic.split_hash == tiff.split_hash
@@ -229,7 +229,7 @@ def test_clinicdb_and_etis_as_their_authors_lay_them_out(tmp_path: Path) -> None
 # QaTa-COV19
 
 
-def test_qata_as_its_authors_publish_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_qata_is_read_in_the_layout_of_its_authors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     lvit = built("qata_cov19", make_qata(tmp_path / "a", 8, 4, val=2, layout="lvit"), protocol="lvit")
     root = make_qata(tmp_path / "b", 8, 4, val=2, layout="kaggle")
     assert (root / "QaTa-COV19" / "QaTa-COV19-v2" / "Train Set" / "Ground-truths").is_dir()
@@ -267,6 +267,6 @@ def test_qata_as_its_authors_publish_it(tmp_path: Path, caplog: pytest.LogCaptur
         ("etis", "pranet", True),
     ],
 )
-def test_a_published_test_part_is_in_no_fold(name: str, protocol: str, own: bool) -> None:
-    """Every protocol of the 2-D cards is here: a new one must say whose its test part is."""
+def test_the_card_says_whose_test_split_is_in_no_fold(name: str, protocol: str, own: bool) -> None:
+    """Every protocol of the 2-D cards is in this list. A new protocol must say whether its test split was published."""
     assert DataCard.of(DATA.get(name)).protocols[protocol].own_test is own

@@ -1,4 +1,4 @@
-"""What is particular to each set of volumes; what all sets have in common stands in the contract tests."""
+"""Properties of each data set of volumes; the contract tests check what all data sets share."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_amos_modalities_are_one_archive(tmp_path: Path) -> None:
         build_datamodule("amos22", modality="pet")
 
 
-def test_amos_labels_go_by_name(tmp_path: Path) -> None:
+def test_amos_labels_are_checked_by_name(tmp_path: Path) -> None:
     root = make_amos(tmp_path, "ct")
     labels = json.loads((root / "dataset.json").read_text())["labels"]
     edit(root / "dataset.json", labels={**labels, "2": labels["3"], "3": labels["2"]})
@@ -71,7 +71,7 @@ def test_amos_labels_go_by_name(tmp_path: Path) -> None:
         build_datamodule("amos22_ct", root=str(root)).list_cases()
 
 
-def test_amos_a_file_that_is_listed_and_not_there_is_found(tmp_path: Path) -> None:
+def test_amos_a_listed_file_that_is_missing_is_reported(tmp_path: Path) -> None:
     root = make_amos(tmp_path, "ct")
     (root / "labelsTr" / "amos_0004.nii.gz").unlink()
     (finding,) = verify(build_datamodule("amos22_ct", root=str(root)))
@@ -101,7 +101,9 @@ def test_amos_a_few_of_the_listed_cases_are_enough(tmp_path: Path, caplog: pytes
         _ = build_datamodule("amos22_ct", root=str(root)).cases
 
 
-def test_amos_a_part_without_labels_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_amos_leaves_out_a_folder_without_labels_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     root = make_amos(tmp_path, "ct", 4, 2)
     shutil.rmtree(root / "labelsVa")
     data = build_datamodule("amos22_ct", root=str(root))
@@ -114,7 +116,7 @@ def test_amos_a_part_without_labels_is_left_out_and_told(tmp_path: Path, caplog:
 # ACDC
 
 
-def test_acdc_has_both_phases_of_a_patient_in_one_part(tmp_path: Path) -> None:
+def test_acdc_has_both_phases_of_a_patient_in_one_split(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 20, 5)
     data = build_datamodule("acdc", root=str(root))
     assert counts(data) == [30, 10, 10]
@@ -127,13 +129,13 @@ def test_acdc_has_both_phases_of_a_patient_in_one_part(tmp_path: Path) -> None:
     assert build_datamodule("acdc", root=str(tmp_path)).split_hash == data.split_hash
 
 
-def test_acdc_one_patient_of_each_diagnosis_can_be_parted(tmp_path: Path) -> None:
+def test_acdc_with_one_patient_per_diagnosis_can_be_split(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 5, 1)
     assert counts(build_datamodule("acdc", root=str(root))) == [8, 2, 2]
     assert counts(build_datamodule("acdc", root=str(root), protocol="70-10-20")) == [6, 2, 2]
 
 
-def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) -> None:
+def test_acdc_without_its_testing_folder_or_with_a_broken_info_is_refused(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 15, 0)
     with pytest.raises(DataError, match="the test split"):
         _ = build_datamodule("acdc", root=str(root)).split
@@ -143,7 +145,7 @@ def test_acdc_without_its_testing_part_and_with_a_broken_info(tmp_path: Path) ->
         build_datamodule("acdc", root=str(root)).list_cases()
 
 
-def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_path: Path) -> None:
+def test_acdc_reads_copies_with_folders_named_like_files_and_without_test_labels(tmp_path: Path) -> None:
     root = make_acdc(tmp_path, 15, 5)
     before = build_datamodule("acdc", root=str(root))
     for number, path in enumerate(sorted(root.glob("*/*/*_frame*.nii.gz"))):
@@ -166,7 +168,7 @@ def test_acdc_copies_with_folders_named_as_files_and_without_test_labels(tmp_pat
 # MM-WHS
 
 
-def test_mmwhs_values_go_by_name(tmp_path: Path) -> None:
+def test_mmwhs_label_values_become_classes(tmp_path: Path) -> None:
     data = build_datamodule("mmwhs", root=str(make_mmwhs(tmp_path)))
     assert counts(data) == [6, 2, 2]
     case = data.index.case("ct_train_1001")
@@ -178,7 +180,9 @@ def test_mmwhs_values_go_by_name(tmp_path: Path) -> None:
         np.testing.assert_array_equal(native == 1 + data.labels.names.index(name), raw == value)
 
 
-def test_mmwhs_stray_value_is_told_and_mended_on_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_mmwhs_wrong_value_is_refused_and_corrected_on_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     root = make_mmwhs(tmp_path, "mr")
     path = root / "mr_train" / "mr_train_1002_label.nii.gz"
     raw = np.asarray(nib.load(path).dataobj).copy()
@@ -200,7 +204,7 @@ def test_mmwhs_stray_value_is_told_and_mended_on_request(tmp_path: Path, caplog:
 
 
 @pytest.mark.parametrize(("layout", "enhancing"), [("old", 4), ("new", 3)])
-def test_brats_regions(tmp_path: Path, layout: str, enhancing: int) -> None:
+def test_brats_has_three_regions(tmp_path: Path, layout: str, enhancing: int) -> None:
     root = make_brats(tmp_path, layout)
     data = build_datamodule("brats", "tiny", root=str(root))
     assert len(data.cases) == (7 if layout == "new" else 6)
@@ -231,7 +235,7 @@ def test_brats_visits_stay_together_and_a_mix_is_refused(tmp_path: Path) -> None
         build_datamodule("brats", root=str(tmp_path)).list_cases()
 
 
-def test_brats_misnamed_label_of_2020_and_folders_named_as_files(tmp_path: Path) -> None:
+def test_brats_reads_the_misnamed_label_of_2020_and_folders_named_like_files(tmp_path: Path) -> None:
     root = make_brats(tmp_path, "old")
     data = build_datamodule("brats", root=str(root))
     home = root / "TrainingData" / "BraTS2021_00003"
@@ -269,7 +273,7 @@ def test_brats_cavity_is_background_on_request(tmp_path: Path) -> None:
     assert keys[0].reader == keys[1].reader
 
 
-def test_brats_of_children_is_refused_for_its_numbers(tmp_path: Path) -> None:
+def test_brats_of_children_is_refused_for_its_label_values(tmp_path: Path) -> None:
     root = make_brats(tmp_path, "new", 2)
     (root / "TrainingData" / "BraTS-PED-00001-000").mkdir()
     with pytest.raises(DataError, match="labels of BraTS-PED have other values"):

@@ -87,7 +87,7 @@ def test_cards_that_flip_left_and_right_say_whose_they_are(name: str) -> None:
 
 
 def batch_of(dims: int, samples: int) -> Batch:
-    """Images whose left half (columns, or the first axis of a volume) is bright, and reports that say so."""
+    """Images with a bright left half (columns, or the first axis of a volume), and reports of it."""
     image = torch.full((samples, 1, *[16] * dims), -2.0)
     image.movedim(2 + AXIS[dims], -1)[..., :8] = 2.0
     return Batch(
@@ -118,7 +118,7 @@ def test_without_that_flip_no_word_changes() -> None:
         assert augment(batch_of(2, 12), 0, flips)["reports"] == ["Bright on the left."] * 12
 
 
-def test_a_set_trains_on_exchanged_words_and_evaluates_on_its_own(tmp_path: Path) -> None:
+def test_training_uses_exchanged_words_and_evaluation_the_original_words(tmp_path: Path) -> None:
     data = build_datamodule(
         "kvasir", "tiny", root=str(make_medclipseg(tmp_path)), patch=[32, 32], batch_size=4, epoch_samples=16
     )

@@ -35,7 +35,7 @@ def write(folder: Path, content: object) -> Path:
     return path
 
 
-def test_all_planned_sets_have_prompts() -> None:
+def test_every_data_set_has_prompts() -> None:
     wanted = "acdc amos22 brats btcv hippocampus mmwhs_ct mmwhs_mr phantom_abdomen phantom_chest qata_cov19"
     assert set(wanted.split()) <= set(BUNDLED)
 
@@ -56,7 +56,7 @@ def test_bundled_prompts_are_short_distinct_sentences(stem: str) -> None:
 
 
 @pytest.mark.parametrize("stem", BUNDLED)
-def test_a_sided_class_says_its_own_side_in_its_sentence(stem: str) -> None:
+def test_the_sentence_of_a_class_has_the_side_of_its_name(stem: str) -> None:
     for prompt in load_prompts(stem, list(read_yaml(prompt_file(stem))["classes"])):
         for side, other in (("left", "right"), ("right", "left")):
             if prompt.name.startswith(f"{side}_"):
@@ -114,14 +114,16 @@ def test_wrong_order_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_changed_text_has_another_version() -> None:
-    """`prompt_versions.json` holds what each version says: raise a file's version, then renew its line there."""
+    """`prompt_versions.json` has the hash of each version. After a change, raise the version and renew its line."""
     pinned = json.loads((Path(__file__).parent / "prompt_versions.json").read_text(encoding="utf-8"))
     assert {
         stem: [prompt_version(stem), hash_json(read_yaml(prompt_file(stem))["classes"])] for stem in BUNDLED
     } == pinned
 
 
-def test_the_version_stands_in_the_facts_and_on_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_of_the_prompts_is_in_the_facts_and_on_the_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert build_datamodule("btcv").facts["prompt_version"] == 1
     info("show", ["btcv"])
     assert "# prompts btcv, version 1\n" in capsys.readouterr().out
@@ -133,6 +135,6 @@ def test_the_version_stands_in_the_facts_and_on_the_card(tmp_path: Path, capsys:
     assert build_datamodule("image_text_folder", root=str(own), title="Mine").facts["prompt_version"] == 3
 
 
-def test_unknown_set_lists_the_bundled_ones() -> None:
+def test_an_unknown_prompt_file_lists_the_bundled_files() -> None:
     with pytest.raises(TextError, match="btcv"):
         load_prompts("btvc", ["liver"])
