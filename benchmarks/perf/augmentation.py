@@ -1,12 +1,12 @@
-"""Patches a second of the preset "full" in batches, beside nnU-Net v2's default training transforms in workers.
+"""Patches per second of the preset "full" in batches, and of nnU-Net v2's default training transforms in workers.
 
 python benchmarks/perf/augmentation.py [--labels 8] [--threads 1] [--small]
 
 The peer is batchgeneratorsv2 (pip install batchgeneratorsv2==0.3.6) with the transforms and parameters of
-nnUNetTrainer.get_training_transforms (nnunetv2 2.8.1), without deep supervision's smaller labels. Both get the same
-wider patches and hand out 96x96x96 with one channel. The peer's rate is that of its transforms alone, added up over
-the workers: it pays for no loading, no queue and no collation. Each repeat takes the same draws again, ours and the
-peer's in turn, so the spread is the machine's.
+nnUNetTrainer.get_training_transforms (nnunetv2 2.8.1), without the smaller labels of deep supervision. Both read the
+same larger patches and return 96x96x96 with one channel. The rate of the peer is that of its transforms, summed over
+the workers, without loading, queue and collation. Each repeat uses the same random numbers, with ours and the peer in
+turn, so that the spread is the spread of the machine.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ CORES, BATCH = 2, 2
 
 
 def main() -> None:
-    """Measure both in turn and print patches a second, and the ratio in them and in processor time."""
+    """Measure both in turn, and print patches per second and the ratios of throughput and processor time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labels", type=int, default=14, help="of the label map, background included")
-    parser.add_argument("--threads", type=int, default=CORES, help="of ours; two wait for each other on a busy machine")
+    parser.add_argument("--labels", type=int, default=14, help="number of labels, with the background")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=CORES,
+        help="threads of our side; two threads wait for each other on a busy machine",
+    )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--patches", type=int, default=240, help="a repeat")
+    parser.add_argument("--patches", type=int, default=240, help="patches per repeat")
     parser.add_argument("--small", action="store_true", help="a smoke test: 24x24x24, 8 patches, one repeat")
     args = parser.parse_args()
     side, patches, repeats = (24, 8, 1) if args.small else (96, args.patches, args.repeats)
@@ -73,7 +78,7 @@ def _spent(run: tuple[float, float]) -> float:
 
 
 def ours(side: int, labels: int, patches: int) -> tuple[float, float]:
-    """Patches a second, and seconds of a core a patch, in batches."""
+    """Measure patches per second and core seconds per patch, in batches."""
     size = (side,) * 3
     image, label = wide_patch(side, labels)
     batch = Batch(
@@ -91,7 +96,7 @@ def ours(side: int, labels: int, patches: int) -> tuple[float, float]:
 
 
 def peer(side: int, labels: int, patches: int, seed: int) -> tuple[float, float]:
-    """The same of one worker with one thread."""
+    """Measure the same for one worker with one thread."""
     keep_freed_memory()
     torch.set_num_threads(1)
     transforms = peer_transforms(side)
@@ -100,7 +105,10 @@ def peer(side: int, labels: int, patches: int, seed: int) -> tuple[float, float]
     image, label = wide_patch(side, labels)
     wall = spent = 0.0
     for _ in range(patches):
-        sample = {"image": image.clone(), "segmentation": label.to(torch.int16)}  # it changes its input: not timed
+        sample = {
+            "image": image.clone(),
+            "segmentation": label.to(torch.int16),
+        }  # a copy, because the transform changes its input; not timed
         start, begin = time.perf_counter(), time.process_time()
         transforms(**sample)
         wall, spent = wall + time.perf_counter() - start, spent + time.process_time() - begin
@@ -109,7 +117,7 @@ def peer(side: int, labels: int, patches: int, seed: int) -> tuple[float, float]
 
 @cache
 def wide_patch(side: int, labels: int) -> tuple[Tensor, Tensor]:
-    """An image [1, *S] and its label map, of ellipsoids that lie over each other, as wide as it is cut."""
+    """Make an image [1, *S] and its label map with overlapping ellipsoids, at the size before the crop."""
     rng = np.random.default_rng(0)
     n = side + 2 * margin("full", (side,) * 3)[0]
     axes = np.ogrid[:n, :n, :n]
@@ -124,7 +132,7 @@ def wide_patch(side: int, labels: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def peer_transforms(side: int) -> Any:
-    """nnU-Net's default 3-D training transforms for a patch of equal sides."""
+    """Build nnU-Net's default 3D training transforms for a patch with equal sides."""
     from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
     from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
     from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform

@@ -1,8 +1,8 @@
-"""One training step of BiPVL-Seg at its published size, beside the same network without text, in one run.
+"""Time and memory of one training step of BiPVL-Seg at its published size, and of the same network without text.
 
-The peer is MONAI's SwinUNETR-V2, checkpointed as ours is: what the text costs is the ratio. Each side
-has a process of its own, so that neither stands in the other's peak memory. AMOS-like: 15 classes and
-background, one channel, 15 class sentences, six concepts of every class that is in the patch.
+The network without text is MONAI's SwinUNETR-V2, also with checkpoints. The ratio is the cost of the text. Each side
+runs in its own process, so that the peak memories are separate. The data is as in AMOS: 15 classes and background,
+one channel, 15 class sentences, six concepts per class in the patch.
 
     python benchmarks/perf/bipvl_step.py --device cpu --steps 1
 """
@@ -32,13 +32,13 @@ WORDS = 30_522
 
 
 def main() -> None:
-    """Measure both sides and print them with their ratio."""
+    """Measure both sides and print the results with their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
-    parser.add_argument("--steps", type=int, default=3, help="timed steps, after one that is not timed")
-    parser.add_argument("--size", type=int, default=96, help="voxels on each axis of the patch")
+    parser.add_argument("--steps", type=int, default=3, help="number of timed steps, after one step that is not timed")
+    parser.add_argument("--size", type=int, default=96, help="voxels per axis of the patch, 64 or more")
     parser.add_argument("--present", type=int, default=15, help="classes in the patch")
     parser.add_argument("--released", action="store_true", help="the network of the released code")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def measure(side: Callable[..., tuple[Any, ...]], known: argparse.Namespace) -> dict[str, Any]:
-    """Peak memory in bytes and seconds a step (the best of them) of one side; runs in its own process."""
+    """Measure the peak memory in bytes and the seconds per step (the best step) of one side, in its own process."""
     torch.set_num_threads(known.threads)
     torch.manual_seed(0)
     model, loss, note = side(known)
@@ -82,14 +82,14 @@ def measure(side: Callable[..., tuple[Any, ...]], known: argparse.Namespace) -> 
         if cuda:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    # kilobytes on Linux; on the CPU the interpreter and the loading of the weights are part of it
+    # ru_maxrss is in kilobytes on Linux. On the CPU it contains the interpreter and the loading of the weights.
     peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     params = sum(p.numel() for p in model.parameters())
     return {"params": params, "peak": peak, "first": times[0], "seconds": min(times[1:] or times), "note": note}
 
 
 def peer(known: argparse.Namespace) -> tuple[Any, ...]:
-    """MONAI's SwinUNETR-V2 with Dice and cross entropy."""
+    """Build MONAI's SwinUNETR-V2 with Dice and cross entropy."""
     from monai.networks.nets.swin_unetr import SwinUNETR
 
     from zoo.losses.segmentation import SegmentationLoss
@@ -105,14 +105,14 @@ def peer(known: argparse.Namespace) -> tuple[Any, ...]:
 
 
 def ours(known: argparse.Namespace) -> tuple[Any, ...]:
-    """BiPVL-Seg at its published size."""
+    """Build BiPVL-Seg at its published size."""
     from zoo.data_facts import DataFacts
     from zoo.errors import TextError
     from zoo.models import BiPVL, BiPVLReleased
     from zoo.text.prompt_files import load_prompts, prompt_file
     from zoo.types import LabelSpace, Text
 
-    os.environ["ZOO_OFFLINE"] = "1"  # a download is no part of a step
+    os.environ["ZOO_OFFLINE"] = "1"  # no download
     names = yaml.safe_load(prompt_file("amos22").read_text(encoding="utf-8"))["classes"]
     prompts = load_prompts("amos22", list(names))
     labels = LabelSpace(tuple(p.name for p in prompts), tuple((i + 1,) for i in range(len(prompts))))
@@ -124,7 +124,7 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
     except TextError:
         with TemporaryDirectory() as folder:
             model = BiPVL(facts, random_bert(Path(folder), prompts), freeze_text=False, released=released)
-        note = "PubMedBERT is not at hand: a BERT-base of random weights, words as whole tokens"
+        note = "a BERT-base with random weights and whole words as tokens, because PubMedBERT is not on this machine"
     encode = torch.compile(model.forward_features) if known.compile else model.forward_features
 
     def loss(image: Tensor, label: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def ours(known: argparse.Namespace) -> tuple[Any, ...]:
 
 
 def random_bert(folder: Path, prompts: Any) -> str:
-    """A BERT-base with random weights, whose vocabulary holds the words of the prompts."""
+    """Write a BERT-base with random weights and the words of the prompts as vocabulary; return its folder."""
     from transformers import BertConfig, BertModel
 
     from zoo.encoders.huggingface import quiet

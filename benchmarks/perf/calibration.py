@@ -1,4 +1,4 @@
-"""How often the interval holds the true mean, and the test errs where nothing differs: `docs/statistics.md` cites it.
+"""Coverage of the interval and false positives of the test without a difference; see `docs/statistics.md`.
 
 python -m benchmarks.perf.calibration
 """
@@ -17,7 +17,7 @@ MEAN = 0.8  # of Beta(8, 2), skewed as Dice is
 
 
 def main() -> None:
-    """Writes one line a number of subjects."""
+    """Write one line per number of subjects."""
     rng = np.random.default_rng(0)
     for subjects in SUBJECTS:
         held = wrong = 0

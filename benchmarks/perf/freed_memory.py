@@ -1,4 +1,4 @@
-"""A U-Net's training step on a CPU with freed memory kept, beside the same step with glibc's defaults.
+"""A training step of a U-Net on a CPU with freed memory kept, and the same step with the defaults of glibc.
 
 python benchmarks/perf/freed_memory.py
 """
@@ -17,7 +17,7 @@ STEPS = 5
 
 
 def main() -> None:
-    """Measure both, each in a process of its own, and print them with their ratio."""
+    """Measure both sides, each in its own process, and print the results with their ratio."""
     found = {}
     for keep in (False, True):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def measure(keep: bool) -> tuple[float, float, float, float]:
-    """Wall, user and system seconds a step of the tiny `unet` on 16 images of 128x128, and the peak in GiB."""
+    """Measure wall, user and system seconds per step of the tiny `unet` (16 images of 128x128), and the peak in GiB."""
     from monai.networks.nets import BasicUNet
 
     from zoo.engine.cpu_allocator import keep_freed_memory

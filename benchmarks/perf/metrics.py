@@ -1,10 +1,10 @@
-"""Seconds to score a CT with 13 organs beside MONAI, medpy and surface-distance, in turn and on the same masks.
+"""Seconds to score a CT with 13 organs: ours, MONAI, medpy and surface-distance, in turn and on the same masks.
 
 python benchmarks/perf/metrics.py [--repeats 3] [--small]
 
-Ours gives Dice, HD95 (both kinds, in mm and in voxels), NSD and ASSD. MONAI is asked for Dice, HD95, NSD and ASSD of
-all organs in one batch, surface-distance for HD95, NSD and ASSD of each, medpy for its HD95 alone, which is what most
-releases report. One thread each. HD95 must agree with MONAI's, or the script fails.
+Ours computes Dice, HD95 (both kinds, in mm and in voxels), NSD and ASSD. MONAI computes Dice, HD95, NSD and ASSD of all
+organs in one batch, surface-distance HD95, NSD and ASSD of each organ, and medpy only its HD95, which most released codes
+report. Each side has one thread. The script fails if HD95 differs from that of MONAI.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def pair(shape: tuple[int, int, int]) -> tuple[Label, Label]:
-    """Balls of several sizes as organs, and a prediction that is off by a voxel or two and has islands."""
+    """Make balls of several sizes as organs, and a prediction with errors of one or two voxels and with islands."""
     rng = np.random.default_rng(0)
     label, prediction = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     grid = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in shape)]
@@ -77,17 +77,17 @@ def pair(shape: tuple[int, int, int]) -> tuple[Label, Label]:
 
 
 def masks(array: Label) -> list[NDArray[np.bool_]]:
-    """Of each organ."""
+    """Split a label map into one mask per organ."""
     return [array == number for number in range(1, ORGANS + 1)]
 
 
 def by_zoo(prediction: Label, label: Label) -> list[float]:
-    """All scores; returns HD95."""
+    """Compute all scores; return HD95."""
     return [row.hd95 for row in score_case("case", prediction, label, SPACE, SPACING, "mm", TOLERANCE)]
 
 
 def by_monai(prediction: Label, label: Label) -> list[float]:
-    """The same scores, but for the pooled HD95 and those in voxels."""
+    """Compute the same scores without the pooled HD95 and the scores in voxels."""
     one, other = (torch.from_numpy(np.stack(masks(array)))[None] for array in (prediction, label))
     compute_dice(one, other)
     compute_nsd(one, other, [TOLERANCE] * ORGANS, include_background=True, spacing=SPACING)
@@ -99,7 +99,7 @@ def by_monai(prediction: Label, label: Label) -> list[float]:
 
 
 def by_surface_distance(prediction: Label, label: Label) -> list[float]:
-    """HD95, NSD and ASSD of one pass of distances each, in its own convention."""
+    """Compute HD95, NSD and ASSD with one pass of distances each, in the convention of the library."""
     found = []
     for one, other in zip(masks(prediction), masks(label), strict=True):
         distances = deepmind.compute_surface_distances(other, one, SPACING)
@@ -110,7 +110,7 @@ def by_surface_distance(prediction: Label, label: Label) -> list[float]:
 
 
 def by_medpy(prediction: Label, label: Label) -> list[float]:
-    """HD95 of whole volumes, as releases call it."""
+    """Compute HD95 of whole volumes, as released codes call it."""
     return [medpy.hd95(one, other, SPACING) for one, other in zip(masks(prediction), masks(label), strict=True)]
 
 

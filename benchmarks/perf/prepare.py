@@ -1,9 +1,9 @@
-"""Seconds and peak private memory of preparing CT volumes of 512x512x150, by the number of workers.
+"""Seconds and peak private memory of the preparation of CT volumes of 512x512x150, per number of workers.
 
 python benchmarks/perf/prepare.py [--volumes 12] [--workers 1 2]
 
-Private memory is `RssAnon` of /proc/self/status, read every 5 ms, less what the process had before: pages of
-mapped files are the system's cache, which it takes back when it needs them. Linux only.
+Private memory is `RssAnon` of /proc/self/status, read every 5 ms, minus the memory before the preparation. Pages of
+mapped files do not count, because they are cache of the system, which it frees when needed. Linux only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHAPE, SPACING = (512, 512, 150), (0.76, 0.76, 3.0)
 
 
 def main() -> None:
-    """Write the volumes, measure each number of workers in a process of its own, and print."""
+    """Write the volumes, measure each number of workers in its own process, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--volumes", type=int, default=12)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def measure(root: str, workers: int) -> tuple[float, float, float]:
-    """Seconds, and MB of private memory: the peak over that of the imports, and that of the imports."""
+    """Measure seconds, the peak of private memory above the imports in MB, and the memory of the imports in MB."""
     import torch
 
     from datamodules.build import build_datamodule
@@ -67,13 +67,13 @@ def measure(root: str, workers: int) -> tuple[float, float, float]:
 
 
 def private() -> float:
-    """This process's private memory, in MB."""
+    """Read the private memory of this process in MB."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1000
 
 
 def write(root: Path, volumes: int) -> None:
-    """One body with 13 organs under as many names as there are volumes, in BTCV's layout."""
+    """Write one body with 13 organs under the names of all volumes, in the layout of BTCV."""
     rng = np.random.default_rng(0)
     x, y, z = np.ogrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j, -1 : 1 : SHAPE[2] * 1j]
     image = np.full(SHAPE, -1000, np.int16)

@@ -1,6 +1,6 @@
-"""How long `zoo bench table` takes over the rows of a made-up benchmark: `python -m benchmarks.perf.table_time`.
+"""Time of `zoo bench table` for the rows of a synthetic benchmark: `python -m benchmarks.perf.table_time`.
 
-Writes folders as `zoo fit` and `zoo test` leave them, and times reading, statistics and writing of all formats.
+It writes folders as `zoo fit` and `zoo test` do, and measures reading, statistics and writing of all formats.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of a benchmark: models x seeds trainings, each tested on cases x classes."""
+    """The size of a benchmark: models x seeds trainings, each tested on cases x classes."""
 
     models: int
     seeds: int
@@ -41,7 +41,7 @@ SHAPES = (Shape(4, 3, 84, 10), Shape(8, 3, 6, 13), Shape(5, 1, 2_000, 1), Shape(
 
 
 def write(folder: Path, shape: Shape) -> int:
-    """The folder of a benchmark; returns how many rows there are."""
+    """Write the folder of a benchmark; return the number of rows."""
     rng = np.random.default_rng(0)
     settings = Settings(size="tiny", trainer="cpu")
     jobs = [Job(f"m{m}", "hippocampus", s, settings=settings) for m in range(shape.models) for s in range(shape.seeds)]
@@ -76,7 +76,7 @@ def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
 
 
 def main() -> None:
-    """Logs one line a shape."""
+    """Log one line per size."""
     argparse.ArgumentParser(prog="python -m benchmarks.perf.table_time", description=__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for shape in SHAPES:
