@@ -3,8 +3,8 @@
 python benchmarks/perf/metrics.py [--repeats 3] [--small]
 
 Ours computes Dice, HD95 (both kinds, in mm and in voxels), NSD and ASSD. MONAI computes Dice, HD95, NSD and ASSD of
-all organs in one batch, surface-distance HD95, NSD and ASSD of each organ, and medpy only its HD95, which most released codes
-report. Each side has one thread. The script fails if HD95 differs from that of MONAI.
+all organs in one batch, surface-distance HD95, NSD and ASSD of each organ, and medpy only its HD95, which
+most released codes report. Each side has one thread. The script fails if HD95 differs from that of MONAI.
 """
 
 from __future__ import annotations

@@ -119,9 +119,7 @@ def test_failures_and_interrupts_show_in_the_exit_code(tmp_path: Path, monkeypat
 
 
 @pytest.mark.usefixtures("planned")
-def test_a_slip_in_the_data_s_folder_is_mended_by_the_right_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_data_folder_can_be_corrected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, wrong, right = tmp_path / "out", tmp_path / "wrong", tmp_path / "right"
     for folder in (wrong, right):
         folder.mkdir()

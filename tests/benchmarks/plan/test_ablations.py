@@ -1,4 +1,4 @@
-"""Ablations from file to run: what a file may say, what is planned, what is run and not run again."""
+"""Ablations from file to run: the content of a file, the plan, and the jobs that are run once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ablations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # the file
 
 
-def test_an_ablation_is_read_in_its_order_with_the_words_of_a_command_line(ablations: Path) -> None:
+def test_an_ablation_is_read_in_its_order_with_the_values_of_a_command_line(ablations: Path) -> None:
     no_text, small = read_ablation(ablations / "bipvl.yaml")
     assert no_text == Variant("no_text", "reads empty strings", (("use_text", "false"),))
     assert small.changes == (("lr", "1e-05"), ("vision", "conv"), ("width", "8"))
@@ -80,7 +80,7 @@ def test_an_ablation_is_read_in_its_order_with_the_words_of_a_command_line(ablat
         ("[", "not a readable YAML file"),
     ],
 )
-def test_a_broken_ablation_is_one_line_that_names_file_and_variant(
+def test_a_broken_ablation_is_one_line_with_file_and_variant(
     ablations: Path, text: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (ablations / "bipvl.yaml").write_text(text)
@@ -128,7 +128,7 @@ def test_a_mistake_of_the_user_is_one_line(
     assert not (tmp_path / "b").exists()
 
 
-def test_a_plug_in_has_no_ablation_even_under_a_name_of_ours(ablations: Path) -> None:
+def test_a_plug_in_with_the_name_of_a_zoo_model_has_no_ablation(ablations: Path) -> None:
     assert find_ablation(Card("bipvl")) == ablations / "bipvl.yaml"
     plugin = Card("bipvl", origin="theirs")
     assert find_ablation(plugin) is None
@@ -137,13 +137,13 @@ def test_a_plug_in_has_no_ablation_even_under_a_name_of_ours(ablations: Path) ->
 
 
 @pytest.mark.usefixtures("ablations")
-def test_a_model_without_an_ablation_stands_beside_in_full() -> None:
+def test_a_model_without_an_ablation_is_planned_in_full() -> None:
     assert [*choose_variants([Card("bipvl"), Card("unet")])] == ["bipvl"]
     planned = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=CPU, variants=["no_text"])
     assert [(job.model, job.variant) for job in planned.jobs] == [("unet", ""), ("bipvl", ""), ("bipvl", "no_text")]
 
 
-def test_a_variant_need_be_in_one_of_the_ablations_only(ablations: Path) -> None:
+def test_a_variant_may_be_in_only_one_of_the_ablations(ablations: Path) -> None:
     (ablations / "unet.yaml").write_text("variants: {flat: {about: a, model: {b: 1}}}")
     chosen = choose_variants([Card("bipvl"), Card("unet")], ["flat", "small"])
     assert {model: [r.name for r in variants] for model, variants in chosen.items()} == {
@@ -195,14 +195,14 @@ def test_a_plan_has_the_full_method_and_every_variant() -> None:
     assert [job.variant for job in plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU).jobs] == [""]
 
 
-def test_a_variant_that_changes_the_encoder_stands_beside_its_full_method() -> None:
+def test_a_variant_with_another_encoder_is_printed_below_its_full_model() -> None:
     other = variant("other_words", changes=(("encoder", "tiny"),))
     assert other.encoder == "minilm"
     assert [word for word in other.flags() if "encoder" in word] == ["--model.encoder=tiny"]
 
 
 @pytest.mark.usefixtures("ablations")
-def test_the_zoo_understands_the_arguments_of_a_variant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_zoo_accepts_the_arguments_of_a_variant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import yaml
 
     jobs = plan_of(["bipvl"], ["phantom_chest"], [0], settings=CPU, variants=()).jobs

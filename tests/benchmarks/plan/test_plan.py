@@ -1,4 +1,4 @@
-"""Plans: what is in them, what they refuse, and that a stored one does not change."""
+"""Plans: their content, refused plans, and stored plans that do not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.errors import ConfigError, RunError, ZooError
 CPU = Settings(trainer="cpu")
 
 
-def test_a_plan_is_the_product_in_the_order_named() -> None:
+def test_a_plan_is_the_product_in_the_given_order() -> None:
     plan = plan_of(["unet", "bipvl"], ["hippocampus"], [0, 1], settings=CPU, root="data")
     assert names(plan) == [
         "hippocampus-unet-tiny-s0",
@@ -60,7 +60,7 @@ def test_the_arguments_of_each_step() -> None:
     assert build_arguments(job, "fit", Path("out"))[-1] == "out"
 
 
-def test_every_unknown_name_is_named() -> None:
+def test_the_error_lists_every_unknown_name() -> None:
     with pytest.raises(ConfigError, match=r"bipvll.*bipvl.*hippocampuss.*hippocampus"):
         plan_of(["bipvll"], ["hippocampuss"], [0], settings=CPU)
 

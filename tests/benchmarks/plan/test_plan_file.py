@@ -192,7 +192,7 @@ def test_a_model_that_cannot_take_the_images_is_refused(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", list_plans())
-def test_every_plan_of_the_zoo_is_one(name: str) -> None:
+def test_every_plan_of_the_zoo_is_valid(name: str) -> None:
     matrix, written = read_matrix(find_plan(name))
     plan = make_plan(matrix, written)
     assert written["about"]
@@ -200,7 +200,7 @@ def test_every_plan_of_the_zoo_is_one(name: str) -> None:
     assert all(json.dumps(config) for config in plan.configs.values())
 
 
-def test_the_plans_that_the_zoo_promises_are_there() -> None:
+def test_the_documented_plans_exist() -> None:
     promised = {"btcv", "amos22", "hippocampus", "qata_cov19", "mosmed_plus", "monuseg", "demo"}
     assert promised <= set(list_plans())
     with pytest.raises(ConfigError, match="Did you mean hippocampus"):
@@ -208,7 +208,7 @@ def test_the_plans_that_the_zoo_promises_are_there() -> None:
     assert PLANS.is_dir()
 
 
-def test_the_demo_is_the_command_that_it_was() -> None:
+def test_the_demo_is_the_same_command_as_before() -> None:
     matrix, written = read_matrix(find_plan("demo"))
     typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "cpu"))
     assert make_plan(matrix, written).jobs == typed.jobs

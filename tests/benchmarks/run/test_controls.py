@@ -90,7 +90,7 @@ def test_controls_that_fail_are_a_row_with_their_reason(tmp_path: Path, capsys: 
     assert lines[0] == "controls of hippocampus: controls"
 
 
-def test_the_zoo_understands_the_arguments_of_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_zoo_accepts_the_arguments_of_a_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings("tiny", "cpu", 1, (("data.batch_size", "2"), ("trainer.max_steps", "3")))
     job = Job("bipvl", "phantom_chest", 7, encoder="tiny", track="mask-derived", settings=settings)
     assert zoo([*build_arguments(job, "fit", tmp_path / "run"), "--print_config"]) == 0
@@ -157,7 +157,7 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
     assert control.dice == pytest.approx(0.5)
 
 
-def test_images_of_two_parts_are_named_in_the_table(tmp_path: Path) -> None:
+def test_the_table_lists_images_that_two_splits_share(tmp_path: Path) -> None:
     root = make_hippocampus(tmp_path, 10)
     data = build_datamodule("hippocampus", "tiny", root=str(root))
     assert find_shared_images(data) == []

@@ -95,7 +95,7 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_counts_for_nothi
     assert not any(path.exists() for path in half)
 
 
-def test_what_the_system_kills_for_memory_is_told_from_a_kill() -> None:
+def test_a_kill_for_memory_differs_from_another_kill() -> None:
     assert find_advice("", 137) == KILLED
     assert find_advice("", 137, system_killed=True) == HOST_OUT
     assert find_advice("Traceback\nMemoryError\n", 1) == HOST_OUT

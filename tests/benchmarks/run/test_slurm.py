@@ -156,7 +156,7 @@ def test_what_is_preempted_or_cancelled_is_requeued(
 
 @pytest.mark.slurm
 @pytest.mark.usefixtures("cluster")
-def test_what_would_be_submitted_otherwise_is_submitted_anew(tmp_path: Path, stub: pytest.MonkeyPatch) -> None:
+def test_a_task_with_other_options_is_submitted_again(tmp_path: Path, stub: pytest.MonkeyPatch) -> None:
     jobs = three_jobs().jobs
     plan = store_plan(tmp_path, Plan(jobs[1:2]))
 

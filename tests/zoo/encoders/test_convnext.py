@@ -1,4 +1,4 @@
-"""ConvNeXt from random weights, from a folder, and what is said where neither can be."""
+"""ConvNeXt with random weights, from a folder, and its errors."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_offline_the_message_says_what_to_do() -> None:
     ("kind", "dims", "stages", "weights"),
     [("convnext", 3, 3, ""), ("convnext", 2, 4, ""), ("conv", 2, 3, "a/b"), ("swin_v2", 2, 4, "a/b")],
 )
-def test_what_there_is_not_is_refused(kind: str, dims: int, stages: int, weights: str) -> None:
+def test_an_unsupported_encoder_is_refused(kind: str, dims: int, stages: int, weights: str) -> None:
     with pytest.raises(ConfigError, match="No vision encoder"):
         build_vision_encoder(kind, dims, 1, 12, stages, weights)
 

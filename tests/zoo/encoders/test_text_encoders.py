@@ -232,7 +232,7 @@ def test_autocast_and_full_precision_do_not_share_a_cache(build: Build) -> None:
     torch.testing.assert_close(cast.pooled.float(), full.pooled, atol=0.2, rtol=0.2)
 
 
-def test_long_strings_are_cut_at_the_encoders_own_maximum_and_said_once(
+def test_long_strings_are_cut_at_the_encoders_maximum_and_logged_once(
     build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     encoder = build(freeze=True)

@@ -141,7 +141,7 @@ def test_cxr_bert_loads_from_a_folder_too(cxr_bert: Path) -> None:
     )
 
 
-def test_a_foreign_model_type_is_named(cxr_bert: Path) -> None:
+def test_the_error_names_a_model_type_that_is_no_bert(cxr_bert: Path) -> None:
     (cxr_bert / "config.json").write_text('{"model_type": "roberta"}', encoding="utf-8")
     with pytest.raises(TextError, match="type 'roberta'") as caught:
         build_text_encoder(str(cxr_bert))
@@ -165,7 +165,7 @@ def test_missing_weights_are_not_drawn_at_random(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", [None, b"", b"{not json"])
-def test_broken_folders_are_named_in_one_line(tmp_path: Path, broken: str, content: bytes | None) -> None:
+def test_a_broken_folder_is_an_error_of_one_line(tmp_path: Path, broken: str, content: bytes | None) -> None:
     folder = write_bert(tmp_path / "bert")
     if content is None:
         (folder / broken).unlink()
@@ -213,7 +213,7 @@ def test_an_unreachable_hub_is_one_line_that_names_the_offline_choices(
     assert caught.value.__cause__ is not None
 
 
-def test_a_snapshot_without_weights_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_without_weights_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(tmp_path))
     with pytest.raises(TextError, match="no weights in it"):
         build_text_encoder("pubmedbert")

@@ -53,7 +53,7 @@ def test_unknown_encoder_is_refused() -> None:
         build_vision_encoder("swin_v2", 2, 1, 12, 3)
 
 
-def test_fusion_ignores_padding_and_heeds_text_and_place() -> None:
+def test_fusion_ignores_padding_and_reads_text_and_place() -> None:
     torch.manual_seed(0)
     block = BidirectionalFusion(16, 24, heads=4).eval()
     torch.nn.init.normal_(block.text_out.weight, std=0.1)

@@ -71,7 +71,7 @@ def test_deeper_stages_keep_more_tokens_of_the_released_length() -> None:
     assert [t.shape[2] for t, _ in texts] == [128, 64, 32, 16]
 
 
-def test_a_stage_ignores_padding_and_heeds_words_their_order_and_the_place() -> None:
+def test_a_stage_ignores_padding_and_reads_words_their_order_and_the_place() -> None:
     block = stage()
     x, skip = torch.randn(1, 16, 4, 4), torch.randn(1, 8, 8, 8)
     text, mask = torch.randn(1, 6, 16), torch.ones(1, 6, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""BiPVL-Seg where there is nothing to contrast, where layers are run twice, and where it cannot be built."""
+"""BiPVL-Seg: batches without a contrast, layers that run twice, and wrong options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACTS = DataFacts("made_up", 2, 1, (16, 16), LabelSpace(("lesion",), ((1,),), Fa
 
 
 def module(**changes: Any) -> BiPVL:
-    """A very small one."""
+    """A very small model."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"vision": "conv", "width": 8, "stages": 2, "heads": 2, "embedding": 8}
     return BiPVL(FACTS.to_dict(), **{"encoder": "tiny", **sizes, **changes})

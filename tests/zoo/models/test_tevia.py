@@ -1,4 +1,4 @@
-"""TeViA: what its alignment may teach, what the foreground keeps, and that encoders plug in."""
+"""TeViA: the parameters that its alignment trains, the foreground vectors, and any pair of encoders."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def organs(dims: int, side: int = 32) -> DataFacts:
 
 
 def module(facts: DataFacts = FACTS, **changes: Any) -> TeViA:
-    """A very small one, the same at every call."""
+    """A very small model, the same at every call."""
     torch.manual_seed(0)
     return TeViA(facts.to_dict(), **{**SMALL, "norm": "instance", **changes})
 
 
 def batch(*reports: str, value: int = 1, side: int = 32) -> Batch:
-    """One image a report, its label a square of one value."""
+    """One image per report; the label is a square of one value."""
     size = len(reports)
     label = torch.zeros(size, 1, side, side, dtype=torch.uint8)
     label[:, :, 4:12, 10:20] = value
@@ -55,7 +55,7 @@ def batch(*reports: str, value: int = 1, side: int = 32) -> Batch:
 
 
 def organ_batch(*sides: int, size: int = 2) -> Batch:
-    """Images without a report; the last class is nowhere."""
+    """Images without a report; the last class is absent."""
     generator = torch.Generator().manual_seed(0)
     label = torch.randint(0, 3, (size, 1, *sides), generator=generator, dtype=torch.uint8)
     return Batch(
@@ -72,7 +72,7 @@ def losses(model: TeViA, one: Batch) -> dict[str, Tensor]:
 
 
 def reached(model: TeViA, term: Tensor) -> set[str]:
-    """The parameters to which a term sends a gradient other than zero."""
+    """The parameters with a nonzero gradient of a term."""
     model.zero_grad()
     term.backward()
     return {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
@@ -82,7 +82,7 @@ def reached(model: TeViA, term: Tensor) -> set[str]:
 def test_alignment_teaches_the_text_projections_and_prompts_alone(tokens: int | None) -> None:
     model = module(
         released=TeViAReleased(tokens=tokens)
-    )  # its text encoder is trained with the model, and yet stays out
+    )  # its text encoder is trained with the model, but not by the alignment
     hit = reached(model, losses(model, batch(*REPORTS))["alignment"])
     allowed = {n for n, _ in model.named_parameters() if n.startswith("prompts.") or ".project." in n}
     assert hit == allowed
@@ -179,14 +179,14 @@ def test_masked_mean_forgets_the_place_and_is_drawn_alike() -> None:
 def test_any_vision_encoder_with_any_text_encoder(
     encoder: str, vision: str, width: int, stages: int, dims: int, tmp_path: Path
 ) -> None:
-    """Whatever they were trained with: forward, backward, and an alignment that reaches the projections."""
+    """Forward, backward, and an alignment that reaches the projections."""
     if encoder == "bert":
         (tmp_path / "text").mkdir()
         name = str(write_bert(tmp_path / "text"))
     else:
         name = "tiny" if encoder == "tiny" else str(write_clip(tmp_path / "text"))
     model = module(organs(dims, 64), encoder=name, vision=vision, width=width, stages=stages)
-    one = organ_batch(64, *[32] * (dims - 1), size=1)  # two places at the deepest stage, or its norm has no meaning
+    one = organ_batch(64, *[32] * (dims - 1), size=1)  # the norm of the deepest stage needs two places
     output = model.forward_features(one["image"], text_of(one))
     assert output.logits.shape == (1, 4, *one["image"].shape[2:])
     terms = model.compute_losses(one, output)

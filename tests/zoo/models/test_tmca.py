@@ -1,4 +1,4 @@
-"""TMCA's reconstruction: zones, pooling, distances, the gate, and the model where there is little to contrast."""
+"""TMCA's reconstruction: zones, pooling, distances, the gate, and batches with little to contrast."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def module(facts: DataFacts = FACTS, **changes: Any) -> TMCA:
 
 
 def batch(*reports: str) -> Batch:
-    """One image a report, each with a square of its own; the last of three has none."""
+    """One image per report, each with another square; the last of three has none."""
     size = len(reports)
     label = torch.zeros(size, 1, 32, 32, dtype=torch.uint8)
     for i in range(min(size, 2)):
@@ -50,7 +50,7 @@ def batch(*reports: str) -> Batch:
 
 
 def volumes(*organs: int) -> Batch:
-    """Volumes with class prompts, in which some organs are."""
+    """Volumes with class prompts that contain some organs."""
     label = torch.zeros(2, 1, 16, 16, 16, dtype=torch.uint8)
     for organ in organs:
         label[:, :, 8 * organ - 8 : 8 * organ - 4, :4, :4] = organ
@@ -101,7 +101,7 @@ def test_two_empty_masks_are_alike_and_no_distance_needs_pairs() -> None:
         assert semantic_distance(kind, none, torch.zeros(0).long(), ids[:0]).shape == (0, 0)
 
 
-def test_the_gate_follows_the_likeness_of_place_and_text() -> None:
+def test_the_gate_follows_the_similarity_of_place_and_text() -> None:
     level = AlignedLevel(4, 4, 4, 0.1, 0.5)
     torch.nn.init.eye_(level.visual.weight)
     torch.nn.init.eye_(level.textual.weight)
@@ -133,7 +133,7 @@ def test_terms_by_distance(distance: str, facts: DataFacts, one: Batch) -> None:
     [(FACTS, batch("One.", "One.")), (FACTS, batch("One.")), (VOLUMES, volumes()), (VOLUMES, volumes(1))],
     ids=["one text", "batch of one", "no organ", "one organ"],
 )
-def test_no_contrast_is_said_once_and_leaves_no_parameter_out(
+def test_a_missing_contrast_is_logged_once_and_every_parameter_gets_a_gradient(
     facts: DataFacts, one: Batch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = module(facts)
