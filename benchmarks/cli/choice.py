@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
-from benchmarks.plan.job import Pairs, Plan, Settings
+from benchmarks.plan.job import KeyValues, Plan, Settings
 from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
 from zoo.errors import ConfigError
 from zoo.utils.flags import parse_pairs
@@ -73,7 +73,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply to every job."
 
 
-def choose_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
+def choose_plan(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Plan:
     """Make the plan of the command line.
 
     Args:
@@ -100,7 +100,7 @@ def choose_plan(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
     return make_plan(set_root(matrix, known.root) if known.root else matrix)
 
 
-def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
+def _from_file(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Plan:
     given = [key for key, default in FLAGS.items() if getattr(known, key) != default]
     if given:
         flag = "--model.encoder" if given[0] == "encoder" else f"--{given[0]}"
@@ -117,7 +117,7 @@ def _from_file(known: argparse.Namespace, plan: str, overrides: Pairs) -> Plan:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def parse_overrides(arguments: Sequence[str]) -> Pairs:
+def parse_overrides(arguments: Sequence[str]) -> KeyValues:
     """Parse `--section.key value` and `--section.key=value` to sorted pairs.
 
     Raises:

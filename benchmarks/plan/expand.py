@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from benchmarks.plan.ablations import FULL, Variant, choose_variants
-from benchmarks.plan.job import TEXTS, Job, Pairs, Plan, Settings
+from benchmarks.plan.job import TEXTS, Job, KeyValues, Plan, Settings
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
@@ -41,7 +41,7 @@ class DataEntry:
     """
 
     root: str = ""
-    overrides: Pairs = ()
+    overrides: KeyValues = ()
     chosen_folds: tuple[int | None, ...] = (None,)
     folds: int | None = None
 
@@ -179,7 +179,7 @@ def find_value(config: Mapping[str, Any], key: str) -> Any:
     return found.get(rest)
 
 
-def _equal_budget(job: Job) -> Pairs:
+def _equal_budget(job: Job) -> KeyValues:
     """Return overrides that give a job the budget of its data set where a model card or recipe sets another budget."""
     shared = job.settings
     own = compose(job.model, job.data, size=shared.size, preset=shared.trainer or None).config

@@ -16,7 +16,7 @@ READABLE_VERSIONS = (2, 3)
 TEXTS = ("true", "shuffled", "blank", "names")
 """The texts that a model is tested with if it reads text."""
 
-Pairs = tuple[tuple[str, str], ...]
+KeyValues = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Settings:
     size: str = ""
     trainer: str = ""
     devices: int | None = None
-    overrides: Pairs = ()
+    overrides: KeyValues = ()
     recipe: str = "equal"
 
 
@@ -69,12 +69,12 @@ class Job:
     track: str = "none"
     settings: Settings = Settings()
     variant: str = ""
-    changes: Pairs = ()
+    changes: KeyValues = ()
     about: str = ""
     fold: int | None = None
     folds: int | None = None
     texts: tuple[str, ...] = TEXTS
-    overrides: Pairs = ()
+    overrides: KeyValues = ()
     digest: str = ""
 
     @property
@@ -114,7 +114,7 @@ class Job:
         texts = ("true",) if self.track == "none" else self.texts
         return ("fit", *("test" if text == "true" else f"test-{text}" for text in texts))
 
-    def argument_pairs(self) -> Pairs:
+    def argument_pairs(self) -> KeyValues:
         """Return what is set over the composed layers: encoder, fold, overrides, and the changes of the variant."""
         changed = dict(self.changes)
         pairs = [("model.encoder", self.encoder)] if self.encoder and "encoder" not in changed else []
@@ -170,5 +170,5 @@ def _job(entry: Mapping[str, Any]) -> Job:
     return Job(**fields, settings=Settings(**settings))
 
 
-def _pairs(entries: Sequence[Sequence[str]]) -> Pairs:
+def _pairs(entries: Sequence[Sequence[str]]) -> KeyValues:
     return tuple((key, value) for key, value in entries)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.expand import RECIPES, DataEntry, Matrix
-from benchmarks.plan.job import TEXTS, Pairs, Settings
+from benchmarks.plan.job import TEXTS, KeyValues, Settings
 from zoo.config import SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
@@ -124,7 +124,7 @@ def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
     return tuple(_numbers(value, f"{at}.folds")), None
 
 
-def _overrides(value: Any, where: str) -> Pairs:
+def _overrides(value: Any, where: str) -> KeyValues:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where}: overrides is not a mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
     for key in value:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.helpers.ranks import RankPool
-from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, contrast, gather_pairs, text_ids
 
 TEXTS = ("liver", "spleen", "liver", "aorta", "stomach")
 
@@ -23,7 +23,7 @@ def embeddings() -> tuple[Tensor, Tensor]:
 def loss_of(weight: Tensor, rows: slice) -> Tensor:
     """Return the loss of some of the pairs, whose embeddings depend on one shared weight."""
     visual, textual = embeddings()
-    pairs = Pairs(
+    pairs = EmbeddingPairs(
         F.normalize(visual[rows] @ weight, dim=-1),
         F.normalize(textual[rows] @ weight, dim=-1),
         text_ids(TEXTS[rows], torch.device("cpu")),

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from zoo.data_facts import DataFacts
 from zoo.models.base import text_of
-from zoo.models.bipvl.model import BiPVL, BiPVLReleased
+from zoo.models.bipvl.model import BiPVL
+from zoo.models.bipvl.released import BiPVLReleased
 from zoo.registry import CONFIGS
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 

@@ -18,8 +18,9 @@ from zoo.data_facts import DataFacts
 from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.guided_decoder import RELEASED_LENGTHS, GuidedDecoder
 from zoo.models.base import text_of
-from zoo.models.tevia.model import TeViA, TeViAReleased
+from zoo.models.tevia.model import TeViA
 from zoo.models.tevia.prototype import Prototypes
+from zoo.models.tevia.released import TeViAReleased
 from zoo.types import Text
 
 WIDTHS = (768, 384, 192)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.losses.contrastive import Pairs, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, text_ids
 from zoo.models.tmca.alignment import compute_traits, semantic_distance, soft_contrast
 
 TEMPERATURE, SOFTNESS = 0.1, 0.2
@@ -65,6 +65,6 @@ def test_alignment_of_three_pairs_equals_the_calculation_by_hand(kind: str) -> N
     distance = semantic_distance(kind, rows, torch.zeros(3, dtype=torch.long), ids)
     expected = torch.tensor(DISTANCES[kind], dtype=torch.float32)
     torch.testing.assert_close(distance, expected, atol=1e-6, rtol=1e-5)
-    loss = soft_contrast(Pairs(visual, textual, ids), distance, TEMPERATURE, SOFTNESS)
+    loss = soft_contrast(EmbeddingPairs(visual, textual, ids), distance, TEMPERATURE, SOFTNESS)
     assert loss is not None
     assert float(loss) == pytest.approx(reference(DISTANCES[kind]), rel=1e-5)

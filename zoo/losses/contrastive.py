@@ -12,10 +12,10 @@ from zoo.losses.distributed import gather_rows
 from zoo.utils.hashing import hash_text
 
 
-class Pairs(NamedTuple):
+class EmbeddingPairs(NamedTuple):
     """Matched embeddings, L2-normalised: visual [P, d], textual [P, d], and the id of the text [P].
 
-    Pairs with the same text have the same id. They are positives of each other.
+    EmbeddingPairs with the same text have the same id. They are positives of each other.
     """
 
     visual: Tensor
@@ -29,12 +29,12 @@ def text_ids(strings: Sequence[str], device: torch.device) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64, device=device)
 
 
-def gather_pairs(pairs: Pairs) -> Pairs:
+def gather_pairs(pairs: EmbeddingPairs) -> EmbeddingPairs:
     """Gather the pairs of all ranks, with gradient; see `gather_rows`."""
-    return Pairs(*gather_rows(*pairs))
+    return EmbeddingPairs(*gather_rows(*pairs))
 
 
-def contrast(pairs: Pairs, temperature: float, hard_negatives: int = 0) -> Tensor | None:
+def contrast(pairs: EmbeddingPairs, temperature: float, hard_negatives: int = 0) -> Tensor | None:
     """Compute the symmetric InfoNCE of gathered pairs. Identical texts are positives of each other.
 
     Args:
@@ -62,7 +62,7 @@ def _info_nce(cosine: Tensor, same: Tensor, hard_negatives: int) -> Tensor:
     return -(log_share.sum(dim=1) / same.sum(dim=1)).mean()
 
 
-def retrieval(pairs: Pairs) -> tuple[Tensor, Tensor] | None:
+def retrieval(pairs: EmbeddingPairs) -> tuple[Tensor, Tensor] | None:
     """Compute how often an image finds its own text, and how often it would by chance.
 
     Args:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from zoo.models.base import Output as Output
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
-    from zoo.models.bipvl.model import BiPVLReleased as BiPVLReleased
+    from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
     from zoo.models.film import FiLM as FiLM
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.tevia.model import TeViA as TeViA
-    from zoo.models.tevia.model import TeViAReleased as TeViAReleased
+    from zoo.models.tevia.released import TeViAReleased as TeViAReleased
     from zoo.models.tmca.model import TMCA as TMCA
     from zoo.models.unet import UNet as UNet
 
@@ -39,9 +39,9 @@ __getattr__, __dir__ = lazy_exports(
         "Output": "zoo.models.base",
         "SegModule": "zoo.models.base",
         "BiPVL": "zoo.models.bipvl.model",
-        "BiPVLReleased": "zoo.models.bipvl.model",
+        "BiPVLReleased": "zoo.models.bipvl.released",
         "TeViA": "zoo.models.tevia.model",
-        "TeViAReleased": "zoo.models.tevia.model",
+        "TeViAReleased": "zoo.models.tevia.released",
         "TMCA": "zoo.models.tmca.model",
         "GuidedReleased": "zoo.models.guided",
         "LanGuide": "zoo.models.lan_guide",

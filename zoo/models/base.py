@@ -22,7 +22,7 @@ from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError, RunError
 from zoo.inference import predict_logits
-from zoo.losses.contrastive import Pairs, retrieval
+from zoo.losses.contrastive import EmbeddingPairs, retrieval
 from zoo.losses.segmentation import SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.pooled_dice import PooledDice
@@ -177,7 +177,7 @@ class SegModule(LightningModule, ABC):
         """Log a value as `train/<name>` with the losses of this step. The value is not trained."""
         self._watched[name] = value
 
-    def watch_retrieval(self, pairs: Pairs) -> None:
+    def watch_retrieval(self, pairs: EmbeddingPairs) -> None:
         """Log how often an image finds its own text, and how often by chance; nothing with fewer than two texts."""
         for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
             self.watch(name, share)

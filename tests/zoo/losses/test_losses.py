@@ -8,7 +8,7 @@ from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.losses.contrastive import Pairs, contrast, retrieval, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, contrast, retrieval, text_ids
 from zoo.losses.segmentation import SegmentationLoss, masks_of
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 
@@ -63,7 +63,7 @@ def test_masks_of_both_kinds() -> None:
 
 def test_contrast_with_distinct_texts_is_info_nce() -> None:
     visual, textual = unit(5, 16), unit(5, 16, seed=1)
-    loss = contrast(Pairs(visual, textual, ids(*"abcde")), 0.2)
+    loss = contrast(EmbeddingPairs(visual, textual, ids(*"abcde")), 0.2)
     cosine = visual @ textual.T / 0.2
     target = torch.arange(5)
     expected = (F.cross_entropy(cosine, target) + F.cross_entropy(cosine.T, target)) / 2
@@ -75,7 +75,7 @@ def test_identical_texts_are_never_pushed_apart() -> None:
     visual = unit(3, 16).requires_grad_()
     textual = unit(3, 16, seed=1)
     textual[1] = textual[0]
-    loss = contrast(Pairs(visual, textual, ids("a", "a", "b")), 0.2)
+    loss = contrast(EmbeddingPairs(visual, textual, ids("a", "a", "b")), 0.2)
     assert loss is not None
     (gradient,) = torch.autograd.grad(loss, visual)
     # Going downhill brings the first image nearer to the second one's text, which is its own text.
@@ -83,14 +83,14 @@ def test_identical_texts_are_never_pushed_apart() -> None:
 
 
 def test_contrast_is_absent_without_two_texts() -> None:
-    assert contrast(Pairs(unit(2, 4), unit(2, 4), ids("a", "a")), 0.2) is None
-    assert contrast(Pairs(unit(0, 4), unit(0, 4), ids()), 0.2) is None
+    assert contrast(EmbeddingPairs(unit(2, 4), unit(2, 4), ids("a", "a")), 0.2) is None
+    assert contrast(EmbeddingPairs(unit(0, 4), unit(0, 4), ids()), 0.2) is None
 
 
 @pytest.mark.parametrize("count", [2, 3, 9])
 def test_hard_negatives_are_the_most_similar(count: int) -> None:
     visual, textual = unit(count, 8), unit(count, 8, seed=3)
-    pairs = Pairs(visual, textual, ids(*[str(i) for i in range(count)]))
+    pairs = EmbeddingPairs(visual, textual, ids(*[str(i) for i in range(count)]))
     hard, every = contrast(pairs, 0.2, hard_negatives=1), contrast(pairs, 0.2)
     assert hard is not None
     assert every is not None
@@ -118,7 +118,7 @@ def test_retrieval_counts_identical_texts_as_found() -> None:
     visual = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     textual = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.0, 1.0]])
     ids = torch.tensor([7, 7, 8, 8])
-    found = retrieval(Pairs(visual, textual, ids))
+    found = retrieval(EmbeddingPairs(visual, textual, ids))
     assert found is not None
     assert [float(x) for x in found] == [0.75, 0.5]
-    assert retrieval(Pairs(visual, textual, torch.zeros(4))) is None
+    assert retrieval(EmbeddingPairs(visual, textual, torch.zeros(4))) is None

@@ -13,7 +13,8 @@ from tests.helpers.text_encoder_folders import write_clip
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.models.base import text_of
-from zoo.models.bipvl.model import BiPVL, BiPVLReleased
+from zoo.models.bipvl.model import BiPVL
+from zoo.models.bipvl.released import BiPVLReleased
 from zoo.types import Batch, ClassPrompt, LabelSpace
 
 PROMPT = ClassPrompt("lesion", "A bright lesion.", ("Round.", "In the lung."))

@@ -14,8 +14,9 @@ from tests.helpers.text_encoder_folders import write_bert, write_clip
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.models.base import text_of
-from zoo.models.tevia.model import TeViA, TeViAReleased
+from zoo.models.tevia.model import TeViA
 from zoo.models.tevia.prototype import FOREGROUNDS, Foreground, alignment_loss, layout
+from zoo.models.tevia.released import TeViAReleased
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.zoo.losses.test_losses import ids, unit
-from zoo.losses.contrastive import Pairs, contrast
+from zoo.losses.contrastive import EmbeddingPairs, contrast
 from zoo.models.tmca.alignment import soft_contrast, soft_targets
 
 
@@ -25,8 +25,8 @@ def test_soft_contrast_does_not_push_identical_captions_apart() -> None:
     # images are as near to each other's text as to their own.
     textual = torch.eye(3)
     visual = F.normalize(torch.tensor([[1.0, 1.0, 0.2], [1.0, 1.0, 0.2], [0.2, 0.2, 1.0]]), dim=-1).requires_grad_()
-    hard = soft_contrast(Pairs(visual, textual, ids("a", "b", "c")), apart(count=3), 0.2, 0.05)
-    soft = soft_contrast(Pairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.05)
+    hard = soft_contrast(EmbeddingPairs(visual, textual, ids("a", "b", "c")), apart(count=3), 0.2, 0.05)
+    soft = soft_contrast(EmbeddingPairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.05)
     assert hard is not None
     assert soft is not None
     (away,) = torch.autograd.grad(hard, visual)
@@ -43,7 +43,7 @@ def test_soft_contrast_pulls_identical_captions_alike() -> None:
     visual = unit(3, 8)
     visual[1] = visual[0]
     visual.requires_grad_()
-    loss = soft_contrast(Pairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.2)
+    loss = soft_contrast(EmbeddingPairs(visual, textual, ids("a", "a", "b")), apart((0, 1), count=3), 0.2, 0.2)
     assert loss is not None
     (gradient,) = torch.autograd.grad(loss, visual)
     torch.testing.assert_close(gradient[0], gradient[1])
@@ -58,7 +58,7 @@ def test_own_target_is_never_smaller_than_another() -> None:
 
 
 def test_soft_contrast_with_hard_targets_is_info_nce() -> None:
-    pairs = Pairs(unit(5, 16), unit(5, 16, seed=1), ids(*"abcde"))
+    pairs = EmbeddingPairs(unit(5, 16), unit(5, 16, seed=1), ids(*"abcde"))
     hard, soft = contrast(pairs, 0.2), soft_contrast(pairs, apart(count=5), 0.2, 1e-3)
     assert hard is not None
     assert soft is not None
@@ -69,10 +69,10 @@ def test_soft_contrast_is_zero_where_likeness_is_the_target() -> None:
     distance = torch.tensor([[0.0, 0.5, 1.0], [0.5, 0.0, 0.5], [1.0, 0.5, 0.0]])
     # Cosines of 1 - distance, at a temperature that is the softness, are the targets' own logits.
     visual = torch.linalg.cholesky(1 - distance + 1e-6 * torch.eye(3))
-    loss = soft_contrast(Pairs(visual, visual, ids(*"abc")), distance, 0.2, 0.2)
+    loss = soft_contrast(EmbeddingPairs(visual, visual, ids(*"abc")), distance, 0.2, 0.2)
     assert loss is not None
     assert float(loss) == pytest.approx(0.0, abs=1e-5)
 
 
 def test_soft_contrast_is_absent_without_two_texts() -> None:
-    assert soft_contrast(Pairs(unit(2, 4), unit(2, 4), ids("a", "a")), torch.zeros(2, 2), 0.2, 0.2) is None
+    assert soft_contrast(EmbeddingPairs(unit(2, 4), unit(2, 4), ids("a", "a")), torch.zeros(2, 2), 0.2, 0.2) is None

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.layers.tokens import pad_to_two_places, to_tokens
-from zoo.losses.contrastive import Pairs, contrast, gather_pairs, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, contrast, gather_pairs, text_ids
 from zoo.types import ClassPrompt
 
 MAX_CONCEPTS = 6
@@ -103,7 +103,7 @@ def mean_concept(visual: Tensor, textual: Tensor, real: Tensor) -> Tensor:
 
 def alignment_losses(
     visual: Tensor, textual: Tensor, concepts: Sequence[Sequence[str]], temperature: float, hard_negatives: int
-) -> tuple[dict[str, Tensor | None], Pairs]:
+) -> tuple[dict[str, Tensor | None], EmbeddingPairs]:
     """Contrast visual and textual embeddings of the (sample, class) pairs of all ranks.
 
     The global term contrasts V with the mean of the concepts of its class, the local term concept by concept.
@@ -122,13 +122,13 @@ def alignment_losses(
     counts = torch.tensor([len(c) for c in concepts], device=visual.device)
     real = torch.arange(MAX_CONCEPTS, device=visual.device) < counts[:, None]
     means = mean_concept(visual, textual, real)
-    whole = gather_pairs(Pairs(visual, means, text_ids([" ".join(c) for c in concepts], visual.device)))
+    whole = gather_pairs(EmbeddingPairs(visual, means, text_ids([" ".join(c) for c in concepts], visual.device)))
     align_global = contrast(whole, temperature)
     local = []
     for k in range(MAX_CONCEPTS):  # a fixed number, because all ranks must gather equally often
         have = real[:, k].nonzero()[:, 0]
         ids = text_ids([c[k] for c in concepts if len(c) > k], visual.device)
-        pairs = gather_pairs(Pairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
+        pairs = gather_pairs(EmbeddingPairs(visual.index_select(0, have), textual[:, k].index_select(0, have), ids))
         plain, hard = contrast(pairs, temperature), contrast(pairs, temperature, hard_negatives)
         if plain is not None and hard is not None:
             local.append(plain + hard)

@@ -7,7 +7,6 @@ released code, but not the body of the paper. `docs/models/bipvl.md` compares th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar, cast
 
@@ -32,6 +31,7 @@ from zoo.models.bipvl.alignment import (
 )
 from zoo.models.bipvl.decoder import UDecoder
 from zoo.models.bipvl.fusion import BidirectionalFusion, Fused
+from zoo.models.bipvl.released import BiPVLReleased
 from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 from zoo.text.model_inputs import class_prompts
@@ -44,25 +44,6 @@ GROUPS = {
     "alignment": ("align_global", "align_local"),
 }
 """The three groups of losses; each has a learned weight [released code]."""
-
-
-@dataclass(frozen=True)
-class BiPVLReleased:
-    """Switches that restore the behaviour of BiPVL-Seg's released code.
-
-    Attributes:
-        network: True: the network of the released code, with its two-way blocks, skips taken before the fusion,
-            the last fusion dropped, and concepts that never see the image. Its fusion is trained and its losses
-            are those of `BiPVL`, because the released losses have known mistakes.
-        freeze_fusion: True: the fusion keeps its random weights, as the released code leaves it out of the optimiser.
-
-    Example:
-        >>> BiPVLReleased(network=True).freeze_fusion
-        False
-    """
-
-    network: bool = False
-    freeze_fusion: bool = False
 
 
 class BiPVL(SegModule):
@@ -126,7 +107,7 @@ class BiPVL(SegModule):
         align_local: float = 1.0,
         class_embedding: float = 1.0,
         checkpoint: bool | None = None,
-        released: BiPVLReleased = BiPVLReleased(),
+        released: BiPVLReleased = BiPVLReleased(),  # noqa: B008 - it is immutable
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)

@@ -9,7 +9,7 @@ the projected text, the alignment, and the prototype. Several classes and 3D are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -20,50 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.text import TextEncoder, build_text_encoder
-from zoo.errors import ConfigError
 from zoo.layers.guided_decoder import RELEASED_LENGTHS
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.losses.contrastive import Pairs, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, text_ids
 from zoo.losses.segmentation import masks_of
 from zoo.models.base import Output, text_of
 from zoo.models.guided import GuidedModule, GuidedReleased
 from zoo.models.tevia.prototype import Foreground, Prototypes, alignment_loss
+from zoo.models.tevia.released import TeViAReleased, check_options
 from zoo.text.model_inputs import class_prompts, report_strings
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
-
-CHOICES = {"segmentation": ("mended", "dice"), "prototype_updates": ("train", "always")}
-
-
-@dataclass(frozen=True)
-class TeViAReleased(GuidedReleased):
-    """Switches that restore the behaviour of TeViA's released code. Each default repairs a defect of that code.
-
-    Attributes:
-        tokens: None: text of any length, padding masked, P_s of shape [1, width]. 24: the fixed length of the
-            release, padding read, P_s of shape [tokens kept, width].
-        text_dropout: Keep the dropout of a frozen text encoder active in training. Its tokens are not cached then.
-        foreground: "adaptive", "resize" (released) or "masked_mean"; see `Foreground`.
-        skip_empty: False: empty masks count in L_align and in the prototype.
-        prototype_updates: "train", or "always": also with the masks of validation (2D). Masks of a test are
-            never read; the evaluation of the release runs without a prototype.
-        prototype_in_state: False: checkpoints do not hold the prototype.
-        prototype_at_test: False: the prototype is off outside a fit.
-        segmentation: "mended": Dice and cross entropy of logits. "dice": soft Dice per image alone, which is
-            what the released line computes under the MONAI version that its parent pins.
-
-    Example:
-        >>> TeViAReleased(tokens=24, foreground="resize").segmentation
-        'mended'
-    """
-
-    text_dropout: bool = False
-    foreground: str = "adaptive"
-    skip_empty: bool = True
-    prototype_updates: str = "train"
-    prototype_in_state: bool = True
-    prototype_at_test: bool = True
-    segmentation: str = "mended"
 
 
 class TeViA(GuidedModule):
@@ -112,11 +79,11 @@ class TeViA(GuidedModule):
         prototype: bool = True,
         prototype_start: float = 0.1,
         prototype_momentum: float = 0.99,
-        released: TeViAReleased = TeViAReleased(),
+        released: TeViAReleased = TeViAReleased(),  # noqa: B008 - it is immutable
         **kwargs: Any,
     ) -> None:
         released = as_group(TeViAReleased, released)
-        _check(released, facts["spatial_dims"], alignment, prototype_start, prototype_momentum)
+        check_options(released, facts["spatial_dims"], alignment, prototype_start, prototype_momentum)
         super().__init__(facts, gain=gain, released=released, **kwargs)
         labels = self.facts.labels
         self.released, self.prototype_start = released, prototype_start
@@ -211,7 +178,7 @@ class TeViA(GuidedModule):
         have = visuals.any(-1).flatten().nonzero()[:, 0]
         visual, text = (F.normalize(x.float(), dim=-1).flatten(0, 1).index_select(0, have) for x in (visuals, texts))
         sentences = [prompt.sentence for prompt in chain(*output.extra["prompts"])]
-        self.watch_retrieval(Pairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
+        self.watch_retrieval(EmbeddingPairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
 
     def _update_prototypes(self, visuals: list[Tensor], used: list[Tensor]) -> None:
         if self.prototypes is None:
@@ -238,17 +205,3 @@ class TeViA(GuidedModule):
             if batch.get("spare"):  # the batch must not count, but every rank must call the collective
                 used = [torch.zeros_like(pairs) for pairs in used]
             self._update_prototypes(visuals, used)
-
-
-def _check(released: TeViAReleased, dims: int, alignment: float, start: float, momentum: float) -> None:
-    for name, known in CHOICES.items():
-        value = getattr(released, name)
-        if value not in known:
-            raise ConfigError(f"--model.released.{name} {value!r} is unknown.", f"There are {', '.join(known)}.")
-    if alignment < 0 or not (0 <= start < 1 and 0 <= momentum < 1):
-        numbers = f"alignment {alignment}, start {start} and momentum {momentum}"
-        raise ConfigError(f"TeViA with {numbers}.", "Alignment is 0 or more, start and momentum are in [0, 1).")
-    if released.prototype_updates == "always" and dims != 2:
-        raise ConfigError(
-            "Updates in validation are of the 2D release.", "Use `--model.released.prototype_updates train`."
-        )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.layers.tokens import to_map, to_tokens
-from zoo.losses.contrastive import Pairs
+from zoo.losses.contrastive import EmbeddingPairs
 from zoo.text.lung_zones import zone_bits
 
 DISTANCES = ("mask", "zone", "text", "feature")
@@ -95,7 +95,7 @@ def soft_targets(distance: Tensor, softness: float) -> Tensor:
     return (-distance / softness).softmax(dim=1)
 
 
-def soft_contrast(pairs: Pairs, distance: Tensor, temperature: float, softness: float) -> Tensor | None:
+def soft_contrast(pairs: EmbeddingPairs, distance: Tensor, temperature: float, softness: float) -> Tensor | None:
     """Compute the symmetric contrast of gathered pairs with soft targets.
 
     The loss is the cross entropy of softmax(cosine / temperature) and `soft_targets`, minus the entropy of

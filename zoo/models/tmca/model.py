@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.losses.contrastive import Pairs, contrast, text_ids
+from zoo.losses.contrastive import EmbeddingPairs, contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
 from zoo.models.base import Output
@@ -172,7 +172,7 @@ class TMCA(GuidedModule):
         visual, textual, ids, compared, classes = gather_rows(
             chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
         )
-        levels = [Pairs(visual[:, n], textual[:, n], ids) for n in range(visual.shape[1])]
+        levels = [EmbeddingPairs(visual[:, n], textual[:, n], ids) for n in range(visual.shape[1])]
         self.watch_retrieval(levels[-1])
         if self.soft_targets:
             apart = semantic_distance(self.distance, compared, classes, ids)
