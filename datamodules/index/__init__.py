@@ -1,1 +1,1 @@
-"""Which cases a data set has, what its card states, and how it is split."""
+"""What a data set has before an image is opened: card, cases, splits, checks."""

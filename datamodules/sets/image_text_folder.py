@@ -17,7 +17,8 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import read_yaml
 from zoo.types import Case
 
-FACTS = "dataset.yaml"
+DESCRIPTION = "dataset.yaml"
+"""Name of the file beside the table that describes the data."""
 _KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance", "empty_masks")
 _SPLIT_WORDS = {
     "train": "train",
@@ -32,12 +33,12 @@ _SPLIT_WORDS = {
 class ImageTextFolder(OwnDataModule):
     """Pictures, masks and texts of a CSV or xlsx table, resized to `patch`.
 
-    The table has the columns `image` and `mask` (paths, relative to its folder), and where they are known
-    `text` (or `caption`, `description`), `subject` and `split` (train, val, test). Without `split` the
-    subjects are cut 72/8/20; without `subject` each picture is its own. See `docs/own_data.md`.
+    The table has the columns `image` and `mask`: paths, relative to the folder of the table. It may have the columns
+    `text` (or `caption`, `description`), `subject` and `split` (train, val, test). Without `split` the subjects are
+    split 72/8/20; without `subject` each picture is a subject of its own. See `docs/own_data.md`.
 
     Args:
-        table: Its file, in `root` or absolute; default the only CSV or xlsx file in `root`.
+        table: The table, in `root` or absolute; default the only CSV or xlsx file in `root`.
         classes: Name to values of the mask, `{lesion: [255]}`, or to its colours, `{lesion: ["#ff0000"]}`; default
             those of `dataset.yaml` in `root`.
         channels: 1 or 3; default that of `dataset.yaml`, else 1.
@@ -55,18 +56,18 @@ class ImageTextFolder(OwnDataModule):
     ) -> None:
         self._table = table  # the base class needs it to choose the protocol
         super().__init__(**kwargs)
-        facts = self._facts_file()
-        where = "--data.classes" if classes else str(self.folder / FACTS)
-        found = class_values(classes or facts.get("classes"), where)
-        self._by_colour = has_colours(classes or facts.get("classes"), where)
+        described = self._read_description()
+        where = "--data.classes" if classes else str(self.folder / DESCRIPTION)
+        found = class_values(classes or described.get("classes"), where)
+        self._by_colour = has_colours(classes or described.get("classes"), where)
         header, _ = self._rows
         has_text = text_column(header, self._table_path) is not None
-        track = facts.get("track", "report") if has_text else "class"
-        count = channels or facts.get("channels", 1)
+        track = described.get("track", "report") if has_text else "class"
+        count = channels or described.get("channels", 1)
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
-        kept = {key: facts[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in facts}
-        exclusive = facts.get("exclusive", len(found) > 1 and not have_common_value(found))
+        kept = {key: described[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in described}
+        exclusive = described.get("exclusive", len(found) > 1 and not have_common_value(found))
         self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
 
     def preprocessing(self) -> PreprocessingSpec:
@@ -138,10 +139,10 @@ class ImageTextFolder(OwnDataModule):
             raise DataError(f"{self._table_path}: columns {header} lack image or mask.", "Rename the columns.")
         return header, rows
 
-    def _facts_file(self) -> Mapping[str, Any]:
-        path = self.folder / FACTS
-        facts = read_yaml(path) if path.is_file() else {}
-        unknown = sorted(set(facts) - set(_KEYS))
+    def _read_description(self) -> Mapping[str, Any]:
+        path = self.folder / DESCRIPTION
+        described = read_yaml(path) if path.is_file() else {}
+        unknown = sorted(set(described) - set(_KEYS))
         if unknown:
             raise DataError(f"{path}: unknown key '{unknown[0]}'.", f"Known: {', '.join(_KEYS)}.")
-        return facts
+        return described

@@ -1,1 +1,1 @@
-"""Text: what is said to a model (`prompts`) and how it is encoded (`encoders`)."""
+"""Text: prompt files, text controls, model inputs, left and right, lung zones."""
