@@ -59,6 +59,11 @@ class ModelCase:
     def __str__(self) -> str:
         return f"{self.card.name}-{self.dims}d"
 
+    @property
+    def vision_only(self) -> bool:
+        """Whether the model reads no text."""
+        return self.text == "none"
+
     def words(self, verb: str, out: Path, *more: str, size: str = "tiny") -> list[str]:
         """Return the words of a short run, as a user types them."""
         run = ["--model", self.model, *PHANTOMS[self.dims], "--size", size, "--trainer", "cpu", "--out", str(out)]
@@ -161,10 +166,11 @@ def own_buffers(module: torch.nn.Module) -> set[str]:
 def runs_whole_commands(case: ModelCase, module: LightningModule) -> bool:
     """Return whether the whole commands of a model run in `make test`; those of the others run in `make test-slow`.
 
-    They run for one model of each kind of a dimension, and for every model that overrides a hook or has state.
+    They run for one vision-only and one text-guided model per dimension, and for every model that overrides a hook or
+    has state of its own.
     """
-    first = next(other for other in model_cases() if (other.text, other.dims) == (case.text, case.dims))
-    return case == first or bool(overridden_hooks(type(module)) or own_buffers(module))
+    same = (other for other in model_cases() if (other.vision_only, other.dims) == (case.vision_only, case.dims))
+    return case == next(same) or bool(overridden_hooks(type(module)) or own_buffers(module))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -98,7 +99,8 @@ def _cost_of_models(cases: Mapping[str, float]) -> str:
     imports = sum(after[2:4]) - sum(before[2:4])
     mean, (dearest, most) = sum(cases.values()) / len(cases), max(cases.items(), key=lambda case: case[1])
     return (
-        f"{len(cases)} models and dimensions: {mean:.1f} s each, {most:.1f} s for {dearest} "
+        f"{len(cases)} models and dimensions: {mean:.1f} s each (median {median(cases.values()):.1f} s), "
+        f"{most:.1f} s for {dearest} "
         f"({most / imports:.1f} times `import torch, lightning`, {imports:.1f} s); "
         f"{PROJECTED} would take {PROJECTED * mean:.0f} s"
     )
