@@ -5,7 +5,6 @@ A block that begins with a comment such as `# compare.yaml` is a file of that na
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shlex
@@ -20,7 +19,6 @@ from tests.helpers.sample_benchmark import job
 from zoo.cli.main import main
 
 PAGES = REPOSITORY / "docs"
-PROCESSOR_SECONDS = 40
 
 
 class Block(NamedTuple):
@@ -91,10 +89,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_python_tutorial_runs(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pandas")
-    begin = sum(os.times()[:4])
     page = PAGES / "tutorial_python.md"
     names = run_page(page)
-    assert sum(os.times()[:4]) - begin < PROCESSOR_SECONDS
     assert len(names["predictions"]) == 8
     assert names["mask"].shape == (1, 64, 64)
     assert [score.status for score in names["scores"]] == ["ok", "spurious"]

@@ -14,9 +14,9 @@ import pytest
 
 import zoo.registry
 from datamodules.build import build_datamodule
+from tests.helpers.score_rows import one_row
+from tests.helpers.stub_commands import FIT, HERE, STUB, error_line
 from tests.helpers.warm_process import WarmCommand
-from tests.zoo.cli.test_run import FIT, HERE, STUB, error_line
-from tests.zoo.metrics.test_case_scores import one_row
 from zoo.callbacks.scores import Scores, describe
 from zoo.cli.main import main
 from zoo.metrics.case_scores import LEAK, read_rows
