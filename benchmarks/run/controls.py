@@ -85,18 +85,18 @@ def find_shared_images(data: SegDataModule) -> list[str]:
     """
     if data.card.embedded:
         return []
-    signatures, parts = [], {}
-    for part in SPLITS:
-        for case in data.index.cases_of(part):
-            if case.case_id in parts:  # a further query of an image
+    signatures, splits = [], {}
+    for split in SPLITS:
+        for case in data.index.cases_of(split):
+            if case.case_id in splits:  # a further query of an image
                 continue
-            parts[case.case_id] = part
+            splits[case.case_id] = split
             signatures.append(compute_signature(case, np.asarray(data.prepared(case).image)))
     return [
-        f"{pair.later.case_id} ({parts[pair.later.case_id]}) is {'nearly ' if pair.near else ''}"
-        f"{pair.earlier.case_id} ({parts[pair.earlier.case_id]})"
+        f"{pair.later.case_id} ({splits[pair.later.case_id]}) is {'nearly ' if pair.near else ''}"
+        f"{pair.earlier.case_id} ({splits[pair.earlier.case_id]})"
         for pair in find_duplicates(signatures)
-        if parts[pair.later.case_id] != parts[pair.earlier.case_id]
+        if splits[pair.later.case_id] != splits[pair.earlier.case_id]
     ]
 
 
