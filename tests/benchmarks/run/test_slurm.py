@@ -16,14 +16,14 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.leaderboard.leaderboard import make_leaderboard
-from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.plan.job import Plan
 from benchmarks.run import slurm, slurm_queue
 from benchmarks.run.local import run_plan
 from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
-from zoo.errors import ConfigError, RunError
+from tests.helpers.three_jobs import three_jobs
 
 LOCAL = REPOSITORY.parent / "shared" / "slurm-local.sh"
 STUB = (sys.executable, "-m", "tests.helpers.training_stub")
@@ -57,12 +57,6 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("STUB_STEPS", "12")
     monkeypatch.setenv("STUB_SECONDS", "0.01")
     return monkeypatch
-
-
-def three_jobs() -> Plan:
-    settings = Settings(size="tiny", trainer="cpu")
-    text = Job("bipvl", "hippocampus", 0, settings=settings, track="class", encoder="tiny", texts=("true", "shuffled"))
-    return Plan((text, *(Job("unet", "hippocampus", seed, settings=settings) for seed in (0, 1))))
 
 
 def trained_two_steps(run: Path) -> bool:
@@ -284,29 +278,3 @@ def test_where_one_rank_dies_none_is_left_and_the_status_says_why(tmp_path: Path
     assert slurm_queue.read_elements(tmp_path)[job.id].state == "FAILED"
     assert not left_behind(tmp_path)
     assert not layout.is_locked(run)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("90", 90), ("90:30", 91), ("1:30:00", 90), ("2-0", 2880), ("2-12:30", 3630), ("1-00:00:01", 1441)],
-)
-def test_minutes_of_a_time_of_slurms(text: str, expected: int) -> None:
-    assert slurm.parse_minutes(text) == expected
-
-
-def test_a_time_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="not a time of SLURM"):
-        slurm.parse_minutes("a day")
-
-
-def test_without_slurm_the_launcher_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    plan = store_plan(tmp_path / "bench", three_jobs())
-    with pytest.raises(RunError, match=r"SLURM refused the jobs: .*srun"):
-        slurm.submit(tmp_path / "bench", plan, print, {}, controls=None)
-
-
-def test_the_options_of_slurm_need_its_launcher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--plan", "demo", "--out", str(tmp_path / "x"), "--slurm.partition", "gpu"]) == 2
-    assert "--slurm.KEY without --launcher slurm" in capsys.readouterr().err
-    assert not (tmp_path / "x").exists()

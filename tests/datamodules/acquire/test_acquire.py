@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +13,11 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from datamodules.acquire import sources
-from datamodules.acquire.acquire import acquire_data_set
-from datamodules.build import build_datamodule
 from datamodules.cli import main
-from datamodules.index.card import DataCard
-from datamodules.sets.polyps import TABLES
-from tests.helpers.data_sets import REPLICAS, make_hippocampus
+from tests.helpers.acquired_folders import left
+from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.https_server import Shelf, https_shelf
 from tests.helpers.image_sets import make_kvasir_seg
-from zoo.registry import DATA
 
 SOURCE: dict[str, Any] = {
     "licence": "CC-BY-SA 4.0",
@@ -39,28 +29,6 @@ SOURCE: dict[str, Any] = {
     "source": ["a test"],
 }
 
-ON_DISK = [card for card in map(DataCard.of, DATA) if sources.access_kind(card) not in ("embedded", "own")]
-
-
-@pytest.fixture(scope="module")
-def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The replica of the hippocampus data set as a tar archive."""
-    folder = tmp_path_factory.mktemp("tar")
-    path = folder / "Task04_Hippocampus.tar"
-    with tarfile.open(path, "w") as out:
-        out.add(make_hippocampus(folder, 5), "Task04_Hippocampus")
-    return path
-
-
-@pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The folder `ZOO_DATA`, and an empty folder for source files."""
-    data, known = tmp_path / "data", tmp_path / "known"
-    known.mkdir()
-    monkeypatch.setenv("ZOO_DATA", str(data))
-    monkeypatch.setattr(sources, "SOURCES", known)
-    return data, known
-
 
 def sha(path: Path, kind: str = "sha256") -> str:
     return hashlib.new(kind, path.read_bytes()).hexdigest()
@@ -68,11 +36,6 @@ def sha(path: Path, kind: str = "sha256") -> str:
 
 def write_source(known: Path, name: str, files: list[dict[str, Any]], **other: Any) -> None:
     (known / f"{name}.yaml").write_text(yaml.safe_dump({**SOURCE, "files": files, **other}))
-
-
-def left(data: Path) -> list[str]:
-    """The content of `ZOO_DATA` without locks."""
-    return sorted(path.name for path in data.iterdir() if path.suffix != ".lock") if data.is_dir() else []
 
 
 def facts_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -267,83 +230,6 @@ def test_tables_are_copied_beside_the_content_of_archives(
     assert facts_of(capsys)["cases"] == 10
     inside = sorted(path.name for path in (folders[0] / "kvasir").iterdir())
     assert inside == ["Kvasir-SEG", "Kvasir_test.csv", "Kvasir_train.csv", "source.json"]
-
-
-def pack(root: Path, folder: Path, name: str) -> list[Path]:
-    """The replica of a data set as its published archives with their top folders, and its caption tables."""
-    if name in TABLES:
-        packed = [_zip(root / part, folder / f"{part}.zip") for part in ("TrainDataset", "TestDataset")]
-        return [*packed, *sorted((root / "text").glob("*.csv"))]
-    top = {"acdc": root.parent, "btcv": root / "RawData"}.get(name, root)
-    return [_zip(top, folder / "set.zip")]
-
-
-def _zip(top: Path, archive: Path) -> Path:
-    with zipfile.ZipFile(archive, "w") as out:
-        for path in sorted(path for path in top.rglob("*") if path.is_file()):
-            out.write(path, path.relative_to(top.parent))
-    return archive
-
-
-@pytest.mark.parametrize("name", [card.name for card in ON_DISK])
-def test_the_archives_of_every_data_set_unpack_to_a_folder_that_its_module_reads(
-    name: str, tmp_path: Path, folders: tuple[Path, Path]
-) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    root = REPLICAS[name](made)
-    card = DataCard.of(DATA.get(name))
-    receipt = acquire_data_set(card, pack(root, tmp_path, name), download=False, root=None)
-    assert receipt["data"] == card.folder_name
-    found, due = build_datamodule(name, "tiny"), build_datamodule(name, "tiny", root=str(root))
-    assert list(found.cases) == list(due.cases)
-    assert found.split_hash == due.split_hash
-    assert found.folder.parent == folders[0].resolve()
-    paths = [path for case in found.cases.values() for path in (*case.images, case.label) if path]
-    assert all(file.is_file() for path in paths for file in found.reader.files(path))
-
-
-def test_a_bad_archive_leaves_nothing(
-    tar: Path, tmp_path: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    bad = tmp_path / "bad.zip"
-    with zipfile.ZipFile(bad, "w") as out:
-        out.writestr("../x", "1")
-    ours = tmp_path / "ours.zip"
-    with zipfile.ZipFile(ours, "w") as out:
-        out.writestr("source.json", "{}")
-    twice = [tar, tar]
-    for words, says in (
-        ([tar, bad], "leads out"),
-        (twice, "is in another archive too"),
-        ([ours], "contains its own source.json"),
-    ):
-        assert main(["prepare", "hippocampus", "--from", *map(str, words)]) == 2
-        assert says in capsys.readouterr().err
-        assert left(folders[0]) == []
-
-
-def test_a_killed_unpacking_leaves_nothing_that_looks_complete(
-    tar: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    data, _ = folders
-    code = (
-        "import sys, time; from pathlib import Path; from datamodules.acquire.acquire import acquire_data_set; "
-        "from datamodules.index.card import DataCard; from zoo.registry import DATA; "
-        "wait = lambda what, *rest: what.startswith('Unpacking') and (print(what, flush=True), time.sleep(60)); "
-        "acquire_data_set(DataCard.of(DATA.get('nifti_folder')), [Path(sys.argv[1])], False, sys.argv[2], wait)"
-    )
-    words = [sys.executable, "-c", code, str(tar), str(data / "hippocampus")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ.copy()) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"Unpacking")
-        process.send_signal(signal.SIGKILL)
-    assert left(data) == [".hippocampus.part"]
-    assert not (data / ".hippocampus.part" / "source.json").exists()
-    assert main(["prepare", "hippocampus"]) == 2
-    assert "is missing" in capsys.readouterr().err
-    assert main(["prepare", "hippocampus", "--from", str(tar)]) == 0
-    assert left(data) == ["hippocampus"]
 
 
 def test_steps_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
