@@ -129,10 +129,21 @@ def test_other_sizes_units_and_numbers_of_cases_are_refused() -> None:
     assert "2.00 px" in to_markdown(leaderboard_of([*results(), pixels], []))
 
 
-def test_seeds_of_different_splits_are_not_averaged() -> None:
-    runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], split_hash="other")]
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("split_hash", "other"),
+        ("prompt_hash", "other"),
+        ("metric_version", "0"),
+        ("params", 7),
+        ("params_trainable", 7),
+        ("budget", {"samples": 7}),
+    ],
+)
+def test_seeds_of_different_conditions_are_not_averaged(key: str, value: object) -> None:
+    runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], **{key: value})]
     (only,) = group(leaderboard_of(runs, [])).unranked
-    assert (only.dice, only.reason) == (None, "the seeds differ in split_hash")
+    assert (only.dice, only.reason) == (None, f"the seeds differ in {key}")
 
 
 def test_two_text_tracks_are_two_groups_and_text_free_rows_are_in_both() -> None:
