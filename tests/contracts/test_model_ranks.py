@@ -54,7 +54,7 @@ def batch_of(dims: int, step: int, rows: slice) -> Batch:
     label = torch.randint(0, 3, image.shape, generator=generator, dtype=torch.uint8)
     label[2:][label[2:] == 2] = 0
     batch: Batch = {
-        "image": image[rows] + label[rows],
+        "image": (image[rows] + label[rows]).double(),
         "label": label[rows],
         "case_id": [f"case{number}" for number in range(SAMPLES)][rows],
         "spacing": torch.ones(SAMPLES, dims)[rows],
@@ -79,7 +79,7 @@ def made(options: dict[str, Any]) -> SegModule:
     torch.manual_seed(0)
     base: Any = SegModule  # an abstract class, of which the options name a subclass
     module: SegModule = instantiate_module(base, options)
-    module.train()
+    module.double().train()  # in single precision, rounding alone may exceed the tolerance
     for part in module.modules():
         if isinstance(part, _BatchNorm | nn.Dropout):  # each rank has its own statistics and its own draws
             part.eval()

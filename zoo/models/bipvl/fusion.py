@@ -77,7 +77,7 @@ class BidirectionalFusion(nn.Module):
 
     def see(self, vision: Tensor, size: Sequence[int]) -> Tensor:
         """Compute V' of image tokens [B, N, d] on a grid of `size`."""
-        vision = vision + self.place(positions(size, vision.shape[-1], vision.device))
+        vision = vision + self.place(positions(size, vision.shape[-1], vision.device).to(vision.dtype))
         normed = self.vision_norm(vision)
         seen: Tensor = vision + self.vision_self(normed, normed, normed)
         return seen
