@@ -140,7 +140,7 @@ def test_other_sizes_units_and_numbers_of_cases_are_refused() -> None:
         ("budget", {"samples": 7}),
     ],
 )
-def test_seeds_of_different_conditions_are_not_averaged(key: str, value: object) -> None:
+def test_seeds_of_different_conditions_are_not_averaged(key: str, value: Any) -> None:
     runs = [result(job("unet", 0), [0.5]), result(job("unet", 1), [0.9], **{key: value})]
     (only,) = group(leaderboard_of(runs, [])).unranked
     assert (only.dice, only.reason) == (None, f"the seeds differ in {key}")
