@@ -11,7 +11,7 @@ from zoo.types import Case
 
 _SHOWN = 5  # cases that a message names
 
-NOT_AT_HAND = "Get these cases, or continue: the splits are made of the cases that exist."
+ABSENT_CASES_FIX = "Get these cases, or continue: the splits are made of the cases that exist."
 
 
 def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from datamodules.files.caption_tables import caption_faults
-from datamodules.index.checks import NOT_AT_HAND, index_findings
+from datamodules.index.checks import ABSENT_CASES_FIX, index_findings
 from datamodules.index.findings import Finding, Report, ordered
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import ImageSignature, report_duplicates
@@ -41,7 +41,7 @@ def inspect_data_set(
     else:
         cases, absent = index.existing_cases(cases)
     if absent:
-        findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", NOT_AT_HAND))
+        findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", ABSENT_CASES_FIX))
     of_index = index_findings(cases, data.card.has_reports)
     of_split, split = inspect_split(data, index, cases)
     parts = {case_id: part for part in SPLITS for case_id in split.ids_of(part)} if split else {}

@@ -11,17 +11,8 @@ import pytest
 
 from datamodules import SegDataModule
 from tests.helpers.paths import REPOSITORY
+from tests.helpers.public_packages import PACKAGES
 
-PACKAGES = (
-    "zoo",
-    "zoo.models",
-    "zoo.encoders",
-    "zoo.metrics",
-    "zoo.preprocessing",
-    "datamodules",
-    "datamodules.sets",
-    "benchmarks",
-)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.helpers.public_packages import PACKAGES
 from zoo.cli.main import main
 from zoo.config import compose, config_hash
 from zoo.engine.arguments import parse
@@ -18,17 +19,6 @@ from zoo.engine.lightning_cli import ZooCLI
 from zoo.engine.run_folder import RunFolder
 from zoo.models import UNet
 from zoo.registry import DATA, MODELS, Registry
-
-PACKAGES = (
-    "zoo",
-    "zoo.models",
-    "zoo.encoders",
-    "zoo.metrics",
-    "zoo.preprocessing",
-    "datamodules",
-    "datamodules.sets",
-    "benchmarks",
-)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -53,13 +53,10 @@ class RunRecord(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write both files, the configuration first; a resumed run keeps its first start time."""
-        described = self._describe(
-            trainer, pl_module
-        )  # on all ranks, because they wait for each other to count the steps
+        # All ranks do both: to count the steps they wait for each other, and each must end where the data differ.
+        described = self._describe(trainer, pl_module)
         earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
-        check_same_data(
-            self.manifest, earlier, described
-        )  # on all ranks, else the others would wait for a rank that ended
+        check_same_data(self.manifest, earlier, described)
         if not trainer.is_global_zero:
             return
         write_text(self.config, self.text, durable=True)

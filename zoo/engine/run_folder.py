@@ -27,6 +27,9 @@ _PATHS_OF_9890FDA = re.compile(
 """Class paths in run folders of commit 9890fda; the modules have moved since then."""
 
 
+_LOCK = ".fit.lock"
+
+
 class State(Enum):
     """The state of a run: no run, a run that can be continued, or a finished run."""
 
@@ -123,7 +126,7 @@ class RunFolder:
         Raises:
             RunError: Another process trains in this folder.
         """
-        lock = FileLock(self.path / ".fit.lock")
+        lock = FileLock(self.path / _LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -133,7 +136,7 @@ class RunFolder:
         try:
             yield
         finally:
-            if [path.name for path in self.path.iterdir()] == [".fit.lock"]:
+            if [path.name for path in self.path.iterdir()] == [_LOCK]:
                 Path(lock.lock_file).unlink()  # so that an empty folder can be removed
             lock.release()
 
