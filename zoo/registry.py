@@ -19,11 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo.errors import ConfigError, UnknownNameError
-
-_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
+from zoo.utils.text_files import parse_yaml, read_text
 
 _BUNDLED = Path(__file__).parent / "configs"
 CONFIGS = _BUNDLED if _BUNDLED.is_dir() else Path(__file__).parents[1] / "configs"  # in a wheel; in a checkout
@@ -68,15 +65,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file as a dictionary.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, or is not a mapping.
+        ConfigError: The file cannot be read, is not YAML, has a key twice, or is not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506 - it is a safe one
+        content = parse_yaml(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).", "Name another file.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not a readable YAML file: {problem}.", "Correct or remove the file.") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a readable YAML file: {error}.", "Correct or remove the file.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: a mapping is expected at the top.", "Write `key: value` lines.")
     return content

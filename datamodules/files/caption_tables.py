@@ -6,6 +6,7 @@ A caption table has a column `Image` and one of `Description`, `text` or `captio
 from __future__ import annotations
 
 import csv
+import io
 import re
 import zipfile
 import zlib
@@ -15,6 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from zoo.errors import DataError
+from zoo.utils.text_files import read_text
 
 COLUMNS = ("description", "text", "caption")
 
@@ -48,7 +50,7 @@ def read_table(path: Path, needed: str = "its columns") -> tuple[list[str], list
     """Read a table of text.
 
     Args:
-        path: `.csv` (UTF-8, with or without a byte order mark; comma, semicolon or tab) or `.xlsx` (first sheet).
+        path: `.csv` (UTF-8 or UTF-16; comma, semicolon or tab) or `.xlsx` (first sheet).
         needed: The needed columns, for the error message of an empty table.
 
     Returns:
@@ -164,24 +166,24 @@ def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:
         csv.Error: A quote is not closed, or text follows a closing quote.
         DataError: A cell contains further rows of the table, because a quote is closed some rows later.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-        file.seek(0)
-        # spreadsheets write semicolons where the comma is the decimal sign: copies of MosMedData+'s tables have them
-        separator = max(",;\t", key=first.count)
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        rows: list[tuple[int, Sequence[object]]] = []
-        start = 1
-        try:
-            for row in reader:
-                if _holds_rows(row, separator):
-                    fix = "Close the quote, or remove it."
-                    raise _table_error(path, f"row {start} opens a quote that swallows the rows after it", fix)
-                rows.append((start, row))
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise csv.Error(f"row {start}: {error}") from error
-        return rows
+    file = io.StringIO(read_text(path), newline="")
+    first = file.readline()
+    file.seek(0)
+    # spreadsheets write semicolons where the comma is the decimal sign: copies of MosMedData+'s tables have them
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(file, delimiter=separator, strict=True)
+    rows: list[tuple[int, Sequence[object]]] = []
+    start = 1
+    try:
+        for row in reader:
+            if _holds_rows(row, separator):
+                fix = "Close the quote, or remove it."
+                raise _table_error(path, f"row {start} opens a quote that swallows the rows after it", fix)
+            rows.append((start, row))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise csv.Error(f"row {start}: {error}") from error
+    return rows
 
 
 def _holds_rows(row: list[str], separator: str) -> bool:

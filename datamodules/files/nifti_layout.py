@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import DataError
+from zoo.utils.text_files import read_json
 
 SUFFIXES = (".nii.gz", ".nii")
 
@@ -51,20 +51,25 @@ def find_subfolder(folder: Path, *names: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def read_listing(path: Path, whose: str) -> dict[str, Any]:
+def read_listing(path: Path, whose: str, fix: str = "Download the archive again.") -> dict[str, Any]:
     """Read a `dataset.json`.
 
+    Args:
+        path: The file.
+        whose: Whose folder has such a file, for the error text.
+        fix: What to do about a file with another content.
+
     Raises:
-        DataError: The file cannot be read or is not a JSON object.
+        DataError: The file cannot be read, is not a JSON object, or has a key twice.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).", f"Give the folder of {whose}.") from error
     except ValueError as error:
-        raise DataError(f"{path}: not the archive's listing ({error!r}).", "Download the archive again.") from error
+        raise DataError(f"{path}: not a readable listing: {error}.", fix) from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: not the archive's listing (no object).", "Download the archive again.")
+        raise DataError(f"{path}: not a listing, because it is no JSON object.", fix)
     return content
 
 

@@ -26,6 +26,7 @@ from datamodules.index.splits import SPLITS, Split, cut_fold, fold_name, make_sp
 from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS
 from zoo.types import Case
+from zoo.utils.text_files import read_json
 
 CaseIds = Mapping[str, Sequence[str]]
 """The case ids of train, val and test."""
@@ -118,7 +119,7 @@ def read_split_file(path: Path) -> SplitFile:
     """
     path = path.expanduser()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--data.split {path}: not a readable JSON file: {error}.", _FIX) from error
     has_name = isinstance(content, dict) and isinstance(content.get("protocol"), str) and content["protocol"].strip()

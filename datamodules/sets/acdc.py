@@ -12,6 +12,7 @@ from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
+from zoo.utils.text_files import read_text
 
 PHASES = ("ED", "ES")
 log = logging.getLogger(__name__)
@@ -95,16 +96,18 @@ def read_info(path: Path) -> dict[str, int | str]:
         "ED" and "ES" as frame numbers; every other value as a text.
 
     Raises:
-        DataError: The file cannot be read, or it does not name both frames.
+        DataError: The file cannot be read, has a key twice, or does not name both frames.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}).", "Get the files of the patient again.") from error
     found: dict[str, int | str] = {}
     for line in lines:
-        key, _, value = line.partition(":")
-        found[key.strip()] = value.strip()
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key in found and found[key] != value:
+            raise DataError(f"{path}: '{key}' is there twice.", "Get the files of the patient again.")
+        found[key] = value
     for phase in PHASES:
         value = str(found.get(phase, ""))
         if not value.isdigit():

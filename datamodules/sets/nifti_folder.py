@@ -90,7 +90,7 @@ class NiftiFolder(OwnDataModule):
 
     @cached_property
     def _listing(self) -> dict[str, Any]:
-        return read_listing(self.folder / "dataset.json", "your data")
+        return read_listing(self.folder / "dataset.json", "your data", "Correct the file.")
 
     @cached_property
     def _entries(self) -> list[Mapping[str, Any]]:

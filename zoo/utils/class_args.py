@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser
 
 from zoo.errors import ConfigError
+from zoo.utils.text_files import doubled_key
 
 Group = TypeVar("Group")
 """A frozen dataclass that groups arguments of a class."""
@@ -52,10 +53,13 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
         fix: The second half of the message.
 
     Raises:
-        ConfigError: A value does not have the type of its argument.
+        ConfigError: A value does not have the type of its argument, or is a mapping with a key twice.
     """
     names, values = argument_names(kind), {}
     for name, value in given.items():
+        double = doubled_key(value) if isinstance(value, str) and "{" in value else ""
+        if double:
+            raise ConfigError(f"{prefix}{name}={value}: {double.partition(': ')[2]}.", "Keep one of them.")
         parser = ArgumentParser(exit_on_error=False, parser_mode="omegaconf")
         parser.add_class_arguments(kind, None, fail_untyped=False, skip=names - {name})
         try:

@@ -129,3 +129,16 @@ def test_a_class_has_whole_numbers_or_colours(value: Any, fits: bool) -> None:
         return
     with pytest.raises(DataError, match="whole numbers above 0, or colours like '#ff0000'"):
         class_values({"lesion": value}, "x")
+
+
+def test_a_key_that_is_there_twice_is_refused_in_files_and_options(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path)
+    with pytest.raises(ConfigError, match=r"--data\.classes=.*: the key 'a' is there twice"):
+        pictures(root, classes="{a: 1, a: 2}")
+    (root / "dataset.yaml").write_text("classes:\n  a: 1\n  a: 2\n")
+    with pytest.raises(ConfigError, match=r"dataset\.yaml: .*line 3: the key 'a' is there twice"):
+        pictures(root)
+    listing = make_own_volumes(tmp_path) / "dataset.json"
+    listing.write_text('{"labels": {"0": "background",\n"1": "liver", "1": "tumour"}}')
+    with pytest.raises(DataError, match=r"dataset\.json: .*line 2: the key '1' is there twice"):
+        volumes(listing.parent)

@@ -90,3 +90,10 @@ def test_rows_beyond_the_stated_size_of_a_workbook_are_read(tmp_path: Path) -> N
         for name, content in parts.items():
             new.writestr(name, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:B3"', content))
     assert len(read_captions(path)) == 20
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_table_of_a_windows_editor_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("Image;text\r\na.png;Zwei Herde, größer.\r\n".encode(encoding))
+    assert read_captions(path) == [("a.png", "Zwei Herde, größer.")]

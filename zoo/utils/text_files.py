@@ -1,0 +1,123 @@
+"""Reads the text files that a user hands over, strictly: data sets, splits, cards, plans, prompts, configurations.
+
+A file may be in UTF-8, UTF-16 or UTF-32, with or without a byte order mark, as editors of Windows write it. A key that
+is in one mapping twice is refused, because each program would keep another value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in any Unicode encoding; line ends are unchanged.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The text is not Unicode; the message gives the line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "a.txt"
+        ...     _ = file.write_bytes("Milz".encode("utf-16"))
+        ...     read_text(file)
+        'Milz'
+    """
+    content = path.read_bytes()
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        name = encoding.upper().replace("UTF-8-SIG", "UTF-8")
+        raise ValueError(f"line {line}: the byte 0x{content[error.start]:02x} is not {name}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is not JSON, or a key is in one object twice; one line.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=_to_dict, parse_constant=_reject_constant)
+    except _DoubledKeyError as error:
+        raise ValueError(doubled_key(text) or str(error)) from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML to plain Python.
+
+    Raises:
+        ValueError: The text is not YAML, or a key is in one mapping twice; one line.
+
+    Example:
+        >>> parse_yaml("classes: {liver: 1, spleen: 2}")
+        {'classes': {'liver': 1, 'spleen': 2}}
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - it is a safe one
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def doubled_key(text: str) -> str:
+    """Describe the first key that is in one mapping twice, with its line; empty if there is none.
+
+    Example:
+        >>> doubled_key("{liver: 1, liver: 2}")
+        "line 1: the key 'liver' is there twice"
+    """
+    try:
+        parse_yaml(text)
+    except ValueError as error:
+        return str(error) if isinstance(error.__cause__, _DoubledKeyError) else ""
+    return ""
+
+
+class _DoubledKeyError(ValueError):
+    """A key is in one mapping twice."""
+
+
+class _StrictLoader(_SAFE_LOADER):  # type: ignore[misc, valid-type]
+    """The safe loader of YAML, which refuses a key that is in one mapping twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Check the keys as written. Keys that a merge (`<<`) adds may be written again."""
+        seen = set()
+        for key, _ in node.value:
+            name = "<<" if key.tag == _MERGE else self.construct_object(key, deep=True)
+            if isinstance(name, Hashable):
+                if name in seen:
+                    raise _DoubledKeyError(f"line {key.start_mark.line + 1}: the key '{name}' is there twice")
+                seen.add(name)
+        found: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return found
+
+
+def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise _DoubledKeyError(f"the key '{double}' is there twice")
+    return found
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
