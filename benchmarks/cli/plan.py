@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_overrides
+from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.plan.plan_file import PLANS, list_plans
 from benchmarks.run.cost_estimate import Cost, estimate_costs
@@ -33,6 +34,8 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
             sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
+    for line in describe_parts(plan.jobs):
+        _say(line)
     found = estimate_costs(plan, known.probe, _say)
     if known.json:
         jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, split_further
+from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.storage.layout import find_job_state, job_folder
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
@@ -70,6 +71,8 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     skip = frozenset(job.job for job in before if job.state == "failed" and known.skip_failed)
     limits = Limits(known.retries, known.timeout)
     with show_progress(known.out, plan, known.jobs_at_once or 1) as say:
+        for line in describe_parts(plan.jobs):
+            say(line)
         if known.launcher == "slurm":
             failed = _on_slurm(known, plan, say, options, limits, skip)
         else:

@@ -57,7 +57,12 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
         reason = f"{len(others)} cases have another subject than in most runs; the first case is '{others[0]}'"
         return replace(row, status="refused", reason=reason)
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
-    return replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
+    scored = replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
+    if done[0].part:
+        return replace(
+            scored, status="incomplete", reason=f"not ranked: pooled over the {done[0].part}, counted from 0"
+        )
+    return scored
 
 
 def make_variant_row(results: Sequence[JobResult], full: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
@@ -71,7 +76,7 @@ def make_variant_row(results: Sequence[JobResult], full: Sequence[JobResult], ow
     job = results[0].job
     changes = ", ".join(f"{key}={value}" for key, value in job.changes)
     row = replace(make_row(results, owners), variant=job.variant, variant_about=job.about, variant_changes=changes)
-    if row.status != "ok":
+    if row.status != "ok" and not row.tests:
         return row
     mine = group_by_seed(results)
     others = {seed: jobs for seed, jobs in group_by_seed(full).items() if all(job.state == "done" for job in jobs)}
@@ -83,11 +88,12 @@ def make_variant_row(results: Sequence[JobResult], full: Sequence[JobResult], ow
     differing = variant_differences(pairs, job.settings.size, full[0].job.settings.size)
     if differing:
         return replace(row, status="refused", reason=f"{refused}: other {', '.join(differing)}")
+    few = "" if len(pairs) == len(mine) else f"Δ over {len(pairs)} of {len(mine)} seeds"
     gaps = [_gap(seed.tests[TRUE_TEXT_STEP], other.tests[TRUE_TEXT_STEP]) for seed, other in pairs]
     return replace(
         row,
         status="variant",
-        reason="" if len(pairs) == len(mine) else f"Δ over {len(pairs)} of {len(mine)} seeds",
+        reason="; ".join(filter(None, [row.reason, few])),
         delta_dice=_mean(gaps),
         delta_dice_std=_deviation(gaps),
         delta_seeds=len(pairs),

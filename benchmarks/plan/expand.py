@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from benchmarks.plan.ablations import FULL, Variant, choose_variants
+from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import TEXTS, Job, KeyValues, Plan, Settings
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
@@ -81,7 +82,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     Raises:
         ConfigError: Names are unknown (the error lists all of them), a card is broken, or the plan is empty. A model
             does not support the dimensions of a data set, or no model has an ablation. An override sets an argument
-            that a variant changes.
+            that a variant changes. A fold does not exist.
     """
     cards = _cards(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):
@@ -108,6 +109,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
                 for seed in matrix.seeds:
                     one = replace(job, seed=seed)
                     jobs[one.id] = one
+    check_folds(jobs.values())
     return Plan(tuple(jobs.values()), configs, dict(written or {}))
 
 

@@ -119,7 +119,9 @@ def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
     """Parse folds: `5` means all of five folds, `[0, 1]` two folds of the default number."""
     if value is None:
         return (None,), None
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 2:
+            raise ConfigError(f"{at}.folds: {value} is no number of folds.", "Write at least 2, or folds such as [0].")
         return tuple(range(value)), value
     return tuple(_numbers(value, f"{at}.folds")), None
 

@@ -25,7 +25,7 @@ def summarise_results(results: Sequence[JobResult]) -> str:
     return (
         f"{format_quantity(len(models), 'model')} ({', '.join(models)}) on {format_quantity(len(data), 'data set')}, "
         f"{format_quantity(len(seeds), 'seed')}: {format_quantity(runs, 'run')}, "
-        f"{'all' if finished == runs else finished} complete."
+        f"{'all' if finished == runs else finished} done."
     )
 
 
@@ -73,7 +73,7 @@ def list_warnings(results: Sequence[JobResult], leaderboard: Leaderboard) -> lis
 def write_lead(group: RankingGroup) -> str:
     """Return the ranking in a sentence, without a claim that no test supports."""
     if not group.ranked:
-        return "No row is complete and comparable: there is no ranking."
+        return f"No row is complete and comparable: there is no ranking.{_describe_parts(group)}"
     names = unique_labels(group.ranked)
     best, *others = group.ranked
     highest = format_number(best.dice, 3)
@@ -91,6 +91,13 @@ def write_lead(group: RankingGroup) -> str:
         word = "above" if (best.dice or 0.0) > (top.dice or 0.0) else "not above"
         line += f", and {verb}{word} the best control ({top.model.removeprefix('control:')}, {top.dice:.3f})"
     return f"{line}."
+
+
+def _describe_parts(group: RankingGroup) -> str:
+    """Return the Dice of the incomplete rows that have scores, each with the reason why it has no rank."""
+    rows = [row for row in group.unranked if row.status == "incomplete" and row.dice is not None]
+    names = unique_labels(rows)
+    return "".join(f" {names[row]}: Dice {format_number(row.dice, 3)}, {row.reason}." for row in rows)
 
 
 def _describe_difference(second: RankedRow) -> str:

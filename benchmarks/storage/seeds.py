@@ -34,11 +34,13 @@ class SeedResult:
         conditions: What was trained and tested on what: the columns of a row that are no scores. All seeds of a row
             must share them, and all rows of a ranking must share `ALIKE`.
         tests: Step to its scores; the scores of all folds, each case once.
+        part: The folds of the seed where they are not all folds of the split, such as "folds 0, 1 of 5"; else empty.
     """
 
     seed: int
     conditions: Mapping[str, Any]
     tests: Mapping[str, TestScores]
+    part: str = ""
 
 
 def group_by_seed(results: Iterable[JobResult]) -> dict[int, list[JobResult]]:
@@ -57,14 +59,13 @@ def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
 
     Raises:
         RunError: The rows have no mean, or they contradict their `about.json`; or the folds differ in more than
-            the fold, one fold is missing, or two folds test the same case. The message is the reason, without a file.
+            the fold, or two folds test the same case. The message is the reason, without a file.
     """
     for result in results:
         _check_rows(result)
     seed, conditions = results[0].job.seed, [_conditions(result) for result in results]
     if results[0].job.fold is None:
         return SeedResult(seed, conditions[0], results[0].tests)
-    _check_folds(results)
     keys = [key for key in conditions[0] if key not in _OF_FOLD]
     differing = [key for key in keys if len({_as_text(fold[key]) for fold in conditions}) > 1]
     if differing:
@@ -77,11 +78,15 @@ def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
         "n": len({row.key for row in rows}),
         "leaks": {subject: splits for fold in conditions for subject, splits in fold["leaks"].items()},
     }
-    return SeedResult(seed, conditions[0] | pooled, tests)
+    return SeedResult(seed, conditions[0] | pooled, tests, _describe_part(results))
 
 
 def seed_differences(seeds: Sequence[SeedResult]) -> list[str]:
     """Return the conditions in which the seeds of a row differ; one that is not recorded differs from none."""
+    parts = {seed.seed: seed.part for seed in seeds}
+    if len(set(parts.values())) > 1:
+        named = ", ".join(f"seed {seed}: {part or 'all folds'}" for seed, part in parts.items())
+        return [f"their folds ({named})"]
     return [key for key in _SEEDS if len(recorded_values(key, (seed.conditions[key] for seed in seeds))) > 1]
 
 
@@ -128,13 +133,14 @@ def _check_rows(result: JobResult) -> None:
         raise RunError(f"{result.name}: its tests have different classes")
 
 
-def _check_folds(results: Sequence[JobResult]) -> None:
+def _describe_part(results: Sequence[JobResult]) -> str:
+    """Return the folds of one seed if they are not all folds of the split; else nothing."""
     existing = sorted(fold for fold in (result.job.fold for result in results) if fold is not None)
     counts = [result.tests[TRUE_TEXT_STEP].about.get("folds") or result.job.folds for result in results]
-    planned = max((int(count) for count in counts if count), default=len(existing))
-    if existing != list(range(planned)):
-        folds = ", ".join(map(str, existing))
-        raise RunError(f"seed {results[0].job.seed} has the folds {folds} of {planned}, counted from 0")
+    planned = max((int(count) for count in counts if count), default=existing[-1] + 1)
+    if existing == list(range(planned)):
+        return ""
+    return f"fold{'s' if len(existing) > 1 else ''} {', '.join(map(str, existing))} of {planned}"
 
 
 def _pool(tests: Sequence[TestScores]) -> TestScores:

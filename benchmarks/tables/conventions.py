@@ -201,7 +201,7 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 
 def rescore_row(convention: Convention, row: LeaderboardRow) -> Rescored:
-    """Score a row by another convention; an incomplete row has no value."""
+    """Score a row by another convention; a row without scores has no value."""
     if not row.true_tests:
         return Rescored(row.label, None, None, 0, 0, row.reason or "no scores of cases")
     try:
@@ -212,7 +212,8 @@ def rescore_row(convention: Convention, row: LeaderboardRow) -> Rescored:
     counts = sum(scored for _, scored, _ in found), sum(dropped for _, _, dropped in found)
     if len(values) < len(found):
         return Rescored(row.label, None, None, *counts, "a seed has no score in this convention")
-    return Rescored(row.label, fmean(values), stdev(values) if len(values) > 1 else None, *counts)
+    reason = row.reason if row.status in ("incomplete", "refused") else ""
+    return Rescored(row.label, fmean(values), stdev(values) if len(values) > 1 else None, *counts, reason)
 
 
 def write_convention(leaderboard: Leaderboard, form: str, name: str) -> str:

@@ -85,7 +85,7 @@ def _line(number: PublishedScore, row: LeaderboardRow) -> Line:
     column = OURS.get(number.convention)
     value = getattr(row, column) if column else None
     dice = None if value is None else 100 * float(value)
-    obstacles = []
+    obstacles = [row.reason] if row.status == "incomplete" else []
     if column is None:
         obstacles.append("its convention is not stated")
     if row.n != number.test:

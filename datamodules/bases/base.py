@@ -101,7 +101,7 @@ class SegDataModule(L.LightningDataModule):
         self.name, self.text = self.card.name, text
         file = None if split is None else read_split_file(Path(split))
         self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
-        self.fold, self.folds = fold, FOLDS if folds is None else folds
+        self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
         check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text)
 

@@ -58,6 +58,11 @@ class SplitFile:
         )
 
     @property
+    def folds(self) -> int | None:
+        """Number of folds in the file; None where it has one split."""
+        return len(self.content["folds"]) if "folds" in self.content else None
+
+    @property
     def leaks(self) -> bool:
         """Whether the file declares that a subject is in several splits."""
         return bool(self.content.get("leaks", False))

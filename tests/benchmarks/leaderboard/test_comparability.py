@@ -13,7 +13,9 @@ import pytest
 
 from benchmarks.leaderboard.leaderboard import FOLDS, RankingGroup
 from benchmarks.plan.job import Job, Settings
+from benchmarks.report.sentences import write_lead
 from benchmarks.storage.results import Control, JobResult, TestScores
+from benchmarks.tables.conventions import find_convention, rescore_row
 from benchmarks.tables.writers import FORMATS, to_csv, to_markdown
 from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
 from zoo.metrics.case_scores import CaseScore, cases_hash
@@ -162,11 +164,25 @@ def test_folds_are_pooled_each_case_once() -> None:
 def test_a_row_with_a_missing_fold_has_no_mean() -> None:
     (row_,) = one(fold(0, 0, range(5)), fold(0, 1, range(5, 10), "failed")).unranked
     assert (row_.status, row_.dice, row_.reason) == ("failed", None, "0 of 1 seeds: seed 0 fold 1 failed")
-    (row_,) = one(fold(0, 0, range(5), folds=3), fold(0, 1, range(5, 10), folds=3)).unranked
-    assert row_.reason == "seed 0 has the folds 0, 1 of 3, counted from 0"
     (row_,) = one(*[fold(s, n, range(5 * n, 5 * n + 5)) for s, n in [(0, 0), (0, 1), (1, 0)]]).unranked
-    assert row_.reason == "seed 1 has the folds 0 of 2, counted from 0"
-    assert row_.dice is None
+    assert (row_.status, row_.dice) == ("refused", None)
+    assert row_.reason == "the seeds differ in their folds (seed 0: all folds, seed 1: fold 0 of 2)"
+
+
+def test_a_row_over_a_part_of_the_folds_has_its_pooled_scores_and_no_rank() -> None:
+    halves = [fold(seed, n, range(5 * n, 5 * n + 5), folds=3) for seed in (0, 1) for n in (0, 1)]
+    group = one(*halves)
+    (row_,) = group.unranked
+    assert not group.ranked
+    assert (row_.status, row_.n, row_.folds, row_.seeds) == ("incomplete", 10, 2, 2)
+    assert row_.dice == pytest.approx(sum(TEN) / 10)
+    assert row_.reason == "not ranked: pooled over the folds 0, 1 of 3, counted from 0"
+    text = to_markdown(leaderboard_of(halves, []))
+    assert "| 0.725 ± 0.000 |" in text
+    assert f"- a (tiny): {row_.reason}" in text
+    assert write_lead(group).endswith(f"a (tiny): Dice 0.725, {row_.reason}.")
+    found = find_convention("iou-per-image")
+    assert rescore_row(found, row_).reason == row_.reason
 
 
 def test_folds_that_overlap_or_differ_are_refused() -> None:

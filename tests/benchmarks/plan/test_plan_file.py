@@ -12,6 +12,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.plan import expand as planning
 from benchmarks.plan.expand import make_plan, resolve_config
+from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan, Settings
 from benchmarks.plan.plan_file import PLANS, find_plan, list_plans, read_matrix
 from benchmarks.storage.stored_plan import load_plan, store_plan
@@ -64,6 +65,22 @@ def test_folds_may_be_a_number_of_all(tmp_path: Path) -> None:
     plan = plan_in(tmp_path, "models: [unet]\ndata: {hippocampus: {folds: 3}}\ntrainer: cpu\n")
     assert [(job.fold, job.folds) for job in plan.jobs] == [(0, 3), (1, 3), (2, 3)]
     assert "--data.folds=3" in plan.jobs[0].flags()
+
+
+def test_a_part_of_the_folds_is_said_before_the_first_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folds of a split file are those of the file, whatever the default."""
+    ids = {"train": ["a"], "val": ["b"], "test": ["c"]}
+    (tmp_path / "split.json").write_text(json.dumps({"protocol": "mine", "folds": [ids] * 3}))
+    of_file = f"{{folds: [0, 2], overrides: {{data.split: {tmp_path}/split.json}}}}"
+    text = f"models: [unet]\ndata:\n  hippocampus: {{folds: [1, 0]}}\n  phantom_abdomen: {of_file}\ntrainer: cpu\n"
+    (tmp_path / "plan.yaml").write_text(text)
+    assert main(["plan", str(tmp_path / "plan.yaml")]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("hippocampus: folds 0, 1 of 5 (counted from 0): rows over a part of the folds have scores")
+    assert second.startswith("phantom_abdomen: folds 0, 2 of 3 ")
+    assert describe_parts(plan_in(tmp_path, "models: [unet]\ndata: {hippocampus: {folds: 3}}\n").jobs) == []
+    with pytest.raises(ConfigError, match="phantom_abdomen: fold 4 of 3 does not exist"):
+        plan_in(tmp_path, text.replace("[0, 2]", "[4]"))
 
 
 def test_an_id_is_the_same_everywhere_and_for_every_seed(tmp_path: Path) -> None:
@@ -148,6 +165,8 @@ def test_a_job_whose_configuration_changed_is_refused_with_the_keys(tmp_path: Pa
         ("data: [hippocampuss]", r"Unknown data set 'hippocampuss'. Did you mean .*hippocampus"),
         ("data: {hippocampus: {rot: x}}", r"data.hippocampus: unknown key 'rot'. Did you mean root\?"),
         ("data: {hippocampus: {folds: x}}", r"data.hippocampus.folds: \"x\" is not a list of whole numbers"),
+        ("data: {hippocampus: {folds: 1}}", r"data.hippocampus.folds: 1 is no number of folds. Write at least 2"),
+        ("data: {hippocampus: {folds: [0, 7]}}", r"hippocampus: fold 7 of 5 does not exist. Write folds from 0 to 4"),
         ("seeds: [a]", r"seeds: \[\"a\"\] is not a list of whole numbers"),
         ("size: tini", r"size: unknown 'tini'. Did you mean tiny\?"),
         ("texts: [shufled]", r"texts: unknown 'shufled'. Did you mean shuffled\?"),

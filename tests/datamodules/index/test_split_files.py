@@ -106,6 +106,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, capsys: pytest.CaptureF
     for fold in range(3):
         of_file = build_datamodule("hippocampus", "tiny", root=root, split=str(out), fold=fold)
         assert of_file.split == build_datamodule("hippocampus", "tiny", root=root, fold=fold, folds=3).split
+        assert of_file.folds == 3, "score files record how many folds there are"
     for options in ({}, {"fold": 3}):
         with pytest.raises(ConfigError, match=r"mine\.json: 3 folds in it"):
             _ = build_datamodule("hippocampus", "tiny", root=root, split=str(out), **options).split
