@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.helpers.sample_benchmark import row
+from tests.helpers.sample_rows import row
 from zoo.metrics.case_scores import METRIC_VERSION, write_rows
 
 

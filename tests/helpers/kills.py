@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.cli.main import main
 from zoo.utils.atomic_files import UNFINISHED
 
 VICTIMS = ("runner", "job", "rank", "checkpoint", "result")
@@ -51,9 +52,11 @@ class Benchmark:
         log = self.folder.with_suffix(".log").open("ab")
         return subprocess.Popen(list(self.command), env=dict(self.environment), stdout=log, stderr=log)
 
-    def table(self, kind: str) -> bytes:
-        command = [sys.executable, "-m", "zoo", "bench", "table", str(self.folder), "--format", kind]
-        return subprocess.run(command, env=dict(self.environment), capture_output=True, check=True).stdout
+    def table(self, kind: str) -> str:
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            assert main(["bench", "table", str(self.folder), "--format", kind]) == 0
+        return printed.getvalue()
 
     def run_to_end(self) -> None:
         assert self.start().wait(LONGEST) == 0

@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.plan.job import Job, Plan
 from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import store_plan
-from tests.helpers.sample_benchmark import FACTS, row
+from tests.helpers.sample_benchmark import FACTS
+from tests.helpers.sample_rows import row
 from zoo.callbacks.overlays import ScoredCase, choose_cases, write_overlays
 from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore, write_rows

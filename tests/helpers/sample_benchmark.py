@@ -10,8 +10,7 @@ from benchmarks.leaderboard.statistics import Test
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.storage.results import Benchmark, Control, JobResult, TestScores
-from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import METRICS, absent_values
+from tests.helpers.sample_rows import row
 
 FACTS: dict[str, Any] = {
     "split_hash": "abc",
@@ -22,42 +21,6 @@ FACTS: dict[str, Any] = {
     "params_trainable": 1_000_000,
     "finished": "2025-01-01",
 }
-
-
-def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok", unit: str = "mm") -> CaseScore:
-    """Return a row whose counts have the given Dice."""
-    tp = round(dice * 1000)
-    fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
-    return CaseScore(
-        case_id=case,
-        query="",
-        label=label,
-        tp=tp,
-        fp=fp,
-        fn=fn,
-        unit=unit,
-        status=status,
-        index=1,
-        mark="",
-        **{metric.key: hd95 if metric.unit == "distance" else dice for metric in METRICS},
-    )
-
-
-def absent(case: str, label: str) -> CaseScore:
-    """Return a row of an object that neither mask contains."""
-    return CaseScore(
-        case_id=case,
-        query="",
-        label=label,
-        tp=0,
-        fp=0,
-        fn=0,
-        unit="mm",
-        status="absent",
-        index=1,
-        mark="",
-        **absent_values(),
-    )
 
 
 def job(model: str = "unet", seed: int = 0, track: str = "none", **changes: Any) -> Job:

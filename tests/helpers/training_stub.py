@@ -17,7 +17,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
-from tests.helpers.sample_benchmark import row
+from tests.helpers.sample_rows import row
 from zoo.metrics.case_scores import METRIC_VERSION, write_rows
 from zoo.utils.atomic_files import UNFINISHED
 

@@ -17,7 +17,8 @@ from benchmarks.report.sentences import write_lead
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.conventions import find_convention, rescore_row
 from benchmarks.tables.writers import FORMATS, to_csv, to_markdown
-from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_rows import row
 from zoo.metrics.case_scores import CaseScore, cases_hash
 
 TEN = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]

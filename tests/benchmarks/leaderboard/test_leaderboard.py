@@ -16,7 +16,8 @@ from benchmarks.plan.job import Settings
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_rows import row
 
 COLUMNS = (
     "model,size,encoder,data,text_track,n,seeds,dice,dice_std,dice_global,hd95,hd95_std,hd95_unit,"

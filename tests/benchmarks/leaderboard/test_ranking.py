@@ -21,7 +21,8 @@ from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import PREAMBLE, to_latex
 from benchmarks.tables.writers import to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import absent, job, leaderboard_of, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_rows import absent, row
 
 BEST = [0.90, 0.85, 0.80, 0.95, 0.70, 0.88, 0.92, 0.81, 0.77, 0.93]
 NEAR = [0.91, 0.80, 0.81, 0.94, 0.69, 0.89, 0.91, 0.80, 0.78, 0.92]

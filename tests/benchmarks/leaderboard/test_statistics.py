@@ -16,7 +16,7 @@ from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.statistics import Floats, Sums
 from benchmarks.leaderboard.subjects import make_sample
 from benchmarks.storage.results import TestScores
-from tests.helpers.sample_benchmark import absent, row
+from tests.helpers.sample_rows import absent, row
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.summary import summarise
 

@@ -11,7 +11,8 @@ from PIL import Image
 from benchmarks.report.entries import Entry, make_entries
 from benchmarks.report.gallery import read_gallery
 from benchmarks.storage.results import JobResult, TestScores
-from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_rows import row
 
 DICES = {("scan", "left"): 0.25, ("scan", "right"): 0.75}
 

@@ -24,7 +24,8 @@ from benchmarks.storage.stored_plan import store_plan
 from datamodules.build import build_datamodule
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.made_up_benchmark import finished
-from tests.helpers.sample_benchmark import job, leaderboard_of, result, row
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_rows import row
 from zoo.cli.main import main as zoo
 from zoo.metrics.case_scores import read_rows, write_rows
 from zoo.metrics.summary import Summary

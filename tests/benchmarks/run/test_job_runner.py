@@ -109,7 +109,7 @@ def test_a_kill_for_memory_differs_from_another_kill() -> None:
 
 def test_a_text_that_does_not_apply_is_left_out_and_fails_nothing(tmp_path: Path) -> None:
     rows = (
-        f"{SAVES} from tests.helpers.sample_benchmark import row; from zoo.metrics.case_scores import write_rows;"
+        f"{SAVES} from tests.helpers.sample_rows import row; from zoo.metrics.case_scores import write_rows;"
         "write_rows(run / sys.argv[2] / 'cases.csv', [row('a', 'x', 0.5)])"
     )
     cannot = (

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.storage.results import JobResult, TestScores
 from benchmarks.storage.seeds import group_by_seed, make_seed_result, seed_differences
-from tests.helpers.sample_benchmark import job, result, row
+from tests.helpers.sample_benchmark import job, result
+from tests.helpers.sample_rows import row
 from zoo.errors import RunError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.sample_benchmark import row
+from tests.helpers.sample_rows import row
 from zoo.callbacks.scores import check_once
 from zoo.errors import RunError
 
