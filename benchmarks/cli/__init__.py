@@ -1,5 +1,5 @@
 """`zoo bench`: from a plan to the table of a paper."""
 
-from benchmarks.cli.main import main
+from benchmarks.cli.main import main, make_parser
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]

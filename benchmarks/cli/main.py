@@ -35,11 +35,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words[:1] == ["plan"] and words[1:] and not words[1].startswith("-"):
         words.insert(1, "--plan")  # argparse would take the value of a further option as the plan
-    known, further = _parser().parse_known_args(words)
+    known, further = make_parser().parse_known_args(words)
     return int(known.action(known, further))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `zoo completion` reads it too."""
     about = "One command turns a matrix of models, data sets and seeds into a leaderboard."
     parser = Parser(prog="zoo bench", description=about, allow_abbrev=False)
     names = "|".join(verb.__name__.rpartition(".")[2] for verb in VERBS)

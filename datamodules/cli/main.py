@@ -31,11 +31,12 @@ def main(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    arguments, further = _parser().parse_known_args(argv)
+    arguments, further = make_parser().parse_known_args(argv)
     return int(arguments.run(arguments, parse_options(further, "data", f"zoo data {arguments.command}")))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `zoo completion` reads it too."""
     parser = Parser(prog="zoo data", description="Get, prepare, verify and describe data sets.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(COMMANDS))
     for name in COMMANDS:

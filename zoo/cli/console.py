@@ -39,6 +39,11 @@ def print_table(table: Table) -> None:
     wide.print(table)
 
 
+def print_text(line: str) -> None:
+    """Print one line as it is, without marks of rich."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
 def set_up_logging() -> None:
     """Log one line per message to standard error, and filter long messages of libraries.
 

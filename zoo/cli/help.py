@@ -1,10 +1,19 @@
-"""The text of `zoo --help`: our commands, those of other packages, and the options of a run."""
+"""The help texts: of `zoo`, of each command of a run, and of the model and the data set that a command names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from textwrap import wrap
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
 
 from zoo import __version__
+from zoo.config import compose
+from zoo.engine.arguments import Request
+from zoo.engine.options import DOTTED, GROUPS, Option, options_of
 
 RUN = {
     "fit": "train a model on a data set, or continue an interrupted run",
@@ -12,12 +21,32 @@ RUN = {
     "test": "score a checkpoint of a run on the test cases, one row per case and class",
     "predict": "write one label image per case",
 }
-COST = {"profile": "measure parameters, operations, time and memory  [--repeats N] [--json]"}
+COST = {"profile": "measure parameters, operations, time and memory"}
 INFO = {
-    "list": "list the installed models, data, encoders or trainers  [--json]",
+    "list": "list the installed models, data, encoders and trainers",
     "show": "print the card of a model, data set or encoder",
     "env": "print versions and settings, for a bug report",
+    "completion": "print the completion of a shell: bash, zsh or tcsh",
 }
+
+_USAGE = {
+    "fit": "zoo fit --model NAME --data NAME [options]",
+    "validate": "zoo validate --out DIR [options]",
+    "test": "zoo test --out DIR [options]",
+    "predict": "zoo predict --out DIR [options]",
+    "profile": "zoo profile --model NAME --data NAME [--repeats N] [--json] [options]",
+}
+_NOTES = {
+    "fit": "The same command with the same --out continues an interrupted run.",
+    "validate": "--out DIR of a run is enough; or repeat the options of its `zoo fit`.",
+    "test": "--out DIR of a run is enough; or repeat the options of its `zoo fit`.",
+    "predict": "--out DIR of a run is enough; or repeat the options of its `zoo fit`.",
+    "profile": "--repeats N: number of measured steps (default: 5). --json: machine-readable output.",
+}
+
+_WIDTH = 110
+_NAMES = 28
+"""The widths of a help text, and of its column of names."""
 
 
 def plugin_points() -> dict[str, EntryPoint]:
@@ -25,27 +54,96 @@ def plugin_points() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group="zoo.commands")}
 
 
-def usage() -> str:
-    """Return the help text; `--print_config` has the options of a model or data set."""
+def print_usage() -> None:
+    """Print the help of `zoo`: the commands, and the options of `zoo fit`."""
+    console = _console()
+    console.print(f"zoo {__version__}: compare text-guided medical image segmentation models\n")
     commands = RUN | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
-    listed = "\n".join(f"  {name:<10}{text}" for name, text in commands.items())
-    return f"zoo {__version__}: compare text-guided medical image segmentation models\n\nCommands:\n{listed}\n{OPTIONS}"
+    console.print("[bold]Commands[/bold]")
+    _print_rows(console, commands.items())
+    _print_options(console, "fit")
+    console.print("Each command has its own help: `zoo fit --help`, `zoo data --help`, `zoo list --help`.")
 
 
-OPTIONS = """
-zoo fit --model NAME --data NAME [options]; validate, test and predict take the same options, or --out DIR only.
+def print_help(request: Request) -> None:
+    """Print the help of a command of a run.
 
-  --model NAME       a name of `zoo list models`, the file of a card, or a dotted class
-  --data NAME        a name of `zoo list data`, the file of a card, or a dotted class
-  --size SIZE        tiny or published (default: published; tiny under --trainer cpu and debug)
-  --trainer PRESET   cpu, gpu, ddp, debug or a file (default: auto, the choice of Lightning);
-                     debug runs a few steps of fit, validate and test
-  --out DIR          folder of the run (default: runs/<data>/<model>-<size>/<hash>-s<seed>)
-  --seed N           seed of all random numbers (default: 0)
-  --ckpt FILE        checkpoint to evaluate (default: the best of the run, else the last)
-  -c FILE            more configuration; overrides cards, recipe and preset; repeatable
-  --print_config     print the resolved configuration and stop
-  --model.KEY VALUE  --data.KEY VALUE  --trainer.KEY VALUE: any argument of the three; overrides everything else
+    Without `--model` and `--data`, and without `--help all`, no torch is loaded.
 
-The same command with the same --out continues an interrupted run.
-"""
+    Args:
+        request: The command. The arguments of the model and of the data set that it names are printed too, with the
+            values that they have under the cards, the size and the trainer preset of the command.
+
+    Raises:
+        ConfigError: A name is unknown, or a class cannot be imported.
+    """
+    console = _console()
+    verb = request.verb
+    about = (RUN | COST)[verb]
+    console.print(escape(f"usage: {_USAGE[verb]}"))
+    console.print(f"\n{about[0].upper()}{about[1:]}. {escape(_NOTES[verb])}\n")
+    _print_options(console, verb)
+    for title, rows in _sections(request):
+        console.print(f"[bold]{escape(title)}[/bold]")
+        _print_rows(console, rows)
+
+
+def _print_options(console: Console, verb: str) -> None:
+    options = options_of(verb)
+    for group in GROUPS:
+        rows = [(_form(option), option.text) for option in options if option.group == group]
+        if rows:
+            console.print(f"[bold]{group}[/bold]")
+            _print_rows(console, [*rows, *(DOTTED.items() if group == "Configuration" else ())])
+
+
+def _form(option: Option) -> str:
+    """Return an option with its value: `-c FILE, --config FILE` without the second value."""
+    spelled = ", ".join(sorted(option.spellings, key=len)) if option.name in ("-c", "--help") else option.name
+    return f"{spelled} {option.value}".strip()
+
+
+def _sections(request: Request) -> Iterable[tuple[str, list[tuple[str, str]]]]:
+    """Yield the title and the rows of each class that the help is asked for."""
+    named = [section for section in ("model", "data") if getattr(request, section) or request.files]
+    wanted = [*named, *(["trainer"] if request.help == "all" else [])]
+    if not wanted:
+        return
+    composed = compose(request.model, request.data, size=request.size, preset=request.preset, files=request.files)
+    from lightning.pytorch import Trainer
+
+    from zoo.engine.class_help import describe_arguments
+    from zoo.engine.lightning_cli import import_class
+
+    for section in wanted:
+        path = (composed.config.get(section) or {}).get("class_path")
+        if section == "trainer":
+            kind: type = Trainer
+            title = "Lightning's Trainer"
+        elif path:
+            kind = import_class(section, path)
+            title = f"{'Model' if section == 'model' else 'Data set'} {getattr(composed, section)} ({composed.size})"
+        else:
+            continue
+        arguments = describe_arguments(section, kind, composed.config)
+        yield title, [(f"{one.option} {one.kind}", f"{one.text} ({_shown(one.value)})".strip()) for one in arguments]
+
+
+def _shown(value: Any) -> str:
+    return "default: none" if value is None else f"default: {value}"
+
+
+def _console() -> Console:
+    console = Console(highlight=False, emoji=False)
+    return Console(highlight=False, emoji=False, width=min(console.width, _WIDTH) if console.is_terminal else _WIDTH)
+
+
+def _print_rows(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+    """Print names and texts in two columns; a long name stands on a line of its own."""
+    for name, text in rows:
+        first, *more = wrap(text, max(console.width - _NAMES, 30)) or [""]
+        beside = f"  {name:<{_NAMES - 2}}"
+        above = [] if len(beside) == _NAMES and name else [beside]
+        lines = [*above, f"{'' if above else beside:<{_NAMES}}{first}", *(f"{'':<{_NAMES}}{line}" for line in more)]
+        console.print(escape("\n".join(line.rstrip() for line in lines)), soft_wrap=True)
+    console.print()

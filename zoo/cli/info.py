@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import yaml
 from rich.markup import escape
@@ -14,10 +16,12 @@ from rich.table import Table
 
 from zoo import __version__, settings
 from zoo.cards import CardSummary
-from zoo.cli.console import print_table
+from zoo.cli.console import print_table, print_text
+from zoo.cli.help import INFO
 from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
+from zoo.utils.flags import Parser
 
 KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
 VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")
@@ -25,26 +29,45 @@ VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "n
 
 def main(command: str, argv: list[str]) -> int:
     """Run one of the three commands and return the exit code."""
-    commands: dict[str, Callable[[list[str]], None]] = {"list": list_cards, "show": show, "env": environment}
-    commands[command](argv)
+    commands: dict[str, Callable[[argparse.Namespace], None]] = {"list": list_cards, "show": show, "env": environment}
+    parser = Parser(prog=f"zoo {command}", description=INFO[command], allow_abbrev=False)
+    add_arguments(command, parser)
+    commands[command](parser.parse_args(argv))
     return 0
 
 
-def list_cards(argv: list[str]) -> None:
-    """Run `zoo list models|data|encoders|trainers [--json]`; a broken card is listed with the reason."""
-    as_json = "--json" in argv
-    kinds = [word for word in argv if word != "--json"]
-    if len(kinds) != 1 or kinds[0] not in KINDS:
-        typed = " ".join(kinds) or "nothing"
+def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of one of the three commands."""
+    if command == "list":
+        parser.add_argument("kind", nargs="*", metavar="|".join(KINDS), help="what is listed (default: all of them)")
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+    elif command == "show":
+        names = "name of `zoo list models`, `zoo list data`, `zoo list encoders` or `zoo list trainers`"
+        parser.add_argument("name", nargs="*", metavar="NAME", help=names)
+
+
+def list_cards(arguments: argparse.Namespace) -> None:
+    """Run `zoo list [models|data|encoders|trainers] [--json]`; a broken card is listed with the reason."""
+    kinds = arguments.kind or list(KINDS)
+    if len(arguments.kind) > 1 or not set(kinds) <= KINDS.keys():
+        typed = " ".join(kinds)
         form = f"Write `zoo list {'|'.join(KINDS)} [--json]`."
         hint = did_you_mean(typed, KINDS, form, most=1, prefix="`zoo list ", suffix="`")
         raise ConfigError(f"`zoo list` takes one kind, not '{typed}'.", hint)
-    cards, also = list(KINDS[kinds[0]]), KINDS[kinds[0]].aliases()
-    if as_json:
-        shown = [{**card.to_dict(), "aliases": _second_names(card, also)} for card in cards]
-        sys.stdout.write(json.dumps(shown, indent=2, default=str) + "\n")
-    else:
-        print_table(_table(cards, also))
+    if arguments.json:
+        shown = {kind: [_content(card, KINDS[kind].aliases()) for card in KINDS[kind]] for kind in kinds}
+        sys.stdout.write(json.dumps(shown[kinds[0]] if arguments.kind else shown, indent=2, default=str) + "\n")
+        return
+    for kind in kinds:
+        if not arguments.kind:
+            print_text(f"zoo list {kind}")
+        print_table(_table(list(KINDS[kind]), KINDS[kind].aliases()))
+        if kind != kinds[-1]:
+            print_text("")
+
+
+def _content(card: Card, also: Mapping[str, str]) -> dict[str, Any]:
+    return {**card.to_dict(), "aliases": _second_names(card, also)}
 
 
 def _second_names(card: Card, also: Mapping[str, str]) -> list[str]:
@@ -66,14 +89,14 @@ def _table(cards: list[Card], also: Mapping[str, str]) -> Table:
     return table
 
 
-def show(argv: list[str]) -> None:
+def show(arguments: argparse.Namespace) -> None:
     """Run `zoo show NAME`: print the card as YAML; a name of two kinds has two cards."""
-    if len(argv) != 1:
-        raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, with a name of `zoo list models|data`.")
-    name = argv[0]
+    if len(arguments.name) != 1:
+        raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, with a name of `zoo list`.")
+    name = arguments.name[0]
     found = [(kind, registry.get(name)) for kind, registry in KINDS.items() if name in registry]
     if not found:
-        raise UnknownNameError("name", name, _all_names(), "zoo list models|data|encoders")
+        raise UnknownNameError("name", name, all_names(), "zoo list models|data|encoders")
     for kind, card in found:
         content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
         text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
@@ -87,15 +110,14 @@ def _prompts(card: Card) -> str:
     return f"# prompts {path.stem}, version {read_yaml(path).get('version')}\n" if path.is_file() else ""
 
 
-def _all_names() -> list[str]:
+def all_names() -> list[str]:
+    """Return every name that `zoo show` takes."""
     registries: list[Registry] = list(KINDS.values())
     return [name for registry in registries for name in registry.names()]
 
 
-def environment(argv: list[str]) -> None:
+def environment(arguments: argparse.Namespace) -> None:
     """Run `zoo env`: print what a bug report needs, one line per fact."""
-    if argv:
-        raise ConfigError(f"`zoo env` takes no arguments, not '{' '.join(argv)}'.")
     lines = {"zoo": __version__, "python": platform.python_version(), "platform": platform.platform()}
     lines |= {name: _version(name) for name in VERSIONS} | settings.describe()
     for key, value in lines.items():

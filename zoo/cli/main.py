@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from zoo import __version__
-from zoo.cli.help import COST, INFO, RUN, plugin_points, usage
+from zoo.cli.help import COST, INFO, RUN, plugin_points, print_usage
+from zoo.engine.foreign_names import FOREIGN_COMMANDS
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
 
@@ -27,32 +29,43 @@ def main(argv: list[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     command, *rest = arguments or ["--help"]
     if command in ("--help", "-h", "help"):
-        sys.stdout.write(usage())
+        print_usage()
         return 0
     if command in ("--version", "-V"):
         sys.stdout.write(f"zoo {__version__}\n")
         return 0
-    if command in RUN:
-        from zoo.cli import run
-
-        return run.main(command, rest)
-    if command in COST:
-        from zoo.cli import profile
-
-        return profile.main(rest)
-    if command in INFO:
-        from zoo.cli import info
-
-        return info.main(command, rest)
     return _load_command(command)(rest) or 0
 
 
 def _load_command(command: str) -> Callable[[list[str]], int | None]:
+    """Load the function of a command; only the commands of a run load torch."""
+    if command in RUN:
+        from zoo.cli import run
+
+        return partial(run.main, command)
+    if command in COST:
+        from zoo.cli import profile
+
+        return profile.main
+    if command == "completion":
+        from zoo.cli import completion
+
+        return completion.main
+    if command in INFO:
+        from zoo.cli import info
+
+        return partial(info.main, command)
+    return _load_plugin(command)
+
+
+def _load_plugin(command: str) -> Callable[[list[str]], int | None]:
     """Load a command that a package declares in the entry point group `zoo.commands`."""
     points = plugin_points()
     if command not in points:
         known = [*RUN, *COST, *INFO, *points]
-        hint = did_you_mean(command, known, f"Known: {', '.join(known)}.")
+        meant = FOREIGN_COMMANDS.get(command.lower())
+        otherwise = f"Known: {', '.join(known)}."
+        hint = f"Did you mean `zoo {meant}`?" if meant else did_you_mean(command, known, otherwise)
         raise RunError(f"Unknown command '{command}'.", f"{hint} Run `zoo --help`.")
     point = points[command]
     try:

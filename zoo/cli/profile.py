@@ -8,7 +8,7 @@ import sys
 from rich.table import Table
 
 from zoo.cli.console import print_table
-from zoo.cli.help import usage
+from zoo.cli.help import print_help
 from zoo.cli.run import parse_request, prepare_process
 from zoo.engine.arguments import compose_request, parse
 from zoo.errors import ConfigError
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     repeats, words = _take_option(argv, "--repeats", "5")
     request = parse("profile", [word for word in words if word != "--json"])
     if request.help:
-        sys.stdout.write(usage())
+        print_help(request)
         return 0
     if not repeats.isdecimal():
         raise ConfigError(f"--repeats {repeats} is not a whole number.", "Write `--repeats 5`.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zoo.cli.console import console, set_up_logging
-from zoo.cli.help import usage
+from zoo.cli.help import print_help
 from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.run_folder import RunFolder, State, default_folder
@@ -43,7 +43,7 @@ def main(verb: str, argv: list[str]) -> int:
     """
     request = parse(verb, argv)
     if request.help:
-        sys.stdout.write(usage())
+        print_help(request)
         return 0
     prepare_process()
     composed = compose_request(request)

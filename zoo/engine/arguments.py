@@ -6,26 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.config import SIZES, Composed, compose
+from zoo.config import Composed, compose
+from zoo.engine.foreign_names import advise_without_option, find_own_option
+from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError, did_you_mean
 
 Flag = tuple[str, str]
 """A dotted key and its value as the user typed them: ("model.lr", "5e-4")."""
 
-_OPTIONS = {
-    "--model": "model",
-    "--data": "data",
-    "--size": "size",
-    "--trainer": "preset",
-    "--out": "out",
-    "--ckpt": "ckpt",
-    "--seed": "seed",
-    "--seed_everything": "seed",
-    "-c": "files",
-    "--config": "files",
-}
-_SWITCHES = ("--print_config", "--help", "-h")
 _SECTIONS = ("model", "data", "trainer")
 
 
@@ -45,7 +34,7 @@ class Request:
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
         print_config: Whether the command only prints the resolved configuration.
-        help: Whether the command only prints the usage.
+        help: What the command only prints: "options", "all" for those of Lightning too, or nothing.
     """
 
     verb: str
@@ -59,7 +48,7 @@ class Request:
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
     print_config: bool = False
-    help: bool = False
+    help: str = ""
 
     @property
     def run_folder(self) -> RunFolder | None:
@@ -85,26 +74,28 @@ def parse(verb: str, argv: Sequence[str]) -> Request:
     flags: list[Flag] = []
     words = list(argv)
     while words:
-        option, equals, value = words.pop(0).partition("=")
-        if option in _SWITCHES:
-            shown = option == "--print_config"
-            request = replace(request, print_config=True) if shown else replace(request, help=True)
-            continue
-        _check_option(option)
-        if verb == "fit" and option == "--ckpt":
-            raise ConfigError(
-                "--ckpt is no option of `zoo fit`.",
-                "`zoo fit --out DIR` continues a run from its own last checkpoint.",
-            )
+        typed, equals, value = words.pop(0).partition("=")
+        option = find_option(typed)
+        _check_option(verb, typed, option)
         if not equals:
-            if not words or words[0].startswith("--"):
-                raise ConfigError(f"{option} needs a value.", f"Write `{option} VALUE`.")
-            value = words.pop(0)
-        if option in _OPTIONS:
+            value = _take_value(typed, option, words)
+        if option:
             request = _with_option(request, option, value)
         else:
-            flags.append((option[2:], value))
+            flags.append((typed[2:], value))
     return replace(request, flags=_in_order(flags))
+
+
+def _take_value(typed: str, option: Option | None, words: list[str]) -> str:
+    """Remove the value of an option from the words behind it; a switch has none, and some options can do without."""
+    if option and not option.value:
+        return ""
+    following = words[0] if words and not words[0].startswith("--") else None
+    if option and option.default:
+        return words.pop(0) if following and option.takes(following) else option.default
+    if following is None:
+        raise ConfigError(f"{typed} needs a value.", f"Write `{typed} {option.value if option else 'VALUE'}`.")
+    return words.pop(0)
 
 
 def compose_request(request: Request) -> Composed:
@@ -143,39 +134,68 @@ def _fill_names(composed: Composed) -> Composed:
     return replace(composed, **names)
 
 
-def _check_option(option: str) -> None:
-    if option in _OPTIONS:
+def _check_option(verb: str, typed: str, option: Option | None) -> None:
+    """Check that a word is an option of the command, or a dotted key of one of its sections.
+
+    Raises:
+        ConfigError: It is neither. The message has the option that was meant.
+    """
+    if option:
+        if verb not in option.verbs:
+            raise ConfigError(
+                f"{typed} is no option of `zoo {verb}`.",
+                _ELSEWHERE.get((verb, option.name), f"See `zoo {verb} --help`."),
+            )
         return
-    if not option.startswith("-"):
-        raise ConfigError(f"Unexpected word '{option}'.", "Every option is written `--name value`.")
-    section, _, key = option[2:].partition(".")
+    if not typed.startswith("-"):
+        raise ConfigError(f"Unexpected word '{typed}'.", "Every option is written `--name value`.")
+    section, _, key = typed[2:].partition(".")
     if key and section in _SECTIONS:
         if key.removeprefix("init_args.").endswith("class_path") and key.count(".") == 0:
-            raise ConfigError(f"{option} changes a class.", f"Choose the class with --{section}.")
+            raise ConfigError(f"{typed} changes a class.", f"Choose the class with --{section}.")
         return
-    known = [*_OPTIONS, *_SWITCHES[:2]]
-    otherwise = "Run `zoo --help`."
+    otherwise = f"Run `zoo {verb} --help`."
     if key:
         hint = did_you_mean(section, _SECTIONS, otherwise, most=1, prefix="--", suffix=f".{key}")
     else:
-        hint = did_you_mean(option, known, otherwise, cutoff=0.6)
-    raise ConfigError(f"Unknown option '{option}'.", hint)
+        hint = _hint(verb, typed) or otherwise
+    raise ConfigError(f"Unknown option '{typed}'.", hint)
 
 
-def _with_option(request: Request, option: str, value: str) -> Request:
-    name = _OPTIONS[option]
-    if name == "files":
+def _hint(verb: str, typed: str) -> str:
+    """Return the option of a command that an unknown word means; empty if none is known."""
+    own = find_own_option(typed)
+    option = find_option(own.partition(" ")[0])
+    if option and verb not in option.verbs:
+        return _ELSEWHERE.get((verb, option.name), "")
+    if own:
+        return f"Did you mean {own}?"
+    known = [option.name for option in options_of(verb) if option.name.startswith("--")]
+    return advise_without_option(typed) or did_you_mean(typed, known, cutoff=0.6)
+
+
+_ELSEWHERE = {
+    ("fit", "--ckpt"): "`zoo fit --out DIR` continues a run from its own last checkpoint.",
+}
+"""What to do about an option that another command has."""
+
+
+def _with_option(request: Request, option: Option, value: str) -> Request:
+    field = option.field
+    if not option.value:
+        return replace(request, **{field: True})  # type: ignore[arg-type]
+    if option.choices and value not in (*option.choices, option.default):
+        hint = did_you_mean(value, option.choices, f"Choose {' or '.join(option.choices)}.", most=1, cutoff=0.4)
+        raise ConfigError(f"Unknown {option.name[2:]} '{value}'.", hint)
+    if field == "files":
         return replace(request, files=(*request.files, Path(value)))
-    if name in ("out", "ckpt"):
-        return replace(request, **{name: Path(value).expanduser()})  # type: ignore[arg-type]
-    if name == "seed":
+    if field in ("out", "ckpt"):
+        return replace(request, **{field: Path(value).expanduser()})  # type: ignore[arg-type]
+    if field == "seed":
         if not value.isdecimal():
-            raise ConfigError(f"{option} {value}: a seed is a whole number from 0.", f"Write `{option} 0`.")
+            raise ConfigError(f"{option.name} {value}: a seed is a whole number from 0.", f"Write `{option.name} 0`.")
         return replace(request, seed=int(value))
-    if name == "size" and value not in SIZES:
-        hint = did_you_mean(value, SIZES, f"Choose {' or '.join(SIZES)}.", most=1, cutoff=0.4)
-        raise ConfigError(f"Unknown size '{value}'.", hint)
-    return replace(request, **{name: value})  # type: ignore[arg-type]
+    return replace(request, **{field: value})  # type: ignore[arg-type]
 
 
 def _in_order(flags: Iterable[Flag]) -> tuple[Flag, ...]:

@@ -55,9 +55,10 @@ def run_command(command: Callable[[], int | None]) -> int:
         sys.stderr.write("zoo: interrupted; the same command continues where it stopped\n")
         return 130
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # rich turns a broken pipe into SystemExit
-            return 141
-        raise
+        closed = isinstance(error.__context__, BrokenPipeError)  # rich turns a broken pipe into SystemExit
+        if not closed and error.code not in (None, 0):  # argparse ends with 0 after its help
+            raise
+        return 141 if closed else 0
     except OSError as error:
         if isinstance(error, BrokenPipeError) and _is_output_closed():
             _discard_output()

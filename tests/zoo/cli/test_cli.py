@@ -71,7 +71,15 @@ def test_relative_root_becomes_absolute() -> None:
         (["--size", "42"], "Choose tiny or published"),
         (["--seed", "one"], "whole number"),
         (["--model.class_path", "a.B"], "Choose the class with --model"),
-        (["--zzz", "1"], "Run `zoo --help`"),
+        (["--zzz", "1"], "Run `zoo fit --help`"),
+        (["--lr", "1e-3"], "Unknown option '--lr'. Did you mean --model.lr?"),
+        (["--batch-size", "4"], "Did you mean --data.batch_size?"),
+        (["--epochs=3"], "Did you mean --trainer.max_epochs?"),
+        (["--device", "cuda"], "Did you mean --trainer?"),
+        (["--gpu"], "Did you mean --trainer gpu?"),
+        (["--resume"], "The same command with the same --out continues"),
+        (["--ckpt", "a.ckpt"], "--ckpt is no option of `zoo fit`"),
+        (["--checkpoint", "a.ckpt"], "continues a run from its own last checkpoint"),
     ],
 )
 def test_mistyped_options_are_reported_with_a_similar_one(words: list[str], says: str) -> None:
@@ -94,6 +102,8 @@ def test_missing_names_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_command_is_reported_with_a_similar_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Did you mean fit" in failed(["fitt"], capsys)
     assert "Known: fit" in failed(["qqqqqq"], capsys)
+    assert "Did you mean `zoo fit`" in failed(["train"], capsys)
+    assert "Did you mean `zoo data prepare`" in failed(["download"], capsys)
 
 
 def test_help_and_version_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +130,18 @@ def test_an_error_of_a_worker_is_one_line() -> None:
     assert errors.to_one_line(wrapped) == "a.nii: bad."
 
 
-@pytest.mark.parametrize("words", [["--help"], ["list", "models"], ["show", "unet"], ["env"], ["fit", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["list", "models"],
+        ["show", "unet"],
+        ["env"],
+        ["fit", "--help"],
+        ["list", "--help"],
+        ["completion", "bash"],
+    ],
+)
 def test_listing_commands_load_no_torch(words: list[str]) -> None:
     code = (
         "import sys; from zoo.cli.main import main; code = main(sys.argv[1:]);"

@@ -23,6 +23,14 @@ def test_list_prints_the_cards_as_json(capsys: pytest.CaptureFixture[str]) -> No
     assert {"about", "config", "sizes", "origin", "broken"} <= cards[0].keys()
 
 
+def test_list_without_a_kind_lists_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("zoo list models", "bipvl", "btcv", "pubmedbert", "ddp"))
+    assert main(["list", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["models", "data", "encoders", "trainers"]
+
+
 @pytest.mark.parametrize("kind", ["models", "data", "encoders", "trainers"])
 def test_list_prints_every_card(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     from zoo.cli.info import KINDS
@@ -88,11 +96,12 @@ def test_an_alias_without_a_card_is_broken(target: str, tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["list"], "models|data|encoders"),
         (["list", "model"], "zoo list models"),
+        (["list", "models", "data"], "one kind"),
         (["show", "unett"], "Did you mean unet"),
         (["show"], "one name"),
-        (["env", "x"], "no arguments"),
+        (["env", "x"], "zoo env: unrecognized arguments: x"),
+        (["list", "--jsn"], "Did you mean --json"),
     ],
 )
 def test_mistakes_end_with_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,146 @@
+"""The options of the run commands, once for the parser, the help and the completion of the shell. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
+_EVALUATE = ("validate", "test", "predict")
+_FIT = ("fit",)
+
+GROUPS = ("What to run", "Training", "Configuration", "Other")
+"""The groups of the help, the most used first."""
+
+LOGGERS = ("csv", "tensorboard", "wandb", "mlflow")
+"""The values of `--logger`; `csv` is the file `metrics.csv`, which every run has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: The option as it is typed: "--model".
+        field: The field of `Request` that gets the value.
+        value: Name of the value in the help; empty for a switch.
+        text: What the option does, in one sentence.
+        group: One of `GROUPS`.
+        verbs: The commands that have the option.
+        also: Other spellings.
+        default: The value of an option that is given without one; empty where a value is needed.
+        choices: The values that exist; empty where they are open.
+    """
+
+    name: str
+    field: str
+    value: str
+    text: str
+    group: str
+    verbs: tuple[str, ...] = RUN_VERBS
+    also: tuple[str, ...] = ()
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The name and the other spellings."""
+        return (self.name, *self.also)
+
+    def takes(self, word: str) -> bool:
+        """Whether a word behind the option is its value; asked where the option can do without one."""
+        return word in self.choices
+
+
+OPTIONS = (
+    Option("--model", "model", "NAME", "name of `zoo list models`, file of a card, or dotted class", GROUPS[0]),
+    Option("--data", "data", "NAME", "name of `zoo list data`, file of a card, or dotted class", GROUPS[0]),
+    Option(
+        "--size",
+        "size",
+        "SIZE",
+        "tiny or published (default: published; tiny with --trainer cpu and debug)",
+        GROUPS[0],
+        choices=("tiny", "published"),
+    ),
+    Option(
+        "--trainer",
+        "preset",
+        "PRESET",
+        "cpu, gpu, ddp, debug or a file (default: auto, the choice of Lightning); debug runs a few steps of fit, "
+        "validate and test",
+        GROUPS[0],
+    ),
+    Option(
+        "--out",
+        "out",
+        "DIR",
+        "folder of the run (default: runs/<data>/<model>-<size>/<hash>-s<seed>)",
+        GROUPS[0],
+        verbs=RUN_VERBS[:-1],
+    ),
+    Option("--seed", "seed", "N", "seed of all random numbers (default: 0)", GROUPS[0], also=("--seed_everything",)),
+    Option(
+        "--ckpt",
+        "ckpt",
+        "FILE",
+        "checkpoint of the run to evaluate (default: the best, else the last)",
+        GROUPS[0],
+        verbs=_EVALUATE,
+    ),
+    Option(
+        "-c",
+        "files",
+        "FILE",
+        "more configuration; overrides cards, recipe and preset; repeatable",
+        GROUPS[2],
+        also=("--config",),
+    ),
+    Option(
+        "--print_config",
+        "print_config",
+        "",
+        "print the resolved configuration and stop",
+        GROUPS[2],
+        verbs=RUN_VERBS[:-1],
+    ),
+    Option(
+        "--help",
+        "help",
+        "[all]",
+        "print the options; with --model or --data also theirs, with `all` also Lightning's",
+        GROUPS[3],
+        also=("-h",),
+        default="options",
+        choices=("all",),
+    ),
+)
+"""Every option, in the order of the help. Dotted keys such as `--model.lr` are options of their classes."""
+
+DOTTED = {
+    "--model.KEY VALUE": "argument of the model, such as --model.lr 3e-4; `--help --model NAME` lists them",
+    "--data.KEY VALUE": "argument of the data set, such as --data.root DIR; `--help --data NAME` lists them",
+    "--trainer.KEY VALUE": "argument of Lightning's Trainer, such as --trainer.max_epochs 20; `--help all` lists them",
+}
+"""The forms of dotted keys. They override everything else."""
+
+
+def find_option(typed: str) -> Option | None:
+    """Return the option of a typed word; "-" and "_" within its name are the same.
+
+    Example:
+        >>> find_option("--print-config").name
+        '--print_config'
+    """
+    return _BY_SPELLING.get(_spelling(typed))
+
+
+def options_of(verb: str) -> tuple[Option, ...]:
+    """Return the options of a command, in the order of the help."""
+    return tuple(option for option in OPTIONS if verb in option.verbs)
+
+
+def _spelling(word: str) -> str:
+    return word[:2] + word[2:].replace("-", "_")
+
+
+_BY_SPELLING = {_spelling(spelling): option for option in OPTIONS for spelling in option.spellings}
