@@ -139,7 +139,6 @@ def test_an_error_of_a_worker_is_one_line() -> None:
         ["env"],
         ["fit", "--help"],
         ["list", "--help"],
-        ["completion", "bash"],
     ],
 )
 def test_listing_commands_load_no_torch(words: list[str]) -> None:
