@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
+from zoo.utils.terminal import write_output
 
 
 def add(verbs: Any) -> None:
@@ -27,5 +27,5 @@ def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
     from benchmarks.tables.published_comparison import compare_with_published, to_markdown
 
     found = compare_with_published(make_leaderboard(read_benchmark(known.folder)))
-    sys.stdout.write(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))
+    write_output(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
+from zoo.utils.terminal import write_error, write_output
 
 
 def add(verbs: Any) -> None:
@@ -23,8 +23,5 @@ def _costs(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
     from benchmarks.tables.costs import measure_costs, write_costs
 
-    def report(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-
-    sys.stdout.write(write_costs(measure_costs(known.folder, report, known.repeats), "md"))
+    write_output(write_costs(measure_costs(known.folder, write_error, known.repeats), "md"))
     return 0

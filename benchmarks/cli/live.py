@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from benchmarks.plan.job import Plan
 from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
 from zoo.errors import ZooError
+from zoo.utils.terminal import SafeConsole
 
 EVERY = 2.0
 """Seconds between two reads of the folders."""
@@ -23,7 +23,7 @@ _BAR = 24
 
 @contextmanager
 def show_progress(
-    folder: Path, plan: Plan, at_once: int, console: Console | None = None
+    folder: Path, plan: Plan, at_once: int, console: SafeConsole | None = None
 ) -> Iterator[Callable[[str], None]]:
     """Yield a function that prints one line of progress. On a terminal the display is below the lines.
 
@@ -33,10 +33,10 @@ def show_progress(
         at_once: Number of jobs that run at once, for the time to go.
         console: The output, by default standard output.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or SafeConsole(soft_wrap=True)
 
     def say(line: str) -> None:
-        console.print(line, markup=False)
+        console.print(line)
 
     if not console.is_terminal:
         yield say

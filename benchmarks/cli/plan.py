@@ -16,6 +16,7 @@ from benchmarks.plan.plan_file import PLANS, list_plans
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from zoo.registry import read_yaml
 from zoo.utils.format import format_duration, format_quantity
+from zoo.utils.terminal import write_error, write_output
 
 
 def add(verbs: Any) -> None:
@@ -31,23 +32,19 @@ def add(verbs: Any) -> None:
 def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
     if not known.plan and known.models is None and known.data is None:
         for name in list_plans():
-            sys.stdout.write(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
+            write_output(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
     for line in describe_parts(plan.jobs):
-        _say(line)
-    found = estimate_costs(plan, known.probe, _say)
+        write_error(line)
+    found = estimate_costs(plan, known.probe, write_error)
     if known.json:
         jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]
         methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]
         sys.stdout.write(json.dumps({"jobs": jobs, "methods": methods}, indent=2) + "\n")
         return 0
-    sys.stdout.write("".join(f"{line}\n" for line in write_lines(plan, found)))
+    write_output("".join(f"{line}\n" for line in write_lines(plan, found)))
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
 
 
 def write_lines(plan: Plan, found: Sequence[Cost]) -> list[str]:

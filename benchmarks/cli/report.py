@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
+from zoo.utils.terminal import write_output
 
 
 def add(verbs: Any) -> None:
@@ -25,5 +25,5 @@ def _report(known: argparse.Namespace, further: Sequence[str]) -> int:
 
     out = known.out or known.folder / "report.html"
     write_report(known.folder, out)
-    sys.stdout.write(f"{out} ({out.stat().st_size / 1e6:.1f} MB)\n")
+    write_output(f"{out} ({out.stat().st_size / 1e6:.1f} MB)\n")
     return 0

@@ -59,6 +59,10 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
         raise ConfigError(
             "zoo bench run: --slurm.KEY without --launcher slurm.", "Add the launcher, or remove these options."
         )
+    if known.launcher == "slurm":
+        from benchmarks.run.slurm import check_submission
+
+        check_submission(known.out, options)  # before a plan is stored
     asked = choose_plan(known, known.plan, parse_overrides(further))
     if known.launcher == "local":  # a node may have a folder that this machine does not have
         _check_data(known.out, with_stored_folders(known.out, asked))

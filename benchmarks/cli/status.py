@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.cli.common import refuse_further
 from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
 from benchmarks.storage.stored_plan import load_plan
+from zoo.utils.terminal import write_output
 
 
 def add(verbs: Any) -> None:
@@ -35,7 +36,7 @@ def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
     for job in jobs:
         queued = queue.get(job.job, "") if job.state != "running" else ""
         note = ", ".join(filter(None, [job.line(), queued]))
-        sys.stdout.write(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
+        write_output(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
     sys.stdout.write(
         ", ".join(filter(None, [count_states(job.state for job in jobs), format_time_to_go(to_go)])) + "\n"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from benchmarks.cli.common import refuse_further
 from zoo.errors import ConfigError
 from zoo.utils.atomic_files import write_text
+from zoo.utils.terminal import write_output
 
 
 def add(verbs: Any) -> None:
@@ -59,7 +59,7 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
 
 def _write(text: str, out: Path | None) -> int:
     if out is None:
-        sys.stdout.write(text)
+        write_output(text)
         return 0
     write_text(out, text)
     return 0

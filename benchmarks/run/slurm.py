@@ -36,12 +36,25 @@ from benchmarks.run.job_runner import (
 from benchmarks.run.slurm_queue import record, wait_until_settled
 from benchmarks.run.slurm_worker import SlurmWorker
 from zoo.errors import ConfigError, RunError
+from zoo.utils.safe_text import is_printable
 
 DAY = 24 * 60
 """Time limit of an element in minutes without `--slurm.time`."""
 
 DELAY = 90
 """Seconds between the warning of an element and the end of its time without `--slurm.signal_delay_s`."""
+
+_EXPORTED = "Load modules before the command: sbatch passes the environment on."
+_SET_HERE = "Leave it out: the launcher sets it."
+
+NOT_OF_SBATCH = {
+    **dict.fromkeys(("setup", "teardown"), _EXPORTED),
+    **dict.fromkeys(("additional_parameters", "srun_args", "use_srun", "stderr_to_stdout", "folder"), _SET_HERE),
+    **dict.fromkeys(("nodes", "ntasks_per_node", "array", "requeue", "signal", "output", "error", "wrap"), _SET_HERE),
+}
+"""Parameters of submitit that are no options of `sbatch`, and options that the launcher sets -> what to do."""
+
+WHOLE_NUMBERS = frozenset(("array_parallelism", "cpus_per_task", "cpus_per_gpu", "num_gpus", "signal_delay_s"))
 
 MAX_TIMEOUTS = 1000
 """How often an element is requeued after its time. A training may take many times the longest time limit."""
@@ -77,11 +90,12 @@ def submit(
         Name of each task in the queue -> its number.
 
     Raises:
+        ConfigError: An option is none of `sbatch`, or the batch script cannot hold its value or the folder.
         RunError: SLURM or submitit is missing, or SLURM refuses the options.
     """
     slurm_folder = (folder / "slurm").resolve()
+    typed = check_submission(folder, options)
     slurm_folder.mkdir(parents=True, exist_ok=True)
-    typed = {key.replace("-", "_"): value for key, value in options.items()}
     slot, delay = parse_minutes(typed.get("time", str(DAY))), _seconds(typed.get("signal_delay_s", str(DELAY)))
     order = _order(typed, command, controls, limits)
     with FileLock(slurm_folder / ".lock"):
@@ -108,6 +122,39 @@ def submit(
             waiting |= submitted
             say(f"submitted {len(tasks)} to SLURM as {numbers[0].partition('_')[0]}")
     return waiting
+
+
+def check_submission(folder: Path, options: Mapping[str, str]) -> dict[str, str]:
+    """Return options of `sbatch` with underscores in their names, if the batch script can hold them and the folder.
+
+    Each option is one line `#SBATCH --key=value` of the script. After a line end, the rest of a value would run as a
+    command.
+
+    Args:
+        folder: The benchmark's folder. The script has the path of its logs; SLURM replaces a `%` in it.
+        options: Options of `sbatch`, by name.
+
+    Raises:
+        ConfigError: A name is no option of `sbatch`, the launcher itself sets it, or a value has a line end or
+            another control character, or is not a whole number where one is needed. Or the folder has such a path.
+    """
+    path = str(folder.resolve())
+    if not is_printable(path) or "%" in path:
+        raise ConfigError(f"--out {path!r}: SLURM cannot write logs there.", "Use a path without % in one line.")
+    typed = {}
+    for key, value in options.items():
+        name = key.replace("-", "_")
+        shown = f"--slurm.{key}"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ConfigError(f"{shown!r}: not an option of sbatch.", "See `man sbatch` for the names.")
+        if name in NOT_OF_SBATCH:
+            raise ConfigError(f"{shown}: not an option of sbatch.", NOT_OF_SBATCH[name])
+        if not value.strip() or not is_printable(value):
+            raise ConfigError(f"{shown} {value!r}: no value of one printable line.", "Write the value in one line.")
+        if name in WHOLE_NUMBERS and not value.isdecimal():
+            raise ConfigError(f"{shown} {value}: not a whole number.", f"Write {shown} 4.")
+        typed[name] = value
+    return typed
 
 
 def _order(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from benchmarks.leaderboard.leaderboard import Leaderboard
 from benchmarks.tables.column import Cell
 from benchmarks.tables.views import TableView, make_views
+from zoo.utils.safe_text import to_printable
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number, and not within a name
 PREAMBLE = r"% \usepackage{booktabs,graphicx}"
@@ -44,7 +45,7 @@ def to_latex(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fa
 
 def latex_tables(views: Iterable[TableView], footnotes: Iterable[str] = ()) -> str:
     """Return the tables one after the other, and the footnotes as comments."""
-    notes = "\n".join(f"% {note}" for note in footnotes)
+    notes = "\n".join(f"% {to_printable(note)}" for note in footnotes)  # a line end would end the comment
     return "\n\n".join(filter(None, [PREAMBLE, *map(_table, views), notes])) + "\n"
 
 
@@ -80,4 +81,4 @@ def _cell(cell: Cell) -> str:
 
 def escape_latex(text: str) -> str:
     """Return text that TeX prints as it is."""
-    return "".join(_TEX.get(mark, mark) for mark in text)
+    return "".join(_TEX.get(mark, mark) for mark in to_printable(" ".join(text.splitlines())))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +22,8 @@ from benchmarks.tables.columns import (
 )
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.views import TableView, make_views
+from zoo.utils.csv_text import format_csv
+from zoo.utils.safe_text import to_printable
 
 OF_GROUP = ("data", "text_track", "recipe")
 """Columns that name a group, before the columns of its statistics."""
@@ -141,16 +141,12 @@ def escape_markdown(text: str) -> str:
 
     An underscore within a word, or a `<` before a space, is no markup and stays.
     """
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.splitlines()))
+    return _MARKUP.sub(r"\\\g<0>", to_printable(" ".join(text.splitlines())))
 
 
 def csv_text(names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """Return a head and its lines as CSV, numbers with six digits."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_file_value(*pair) for pair in zip(names, line, strict=True)] for line in lines)
-    return out.getvalue()
+    return format_csv([names, *([_file_value(*pair) for pair in zip(names, line, strict=True)] for line in lines)])
 
 
 def json_text(content: object) -> str:

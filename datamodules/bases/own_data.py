@@ -19,6 +19,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
 from zoo.types import TRACKS, ClassPrompt
 from zoo.utils.hashing import hash_bytes, hash_json
+from zoo.utils.safe_text import is_printable
 
 _END = 1 << 16  # the last bytes of a packed volume are its checksum, and most pictures are smaller
 PROMPTS = "prompts.yaml"
@@ -53,6 +54,8 @@ class OwnDataModule(SegDataModule):
         super().__init__(**kwargs)
         self.prompt_path = prompts
         self.title = str(title if title is not None else "").strip()
+        if not is_printable(self.title):
+            raise ConfigError(f"--data.title {self.title!r}: not one printable line.", "Write the title in one line.")
         if self.title:
             self.card = replace(self.card, title=self.title)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 from zoo.registry import DATA
+from zoo.utils.terminal import SafeConsole
 
 if TYPE_CHECKING:
     from datamodules.acquire.fingerprint import ProgressCallback
@@ -41,24 +41,24 @@ def open_data(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegD
 
 def progress(things: Iterable[T]) -> Iterable[T]:
     """The same things, with a progress bar on a terminal."""
-    errors = Console(stderr=True)
+    errors = SafeConsole(stderr=True)
     return track(list(things), "Reading", console=errors, transient=True, disable=not errors.is_terminal)
 
 
 @contextmanager
 def bytes_bar() -> Iterator[ProgressCallback]:
     """A function that shows the progress of work on one file, as a bar on a terminal."""
-    errors = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    errors = SafeConsole(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("", total=None, visible=False)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total, visible=True)
 
 
-def console() -> Console:
+def console() -> SafeConsole:
     """A console that breaks no line in a file or pipe, so that file names stay complete."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=1000)
+    plain = SafeConsole()
+    return plain if plain.is_terminal else SafeConsole(width=1000)
 
 
 def print_values(values: Mapping[str, Any], as_json: bool) -> int:

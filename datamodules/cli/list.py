@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from datamodules.acquire.sources import access_kind, load_source
@@ -82,4 +81,4 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
         value = f"{value}D"
     if isinstance(value, bool):
         value = "yes" if value else ""
-    return escape("" if value is None else str(value))
+    return "" if value is None else str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from datamodules.cli.common import add_data_arguments, bytes_bar, console, open_
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
+from zoo.utils.terminal import write_output
 
 HELP = "get the data set if needed, check every case and write its arrays to the cache"
 
@@ -103,7 +103,7 @@ def _print_steps(arguments: argparse.Namespace) -> int:
         console().print_json(data={"data": card.name, "steps": steps, **described})
         return 0
     for number, step in enumerate(steps, start=1):
-        sys.stdout.write(f"{number}. {step}\n")
+        write_output(f"{number}. {step}\n")
     for key, value in described.items():
-        sys.stdout.write(f"{key}: {value}\n")
+        write_output(f"{key}: {value}\n")
     return 0

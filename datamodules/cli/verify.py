@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from datamodules.cli.common import add_data_arguments, console, open_data, progress
 from zoo.errors import ConfigError
+from zoo.utils.terminal import SafeConsole
 
 if TYPE_CHECKING:
     from datamodules.verify import Report
@@ -78,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _print(out: Console, report: Report) -> None:
+def _print(out: SafeConsole, report: Report) -> None:
     """Print the findings by kind, each kind with its count."""
     from datamodules.verify import KINDS
 
@@ -102,7 +102,7 @@ def _print(out: Console, report: Report) -> None:
     out.print(table)
 
 
-def _print_fixes(out: Console, fixes: FixResult, folder: Path, target: Path) -> None:
+def _print_fixes(out: SafeConsole, fixes: FixResult, folder: Path, target: Path) -> None:
     """Print what was written, what was not written, and what to do next."""
     for path in fixes.written:
         out.print(Text(f"{path}: written with the affine of its image."))

@@ -22,6 +22,7 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.types import Batch, CaseKey, LabelSpace, Prediction
 from zoo.utils.atomic_files import write_atomically, write_text
+from zoo.utils.safe_text import to_file_name
 from zoo.visualization.outline import class_colours
 from zoo.visualization.overlay import draw_overlay
 from zoo.visualization.slice_choice import ARRAYS, Plane, choose_plane, extract_plane
@@ -114,7 +115,7 @@ class Overlays(Callback):
                 kind = (
                     ZIP_STORED if name == "image" else ZIP_DEFLATED
                 )  # compression of an image is slow and saves little
-                self._planes.writestr(f"{prediction.key}/{name}.npy", content.getvalue(), kind, 1)
+                self._planes.writestr(f"{to_file_name(str(prediction.key))}/{name}.npy", content.getvalue(), kind, 1)
         except OSError as error:
             raise _unwritable(file, error) from error
         text = None if reports is None else reports[place]
@@ -183,7 +184,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, ScoredCase]], facts
     index.unlink(missing_ok=True)  # so that it never lists pictures of another test
     entries = []
     for kind, case in chosen:
-        name = f"{case.key}.png"
+        name = f"{to_file_name(str(case.key))}.png"
         picture = _picture(case, facts.labels)
         write_atomically(folder / name, partial(picture.save, optimize=True))
         entries.append(
@@ -221,7 +222,7 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, ScoredCase]], facts
 
 def _picture(case: ScoredCase, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
-        image, truth, prediction, extent = (planes[f"{case.key}/{name}"] for name in ARRAYS)
+        image, truth, prediction, extent = (planes[f"{to_file_name(str(case.key))}/{name}"] for name in ARRAYS)
     return draw_overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
 
 

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from zoo.errors import RunError
 from zoo.io.image import prediction_suffix, write_prediction
 from zoo.types import Prediction
+from zoo.utils.safe_text import to_file_name
 
 
 class Predictions(Callback):
@@ -40,7 +41,9 @@ class Predictions(Callback):
                 "Return `zoo.types.Prediction`s.",
             )
         for prediction in outputs:
-            write_prediction(self.folder / f"{prediction.key}{prediction_suffix(prediction.geometry)}", prediction)
+            write_prediction(
+                self.folder / f"{to_file_name(str(prediction.key))}{prediction_suffix(prediction.geometry)}", prediction
+            )
             self.written += 1
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

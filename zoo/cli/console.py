@@ -6,10 +6,11 @@ import logging
 import os
 import warnings
 
-from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=False)
+from zoo.utils.terminal import PrintableFormatter, SafeConsole
+
+console = SafeConsole(soft_wrap=False)
 """The console for results, on standard output; log lines go to standard error."""
 
 _WIDE = 1000
@@ -35,7 +36,7 @@ _IGNORED_WARNINGS = (
 
 def print_table(table: Table) -> None:
     """Print a table as wide as the terminal; in a file or pipe no cell is wrapped, so that `grep` finds it."""
-    wide = console if console.is_terminal else Console(highlight=False, width=_WIDE)
+    wide = console if console.is_terminal else SafeConsole(width=_WIDE)
     wide.print(table)
 
 
@@ -52,7 +53,7 @@ def set_up_logging() -> None:
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(PrintableFormatter("%(message)s"))
         root.addHandler(handler)
     for name in ("zoo", "datamodules", "benchmarks"):
         logging.getLogger(name).setLevel(logging.INFO)

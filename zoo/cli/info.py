@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import yaml
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from zoo import __version__, settings
 from zoo.cards import CardSummary
@@ -22,6 +22,8 @@ from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
 from zoo.utils.flags import Parser
+from zoo.utils.safe_text import to_printable
+from zoo.utils.terminal import write_output
 
 KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
 VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")
@@ -84,8 +86,8 @@ def _table(cards: list[Card], also: Mapping[str, str]) -> Table:
         notes = [f"also {name}" for name in _second_names(card, also)]
         notes += [] if card.origin == "zoo" else [f"by {card.origin}"]
         note = f" ({', '.join(notes)})" if notes else ""
-        title = f"[red]broken:[/red] {escape(card.broken)}" if card.broken else escape(f"{summary.title}{note}")
-        table.add_row(card.name, summary.text, shown, title)
+        broken = Text.assemble(("broken:", "red"), f" {to_printable(card.broken)}")
+        table.add_row(card.name, summary.text, shown, broken if card.broken else f"{summary.title}{note}")
     return table
 
 
@@ -101,7 +103,7 @@ def show(arguments: argparse.Namespace) -> None:
         content = {"about": dict(card.about), "config": dict(card.config), "sizes": dict(card.sizes)}
         text = yaml.safe_dump({k: v for k, v in content.items() if v}, sort_keys=False, allow_unicode=True, width=110)
         title = name if card.name == name else f"{name}, another name of {card.name}"
-        sys.stdout.write(f"# {title} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
+        write_output(f"# {title} ({kind}, from {card.origin})\n{_prompts(card)}{text}")
 
 
 def _prompts(card: Card) -> str:
@@ -121,7 +123,7 @@ def environment(arguments: argparse.Namespace) -> None:
     lines = {"zoo": __version__, "python": platform.python_version(), "platform": platform.platform()}
     lines |= {name: _version(name) for name in VERSIONS} | settings.describe()
     for key, value in lines.items():
-        sys.stdout.write(f"{key:<16}{value}\n")
+        write_output(f"{key:<16}{value}\n")
 
 
 def _version(name: str) -> str:

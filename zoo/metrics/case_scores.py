@@ -9,7 +9,6 @@ the same numbers, another column or another message keeps the version. A table n
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from zoo.errors import RunError
 from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 from zoo.utils.atomic_files import write_text
+from zoo.utils.csv_text import format_csv, parse_csv
 from zoo.utils.hashing import hash_lines
 
 METRIC_VERSION = "1"
@@ -160,11 +160,8 @@ def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
     """
     ordered = sort_rows(rows)
     columns = MARKED if any(row.mark for row in ordered) else COLUMNS
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(getattr(row, name)) for name in columns] for row in ordered)
-    write_text(path, text.getvalue(), durable=True)
+    lines = ([_cell(getattr(row, name)) for name in columns] for row in ordered)
+    write_text(path, format_csv([columns, *lines]), durable=True)
 
 
 def read_rows(path: Path) -> list[CaseScore]:
@@ -187,7 +184,7 @@ def read_rows(path: Path) -> list[CaseScore]:
     fix = "Run `zoo test` again to rewrite it."
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
+            lines = parse_csv(file.read())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: the score file cannot be read: {error}.", fix) from error
     if not lines or tuple(lines[0]) not in _HEADS:

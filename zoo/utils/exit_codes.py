@@ -15,6 +15,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 
 from zoo.errors import ZooError, to_one_line
+from zoo.utils.safe_text import to_printable
 
 _ROOM = "Free some space, then run the same command again."
 _ELSEWHERE = "Choose a folder that you may read and write."
@@ -72,7 +73,7 @@ def run_command(command: Callable[[], int | None]) -> int:
 
 
 def _report(line: str, code: int) -> int:
-    sys.stderr.write(f"zoo: error: {line}\n")
+    sys.stderr.write(f"zoo: error: {to_printable(line)}\n")
     return code
 
 

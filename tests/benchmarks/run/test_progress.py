@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from benchmarks.cli.live import draw_bar, make_display, show_progress
 from benchmarks.cli.plan import write_lines
@@ -28,6 +27,7 @@ from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import plan_of
 from zoo.engine import cost_probe
 from zoo.engine.cost_probe import STEPS, Watch
+from zoo.utils.terminal import SafeConsole
 
 CPU = Settings("tiny", "cpu")
 HISTORY = "epoch,step,train/loss\n0,9,0.5\n1,19,0.4\n1,1"
@@ -75,7 +75,7 @@ def test_words_and_bars() -> None:
 def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Plan]) -> None:
     folder, plan = running
     for terminal in (True, False):
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=120, highlight=False)
+        console = SafeConsole(file=io.StringIO(), force_terminal=terminal, width=120)
         with (
             claim(layout.job_folder(folder, plan.jobs[0].id), lambda: None),
             show_progress(folder, plan, 1, console) as say,
@@ -85,7 +85,7 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
         written = console.file.getvalue()  # type: ignore[attr-defined]
         assert "a line [of] progress" in written
         assert ("0 of 1" in written) == terminal
-    shown_to = Console(file=io.StringIO(), width=150)
+    shown_to = SafeConsole(file=io.StringIO(), width=150)
     shown_to.print(table)
     text = shown_to.file.getvalue()  # type: ignore[attr-defined]
     assert "hippocampus-unet-tiny-s0" in text

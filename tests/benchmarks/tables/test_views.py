@@ -1,13 +1,17 @@
-"""Tables to read mark the best values by what they print."""
+"""Tables to read mark the best values by what they print, and print foreign text as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
 
 from benchmarks.tables.column import Column
+from benchmarks.tables.latex import escape_latex, latex_tables
 from benchmarks.tables.views import make_lines, mark_best
+from benchmarks.tables.writers import csv_text, escape_markdown
+from zoo.utils.safe_text import is_printable
 
 
 def places(values: list[float | None], better: Literal["higher", "lower"]) -> list[int]:
@@ -31,3 +35,18 @@ def test_where_all_values_print_alike_none_is_marked() -> None:
 def test_a_cell_prints_no_negative_zero_and_no_missing_number(value: float | None, text: str) -> None:
     column = Column[float | None](key="x", digits=3, get=lambda row: row)
     assert column.cell(value).text == text
+
+
+@pytest.mark.parametrize("escape", [escape_markdown, escape_latex])
+def test_no_foreign_text_writes_a_control_character_or_a_second_line(escape: Callable[[str], str]) -> None:
+    assert is_printable(escape("a\x1b[31m\nb\u202ec"))
+
+
+def test_a_footnote_of_latex_stays_a_comment() -> None:
+    [_, note, _] = latex_tables([], ["one\n\\input{two}"]).split("\n")[-3:]
+    assert note.startswith("% one")
+    assert "two" in note
+
+
+def test_a_cell_of_a_csv_is_no_formula() -> None:
+    assert csv_text(["data", "dice"], [["=cmd|x (own)", -0.5]]) == "data,dice\n'=cmd|x (own),-0.5\n"

@@ -28,6 +28,12 @@ def test_classes_of_any_form() -> None:
             class_values(wrong, "x")
 
 
+@pytest.mark.parametrize("title", ["a\nb", "a\x1b[31m", "a\u202eb"])
+def test_a_title_that_changes_a_terminal_is_refused(tmp_path: Path, title: str) -> None:
+    with pytest.raises(ConfigError, match="not one printable line"):
+        pictures(make_own_pictures(tmp_path), title=title)
+
+
 @pytest.mark.parametrize("title", [None, "", "  "])
 def test_data_without_a_title_are_not_trained(tmp_path: Path, title: str | None) -> None:
     for data in (

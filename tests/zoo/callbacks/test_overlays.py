@@ -115,6 +115,16 @@ def test_pictures_are_listed_in_their_index(tmp_path: Path) -> None:
             assert picture.size == (320, 320)
 
 
+def test_the_name_of_a_picture_is_safe_whatever_the_name_of_the_case(tmp_path: Path) -> None:
+    cases = {"../\x1b[31m\n" + "x" * 250: (square(8), square(4))}
+    callback = Overlays(tmp_path)
+    callback.on_test_epoch_end(run(callback, cases), module(cases))  # type: ignore[arg-type]
+    [case] = json.loads((tmp_path / "overlays.json").read_text())["cases"]
+    assert case["case_id"] == next(iter(cases))
+    assert case["file"].isprintable()
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([case["file"], "overlays.json"])
+
+
 def test_cases_of_two_ranks_are_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Overlays(tmp_path / "two"), Overlays(tmp_path / "two")
     halves = dict(list(CASES.items())[:5]), dict(list(CASES.items())[5:])
