@@ -7,13 +7,13 @@ from importlib.metadata import EntryPoint, entry_points
 from textwrap import wrap
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from zoo import __version__
 from zoo.config import compose
 from zoo.engine.arguments import Request
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
+from zoo.utils.terminal import SafeConsole
 
 RUN = {
     "fit": "train a model on a data set, or continue an interrupted run",
@@ -88,7 +88,7 @@ def print_help(request: Request) -> None:
         _print_rows(console, rows)
 
 
-def _print_options(console: Console, verb: str) -> None:
+def _print_options(console: SafeConsole, verb: str) -> None:
     options = options_of(verb)
     for group in GROUPS:
         rows = [(_form(option), option.text) for option in options if option.group == group]
@@ -133,12 +133,12 @@ def _shown(value: Any) -> str:
     return "default: none" if value is None else f"default: {value}"
 
 
-def _console() -> Console:
-    console = Console(highlight=False, emoji=False)
-    return Console(highlight=False, emoji=False, width=min(console.width, _WIDTH) if console.is_terminal else _WIDTH)
+def _console() -> SafeConsole:
+    console = SafeConsole(markup=True)
+    return SafeConsole(markup=True, width=min(console.width, _WIDTH) if console.is_terminal else _WIDTH)
 
 
-def _print_rows(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+def _print_rows(console: SafeConsole, rows: Iterable[tuple[str, str]]) -> None:
     """Print names and texts in two columns; a long name stands on a line of its own."""
     for name, text in rows:
         first, *more = wrap(text, max(console.width - _NAMES, 30)) or [""]
