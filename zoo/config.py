@@ -7,7 +7,7 @@ recipe of the model and the data set < trainer preset < `-c` files < flags. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -204,16 +204,28 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: A resolved configuration.
     """
-    return {key: _without_paths(value) for key, value in _leaves(config) if value is not None}
+    leaves = list_leaves(config, without=MACHINE_KEYS)
+    return {key: _without_paths(value) for key, value in leaves if value is not None}
 
 
-def _leaves(config: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+def list_leaves(config: Mapping[str, Any], at: str = "", *, without: Container[str] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of each leaf of a configuration.
+
+    Args:
+        config: The configuration.
+        at: Dotted key of this mapping, with a dot at its end.
+        without: Dotted keys that are left out, with everything below them.
+
+    Example:
+        >>> dict(list_leaves({"trainer": {"max_epochs": 5}}))
+        {'trainer.max_epochs': 5}
+    """
     for key, value in config.items():
         name = f"{at}{key}"
-        if name in MACHINE_KEYS:
+        if name in without:
             continue
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{name}.")
+            yield from list_leaves(value, f"{name}.", without=without)
         else:
             yield name, value
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -31,11 +32,13 @@ class Scores(Callback):
     Args:
         path: The file, `<out>/test/cases.csv`.
         manifest: The manifest of the run.
+        changed: Options of the test that differ from the training and can change a score: dotted key -> value.
     """
 
-    def __init__(self, path: Path, manifest: Path) -> None:
+    def __init__(self, path: Path, manifest: Path, changed: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.path = path
         self.manifest = manifest
+        self.changed = dict(changed)
         self.rows: list[CaseScore] = []
         self.spacing: dict[str, list[float]] = {}
 
@@ -98,6 +101,7 @@ class Scores(Callback):
         if trainer.is_global_zero:
             self.path.unlink(missing_ok=True)  # so that older rows are never beside a newer about.json
             about = describe(getattr(trainer, "datamodule", None), self.rows)
+            about |= {"changed_options": self.changed}
             about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
             write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n", durable=True)
             write_rows(self.path, self.rows)

@@ -16,6 +16,7 @@ from zoo.cli.console import console, set_up_logging
 from zoo.cli.help import print_help
 from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request, compose_request, parse
+from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.utils.atomic_files import is_disk_full
@@ -50,7 +51,7 @@ def main(verb: str, argv: list[str]) -> int:
     cli = parse_request(request, composed)
     config = cli.resolved()
     if request.print_config:
-        sys.stdout.write(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        print_config(cli)
         return 0
     _check_precision(config)
     if verb == "fit":
@@ -58,8 +59,13 @@ def main(verb: str, argv: list[str]) -> int:
         if _fit(cli, composed, folder):
             _run_next_verbs(cli, composed, request, folder)
     else:
-        _evaluate(cli, request, request.run_folder or _find_run(cli, composed, request))
+        _evaluate(cli, composed, request, request.run_folder or _find_run(cli, composed, request))
     return 0
+
+
+def print_config(cli: ZooCLI) -> None:
+    """Print the resolved configuration of a command as YAML."""
+    sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
 
 
 def prepare_process() -> None:
@@ -191,7 +197,7 @@ def _run_next_verbs(cli: ZooCLI, composed: Composed, request: Request, folder: R
     if folder.scores(_text_control(cli.resolved())).is_file():
         return
     for verb in composed.then:
-        _evaluate(parse_request(request, composed), replace(request, verb=verb), folder)
+        _evaluate(parse_request(request, composed), composed, replace(request, verb=verb), folder)
 
 
 def _text_control(config: Config) -> str:
@@ -199,15 +205,17 @@ def _text_control(config: Config) -> str:
     return (config["data"].get("init_args") or {}).get("text") or "true"
 
 
-def _evaluate(cli: ZooCLI, request: Request, folder: RunFolder) -> None:
+def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder) -> None:
     """Run `validate`, `test` or `predict` with a checkpoint of a run."""
     from zoo.callbacks.overlays import Overlays
     from zoo.callbacks.predictions import Predictions
     from zoo.callbacks.scores import Scores
 
+    config = cli.resolved()
+    changed = check_evaluation_options(request, folder.path, composed.config, config, folder.read_config())
     checkpoint = folder.checkpoint(request.ckpt)
-    text = _text_control(cli.resolved())
-    scores, predictions = Scores(folder.scores(text), folder.manifest), Predictions(folder.predictions(text))
+    text = _text_control(config)
+    scores, predictions = Scores(folder.scores(text), folder.manifest, changed), Predictions(folder.predictions(text))
     # The overlays stand before the scores, because the score file says that the test is done.
     overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
     cli.build(callbacks=[*overlays, scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)

@@ -120,7 +120,7 @@ def compose_request(request: Request) -> Composed:
             + (", or `--out DIR` of a run." if request.verb in ("validate", "test", "predict") else "."),
         )
     if folder and base is not None:
-        folder.check_agrees(composed)
+        folder.check_agrees(composed, request.size)
     return _fill_names(composed)
 
 

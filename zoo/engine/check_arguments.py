@@ -18,6 +18,15 @@ from zoo.utils.class_args import convert_arguments, option_groups, option_names
 EVERY_KEY = "See `--print_config` for every key."
 
 
+_SET_ELSEWHERE = {
+    ("data", "seed"): (None, "--seed sets it."),
+    ("model", "facts"): (None, "The data set gives them: choose it with --data."),
+    ("trainer", "default_root_dir"): (None, "--out DIR sets the folder of a run."),
+    ("trainer", "use_distributed_sampler"): (True, "Leave it out: the samplers of the data set know the devices."),
+}
+"""Arguments that the command sets itself: their value in a printed configuration, and what to do instead."""
+
+
 class _Argument(NamedTuple):
     """One argument: its text in messages, its section ("model"), its name ("lr", "released.tokens") and its value."""
 
@@ -36,15 +45,21 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         classes: Classes of "model" and "data".
 
     Raises:
-        ConfigError: Keys are unknown. The message has each of them with similar keys; an old name has the new one.
+        ConfigError: Keys are unknown, or have no effect. The message has each of them with similar keys; an old name
+            has the new one.
     """
     known = {section: option_names(kind) for section, kind in classes.items()}
     known["trainer"] = set(inspect.signature(Trainer.__init__).parameters) - {"self"}
     tops = {"seed_everything", *known}
     mistakes = [_unknown("key", key, tops, "") for key in config if key not in tops]
     for argument in _arguments(config, flags, classes):
-        shown, section, name, _ = argument
-        if section not in known or name in known[section] | {"init_args", "dict_kwargs"}:
+        shown, section, name, value = argument
+        if section not in known:
+            continue
+        if name in known[section] | {"init_args", "dict_kwargs"}:
+            printed, instead = _SET_ELSEWHERE.get((section, name), (value, ""))
+            if instead and (shown.startswith("-") or value != printed):
+                mistakes.append(f"{shown} has no effect. {instead}")
             continue
         kind = "option" if shown.startswith("-") else "key"
         new = getattr(classes.get(section), "renamed_arguments", {}).get(name)

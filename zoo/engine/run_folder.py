@@ -203,14 +203,18 @@ class RunFolder:
         where = wanted or self.checkpoints
         raise CheckpointError(f"{where}: no checkpoint is here.", f"Train first: `zoo fit ... --out {self.path}`.")
 
-    def check_agrees(self, composed: Composed) -> None:
+    def check_agrees(self, composed: Composed, size: str | None = None) -> None:
         """Check that the names in the command, if it gives any, are those of this run.
+
+        Args:
+            composed: The merged layers of the command.
+            size: Value of `--size`; None if it is not given.
 
         Raises:
             ConfigError: A name is another one.
         """
         manifest = self.read_manifest()
-        for key, typed in (("model", composed.model), ("data", composed.data)):
+        for key, typed in (("model", composed.model), ("data", composed.data), ("size", size)):
             if typed and manifest.get(key) not in (None, typed):
                 raise ConfigError(
                     f"{self.path}: the {key} of this run is {manifest[key]}, not {typed}.",

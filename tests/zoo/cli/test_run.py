@@ -132,6 +132,8 @@ def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: p
     assert sorted(row.case_id for row in rows) == [f"case{n}" for n in range(5)]
     assert main(["test", *STUB, "--out", str(finished), "--data.text", "shuffled"]) == 0
     assert (finished / "test-shuffled" / "cases.csv").is_file()
+    about = json.loads((finished / "test-shuffled" / "about.json").read_text())
+    assert about["changed_options"] == {"data.init_args.text": "shuffled"}
 
 
 def test_scores_have_the_metric_version_and_the_split(
@@ -180,9 +182,14 @@ def test_evaluation_reports_what_is_missing_or_does_not_fit(
     out = str(finished)
     assert "is StubModel, not unet" in error_line(["test", "--model", "unet", "--out", out], capsys)
     assert "no checkpoint" in error_line(["test", "--out", out, "--ckpt", str(tmp_path / "no.ckpt")], capsys)
-    assert "does not fit the model" in error_line(["test", "--out", out, "--model.width", "9"], capsys)
+    line = error_line(["test", "--out", out, "--model.width", "9"], capsys)
+    assert "`zoo test` cannot change what was trained: model.init_args.width (4 -> 9)" in line
+    assert "the size of this run is tiny" in error_line(["test", "--out", out, "--size", "published"], capsys)
     copied = tmp_path / "copied"
     shutil.copytree(finished, copied)
+    (copied / "config.yaml").write_text((finished / "config.yaml").read_text().replace("width: 4", "width: 9"))
+    assert "does not fit the model" in error_line(["test", "--out", str(copied)], capsys)
+    shutil.copy(finished / "config.yaml", copied)
     cut = copied / "checkpoints" / "cut.ckpt"
     cut.write_bytes((finished / "checkpoints" / "last.ckpt").read_bytes()[:2000])
     assert "not a checkpoint" in error_line(["test", "--out", str(copied), "--ckpt", str(cut)], capsys)

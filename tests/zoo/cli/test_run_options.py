@@ -26,6 +26,10 @@ def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--data.init_args.batch_size=4.5"], "--data.batch_size=4.5: not of the type int"),
         (["--data.epoch_sample=1", "--model.widht=2"], "--data.epoch_samples"),
         (["-c", "/nonexistent.yaml"], "/nonexistent.yaml"),
+        (["--data.seed", "3"], "--data.seed has no effect. --seed sets it."),
+        (["--model.facts", "{}"], "--model.facts has no effect"),
+        (["--trainer.default_root_dir", "x"], "--trainer.default_root_dir has no effect. --out DIR sets"),
+        (["--trainer.use_distributed_sampler=true"], "--trainer.use_distributed_sampler has no effect"),
     ],
 )
 def test_mistyped_flags_end_with_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
