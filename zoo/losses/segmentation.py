@@ -1,6 +1,8 @@
-"""Segmentation losses on logits: soft Dice and cross entropy."""
+"""Segmentation losses on logits: soft Dice and cross entropy, with the options that recipes differ in."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from monai.losses.utils import compute_tp_fp_fn
@@ -8,49 +10,105 @@ from monai.networks import one_hot
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.errors import ConfigError
 from zoo.losses.distributed import gather_rows
 
 _SMOOTH = 1e-5  # MONAI's default
 
+DICE_PER = ("image", "batch")
+"""What one soft Dice is computed over."""
 
-class GlobalDice(nn.Module):
-    """1 minus the soft Dice of each channel over the global batch, averaged over channels.
 
-    The sums run over the samples of all ranks, so that the loss of a batch does not depend on the number of
-    ranks. On one rank the result equals MONAI's `DiceLoss(batch=True)` bit by bit.
+@dataclass(frozen=True)
+class LossOptions:
+    """The segmentation loss of a training.
+
+    Attributes:
+        dice_per: "image": one Dice per image and class, as MONAI's default and nnU-Net in 3D have it. "batch":
+            one Dice per class over the images of all devices; a large object then outweighs small ones.
+        squared: Square shares and targets in the denominator of Dice (Milletari et al., V-Net, 3DV 2016).
+        background: Count the background as a class of Dice. Only with exclusive classes.
+        dice: Weight of Dice, 0 or more.
+        cross_entropy: Weight of the cross entropy, 0 or more.
+
+    Raises:
+        ConfigError: An unknown `dice_per`, a negative weight, or two weights of 0.
+
+    Example:
+        >>> LossOptions(dice_per="image", cross_entropy=0.5)
+        LossOptions(dice_per='image', squared=False, background=True, dice=1.0, cross_entropy=0.5)
+    """
+
+    dice_per: str = "batch"
+    squared: bool = False
+    background: bool = True
+    dice: float = 1.0
+    cross_entropy: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.dice_per not in DICE_PER:
+            raise ConfigError(f"--model.loss.dice_per {self.dice_per!r} is unknown.", f"Use {' or '.join(DICE_PER)}.")
+        if not (min(self.dice, self.cross_entropy) >= 0 < self.dice + self.cross_entropy):
+            raise ConfigError(
+                f"No loss with the weights dice {self.dice} and cross_entropy {self.cross_entropy}.",
+                "A weight is 0 or more, and one of the two is above 0.",
+            )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weights of the two terms that are not 1, by the name of the term."""
+        return {name: getattr(self, name) for name in ("dice", "cross_entropy") if getattr(self, name) != 1}
+
+
+class SoftDice(nn.Module):
+    """1 minus the soft Dice, averaged over channels and, with `dice_per` "image", over images.
+
+    Images and sums of all ranks enter, so that the loss of a batch does not depend on the number of ranks.
+    On one rank the result equals MONAI's `DiceLoss` bit by bit (`batch`, `squared_pred`, `include_background`).
 
     Args:
         exclusive: True: softmax over background and K classes. False: one sigmoid per channel.
+        options: The form of Dice.
     """
 
-    def __init__(self, exclusive: bool) -> None:
+    def __init__(self, exclusive: bool, options: LossOptions) -> None:
         super().__init__()
         self.exclusive = exclusive
+        self.options = options
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Compute the loss of logits [B, K, *S] and a label as in `Batch`."""
         shares = logits.softmax(1) if self.exclusive else logits.sigmoid()
-        target = one_hot(label, logits.shape[1]) if self.exclusive else label
-        sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *range(2, logits.ndim)], 1, False))
-        tp, fp, fn = gather_rows(sums[None])[0].sum(0)
-        loss: Tensor = 1 - (2 * tp + _SMOOTH) / (2 * (tp + 0.5 * fp + 0.5 * fn) + _SMOOTH)
-        return loss.mean()
+        target = one_hot(label, logits.shape[1]) if self.exclusive else label.to(shares)
+        if self.exclusive and not self.options.background:
+            shares, target = shares[:, 1:], target[:, 1:]
+        space, power = list(range(2, logits.ndim)), 2 if self.options.squared else 1
+        if self.options.dice_per == "image":
+            tp, fp, fn = compute_tp_fp_fn(shares, target, space, power, False)
+            return gather_rows(_one_minus_dice(tp, fp, fn))[0].mean()
+        sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *space], power, False))
+        return _one_minus_dice(*gather_rows(sums[None])[0].sum(0)).mean()
+
+
+def _one_minus_dice(tp: Tensor, fp: Tensor, fn: Tensor) -> Tensor:
+    return 1 - (2 * tp + _SMOOTH) / (2 * (tp + 0.5 * fp + 0.5 * fn) + _SMOOTH)
 
 
 class SegmentationLoss(nn.Module):
-    """Soft Dice and cross entropy, both computed from logits, each under its own name.
+    """Soft Dice and cross entropy, both computed from logits, each under its own name and without its weight.
 
     MONAI's `DiceCELoss` depends on the version and on the number of channels: before 1.3 it had no cross
     entropy for one channel. Therefore the two terms are computed here.
 
     Args:
         exclusive: True: softmax over background and K classes. False: one sigmoid per channel.
+        options: The form of Dice.
     """
 
-    def __init__(self, exclusive: bool) -> None:
+    def __init__(self, exclusive: bool, options: LossOptions | None = None) -> None:
         super().__init__()
         self.exclusive = exclusive
-        self.dice = GlobalDice(exclusive)
+        self.dice = SoftDice(exclusive, options or LossOptions())
 
     def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
         """Compute the losses of logits [B, K, *S] and a label as in `Batch`."""

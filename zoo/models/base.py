@@ -23,13 +23,14 @@ from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError, RunError
 from zoo.inference import predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
-from zoo.losses.segmentation import SegmentationLoss, masks_of
+from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.pooled_dice import PooledDice
 from zoo.metrics.scoring import score_case
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
+from zoo.utils.class_args import as_group
 from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class SegModule(LightningModule, ABC):
         warmup: Share of all steps in which the rate rises linearly. A cosine to zero follows.
         overlap: Overlap of sliding windows, in [0, 1).
         use_text: False is an ablation: the same network reads empty strings only.
+        loss: Form and weights of Dice and cross entropy.
 
     Attributes:
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
@@ -105,6 +107,7 @@ class SegModule(LightningModule, ABC):
         warmup: float = 0.05,
         overlap: float = 0.5,
         use_text: bool = True,
+        loss: LossOptions = LossOptions(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
         for key, value, right in (
@@ -126,9 +129,10 @@ class SegModule(LightningModule, ABC):
         self.warmup = warmup
         self.overlap = overlap
         self.use_text = use_text
-        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive)
+        self.loss = as_group(LossOptions, loss)
+        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
         self.val_dice = PooledDice(len(self.facts.labels.names))
-        self.term_weights: dict[str, float] = {}  # weights of the terms whose weight is not 1
+        self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
         self._absent_terms: set[str] = set()
         self._watched: dict[str, Tensor] = {}

@@ -34,8 +34,9 @@ def _error(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--model.released.tokens", "many"], "--model.released.tokens=many: not of the type int | None"),
         (["--model.released", "3"], "Unknown option '--model.released'. Did you mean --model.released.tokens?"),
         (["--model.tokens", "24"], "The option '--model.tokens' has a new name: --model.released.tokens."),
-        (["--model.init_args.segmentation=dice"], "has a new name: --model.init_args.released.segmentation."),
-        (["--model.released.segmentation", "dise"], "--model.released.segmentation 'dise' is unknown"),
+        (["--model.init_args.segmentation=dice"], "has a new name: --model.init_args.loss.cross_entropy."),
+        (["--model.released.segmentation", "dice"], "has a new name: --model.loss.cross_entropy."),
+        (["--model.loss.dice_per", "case"], "--model.loss.dice_per 'case' is unknown. Use image or batch."),
         (["--model", "bipvl", "--model.variant", "release"], "has a new name: --model.released.network."),
         (["--model", "bipvl", "--model.released.network", "draft"], "released.network=draft: not of the type bool"),
         (["--model", "bipvl", "--model.freeze_fusion", "true"], "a new name: --model.released.freeze_fusion."),
@@ -56,7 +57,7 @@ def test_a_file_and_a_flag_set_switches_of_a_release(tmp_path: Path, capsys: pyt
     words = ["fit", *TEVIA, "-c", str(path), "--model.released.text_dropout", "false", "--print_config"]
     assert main(words) == 0
     printed = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]["released"]
-    assert (printed["tokens"], printed["text_dropout"], printed["segmentation"]) == (24, False, "mended")
+    assert (printed["tokens"], printed["text_dropout"], printed["foreground"]) == (24, False, "adaptive")
     for text, says in (
         ("{tokns: 24}", "Unknown key 'model.init_args.released.tokns'"),
         ("3", "Unknown key 'model.init_args.released'"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.errors import ConfigError
 from zoo.losses.contrastive import EmbeddingPairs, contrast, retrieval, text_ids
-from zoo.losses.segmentation import SegmentationLoss, masks_of
+from zoo.losses.segmentation import DICE_PER, LossOptions, SegmentationLoss, masks_of
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 
 
@@ -36,16 +39,50 @@ def test_perfect_logits_cost_nothing() -> None:
 
 @pytest.mark.parametrize(("exclusive", "channels"), [(True, 4), (False, 3), (False, 1)])
 @pytest.mark.parametrize("empty", [False, True])
-def test_the_dice_of_one_rank_is_monais_to_the_last_bit(exclusive: bool, channels: int, empty: bool) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        LossOptions(per, squared, background)
+        for per in DICE_PER
+        for squared in (False, True)
+        for background in (False, True)
+    ],
+)
+def test_the_dice_of_one_rank_is_monais_to_the_last_bit(
+    exclusive: bool, channels: int, empty: bool, options: LossOptions
+) -> None:
     random = torch.Generator().manual_seed(channels)
     logits = torch.randn(3, channels, 9, 7, 5, generator=random).requires_grad_()
     most, depth = (channels, 1) if exclusive else (2, channels)
     label = torch.randint(0, 1 if empty else most, (3, depth, 9, 7, 5), generator=random).to(torch.uint8)
-    theirs = DiceLoss(softmax=exclusive, sigmoid=not exclusive, to_onehot_y=exclusive, batch=True)(logits, label)
-    ours = SegmentationLoss(exclusive)(logits, label)["dice"]
+    theirs = DiceLoss(
+        softmax=exclusive,
+        sigmoid=not exclusive,
+        to_onehot_y=exclusive,
+        batch=options.dice_per == "batch",
+        squared_pred=options.squared,
+        include_background=options.background or not exclusive,
+    )(logits, label.float())
+    ours = SegmentationLoss(exclusive, options)(logits, label)["dice"]
     assert ours.equal(theirs)
     gradients = [torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)]
     assert gradients[0].equal(gradients[1])
+
+
+def test_dice_per_image_weighs_a_small_object_as_a_large_one() -> None:
+    label = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    label[0, 0, :, :8], label[1, 0, :2, :2] = 1, 1
+    missed = torch.where(label > 0, 20.0, -20.0)
+    missed[1] = -20.0
+    lost = {per: float(SegmentationLoss(False, LossOptions(dice_per=per))(missed, label)["dice"]) for per in DICE_PER}
+    assert lost["image"] == pytest.approx(0.5, abs=1e-3)
+    assert lost["batch"] == pytest.approx(4 / 260, abs=1e-3)
+
+
+@pytest.mark.parametrize("options", [{"dice_per": "case"}, {"dice": -1.0}, {"dice": 0.0, "cross_entropy": 0.0}])
+def test_a_loss_that_cannot_be_computed_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"dice_per|weight"):
+        LossOptions(**options)
 
 
 def test_one_channel_cross_entropy_is_not_zero() -> None:

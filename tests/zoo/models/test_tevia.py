@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tests.helpers.text_encoder_folders import write_bert, write_clip
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
+from zoo.losses.segmentation import LossOptions
 from zoo.models.base import text_of
 from zoo.models.tevia.model import TeViA
 from zoo.models.tevia.prototype import FOREGROUNDS, alignment_loss
@@ -199,7 +200,7 @@ def test_text_off_trains() -> None:
 
 
 def test_released_segmentation_is_dice_of_each_image_alone() -> None:
-    model, mended = module(released=TeViAReleased(segmentation="dice")), module()
+    model, mended = module(loss=LossOptions(dice_per="image", cross_entropy=0.0)), module()
     one = batch(*REPORTS)
     one["label"][1] = 0
     output = model.forward_features(one["image"], text_of(one))
@@ -232,7 +233,6 @@ def test_dropout_of_a_frozen_text_encoder_lives_where_asked(tmp_path: Path) -> N
     ("changes", "message"),
     [
         ({"released": {"foreground": "pooled"}}, "masked_mean"),
-        ({"released": {"segmentation": "dice_ce"}}, "mended"),
         ({"released": {"prototype_updates": "never"}}, "always"),
         ({"prototype_start": 1.0}, r"in \[0, 1\)"),
         ({"alignment": -1.0}, "0 or more"),

@@ -112,9 +112,9 @@ class BiPVL(SegModule):
     ) -> None:
         super().__init__(facts, **kwargs)
         weights = {"align_global": align_global, "align_local": align_local, "class_embedding": class_embedding}
-        self.term_weights = weights
-        if min(self.term_weights.values()) < 0:
-            raise ConfigError(f"No BiPVL with the loss weights {self.term_weights}.", "A weight is 0 or more.")
+        self.term_weights |= weights
+        if min(weights.values()) < 0:
+            raise ConfigError(f"No BiPVL with the loss weights {weights}.", "A weight is 0 or more.")
         labels, dims = self.facts.labels, self.facts.spatial_dims
         self.temperature, self.hard_negatives = temperature, hard_negatives
         self.released = as_group(BiPVLReleased, released)

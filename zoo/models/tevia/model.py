@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from monai.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -68,7 +67,7 @@ class TeViA(GuidedModule):
 
     renamed_arguments: ClassVar[Mapping[str, str]] = {
         field.name: f"released.{field.name}" for field in fields(TeViAReleased)
-    }
+    } | dict.fromkeys(("segmentation", "released.segmentation"), "loss.cross_entropy")
 
     def __init__(
         self,
@@ -87,11 +86,7 @@ class TeViA(GuidedModule):
         super().__init__(facts, gain=gain, released=released, **kwargs)
         labels = self.facts.labels
         self.released, self.prototype_start = released, prototype_start
-        self.term_weights = {"alignment": alignment, "cross_entropy": float(released.segmentation == "mended")}
-        if released.segmentation == "dice":  # per image, as in MONAI's default
-            self.segmentation_loss.dice = DiceLoss(
-                softmax=labels.exclusive, sigmoid=not labels.exclusive, to_onehot_y=labels.exclusive
-            )
+        self.term_weights["alignment"] = alignment
         guided = self.vision.widths[:0:-1]
         lengths = [RELEASED_LENGTHS[min(i, 2)] if released.tokens else 1 for i in range(len(guided))]
         self.prompts = nn.ParameterList(torch.zeros(*shape) for shape in zip(lengths, guided, strict=True) if prompts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zoo.errors import ConfigError
 from zoo.models.guided import GuidedReleased
 
-CHOICES = {"segmentation": ("mended", "dice"), "prototype_updates": ("train", "always")}
+UPDATES = ("train", "always")
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,10 @@ class TeViAReleased(GuidedReleased):
             never read; the evaluation of the release runs without a prototype.
         prototype_in_state: False: checkpoints do not hold the prototype.
         prototype_at_test: False: the prototype is off outside a fit.
-        segmentation: "mended": Dice and cross entropy of logits. "dice": soft Dice per image alone, which is
-            what the released line computes under the MONAI version that its parent pins.
 
     Example:
-        >>> TeViAReleased(tokens=24, foreground="resize").segmentation
-        'mended'
+        >>> TeViAReleased(tokens=24, foreground="resize").prototype_updates
+        'train'
     """
 
     text_dropout: bool = False
@@ -38,7 +36,6 @@ class TeViAReleased(GuidedReleased):
     prototype_updates: str = "train"
     prototype_in_state: bool = True
     prototype_at_test: bool = True
-    segmentation: str = "mended"
 
 
 def check_options(released: TeViAReleased, dims: int, alignment: float, start: float, momentum: float) -> None:
@@ -54,10 +51,11 @@ def check_options(released: TeViAReleased, dims: int, alignment: float, start: f
     Raises:
         ConfigError: An unknown choice, a number out of its range, or updates in validation in 3D.
     """
-    for name, known in CHOICES.items():
-        value = getattr(released, name)
-        if value not in known:
-            raise ConfigError(f"--model.released.{name} {value!r} is unknown.", f"There are {', '.join(known)}.")
+    if released.prototype_updates not in UPDATES:
+        value = released.prototype_updates
+        raise ConfigError(
+            f"--model.released.prototype_updates {value!r} is unknown.", f"There are {', '.join(UPDATES)}."
+        )
     if alignment < 0 or not (0 <= start < 1 and 0 <= momentum < 1):
         numbers = f"alignment {alignment}, start {start} and momentum {momentum}"
         raise ConfigError(f"TeViA with {numbers}.", "Alignment is 0 or more, start and momentum are in [0, 1).")

@@ -86,7 +86,7 @@ class TMCA(GuidedModule):
     ) -> None:
         _check(distance, enhancement, (alignment, supervise_gate), (temperature, softness))
         super().__init__(facts, **kwargs)
-        self.term_weights = {"alignment": alignment, "target_gate": supervise_gate}
+        self.term_weights |= {"alignment": alignment, "target_gate": supervise_gate}
         self.levels = _find_levels(levels, len(self.vision.widths) - 1)
         self.temperature, self.softness = temperature, softness
         self.distance, self.soft_targets, self.target_pooling = distance, soft_targets, target_pooling
