@@ -80,11 +80,13 @@ class PresetCard:
         title: The preset in one line.
         size: The size of model and data that the preset stands for; empty for the default size.
         then: The steps that follow the training.
+        where_accepted: Dotted keys of the preset that are left out where the class has no such argument.
     """
 
     title: str = ""
     size: str = ""
     then: tuple[str, ...] = field(default=())
+    where_accepted: tuple[str, ...] = field(default=())
 
     @classmethod
     def of(cls, card: Card) -> PresetCard:

@@ -52,6 +52,7 @@ class Composed:
         layers: Names of the layers that are not empty, in order.
         model_card: The typed card of the model.
         then: Verbs that follow `fit` under this trainer preset: "validate", "test".
+        where_accepted: Dotted key -> value of this preset that is left out where the class has no such argument.
     """
 
     config: Config
@@ -62,6 +63,7 @@ class Composed:
     layers: tuple[str, ...] = ()
     model_card: ModelCard = field(default_factory=lambda: ModelCard(""))
     then: tuple[str, ...] = ()
+    where_accepted: Mapping[str, Any] = field(default_factory=dict)
 
 
 def merge(base: Mapping[str, Any], layer: Mapping[str, Any], source: str = "a later layer", at: str = "") -> Config:
@@ -169,7 +171,31 @@ def compose(
         names,
         ModelCard.of(model_card),
         preset_facts.then,
+        {key: leaf for key, leaf in _leaves(preset_card.config) if key in preset_facts.where_accepted},
     )
+
+
+def without_refused(config: Mapping[str, Any], optional: Mapping[str, Any], accepted: Mapping[str, set[str]]) -> Config:
+    """Return the configuration without the optional values of a preset for which a class has no argument.
+
+    Args:
+        config: The merged layers.
+        optional: `Composed.where_accepted`.
+        accepted: Arguments of the classes of "model" and "data".
+
+    Example:
+        >>> layers = {"model": {"class_path": "my.Net", "init_args": {"overlap": 0.0, "lr": 0.1}}}
+        >>> without_refused(layers, {"model.init_args.overlap": 0.0}, {"model": {"lr"}})["model"]["init_args"]
+        {'lr': 0.1}
+    """
+    kept: Config = dict(config)
+    for key, value in optional.items():
+        section, _, name = key.partition(".init_args.")
+        arguments = (kept.get(section) or {}).get("init_args") or {}
+        if name not in accepted.get(section, set()) and arguments.get(name) == value:
+            without = {argument: entry for argument, entry in arguments.items() if argument != name}
+            kept[section] = {**kept[section], "init_args": without}
+    return kept
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:

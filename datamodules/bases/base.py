@@ -10,7 +10,7 @@ import logging
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning as L
 import torch
@@ -25,7 +25,7 @@ from datamodules.index.split_files import read_split_file
 from datamodules.index.splits import SPLITS, Split
 from datamodules.loading.cache import preparing_code
 from datamodules.loading.datasets import EvaluationSet, TrainingSet
-from datamodules.loading.loaders import ProcessShare, evaluation_loader, training_loader
+from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
 from datamodules.loading.text_source import TextSource
 from zoo.io.readers import Reader
@@ -36,6 +36,7 @@ from zoo.settings import cache_root
 from zoo.text.laterality import allowed_flips
 from zoo.text.prompt_files import load_prompts, prompt_version
 from zoo.types import Batch, Case, CaseKey, ClassPrompt, LabelSpace
+from zoo.utils.activity import track
 from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
@@ -242,15 +243,21 @@ class SegDataModule(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Check and prepare every case of the stage (fit: of all splits), so that a bad file is found at once.
 
+        Where the trainer is limited to some batches, only the cases of these batches are prepared.
+
         Raises:
             DataError: The index, the splits or a file are not as documented.
         """
         splits = _STAGE_SPLITS.get(stage or "fit", SPLITS)
         for split in splits:
             self.text_source.for_split(split)
-        cases = self.index.cases_of(*splits)
+        sizes = (self.batch_size, self._share.evaluation_batch(self.batch_size, self.card.spatial_dims))
+        how = (self.epoch_samples, sizes, self.seed, self._share)
+        used = {split: used_cases(split, self.index.cases_of(split), *how) for split in SPLITS}
+        self.prepared_cases.choose([case for split in SPLITS for case in used[split]], self.index.cases_of(*SPLITS))
+        cases = [case for split in splits for case in used[split]]
         log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
-        for case in cases:
+        for case in track(cases, "preparing case"):
             self.prepared(case)
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -258,7 +265,7 @@ class SegDataModule(L.LightningDataModule):
         text = self.text_source.for_split("train")
         wider = margin(self.augment, self.patch)
         dataset = TrainingSet(self.index.cases_of("train"), self.prepared, self.patch, self.seed, text, wider)
-        return training_loader(dataset, self.epoch_samples, self.batch_size, self.num_workers, self._share())
+        return training_loader(dataset, self.epoch_samples, self.batch_size, self.num_workers, self._share)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Every validation case exactly once over the ranks."""
@@ -274,10 +281,7 @@ class SegDataModule(L.LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the tensors. Lightning's own function fails on the frozen dataclasses in `native`."""
-        move = {
-            key: value.to(device, non_blocking=True) for key, value in batch.items() if isinstance(value, torch.Tensor)
-        }
-        return cast(Batch, {**batch, **move})
+        return move_tensors(batch, device)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment a training batch (one that has draws) on the device."""
@@ -289,10 +293,9 @@ class SegDataModule(L.LightningDataModule):
     def _evaluation(self, split: str) -> DataLoader[Any]:
         text = self.text_source.for_split(split)
         dataset = EvaluationSet(self.index.cases_of(split), self.prepared, self.labels.exclusive, text)
-        size = 1 if self.card.spatial_dims == 3 else self._share().batch_size_of(self.batch_size)
-        return evaluation_loader(dataset, size, self.num_workers, self._share())
+        size = self._share.evaluation_batch(self.batch_size, self.card.spatial_dims)
+        return evaluation_loader(dataset, size, self.num_workers, self._share, split)
 
+    @property
     def _share(self) -> ProcessShare:
-        return (
-            ProcessShare() if self.trainer is None else ProcessShare(self.trainer.global_rank, self.trainer.world_size)
-        )
+        return ProcessShare.of(self.trainer)

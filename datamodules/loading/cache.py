@@ -117,6 +117,10 @@ class Cache:
         """Return the case of an entry with one case; see `entry`."""
         return self.entry(key, lambda: [("", make())])[""]
 
+    def has(self, key: str) -> bool:
+        """Return whether an entry of this name exists and is not damaged."""
+        return self._find(key) is not None
+
     def entry(self, key: str, make: Callable[[], Iterable[tuple[str, PreparedCase]]]) -> Entry:
         """Return an entry. If it does not exist or is damaged, it is made first.
 

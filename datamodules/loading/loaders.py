@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -12,20 +12,28 @@ from torch.utils.data import Dataset, Sampler
 from datamodules.loading.datasets import EvaluationSet, TrainingSet
 from datamodules.loading.samplers import DrawSampler, ExactOnceSampler
 from datamodules.loading.thread_loader import ThreadLoader
+from datamodules.loading.used_cases import NO_LIMITS, TrainerLimits, count_batches, used_in_evaluation, used_in_training
 from zoo.errors import ConfigError
-from zoo.types import Batch
+from zoo.types import Batch, Case
 
 
 class ProcessShare(NamedTuple):
-    """Which share of the work this process does.
+    """Which share of the work this process does, and up to which batch.
 
     Attributes:
         rank: Number of this process.
         world: Number of all processes.
+        limits: The limits of the trainer, beyond which no batch is made.
     """
 
     rank: int = 0
     world: int = 1
+    limits: TrainerLimits = NO_LIMITS
+
+    @classmethod
+    def of(cls, trainer: Any) -> ProcessShare:
+        """The share of this process in the run of a trainer; all of the work without a trainer."""
+        return cls() if trainer is None else cls(trainer.global_rank, trainer.world_size, TrainerLimits.of(trainer))
 
     def batch_size_of(self, batch_size: int) -> int:
         """The batch size of this process.
@@ -43,9 +51,22 @@ class ProcessShare(NamedTuple):
             )
         return batch_size // self.world
 
+    def evaluation_batch(self, batch_size: int, spatial_dims: int) -> int:
+        """The batch size of the evaluation in this process: one volume, because volumes differ in size, or pictures.
+
+        Args:
+            batch_size: Samples of a training batch over all processes.
+            spatial_dims: 2 or 3.
+        """
+        return 1 if spatial_dims == 3 else self.batch_size_of(batch_size)
+
 
 def training_loader(
-    dataset: TrainingSet, epoch_samples: int, batch_size: int, workers: int, share: ProcessShare
+    dataset: TrainingSet,
+    epoch_samples: int,
+    batch_size: int,
+    workers: int,
+    share: ProcessShare,
 ) -> ThreadLoader:
     """Numbered draws of training patches; `set_epoch` of the sampler moves on to the next draws.
 
@@ -58,10 +79,14 @@ def training_loader(
     """
     samples = epoch_samples // batch_size * batch_size
     sampler = DrawSampler(len(dataset), samples, dataset.seed, share.rank, share.world)
-    return make_loader(dataset, sampler, share.batch_size_of(batch_size), workers)
+    loader = make_loader(dataset, sampler, share.batch_size_of(batch_size), workers)
+    loader.most = share.limits.batches_per_epoch(samples // batch_size)
+    return loader
 
 
-def evaluation_loader(dataset: EvaluationSet, batch_size: int, workers: int, share: ProcessShare) -> ThreadLoader:
+def evaluation_loader(
+    dataset: EvaluationSet, batch_size: int, workers: int, share: ProcessShare, split: str = "test"
+) -> ThreadLoader:
     """Every case exactly once over all processes.
 
     A process without a case of its own computes the first case as a `spare` batch, because the others wait for it.
@@ -71,10 +96,13 @@ def evaluation_loader(dataset: EvaluationSet, batch_size: int, workers: int, sha
         batch_size: Samples of a batch of this process.
         workers: Threads that make batches ahead.
         share: Which share this process does.
+        split: The split of the cases, whose limit holds.
     """
     spare = share.rank >= len(dataset)
     sampler = ExactOnceSampler(1) if spare else ExactOnceSampler(len(dataset), share.rank, share.world)
-    return make_loader(dataset, sampler, batch_size, workers, partial(dataset.collate, spare=spare))
+    loader = make_loader(dataset, sampler, batch_size, workers, partial(dataset.collate, spare=spare))
+    loader.most = count_batches(len(loader), share.limits.of_split(split))
+    return loader
 
 
 def make_loader(
@@ -93,3 +121,29 @@ def make_loader(
         collate_fn=collate_fn,
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def move_tensors(batch: Batch, device: torch.device) -> Batch:
+    """The batch with its tensors on a device."""
+    moved = {
+        key: value.to(device, non_blocking=True) for key, value in batch.items() if isinstance(value, torch.Tensor)
+    }
+    return cast(Batch, {**batch, **moved})
+
+
+def used_cases(
+    split: str, cases: list[Case], samples: int, batch_sizes: tuple[int, int], seed: int, share: ProcessShare
+) -> list[Case]:
+    """The cases of a split that a run uses; all of them where the trainer has no limits.
+
+    Args:
+        split: The split.
+        cases: Its cases.
+        samples: Training samples of one epoch over all processes.
+        batch_sizes: Batch size of the training over all processes, and of the evaluation in one process.
+        seed: Seed of the training draws.
+        share: The number of processes and the limits.
+    """
+    if split == "train":
+        return used_in_training(cases, samples, batch_sizes[0], seed, share.limits)
+    return used_in_evaluation(cases, batch_sizes[1], share.world, share.limits.of_split(split))

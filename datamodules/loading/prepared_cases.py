@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,8 +15,16 @@ from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, CaseKey, LabelSpace
+from zoo.utils.activity import track
 from zoo.utils.hashing import hash_json
 from zoo.utils.parallel import map_in_order
+
+Progress = Callable[[Collection[Case]], Iterable[Case]]
+"""Wraps the cases while they are worked on."""
+
+
+def _track(cases: Collection[Case]) -> Iterable[Case]:
+    return track(cases, "preparing case")
 
 
 class PreparedCases:
@@ -48,6 +56,7 @@ class PreparedCases:
         self._as_one, self._cases, self._load = as_one, cases, load
         self._preprocessing_of, self._reader, self._labels, self._code = preprocessing_of, reader, labels, code
         self._names: dict[CaseKey, str] = {}
+        self._chosen: dict[str, Case] = {}
         self.memory: dict[CaseKey, PreparedCase] = {}
 
     def get(self, case: Case) -> PreparedCase:
@@ -61,10 +70,23 @@ class PreparedCases:
                 self.memory[case.key] = self._make(case)
             return self.memory[case.key]
         if self._as_one:
-            return self._one_entry[str(case.key)]
+            return (self._chosen_entry if str(case.key) in self._chosen else self._one_entry)[str(case.key)]
         return self._cache.get(self._name(case), partial(self._make, case))
 
-    def make_all(self, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter) -> None:
+    def choose(self, used: Sequence[Case], all_cases: Sequence[Case]) -> None:
+        """Give the cases that a limited run uses an entry of their own, in place of the entry of all cases.
+
+        Nothing changes where the run uses all cases, where each case has an entry, or where the entry of all exists.
+
+        Args:
+            used: The cases that the run uses; a further case is still made when it is asked for.
+            all_cases: The cases of all splits.
+        """
+        limited = self._as_one and self._cache is not None and len(used) < len(all_cases)
+        if limited and self._cache is not None and not self._cache.has(self._entry_name(self._cases())):
+            self._chosen = {str(case.key): case for case in used}
+
+    def make_all(self, threads: int = 0, progress: Progress = _track) -> None:
         """Make the arrays of every case.
 
         Args:
@@ -72,24 +94,31 @@ class PreparedCases:
             progress: Wraps the cases while they are worked on.
         """
         if self._as_one and self._cache is not None:
-            self._open_one_entry(self._cache, threads, progress)
+            self._open_one_entry(self._cache, self._cases(), threads, progress)
         else:
             deque(map_in_order(self.get, progress(self._cases().values()), threads), maxlen=0)
 
     @cached_property
     def _one_entry(self) -> Entry:
         assert self._cache is not None  # noqa: S101 - `get` asks for an entry only where there is a cache
-        return self._open_one_entry(self._cache)
+        return self._open_one_entry(self._cache, self._cases())
+
+    @cached_property
+    def _chosen_entry(self) -> Entry:
+        assert self._cache is not None  # noqa: S101 - `choose` chooses cases only where there is a cache
+        return self._open_one_entry(self._cache, {case.key: case for case in self._chosen.values()})
 
     def _open_one_entry(
-        self, cache: Cache, threads: int = 0, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter
+        self, cache: Cache, cases: Mapping[CaseKey, Case], threads: int = 0, progress: Progress = _track
     ) -> Entry:
-        """The entry of all cases, whatever split, fold or share of them is used."""
-        cases = self._cases()
+        """The entry of these cases: of all, whatever split, fold or share is used, or of those that were chosen."""
         names = [str(key) for key in cases]
-        key = hash_json({name: self._name(case) for name, case in zip(names, cases.values(), strict=True)})[:32]
         made = map_in_order(self._make, progress(cases.values()), threads)
-        return cache.entry(key, lambda: zip(names, made, strict=True))
+        return cache.entry(self._entry_name(cases), lambda: zip(names, made, strict=True))
+
+    def _entry_name(self, cases: Mapping[CaseKey, Case]) -> str:
+        """The hash of what makes the arrays of these cases."""
+        return hash_json({str(key): self._name(case) for key, case in cases.items()})[:32]
 
     def _make(self, case: Case) -> PreparedCase:
         """Load a case and list its foreground."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -31,17 +32,24 @@ class ThreadLoader(DataLoader[Any]):
     MONAI's `ThreadDataLoader` (1.6.1) is no alternative. By default it has one thread, and an error in it ends
     the epoch without a message. With `use_thread_workers` it runs torch's worker loop in threads, which seeds the
     random state of the whole process and sets its number of threads to one.
+
+    Attributes:
+        most: Number of batches that are made per iteration; None for all. The trainer stops there too, but the threads
+            would read further cases ahead of it.
     """
+
+    most: int | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator's class
         threads, ahead = self.num_workers, self.num_workers * (self.prefetch_factor or 0)
         dataset: Any = self.dataset
+        chosen = islice(self._index_sampler, self.most)
         # Memory is allocated and pinned in the thread of the reader. Memory of other threads goes back to the system
         # (glibc), and CUDA would open a context on the first GPU for them, also where this process has another GPU.
         if isinstance(dataset, FillsBuffer):
-            buffers = ((dataset.buffer(len(samples)), samples) for samples in self._index_sampler)
+            buffers = ((dataset.buffer(len(samples)), samples) for samples in chosen)
             return map_in_order(lambda job: dataset.fill(*job), buffers, threads, ahead)
-        batches = map_in_order(self._collated, self._index_sampler, threads, ahead)
+        batches = map_in_order(self._collated, chosen, threads, ahead)
         return map(_pinned, batches) if self.pin_memory else batches
 
     def check_worker_number_rationality(self) -> None:

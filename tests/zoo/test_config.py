@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo.config
-from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge
+from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge, without_refused
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import MODELS, Card
 
@@ -192,3 +192,18 @@ def test_merge_is_idempotent_and_keeps_its_inputs(base: dict[str, Any], layer: d
     assert merge(base, {}) == base
     assert (repr(base), repr(layer)) == before
     assert all(key in merged for key in (*base, *layer))
+
+
+def test_optional_values_of_a_preset_are_left_out_where_a_class_has_no_such_argument(
+    cards: tuple[str, str], tmp_path: Path
+) -> None:
+    composed = compose(*cards, preset="debug")
+    assert composed.where_accepted == {"model.init_args.overlap": 0.0, "model.init_args.max_windows": 2}
+    accepting = without_refused(composed.config, composed.where_accepted, {"model": {"overlap", "max_windows"}})
+    assert accepting == composed.config
+    refusing = without_refused(composed.config, composed.where_accepted, {"model": {"lr"}})
+    assert not {"overlap", "max_windows"} & refusing["model"]["init_args"].keys()
+    mine = write(tmp_path / "mine.yaml", {"model": {"init_args": {"overlap": 0.3}}})
+    typed = compose(*cards, preset="debug", files=[mine])
+    kept = without_refused(typed.config, typed.where_accepted, {"model": {"lr"}})
+    assert kept["model"]["init_args"]["overlap"] == 0.3, "what a user wrote is refused by the parser and not dropped"

@@ -19,6 +19,7 @@ from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.errors import CheckpointError, ConfigError, RunError
+from zoo.utils.activity import report_activity, set_activity
 from zoo.utils.atomic_files import is_disk_full
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def main(verb: str, argv: list[str]) -> int:
         print_help(request)
         return 0
     prepare_process()
+    with report_activity():
+        return _run(request)
+
+
+def _run(request: Request) -> int:
     composed = compose_request(request)
     cli = parse_request(request, composed)
     config = cli.resolved()
@@ -54,7 +60,7 @@ def main(verb: str, argv: list[str]) -> int:
         print_config(cli)
         return 0
     _check_precision(config)
-    if verb == "fit":
+    if request.verb == "fit":
         folder = request.run_folder or default_folder(composed, config)
         if _fit(cli, composed, folder):
             _run_next_verbs(cli, composed, request, folder)
@@ -79,6 +85,7 @@ def prepare_process() -> None:
 
 def parse_request(request: Request, composed: Composed) -> ZooCLI:
     """Parse a command; nothing is built yet."""
+    set_activity("loading PyTorch and Lightning")
     from zoo.engine.lightning_cli import ZooCLI
 
     set_up_logging()  # again, because the import of Lightning sets its own log levels
@@ -155,7 +162,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     from zoo.callbacks.checkpoints import checkpoints
     from zoo.callbacks.history import History, TrimHistory
     from zoo.callbacks.manifest import RunRecord
-    from zoo.callbacks.progress import EpochLog
+    from zoo.callbacks.progress import ActivityLog, EpochLog
     from zoo.callbacks.random_state import RandomState
 
     known = {
@@ -168,7 +175,9 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
-    progress = [] if sys.stderr.isatty() else [EpochLog()]
+    bar = sys.stderr.isatty()
+    progress = [ActivityLog(shown=not bar), *([] if bar else [EpochLog()])]
+    set_activity("building the model")
     cli.build(
         callbacks=[record, TrimHistory(folder.metrics), RandomState(), *progress, *checkpoints(folder.checkpoints)],
         logger=History(folder.path),
@@ -209,6 +218,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
     """Run `validate`, `test` or `predict` with a checkpoint of a run."""
     from zoo.callbacks.overlays import Overlays
     from zoo.callbacks.predictions import Predictions
+    from zoo.callbacks.progress import ActivityLog
     from zoo.callbacks.scores import Scores
 
     config = cli.resolved()
@@ -218,7 +228,12 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
     scores, predictions = Scores(folder.scores(text), folder.manifest, changed), Predictions(folder.predictions(text))
     # The overlays stand before the scores, because the score file says that the test is done.
     overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
-    cli.build(callbacks=[*overlays, scores, predictions], default_root_dir=str(folder.path), enable_checkpointing=False)
+    set_activity("building the model")
+    cli.build(
+        callbacks=[*overlays, ActivityLog(shown=not sys.stderr.isatty()), scores, predictions],
+        default_root_dir=str(folder.path),
+        enable_checkpointing=False,
+    )
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     with _explain_errors(folder):
         if request.verb == "validate":

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
-from zoo.config import Composed, Config
+from zoo.config import Composed, Config, without_refused
 from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
@@ -47,6 +47,7 @@ class ZooCLI(LightningCLI):
     Args:
         config: The merged layers.
         flags: The flags of the command; they override the layers.
+        where_accepted: Values of the layers that are left out where a class has no such argument.
 
     Raises:
         ConfigError: A key is unknown (the message has the most similar keys), or a value has the wrong type.
@@ -56,7 +57,7 @@ class ZooCLI(LightningCLI):
     model: LightningModule
     trainer: Trainer
 
-    def __init__(self, config: Config, flags: Iterable[Flag]) -> None:
+    def __init__(self, config: Config, flags: Iterable[Flag], where_accepted: Mapping[str, Any] | None = None) -> None:
         flags = tuple(flags)
         classes = {section: _import_section(section, config) for section in _BASES}
         for section, kind in classes.items():
@@ -65,6 +66,7 @@ class ZooCLI(LightningCLI):
                 section: {**config[section], "class_path": public_path(kind, config[section]["class_path"])},
             }
         self._accepted = {section: argument_names(kind) for section, kind in classes.items()}
+        config = without_refused(config, where_accepted or {}, self._accepted)
         check_names(config, flags, classes)
         self._trainer_arguments: dict[str, Any] = {}
         try:
@@ -86,7 +88,7 @@ class ZooCLI(LightningCLI):
             ConfigError: As the constructor.
         """
         seed = [] if request.seed is None else [("seed_everything", str(request.seed))]
-        return cls(composed.config, [*seed, *request.flags, *extra])
+        return cls(composed.config, [*seed, *request.flags, *extra], composed.where_accepted)
 
     def _parse(self, config: Config, flags: Iterable[Flag]) -> None:
         super().__init__(

@@ -73,6 +73,7 @@ class SegModule(LightningModule, ABC):
         overlap: Overlap of sliding windows, in [0, 1).
         use_text: False is an ablation: the same network reads empty strings only.
         loss: Form and weights of Dice and cross entropy.
+        max_windows: Most sliding windows per image, as a quick check on its middle only; None for the whole image.
 
     Attributes:
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
@@ -108,6 +109,7 @@ class SegModule(LightningModule, ABC):
         overlap: float = 0.5,
         use_text: bool = True,
         loss: LossOptions = LossOptions(),  # noqa: B008 - it is immutable
+        max_windows: int | None = None,
     ) -> None:
         super().__init__()
         for key, value, right in (
@@ -115,10 +117,14 @@ class SegModule(LightningModule, ABC):
             ("weight_decay", weight_decay, weight_decay >= 0),
             ("warmup", warmup, 0 <= warmup <= 1),
             ("overlap", overlap, 0 <= overlap < 1),
+            ("max_windows", max_windows, max_windows is None or max_windows > 0),
         ):
             if not right:
-                share = "between 0 and 1" if key in ("warmup", "overlap") else "0 or more"
-                raise ConfigError(f"--model.{key} {value} is not {share}.", "`zoo show NAME` prints the card's value.")
+                ranges = {"warmup": "between 0 and 1", "overlap": "between 0 and 1", "max_windows": "1 or more"}
+                raise ConfigError(
+                    f"--model.{key} {value} is not {ranges.get(key, '0 or more')}.",
+                    "`zoo show NAME` prints the card's value.",
+                )
         self.save_hyperparameters()
         for name, value in self.hparams.items():
             if is_dataclass(value) and not isinstance(value, type):
@@ -129,6 +135,7 @@ class SegModule(LightningModule, ABC):
         self.warmup = warmup
         self.overlap = overlap
         self.use_text = use_text
+        self.max_windows = max_windows
         self.loss = as_group(LossOptions, loss)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
         self.val_dice = PooledDice(len(self.facts.labels.names))
@@ -277,7 +284,7 @@ class SegModule(LightningModule, ABC):
 
     def predict_logits(self, batch: Batch) -> Tensor:
         """Compute the logits of whole images on the grid of the network."""
-        return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap)
+        return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap, self.max_windows)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW with linear warm-up and a cosine to zero over all steps of the run."""
