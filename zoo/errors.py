@@ -15,6 +15,7 @@ Fault = Literal[
     "duplicate_across_parts",
     "near_duplicate_across_parts",
     "case_twice",
+    "unusable_name",
     "split",
     "missing_file",
     "unreadable",

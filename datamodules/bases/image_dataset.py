@@ -11,6 +11,7 @@ from typing import NamedTuple
 from datamodules.bases.base import SegDataModule
 from datamodules.files.caption_tables import read_captions
 from datamodules.files.nifti_layout import find_subfolder
+from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
 from zoo.io.pictures import SUFFIXES, PictureReader
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -139,8 +140,8 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for suffix in SUFFIXES:
         for path in _visible(folder):
-            if path.suffix.lower() == suffix and path.stem not in found:
-                found[path.stem] = path
+            if path.suffix.lower() == suffix:
+                found.setdefault(normalise_name(path.stem), path)
     return dict(sorted(found.items()))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.bases.base import SegDataModule
+from datamodules.files.find_files import find_file
 from zoo.errors import ConfigError, DataError
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
 from zoo.types import TRACKS, ClassPrompt
@@ -106,7 +107,7 @@ class OwnDataModule(SegDataModule):
     def _prompt_file(self) -> Path | str | None:
         """The prompt file beside the data or at the given path; None where there is none."""
         given = self.prompt_path or PROMPTS
-        beside = resolve_path(self.folder, given)
+        beside = find_file(self.folder, given)
         if beside.is_file() or self.prompt_path:
             return beside if beside.is_file() else given
         return None
@@ -211,9 +212,3 @@ def _fingerprint(path: Path) -> list[str | int]:
         file.seek(max(size - _END, 0))
         ends += file.read(_END)
     return [path.name, size, hash_bytes([ends])]
-
-
-def resolve_path(folder: Path, name: str) -> Path:
-    """The path of a file that a table names, relative to its folder or absolute; a Windows path counts as well."""
-    path = folder / Path(name).expanduser()
-    return path if path.exists() else folder / Path(name.replace("\\", "/")).expanduser()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
 from zoo.utils.text_files import read_text
 
@@ -156,7 +157,7 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     if "image" not in header or column is None:
         raise DataError(f"{path}: columns {header} lack {needed}.", "Rename the columns.", "caption_table")
     image, caption = header.index("image"), header.index(column)
-    return [(row[image], row[caption]) for row in rows]
+    return [(normalise_name(row[image]), row[caption]) for row in rows]
 
 
 def _csv(path: Path) -> list[tuple[int, Sequence[object]]]:

@@ -7,27 +7,37 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from datamodules.files.find_files import find_file, path_exists
+from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
 from zoo.utils.text_files import read_json
 
 SUFFIXES = (".nii.gz", ".nii")
 
 
+def is_volume(path: Path) -> bool:
+    """Return whether the name of a file is that of a NIfTI file, also in capitals. Files `._*` of macOS are none."""
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+
+
 def nifti_stem(path: Path) -> str:
-    """Return the name of a NIfTI file without its suffix."""
-    return path.name.removesuffix(".gz").removesuffix(".nii")
+    """Return the name of a NIfTI file without its suffix, with composed characters."""
+    return normalise_name(re.sub(r"(\.nii)?(\.gz)?$", "", path.name, flags=re.IGNORECASE))
 
 
 def list_volumes(folder: Path) -> dict[str, Path]:
     """List the NIfTI files of a folder by stem, sorted. Files `._*` of macOS are ignored."""
-    found = (path for path in folder.glob("*.nii*") if path.name.endswith(SUFFIXES) and not path.name.startswith("."))
-    return {nifti_stem(path): unwrap_folder(path) for path in sorted(found)}
+    found = sorted(path for path in folder.iterdir() if is_volume(path)) if folder.is_dir() else []
+    return {nifti_stem(path): unwrap_folder(path) for path in found}
 
 
 def find_volume(folder: Path, name: str) -> Path:
     """Find a NIfTI file, compressed or not. If there is none, return the compressed name, which the checks report."""
     candidates = [unwrap_folder(folder / f"{name}{end}") for end in SUFFIXES]
-    return next((path for path in candidates if path.is_file()), candidates[0])
+    found = next((path for path in candidates if path.is_file()), None)
+    return found or next(
+        (path for end in SUFFIXES if path_exists(path := find_file(folder, f"{name}{end}"))), candidates[0]
+    )
 
 
 def unwrap_folder(path: Path) -> Path:
@@ -38,7 +48,7 @@ def unwrap_folder(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    inside = [file for file in path.iterdir() if file.name.endswith(SUFFIXES) and not file.name.startswith(".")]
+    inside = [file for file in path.iterdir() if is_volume(file)]
     return inside[0] if len(inside) == 1 else path
 
 

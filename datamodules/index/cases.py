@@ -91,7 +91,8 @@ class CaseIndex:
         findings = index_findings(found, self.card.has_reports)
         if findings:
             count = f" all {len(findings)}" if len(findings) > 1 else " all"
-            raise DataError(findings[0].problem, f"Run `zoo data verify {self.card.name}` for{count} findings.")
+            fix = f"{findings[0].fix} Run `zoo data verify {self.card.name}` for{count} findings."
+            raise DataError(findings[0].problem, fix.strip(), findings[0].kind)
         return {case.key: case for case in found}
 
     def case(self, case_id: str, query: str = "") -> Case:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.index.case_names import find_unusable_name
 from datamodules.index.findings import Finding
 from zoo.types import Case
 
@@ -43,9 +44,11 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
 
     Returns:
         Findings about missing files, missing or empty captions, captions without an image, case ids that occur twice,
-        and label files of several cases.
+        label files of several cases, and names that no file can have.
     """
-    findings = []
+    unusable = {id(case): finding for case in cases if (finding := find_unusable_name(case))}
+    findings = list(unusable.values())
+    cases = [case for case in cases if id(case) not in unusable]
     caption_only = {id(case) for case in cases if reports and case.report is not None and not _has_file(case)}
     times = Counter(case.key for case in cases if id(case) not in caption_only)
     for case in {case.key: case for case in cases}.values():
@@ -102,7 +105,15 @@ def _several_subjects(cases: Sequence[Case]) -> list[Finding]:
 
 def _has_file(case: Case) -> bool:
     """Whether any file of a case exists; true for a generated case, which needs none."""
-    return not case.images or any(path.is_file() for path in (*case.images, *([case.label] if case.label else [])))
+    return not case.images or any(_is_file(path) for path in (*case.images, *([case.label] if case.label else [])))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file exists; false for a path that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _name(case: Case) -> str:

@@ -14,6 +14,7 @@ KINDS: dict[Fault, str] = {
     "duplicate_across_parts": "the same image is in two splits",
     "near_duplicate_across_parts": "nearly the same image is in two splits, with two subjects",
     "case_twice": "a case id occurs twice",
+    "unusable_name": "a name cannot be the name of a file",
     "split": "the splits of the protocol cannot be made",
     "missing_file": "a file is missing",
     "unreadable": "a file is truncated, damaged or of another kind",

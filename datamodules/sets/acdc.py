@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import find_volume
+from datamodules.files.nifti_layout import find_volume, list_volumes
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -86,7 +86,7 @@ def _patients_of(folder: Path) -> list[Path]:
 
 
 def _has_labels(patient: Path) -> bool:
-    return any(True for _ in patient.glob("*_gt.nii*"))
+    return any(name.endswith("_gt") for name in list_volumes(patient))
 
 
 def read_info(path: Path) -> dict[str, int | str]:

@@ -130,7 +130,11 @@ class BraTS(VolumeDataModule):
                     f"{path}: the labels of BraTS-{challenge} have other values than those of the glioma.",
                     f"Give a folder of {', '.join(_SAME_LABELS)}; read others with --data nifti_folder.",
                 )
-        old = [path for path in folders if _FOLDER_OLD.fullmatch(path.name) and any(path.glob(f"{path.name}_*.nii*"))]
+        old = [
+            path
+            for path in folders
+            if _FOLDER_OLD.fullmatch(path.name) and any(name.startswith(f"{path.name}_") for name in list_volumes(path))
+        ]
         return {"old": old, "new": new}
 
     @cached_property

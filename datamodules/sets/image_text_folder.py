@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value, resolve_path
+from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value
 from datamodules.files.caption_tables import read_table, text_column
+from datamodules.files.find_files import FileFinder, find_file
+from datamodules.index.case_names import join_path
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
 from zoo.io.pictures import PictureReader
@@ -84,19 +85,19 @@ class ImageTextFolder(OwnDataModule):
     def list_cases(self) -> list[Case]:
         """One case per row, in the order of the table."""
         header, rows = self._rows
-        base, text = self._table_path.parent, text_column(header, self._table_path)
+        files, text = FileFinder(self._table_path.parent), text_column(header, self._table_path)
         cases = []
         for row in rows:
             cells = dict(zip(header, row, strict=True))
             image, mask = cells["image"], cells["mask"]
             if not image or not mask:
                 raise DataError(f"{self._table_path}: a row without image or mask: {row}.", "Fill or remove it.")
-            case_id = re.sub(r"[/\\]+", "-", str(Path(image).with_suffix(""))).strip("-")
+            case_id = join_path(image)
             subject = cells.get("subject", case_id)
             if not subject:  # it could belong to a subject of another split
                 raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
             report = cells[text] if text else None
-            cases.append(Case(case_id, (resolve_path(base, image),), resolve_path(base, mask), subject, report))
+            cases.append(Case(case_id, (files.find(image),), files.find(mask), subject, report))
         return cases
 
     def split_cases(self, cases: list[Case]) -> Split:
@@ -121,7 +122,7 @@ class ImageTextFolder(OwnDataModule):
     @cached_property
     def _table_path(self) -> Path:
         if self._table:
-            return resolve_path(self.folder, self._table)
+            return find_file(self.folder, self._table)
         found = sorted(
             p for p in self.folder.iterdir() if p.suffix.lower() in (".csv", ".xlsx") and p.name[0] not in "._~"
         )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import unwrap_folder
+from datamodules.files.nifti_layout import is_volume, nifti_stem, unwrap_folder
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.io.readers import Reader
@@ -24,7 +24,7 @@ MODALITIES = ("both", "ct", "mr")
 WRONG_VALUE, LEFT_ATRIUM = 421, 420
 """A wrong value inside the left atrium of some label files, and the value of the left atrium."""
 
-_NAME = re.compile(r"(ct|mr)_train_(\d+)_(image|label)\.nii(\.gz)?")
+_NAME = re.compile(r"(ct|mr)_train_(\d+)_(image|label)")
 log = logging.getLogger(__name__)
 
 
@@ -89,8 +89,8 @@ class MMWHS(VolumeDataModule):
     def list_cases(self) -> list[Case]:
         """Every labelled case; the name of its image without `_image` is the case id and the subject."""
         files: dict[str, dict[str, Path]] = {}
-        for path in sorted(self.folder.rglob("*_train_*.nii*")):
-            found = _NAME.fullmatch(path.name)
+        for path in sorted(path for path in self.folder.rglob("*_train_*") if is_volume(path)):
+            found = _NAME.fullmatch(nifti_stem(path))
             file = unwrap_folder(path)
             if found and file.is_file() and self.modality in ("both", found[1]):
                 files.setdefault(f"{found[1]}_train_{found[2]}", {}).setdefault(found[3], file)

@@ -295,5 +295,12 @@ INJECTED: dict[str, Injected] = {
     "class without voxels": Injected(
         OWN, lambda r: replace(r / "dataset.yaml", ": 2", ": 2, vessel: 7"), "class_absent", "mine"
     ),
+    "control character in a name": Injected(
+        OWN,
+        lambda r: replace(r / "cases.csv", "pictures/p0", "pictures/p\x7f0"),
+        "unusable_name",
+        "p\\x7f0.jpg",
+        "cannot",
+    ),
     "row twice": Injected(OWN, double_row, "case_twice", "p0.jpg", "2 times"),
 }

@@ -76,32 +76,38 @@ class SeriesReader(Reader):
 
     def files(self, path: Path) -> list[Path]:
         """List the slices, or the masks, of a series; see `Reader.files`."""
-        found = [file for file in path.parent.glob(f"*{path.suffix}") if not file.name.startswith("._")]
-        return sorted(found, key=_numbers) or [path]
+        return _files_in(path.parent, path.suffix) or [path]
 
     def _paired(self, path: Path, masks: list[Path]) -> tuple[Series, list[Path]]:
         """Find the series that the masks belong to, and sort the masks in its order."""
         folder = path.parent.parent / "DICOM_anon"
         candidates = (folder, folder / "InPhase", folder / "OutPhase")
-        folders = [candidate for candidate in candidates if any(candidate.glob("*.dcm"))]
-        if not folders:
+        found = [_files_in(candidate, ".dcm") for candidate in candidates]
+        all_files = [files for files in found if files]
+        if not all_files:
             raise DataError(
                 f"{folder}: no DICOM series for the masks in {path.parent}.",
                 "Download the series again.",
                 "incomplete_series",
             )
-        all_files = [self.files(next(one.glob("*.dcm"))) for one in folders]
         stems = {mask.stem: mask for mask in masks}
         for files in all_files:  # in-phase and opposed-phase slices have different names and the same positions
             if {file.stem for file in files} == set(stems):
                 return _series(files[0]), [stems[file.stem] for file in files]
         if len(all_files[0]) != len(masks):
             raise DataError(
-                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {folders[0]}.",
+                f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {all_files[0][0].parent}.",
                 "Download the case again.",
                 "incomplete_series",
             )
         return _series(all_files[0][0]), masks
+
+
+def _files_in(folder: Path, suffix: str) -> list[Path]:
+    """The files of a folder with a suffix, also in capitals, in the order of the numbers in their names."""
+    inside = folder.iterdir() if folder.is_dir() else iter(())
+    found = [file for file in inside if file.suffix.lower() == suffix.lower() and not file.name.startswith("._")]
+    return sorted(found, key=_numbers)
 
 
 def _numbers(path: Path) -> tuple[tuple[int, ...], str]:

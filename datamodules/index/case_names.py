@@ -1,0 +1,105 @@
+"""Names of cases: made from paths, and checked before a file gets such a name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules.index.findings import Finding
+from zoo.types import Case
+
+LONGEST = 200
+"""Largest length of a case's name in bytes. A file system allows 255 bytes per file name, and a prediction also has a
+prefix while it is written, a number and a suffix."""
+
+_LONGEST_FILE = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_RENAME = "Rename the file, for example with `convmv -f ENCODING -t utf8 -r --notest FOLDER`."
+
+
+def normalise_name(name: str) -> str:
+    """Return a name with composed characters (Unicode NFC); macOS stores some letters as a letter and a mark."""
+    return unicodedata.normalize("NFC", name)
+
+
+def join_path(path: str) -> str:
+    """Return the name of a case from its whole path without suffix: "a/b.png" becomes "a-b".
+
+    A name that is too long keeps its end, after a hash of the whole, so that it stays unique.
+    """
+    bare = re.sub(r"\.nii\.gz$", ".nii", path, flags=re.IGNORECASE)
+    file = Path(bare)
+    name = normalise_name(re.sub(r"[/\\]+", "-", str(file.with_suffix("") if file.name else "")).strip("-"))
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) <= LONGEST:
+        return name
+    end = encoded[-(LONGEST // 2) :].decode("utf-8", "ignore")
+    return f"{hashlib.sha256(encoded).hexdigest()[:8]}-{end.lstrip('-')}"
+
+
+def name_by_path(paths: Sequence[str], stems: Sequence[str]) -> list[str]:
+    """Return the names of cases: the stems of their files, or whole paths where two files have the same stem.
+
+    Example:
+        >>> name_by_path(["p1/ct.nii.gz", "p2/ct.nii.gz"], ["ct", "ct"])
+        ['p1-ct', 'p2-ct']
+    """
+    if len(set(stems)) == len(set(paths)):
+        return list(stems)
+    return [join_path(path) for path in paths]
+
+
+def find_unusable_name(case: Case) -> Finding | None:
+    """Find a name that no file can have, before a run has trained for hours; None where all names are usable."""
+    problem, fix = _name_problem(str(case.key)) or _file_problem(case) or ("", "")
+    if not problem:
+        return None
+    where = show_path(case.images[0]) if case.images else show_name(case.case_id)
+    return Finding(show_name(case.case_id), where, "unusable_name", f"{where}: {problem}.", fix)
+
+
+def show_name(name: str) -> str:
+    """Return a name for messages: bytes and control characters as escapes."""
+    escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), escaped)
+
+
+def show_path(path: Path) -> str:
+    """Return a path for messages, as `show_name`."""
+    return show_name(str(path))
+
+
+def _name_problem(name: str) -> tuple[str, str] | None:
+    """What is wrong with the name of a case, and what to do; None for a name that a file can have."""
+    if not _is_utf8(name):
+        return "the name is not in UTF-8", _RENAME
+    size = len(name.encode())
+    if size > LONGEST:
+        return f"the case's name has {size} bytes, more than {LONGEST}", "Shorten the name of the file."
+    if _CONTROL.search(name) or re.search(r"[/\\]|^\.?\.?$", name):
+        return f"'{show_name(name)}' cannot be the name of a file", "Rename it, without control characters and slashes."
+    return None
+
+
+def _file_problem(case: Case) -> tuple[str, str] | None:
+    for path in (*case.images, *([case.label] if case.label else [])):
+        if not _is_utf8(str(path)):
+            return f"the path {show_path(path)} is not in UTF-8", _RENAME
+        longest = max((len(part.encode()) for part in path.parts), default=0)
+        if longest > _LONGEST_FILE:
+            return f"a part of the path has {longest} bytes, more than {_LONGEST_FILE}", "Correct the path."
+        if "\0" in str(path):
+            return "a path with a NUL character", "Correct the path."
+    return None
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a name can be written in UTF-8. Python marks the bytes of other encodings as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
