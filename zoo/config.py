@@ -171,7 +171,7 @@ def compose(
         names,
         ModelCard.of(model_card),
         preset_facts.then,
-        {key: leaf for key, leaf in _leaves(preset_card.config) if key in preset_facts.where_accepted},
+        {key: leaf for key, leaf in list_leaves(preset_card.config) if key in preset_facts.where_accepted},
     )
 
 
