@@ -241,9 +241,7 @@ class SegDataModule(L.LightningDataModule):
     # What the trainer calls
 
     def setup(self, stage: str | None = None) -> None:
-        """Check and prepare every case of the stage (fit: of all splits), so that a bad file is found at once.
-
-        Where the trainer is limited to some batches, only the cases of these batches are prepared.
+        """Prepare every case of the stage (fit: of all splits) that the trainer uses: a bad file is found at once.
 
         Raises:
             DataError: The index, the splits or a file are not as documented.

@@ -35,6 +35,7 @@ from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
 
+_RANGES = {"warmup": "between 0 and 1", "overlap": "between 0 and 1", "max_windows": "1 or more"}
 RENAMED = {"encode": "forward_features", "training_losses": "compute_losses", "combine": "total_loss"}
 
 
@@ -120,11 +121,8 @@ class SegModule(LightningModule, ABC):
             ("max_windows", max_windows, max_windows is None or max_windows > 0),
         ):
             if not right:
-                ranges = {"warmup": "between 0 and 1", "overlap": "between 0 and 1", "max_windows": "1 or more"}
-                raise ConfigError(
-                    f"--model.{key} {value} is not {ranges.get(key, '0 or more')}.",
-                    "`zoo show NAME` prints the card's value.",
-                )
+                fix = "`zoo show NAME` prints the card's value."
+                raise ConfigError(f"--model.{key} {value} is not {_RANGES.get(key, '0 or more')}.", fix)
         self.save_hyperparameters()
         for name, value in self.hparams.items():
             if is_dataclass(value) and not isinstance(value, type):
