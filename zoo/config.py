@@ -15,6 +15,7 @@ from typing import Any
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_yaml
+from zoo.utils.config_files import check_config
 from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
@@ -113,6 +114,8 @@ def find_card(registry: Registry, value: str, section: str) -> Card:
     """
     if "/" in value or value.endswith((".yaml", ".yml")):
         card = card_from(Path(value).stem, Path(value), origin=value)
+        for layer in (card.config, *card.sizes.values()):
+            check_config(layer, value)
         return registry.get(card.alias) if card.alias else card
     if "." in value:
         return Card(name=value.rpartition(".")[2], config={section: {"class_path": value}}, origin=value)
@@ -157,7 +160,7 @@ def compose(
         layers += [(f"size {chosen}", card.sizes.get(chosen, {})) for card in (model_card, data_card)]
         layers += _recipe(model_card, data_card, chosen)
     layers.append((f"trainer {preset_card.name}", preset_card.config))
-    layers += [(str(path), read_yaml(path)) for path in files]
+    layers += [(str(path), _read_file(path)) for path in files]
     config: Config = dict(base or {})
     for name, layer in layers:
         config = merge(config, layer, name)
@@ -196,6 +199,12 @@ def without_refused(config: Mapping[str, Any], optional: Mapping[str, Any], acce
             without = {argument: entry for argument, entry in arguments.items() if argument != name}
             kept[section] = {**kept[section], "init_args": without}
     return kept
+
+
+def _read_file(path: Path) -> Config:
+    content = read_yaml(path)
+    check_config(content, str(path))
+    return content
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:

@@ -1,9 +1,11 @@
-"""Settings of a machine from `ZOO_*` environment variables: folders of data and caches, and offline mode."""
+"""Settings of a machine from `ZOO_*` environment variables: folders, offline mode, and what a file may name."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from zoo.utils.config_files import allowed_classes
 
 
 def cache_root() -> Path:
@@ -29,4 +31,5 @@ def describe() -> dict[str, str]:
         "ZOO_CACHE": str(cache_root()),
         "ZOO_DATA": str(data_root() or "(not set)"),
         "ZOO_OFFLINE": "1" if offline() else "0",
+        "ZOO_ALLOWED_CLASSES": ", ".join(sorted(allowed_classes())) or "(not set)",
     }

@@ -23,6 +23,7 @@ from benchmarks.plan.job import TEXTS, KeyValues, Settings
 from zoo.config import SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
+from zoo.utils.config_files import check_overrides
 
 PLANS = CONFIGS / "bench"
 """The folder of the plans of the zoo."""
@@ -131,6 +132,7 @@ def _overrides(value: Any, where: str) -> KeyValues:
         raise ConfigError(f"{where}: overrides is not a mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
     for key in value:
         refuse_key(str(key), f"{where}: overrides")
+    check_overrides(value.items(), f"{where}: overrides")
     return tuple(
         sorted((str(key), entry if isinstance(entry, str) else json.dumps(entry)) for key, entry in value.items())
     )

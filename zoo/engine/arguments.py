@@ -11,6 +11,7 @@ from zoo.engine.foreign_names import advise_without_option, find_own_option
 from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError, did_you_mean
+from zoo.utils.config_files import check_config
 
 Flag = tuple[str, str]
 """A dotted key and its value as the user typed them: ("model.lr", "5e-4")."""
@@ -109,6 +110,8 @@ def compose_request(request: Request) -> Composed:
     """
     folder = request.run_folder
     base = folder.read_config() if folder and request.verb != "fit" else None
+    if folder and base is not None:
+        check_config(base, str(folder.config), confirmed=" ".join(value for _, value in request.flags))
     composed = compose(
         request.model, request.data, size=request.size, preset=request.preset, files=request.files, base=base
     )

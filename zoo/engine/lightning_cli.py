@@ -21,6 +21,7 @@ from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.errors import ConfigError, ZooError
 from zoo.utils.class_args import argument_names
+from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.lazy import public_path
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
@@ -59,6 +60,8 @@ class ZooCLI(LightningCLI):
 
     def __init__(self, config: Config, flags: Iterable[Flag], where_accepted: Mapping[str, Any] | None = None) -> None:
         flags = tuple(flags)
+        for key, value in flags:
+            check_no_resolvers(value, f"--{key}")
         classes = {section: _import_section(section, config) for section in _BASES}
         for section, kind in classes.items():
             config = {

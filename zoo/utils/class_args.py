@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from jsonargparse import ArgumentError, ArgumentParser
 
 from zoo.errors import ConfigError
+from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.text_files import doubled_key
 
 Group = TypeVar("Group")
@@ -57,6 +58,7 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
     """
     names, values = argument_names(kind), {}
     for name, value in given.items():
+        check_no_resolvers(value, f"{prefix}{name}")
         double = doubled_key(value) if isinstance(value, str) and "{" in value else ""
         if double:
             raise ConfigError(f"{prefix}{name}={value}: {double.partition(': ')[2]}.", "Keep one of them.")

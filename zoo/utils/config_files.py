@@ -1,0 +1,153 @@
+"""What a configuration from a file may not do: read the environment, and name functions that a run would call.
+
+A user can take a configuration from elsewhere: a `-c` file, a preset, a card, a plan, or the `config.yaml` of a run.
+Such a file is data. In the section of the trainer it may name classes, for example callbacks, and a callback such as
+`LambdaCallback` takes the name of any importable function. Therefore a file may only name the classes in
+`ALLOWED_CLASSES`, and those of `ZOO_ALLOWED_CLASSES`. The flags of a command may name every class.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from zoo.errors import ConfigError
+from zoo.utils.text_files import parse_yaml
+
+ALLOWED_CLASSES = frozenset(
+    (
+        *("DeviceStatsMonitor", "EarlyStopping", "EMAWeightAveraging", "GradientAccumulationScheduler"),
+        *("LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "RichModelSummary", "RichProgressBar"),
+        *("StochasticWeightAveraging", "Timer", "TQDMProgressBar", "WeightAveraging"),
+        *("CometLogger", "CSVLogger", "MLFlowLogger", "NeptuneLogger", "TensorBoardLogger", "WandbLogger"),
+        *("AdvancedProfiler", "PassThroughProfiler", "PyTorchProfiler", "SimpleProfiler"),
+        *("DDPStrategy", "FSDPStrategy", "SingleDeviceStrategy"),
+        *("LightningEnvironment", "SLURMEnvironment", "TorchElasticEnvironment"),
+    )
+)
+"""Classes of Lightning that a file may name, in each module of `lightning.pytorch`; and all classes of `zoo`."""
+
+FUNCTION_ARGUMENTS = frozenset(
+    (
+        *("activation_checkpointing_policy", "auto_wrap_policy", "avg_fn"),
+        *("ddp_comm_hook", "ddp_comm_wrapper"),
+    )
+)
+"""Arguments of `ALLOWED_CLASSES` that take a function."""
+
+_CLASS_KEYS = frozenset(("accelerator", "callbacks", "logger", "plugins", "profiler", "strategy"))
+_ALWAYS_CLASSES = frozenset(("callbacks", "plugins"))
+_REGISTERED = re.compile(r"[a-z0-9_]*")  # "ddp", "simple", "gpu": names that Lightning registers
+
+
+def allowed_classes() -> frozenset[str]:
+    """Return `ZOO_ALLOWED_CLASSES`: dotted names, separated by commas, that a configuration file may name as well."""
+    return frozenset(name.strip() for name in os.environ.get("ZOO_ALLOWED_CLASSES", "").split(",") if name.strip())
+
+
+def check_config(config: Mapping[str, Any], where: str, confirmed: str = "") -> None:
+    """Check a configuration from a file.
+
+    Args:
+        config: The configuration, with the sections `model`, `data` and `trainer`.
+        where: The file, for messages.
+        confirmed: The flags of the command as one text. A class that a flag names as well is accepted.
+
+    Raises:
+        ConfigError: A text reads the environment, or the trainer gets a class or a function that no file may name.
+    """
+    check_no_resolvers(config, where)
+    for key, found in _classes(config.get("trainer"), "trainer"):
+        if not _is_allowed(found) and not re.search(rf"(?<![\w.]){re.escape(found)}(?![\w.])", confirmed):
+            raise ConfigError(
+                f"{where}: {key} names {found}, which no file may name.",
+                f"Give it as a flag (--{key} ...), or allow it: ZOO_ALLOWED_CLASSES={found}.",
+            )
+
+
+def check_overrides(overrides: Iterable[tuple[str, Any]], where: str) -> None:
+    """Check the dotted keys of a file as `check_config` does.
+
+    Args:
+        overrides: Pairs of a dotted key and a value: ("trainer.callbacks", "EarlyStopping").
+        where: The file, for messages.
+
+    Raises:
+        ConfigError: As `check_config`.
+    """
+    for key, value in overrides:
+        content = value
+        for name in reversed(key.split(".")):
+            content = {name.removesuffix("+"): content}
+        check_config(content, where)
+
+
+def check_no_resolvers(content: Any, where: str, at: str = "") -> None:
+    """Check that no text is a resolver of OmegaConf, such as `${oc.env:NAME}`.
+
+    A resolver would read the environment, and its value would be stored in the files of a run. `${key}`, the value of
+    another key, is no resolver.
+
+    Args:
+        content: Plain content.
+        where: The file or option, for messages.
+        at: Dotted key of the content, for messages.
+
+    Raises:
+        ConfigError: A text is a resolver.
+
+    Example:
+        >>> check_no_resolvers({"title": "${oc.env:HOME}"}, "a.yaml")
+        Traceback (most recent call last):
+        ...
+        zoo.errors.ConfigError: a.yaml: title is '${oc.env:HOME}', which reads the environment. Write the value itself.
+    """
+    if isinstance(content, str):
+        if ":" in content.partition("${")[2]:
+            named = f"{where}: {at.removesuffix('.')} is" if at else f"{where}:"
+            raise ConfigError(f"{named} {content!r}, which reads the environment.", "Write the value itself.")
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            check_no_resolvers(str(key), where, f"{at}{key}.")
+            check_no_resolvers(value, where, f"{at}{key}.")
+    elif isinstance(content, list | tuple):
+        for value in content:
+            check_no_resolvers(value, where, at)
+
+
+def _classes(content: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the dotted key and the name of each class and function in the section of the trainer."""
+    name = key.rpartition(".")[2]
+    if isinstance(content, str):
+        content = _parsed(content)
+    if isinstance(content, Mapping):
+        for inner, value in content.items():
+            if inner in ("class_path", *FUNCTION_ARGUMENTS) and value is not None:
+                yield key, str(value)
+            else:
+                same = inner in ("init_args", "dict_kwargs")
+                yield from _classes(value, key if same else f"{key}.{inner}")
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _classes(value, key)
+    elif isinstance(content, str) and (
+        name in _ALWAYS_CLASSES or (name in _CLASS_KEYS and not _REGISTERED.fullmatch(content))
+    ):
+        yield key, content
+
+
+def _parsed(text: str) -> Any:
+    """Return the content of a text as the parser of the command line sees it: a text may contain YAML."""
+    with suppress(ValueError):
+        return parse_yaml(text)
+    return text
+
+
+def _is_allowed(path: str) -> bool:
+    module, _, name = path.rpartition(".")
+    of_lightning = not module or f"{module}.".startswith("lightning.pytorch.")
+    ours = module.startswith("zoo.") and name[:1].isupper()
+    return ours or (of_lightning and name in ALLOWED_CLASSES) or path in allowed_classes()
