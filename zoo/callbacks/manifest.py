@@ -85,10 +85,17 @@ class RunRecord(Callback):
             "devices": trainer.world_size,
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
+            "encoder_versions": encoder_versions(module),
             "started": None,
             "finished": None,
             "best_val_dice": None,
         }
+
+
+def encoder_versions(module: LightningModule) -> dict[str, str]:
+    """Return the version of each named encoder: a commit of the hub, the version of a package, or "local"."""
+    found = ((getattr(one, "name", ""), getattr(one, "revision", "")) for one in module.modules())
+    return {name: version for name, version in found if isinstance(name, str) and isinstance(version, str) and version}
 
 
 def check_same_data(manifest: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ from zoo.config import PRESETS
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
 from zoo.utils.flags import Parser
+from zoo.utils.format import format_bytes
+from zoo.utils.machine import count_cores, list_extras, list_gpus, memory_bytes
 from zoo.utils.safe_text import to_printable
 from zoo.utils.terminal import write_output
 
@@ -121,9 +124,24 @@ def all_names() -> list[str]:
 def environment(arguments: argparse.Namespace) -> None:
     """Run `zoo env`: print what a bug report needs, one line per fact."""
     lines = {"zoo": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    lines |= {name: _version(name) for name in VERSIONS} | settings.describe()
+    lines |= {name: _version(name) for name in VERSIONS} | settings.describe() | _machine()
     for key, value in lines.items():
-        write_output(f"{key:<16}{value}\n")
+        write_output(f"{key:<21}{value}\n")
+
+
+def _machine() -> dict[str, str]:
+    """Return GPUs, cores, memory and extras as text."""
+    gpus = list_gpus()
+    shown = {f"gpu {n}": f"{gpu.name}, {format_bytes(gpu.memory)}, driver {gpu.driver}" for n, gpu in enumerate(gpus)}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    shown |= {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible or "(none)"}
+    extras = {name: f"{name} (missing: {', '.join(lacks)})" if lacks else name for name, lacks in list_extras().items()}
+    return {
+        **(shown if gpus else {"gpu": "(none)", **shown}),
+        "cores": str(count_cores()),
+        "memory": format_bytes(memory_bytes()),
+        "extras": ", ".join(extras.values()) or "(not installed)",
+    }
 
 
 def _version(name: str) -> str:

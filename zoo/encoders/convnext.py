@@ -26,7 +26,7 @@ class ConvNeXtEncoder(StagedEncoder):
         in_channels: Channels of the image. A gray image is repeated to three channels.
         width: Channels of the stem (96 in ConvNeXt-T).
         stages: Stages after the first (3 in ConvNeXt-T).
-        weights: A folder or a hub repository of a ConvNeXt; empty for random weights.
+        weights: A folder, or a hub repository of a ConvNeXt, `REPO` or `REPO@COMMIT`; empty for random weights.
     """
 
     limits = "2D, up to 3; the only one with weights"
@@ -64,7 +64,8 @@ class ConvNeXt(nn.Module):
     Args:
         in_channels: Channels of the image.
         widths: Channels per stage.
-        weights: A folder in the layout of `save_pretrained`, or a hub repository; empty for random weights.
+        weights: A folder in the layout of `save_pretrained`, or a hub repository, `REPO` or `REPO@COMMIT`; empty for
+            random weights.
 
     Raises:
         ConfigError: The weights cannot be downloaded or read, or have other sizes.
@@ -72,6 +73,7 @@ class ConvNeXt(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int], weights: str = "") -> None:
         super().__init__()
+        self.name, self.revision = weights, ""  # the manifest names the commit
         self.repeat = 3 if in_channels == 1 else 1  # the weights are those of colour images
         sizes: dict[str, Any] = {
             "num_channels": in_channels * self.repeat,
@@ -79,7 +81,10 @@ class ConvNeXt(nn.Module):
             "depths": list(DEPTHS[: len(widths)]),
         }
         config = ConvNextConfig(num_stages=len(widths), **sizes)
-        model = _load(weights, sizes) if weights else ConvNextModel(config)
+        if weights:
+            model, self.revision = _load(weights, sizes)
+        else:
+            model = ConvNextModel(config)
         self.embeddings: nn.Module = model.embeddings
         self.stages: nn.ModuleList = model.encoder.stages
 
@@ -88,10 +93,14 @@ class ConvNeXt(nn.Module):
         return image.repeat(1, self.repeat, 1, 1)
 
 
-def _load(weights: str, sizes: dict[str, Any]) -> Any:
-    folder = Path(weights).expanduser()
+def _load(weights: str, sizes: dict[str, Any]) -> tuple[Any, str]:
+    """Load the model of a folder or a repository, with its version: a commit, or "local"."""
+    folder, version = Path(weights).expanduser(), "local"
     if not folder.is_dir():
-        folder = fetch({"repo": weights}, "model.safetensors", "pytorch_model.bin", what="vision encoder")
+        repo, _, revision = weights.partition("@")
+        card = {"repo": repo, "revision": revision or "main"}
+        folder = fetch(card, "model.safetensors", "pytorch_model.bin", what="vision encoder")
+        version = folder.name
     try:
         with quiet():
             result: Any = ConvNextModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
@@ -104,4 +113,4 @@ def _load(weights: str, sizes: dict[str, Any]) -> Any:
         raise ConfigError(f"{folder}: a ConvNeXt of {loaded}, not {sizes}.", "Change --model.width and --model.stages.")
     if info["missing_keys"]:  # the library would initialise them at random
         raise ConfigError(f"{folder}: {len(info['missing_keys'])} weights are missing.", "Download the folder again.")
-    return model
+    return model, version

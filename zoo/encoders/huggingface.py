@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +23,8 @@ from transformers.utils import logging as transformers_logging
 from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise, mean_of_real
 from zoo.errors import TextError
 from zoo.settings import offline
+
+log = logging.getLogger(__name__)
 
 BROKEN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
 """Errors that the libraries raise for a folder that they cannot read."""
@@ -149,7 +153,8 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
     """Return the local snapshot of a hub repository. Download it if it is not on this machine.
 
     Args:
-        config: The card's `repo` and `revision`.
+        config: The card's `repo` and `revision`. The bundled cards name a commit. Any other revision is that of the
+            day of the download; its commit is logged, and `RunRecord` writes it into the manifest.
         *weights: File names, the preferred one first. The first file that the repository has is downloaded. A
             `.bin` file is read with `weights_only`, so that no pickled code runs.
         what: The kind of model, for the error text.
@@ -160,14 +165,14 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
     Raises:
         TextError: There is no snapshot, and the hub cannot be reached or `ZOO_OFFLINE=1` forbids it.
     """
-    repo = config["repo"]
+    repo, revision = config["repo"], config.get("revision", "main")
     error: Exception | None = None
     for name in weights:
         try:
             folder = Path(
                 snapshot_download(
                     repo,
-                    revision=config.get("revision", "main"),
+                    revision=revision,
                     allow_patterns=[*_SMALL_FILES, name],
                     local_files_only=offline(),
                 )
@@ -176,6 +181,7 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
             error = caught
             break
         if (folder / name).is_file():
+            _log_commit(repo, revision, folder, what)
             return folder
     reason = f" ({type(error).__name__})" if error else " (no weights in it)"
     download = f"`hf download {repo} --local-dir FOLDER` where there is a network"
@@ -187,6 +193,22 @@ def fetch(config: Mapping[str, Any], *weights: str, what: str = "text encoder") 
     else:
         advice = f'Offline: `--model.vision_weights ""` trains from scratch, or {download} and that folder here.'
     raise TextError(f"The {what} '{repo}' is not on this machine and cannot be downloaded{reason}.", advice) from error
+
+
+def _log_commit(repo: str, revision: str, folder: Path, what: str) -> None:
+    """Say which commit a revision that may move stands for."""
+    if not is_commit(revision):
+        log.info("The %s '%s' is not pinned: '%s' is the commit %s now.", what, repo, revision, folder.name)
+
+
+def is_commit(revision: str) -> bool:
+    """Return whether a revision names one commit, so that it never means other files.
+
+    Example:
+        >>> is_commit("main"), is_commit("896d61e84d72f1a88984d47b4d6391d8ce436600")
+        (False, True)
+    """
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
 def unreadable(folder: Path, error: BaseException) -> TextError:

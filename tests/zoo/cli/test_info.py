@@ -122,3 +122,21 @@ def test_env_has_versions_and_settings(monkeypatch: pytest.MonkeyPatch, capsys: 
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert lines["torch"][0].isdigit()
     assert lines["ZOO_OFFLINE"] == "1"
+
+
+def test_env_has_the_machine_and_the_extras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert main(["env"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["gpu"], lines["CUDA_VISIBLE_DEVICES"]) == ("(none)", "(none)")
+    assert int(lines["cores"]) >= 1
+    assert lines["memory"].endswith("B")
+    assert "dicom" in lines["extras"]
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 570.1, 143771'\n")
+    tool.chmod(0o755)
+    assert main(["env"]) == 0
+    assert "NVIDIA H200, 151 GB, driver 570.1" in capsys.readouterr().out

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 from safetensors.torch import load_file, save_file
 from transformers import ConvNextConfig, ConvNextModel
 
+from zoo.callbacks.manifest import encoder_versions
 from zoo.encoders.convnext import DEPTHS, ConvNeXtEncoder
 from zoo.encoders.vision import VISION_ENCODERS, build_vision_encoder
 from zoo.errors import ConfigError, ZooError
@@ -82,6 +84,27 @@ def test_offline_the_message_says_what_to_do() -> None:
     """The tests run with ZOO_OFFLINE=1."""
     with pytest.raises(ZooError, match=r"vision encoder 'nobody/convnext'.*vision_weights"):
         build_vision_encoder("convnext", 2, 1, 8, 3, "nobody/convnext")
+
+
+def test_the_commit_of_downloaded_weights_is_in_the_record(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+    commit = tmp_path / ("e" * 40)
+    commit.symlink_to(saved)
+
+    def fetch(card: dict[str, str], *weights: str, what: str) -> Path:
+        asked.append(card)
+        return commit
+
+    monkeypatch.setattr("zoo.encoders.convnext.fetch", fetch)
+    for weights in ("some/convnext", f"some/convnext@{'e' * 40}"):
+        module = LightningModule()
+        module.vision = build_vision_encoder("convnext", 2, 1, 8, 3, weights)
+        assert encoder_versions(module) == {weights: "e" * 40}
+    assert asked == [{"repo": "some/convnext", "revision": version} for version in ("main", "e" * 40)]
+    module.vision = build_vision_encoder("convnext", 2, 1, 8, 3)
+    assert encoder_versions(module) == {}
 
 
 @pytest.mark.parametrize(

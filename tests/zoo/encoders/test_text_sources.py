@@ -213,6 +213,26 @@ def test_an_unreachable_hub_is_one_line_that_names_the_offline_choices(
     assert caught.value.__cause__ is not None
 
 
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_every_encoder_of_a_hub_names_one_commit(name: str) -> None:
+    config = ENCODERS.get(name).config
+    assert "repo" not in config or hf.is_commit(config["revision"])
+
+
+def test_a_revision_that_may_move_is_said_with_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ("c" * 40)).mkdir()
+    (tmp_path / ("c" * 40) / "weights").touch()
+    monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(tmp_path / ("c" * 40)))
+    with caplog.at_level("INFO"):
+        hf.fetch({"repo": "a/pinned", "revision": "d" * 40}, "weights")
+        assert not caplog.records
+        hf.fetch({"repo": "some/one"}, "weights")
+    assert "'some/one' is not pinned" in caplog.text
+    assert "c" * 40 in caplog.text
+
+
 def test_a_snapshot_without_weights_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf, "snapshot_download", lambda *_, **__: str(tmp_path))
     with pytest.raises(TextError, match="no weights in it"):
