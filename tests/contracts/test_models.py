@@ -53,7 +53,8 @@ def test_fit_leaves_a_complete_run(fitted: Fitted) -> None:
     assert {"split_hash", "prompt_hash", "metric_version", "config_hash", "text_track"} <= set(manifest)
     assert (fitted.out / "config.yaml").is_file()
     logged = (fitted.out / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert {"train/dice", "train/cross_entropy", "train/loss", "val/dice"} <= set(logged)
+    assert {"train/dice", "train/cross_entropy", "train/loss", "val/dice", "val/loss", "lr-AdamW"} <= set(logged)
+    assert [name for name in logged if name.startswith("val/dice/")], "and the Dice of each class"
 
 
 def test_checkpoint_holds_all_that_the_next_step_depends_on(fitted: Fitted) -> None:

@@ -23,6 +23,7 @@ _IGNORED_WARNINGS = (
     ".*is not a resumable.*|.*dataloader is not resumable.*",  # draws are functions of (seed, number)
     ".*Using `DistributedSampler` with the dataloaders.*",  # evaluation samplers are exact-once
     ".*LeafSpec.*is deprecated.*",  # a use of torch within Lightning
+    ".*LearningRateMonitor callback with models that have no learning rate schedulers.*",  # then it logs nothing
     ".*`broadcast_buffers` is deprecated.*",  # torch 2.11 lacks the successor
     ".*callbacks used to create the checkpoint need to be provided.*",  # evaluation does not need them
     ".*Consider setting `persistent_workers=True`.*",
@@ -63,6 +64,7 @@ def set_up_logging() -> None:
         logger.setLevel(logging.WARNING)
         logger.handlers.clear()  # with the handlers of the root logger, each message would appear twice
         logger.propagate = True
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # the report of --trainer.profiler
     for pattern in _IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message=pattern)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # without a network, it reports each of five attempts twice

@@ -159,10 +159,12 @@ def _is_finished(folder: RunFolder, config: Config) -> bool:
 
 def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> None:
     """Build data, model and trainer, with the callbacks that keep the record of a run."""
+    from lightning.pytorch.callbacks import LearningRateMonitor
+
     from zoo.callbacks.checkpoints import checkpoints
     from zoo.callbacks.history import History, TrimHistory
     from zoo.callbacks.manifest import RunRecord
-    from zoo.callbacks.progress import ActivityLog, EpochLog
+    from zoo.callbacks.progress import ProgressLines
     from zoo.callbacks.random_state import RandomState
 
     known = {
@@ -175,11 +177,18 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
-    bar = sys.stderr.isatty()
-    progress = [ActivityLog(shown=not bar), *([] if bar else [EpochLog()])]
+    # `--trainer.logger false` leaves nothing to log to.
+    rates = [] if config["trainer"].get("logger") is False else [LearningRateMonitor("epoch")]
     set_activity("building the model")
     cli.build(
-        callbacks=[record, TrimHistory(folder.metrics), RandomState(), *progress, *checkpoints(folder.checkpoints)],
+        callbacks=[
+            record,
+            TrimHistory(folder.metrics),
+            RandomState(),
+            ProgressLines(),
+            *rates,
+            *checkpoints(folder.checkpoints),
+        ],
         logger=History(folder.path),
         default_root_dir=str(folder.path),
     )
@@ -218,7 +227,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
     """Run `validate`, `test` or `predict` with a checkpoint of a run."""
     from zoo.callbacks.overlays import Overlays
     from zoo.callbacks.predictions import Predictions
-    from zoo.callbacks.progress import ActivityLog
+    from zoo.callbacks.progress import ProgressLines
     from zoo.callbacks.scores import Scores
 
     config = cli.resolved()
@@ -230,7 +239,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
     overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
     set_activity("building the model")
     cli.build(
-        callbacks=[*overlays, ActivityLog(shown=not sys.stderr.isatty()), scores, predictions],
+        callbacks=[*overlays, ProgressLines(), scores, predictions],
         default_root_dir=str(folder.path),
         enable_checkpointing=False,
     )

@@ -11,10 +11,12 @@ import torch
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
+from zoo.callbacks.progress import RunProgressBar
 from zoo.config import Composed, Config, without_refused
 from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
@@ -151,14 +153,17 @@ class ZooCLI(LightningCLI):
             keep_freed_memory()
         ours = self._trainer_arguments
         callbacks, plugins = (_as_list(configured.get(key)) for key in ("callbacks", "plugins"))
-        progress = configured.get("enable_progress_bar")
+        chosen = configured.get("enable_progress_bar")
+        progress = sys.stderr.isatty() and sys.stdout.isatty() if chosen is None else chosen
+        callbacks = [*callbacks, *ours.get("callbacks", [])]
+        bars = [RunProgressBar()] if progress and not any(isinstance(one, ProgressBar) for one in callbacks) else []
         arguments: dict[str, Any] = ours | {
-            "callbacks": [*callbacks, *ours.get("callbacks", [])],
+            "callbacks": [*callbacks, *bars],
             "plugins": [*plugins, AtomicCheckpointIO()],
             "logger": _loggers(configured.get("logger"), ours.get("logger")),
             # Our evaluation samplers visit each case once; those of Lightning would add cases that are scored twice.
             "use_distributed_sampler": False,
-            "enable_progress_bar": sys.stderr.isatty() if progress is None else progress,
+            "enable_progress_bar": progress,
             # torch has synchronised batch normalisation for GPUs only.
             "sync_batchnorm": bool(configured.get("sync_batchnorm")) and _on_gpu(configured.get("accelerator")),
             "enable_model_summary": bool(configured.get("enable_model_summary")),

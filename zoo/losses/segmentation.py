@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from zoo.errors import ConfigError
 from zoo.losses.distributed import gather_rows
 
 _SMOOTH = 1e-5  # MONAI's default
+_PIECE = 2**24  # logits per piece of whole images
 
 DICE_PER = ("image", "batch")
 """What one soft Dice is computed over."""
@@ -78,16 +80,20 @@ class SoftDice(nn.Module):
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Compute the loss of logits [B, K, *S] and a label as in `Batch`."""
+        sums = self.sums(logits, label)
+        if self.options.dice_per == "image":
+            return gather_rows(_one_minus_dice(*sums))[0].mean()
+        return _one_minus_dice(*gather_rows(sums[None])[0].sum(0)).mean()
+
+    def sums(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Return soft true positives, false positives and false negatives of this rank, [3, K]; per image [3, B, K]."""
         shares = logits.softmax(1) if self.exclusive else logits.sigmoid()
         target = one_hot(label, logits.shape[1]) if self.exclusive else label.to(shares)
         if self.exclusive and not self.options.background:
             shares, target = shares[:, 1:], target[:, 1:]
         space, power = list(range(2, logits.ndim)), 2 if self.options.squared else 1
-        if self.options.dice_per == "image":
-            tp, fp, fn = compute_tp_fp_fn(shares, target, space, power, False)
-            return gather_rows(_one_minus_dice(tp, fp, fn))[0].mean()
-        sums = torch.stack(compute_tp_fp_fn(shares, target, [0, *space], power, False))
-        return _one_minus_dice(*gather_rows(sums[None])[0].sum(0)).mean()
+        axes = space if self.options.dice_per == "image" else [0, *space]
+        return torch.stack(compute_tp_fp_fn(shares, target, axes, power, False))
 
 
 def _one_minus_dice(tp: Tensor, fp: Tensor, fn: Tensor) -> Tensor:
@@ -113,11 +119,26 @@ class SegmentationLoss(nn.Module):
     def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
         """Compute the losses of logits [B, K, *S] and a label as in `Batch`."""
         logits = logits.float()
+        return {"dice": self.dice(logits, label), "cross_entropy": self.cross_entropy(logits, label)}
+
+    def cross_entropy(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Compute the mean cross entropy of logits in single precision."""
         if self.exclusive:
-            cross_entropy = F.cross_entropy(logits, label[:, 0].long())
-        else:
-            cross_entropy = F.binary_cross_entropy_with_logits(logits, label.float())
-        return {"dice": self.dice(logits, label), "cross_entropy": cross_entropy}
+            return F.cross_entropy(logits, label[:, 0].long())
+        return F.binary_cross_entropy_with_logits(logits, label.float())
+
+    def of_whole_images(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Compute the weighted sum of both losses over whole images of this rank, piece by piece to save memory.
+
+        No rank waits for another: in a validation, ranks have unequal numbers of cases.
+        """
+        sums, entropy = torch.zeros((), device=logits.device), torch.zeros((), device=logits.device)
+        pieces = math.ceil(logits.numel() / _PIECE)
+        for part, truth in zip(logits.chunk(pieces, 2), label.chunk(pieces, 2), strict=True):
+            sums = sums + self.dice.sums(part.float(), truth)
+            entropy = entropy + self.cross_entropy(part.float(), truth) * part.shape[2] / logits.shape[2]
+        options = self.dice.options
+        return options.dice * _one_minus_dice(*sums).mean() + options.cross_entropy * entropy
 
 
 def masks_of(label: Tensor, classes: int, exclusive: bool) -> Tensor:

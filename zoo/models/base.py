@@ -25,8 +25,8 @@ from zoo.inference import predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
 from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.pooled_dice import PooledDice
 from zoo.metrics.scoring import score_case
+from zoo.metrics.validation_scores import ValidationScores
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
@@ -136,7 +136,7 @@ class SegModule(LightningModule, ABC):
         self.max_windows = max_windows
         self.loss = as_group(LossOptions, loss)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
-        self.val_dice = PooledDice(len(self.facts.labels.names))
+        self.validation_scores = ValidationScores(self.facts.labels.names)
         self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
         self._absent_terms: set[str] = set()
@@ -226,27 +226,25 @@ class SegModule(LightningModule, ABC):
 
     def on_validation_epoch_start(self) -> None:
         """Copy the buffers of rank 0 to every rank, so that all ranks score with the same model."""
-        self.val_dice.reset()
+        self.validation_scores.reset()
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count true and false voxels on the network's grid."""
+        """Count true and false voxels on the network's grid, and compute the loss of whole images."""
         if batch.get("spare"):
             return
         logits = self.predict_logits(batch)
         labels = self.facts.labels
         decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
-        classes = len(labels.names)
-        self.val_dice.update(
-            masks_of(decision, classes, labels.exclusive),
-            masks_of(batch["label"], classes, labels.exclusive),
-        )
+        predicted, true = (masks_of(one, len(labels.names), labels.exclusive) for one in (decision, batch["label"]))
+        loss = self.segmentation_loss.of_whole_images(logits, batch["label"])
+        self.validation_scores.update(predicted, true, loss)
 
     def on_validation_epoch_end(self) -> None:
-        """Log `val/dice` from counts summed over ranks: the same number on every rank."""
-        self.log("val/dice", self.val_dice.compute(), prog_bar=True, sync_dist=True)
+        """Log `val/dice`, the Dice of each class and `val/loss`, from sums over ranks: the same on every rank."""
+        self.log_dict(self.validation_scores.compute(), sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> list[CaseScore]:  # type: ignore[override]  # kept by `Scores`
         """Score a batch on the native grid: one row per case and class."""

@@ -21,24 +21,26 @@ log = logging.getLogger(__name__)
 QUIET = 6.0
 """Seconds without a line, after which one is logged."""
 
-_RARER = 100.0
-"""After `QUIET` times this number of seconds the lines become rarer, so that a run of weeks logs some hundreds."""
-
 
 class _Activity:
     """What the process does, and since when."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.describe: Callable[[], str] = str
         self.since = time.monotonic()
 
 
 _now = _Activity()
 
 
-def set_activity(text: str) -> None:
-    """Say what the process does from now on: "preparing case 3 of 8". Empty: nothing to report."""
-    _now.text, _now.since = text, time.monotonic()
+def set_activity(text: str | Callable[[], str]) -> None:
+    """Say what the process does from now on.
+
+    Args:
+        text: "preparing case 3 of 8", or a function that makes the text when a line is due. Empty: nothing to report.
+    """
+    _now.describe = (lambda: text) if isinstance(text, str) else text
+    _now.since = time.monotonic()
 
 
 def track(things: Iterable[T], what: str) -> Iterator[T]:
@@ -71,13 +73,13 @@ def report_activity(quiet: float = QUIET, say: Callable[[str], None] = log.info)
         return
     watch, over = _LastLine(), threading.Event()
     logging.getLogger().addHandler(watch)
-    begun = time.monotonic()
 
     def look() -> None:
         while not over.wait(min(quiet / 6, 1.0)):
             now = time.monotonic()
-            if _now.text and now - watch.at >= max(quiet, (now - begun) / _RARER):
-                say(f"{_now.text} ({now - _now.since:.0f} s)")
+            text = _now.describe() if now - watch.at >= quiet else ""
+            if text:
+                say(f"{text} ({now - _now.since:.0f} s)")
                 watch.at = now
 
     looking = threading.Thread(target=look, name="activity", daemon=True)

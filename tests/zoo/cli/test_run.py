@@ -71,7 +71,8 @@ def test_fit_writes_the_complete_record(finished: Path) -> None:
     assert "facts" not in config["model"]["init_args"]
     with (finished / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert max(float(row["val/dice"]) for row in rows) == pytest.approx(manifest["best_val_dice"])
+    assert [round(float(row["lr-Adam"]), 4) for row in rows if row["lr-Adam"]] == [0.1, 0.09, 0.081, 0.0729]
+    assert max(float(row["val/dice"]) for row in rows if row["val/dice"]) == pytest.approx(manifest["best_val_dice"])
     assert not list(finished.rglob(f"{UNFINISHED}*"))
 
 

@@ -159,3 +159,17 @@ def test_retrieval_counts_identical_texts_as_found() -> None:
     assert found is not None
     assert [float(x) for x in found] == [0.75, 0.5]
     assert retrieval(EmbeddingPairs(visual, textual, torch.zeros(4))) is None
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("options", [LossOptions(), LossOptions(dice_per="image", dice=0.5, cross_entropy=2.0)])
+def test_the_loss_of_whole_images_in_pieces_is_the_weighted_sum_of_both_losses(
+    exclusive: bool, options: LossOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    loss, logits = SegmentationLoss(exclusive, options), torch.randn(2, 3, 10, 6)
+    label = torch.randint(0, 3, (2, 1, 10, 6)) if exclusive else torch.rand(2, 3, 10, 6) > 0.5
+    terms = loss(logits, label)
+    whole = float(options.dice * terms["dice"] + options.cross_entropy * terms["cross_entropy"])
+    monkeypatch.setattr("zoo.losses.segmentation._PIECE", 100)
+    assert float(loss.of_whole_images(logits, label)) == pytest.approx(whole, rel=1e-5)
