@@ -47,7 +47,9 @@ class _Renamed(argparse.Action):
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose the jobs without a plan."""
-    parser.add_argument("--models", type=_names, help="names of `zoo list models`, separated by commas")
+    parser.add_argument(
+        "--models", type=_names, help="names of `zoo list models`, classes (mynet.MyNet) and card files"
+    )
     parser.add_argument("--data", type=_names, help="names of `zoo list data`, separated by commas")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
     parser.add_argument("--seeds", type=_seeds, help="seeds, separated by commas (default: 0)")

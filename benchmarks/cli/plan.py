@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.cli.choice import add_to, choose_plan, parse_overrides
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
+from benchmarks.plan.models import share_import_path
 from benchmarks.plan.plan_file import PLANS, list_plans
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from zoo.registry import read_yaml
@@ -35,6 +36,7 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
             write_output(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
+    share_import_path(plan.jobs)
     for line in describe_parts(plan.jobs):
         write_error(line)
     found = estimate_costs(plan, known.probe, write_error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, split_further
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
+from benchmarks.plan.models import share_import_path
 from benchmarks.storage.layout import find_job_state, job_folder
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
 from datamodules.index.card import DataCard
@@ -67,6 +68,7 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     if known.launcher == "local":  # a node may have a folder that this machine does not have
         _check_data(known.out, with_stored_folders(known.out, asked))
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
+    share_import_path(plan.jobs)
     from benchmarks.cli.live import show_progress
     from benchmarks.run.job_runner import Limits
     from benchmarks.run.progress import count_states, read_progress

@@ -13,11 +13,12 @@ import yaml
 from benchmarks.plan.ablations import FULL, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import TEXTS, Job, KeyValues, Plan, Settings
+from benchmarks.plan.models import PlanModel, find_model, refuse_equal_names
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
-from zoo.registry import DATA, MODELS, Card
+from zoo.registry import DATA, Card
 
 RECIPES = ("equal", "published")
 
@@ -52,7 +53,7 @@ class Matrix:
     """Models x data sets x folds x recipes x variants x seeds, with one size, trainer and overrides.
 
     Attributes:
-        models: Names of models.
+        models: Names of models, classes and files of cards.
         data: Names of data sets, each with its entry.
         seeds: The seeds of each combination.
         settings: The settings that all jobs share. An empty size becomes that of the trainer preset.
@@ -84,20 +85,22 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             does not support the dimensions of a data set, or no model has an ablation. An override sets an argument
             that a variant changes. A fold does not exist.
     """
-    cards = _cards(matrix.models, list(matrix.data))
+    found, cards = _find_all(matrix.models, list(matrix.data))
     if not (matrix.models and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
-    models = {cards["model", name].name: cards["model", name] for name in matrix.models}
-    ablations = {} if matrix.variants is None else choose_variants(models.values(), matrix.variants)
+    refuse_equal_names(found)
+    models = {model.card.name: model for model in found}
+    full = [model.card for model in models.values()]
+    ablations = {} if matrix.variants is None else choose_variants(full, matrix.variants)
     _refuse_overridden(ablations, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
     for typed, entry in matrix.data.items():
-        card = cards["data", typed]
+        card = cards[typed]
         name = card.name
-        for fold, (model, model_card), recipe in product(entry.chosen_folds, models.items(), matrix.recipes):
-            _check_dimensions(model_card, card)
-            base = _full_method(matrix, name, entry, card, model_card)
+        for fold, (model, chosen), recipe in product(entry.chosen_folds, models.items(), matrix.recipes):
+            _check_dimensions(chosen.card, card)
+            base = _full_method(matrix, name, entry, card, chosen)
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = replace(base, overrides=(*entry.overrides, *(_equal_budget(base) if recipe == "equal" else ())))
@@ -113,22 +116,23 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     return Plan(tuple(jobs.values()), configs, dict(written or {}))
 
 
-def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: Card) -> Job:
+def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: PlanModel) -> Job:
     """Make the job of a full model on a data set, without fold, recipe, variant and seed."""
     settings = matrix.settings
-    composed = compose(model.name, name, size=settings.size or None, preset=settings.trainer or None)
+    option = model.source or model.card.name
+    composed = compose(option, name, size=settings.size or None, preset=settings.trainer or None)
     own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
     facts = DataCard.of(data)
-    reads = ModelCard.of(model).reads_text
     return Job(
-        model=model.name,
+        model=model.card.name,
         data=name,
         seed=0,
         root=str(Path(entry.root).expanduser().resolve()) if entry.root and not facts.embedded else "",
-        encoder=(matrix.encoder or own) if reads else "",
-        track=facts.track if reads else "none",
+        encoder=(matrix.encoder if matrix.encoder and model.takes_encoder() else own) if model.reads_text else "",
+        track=facts.track if model.reads_text else "none",
         settings=replace(settings, size=composed.size),
         texts=matrix.texts,
+        source=model.source,
     )
 
 
@@ -138,7 +142,7 @@ def resolve_config(job: Job) -> Config:
     The configuration has no seed, and an absolute path is reduced to its last name. So a job has the same
     configuration for every seed and on every machine.
     """
-    composed = compose(job.model, job.data, size=job.settings.size, preset=job.settings.trainer or None)
+    composed = compose(job.model_option, job.data, size=job.settings.size, preset=job.settings.trainer or None)
     config: Config = _portable(composed.config)
     for key, value in job.argument_pairs():
         section, _, rest = key.partition(".")
@@ -184,7 +188,7 @@ def find_value(config: Mapping[str, Any], key: str) -> Any:
 def _equal_budget(job: Job) -> KeyValues:
     """Return overrides that give a job the budget of its data set where a model card or recipe sets another budget."""
     shared = job.settings
-    own = compose(job.model, job.data, size=shared.size, preset=shared.trainer or None).config
+    own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
     plain = compose(None, job.data, size=shared.size, preset=shared.trainer or None).config
     typed = {key.replace(".init_args", "") for key, _ in (*shared.overrides, *job.overrides)}
     pairs = []
@@ -218,19 +222,22 @@ def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matri
                 )
 
 
-def _cards(models: Sequence[str], data: Sequence[str]) -> dict[tuple[str, str], Card]:
-    """Find the cards of all names; the error lists every unknown or broken card."""
-    cards, mistakes = {}, []
-    for kind, registry, names in (("model", MODELS, models), ("data", DATA, data)):
-        for name in names:
-            try:
-                card = registry.get(name)
-                cards[kind, name] = cards[kind, card.name] = card
-            except ZooError as error:
-                mistakes.append(str(error))
+def _find_all(models: Sequence[str], data: Sequence[str]) -> tuple[list[PlanModel], dict[str, Card]]:
+    """Find all models and data sets; the error lists every unknown or broken one."""
+    found, cards, mistakes = [], {}, []
+    for value in models:
+        try:
+            found.append(find_model(value))
+        except ZooError as error:
+            mistakes.append(str(error))
+    for name in data:
+        try:
+            cards[name] = DATA.get(name)
+        except ZooError as error:
+            mistakes.append(str(error))
     if mistakes:
         raise ConfigError(" ".join(dict.fromkeys(mistakes)))
-    return cards
+    return found, cards
 
 
 def set_root(matrix: Matrix, root: str) -> Matrix:

@@ -59,6 +59,7 @@ class Job:
         texts: The texts of the tests, if the model reads text.
         overrides: Further (key, value) pairs: those of the data set, and those that make the budget equal.
         digest: Hash of the resolved configuration without the seed; empty for a job made by hand.
+        source: The class, or the absolute path of the card, of a model without a registered name; else empty.
     """
 
     model: str
@@ -76,11 +77,17 @@ class Job:
     texts: tuple[str, ...] = TEXTS
     overrides: KeyValues = ()
     digest: str = ""
+    source: str = ""
 
     @property
     def name(self) -> str:
         """The readable name: the method and `-s<seed>`."""
         return f"{self.method}-s{self.seed}"
+
+    @property
+    def model_option(self) -> str:
+        """The value of `--model`."""
+        return self.source or self.model
 
     @property
     def cost_key(self) -> str:
@@ -126,7 +133,7 @@ class Job:
     def flags(self) -> list[str]:
         """Return the command line of this job, which is the same for each step."""
         shared = self.settings
-        flags = ["--model", self.model, "--data", self.data, "--size", shared.size, "--seed", str(self.seed)]
+        flags = ["--model", self.model_option, "--data", self.data, "--size", shared.size, "--seed", str(self.seed)]
         flags += ["--trainer", shared.trainer] if shared.trainer else []
         flags += ["--trainer.devices", str(shared.devices)] if shared.devices is not None else []
         flags += ["--data.root", self.root] if self.root else []

@@ -66,7 +66,7 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
                 if extend
                 else "Use the same plan or another --out; --extend adds jobs and texts.",
             )
-        jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _with_texts(stored, plan)
+        jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _renew_jobs(stored, plan)
         merged = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
         if merged.jobs != before.jobs:
             write_json(plan_path(folder), merged.to_dict())
@@ -138,8 +138,8 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
 
 def _other_configs(stored: Plan, added: Plan) -> list[str]:
     """Return the configuration keys in which jobs of the same name differ: a card or a recipe has changed since."""
-    digests = {job.name: job.digest for job in stored.jobs}
-    changed = {(digests.get(job.name, job.digest), job.digest): job.name for job in added.jobs}
+    digests = {job.method: job.digest for job in stored.jobs}  # all seeds of a row have one configuration
+    changed = {(digests.get(job.method, job.digest), job.digest): job.name for job in added.jobs}
     names: dict[str, list[str]] = {}
     for (old, new), name in changed.items():
         before, after = stored.configs.get(old, {}), added.configs.get(new, {})
@@ -161,13 +161,16 @@ def _other_jobs(stored: Plan, added: Plan) -> list[str]:
     return lines or [f"the jobs: {len(new.keys() - old.keys())} are new, {len(old.keys() - new.keys())} are missing"]
 
 
-def _with_texts(stored: Plan, added: Plan) -> dict[str, Job]:
-    """Return the stored jobs by id; their texts include those of the added plan."""
-    wanted = {job.id: job.texts for job in added.jobs}
-    return {
-        job.id: replace(job, texts=tuple(text for text in TEXTS if text in (*job.texts, *wanted.get(job.id, ()))))
-        for job in stored.jobs
-    }
+def _renew_jobs(stored: Plan, added: Plan) -> dict[str, Job]:
+    """Return the stored jobs by id, with the texts and the place of the card that the added plan gives."""
+    renewed = {job.id: job for job in stored.jobs}
+    for job in added.jobs:
+        if job.id in renewed:
+            texts = {*renewed[job.id].texts, *job.texts}
+            renewed[job.id] = replace(
+                renewed[job.id], texts=tuple(text for text in TEXTS if text in texts), source=job.source
+            )
+    return renewed
 
 
 def _show(value: object) -> str:

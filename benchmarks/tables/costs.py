@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
+from benchmarks.plan.models import share_import_path
 from benchmarks.run.failure_reasons import find_reason
 from benchmarks.run.job_runner import ZOO
 from benchmarks.storage.layout import costs_path, read_costs, write_json
@@ -78,7 +79,9 @@ def measure_costs(
         RunError: There is no benchmark, or some models could not be measured; the costs of the others are stored.
     """
     costs, failed = read_costs(folder), []
-    for key, job in distinct_jobs(load_plan(folder)).items():
+    jobs = distinct_jobs(load_plan(folder))
+    share_import_path(jobs.values())
+    for key, job in jobs.items():
         if key in costs:
             continue
         report(f"{key}: measuring")

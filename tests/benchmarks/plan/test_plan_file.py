@@ -14,11 +14,13 @@ from benchmarks.plan import expand as planning
 from benchmarks.plan.expand import make_plan, resolve_config
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan, Settings
+from benchmarks.plan.models import PlanModel
 from benchmarks.plan.plan_file import PLANS, find_plan, list_plans, read_matrix
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.sample_benchmark import names, plan_of
 from zoo.config import compose
 from zoo.errors import ConfigError, RunError
+from zoo.registry import MODELS
 
 FULL = """
 about: everything that a plan may say
@@ -198,14 +200,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 def test_a_model_that_cannot_take_the_images_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    cards = planning._cards
+    def flat(name: str) -> PlanModel:
+        card = MODELS.get(name)
+        return PlanModel(replace(card, about={**card.about, "spatial_dims": [2]}))
 
-    def flat(models: list[str], data: list[str]) -> object:
-        found = cards(models, data)
-        card = found["model", "unet"]
-        return found | {("model", "unet"): replace(card, about={**card.about, "spatial_dims": [2]})}
-
-    monkeypatch.setattr(planning, "_cards", flat)
+    monkeypatch.setattr(planning, "find_model", flat)
     with pytest.raises(ConfigError, match="takes no 3-dimensional images, which 'hippocampus' has"):
         plan_of(["unet"], ["hippocampus"], [0], settings=Settings())
 
