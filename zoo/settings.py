@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from zoo.utils import limits
 from zoo.utils.config_files import allowed_classes
 
 
@@ -32,4 +33,5 @@ def describe() -> dict[str, str]:
         "ZOO_DATA": str(data_root() or "(not set)"),
         "ZOO_OFFLINE": "1" if offline() else "0",
         "ZOO_ALLOWED_CLASSES": ", ".join(sorted(allowed_classes())) or "(not set)",
+        limits.VARIABLE: ",".join(f"{name}={value}" for name, value in limits.read_limits().items()) or "(not set)",
     }

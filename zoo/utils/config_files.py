@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from zoo.errors import ConfigError
-from zoo.utils.text_files import parse_yaml
+from zoo.utils.text_files import TooLargeError, parse_yaml
 
 ALLOWED_CLASSES = frozenset(
     (
@@ -109,6 +109,7 @@ def check_no_resolvers(content: Any, where: str, at: str = "") -> None:
         if ":" in content.partition("${")[2]:
             named = f"{where}: {at.removesuffix('.')} is" if at else f"{where}:"
             raise ConfigError(f"{named} {content!r}, which reads the environment.", "Write the value itself.")
+        _check_inner_yaml(content, where)
     elif isinstance(content, Mapping):
         for key, value in content.items():
             check_no_resolvers(str(key), where, f"{at}{key}.")
@@ -116,6 +117,17 @@ def check_no_resolvers(content: Any, where: str, at: str = "") -> None:
     elif isinstance(content, list | tuple):
         for value in content:
             check_no_resolvers(value, where, at)
+
+
+def _check_inner_yaml(text: str, where: str) -> None:
+    """Check a text that the parser of the command line may read as YAML: its aliases may repeat many values."""
+    if "&" in text and "*" in text:
+        try:
+            parse_yaml(text)
+        except TooLargeError as error:
+            raise ConfigError(f"{where}: {error}.", "Write the values themselves.") from error
+        except ValueError:  # it is a plain text
+            return
 
 
 def _classes(content: Any, key: str) -> Iterator[tuple[str, str]]:

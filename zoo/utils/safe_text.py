@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 
-LONGEST_NAME = 180
+LONGEST_NAME = 200
 """Most bytes of a file name that `to_file_name` returns. File systems allow 255, and suffixes follow."""
 
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

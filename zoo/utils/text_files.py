@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from zoo.utils.limits import get_limit, raise_limit
+
 _SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -22,7 +24,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The text is not Unicode; the message gives the line.
+        ValueError: The text is not Unicode, and the message gives the line; or the file is too large.
 
     Example:
         >>> import tempfile
@@ -32,7 +34,13 @@ def read_text(path: Path) -> str:
         ...     read_text(file)
         'Milz'
     """
-    content = path.read_bytes()
+    most = get_limit("text_mb") * 1_000_000
+    with path.open("rb") as file:  # one that never ends, such as /dev/zero, has no size
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise TooLargeError(
+            f"more than {most // 1_000_000} MB of text. {raise_limit('text_mb', 2 * most // 1_000_000)}"
+        )
     encoding = json.detect_encoding(content)
     try:
         return content.decode(encoding)
@@ -62,7 +70,7 @@ def parse_yaml(text: str) -> Any:
     """Parse YAML to plain Python.
 
     Raises:
-        ValueError: The text is not YAML, or a key is in one mapping twice; one line.
+        ValueError: The text is not YAML, a key is in one mapping twice, or aliases repeat too many values; one line.
 
     Example:
         >>> parse_yaml("classes: {liver: 1, spleen: 2}")
@@ -72,6 +80,8 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - it is a safe one
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    except TooLargeError:
+        raise
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(" ".join(str(error).split())) from error
 
@@ -90,12 +100,21 @@ def doubled_key(text: str) -> str:
     return ""
 
 
+class TooLargeError(ValueError):
+    """A text is larger than a limit, or stands for more values."""
+
+
 class _DoubledKeyError(ValueError):
     """A key is in one mapping twice."""
 
 
 class _StrictLoader(_SAFE_LOADER):  # type: ignore[misc, valid-type]
-    """The safe loader of YAML, which refuses a key that is in one mapping twice."""
+    """The safe loader of YAML, which refuses a key that is in one mapping twice, and too many values."""
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        """Check the number of values before any is constructed."""
+        _check_aliases(node)
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Check the keys as written. Keys that a merge (`<<`) adds may be written again."""
@@ -108,6 +127,43 @@ class _StrictLoader(_SAFE_LOADER):  # type: ignore[misc, valid-type]
                 seen.add(name)
         found: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return found
+
+
+def _check_aliases(root: yaml.Node) -> None:
+    """Check how many values the aliases of a document repeat. A few lines can stand for more than any memory holds.
+
+    Raises:
+        ValueError: The aliases repeat too many values, or a value contains itself.
+    """
+    sizes: dict[int, int] = {}  # of each value, with all that is in it
+    open_nodes: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        children = _children(node)
+        if id(node) in open_nodes:
+            open_nodes.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
+            stack.pop()
+            continue
+        if id(node) in sizes:
+            stack.pop()
+            continue
+        open_nodes.add(id(node))
+        if any(id(child) in open_nodes for child in children):
+            raise TooLargeError(f"line {node.start_mark.line + 1}: a value contains itself")
+        stack += children
+    repeated = sizes[id(root)] - len(sizes)
+    if repeated > 1_000_000_000:
+        raise TooLargeError("its aliases repeat more than 1000000000 values")
+    if repeated > get_limit("repeated_values"):
+        raise TooLargeError(f"its aliases repeat {repeated} values. {raise_limit('repeated_values', repeated)}")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
