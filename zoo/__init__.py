@@ -12,6 +12,7 @@ from zoo.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from zoo.data_facts import DataFacts as DataFacts
     from zoo.data_facts import make_facts as make_facts
+    from zoo.engine.initial_weights import load_weights as load_weights
     from zoo.engine.trained_model import load_run as load_run
     from zoo.metrics.scoring import score_case as score_case
     from zoo.models.base import SegModule as SegModule
@@ -46,6 +47,7 @@ __all__ = [
     "SegModule",
     "Text",
     "load_run",
+    "load_weights",
     "make_facts",
     "score_case",
 ]
@@ -63,6 +65,7 @@ __getattr__, __dir__ = lazy_exports(
         "make_facts": "zoo.data_facts",
         "SegModule": "zoo.models.base",
         "load_run": "zoo.engine.trained_model",
+        "load_weights": "zoo.engine.initial_weights",
         "score_case": "zoo.metrics.scoring",
     },
 )

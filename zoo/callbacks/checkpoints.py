@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     with explain_load_errors(path):
         # To the CPU first, so that a loaded model is not twice in the memory of a device.
         content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        if not isinstance(content, Mapping):
+            raise pickle.UnpicklingError(f"{path}: no mapping")
     return content
 
 

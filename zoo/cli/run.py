@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from zoo.cli.console import console, set_up_logging
+from zoo.cli.fit import fit, read_initial_weights
 from zoo.cli.help import print_help
-from zoo.config import Composed, Config, config_hash
+from zoo.config import Composed, Config
 from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.evaluation_options import check_evaluation_options
-from zoo.engine.run_folder import RunFolder, State, default_folder
-from zoo.errors import CheckpointError, ConfigError, RunError
+from zoo.engine.refusals import explain_errors
+from zoo.engine.run_folder import RunFolder, default_folder
+from zoo.errors import ConfigError
 from zoo.utils.activity import report_activity, set_activity
-from zoo.utils.atomic_files import is_disk_full
 
 if TYPE_CHECKING:
     from zoo.callbacks.predictions import Predictions
     from zoo.callbacks.scores import Scores
+    from zoo.engine.initial_weights import InitialWeights
     from zoo.engine.lightning_cli import ZooCLI
-
-log = logging.getLogger(__name__)
 
 EVALUATION_FLAGS = ("data.text", "data.init_args.text", "data.root", "data.num_workers")
 """Flags that change how a run is evaluated and do not change which run it is."""
@@ -54,7 +51,8 @@ def main(verb: str, argv: list[str]) -> int:
 
 def _run(request: Request) -> int:
     composed = compose_request(request)
-    cli = parse_request(request, composed)
+    weights = read_initial_weights(request, composed)
+    cli = parse_request(request, composed, weights)
     config = cli.resolved()
     if request.print_config:
         print_config(cli)
@@ -62,7 +60,7 @@ def _run(request: Request) -> int:
     _check_precision(config)
     if request.verb == "fit":
         folder = request.run_folder or default_folder(composed, config)
-        if _fit(cli, composed, folder):
+        if fit(cli, composed, folder, weights):
             _run_next_verbs(cli, composed, request, folder)
     else:
         _evaluate(cli, composed, request, request.run_folder or _find_run(cli, composed, request))
@@ -83,13 +81,13 @@ def prepare_process() -> None:
     set_up_logging()
 
 
-def parse_request(request: Request, composed: Composed) -> ZooCLI:
-    """Parse a command; nothing is built yet."""
+def parse_request(request: Request, composed: Composed, weights: InitialWeights | None = None) -> ZooCLI:
+    """Parse a command; nothing is built yet. The content of initial weights is part of the configuration."""
     set_activity("loading PyTorch and Lightning")
     from zoo.engine.lightning_cli import ZooCLI
 
     set_up_logging()  # again, because the import of Lightning sets its own log levels
-    return ZooCLI.from_request(request, composed)
+    return ZooCLI.from_request(request, composed, [("init_from", weights.sha256)] if weights else [])
 
 
 def _check_precision(config: Config) -> None:
@@ -117,97 +115,6 @@ def _find_run(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
     folder = default_folder(composed, cli.resolved())
     folder.read_config()
     return folder
-
-
-def _fit(cli: ZooCLI, composed: Composed, folder: RunFolder) -> bool:
-    """Train a run, or continue it from its last checkpoint; do nothing where it is finished.
-
-    Returns:
-        Whether the folder now holds a trained model.
-    """
-    config = cli.resolved()
-    if _is_finished(folder, config):
-        return True
-    _build_for_fit(cli, composed, config, folder)
-    # The other ranks of a run belong to the process that holds the lock.
-    with folder.opened(), folder.locked() if cli.trainer.is_global_zero else nullcontext():
-        if cli.trainer.is_global_zero and _is_finished(folder, config):  # by a process that was quicker
-            return True
-        last = folder.last if folder.last.is_file() else None
-        if cli.trainer.is_global_zero:
-            _log_start(composed, folder, "resumed" if last else "started")
-        with _explain_errors(folder):
-            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
-        if not any(folder.checkpoints.glob("*.ckpt")):
-            console.print(f"{folder.path}: no checkpoint was kept, so there is nothing to score.", soft_wrap=True)
-            return False
-        if cli.trainer.is_global_zero:
-            _finish(cli, folder)
-    return True
-
-
-def _is_finished(folder: RunFolder, config: Config) -> bool:
-    """Whether the run is finished; if so, print how to score it."""
-    if folder.state(config) is not State.FINISHED:
-        return False
-    finished = folder.read_manifest()["finished"]
-    console.print(
-        f"{folder.path}: finished on {finished}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
-    )
-    return True
-
-
-def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> None:
-    """Build data, model and trainer, with the callbacks that keep the record of a run."""
-    from lightning.pytorch.callbacks import LearningRateMonitor
-
-    from zoo.callbacks.checkpoints import checkpoints
-    from zoo.callbacks.history import History, TrimHistory
-    from zoo.callbacks.manifest import RunRecord
-    from zoo.callbacks.progress import ProgressLines
-    from zoo.callbacks.random_state import RandomState
-
-    known = {
-        "model": composed.model,
-        "size": composed.size,
-        "encoder": config["model"].get("init_args", {}).get("encoder"),
-        "data": composed.data,
-        "seed": config["seed_everything"],
-        "config_hash": config_hash(config),
-    }
-    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-    record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
-    # `--trainer.logger false` leaves nothing to log to.
-    rates = [] if config["trainer"].get("logger") is False else [LearningRateMonitor("epoch")]
-    set_activity("building the model")
-    cli.build(
-        callbacks=[
-            record,
-            TrimHistory(folder.metrics),
-            RandomState(),
-            ProgressLines(),
-            *rates,
-            *checkpoints(folder.checkpoints),
-        ],
-        logger=History(folder.path),
-        default_root_dir=str(folder.path),
-    )
-
-
-def _log_start(composed: Composed, folder: RunFolder, event: str) -> None:
-    layers = " < ".join(composed.layers)
-    log.info("%s (%s) on %s, %s in %s; %s", composed.model, composed.size, composed.data, event, folder.path, layers)
-
-
-def _finish(cli: ZooCLI, folder: RunFolder) -> None:
-    """Write into the manifest that the run is finished, and print its best validation score."""
-    from zoo.callbacks.checkpoints import BestCheckpoint
-    from zoo.callbacks.manifest import finish
-
-    best = next(c.best_model_score for c in cli.trainer.callbacks if isinstance(c, BestCheckpoint))  # type: ignore[attr-defined]
-    finish(folder.manifest, None if best is None else float(best))
-    shown = "" if best is None else f"best val/dice {float(best):.4f}, "
-    console.print(f"{shown}run in {folder.path}", soft_wrap=True)
 
 
 def _run_next_verbs(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder) -> None:
@@ -244,7 +151,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
         enable_checkpointing=False,
     )
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
-    with _explain_errors(folder):
+    with explain_errors(folder):
         if request.verb == "validate":
             cli.trainer.validate(cli.model, verbose=False, **arguments)
         elif request.verb == "test":
@@ -268,30 +175,3 @@ def _print_results(cli: ZooCLI, verb: str, scores: Scores, predictions: Predicti
         console.print(f"{predictions.written} label images in {predictions.folder}{classes}", soft_wrap=True)
     else:
         console.print("  ".join(f"{key} {float(value):.4f}" for key, value in cli.trainer.callback_metrics.items()))
-
-
-@contextmanager
-def _explain_errors(folder: RunFolder) -> Iterator[None]:
-    """Turn errors of Lightning and of the system that the user can fix into one line.
-
-    Raises:
-        RunError: The disk is full. Lightning's own files (hparams.yaml, metrics.csv) do not say which disk.
-        CheckpointError: The checkpoint is of another network. Torch would list every tensor.
-        KeyboardInterrupt: Ctrl-C, which Lightning turns into `SystemExit`.
-    """
-    try:
-        yield
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        raise RunError(f"{folder.path}: cannot be written: {error}.", "Free some space and run it again.") from error
-    except SystemExit as error:
-        raise KeyboardInterrupt from error
-    except RuntimeError as error:
-        if "loading state_dict" not in str(error):
-            raise
-        first = " ".join(str(error).split("\n")[1:2]).strip()
-        raise CheckpointError(
-            f"{folder.path}: the checkpoint does not fit the model ({first.partition(': copying')[0][:160]}).",
-            "Repeat the run's own --model, --size and options.",
-        ) from error

@@ -31,6 +31,7 @@ class Request:
         preset: Value of `--trainer`.
         out: Value of `--out`.
         ckpt: Value of `--ckpt`.
+        init_from: Value of `--init-from`.
         seed: Value of `--seed`; None if it is not given.
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
@@ -45,6 +46,7 @@ class Request:
     preset: str | None = None
     out: Path | None = None
     ckpt: Path | None = None
+    init_from: Path | None = None
     seed: int | None = None
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -178,7 +180,10 @@ def _hint(verb: str, typed: str) -> str:
 
 
 _ELSEWHERE = {
-    ("fit", "--ckpt"): "`zoo fit --out DIR` continues a run from its own last checkpoint.",
+    ("fit", "--ckpt"): (
+        "`zoo fit --out DIR` continues a run from its own last checkpoint; "
+        "`--init-from FILE` starts a new run from the weights of a file."
+    ),
 }
 """What to do about an option that another command has."""
 
@@ -192,7 +197,7 @@ def _with_option(request: Request, option: Option, value: str) -> Request:
         raise ConfigError(f"Unknown {option.name[2:]} '{value}'.", hint)
     if field == "files":
         return replace(request, files=(*request.files, Path(value)))
-    if field in ("out", "ckpt"):
+    if field in ("out", "ckpt", "init_from"):
         return replace(request, **{field: Path(value).expanduser()})  # type: ignore[arg-type]
     if field == "seed":
         if not value.isdecimal():

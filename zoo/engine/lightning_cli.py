@@ -112,6 +112,7 @@ class ZooCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the arguments that must agree, if the two classes have them; classes of other packages may lack them."""
+        parser.add_argument("--init_from", type=str | None, default=None)
         if "facts" in self._accepted["model"]:
             parser.link_arguments("data.facts", "model.init_args.facts", apply_on="instantiate")
         if "seed" in self._accepted["data"]:
@@ -122,9 +123,14 @@ class ZooCLI(LightningCLI):
         self.config = parser.parse_args(args)
 
     def resolved(self) -> Config:
-        """Return every key with its value, without linked keys. The same run results from this configuration."""
+        """Return every key with its value, without linked keys. The same run results from this configuration.
+
+        The key `init_from` is the hash of the weights of `--init-from`.
+        """
         config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
         config.pop("config", None)
+        if config.get("init_from") is None:
+            config.pop("init_from", None)  # only a run that has it is printed with it
         return config
 
     def instantiate_classes(self) -> None:

@@ -88,6 +88,14 @@ OPTIONS = (
         verbs=_EVALUATE,
     ),
     Option(
+        "--init-from",
+        "init_from",
+        "RUN|FILE",
+        "weights to start from where name and shape agree: a run folder, a checkpoint or a safetensors file",
+        GROUPS[1],
+        verbs=_FIT,
+    ),
+    Option(
         "-c",
         "files",
         "FILE",

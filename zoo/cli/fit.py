@@ -1,0 +1,159 @@
+"""`zoo fit`: builds the parts of a training, trains, and writes the record of the run."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import yaml
+
+from zoo.cli.console import console
+from zoo.config import Composed, Config, config_hash
+from zoo.engine.arguments import Request
+from zoo.engine.refusals import explain_errors
+from zoo.engine.run_folder import RunFolder, State
+from zoo.errors import ConfigError
+from zoo.utils.activity import set_activity
+
+if TYPE_CHECKING:
+    from zoo.callbacks.manifest import RunRecord
+    from zoo.engine.initial_weights import InitialWeights
+    from zoo.engine.lightning_cli import ZooCLI
+
+log = logging.getLogger(__name__)
+
+
+def read_initial_weights(request: Request, composed: Composed) -> InitialWeights | None:
+    """Read the weights of `--init-from`, if it is given.
+
+    Raises:
+        ConfigError: They are those of the run itself, or only a configuration names them.
+        ZooError: They cannot be read.
+    """
+    if request.init_from is None:
+        if request.verb == "fit" and composed.config.get("init_from"):
+            raise ConfigError(
+                f"init_from {composed.config['init_from']}: the weights of this hash are needed.",
+                "Add `--init-from` with the run or the file that holds them.",
+            )
+        return None
+    if request.out and request.init_from.resolve().is_relative_to(request.out.resolve()):
+        raise ConfigError(
+            f"--init-from {request.init_from}: these are weights of the run in --out itself.",
+            "Leave out --init-from to continue the run, or name another --out.",
+        )
+    set_activity("loading PyTorch")
+    from zoo.engine.initial_weights import read_weights
+
+    return read_weights(request.init_from)
+
+
+def fit(cli: ZooCLI, composed: Composed, folder: RunFolder, weights: InitialWeights | None) -> bool:
+    """Train a run, or continue it from its last checkpoint; do nothing where it is finished.
+
+    A new run starts from `weights`, if there are any.
+
+    Returns:
+        Whether the folder now holds a trained model.
+    """
+    config = cli.resolved()
+    if _is_finished(folder, config):
+        return True
+    record = _build_for_fit(cli, composed, config, folder)
+    # The other ranks of a run belong to the process that holds the lock.
+    with folder.opened(), folder.locked() if cli.trainer.is_global_zero else nullcontext():
+        if cli.trainer.is_global_zero and _is_finished(folder, config):  # by a process that was quicker
+            return True
+        last = folder.last if folder.last.is_file() else None
+        if cli.trainer.is_global_zero:
+            _log_start(composed, folder, "resumed" if last else "started")
+        if weights:
+            _start_from(weights, cli, record, resumed=last is not None)
+        with explain_errors(folder):
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
+        if not any(folder.checkpoints.glob("*.ckpt")):
+            console.print(f"{folder.path}: no checkpoint was kept, so there is nothing to score.", soft_wrap=True)
+            return False
+        if cli.trainer.is_global_zero:
+            _finish(cli, folder)
+    return True
+
+
+def _start_from(weights: InitialWeights, cli: ZooCLI, record: RunRecord, resumed: bool) -> None:
+    """Load initial weights into the model of a new run, and put them into the record of the run."""
+    from zoo.cli.weights_table import print_weights
+    from zoo.engine.initial_weights import load_weights, match_weights
+
+    if resumed:
+        report, _ = match_weights(cli.model, weights)
+    else:
+        report = load_weights(cli.model, weights)
+        if cli.trainer.is_global_zero:
+            print_weights(report)
+    record.known["init_from"] = report.to_dict()
+
+
+def _is_finished(folder: RunFolder, config: Config) -> bool:
+    """Whether the run is finished; if so, print how to score it."""
+    if folder.state(config) is not State.FINISHED:
+        return False
+    finished = folder.read_manifest()["finished"]
+    console.print(
+        f"{folder.path}: finished on {finished}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
+    )
+    return True
+
+
+def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> RunRecord:
+    """Build data, model and trainer, with the callbacks that keep the record of a run; return the record."""
+    from lightning.pytorch.callbacks import LearningRateMonitor
+
+    from zoo.callbacks.checkpoints import checkpoints
+    from zoo.callbacks.history import History, TrimHistory
+    from zoo.callbacks.manifest import RunRecord
+    from zoo.callbacks.progress import ProgressLines
+    from zoo.callbacks.random_state import RandomState
+
+    known = {
+        "model": composed.model,
+        "size": composed.size,
+        "encoder": config["model"].get("init_args", {}).get("encoder"),
+        "data": composed.data,
+        "seed": config["seed_everything"],
+        "config_hash": config_hash(config),
+    }
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
+    # `--trainer.logger false` leaves nothing to log to.
+    rates = [] if config["trainer"].get("logger") is False else [LearningRateMonitor("epoch")]
+    set_activity("building the model")
+    cli.build(
+        callbacks=[
+            record,
+            TrimHistory(folder.metrics),
+            RandomState(),
+            ProgressLines(),
+            *rates,
+            *checkpoints(folder.checkpoints),
+        ],
+        logger=History(folder.path),
+        default_root_dir=str(folder.path),
+    )
+    return record
+
+
+def _log_start(composed: Composed, folder: RunFolder, event: str) -> None:
+    layers = " < ".join(composed.layers)
+    log.info("%s (%s) on %s, %s in %s; %s", composed.model, composed.size, composed.data, event, folder.path, layers)
+
+
+def _finish(cli: ZooCLI, folder: RunFolder) -> None:
+    """Write into the manifest that the run is finished, and print its best validation score."""
+    from zoo.callbacks.checkpoints import BestCheckpoint
+    from zoo.callbacks.manifest import finish
+
+    best = next(c.best_model_score for c in cli.trainer.callbacks if isinstance(c, BestCheckpoint))  # type: ignore[attr-defined]
+    finish(folder.manifest, None if best is None else float(best))
+    shown = "" if best is None else f"best val/dice {float(best):.4f}, "
+    console.print(f"{shown}run in {folder.path}", soft_wrap=True)
