@@ -18,6 +18,8 @@ from PIL import Image, features
 from benchmarks.report.entries import Entry
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult
+from zoo.errors import DataError
+from zoo.io.raster import open_picture
 
 KINDS = ("worst", "median", "best")
 OVERLAYS_VERSION = 1
@@ -97,7 +99,7 @@ def read_gallery(entry: Entry) -> Gallery:
         prompts = [(str(name), str(text)) for name, text in content["prompts"].items()]
     except FileNotFoundError:
         return replace(bare, note="its test kept none; `zoo test --out` with its run folder makes them")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, DataError, ValueError, KeyError, TypeError, AttributeError) as error:
         return replace(bare, note=f"overlays.json cannot be read ({type(error).__name__}: {error})")
     dices = mean_dices(job)
     for _, pictures in kinds:
@@ -118,7 +120,7 @@ def mean_dices(job: JobResult) -> dict[tuple[str, str], float]:
 
 
 def _picture(folder: Path, entry: dict[str, Any]) -> Picture:
-    with Image.open(folder / Path(entry["file"]).name, formats=["PNG"]) as picture:
+    with open_picture(folder / Path(entry["file"]).name, formats=["PNG"]) as picture:
         source, (width, height) = _embedded(picture), picture.size
     view = "" if entry["axis"] is None else f"{_AXES.get(entry['axis'], entry['axis'])} slice {entry['slice']}"
     return Picture(

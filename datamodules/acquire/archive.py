@@ -7,6 +7,7 @@ name that occurs twice, an encrypted entry, and more content than is plausible f
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import stat
@@ -21,11 +22,12 @@ from typing import IO, NamedTuple
 
 from datamodules.acquire.fingerprint import ProgressCallback, ignore_progress
 from zoo.errors import DataError
+from zoo.utils.limits import get_limit, raise_limit
 
-MOST_ENTRIES = 2_000_000
-MOST_RATIO, ANY_RATIO_UP_TO = 200, 2 << 30
-"""Largest ratio of unpacked to packed size, and the unpacked size in bytes up to which any ratio is accepted."""
+ANY_RATIO_UP_TO = 2 << 30
+"""Unpacked size in bytes up to which any ratio of unpacked to packed size is accepted."""
 
+_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
 _CHUNK = 1 << 20
 _UNPACK = "If you trust the archive, unpack it by hand and give the folder with --from."
@@ -112,10 +114,15 @@ def _kind(archive: Path) -> str:
                 )
         if start.startswith(b"PK"):
             return "zip"
-        if tarfile.is_tarfile(archive):
+        with ExitStack() as stack:
+            next(iter(_open_tar(archive, stack)[0]), None)
             return "tar"
+    except _BROKEN:
+        pass  # it has another format
     except OSError as error:
-        raise DataError(f"{archive}: cannot be read ({error.strerror}).", "Give an archive or a folder.") from error
+        raise DataError(
+            f"{archive}: cannot be read ({error.strerror or error}).", "Give an archive or a folder."
+        ) from error
     raise DataError(f"{archive}: neither zip nor tar.", "Give the archive, or the folder with its content.")
 
 
@@ -134,14 +141,56 @@ def _zip(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
 
 def _tar(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
     """Yield name and entry of each file, after `tarfile`'s own filter for data."""
-    opened = stack.enter_context(tarfile.open(archive, "r:*"))  # noqa: SIM115  (the stack closes it)
+    opened, headers = _open_tar(archive, stack)
     for member in opened:
+        headers.read_bytes = 0
         if not (member.isreg() or member.isdir()):
             raise DataError(f"{archive}: '{member.name}' is a link or a device.", _UNPACK)
         _place(archive, member.name)  # before the filter, which would drop a leading slash silently
         tarfile.data_filter(member, str(archive.parent))
         if member.isreg():
             yield member.name, Entry((), member.size, partial(_open_member, opened, member))
+    headers.most = None
+
+
+def _open_tar(archive: Path, stack: ExitStack) -> tuple[tarfile.TarFile, _HeaderReader]:
+    """Open a tar archive and the stream that it is read from, unpacked as its first bytes say."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+    opener = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), open)
+    stream = stack.enter_context(opener(archive, "rb"))  # type: ignore[operator]
+    headers = _HeaderReader(archive, stream, get_limit("archive_header_kb") * 1000)
+    return stack.enter_context(tarfile.open(fileobj=headers, mode="r:")), headers  # type: ignore[call-overload]
+
+
+class _HeaderReader:
+    """The stream of a tar archive, which refuses a long header before it is unpacked.
+
+    The headers of one file may have several parts, each with its own size. `tarfile` reads each part as a whole.
+
+    Args:
+        archive: The archive.
+        stream: The unpacked content.
+        most: The most bytes of the headers of one file.
+    """
+
+    def __init__(self, archive: Path, stream: IO[bytes], most: int) -> None:
+        self.archive, self.stream = archive, stream
+        self.most: int | None = most  # None once all headers are read
+        self.read_bytes = 0
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """Read some bytes.
+
+        Raises:
+            DataError: The header is longer than the limit.
+        """
+        self.read_bytes += size
+        if self.most is not None and self.read_bytes > self.most:
+            fix = raise_limit("archive_header_kb", self.read_bytes // 1000 + 1)
+            raise DataError(f"{self.archive}: a header of {self.read_bytes} bytes.", fix)
+        return self.stream.read(size)
 
 
 def _open_member(opened: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -153,14 +202,18 @@ def _open_member(opened: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 
 def _checked(archive: Path, found: Iterable[tuple[str, Entry]]) -> list[Entry]:
     """The entries to write, each with its path; the first bad entry is an error."""
-    most = max(ANY_RATIO_UP_TO, MOST_RATIO * archive.stat().st_size)
+    size = archive.stat().st_size
+    most = max(ANY_RATIO_UP_TO, get_limit("archive_ratio") * size)
     files: dict[tuple[str, ...], Entry] = {}
     total = count = 0
     for name, entry in found:
         place = _place(archive, name)
         total, count = total + entry.size, count + 1
-        if total > most or count > MOST_ENTRIES:
-            raise DataError(f"{archive}: would unpack to more than is plausible for the size of the archive.", _UNPACK)
+        if total > most:
+            fix = raise_limit("archive_ratio", total // max(size, 1) + 1)
+            raise DataError(f"{archive}: would unpack to more than is plausible for the size of the archive.", fix)
+        if count > get_limit("archive_files"):
+            raise DataError(f"{archive}: has more than {count - 1} files.", raise_limit("archive_files", 2 * count))
         if place in files:
             raise DataError(f"{archive}: contains '{name}' twice.", _UNPACK)
         if place and "__MACOSX" not in place and not place[-1].startswith("._"):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
+from zoo.utils.limits import get_limit, raise_limit
 from zoo.utils.text_files import read_text
 
 COLUMNS = ("description", "text", "caption")
@@ -207,6 +208,7 @@ def _xlsx(path: Path) -> list[tuple[int, Sequence[object]]]:
         raise DataError(
             f"{path}: reading xlsx needs openpyxl.", "Run `pip install 'textseg-zoo[xlsx]'`.", "caption_table"
         ) from error
+    _check_unpacked_size(path)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         sheet = book.worksheets[0]
@@ -215,3 +217,16 @@ def _xlsx(path: Path) -> list[tuple[int, Sequence[object]]]:
     finally:
         book.close()
     return list(enumerate(rows, 1))
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """Check the size of a workbook, which is a zip archive, before it is unpacked. `zipfile` reads no more than that.
+
+    Raises:
+        DataError: The workbook unpacks to more than the limit.
+    """
+    with zipfile.ZipFile(path) as archive:
+        megabytes = sum(info.file_size for info in archive.infolist()) // 1_000_000
+    if megabytes > get_limit("text_mb"):
+        problem = f"{path}: unpacks to {megabytes} MB."
+        raise DataError(problem, raise_limit("text_mb", megabytes + 1), "caption_table")

@@ -12,7 +12,7 @@ import gzip
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from nibabel.orientations import io_orientation
@@ -21,7 +21,7 @@ from datamodules.files.caption_tables import caption_faults
 from datamodules.index.findings import Finding
 from zoo.errors import ConfigError, DataError
 from zoo.io.image import is_nifti
-from zoo.io.nifti_header import open_nifti
+from zoo.io.nifti_header import open_nifti, open_unpacked
 from zoo.utils.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _copy_with_position(path: Path, image: Path, target: Path) -> None:
     """Copy a NIfTI file with the position fields of another one; the same input gives the same bytes."""
     source = open_nifti(image)
     loaded = open_nifti(path)
-    with _opened(path) as old, target.open("wb") as raw:
+    with open_unpacked(path) as old, target.open("wb") as raw:
         header = type(loaded.header).from_fileobj(
             old, check=False
         )  # without a check, offset and scaling stay as on disk
@@ -132,7 +132,3 @@ def _copy_with_position(path: Path, image: Path, target: Path) -> None:
         shutil.copyfileobj(old, cast(Any, new))
         if packed:
             new.close()
-
-
-def _opened(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")

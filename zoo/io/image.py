@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
-from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, open_nifti
+from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, open_nifti, too_long
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
 from zoo.utils.atomic_files import write_atomically
+from zoo.utils.limits import get_limit
 
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))
@@ -208,8 +209,11 @@ def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
         return np.asarray(image.dataobj, dtype=dtype)
     with gzip.open(path) as stream:
         array = np.asarray(type(image).from_stream(stream).dataobj, dtype=dtype)
-        while stream.read(1 << 20):
-            pass
+        left = get_limit("extra_mb") * 1_000_000
+        while content := stream.read(1 << 20):
+            left -= len(content)
+            if left < 0:
+                raise too_long(path, 16 * get_limit("extra_mb"))
     return array
 
 

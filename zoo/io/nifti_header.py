@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
+from zoo.utils.limits import get_limit, raise_limit
 
 _FACTORS = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 """Millimetres per unit of `xyzt_units`; NIfTI files without a unit are in millimetres by convention."""
+
+_HEADERS = {348: ("8h", 40, "f", 108), 540: ("8q", 16, "q", 168)}
+"""Size of the header of NIfTI-1 and NIfTI-2 -> format and offset of `dim`, format and offset of `vox_offset`."""
 
 _LARGEST = 100.0  # largest plausible voxel in mm; above it, a header with the unit metre is wrong
 _ROUNDING = 1e-4  # largest rounding error in the length of a quaternion that is stored in 32 bits
@@ -35,9 +42,11 @@ def open_nifti(path: Path) -> Any:
         The image of nibabel. A quaternion that is longer than 1 by a rounding error counts as one of length 1.
 
     Raises:
-        DataError: The quaternion of the header is longer than 1 by more than a rounding error.
+        DataError: The header claims more voxels than the limit, or places them too far behind its start. Or its
+            quaternion is longer than 1 by more than a rounding error.
         Exception: The errors of nibabel for an unreadable file.
     """
+    _check_size(path)
     try:
         return nib.load(path)
     except ValueError as error:
@@ -55,6 +64,39 @@ def open_nifti(path: Path) -> Any:
         ) from error
     image.header.set_qform(image.get_qform(), int(image.header["qform_code"]))  # so that copies of the header are valid
     return image
+
+
+def open_unpacked(path: Path) -> IO[bytes]:
+    """Open the content of a file, which is unpacked while it is read if its name ends with `.gz`."""
+    return cast(IO[bytes], gzip.open(path)) if path.name.lower().endswith(".gz") else path.open("rb")
+
+
+def _check_size(path: Path) -> None:
+    """Check what the header claims, before anything of this size is read or unpacked.
+
+    Raises:
+        DataError: The file is too large.
+    """
+    with open_unpacked(path) as file:
+        start = file.read(max(_HEADERS))
+    for order in "<>":
+        size = struct.unpack(f"{order}i", start[:4])[0] if len(start) >= min(_HEADERS) else 0
+        if size not in _HEADERS or len(start) < size:
+            continue  # nibabel says what is wrong
+        dims_format, dims_at, offset_format, offset_at = _HEADERS[size]
+        count, *dims = struct.unpack_from(f"{order}{dims_format}", start, dims_at)
+        [offset] = struct.unpack_from(f"{order}{offset_format}", start, offset_at)
+        voxels = math.prod(max(int(n), 1) for n in dims[: max(count, 0)])
+        if voxels > get_limit("voxels"):
+            raise DataError(f"{path}: {voxels} voxels, more than {get_limit('voxels')}.", raise_limit("voxels", voxels))
+        if math.isfinite(offset) and offset > get_limit("extra_mb") * 1_000_000:
+            raise too_long(path, math.ceil(offset / 1_000_000))
+
+
+def too_long(path: Path, megabytes: int) -> DataError:
+    """Return the error of a file with more content around its voxels than the limit."""
+    problem = f"{path}: more than {get_limit('extra_mb')} MB that are no voxels."
+    return DataError(problem, raise_limit("extra_mb", megabytes))
 
 
 def affine_in_mm(image: Any, path: Path) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from zoo.errors import DataError
 from zoo.io import read_image, read_label
+from zoo.io.raster import open_picture
 from zoo.io.readers import Reader
 from zoo.types import Geometry
 
@@ -84,7 +84,7 @@ def read_picture(path: Path, channels: int) -> tuple[NDArray[np.float32], Geomet
     gray, geometry = read_image(path)  # reports every fault of the file
     if channels == 1:
         return gray[None], geometry
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         if picture.mode.startswith(
             ("I", "F")
         ):  # more than 8 bits per pixel: always gray, and RGB would clip the values
@@ -95,7 +95,7 @@ def read_picture(path: Path, channels: int) -> tuple[NDArray[np.float32], Geomet
 
 def is_coloured(path: Path) -> bool:
     """Return whether the channels of a readable picture differ anywhere. Gray that is stored as RGB has no colour."""
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         if picture.mode in ("1", "L", "LA") or picture.mode.startswith(("I", "F")):
             return False
         colours = np.asarray(picture.convert("RGB"))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +15,44 @@ from PIL import ExifTags, Image
 
 from zoo.errors import DataError
 from zoo.types import Geometry
+from zoo.utils.limits import get_limit, raise_limit
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our limit is lower, and is an error
 
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 _GRAY = ("1", "L", "LA")
 _JPEG_NOISE = 32  # largest difference that JPEG makes between the channels of a black-and-white mask, in gray levels
+
+
+@contextmanager
+def open_picture(path: Path, formats: list[str] | None = None) -> Iterator[Image.Image]:
+    """Open a picture whose header does not claim more pixels than the limit; nothing is decoded yet.
+
+    Args:
+        path: The file.
+        formats: The formats of Pillow that are accepted; None for all.
+
+    Raises:
+        DataError: The picture is too large.
+        OSError, ValueError, SyntaxError: Pillow cannot read the file.
+    """
+    most = get_limit("pixels")
+    if Image.MAX_IMAGE_PIXELS and most > Image.MAX_IMAGE_PIXELS:  # the user has raised the limit
+        Image.MAX_IMAGE_PIXELS = most
+    try:
+        opened = Image.open(path, formats=formats)
+    except Image.DecompressionBombError as error:
+        [pixels] = re.findall(r"\((\d+) pixels\)", str(error))
+        raise _too_large(path, int(pixels)) from error
+    with opened as image:
+        if image.width * image.height > most:
+            raise _too_large(path, image.width * image.height)
+        yield image
+
+
+def _too_large(path: Path, pixels: int) -> DataError:
+    problem = f"{path}: a picture of {pixels} pixels, more than {get_limit('pixels')}."
+    return DataError(problem, raise_limit("pixels", pixels))
 
 
 def read_raster(path: Path, dtype: Any, by_colour: bool = False) -> tuple[NDArray[Any], Geometry]:
@@ -26,13 +64,13 @@ def read_raster(path: Path, dtype: Any, by_colour: bool = False) -> tuple[NDArra
         by_colour: Of a mask, the value of a pixel is its colour, red * 65536 + green * 256 + blue.
 
     Raises:
-        DataError: Programs read the file in different ways.
+        DataError: Programs read the file in different ways, or it is too large.
         OSError, ValueError, SyntaxError: Pillow cannot read the file.
     """
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         if image.format == "PNG":
             image.verify()  # decoding does not check the checksums; this closes the file
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         _check_plain(image, path)
         if by_colour:
             array = _colours(image)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -136,9 +140,47 @@ def test_a_bomb_is_refused_before_it_is_unpacked(kind: str, tmp_path: Path, monk
     with pytest.raises(DataError, match="plausible"):
         unpack(path, tmp_path / "out")
     monkeypatch.setattr(archive, "ANY_RATIO_UP_TO", 10_000_000)
-    monkeypatch.setattr(archive, "MOST_ENTRIES", 0)
-    with pytest.raises(DataError, match="plausible"):
+    monkeypatch.setenv("ZOO_LIMITS", "archive_files=1")
+    make = make_zip if kind == "zip" else make_tar
+    with pytest.raises(DataError, match=r"more than 1 files\. .*ZOO_LIMITS=archive_files="):
+        unpack(make(tmp_path / "two", [("a", b""), ("b", b"")]), tmp_path / "out")
+
+
+def packed_headers(kind: bytes, parts: int) -> bytes:
+    """Return headers of a tar archive whose content is never there, as if they were packed."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = kind, 3 << 30 if parts == 1 else 512
+    block = info.tobuf(tarfile.GNU_FORMAT)
+    return block if parts == 1 else (block + b"1 a=b\n".ljust(512, b"\0")) * parts
+
+
+@pytest.mark.parametrize("opener", [gzip.open, bz2.open, lzma.open, open])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_claims_gigabytes_is_refused_before_it_is_unpacked(
+    kind: bytes, opener: Callable[..., IO[bytes]], tmp_path: Path
+) -> None:
+    for first in ([], [("a", b"1")]):
+        start = make_tar(tmp_path / "start", first).read_bytes()[: 1024 * len(first)]  # type: ignore[arg-type]
+        with opener(tmp_path / "a.tar", "wb") as file:
+            file.write(start + packed_headers(kind, 1))
+        with pytest.raises(DataError, match=r"a\.tar: a header of \d{10} bytes\. .*ZOO_LIMITS=archive_header_kb=\d+"):
+            unpack(tmp_path / "a.tar", tmp_path / "out")
+
+
+def test_many_small_headers_of_one_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_LIMITS", "archive_header_kb=20")
+    path = tmp_path / "a.tar"
+    path.write_bytes(packed_headers(tarfile.XHDTYPE, 30))
+    with pytest.raises(DataError, match="a header of"):
         unpack(path, tmp_path / "out")
+
+
+def test_a_long_name_of_a_file_is_unpacked(tmp_path: Path) -> None:
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        path, name = tmp_path / f"{form}.tar", "/".join(["n" * 90] * 5)
+        with tarfile.open(path, "w:gz", format=form) as out:
+            out.addfile(odd(name, tarfile.REGTYPE))
+        assert unpack(path, tmp_path / f"out{form}") == [name]
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:

@@ -97,3 +97,14 @@ def test_a_table_of_a_windows_editor_is_read(tmp_path: Path, encoding: str) -> N
     path = tmp_path / "t.csv"
     path.write_bytes("Image;text\r\na.png;Zwei Herde, größer.\r\n".encode(encoding))
     assert read_captions(path) == [("a.png", "Zwei Herde, größer.")]
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_LIMITS", "text_mb=1")
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("xl/worksheets/sheet1.xml", bytes(2_500_000))
+    with pytest.raises(DataError, match=r"a\.xlsx: unpacks to 2 MB\. .*ZOO_LIMITS=text_mb=3\.$"):
+        read_table(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -82,3 +84,37 @@ def test_a_voxel_size_of_0_is_accepted_where_an_affine_is_stored(tmp_path: Path)
     raw[88:92] = bytes(4)
     (tmp_path / "a.nii").write_bytes(raw)
     assert read_image(tmp_path / "a.nii")[1].spacing == (1.0, 2.0, 3.0)
+
+
+def write_with(path: Path, behind: bytes = b"", **fields: Any) -> Path:
+    """Write a small NIfTI file with other values in its header and with content behind its voxels."""
+    kind = nib.Nifti2Image if fields.pop("second", False) else nib.Nifti1Image
+    image = kind(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+    content = io.BytesIO(image.to_bytes())
+    header = type(image.header).from_fileobj(content, check=False)
+    for key, value in fields.items():
+        header[key] = value
+    raw = header.binaryblock + content.getvalue()[len(header.binaryblock) :] + behind
+    path.write_bytes(gzip.compress(raw, 1) if path.suffix == ".gz" else raw)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("second", [False, True])
+def test_a_header_that_claims_too_many_voxels_is_refused(tmp_path: Path, name: str, second: bool) -> None:
+    path = write_with(tmp_path / name, second=second, dim=[3, 2000, 2000, 2000, 1, 1, 1, 1])
+    for read in (read_image, read_label):
+        with pytest.raises(DataError, match=r": 8000000000 voxels, more than .* ZOO_LIMITS=voxels=8000000000\.$"):
+            read(path)
+
+
+def test_content_that_is_no_voxels_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_LIMITS", "extra_mb=1")
+    assert read_image(write_with(tmp_path / "a.nii.gz", bytes(900_000)))[0].shape == (2, 2, 2)
+    for path in (
+        write_with(tmp_path / "behind.nii.gz", bytes(3_000_000)),
+        write_with(tmp_path / "before.nii.gz", vox_offset=3_000_000),
+        write_with(tmp_path / "before.nii", vox_offset=3_000_000),
+    ):
+        with pytest.raises(DataError, match=r"more than 1 MB that are no voxels\. .*ZOO_LIMITS=extra_mb="):
+            read_image(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,31 @@ def test_a_mask_in_the_transparency_channel_is_refused(tmp_path: Path) -> None:
     for seen in (shape, np.full_like(shape, 255)):
         Image.fromarray(np.dstack([shape, shape, shape, seen])).save(tmp_path / "m.png")
         assert np.array_equal(read_label(tmp_path / "m.png")[0], shape)
+
+
+def claim_size(path: Path, width: int, height: int) -> Path:
+    """Write a small PNG whose header claims another size."""
+    Image.new("L", (1, 1)).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[16:24] = struct.pack(">II", width, height)
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_000, 13_000, 40_000])
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    path = claim_size(tmp_path / "a.png", side, side)
+    for read in (read_image, read_label, PictureReader(channels=3).image, PictureReader().label):
+        with pytest.raises(
+            DataError, match=rf"a\.png: a picture of {side**2} pixels, .* ZOO_LIMITS=pixels={side**2}\.$"
+        ):
+            read(path)
+
+
+def test_the_limit_of_pixels_can_be_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setenv("ZOO_LIMITS", "pixels=2000000000")
+    with pytest.raises(DataError, match="truncated or unreadable"):
+        read_image(claim_size(tmp_path / "a.png", 40_000, 40_000))
