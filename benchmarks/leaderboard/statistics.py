@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -180,6 +181,11 @@ def compare(mine: Floats, other: Floats, test: Test = "wilcoxon") -> Comparison:
 
 
 def _wilcoxon(gaps: Floats) -> float:
+    return _wilcoxon_of(tuple(gaps.tolist()))
+
+
+@lru_cache(maxsize=4096)  # an exact p value with ties takes 8,192 statistics, and several tables have the same pairs
+def _wilcoxon_of(gaps: tuple[float, ...]) -> float:
     return float(stats.wilcoxon(gaps, zero_method="pratt", correction=True, method="auto").pvalue)
 
 
@@ -217,9 +223,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     known = [p for p in p_values if p is not None]
     if not known:
         return [None] * len(p_values)
-    from statsmodels.stats.multitest import multipletests  # a second to import
-
-    corrected = iter(float(p) for p in multipletests(known, method="holm")[1])
+    values = np.array(known)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    # An own computation, because `statsmodels` collects the garbage of the whole process at each call.
+    values[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    corrected = iter(values.tolist())
     return [None if p is None else next(corrected) for p in p_values]
 
 
