@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,15 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("zoo-cache"))
     os.environ["ZOO_OFFLINE"] = "1"
     os.environ.pop("ZOO_DATA", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _frozen_imports() -> Iterator[None]:
+    """Keep the collector of garbage from the million objects of the imported packages, which it would visit again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()  # at its end, the process must release them
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,9 @@ def compose(
     )
 
 
-def without_refused(config: Mapping[str, Any], optional: Mapping[str, Any], accepted: Mapping[str, set[str]]) -> Config:
+def without_refused(
+    config: Mapping[str, Any], optional: Mapping[str, Any], accepted: Mapping[str, Container[str]]
+) -> Config:
     """Return the configuration without the optional values of a preset for which a class has no argument.
 
     Args:

@@ -10,18 +10,17 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-from lightning.pytorch.cli import instantiate_module
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.helpers.model_cases import ModelCase, built, model_cases, runs_whole_commands
+from tests.helpers.model_cases import ModelCase, Network, model_cases, network, runs_whole_commands
 from tests.helpers.ranks import RankPool
 from zoo.cli.main import main
 from zoo.data_facts import DataFacts
@@ -74,11 +73,10 @@ class Step(nn.Module):
         return self.module.training_step(batch, 0)
 
 
-def made(options: dict[str, Any]) -> SegModule:
+def made(small: Network) -> SegModule:
     """Return the model with the same weights in every process, without dropout and batch statistics."""
     torch.manual_seed(0)
-    base: Any = SegModule  # an abstract class, of which the options name a subclass
-    module: SegModule = instantiate_module(base, options)
+    module = small.build(small.smallest)
     module.double().train()  # in single precision, rounding alone may exceed the tolerance
     for part in module.modules():
         if isinstance(part, _BatchNorm | nn.Dropout):  # each rank has its own statistics and its own draws
@@ -86,12 +84,12 @@ def made(options: dict[str, Any]) -> SegModule:
     return module
 
 
-def gradients(options: dict[str, Any], dims: int) -> list[dict[str, Tensor]]:
+def gradients(small: Network, dims: int) -> list[dict[str, Tensor]]:
     """Return the gradients of each step: those of this rank's part of the batch, averaged over the ranks, or of all.
 
     A second step follows, because `DistributedDataParallel` reports unused parameters there.
     """
-    module, rows = made(options), slice(None)
+    module, rows = made(small), slice(None)
     step: nn.Module = Step(module)
     if "WORLD_SIZE" in os.environ:
         if not dist.is_initialized():
@@ -108,10 +106,9 @@ def gradients(options: dict[str, Any], dims: int) -> list[dict[str, Tensor]]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_two_ranks_have_the_gradients_of_one_process(case: ModelCase, tmp_path: Path, ranks: RankPool) -> None:
-    options = dict(built(case.small_words("fit", tmp_path)).model.hparams)
-    options.pop("_instantiator")
-    arguments = {**options, "facts": facts(case.dims).to_dict()}, case.dims
+def test_two_ranks_have_the_gradients_of_one_process(case: ModelCase, ranks: RankPool) -> None:
+    small = network(case)
+    arguments = replace(small, facts=facts(case.dims)), case.dims
     alone = gradients(*arguments)
     for steps in ranks.run(gradients, *arguments):
         for mine, ours in zip(alone, steps, strict=True):
@@ -123,7 +120,8 @@ def test_two_ranks_have_the_gradients_of_one_process(case: ModelCase, tmp_path: 
 @pytest.mark.parametrize("turn", ["chosen", pytest.param("others", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", CASES)
 def test_two_ranks_train_and_score_as_one(case: ModelCase, turn: str, tmp_path: Path, ranks: RankPool) -> None:
-    chosen = runs_whole_commands(case, built(case.small_words("fit", tmp_path)).model)
+    small = network(case)
+    chosen = runs_whole_commands(case, small.build(small.smallest))
     if (turn == "chosen") != chosen:
         pytest.skip("runs in `make test-slow`" if turn == "chosen" else "runs in `make test`")
     run = tmp_path / "run"

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tests.contracts.conftest import Fitted, seg_module
-from tests.helpers.model_cases import built
+from tests.contracts.conftest import Fitted
+from tests.helpers.model_cases import model_options, network, parsed
 from tests.helpers.no_weights import no_weights
 from zoo.cards import ModelCard
 from zoo.encoders.text import TextEncoder
@@ -25,8 +25,9 @@ def own_parameters(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters() if id(weight) not in others)
 
 
-def test_tiny_card_computes_a_step(fitted: Fitted, tmp_path: Path) -> None:
-    module = seg_module(built(fitted.case.words("fit", tmp_path))).train()
+def test_tiny_card_computes_a_step(fitted: Fitted) -> None:
+    tiny = network(fitted.case)
+    module = tiny.build(tiny.tiny).train()
     batch = fitted.training
     output = module.forward_features(batch["image"], text_of(batch))
     module.total_loss(module.compute_losses(batch, output)).backward()
@@ -40,7 +41,8 @@ def test_published_card_has_the_parameters_that_it_states(fitted: Fitted, tmp_pa
     stated = card.parameters.get(dims)
     try:
         with no_weights():
-            module = seg_module(built(fitted.case.words("fit", tmp_path, size="published")))
+            published = model_options(parsed(fitted.case.words("fit", tmp_path, size="published")))
+            module = network(fitted.case).build(published)
     except ConfigError:
         assert card.parameters
         assert stated is None

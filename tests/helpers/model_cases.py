@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from zoo.cards import ModelCard
+from zoo.data_facts import DataFacts
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.lightning_cli import ZooCLI
 from zoo.errors import ConfigError
@@ -71,7 +72,7 @@ class ModelCase:
 
     def small_words(self, verb: str, out: Path, *more: str) -> list[str]:
         """Return the words of a short run with the smallest network."""
-        return self.words(verb, out, *smallest_options(self), *more)
+        return self.words(verb, out, *network(self).flags, *more)
 
 
 def model_cases() -> list[ModelCase]:
@@ -107,29 +108,56 @@ def built(words: list[str]) -> ZooCLI:
     return cli
 
 
+@dataclass(frozen=True)
+class Network:
+    """The networks of a case that need no further command: the card's size `tiny`, and the smallest that works.
+
+    Attributes:
+        kind: The class.
+        facts: The facts of the case's data set.
+        tiny: The options of the size `tiny`.
+        smallest: The options of the smallest network.
+        flags: The flags that give the smallest network.
+    """
+
+    kind: type[SegModule]
+    facts: DataFacts
+    tiny: Mapping[str, Any]
+    smallest: Mapping[str, Any]
+    flags: tuple[str, ...]
+
+    def build(self, options: Mapping[str, Any]) -> SegModule:
+        """Return a network, as a checkpoint restores one: without a command."""
+        return self.kind(facts=self.facts.to_dict(), **options)
+
+
+def model_options(cli: ZooCLI) -> dict[str, Any]:
+    """Return the options of a command's model, with their defaults."""
+    options: dict[str, Any] = cli.resolved()["model"]["init_args"]
+    return options
+
+
 @cache
-def smallest_options(case: ModelCase) -> tuple[str, ...]:
-    """Return flags that make the network small: each width of 16 or more becomes the smallest that works.
+def network(case: ModelCase) -> Network:
+    """Return the networks of a case. In the smallest, each width of 16 or more becomes the smallest that works.
 
     A width is a whole number, or a list of whole numbers, that the card's size `tiny` or the default of the class
     gives. Numbers below 16 count things (levels, heads), and a model may not work with fewer of them.
     """
-    words = case.words("fit", Path("unused"))
-    options = {name: value for name, value in _options(parsed(words)).items() if _is_width(value)}
-    size = _parameters(words)
+    cli = built(case.words("fit", Path("unused")))
+    model, tiny = cli.model, model_options(cli)
+    assert isinstance(model, SegModule)
+    tiny_network = Network(type(model), model.facts, tiny, tiny, ())
     for width in (4, 8):
-        flags = [word for name, value in options.items() for word in (f"--model.{name}", _shrunk(value, width))]
+        shrunk = {name: _shrunk(value, width) for name, value in tiny.items() if _is_width(value)}
         try:
-            if flags and _parameters([*words, *flags]) < size:
-                return tuple(flags)
+            smaller = shrunk and _parameters(tiny_network.build({**tiny, **shrunk})) < _parameters(model)
         except (ConfigError, ValueError, RuntimeError):  # a number of heads that does not divide the width
             continue
-    return ()
-
-
-def _options(cli: ZooCLI) -> Mapping[str, Any]:
-    options: Mapping[str, Any] = cli.resolved()["model"]["init_args"]
-    return options
+        if smaller:
+            flags = tuple(word for name, value in shrunk.items() for word in (f"--model.{name}", str(value)))
+            return replace(tiny_network, smallest={**tiny, **shrunk}, flags=flags)
+    return tiny_network
 
 
 def _is_width(value: Any) -> bool:
@@ -137,13 +165,12 @@ def _is_width(value: Any) -> bool:
     return all(type(entry) is int and entry >= 16 for entry in values)
 
 
-def _shrunk(value: Any, width: int) -> str:
-    return str([width] * len(value) if isinstance(value, list) else width)
+def _shrunk(value: Any, width: int) -> Any:
+    return [width] * len(value) if isinstance(value, list) else width
 
 
-def _parameters(words: list[str]) -> int:
-    """Return the number of parameters of a command's model, after one step without an error."""
-    return sum(weight.numel() for weight in built(words).model.parameters())
+def _parameters(model: SegModule) -> int:
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def overridden_hooks(kind: type[LightningModule]) -> set[str]:

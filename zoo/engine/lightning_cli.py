@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NoReturn
 
 import torch
@@ -74,6 +75,7 @@ class ZooCLI(LightningCLI):
         config = without_refused(config, where_accepted or {}, self._accepted)
         check_names(config, flags, classes)
         self._trainer_arguments: dict[str, Any] = {}
+        self._resolved: Config | None = None
         try:
             self._parse(config, flags)
         except ConfigError:
@@ -127,11 +129,13 @@ class ZooCLI(LightningCLI):
 
         The key `init_from` is the hash of the weights of `--init-from`.
         """
-        config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
-        config.pop("config", None)
-        if config.get("init_from") is None:
-            config.pop("init_from", None)  # only a run that has it is printed with it
-        return config
+        if self._resolved is None:  # the parser checks every value again when it prints them
+            config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
+            config.pop("config", None)
+            if config.get("init_from") is None:
+                config.pop("init_from", None)  # only a run that has it is printed with it
+            self._resolved = config
+        return deepcopy(self._resolved)
 
     def instantiate_classes(self) -> None:
         """Build nothing yet: the run folder is checked between parsing and building."""

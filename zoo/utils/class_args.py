@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -17,9 +18,10 @@ Group = TypeVar("Group")
 """A frozen dataclass that groups arguments of a class."""
 
 
-def argument_names(kind: type) -> set[str]:
+@cache
+def argument_names(kind: type) -> frozenset[str]:
     """Return the names of the arguments of a class, with those that it passes to its parents."""
-    return set(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
+    return frozenset(ArgumentParser().add_class_arguments(kind, None, fail_untyped=False))
 
 
 def option_groups(kind: type) -> dict[str, type]:
@@ -36,7 +38,7 @@ def as_group(kind: type[Group], value: Group | Mapping[str, Any]) -> Group:
     return kind(**value) if isinstance(value, Mapping) else value
 
 
-def option_names(kind: type) -> set[str]:
+def option_names(kind: type) -> frozenset[str]:
     """Return the names of a class's arguments, with a dotted name per option of a group: `released.tokens`."""
     groups = option_groups(kind)
     return argument_names(kind) - groups.keys() | {
