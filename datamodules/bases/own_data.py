@@ -7,14 +7,14 @@ the command line gives it to the model, and a checkpoint stores it as for every 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from datamodules.bases.base import SegDataModule
+from datamodules.files.class_values import have_common_value
 from datamodules.files.find_files import find_file
 from zoo.errors import ConfigError, DataError
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
@@ -142,66 +142,6 @@ def plain_prompts(names: Sequence[str]) -> tuple[ClassPrompt, ...]:
         words = name.replace("_", " ").capitalize()
         prompts.append(ClassPrompt(name, f"{words}.", tuple(f"{words}, {concept}." for concept in CONCEPTS)))
     return tuple(prompts)
-
-
-def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
-    """Read classes in the form of a card: name in snake case to label values.
-
-    Args:
-        classes: Name to one value or several values; 0 is the background. A value is a whole number, or the colour
-            "#rrggbb" of a mask, which becomes red * 65536 + green * 256 + blue.
-        where: The file or option, for messages.
-
-    Raises:
-        DataError: This is no such mapping, or two names are the same in snake case.
-    """
-    if not isinstance(classes, Mapping) or not classes:
-        raise DataError(f"{where}: the classes are missing.", "Write `classes: {lesion: [255]}`, values of the masks.")
-    found: dict[str, tuple[int, ...]] = {}
-    for name, values in classes.items():
-        listed = values if isinstance(values, list | tuple) else [values]
-        numbers = [_label_value(value) for value in listed]
-        snake = re.sub(r"\W+", "_", str(name).strip().lower()).strip("_")
-        if not listed or not snake or snake in found or not all(numbers):
-            raise DataError(
-                f"{where}: class '{name}': {values!r}.",
-                "Give each name its own label values, whole numbers above 0, or colours like '#ff0000'.",
-            )
-        found[snake] = tuple(numbers)
-    return found
-
-
-def has_colours(classes: Any, where: str) -> bool:
-    """Whether the values of the classes are colours.
-
-    Raises:
-        DataError: Some values are colours and some are not.
-    """
-    groups = classes.values() if isinstance(classes, Mapping) else []
-    values = [value for group in groups for value in (group if isinstance(group, list | tuple) else [group])]
-    kinds = {_is_colour(value) for value in values}
-    if len(kinds) > 1:
-        raise DataError(f"{where}: some classes are colours and some are numbers.", "Give all of them as one kind.")
-    return kinds == {True}
-
-
-def _is_colour(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value.strip()) is not None
-
-
-def _label_value(value: Any) -> int:
-    """The value of a class as a whole number; 0 where it is not one."""
-    if _is_colour(value):
-        return int(value.strip()[1:], 16)
-    if isinstance(value, float) and value.is_integer():  # JSON and YAML writers make 1.0 of 1
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def have_common_value(classes: Mapping[str, Sequence[int]]) -> bool:
-    """Whether a value belongs to two classes, whose regions then overlap."""
-    values = [value for listed in classes.values() for value in listed]
-    return len(set(values)) < len(values)
 
 
 def _fingerprint(path: Path) -> list[str | int]:

@@ -11,6 +11,9 @@ incomplete data set is split by the same rules again.
 In place of the three keys, the file may have `"folds": [{"train": [...], "val": [...], "test": [...]}, ...]`; then
 `--data.fold` chooses one. `leaks: true` declares that a subject may be in several splits. `subjects` and `hash` are
 checked where the file has them.
+
+nnU-Net's `splits_final.json`, a list of {"train", "val"}, is read too: a fold's `val` is its test split, because the
+scores of nnU-Net's cross-validation are those of `val`. Our val split is a tenth of the other subjects.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datamodules.index.splits import SPLITS, Split, cut_fold, fold_name, make_split
+from datamodules.index.case_names import normalise_name
+from datamodules.index.splits import SPLITS, Split, cut_fold, fold_name, hold_out_val, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS
 from zoo.types import Case
@@ -90,7 +94,7 @@ class SplitFile:
         case_ids = self.content if folds is None else folds[fold]
         name = self.protocol if fold is None else fold_name(self.protocol, fold, len(folds or ()))
         try:
-            split = make_split(name, {one: case_ids[one] for one in SPLITS}, cases)
+            split = _split_by_ids(name, case_ids, cases)
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from error
         if case_ids.get("hash") not in (None, split.hash):
@@ -103,7 +107,7 @@ class SplitFile:
         if self.content.get("data", data) != data:
             raise DataError(f"{self.path}: a split of '{self.content['data']}', not of '{data}'.", _FIX)
         subjects = {case.case_id: case.subject for case in cases}
-        every = [case_ids[one] for case_ids in self.content.get("folds", [self.content]) for one in SPLITS]
+        every = [case_ids.get(one, ()) for case_ids in self.content.get("folds", [self.content]) for one in SPLITS]
         unknown = sorted({case_id for ids in every for case_id in ids} - subjects.keys())
         if unknown:
             shown = ", ".join(unknown[:5])
@@ -127,6 +131,9 @@ def read_split_file(path: Path) -> SplitFile:
         content = read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--data.split {path}: not a readable JSON file: {error}.", _FIX) from error
+    content = _with_plain_names(content)
+    if isinstance(content, list):
+        return SplitFile(path, _from_nnunet(path, content))
     has_name = isinstance(content, dict) and isinstance(content.get("protocol"), str) and content["protocol"].strip()
     folds = content.get("folds", [content]) if has_name else None
     if not has_name or not isinstance(folds, list) or not folds or not all(_has_case_ids(one) for one in folds):
@@ -136,6 +143,45 @@ def read_split_file(path: Path) -> SplitFile:
     if not isinstance(content.get("subjects", {}), dict):
         raise ConfigError(f"--data.split {path}: `subjects` does not map case ids to subjects.", _FIX)
     return SplitFile(path, content)
+
+
+def _split_by_ids(name: str, case_ids: CaseIds, cases: Sequence[Case]) -> Split:
+    """Split cases by their ids; without a val split, a tenth of the subjects that are not tested is val."""
+    if "val" in case_ids:
+        return make_split(name, {one: case_ids[one] for one in SPLITS}, cases)
+    used = {*case_ids["train"], *case_ids["test"]}
+    return hold_out_val(name, [case for case in cases if case.case_id in used], set(case_ids["test"]))
+
+
+def _from_nnunet(path: Path, folds: list[Any]) -> dict[str, Any]:
+    """The content of nnU-Net's `splits_final.json` in the form of this module.
+
+    Raises:
+        ConfigError: A fold has another form, or a case is in both of its lists.
+    """
+    found = []
+    for number, fold in enumerate(folds):
+        is_fold = isinstance(fold, dict) and set(fold) == {"train", "val"}
+        if not is_fold or not all(_is_list_of_names(ids) for ids in fold.values()):
+            problem = f"--data.split {path}: fold {number} is not {{train, val}} with lists of case ids."
+            raise ConfigError(problem, f"Give nnU-Net's splits_final.json, or: {_FIX}")
+        both = sorted(set(fold["train"]) & set(fold["val"]))
+        if both:
+            problem = f"--data.split {path}: fold {number} has {both[0]} in train and in val."
+            raise ConfigError(problem, "Name each case in one of them.")
+        found.append({"train": fold["train"], "test": fold["val"]})
+    if not found:
+        raise ConfigError(f"--data.split {path}: a list without a fold.", _FIX)
+    return {"protocol": path.stem, "folds": found}
+
+
+def _with_plain_names(entry: Any) -> Any:
+    """The content with composed characters in every text, as the case ids of data sets have them."""
+    if isinstance(entry, str):
+        return normalise_name(entry)
+    if isinstance(entry, dict):
+        return {normalise_name(str(key)): _with_plain_names(value) for key, value in entry.items()}
+    return [_with_plain_names(value) for value in entry] if isinstance(entry, list) else entry
 
 
 def to_content(data: str, splits: Sequence[Split], protocol: str, source: str) -> dict[str, Any]:
@@ -212,6 +258,8 @@ def _replaced(split: Split, case_ids: CaseIds) -> Split:
 
 
 def _has_case_ids(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(
-        isinstance(entry.get(one), list) and all(isinstance(name, str) for name in entry[one]) for one in SPLITS
-    )
+    return isinstance(entry, dict) and all(_is_list_of_names(entry.get(one)) for one in SPLITS)
+
+
+def _is_list_of_names(ids: Any) -> bool:
+    return isinstance(ids, list) and all(isinstance(name, str) for name in ids)

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value
+from datamodules.bases.own_data import OwnDataModule
 from datamodules.files.caption_tables import read_table, text_column
+from datamodules.files.class_values import class_values, has_colours, have_common_value
 from datamodules.files.find_files import FileFinder, find_file
 from datamodules.index.case_names import join_path
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split

@@ -1,33 +1,45 @@
-"""`nifti_folder`: a user's own volumes with the `dataset.json` of the Decathlon or of nnU-Net, without new code."""
+"""`nifti_folder`: a user's own volumes with the `dataset.json` of the Decathlon, MONAI or nnU-Net, without new code."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from datamodules.bases.own_data import OwnDataModule, class_values, has_colours, have_common_value
-from datamodules.files.nifti_layout import SUFFIXES, find_volume, list_volumes, nifti_stem, read_listing
-from datamodules.index.splits import Split, cut_by_subject
+from datamodules.bases.own_data import OwnDataModule
+from datamodules.files.class_values import have_common_value
+from datamodules.files.dataset_json import DatasetJson, read_dataset_json
+from datamodules.files.find_files import FileFinder
+from datamodules.files.listed_cases import Entry
+from datamodules.files.nifti_layout import find_volume, list_volumes, nifti_stem
+from datamodules.files.nnunet_folders import channel_files, check_endings, group_by_case
+from datamodules.index.case_names import name_by_path
+from datamodules.index.cases import CaseIndex
+from datamodules.index.split_files import SplitFile
+from datamodules.index.splits import Split, cut_by_subject, hold_out_val, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
-_CHANNEL = re.compile(r"_(\d{4})$")
+LISTING = "listing"
+"""The protocol of a `dataset.json` that divides its cases."""
 
 
 class NiftiFolder(OwnDataModule):
-    """Volumes that `dataset.json` describes in one of two forms.
+    """Volumes that `dataset.json` describes in one of three forms; see `docs/own_data.md`.
 
-    - Decathlon: `labels` {"1": "liver"}, `modality`, and `training`, a list of {image, label}; several
-      channels are along a fourth axis. An entry may also have `text` and `subject`; then all entries must have them.
+    - Decathlon and MONAI: `labels` {"1": "liver"}, `modality`, and the lists `training`, `validation` and `test` of
+      {image, label}. Several channels are along a fourth axis, or `image` is a list of files. An entry may also have
+      `text`, `subject` and `fold`; then all entries must have them.
     - nnU-Net: `labels` {"liver": 1} or {"whole": [1, 2]} for regions, `channel_names`, and the files
       `imagesTr/<case>_<channel>.nii.gz`, `labelsTr/<case>.nii.gz`. The listing of its first version has the form of
       the Decathlon.
+    - nnU-Net with the key `dataset`, {case: {images, label}}, in place of the folders.
 
-    The subjects are split 72/8/20. See `docs/own_data.md`.
+    The subjects are split 72/8/20, or as the lists or folds of the file say (protocol `listing`).
 
     Args:
         spacing: Voxel size of the network grid in mm; None for the voxel size of the files.
@@ -55,17 +67,17 @@ class NiftiFolder(OwnDataModule):
         self.window = None if window is None else (window[0], window[1])
         self._subject = _pattern(subject)
         listing = self._listing
-        where = str(self.folder / "dataset.json")
-        classes = class_values(self._classes(listing), where)
-        if has_colours(self._classes(listing), where):
-            raise DataError(f"{where}: a volume's classes are no colours.", "Give each class its label values.")
-        has_text = any("text" in entry for entry in self._entries)
+        if self._uses_folds:
+            count = len({entry.fold for entry in listing.labelled})
+            if kwargs.get("folds") not in (None, count):
+                problem = f"--data.folds {kwargs['folds']}, but {listing.path} has {count} folds."
+                raise ConfigError(problem, "Leave --data.folds out, or give --data.protocol by_subject.")
+            self.folds = count
         self.describe(
-            classes=classes,
-            exclusive=len(classes) > 1 and not have_common_value(classes),
-            in_channels=max(1, len(listing.get("channel_names") or listing.get("modality") or {})),
-            track=str(listing.get("track", "report")) if has_text else "class",
-            **{key: listing[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in listing},
+            classes=listing.classes,
+            exclusive=len(listing.classes) > 1 and not have_common_value(listing.classes),
+            in_channels=listing.channels,
+            **{"track": "report" if listing.has_text else "class", **listing.card},
         )
 
     def preprocessing(self) -> PreprocessingSpec:
@@ -74,98 +86,121 @@ class NiftiFolder(OwnDataModule):
 
     @cached_property
     def reader(self) -> Reader:
-        """Reads one file with all channels in the form of the Decathlon, one file per channel in that of nnU-Net."""
+        """Reads one file with all channels along its fourth axis, or one file per channel."""
         channels = self.card.in_channels
-        if channels > 1 and self._entries:
+        if channels > 1 and self._listing.entries and not self._is_by_channel:
             return ChannelsReader(drop=self.dropped_values, channels=channels)
         return Reader(drop=self.dropped_values)
 
     def list_cases(self) -> list[Case]:
         """The listed cases in their order, or the cases of `imagesTr` and `labelsTr` by name."""
-        return self._listed() if self._entries else self._found()
+        return [case for _, case in self._listed] if self._listing.entries else self._found
+
+    def choose_protocol(self, name: str | None) -> str:
+        """`listing` by default where the file divides its cases, else `by_subject`."""
+        return super().choose_protocol(name or (LISTING if self._listing.has_split else "by_subject"))
+
+    def make_index(self) -> CaseIndex:
+        """See `SegDataModule.make_index`. Folds of the file are used as those of a split file."""
+        index = super().make_index()
+        if self._uses_folds:
+            index.options = replace(index.options, file=self._folds)
+        return index
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """72 % train, 8 % val, 20 % test of the subjects, shuffled once."""
-        return cut_by_subject(self.protocol, cases)
+        """`listing`: the lists of the file. `by_subject`: 72 % train, 8 % val, 20 % test, shuffled once.
+
+        Of two lists, the training cases are split into train and val by subject, and the other list is the test split.
+        """
+        if self.protocol != LISTING:
+            return cut_by_subject(self.protocol, cases)
+        lists: dict[str, list[str]] = {}
+        for entry, case in self._listed:
+            lists.setdefault(entry.part, []).append(case.case_id)
+        if len(lists) < 2:
+            problem = f"{self._listing.path}: no labelled cases in `validation` or `test`, and no folds."
+            raise DataError(problem, "Write them, or give --data.protocol by_subject.")
+        if len(lists) == 3:
+            names = {"train": "training", "val": "validation", "test": "test"}
+            return make_split(self.protocol, {split: lists[name] for split, name in names.items()}, cases)
+        test = next(ids for part, ids in lists.items() if part != "training")
+        return hold_out_val(self.protocol, cases, test)
 
     @cached_property
-    def _listing(self) -> dict[str, Any]:
-        return read_listing(self.folder / "dataset.json", "your data", "Correct the file.")
+    def _listing(self) -> DatasetJson:
+        return read_dataset_json(self.folder / "dataset.json")
+
+    @property
+    def _uses_folds(self) -> bool:
+        """Whether the folds of the file are used: no protocol and no split file of the user replaces them."""
+        return self.protocol == LISTING and self._listing.has_folds and self.split_options.file is None
 
     @cached_property
-    def _entries(self) -> list[Mapping[str, Any]]:
-        """The entries in the form of the Decathlon; empty for nnU-Net, whose first version lists its cases as well."""
-        found = self._listing.get("training")
-        entries = [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
-        return [] if any(self._is_by_channel(entry) for entry in entries) else entries
+    def _is_by_channel(self) -> bool:
+        """Whether each channel of a listed case is a file; the entry may name the file without the channel's number."""
+        return any(len(entry.images) > 1 or self._lacks_channel(entry) for entry in self._listing.entries)
 
-    def _is_by_channel(self, entry: Mapping[str, Any]) -> bool:
-        """Whether the image of an entry is one file per channel."""
-        image = self.folder / str(entry.get("image", ""))
-        first = find_volume(image.parent, f"{nifti_stem(image)}_0000")
-        return set(entry) <= {"image", "label"} and not image.exists() and first.is_file()
+    def _lacks_channel(self, entry: Entry) -> bool:
+        image = self._files.find(entry.images[0])
+        return not image.exists() and find_volume(image.parent, f"{nifti_stem(image)}_0000").is_file()
 
-    def _classes(self, listing: Mapping[str, Any]) -> dict[str, Any]:
-        """Names to values, from both forms, without the background."""
-        labels = listing.get("labels")
-        if not isinstance(labels, Mapping):
-            return {}
-        if "ignore" in {str(key).lower() for key in (*labels, *labels.values()) if isinstance(key, str)}:
-            raise DataError(f"{self.folder / 'dataset.json'}: a label to ignore.", "Make it background or a class.")
-        by_value = all(str(key).isdigit() for key in labels)
-        pairs = {str(name): int(value) for value, name in labels.items()} if by_value else dict(labels)
-        if by_value and len(pairs) < len(labels):
-            raise DataError(f"{self.folder / 'dataset.json'}: two labels with one name.", "Rename one.")
-        return {name: value for name, value in pairs.items() if value not in (0, [0])}
+    @cached_property
+    def _files(self) -> FileFinder:
+        return FileFinder(self.folder)
 
-    def _listed(self) -> list[Case]:
-        listing, with_subject = self.folder / "dataset.json", any("subject" in entry for entry in self._entries)
-        cases = []
-        for entry in self._entries:
-            names = [entry.get(key) for key in ("image", "label")]
-            if not all(isinstance(name, str) and name.endswith(SUFFIXES) for name in names):
-                raise DataError(
-                    f"{listing}: an entry without image and label (NIfTI): {dict(entry)}.",
-                    "Correct it; for pictures give --data image_text_folder.",
-                )
-            image, label = (self.folder / str(name) for name in names)
-            if image.name.startswith("._"):  # a hidden file of macOS
-                continue
-            text = entry.get("text")
-            subject = self._subject_of(entry) if with_subject else self._subject_from_name(nifti_stem(image))
-            cases.append(Case(nifti_stem(image), (image,), label, subject, None if text is None else str(text).strip()))
-        return cases
+    @cached_property
+    def _listed(self) -> list[tuple[Entry, Case]]:
+        """The labelled entries, each with its case."""
+        return self._cases_of(self._listing.labelled)
 
-    def _subject_of(self, entry: Mapping[str, Any]) -> str:
-        """The subject of an entry. A number counts, also 0. An empty subject is refused."""
-        subject = entry.get("subject")
-        if subject is None or not str(subject).strip():
-            raise DataError(
-                f"{self.folder / 'dataset.json'}: an entry without subject, although others have one: {dict(entry)}.",
-                "Write it, because splits are made by subject.",
-            )
-        return str(subject).strip()
+    def _cases_of(self, entries: tuple[Entry, ...]) -> list[tuple[Entry, Case]]:
+        """The cases of entries. If two files have the same name, the whole paths are the names of the cases."""
+        firsts = [entry.images[0] for entry in entries]
+        names = name_by_path(firsts, [nifti_stem(Path(name.replace("\\", "/"))) for name in firsts])
+        return [(entry, self._case_of(entry, entry.name or name)) for entry, name in zip(entries, names, strict=True)]
 
+    def _case_of(self, entry: Entry, name: str) -> Case:
+        images = tuple(self._files.find(image) for image in entry.images)
+        if len(images) == 1 and self._lacks_channel(entry):
+            images = channel_files(images[0].parent, nifti_stem(images[0]), self._listing)
+        label = None if entry.label is None else self._files.find(entry.label)
+        subject = self._subject_from_name(name) if entry.subject is None else entry.subject
+        return Case(name, images, label, subject, entry.text)
+
+    @cached_property
     def _found(self) -> list[Case]:
-        images, labels = list_volumes(self.folder / "imagesTr"), list_volumes(self.folder / "labelsTr")
+        """The cases of `imagesTr` and `labelsTr`."""
+        images = group_by_case(self.folder / "imagesTr", self._listing)
         if not images:
             raise DataError(
                 f"{self.folder}: no NIfTI files in imagesTr.", "For pictures give --data image_text_folder."
             )
-        names = sorted({_CHANNEL.sub("", name) for name in images} | set(labels))
+        folder = self.folder / "labelsTr"
+        check_endings(folder, self._listing)
+        labels = list_volumes(folder)
         cases = []
-        for name in names:
-            files = [f"{name}_{number:04d}" for number in range(self.card.in_channels)]
-            paths = tuple(images.get(file, self.folder / "imagesTr" / f"{file}.nii.gz") for file in files)
-            label = labels.get(name, self.folder / "labelsTr" / f"{name}.nii.gz")
+        for name in sorted(images.keys() | labels.keys()):
+            paths = images.get(name) or channel_files(self.folder / "imagesTr", name, self._listing)
+            label = labels.get(name, folder / f"{name}{self._listing.file_ending or '.nii.gz'}")
             cases.append(Case(name, paths, label, self._subject_from_name(name)))
+        self._listing.check_count("training", len(cases), "imagesTr and labelsTr")
         return cases
+
+    @cached_property
+    def _folds(self) -> SplitFile:
+        """The folds of the entries as a split file; each fold is a test split."""
+        tests: dict[int, list[str]] = {}
+        for entry, case in self._listed:
+            tests.setdefault(entry.fold or 0, []).append(case.case_id)
+        everyone = [case.case_id for _, case in self._listed]
+        folds = [{"train": [i for i in everyone if i not in set(ids)], "test": ids} for _, ids in sorted(tests.items())]
+        return SplitFile(self._listing.path, {"protocol": LISTING, "folds": folds})
 
     def _subject_from_name(self, name: str) -> str:
         if self._subject is None:
             return name
         found = self._subject.search(name)
-        if found is None:
+        if found is None or found.group(1) is None:
             raise DataError(f"{self.folder}: --data.subject finds no subject in '{name}'.", "Correct the pattern.")
         return found.group(1)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.bases.own_data import class_values
+from datamodules.files.class_values import class_values
 from tests.helpers.image_sets import make_own_pictures, make_own_volumes
 from tests.helpers.own_data import pictures, volumes
 from zoo.cli.main import main
