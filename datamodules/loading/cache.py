@@ -30,6 +30,7 @@ from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.types import Geometry
 from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
+from zoo.utils.limits import get_limit, raise_limit
 
 OPEN = 256
 """Number of entries that stay open; the limit of a process is often 1,024 open files."""
@@ -69,7 +70,8 @@ def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str
         kinds: Classes whose methods read or make the arrays: the reader, and a data set with its own `load`.
         without: Classes that are not followed, because they make no arrays: the common base of the data sets.
     """
-    return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], without)
+    limits = (get_limit, raise_limit)  # they refuse a file, and change no array
+    return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], [*without, *limits])
 
 
 class Entry:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +14,13 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo.io import read_label, to_ras
+from zoo.io.dicom_slice import read_slice
 from zoo.io.readers import Reader
 from zoo.types import Geometry
+from zoo.utils.child_process import ChildError, ChildPool
+from zoo.utils.limits import get_limit, raise_limit
 
+_processes = ChildPool()
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 UNEVEN = 0.5
 """Largest difference between a slice distance and the mean distance, as a share of the mean. Above it, a slice is
@@ -129,12 +135,12 @@ def _series(path: Path) -> Series:
     files = SeriesReader().files(path)
     headers = [_read(file, pixels=False)[0] for file in files]
     first = headers[0]
-    direction = np.array(first.GetDirection()).reshape(3, 3)
-    origins = np.array([header.GetOrigin() for header in headers])
+    direction = np.array(first["direction"]).reshape(3, 3)
+    origins = np.array([header["origin"] for header in headers])
     along = origins @ direction[:, 2]
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order])
-    step = float(steps.mean()) if len(steps) else float(first.GetSpacing()[2])
+    step = float(steps.mean()) if len(steps) else float(first["spacing"][2])
     if len(steps) and (step <= 0 or (np.abs(steps - step) > UNEVEN * step).any()):
         raise DataError(
             f"{path}: the slices of {path.parent} are not evenly spaced.",
@@ -142,8 +148,8 @@ def _series(path: Path) -> Series:
             "incomplete_series",
         )
     affine = np.eye(4)
-    affine[:3, 0] = direction[:, 0] * first.GetSpacing()[0]
-    affine[:3, 1] = direction[:, 1] * first.GetSpacing()[1]
+    affine[:3, 0] = direction[:, 0] * first["spacing"][0]
+    affine[:3, 1] = direction[:, 1] * first["spacing"][1]
     affine[:3, 2] = (
         (origins[order[-1]] - origins[order[0]]) / (len(files) - 1) if len(steps) else direction[:, 2] * step
     )
@@ -151,25 +157,22 @@ def _series(path: Path) -> Series:
     return Series(files, order, _LPS_TO_RAS @ affine)
 
 
-def _read(path: Path, pixels: bool = True) -> tuple[Any, NDArray[Any]]:
-    """Read the header of a slice and, with `pixels`, its pixels [column, row]."""
-    try:
-        import SimpleITK as sitk  # noqa: N813 - the usual name of this package
-    except ImportError as error:
-        raise DataError(f"{path}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.") from error
+def _read(path: Path, pixels: bool = True) -> tuple[Mapping[str, Any], NDArray[Any]]:
+    """Read the header of a slice and, with `pixels`, its pixels [column, row], in a child process."""
+    if find_spec("SimpleITK") is None:
+        raise DataError(f"{path}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.")
     if not path.is_file():
         raise DataError(
             f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"
         )
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
+    most = get_limit("pixels")
+    arguments = {"path": str(path), "pixels": pixels, "most": most}
     try:
-        if not pixels:
-            reader.ReadImageInformation()
-            return reader, np.empty(0)
-        image = reader.Execute()
-    except RuntimeError as error:
+        header, array = _processes.call(read_slice, arguments, get_limit("dicom_seconds"))
+    except ChildError as error:
         problem = " ".join(str(error).split()).rpartition(":")[2].strip()
         raise DataError(f"{path}: truncated or unreadable ({problem}).", "Download the file again.") from error
-    return image, sitk.GetArrayFromImage(image)[0].T
+    if pixels and array is None:
+        size = int(header["size"])
+        raise DataError(f"{path}: a slice of {size} pixels, more than {most}.", raise_limit("pixels", size))
+    return header, np.empty(0) if array is None else array.T
