@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError
+from zoo.utils.terminal import write_error
+
+if TYPE_CHECKING:
+    from benchmarks.storage.results import Benchmark
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Add the folders that a verb reads."""
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="folder of `zoo bench run`, run folders of `zoo fit`, or folders that contain them",
+    )
+
+
+def read_results(folders: Sequence[Path]) -> Benchmark:
+    """Read folders as one benchmark, and say on standard error what is left out."""
+    from benchmarks.storage.joined import read_folders
+
+    found = read_folders(folders)
+    for note in found.notes:
+        write_error(note)
+    return found
 
 
 def refuse_further(further: Sequence[str]) -> None:

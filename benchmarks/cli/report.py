@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import refuse_further
+from benchmarks.cli.common import add_folders, read_results, refuse_further
 from zoo.utils.terminal import write_output
 
 
 def add(verbs: Any) -> None:
     """Add the parser of the verb."""
     report = verbs.add_parser("report", help="write one HTML file with tables, figures and cases", allow_abbrev=False)
-    report.add_argument("folder", type=Path)
-    report.add_argument("--out", type=Path, help="the file (default: DIR/report.html)")
+    add_folders(report)
+    report.add_argument("--out", type=Path, help="the file (default: report.html in the folder, or beside the folders)")
     report.set_defaults(action=_report)
 
 
 def _report(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
     from benchmarks.report import write_report
+    from benchmarks.storage.joined import expand_paths
 
-    out = known.out or known.folder / "report.html"
-    write_report(known.folder, out)
+    folders = expand_paths(known.folders)
+    beside = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    out = known.out or beside / "report.html"
+    write_report(read_results(known.folders), out)
     write_output(f"{out} ({out.stat().st_size / 1e6:.1f} MB)\n")
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import refuse_further
+from benchmarks.cli.common import add_folders, read_results, refuse_further
 from zoo.errors import ConfigError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.terminal import write_output
@@ -16,7 +16,7 @@ from zoo.utils.terminal import write_output
 def add(verbs: Any) -> None:
     """Add the parser of the verb."""
     table = verbs.add_parser("table", help="write the leaderboard", allow_abbrev=False)
-    table.add_argument("folder", type=Path)
+    add_folders(table)
     table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
     table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")
     table.add_argument("--per-class", action="store_true", help="the Dice of each class")
@@ -41,8 +41,6 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
         alone = "--protocol" if known.protocol else "--costs"
         raise ConfigError(f"zoo bench table: {alone} is a table of its own.", "Leave out --stats and --per-class.")
     from benchmarks.leaderboard.leaderboard import make_leaderboard
-    from benchmarks.storage.layout import read_costs
-    from benchmarks.storage.results import read_benchmark
     from benchmarks.tables.conventions import find_convention, write_convention
     from benchmarks.tables.costs import write_costs
     from benchmarks.tables.writers import FORMATS
@@ -50,8 +48,8 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     if known.protocol:
         find_convention(known.protocol)  # a wrong name ends the command before anything is read
     if known.costs:
-        return _write(write_costs(read_costs(known.folder), known.format), known.out)
-    leaderboard = make_leaderboard(read_benchmark(known.folder), known.test)
+        return _write(write_costs(read_results(known.folders).costs, known.format), known.out)
+    leaderboard = make_leaderboard(read_results(known.folders), known.test)
     if known.protocol:
         return _write(write_convention(leaderboard, known.format, known.protocol), known.out)
     return _write(FORMATS[known.format](leaderboard, known.stats, known.per_class), known.out)

@@ -148,10 +148,10 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
         by_row.setdefault(_row_key(result), {}).setdefault(result.job.variant, []).append(result)
     owners, spacing = most_recorded(results, "subjects"), most_recorded(results, "spacing")
     ablations = [_make_ablation(by_row[key], owners) for key in sorted(by_row)]
-    controls = [make_control_row(control, spacing) for control in benchmark.controls]
     shown = {result.job.data: result.job.shown_data for result in results}
-    with_intervals = add_intervals([*chain(*ablations), *controls], owners)
-    rows = iter([replace(row, data=shown.get(row.data, row.data)) for row in with_intervals])
+    named = [replace(control, data=shown.get(control.data, control.data)) for control in benchmark.controls]
+    controls = [make_control_row(control, spacing) for control in named]
+    rows = iter(add_intervals([*chain(*ablations), *controls], owners))
     ablations = [[next(rows) for _ in ablation] for ablation in ablations]
     controls = list(rows)
     groups = []
@@ -163,7 +163,7 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
             of_track = [ablation for ablation in mine if ablation[0].text_track in {"none", track}]
             beside = [row for row in own_controls if row.text_track in {"none", track}]
             groups.append(_make_group(data, track, recipe, of_track, beside, test))
-    return Leaderboard(tuple(groups), (*FOOTNOTES, *_further_footnotes(ablations)))
+    return Leaderboard(tuple(groups), (*FOOTNOTES, *_further_footnotes(ablations), *benchmark.notes))
 
 
 def _row_key(result: JobResult) -> tuple[Any, ...]:
@@ -171,6 +171,8 @@ def _row_key(result: JobResult) -> tuple[Any, ...]:
     job = result.job
     own = tuple(pair for pair in job.overrides if pair[0].startswith("data."))  # two protocols are two rows
     folds = job.fold is not None
+    if result.training:  # it has the encoder and all options
+        return (job.shown_data, job.model, job.settings.size, "", job.settings.recipe, folds, (result.training,))
     return (job.data, job.model, job.settings.size, job.encoder, job.settings.recipe, folds, own)
 
 
@@ -214,4 +216,4 @@ def _further_footnotes(ablations: Sequence[Sequence[LeaderboardRow]]) -> list[st
 
 def _name_key(row: LeaderboardRow) -> tuple[str, ...]:
     """Return the order of rows without a rank, and of rows with the same Dice."""
-    return (row.model, row.size, row.encoder, row.text_track)
+    return (row.model, row.size, row.encoder, row.text_track, row.options)

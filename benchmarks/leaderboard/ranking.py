@@ -76,7 +76,7 @@ def add_intervals(rows: Sequence[LeaderboardRow], owners: Owners) -> list[Leader
     """Add the samples and the intervals to rows; rows of the same subjects have the same bootstrap samples.
 
     Args:
-        rows: The rows, under the names of their data sets in the plan.
+        rows: The rows.
         owners: The subject of each case.
     """
     found = [_add_samples(row, owners) for row in rows]

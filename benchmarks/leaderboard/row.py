@@ -79,6 +79,7 @@ class LeaderboardRow(MetricValues[float | None]):
 
     model: str
     size: str = ""
+    options: str = ""
     encoder: str = ""
     data: str = ""
     text_track: str = "none"
@@ -135,8 +136,9 @@ class LeaderboardRow(MetricValues[float | None]):
 
     @property
     def label(self) -> str:
-        """The model as tables print it: with its size and its marks, so that a tiny or marked row is recognised."""
+        """The model as tables print it: with its size, the options of its row and its marks."""
         name = f"{self.model} ({self.size})" if self.size else self.model
+        name = f"{name}, {self.options}" if self.options else name
         name = f"{name} - {self.variant}" if self.variant else name
         return f"{name} [{self.mark}]" if self.mark else name
 

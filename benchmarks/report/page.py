@@ -13,15 +13,16 @@ from zoo.utils.hashing import hash_text
 
 if TYPE_CHECKING:
     from benchmarks.report.sections import Report
+    from benchmarks.storage.results import Benchmark
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(folder: Path, out: Path) -> None:
+def write_report(benchmark: Benchmark | Path, out: Path) -> None:
     """Write the report of a benchmark in one step: a reader never finds half a file.
 
     Args:
-        folder: The folder of the benchmark.
+        benchmark: What was read, or the folder of a benchmark.
         out: The HTML file.
 
     Raises:
@@ -38,7 +39,8 @@ def write_report(folder: Path, out: Path) -> None:
     from benchmarks.report.sections import make_report
     from benchmarks.storage.results import read_benchmark
 
-    write_text(out, render(make_report(read_benchmark(folder))))
+    found = read_benchmark(benchmark) if isinstance(benchmark, Path) else benchmark
+    write_text(out, render(make_report(found)))
 
 
 def render(report: Report) -> str:

@@ -67,6 +67,9 @@ class JobResult:
         tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its scores. It is empty unless the job is
             done, and it lacks the steps that do not apply to the data set.
         folder: The run folder.
+        training: Hash of the configuration without seed and fold, where several folders are read as one benchmark:
+            there, a model may have several configurations. Empty for a single benchmark.
+        options: The options in which the rows of this model differ there.
 
     Example:
         >>> from benchmarks.plan.job import Settings
@@ -81,6 +84,8 @@ class JobResult:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     tests: Mapping[str, TestScores] = field(default_factory=dict)
     folder: Path = Path()
+    training: str = ""
+    options: str = ""
 
     @property
     def name(self) -> str:
@@ -125,6 +130,7 @@ class Benchmark:
         results: One result per job of the plan, sorted by the id of the job.
         controls: The controls of all data sets, sorted by data set and name.
         costs: Measured costs by `Job.cost_key`; empty where `zoo bench costs` has not run.
+        notes: What was left out, one sentence or two per folder.
 
     Example:
         >>> from benchmarks.plan.job import Settings
@@ -136,6 +142,7 @@ class Benchmark:
     results: tuple[JobResult, ...]
     controls: tuple[Control, ...] = ()
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_benchmark(folder: str | Path) -> Benchmark:
@@ -168,7 +175,19 @@ def read_result(folder: Path, job: Job) -> JobResult:
     Raises:
         RunError: A file of the job cannot be read.
     """
-    run = layout.job_folder(folder, job.id)
+    return read_run(layout.job_folder(folder, job.id), job)
+
+
+def read_run(run: Path, job: Job) -> JobResult:
+    """Read the result of one job in its run folder.
+
+    Args:
+        run: The run folder.
+        job: The job.
+
+    Raises:
+        RunError: A file of the job cannot be read.
+    """
     state, note = layout.find_job_state(run, job.steps)
     manifest = layout.read_manifest(run) or {}
     tests = {}

@@ -135,6 +135,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("label_space", "hash of the label space"),
     _field("tolerance", "tolerance of `nsd`, in its unit"),
     _field("cases_hash", "hash of the ids of the test cases"),
+    _field("options", "where single runs are joined: the options in which the rows of this model differ"),
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""
 
@@ -180,7 +181,7 @@ RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
 """The columns of the statistics of a ranking, in the order of CSV and JSON."""
 
 
-OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant")
+OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant", "options")
 """Keys of the columns that name a row, before the columns of its classes."""
 
 
