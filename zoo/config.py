@@ -178,31 +178,6 @@ def compose(
     )
 
 
-def without_refused(
-    config: Mapping[str, Any], optional: Mapping[str, Any], accepted: Mapping[str, Container[str]]
-) -> Config:
-    """Return the configuration without the optional values of a preset for which a class has no argument.
-
-    Args:
-        config: The merged layers.
-        optional: `Composed.where_accepted`.
-        accepted: Arguments of the classes of "model" and "data".
-
-    Example:
-        >>> layers = {"model": {"class_path": "my.Net", "init_args": {"overlap": 0.0, "lr": 0.1}}}
-        >>> without_refused(layers, {"model.init_args.overlap": 0.0}, {"model": {"lr"}})["model"]["init_args"]
-        {'lr': 0.1}
-    """
-    kept: Config = dict(config)
-    for key, value in optional.items():
-        section, _, name = key.partition(".init_args.")
-        arguments = (kept.get(section) or {}).get("init_args") or {}
-        if name not in accepted.get(section, set()) and arguments.get(name) == value:
-            without = {argument: entry for argument, entry in arguments.items() if argument != name}
-            kept[section] = {**kept[section], "init_args": without}
-    return kept
-
-
 def _read_file(path: Path) -> Config:
     content = read_yaml(path)
     check_config(content, str(path))

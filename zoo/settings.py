@@ -26,6 +26,11 @@ def offline() -> bool:
     return os.environ.get("ZOO_OFFLINE", "0").lower() in {"1", "true", "yes"}
 
 
+def assume_yes() -> bool:
+    """Return whether `ZOO_YES=1` is set, which stands for `--yes`; a benchmark asks once and sets it for its jobs."""
+    return os.environ.get("ZOO_YES", "0").lower() in {"1", "true", "yes"}
+
+
 def describe() -> dict[str, str]:
     """Return every setting as text, for `zoo env`."""
     return {

@@ -8,8 +8,6 @@ from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
-
 from benchmarks.plan.ablations import FULL, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import TEXTS, Job, KeyValues, Plan, Settings
@@ -19,6 +17,7 @@ from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
+from zoo.utils.config_values import find_value, with_values
 
 RECIPES = ("equal", "published")
 
@@ -143,20 +142,8 @@ def resolve_config(job: Job) -> Config:
     configuration for every seed and on every machine.
     """
     composed = compose(job.model_option, job.data, size=job.settings.size, preset=job.settings.trainer or None)
-    config: Config = _portable(composed.config)
-    for key, value in job.argument_pairs():
-        section, _, rest = key.partition(".")
-        inner = section in ("model", "data") and not rest.startswith("init_args.")
-        _set(config, [section, *(["init_args"] if inner else []), *rest.split(".")], _portable(_parsed(value)))
+    config: Config = _portable(with_values(composed.config, job.argument_pairs()))
     return config | {"size": job.settings.size}
-
-
-def _parsed(value: str) -> Any:
-    """Parse a value as the command line does, so that `5` equals the number 5 of a card."""
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
 
 
 def _portable(value: Any) -> Any:
@@ -165,24 +152,6 @@ def _portable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_portable(entry) for entry in value]
     return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
-
-
-def _set(config: Config, path: Sequence[str], value: Any) -> None:
-    *parents, last = path
-    for key in parents:
-        if not isinstance(config.get(key), dict):
-            config[key] = {}
-        config = config[key]
-    config[last] = value
-
-
-def find_value(config: Mapping[str, Any], key: str) -> Any:
-    """Return the value of a dotted key such as `data.batch_size`, None where it is not set."""
-    section, _, rest = key.partition(".")
-    found: Any = config.get(section) or {}
-    if section != "trainer":
-        found = found.get("init_args") or {}
-    return found.get(rest)
 
 
 def _equal_budget(job: Job) -> KeyValues:

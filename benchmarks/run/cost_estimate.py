@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.plan.expand import find_value, resolve_config
+from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Job, Plan
-from benchmarks.run.failure_reasons import find_reason
-
-PROBE_LIMIT = 1800.0
-"""Time limit of a probe in seconds."""
+from zoo.engine.cost_estimate import PROBE_LIMIT, count_training_steps, measure_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +67,13 @@ def estimate_costs(plan: Plan, probe: bool = False, say: Callable[[str], None] =
 
 def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:
     steps = seen.get("steps_planned") or cost.steps
-    return replace(cost, **{key: seen[key] for key in seen if key != "steps_planned"}, steps=steps)
-
-
-def count_training_steps(config: Mapping[str, Any]) -> int | None:
-    """Compute the number of optimiser steps from the configuration; None where it does not define the number."""
-    most, epochs = find_value(config, "trainer.max_steps"), find_value(config, "trainer.max_epochs")
-    samples, batch = find_value(config, "data.epoch_samples"), find_value(config, "data.batch_size")
-    by_epochs = None
-    if isinstance(epochs, int) and epochs > 0 and samples and batch:
-        batches, limit = int(samples) // int(batch), find_value(config, "trainer.limit_train_batches")
-        if isinstance(limit, float):
-            batches = int(batches * limit)
-        elif isinstance(limit, int):
-            batches = min(batches, limit)
-        by_epochs = epochs * -(-batches // int(find_value(config, "trainer.accumulate_grad_batches") or 1))
-    by_steps = most if isinstance(most, int) and most >= 0 else None
-    known = [steps for steps in (by_epochs, by_steps) if steps is not None]
-    return min(known, default=None)
+    known = {key: seen[key] for key in seen if key not in ("steps_planned", "at_least")}
+    return replace(cost, **known, steps=steps)
 
 
 def run_probe(job: Job) -> dict[str, Any]:
-    """Measure a job with `zoo.engine.cost_probe` in a new process; `note` says why a measurement failed."""
-    command = [sys.executable, "-P", "-m", "zoo.engine.cost_probe", *job.flags()]
+    """Measure some steps of a job; `note` says why a measurement failed."""
     try:
-        done = subprocess.run(  # noqa: S603 - our own command line
-            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=PROBE_LIMIT
-        )
+        return measure_steps(job.flags(), PROBE_LIMIT)
     except subprocess.TimeoutExpired:
         return {"note": f"no probe: not done in {PROBE_LIMIT:.0f} s"}
-    if done.returncode:
-        return {"note": f"no probe: {find_reason(done.stdout + done.stderr, done.returncode)}"}
-    seen: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return seen

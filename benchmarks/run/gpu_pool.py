@@ -18,10 +18,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.plan.expand import find_value, resolve_config
+from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Job
 from benchmarks.run.process_group import Stop
 from zoo.errors import ConfigError
+from zoo.utils.config_values import find_value
 
 _UUID = re.compile(r"UUID: ([\w-]+)")
 _POLL = 0.5

@@ -17,6 +17,13 @@ log = logging.getLogger(__name__)
 GRACE = 20.0
 """Seconds between SIGTERM and SIGKILL."""
 
+_ENVIRONMENT = {
+    "PYTHONSAFEPATH": "1",
+    "PYTHONUNBUFFERED": "1",
+    "COLUMNS": "1000",  # an error stays on one line, which is stored as the reason
+    "ZOO_YES": "1",  # the benchmark has asked before its first job
+}
+
 _LOOK = 0.1  # seconds between two checks for a stop
 
 
@@ -79,8 +86,7 @@ def run_group(
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
-        # wide columns keep an error on one line, which is stored as the reason
-        env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"} | dict(environment or {}),
+        env=os.environ | _ENVIRONMENT | dict(environment or {}),
         start_new_session=True,
     )
     end = time.monotonic() + timeout if timeout is not None else None

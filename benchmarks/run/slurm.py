@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.plan.expand import find_value, resolve_config
+from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Plan
 from benchmarks.run.gpu_pool import count_devices
 from benchmarks.run.job_runner import (
@@ -36,6 +36,7 @@ from benchmarks.run.job_runner import (
 from benchmarks.run.slurm_queue import record, wait_until_settled
 from benchmarks.run.slurm_worker import SlurmWorker
 from zoo.errors import ConfigError, RunError
+from zoo.utils.config_values import find_value
 from zoo.utils.safe_text import is_printable
 
 DAY = 24 * 60

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo.config
-from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge, without_refused
+from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import MODELS, Card
+from zoo.utils.config_values import without_refused
 
 
 def write(path: Path, content: dict[str, Any]) -> Path:

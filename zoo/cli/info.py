@@ -19,7 +19,7 @@ from zoo import __version__, settings
 from zoo.cards import CardSummary
 from zoo.cli.console import print_table, print_text
 from zoo.cli.help import INFO
-from zoo.config import PRESETS
+from zoo.config import PRESETS, SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
 from zoo.utils.flags import Parser
@@ -37,7 +37,11 @@ def main(command: str, argv: list[str]) -> int:
     commands: dict[str, Callable[[argparse.Namespace], None]] = {"list": list_cards, "show": show, "env": environment}
     parser = Parser(prog=f"zoo {command}", description=INFO[command], allow_abbrev=False)
     add_arguments(command, parser)
-    commands[command](parser.parse_args(argv))
+    known, further = parser.parse_known_args(argv)
+    if further and not (command == "show" and known.data):
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    known.further = further
+    commands[command](known)
     return 0
 
 
@@ -49,6 +53,10 @@ def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
     elif command == "show":
         names = "name of `zoo list models`, `zoo list data`, `zoo list encoders` or `zoo list trainers`"
         parser.add_argument("name", nargs="*", metavar="NAME", help=names)
+        parser.add_argument("--data", default="", metavar="NAME", help="what a training of the model on this set needs")
+        parser.add_argument("--size", default="", choices=("", *SIZES), metavar="SIZE", help="tiny or published")
+        parser.add_argument("--trainer", default="", metavar="PRESET", help="trainer preset of the training")
+        parser.add_argument("--probe", action="store_true", help="with --data: measure some steps: time and memory")
 
 
 def list_cards(arguments: argparse.Namespace) -> None:
@@ -99,6 +107,13 @@ def show(arguments: argparse.Namespace) -> None:
     if len(arguments.name) != 1:
         raise ConfigError("`zoo show` takes one name.", "Write `zoo show NAME`, with a name of `zoo list`.")
     name = arguments.name[0]
+    if arguments.data:
+        from zoo.cli.needs import show_needs
+
+        show_needs(name, arguments)
+        return
+    if arguments.probe or arguments.size or arguments.trainer:
+        raise ConfigError("`zoo show` measures and sizes a training.", "Add --data NAME to the name of a model.")
     found = [(kind, registry.get(name)) for kind, registry in KINDS.items() if name in registry]
     if not found:
         raise UnknownNameError("name", name, all_names(), "zoo list models|data|encoders")

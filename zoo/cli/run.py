@@ -16,7 +16,7 @@ from zoo.config import Composed, Config
 from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
-from zoo.engine.run_folder import RunFolder, default_folder
+from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.errors import ConfigError
 from zoo.utils.activity import report_activity, set_activity
 
@@ -60,6 +60,10 @@ def _run(request: Request) -> int:
     _check_precision(config)
     if request.verb == "fit":
         folder = request.run_folder or default_folder(composed, config)
+        if folder.state(config) is State.NEW:
+            from zoo.engine.cost_gate import check_costs
+
+            check_costs(composed, config, request.words, request.yes)
         if fit(cli, composed, folder, weights):
             _run_next_verbs(cli, composed, request, folder)
     else:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 from transformers import ConvNextConfig, ConvNextModel
 
-from zoo.encoders.huggingface import BROKEN, fetch, quiet
+from zoo.encoders.huggingface import BROKEN, fetch, is_commit, quiet
 from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import ConfigError
 
@@ -73,7 +73,6 @@ class ConvNeXt(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int], weights: str = "") -> None:
         super().__init__()
-        self.name, self.revision = weights, ""  # the manifest names the commit
         self.repeat = 3 if in_channels == 1 else 1  # the weights are those of colour images
         sizes: dict[str, Any] = {
             "num_channels": in_channels * self.repeat,
@@ -81,10 +80,8 @@ class ConvNeXt(nn.Module):
             "depths": list(DEPTHS[: len(widths)]),
         }
         config = ConvNextConfig(num_stages=len(widths), **sizes)
-        if weights:
-            model, self.revision = _load(weights, sizes)
-        else:
-            model = ConvNextModel(config)
+        model = _load(weights, sizes) if weights else ConvNextModel(config)
+        self.name, self.revision = weights, _version(model) if weights else ""  # the record of a run has them
         self.embeddings: nn.Module = model.embeddings
         self.stages: nn.ModuleList = model.encoder.stages
 
@@ -93,14 +90,18 @@ class ConvNeXt(nn.Module):
         return image.repeat(1, self.repeat, 1, 1)
 
 
-def _load(weights: str, sizes: dict[str, Any]) -> tuple[Any, str]:
-    """Load the model of a folder or a repository, with its version: a commit, or "local"."""
-    folder, version = Path(weights).expanduser(), "local"
+def _version(model: Any) -> str:
+    """Return the commit of a model from a hub, "local" for one from a folder."""
+    name = Path(model.name_or_path).name  # a snapshot of a hub is a folder with the name of its commit
+    return name if is_commit(name) else "local"
+
+
+def _load(weights: str, sizes: dict[str, Any]) -> Any:
+    folder = Path(weights).expanduser()
     if not folder.is_dir():
         repo, _, revision = weights.partition("@")
         card = {"repo": repo, "revision": revision or "main"}
         folder = fetch(card, "model.safetensors", "pytorch_model.bin", what="vision encoder")
-        version = folder.name
     try:
         with quiet():
             result: Any = ConvNextModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
@@ -113,4 +114,4 @@ def _load(weights: str, sizes: dict[str, Any]) -> tuple[Any, str]:
         raise ConfigError(f"{folder}: a ConvNeXt of {loaded}, not {sizes}.", "Change --model.width and --model.stages.")
     if info["missing_keys"]:  # the library would initialise them at random
         raise ConfigError(f"{folder}: {len(info['missing_keys'])} weights are missing.", "Download the folder again.")
-    return model, version
+    return model

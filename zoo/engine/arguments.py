@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.config import Composed, compose
@@ -35,8 +35,10 @@ class Request:
         seed: Value of `--seed`; None if it is not given.
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
+        yes: Whether a training of more than a day may start.
         print_config: Whether the command only prints the resolved configuration.
         help: What the command only prints: "options", "all" for those of Lightning too, or nothing.
+        words: The words as the user typed them.
     """
 
     verb: str
@@ -50,8 +52,10 @@ class Request:
     seed: int | None = None
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
+    yes: bool = False
     print_config: bool = False
     help: str = ""
+    words: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def run_folder(self) -> RunFolder | None:
@@ -73,7 +77,7 @@ def parse(verb: str, argv: Sequence[str]) -> Request:
         >>> parse("fit", ["--model", "unet", "--model.lr", "0.1"]).flags
         (('model.lr', '0.1'),)
     """
-    request = Request(verb)
+    request = Request(verb, words=tuple(argv))
     flags: list[Flag] = []
     words = list(argv)
     while words:

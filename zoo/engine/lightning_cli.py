@@ -18,13 +18,14 @@ from lightning.pytorch.loggers import Logger
 
 from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.callbacks.progress import RunProgressBar
-from zoo.config import Composed, Config, without_refused
+from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.errors import ConfigError, ZooError
 from zoo.utils.class_args import argument_names
 from zoo.utils.config_files import check_no_resolvers
+from zoo.utils.config_values import without_refused
 from zoo.utils.lazy import public_path
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}

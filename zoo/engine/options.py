@@ -96,6 +96,14 @@ OPTIONS = (
         verbs=_FIT,
     ),
     Option(
+        "--yes",
+        "yes",
+        "",
+        "start a training that the estimate puts above a day (a published size without a GPU)",
+        GROUPS[1],
+        verbs=_FIT,
+    ),
+    Option(
         "-c",
         "files",
         "FILE",

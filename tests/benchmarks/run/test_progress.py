@@ -26,6 +26,7 @@ from benchmarks.storage.locks import claim
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import plan_of
 from zoo.engine import cost_probe
+from zoo.engine.cost_estimate import count_training_steps
 from zoo.engine.cost_probe import STEPS, Watch
 from zoo.utils.terminal import SafeConsole
 
@@ -94,9 +95,7 @@ def test_a_terminal_gets_a_display_and_a_file_only_lines(running: tuple[Path, Pl
 
 def test_the_steps_of_a_training_follow_from_its_configuration() -> None:
     def steps(**trainer: object) -> int | None:
-        return estimate.count_training_steps(
-            {"trainer": trainer, "data": {"init_args": {"epoch_samples": 30, "batch_size": 4}}}
-        )
+        return count_training_steps({"trainer": trainer, "data": {"init_args": {"epoch_samples": 30, "batch_size": 4}}})
 
     assert steps(max_epochs=3) == 21
     assert steps(max_epochs=3, max_steps=5) == 5

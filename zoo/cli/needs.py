@@ -1,0 +1,56 @@
+"""`zoo show MODEL --data NAME [--probe]`: what a training needs, from the cards and from some measured steps."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+
+from zoo.engine.arguments import compose_request, parse
+from zoo.engine.cost_estimate import DAY, PROBE_LIMIT, find_needs, format_hours, measure_steps, total_seconds
+from zoo.errors import RunError
+from zoo.utils.config_values import with_values
+from zoo.utils.format import format_bytes
+from zoo.utils.terminal import write_output
+
+
+def show_needs(model: str, arguments: argparse.Namespace) -> None:
+    """Print what a training needs, one line per fact.
+
+    Args:
+        model: Name of the model.
+        arguments: `data`, `size`, `trainer`, `probe`, and `further`: dotted keys as in `zoo fit`.
+
+    Raises:
+        RunError: The probe failed.
+    """
+    words = ["--model", model, "--data", arguments.data]
+    words += [word for key in ("size", "trainer") if (value := getattr(arguments, key)) for word in (f"--{key}", value)]
+    words += arguments.further
+    request = parse("fit", words)
+    composed = compose_request(request)
+    needs = find_needs(composed, with_values(composed.config, request.flags))
+    lines = {f"{composed.model} ({composed.size})": f"on {composed.data}", **needs.lines()}
+    if not arguments.probe:
+        lines["time"] = "--probe measures some steps: seconds per step, memory and hours"
+    for title, text in lines.items():
+        write_output(f"{title:<22}{text}\n")
+    if arguments.probe:
+        _show_probe(words, needs.steps)
+
+
+def _show_probe(words: list[str], steps: int | None) -> None:
+    try:
+        measured = measure_steps(words, PROBE_LIMIT)
+    except subprocess.TimeoutExpired as error:
+        raise RunError(
+            f"The probe is not done after {PROBE_LIMIT:.0f} s.", "Use a GPU, or a smaller --data.patch."
+        ) from error
+    if "note" in measured:
+        raise RunError(str(measured["note"]), "Correct it and run the command again.")
+    seconds, step = total_seconds(steps, measured), measured["step_seconds"]
+    shown = "not known (fewer steps than the probe needs)" if step is None else f"{step:.3f} s"
+    write_output(f"{'time per step':<22}{shown} on {measured['device']}\n")
+    write_output(f"{'peak memory':<22}{format_bytes(measured['peak_bytes'])}\n")
+    whole = "not known" if seconds is None else format_hours(seconds)
+    note = ", more than a day" if seconds is not None and seconds > DAY else ""
+    write_output(f"{'training':<22}{whole}{note}, without validation and test\n")
