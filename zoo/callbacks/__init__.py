@@ -1,1 +1,18 @@
 """Lightning callbacks of a run: records, checkpoints, random states, scores, predictions, pictures, progress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.utils.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from zoo.callbacks.averaged_weights import AveragedWeights as AveragedWeights
+    from zoo.callbacks.early_stopping import EarlyStopping as EarlyStopping
+
+__all__ = ["AveragedWeights", "EarlyStopping"]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {"AveragedWeights": "zoo.callbacks.averaged_weights", "EarlyStopping": "zoo.callbacks.early_stopping"},
+)

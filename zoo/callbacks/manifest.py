@@ -6,15 +6,17 @@ import json
 import math
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 
 from zoo import __version__
+from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.config import config_hash
 from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION
@@ -81,6 +83,7 @@ class RunRecord(Callback):
             **scoring_conditions(data),
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
+            "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
             "devices": trainer.world_size,
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
@@ -120,24 +123,37 @@ def scoring_conditions(data: Any) -> dict[str, Any]:
     return {"label_space_hash": config_hash(labels) if labels else None, "tolerance": facts.get("tolerance")}
 
 
-def finish(manifest: Path, best_val_dice: float | None) -> None:
-    """Write the end of the run into the manifest; the run is not trained again."""
+def finish(manifest: Path, best_val_dice: float | None, epochs: int) -> None:
+    """Write the end of the run into the manifest; the run is not trained again.
+
+    Args:
+        manifest: The file.
+        best_val_dice: The score of the best checkpoint; None if there is none.
+        epochs: The epochs that were trained; fewer than those of the budget after an early stop.
+    """
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    content |= {"finished": _now(), "best_val_dice": best_val_dice}
+    content |= {"finished": _now(), "best_val_dice": best_val_dice, "epochs_trained": epochs}
     write_text(manifest, json.dumps(content, indent=2) + "\n", durable=True)
 
 
+def tested_weights(callbacks: Iterable[Any]) -> str:
+    """Return which weights the checkpoints of a run hold for its test."""
+    averages = [one for one in callbacks if isinstance(one, WeightAveraging)]
+    decays = [f", decay {one.decay}" for one in averages if isinstance(one, AveragedWeights)]
+    return "".join(["average over the steps", *decays]) if averages else "trained"
+
+
 def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
-    """Return the number of samples of the whole run and the global batch size; None if they are unknown."""
+    """Return the samples of the whole run and of an optimiser step over all devices; None if they are unknown."""
     batch_size = getattr(data, "batch_size", None)
+    step = batch_size * trainer.accumulate_grad_batches if batch_size else None
     epoch = getattr(data, "epoch_samples", None)
     whole_epochs = trainer.limit_train_batches in (None, 1.0) and trainer.max_steps == -1
     if epoch and whole_epochs and trainer.max_epochs and trainer.max_epochs > 0:
         seen = int(epoch) // (batch_size or 1) * (batch_size or 1)  # an incomplete batch is never drawn
-        return {"samples": seen * trainer.max_epochs, "batch_size": batch_size}
-    batches = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
-    samples = int(batches) * batch_size if batch_size and math.isfinite(batches) else None
-    return {"samples": samples, "batch_size": batch_size}
+        return {"samples": seen * trainer.max_epochs, "batch_size": step}
+    steps = trainer.estimated_stepping_batches
+    return {"samples": int(steps) * step if step and math.isfinite(steps) else None, "batch_size": step}
 
 
 def git_commit() -> str | None:

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from zoo import __version__
-from zoo.callbacks.manifest import check_same_data, git_commit, scoring_conditions
+from zoo.callbacks.manifest import check_same_data, git_commit, scoring_conditions, tested_weights
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case, write_rows
 from zoo.utils.atomic_files import write_text
@@ -101,7 +101,10 @@ class Scores(Callback):
         if trainer.is_global_zero:
             self.path.unlink(missing_ok=True)  # so that older rows are never beside a newer about.json
             about = describe(getattr(trainer, "datamodule", None), self.rows)
-            about |= {"changed_options": self.changed}
+            about |= {
+                "changed_options": self.changed,
+                "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
+            }
             about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
             write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n", durable=True)
             write_rows(self.path, self.rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -49,7 +49,7 @@ def read_initial_weights(request: Request, composed: Composed) -> InitialWeights
     return read_weights(request.init_from)
 
 
-def fit(cli: ZooCLI, composed: Composed, folder: RunFolder, weights: InitialWeights | None) -> bool:
+def fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, weights: InitialWeights | None) -> bool:
     """Train a run, or continue it from its last checkpoint; do nothing where it is finished.
 
     A new run starts from `weights`, if there are any.
@@ -60,7 +60,7 @@ def fit(cli: ZooCLI, composed: Composed, folder: RunFolder, weights: InitialWeig
     config = cli.resolved()
     if _is_finished(folder, config):
         return True
-    record = _build_for_fit(cli, composed, config, folder)
+    record = _build_for_fit(cli, composed, request, config, folder)
     # The other ranks of a run belong to the process that holds the lock.
     with folder.opened(), folder.locked() if cli.trainer.is_global_zero else nullcontext():
         if cli.trainer.is_global_zero and _is_finished(folder, config):  # by a process that was quicker
@@ -105,7 +105,7 @@ def _is_finished(folder: RunFolder, config: Config) -> bool:
     return True
 
 
-def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunFolder) -> RunRecord:
+def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Config, folder: RunFolder) -> RunRecord:
     """Build data, model and trainer, with the callbacks that keep the record of a run; return the record."""
     from lightning.pytorch.callbacks import LearningRateMonitor
 
@@ -114,6 +114,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     from zoo.callbacks.manifest import RunRecord
     from zoo.callbacks.progress import ProgressLines
     from zoo.callbacks.random_state import RandomState
+    from zoo.engine.loggers import make_loggers
 
     known = {
         "model": composed.model,
@@ -125,8 +126,10 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
-    # `--trainer.logger false` leaves nothing to log to.
-    rates = [] if config["trainer"].get("logger") is False else [LearningRateMonitor("epoch")]
+    off = config["trainer"].get("logger") is False
+    if off and request.loggers:
+        raise ConfigError("--trainer.logger false turns off every logger of --logger.", "Leave one of the two out.")
+    rates = [] if off else [LearningRateMonitor("epoch")]  # which needs a logger
     set_activity("building the model")
     cli.build(
         callbacks=[
@@ -137,7 +140,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, config: Config, folder: RunF
             *rates,
             *checkpoints(folder.checkpoints),
         ],
-        logger=History(folder.path),
+        logger=[History(folder.path), *make_loggers(request.loggers, folder.path, composed)],
         default_root_dir=str(folder.path),
     )
     return record
@@ -151,9 +154,17 @@ def _log_start(composed: Composed, folder: RunFolder, event: str) -> None:
 def _finish(cli: ZooCLI, folder: RunFolder) -> None:
     """Write into the manifest that the run is finished, and print its best validation score."""
     from zoo.callbacks.checkpoints import BestCheckpoint
-    from zoo.callbacks.manifest import finish
+    from zoo.callbacks.early_stopping import EarlyStopping
+    from zoo.callbacks.manifest import finish, tested_weights
 
-    best = next(c.best_model_score for c in cli.trainer.callbacks if isinstance(c, BestCheckpoint))  # type: ignore[attr-defined]
-    finish(folder.manifest, None if best is None else float(best))
-    shown = "" if best is None else f"best val/dice {float(best):.4f}, "
-    console.print(f"{shown}run in {folder.path}", soft_wrap=True)
+    callbacks = cli.trainer.callbacks  # type: ignore[attr-defined]
+    best = next(one.best_model_score for one in callbacks if isinstance(one, BestCheckpoint))
+    progress: Any = cli.trainer.fit_loop.epoch_progress.current
+    epochs = int(progress.processed)
+    finish(folder.manifest, None if best is None else float(best), epochs)
+    shown = [] if best is None else [f"best val/dice {float(best):.4f}"]
+    stopped = any(isinstance(one, EarlyStopping) and one.has_stopped for one in callbacks)
+    shown += [f"stopped early after epoch {epochs}"] if stopped else []
+    weights = tested_weights(callbacks)
+    shown += [] if weights == "trained" else [f"tested weights: {weights}"]
+    console.print(", ".join([*shown, f"run in {folder.path}"]), soft_wrap=True)

@@ -64,7 +64,7 @@ def _run(request: Request) -> int:
             from zoo.engine.cost_gate import check_costs
 
             check_costs(composed, config, request.words, request.yes)
-        if fit(cli, composed, folder, weights):
+        if fit(cli, composed, request, folder, weights):
             _run_next_verbs(cli, composed, request, folder)
     else:
         _evaluate(cli, composed, request, request.run_folder or _find_run(cli, composed, request))

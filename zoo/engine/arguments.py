@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from zoo.config import Composed, compose
 from zoo.engine.foreign_names import advise_without_option, find_own_option
 from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
+from zoo.engine.training_options import add_callbacks
 from zoo.errors import ConfigError, did_you_mean
 from zoo.utils.config_files import check_config
 
@@ -33,6 +35,10 @@ class Request:
         ckpt: Value of `--ckpt`.
         init_from: Value of `--init-from`.
         seed: Value of `--seed`; None if it is not given.
+        accumulate: Batches per optimiser step; None if it is not given.
+        ema: Decay of the average of the weights; None without an average.
+        early_stopping: Validations without a better score after which training stops; None without.
+        loggers: Values of `--logger`.
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
         yes: Whether a training of more than a day may start.
@@ -50,6 +56,10 @@ class Request:
     ckpt: Path | None = None
     init_from: Path | None = None
     seed: int | None = None
+    accumulate: int | None = None
+    ema: float | None = None
+    early_stopping: int | None = None
+    loggers: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
     yes: bool = False
@@ -90,7 +100,7 @@ def parse(verb: str, argv: Sequence[str]) -> Request:
             request = _with_option(request, option, value)
         else:
             flags.append((typed[2:], value))
-    return replace(request, flags=_in_order(flags))
+    return replace(request, flags=_in_order([*request.flags, *flags]))
 
 
 def _take_value(typed: str, option: Option | None, words: list[str]) -> str:
@@ -128,6 +138,7 @@ def compose_request(request: Request) -> Composed:
             f"Write `zoo {request.verb} --model NAME --data NAME` (`zoo list models`, `zoo list data`)"
             + (", or `--out DIR` of a run." if request.verb in ("validate", "test", "predict") else "."),
         )
+    composed = add_callbacks(request, composed)
     if folder and base is not None:
         folder.check_agrees(composed, request.size)
     return _fill_names(composed)
@@ -153,7 +164,7 @@ def _check_option(verb: str, typed: str, option: Option | None) -> None:
         if verb not in option.verbs:
             raise ConfigError(
                 f"{typed} is no option of `zoo {verb}`.",
-                _ELSEWHERE.get((verb, option.name), f"See `zoo {verb} --help`."),
+                _say_where(verb, option),
             )
         return
     if not typed.startswith("-"):
@@ -176,11 +187,17 @@ def _hint(verb: str, typed: str) -> str:
     own = find_own_option(typed)
     option = find_option(own.partition(" ")[0])
     if option and verb not in option.verbs:
-        return _ELSEWHERE.get((verb, option.name), "")
+        return f"Our name is {own}. {_say_where(verb, option)}"
     if own:
         return f"Did you mean {own}?"
     known = [option.name for option in options_of(verb) if option.name.startswith("--")]
     return advise_without_option(typed) or did_you_mean(typed, known, cutoff=0.6)
+
+
+def _say_where(verb: str, option: Option) -> str:
+    """Return what to do about an option that another command has."""
+    others = f"It is an option of `zoo {option.verbs[0]}`. See `zoo {verb} --help`."
+    return _ELSEWHERE.get((verb, option.name), others)
 
 
 _ELSEWHERE = {
@@ -199,15 +216,39 @@ def _with_option(request: Request, option: Option, value: str) -> Request:
     if option.choices and value not in (*option.choices, option.default):
         hint = did_you_mean(value, option.choices, f"Choose {' or '.join(option.choices)}.", most=1, cutoff=0.4)
         raise ConfigError(f"Unknown {option.name[2:]} '{value}'.", hint)
+    if field == "precision":
+        return replace(request, flags=(*request.flags, ("trainer.precision", value)))
+    read: object = value
     if field == "files":
-        return replace(request, files=(*request.files, Path(value)))
-    if field in ("out", "ckpt", "init_from"):
-        return replace(request, **{field: Path(value).expanduser()})  # type: ignore[arg-type]
-    if field == "seed":
-        if not value.isdecimal():
-            raise ConfigError(f"{option.name} {value}: a seed is a whole number from 0.", f"Write `{option.name} 0`.")
-        return replace(request, seed=int(value))
-    return replace(request, **{field: value})  # type: ignore[arg-type]
+        read = (*request.files, Path(value))
+    elif field == "loggers":
+        read = (*request.loggers, value)
+    elif field in ("out", "ckpt", "init_from"):
+        read = Path(value).expanduser()
+    elif field in _NUMBERS:
+        read = _read_number(option, value, *_NUMBERS[field])
+    return replace(request, **{field: read})  # type: ignore[arg-type]
+
+
+_NUMBERS: dict[str, tuple[type[int] | type[float], float, str, str]] = {
+    "seed": (int, 0, "a seed is a whole number from 0", "0"),
+    "accumulate": (int, 1, "the number of batches is a whole number from 1", "4"),
+    "ema": (float, 0, "a decay is a number between 0 and 1", "0.999"),
+    "early_stopping": (int, 1, "the number of validations is a whole number from 1", "10"),
+}
+"""Options with a number: its type, its least value, what it is, and an example."""
+
+
+def _read_number(
+    option: Option, value: str, kind: type[int] | type[float], least: float, what: str, as_in: str
+) -> float:
+    try:
+        number = kind(value) if value.isascii() else None
+    except ValueError:
+        number = None
+    if number is None or not least <= number < math.inf or "_" in value:
+        raise ConfigError(f"{option.name} {value}: {what}.", f"Write `{option.name} {as_in}`.")
+    return number
 
 
 def _in_order(flags: Iterable[Flag]) -> tuple[Flag, ...]:

@@ -22,6 +22,7 @@ from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
+from zoo.engine.training_options import divide_batch
 from zoo.errors import ConfigError, ZooError
 from zoo.utils.class_args import argument_names
 from zoo.utils.config_files import check_no_resolvers
@@ -96,7 +97,9 @@ class ZooCLI(LightningCLI):
             ConfigError: As the constructor.
         """
         seed = [] if request.seed is None else [("seed_everything", str(request.seed))]
-        return cls(composed.config, [*seed, *request.flags, *extra], composed.where_accepted)
+        cli = cls(composed.config, [*seed, *request.flags, *extra], composed.where_accepted)
+        divide_batch(request, cli.config)
+        return cli
 
     def _parse(self, config: Config, flags: Iterable[Flag]) -> None:
         super().__init__(
@@ -202,11 +205,11 @@ def _as_list(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _loggers(configured: Any, ours: Logger | None) -> list[Logger] | bool:
-    """Return our CSV logger and the configured loggers; none in evaluation or with `--trainer.logger false`."""
-    if configured is False or ours is None:
+def _loggers(configured: Any, ours: list[Logger] | None) -> list[Logger] | bool:
+    """Return our loggers and the configured ones; none in evaluation or with `--trainer.logger false`."""
+    if configured is False or not ours:
         return False
-    return [ours, *(logger for logger in _as_list(configured) if isinstance(logger, Logger))]
+    return [*ours, *(logger for logger in _as_list(configured) if isinstance(logger, Logger))]
 
 
 def import_class(section: str, path: str) -> type:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
+_RUN = RUN_VERBS[:-1]
 _EVALUATE = ("validate", "test", "predict")
 _FIT = ("fit",)
 
@@ -48,7 +49,7 @@ class Option:
 
     def takes(self, word: str) -> bool:
         """Whether a word behind the option is its value; asked where the option can do without one."""
-        return word in self.choices
+        return word in self.choices or (not self.choices and word[:1].isdigit())
 
 
 OPTIONS = (
@@ -76,7 +77,7 @@ OPTIONS = (
         "DIR",
         "folder of the run (default: runs/<data>/<model>-<size>/<hash>-s<seed>)",
         GROUPS[0],
-        verbs=RUN_VERBS[:-1],
+        verbs=_RUN,
     ),
     Option("--seed", "seed", "N", "seed of all random numbers (default: 0)", GROUPS[0], also=("--seed_everything",)),
     Option(
@@ -86,6 +87,48 @@ OPTIONS = (
         "checkpoint of the run to evaluate (default: the best, else the last)",
         GROUPS[0],
         verbs=_EVALUATE,
+    ),
+    Option(
+        "--precision",
+        "precision",
+        "NAME",
+        "32-true, bf16-mixed or 16-mixed (default: 32-true; bf16-mixed with --trainer gpu)",
+        GROUPS[1],
+    ),
+    Option(
+        "--accumulate",
+        "accumulate",
+        "N",
+        "batches per optimiser step; a batch is divided by N, so that a step has the same samples",
+        GROUPS[1],
+        verbs=_RUN,
+    ),
+    Option(
+        "--ema",
+        "ema",
+        "[DECAY]",
+        "average the weights over the steps; the average is validated and tested (default decay: 0.999)",
+        GROUPS[1],
+        verbs=_RUN,
+        default="0.999",
+    ),
+    Option(
+        "--early-stopping",
+        "early_stopping",
+        "[N]",
+        "stop after N validations without a higher val/dice (default N: 10)",
+        GROUPS[1],
+        verbs=_RUN,
+        default="10",
+    ),
+    Option(
+        "--logger",
+        "loggers",
+        "NAME",
+        "tensorboard, wandb or mlflow, besides metrics.csv, which every run has (csv); repeatable",
+        GROUPS[1],
+        verbs=_FIT,
+        choices=LOGGERS,
     ),
     Option(
         "--init-from",
@@ -117,7 +160,7 @@ OPTIONS = (
         "",
         "print the resolved configuration and stop",
         GROUPS[2],
-        verbs=RUN_VERBS[:-1],
+        verbs=_RUN,
     ),
     Option(
         "--help",

@@ -60,10 +60,10 @@ def test_bash_completes_commands_options_and_names(capsys: pytest.CaptureFixture
     assert main(["completion", "bash"]) == 0
     typed = {
         "be": "bench",
-        "fit --acc": "",
+        "fit --acc": "--accumulate",
         "fit --si": "--size",
         "fit --model bi": "bipvl",
-        "fit --model.l": "--model.lr",
+        "fit --model.warm": "--model.warmup",
         "test --ck": "--ckpt",
         "fit --ck": "",
         "show hippo": "hippocampus",

@@ -26,7 +26,7 @@ ARGUMENTS = {
 def test_every_foreign_name_leads_to_an_option_that_exists() -> None:
     for own in FOREIGN_OPTIONS.values():
         name, _, value = own.partition(" ")
-        section, _, key = name[2:].partition(".")
+        section, _, key = name[2:].rstrip("+").partition(".")
         assert key in ARGUMENTS[section] if key else find_option(name), own
         assert not value or parse("fit", [name, value])
 

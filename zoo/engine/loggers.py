@@ -1,0 +1,56 @@
+"""`--logger`: loggers of Lightning that write beside `metrics.csv`, with the names and folders of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from zoo.config import Composed
+from zoo.errors import ConfigError
+from zoo.settings import offline
+from zoo.utils.hashing import hash_json
+
+
+def make_loggers(names: Iterable[str], folder: Path, composed: Composed) -> list[Logger]:
+    """Make the loggers of a run. They write into its folder unless their own variables name a server.
+
+    Args:
+        names: Names of `zoo.engine.options.LOGGERS`; "csv" is `metrics.csv`, which every run has.
+        folder: The run folder.
+        composed: The layers of the run; the names of model and data are those of the experiment.
+
+    Raises:
+        ConfigError: The package of a logger is not installed, or refuses its arguments.
+    """
+    loggers = []
+    for name in dict.fromkeys(names):
+        if name == "csv":
+            continue
+        try:
+            loggers.append(_make_logger(name, folder, composed))
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"--logger {name}: the package {name} is not installed.", f"Run `pip install {name}`."
+            ) from error
+    return loggers
+
+
+def _make_logger(name: str, folder: Path, composed: Composed) -> Logger:
+    run = f"{composed.model}-{composed.size} {folder.name}"
+    if name == "tensorboard":
+        return TensorBoardLogger(save_dir=str(folder), name=name, version="")
+    if name == "wandb":
+        return WandbLogger(
+            name=run,
+            save_dir=str(folder),
+            version=hash_json(str(folder.absolute()))[:16],  # a resumed run continues its own record
+            project=os.environ.get("WANDB_PROJECT", "textseg-zoo"),
+            group=composed.data,
+            offline=offline(),
+            resume="allow",
+        )
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    return MLFlowLogger(experiment_name=composed.data, run_name=run, tracking_uri=uri, save_dir=str(folder / "mlruns"))
