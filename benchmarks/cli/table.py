@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,13 @@ def add(verbs: Any) -> None:
     add_folders(table)
     table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
     table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")
-    table.add_argument("--per-class", action="store_true", help="the Dice of each class")
+    table.add_argument("--per-class", action="store_true", help="the scores of each class")
+    table.add_argument(
+        "--columns", type=_names, default=(), help="keys of columns (those of --format csv), separated by commas"
+    )
+    table.add_argument(
+        "--controls", choices=("rows", "note"), default="rows", help="controls as rows, or their scores in a note"
+    )
     table.add_argument(
         "--test", choices=("wilcoxon", "permutation"), default="wilcoxon", help="paired test over subjects"
     )
@@ -33,13 +40,20 @@ def add(verbs: Any) -> None:
     table.set_defaults(action=_table)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
-    if known.format == "csv" and known.stats and known.per_class:
-        raise ConfigError("zoo bench table: a CSV holds one table.", "Give --stats or --per-class, not both.")
-    if (known.protocol or known.costs) and (known.stats or known.per_class):
+    from benchmarks.tables.choice import Choice
+
+    choice = Choice(known.stats, known.per_class, known.columns, known.controls)
+    if (known.protocol or known.costs) and choice != Choice():
         alone = "--protocol" if known.protocol else "--costs"
-        raise ConfigError(f"zoo bench table: {alone} is a table of its own.", "Leave out --stats and --per-class.")
+        others = "--stats, --per-class, --columns and --controls"
+        raise ConfigError(f"zoo bench table: {alone} is a table of its own.", f"Leave out {others}.")
+    choice.check(known.format)
     from benchmarks.leaderboard.leaderboard import make_leaderboard
     from benchmarks.tables.conventions import find_convention, write_convention
     from benchmarks.tables.costs import write_costs
@@ -52,7 +66,7 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     leaderboard = make_leaderboard(read_results(known.folders), known.test)
     if known.protocol:
         return _write(write_convention(leaderboard, known.format, known.protocol), known.out)
-    return _write(FORMATS[known.format](leaderboard, known.stats, known.per_class), known.out)
+    return _write(FORMATS[known.format](leaderboard, **asdict(choice)), known.out)
 
 
 def _write(text: str, out: Path | None) -> int:

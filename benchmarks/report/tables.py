@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.report.entries import Entry
+from benchmarks.tables.class_views import class_view
 from benchmarks.tables.column import Cell, Column
 from benchmarks.tables.columns import ROW_COLUMNS
 from benchmarks.tables.costs import COST_COLUMNS
@@ -20,7 +21,6 @@ from benchmarks.tables.numbers import format_percent
 from benchmarks.tables.views import (
     Line,
     TableView,
-    class_view,
     group_lines,
     make_lines,
     models_of,

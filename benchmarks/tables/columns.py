@@ -141,15 +141,19 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
 
 CLASS_COLUMNS: tuple[Column[ClassRow], ...] = (
     _field("label", "the class"),
-    _field("scored", "number of cases of one seed that enter the means"),
+    _field("scored", "number of cases of one seed that enter the means",
+           title="Scored", text=lambda row: format_count(row.scored)),
     *_metric(_BY_KEY["dice"]),
     _field("dice_global", "Dice of tp, fp and fn summed over the cases",
            title="Dice global", digits=3, better="higher"),
     *_metric(_BY_KEY["hd95"]),
     *_FURTHER,
-    _field("missed", "number of cases of one seed with the object in the label only"),
-    _field("spurious", "number of cases of one seed with the object in the prediction only"),
-    _field("absent", "number of cases of one seed with the object in neither mask"),
+    _field("missed", "number of cases of one seed with the object in the label only",
+           title="Missed", better="lower", text=lambda row: format_count(row.missed)),
+    _field("spurious", "number of cases of one seed with the object in the prediction only",
+           title="Spurious", better="lower", text=lambda row: format_count(row.spurious)),
+    _field("absent", "number of cases of one seed with the object in neither mask",
+           title="Absent", text=lambda row: format_count(row.absent)),
 )  # fmt: skip
 """The columns of the scores per class, in the order of CSV and JSON."""
 
@@ -180,6 +184,9 @@ RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
 )  # fmt: skip
 """The columns of the statistics of a ranking, in the order of CSV and JSON."""
 
+
+OF_GROUP = ("data", "text_track", "recipe")
+"""Keys of the columns that name a group, before the columns of its statistics."""
 
 OF_ROW = ("data", "model", "size", "encoder", "text_track", "recipe", "variant", "options")
 """Keys of the columns that name a row, before the columns of its classes."""

@@ -3,11 +3,14 @@ r"""Tables for a paper: booktabs, the best bold, the second underlined, a dagger
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from benchmarks.leaderboard.leaderboard import Leaderboard
+from benchmarks.tables.choice import Choice, make_views
 from benchmarks.tables.column import Cell
-from benchmarks.tables.views import TableView, make_views
+from benchmarks.tables.views import TableView
 from zoo.utils.safe_text import to_printable
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")  # of a number, and not within a name
@@ -31,31 +34,50 @@ _TEX = {
 }
 
 
-def to_latex(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:
+def to_latex(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False, **more: Any) -> str:
     """Return one booktabs table per group and view; the first line, a comment, names the packages to load.
 
     Args:
         leaderboard: The leaderboard.
         stats: Whether to add a table of the statistics of each ranking, and a table of the texts.
-        per_class: Whether to add a table of the Dice of each class.
+        per_class: Whether to add the scores of each class.
+        **more: Further attributes of `Choice`.
     """
-    views = [view for group in leaderboard.groups for view in make_views(group, stats, per_class)]
+    choice = Choice(stats, per_class, **more)
+    views = [view for group in leaderboard.groups for view in make_views(group, choice)]
     return latex_tables(views, leaderboard.footnotes)
 
 
 def latex_tables(views: Iterable[TableView], footnotes: Iterable[str] = ()) -> str:
     """Return the tables one after the other, and the footnotes as comments."""
     notes = "\n".join(f"% {to_printable(note)}" for note in footnotes)  # a line end would end the comment
-    return "\n\n".join(filter(None, [PREAMBLE, *map(_table, views), notes])) + "\n"
+    labels: Counter[str] = Counter()
+    tables = []
+    for view in views:
+        label = make_label(view.title)
+        labels[label] += 1
+        tables.append(_table(view, label if labels[label] == 1 else f"{label}-{labels[label]}"))
+    return "\n\n".join(filter(None, [PREAMBLE, *tables, notes])) + "\n"
 
 
-def _table(view: TableView) -> str:
+def make_label(title: str) -> str:
+    """Return the label of a table from its title, so that a table that is written again keeps its label.
+
+    Example:
+        >>> make_label("btcv, text track: class: statistics")
+        'tab:btcv-text-track-class-statistics'
+    """
+    return f"tab:{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"
+
+
+def _table(view: TableView, label: str) -> str:
     environment = "table" if len(view.heads) <= NARROW else "table*"
     aligned = "".join("l" if column.words else "r" for column in view.columns)
     lines = [
         rf"\begin{{{environment}}}",
         r"\centering",
         rf"\caption{{{escape_latex(view.caption).strip()}}}",
+        rf"\label{{{label}}}",
         FIT,
         rf"\begin{{tabular}}{{l{aligned}}}",
         r"\toprule",

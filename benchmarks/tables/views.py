@@ -1,6 +1,7 @@
 """The tables of a ranking group as they are read: titles, cells and notes, for Markdown, LaTeX and the report.
 
-A group has one table by default, the leaderboard. The statistics, the texts and the classes have their own tables.
+A group has one table by default, the leaderboard. The statistics and the texts have their own tables, and so have the
+classes (`benchmarks.tables.class_views`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any
 
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.ranking import ALPHA
-from benchmarks.leaderboard.row import ClassRow, LeaderboardRow, unique_labels
+from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.leaderboard.statistics import FEWEST, RESAMPLES
 from benchmarks.tables.column import Cell, Column, Row
-from benchmarks.tables.columns import CLASS_COLUMNS, INTERVAL, RANKED_COLUMNS, find_columns, shown_columns
+from benchmarks.tables.columns import INTERVAL, RANKED_COLUMNS, find_columns, shown_columns
+from benchmarks.tables.numbers import format_number
 
 TESTS = {
     "wilcoxon": "two-sided Wilcoxon signed-rank test (zeros by Pratt)",
@@ -96,47 +98,47 @@ def mark_best(columns: Sequence[Column[Any]], lines: Sequence[Line]) -> tuple[Li
     return tuple(replace(line, cells=tuple(cells)) for line, cells in zip(lines, marked, strict=True))
 
 
-def make_views(group: RankingGroup, stats: bool = False, per_class: bool = False) -> list[TableView]:
-    """Make the tables of a group.
-
-    Args:
-        group: The ranking group.
-        stats: Whether to add the statistics of the ranking and the texts.
-        per_class: Whether to add the Dice of each class.
-    """
-    views = [leaderboard_view(group)]
-    if stats:
-        views += [ranking_view(group)] if group.ranking.rows else []
-        views += [text_view(group)] if any(row.text_track != "none" for row in models_of(group)) else []
-    return views + ([class_view(group)] if per_class else [])
-
-
 def models_of(group: RankingGroup) -> list[LeaderboardRow]:
     """Return the ranked and the unranked rows of a group."""
     return [*group.ranked, *group.unranked]
 
 
-def group_lines(group: RankingGroup, report: bool = False) -> tuple[list[Column[Any]], dict[LeaderboardRow, Line]]:
+def group_lines(
+    group: RankingGroup, report: bool = False, keys: Sequence[str] = ()
+) -> tuple[list[Column[Any]], dict[LeaderboardRow, Line]]:
     """Return the columns of the leaderboard of a group, and the line of each row with its marks.
 
     Args:
         group: The ranking group.
         report: Whether to include the columns that only the report shows.
+        keys: Keys of the columns; empty for those that a group has by default.
     """
-    columns = [_with_unit(column, group.unit) for column in shown_columns(group, report)]
+    chosen = [as_shown(column) for column in find_columns(*keys)] if keys else shown_columns(group, report)
+    columns = [with_unit(column, group.unit) for column in chosen]
     ranked = set(group.ranked)
     made = make_lines(columns, group.rows, lambda row: row.label, lambda row: "" if row in ranked else row.status)
     lines = dict(zip(group.rows, made, strict=True))
     lines |= zip(group.ranked, mark_best(columns, [lines[row] for row in group.ranked]), strict=True)
-    dice = next(count for count, column in enumerate(columns) if column.key == "dice")
     for row, entry in zip(group.ranked, group.ranking.rows, strict=False):
-        cells = list(lines[row].cells)
-        cells[dice] = replace(cells[dice], marked=entry.worse)
-        lines[row] = replace(lines[row], cells=tuple(cells))
+        cells = zip(columns, lines[row].cells, strict=True)
+        marked = (replace(cell, marked=entry.worse) if column.key == "dice" else cell for column, cell in cells)
+        lines[row] = replace(lines[row], cells=tuple(marked))
     return columns, lines
 
 
-def _with_unit(column: Column[Any], unit: str) -> Column[Any]:
+def as_shown(column: Column[Any]) -> Column[Any]:
+    """Return a column that tables to read can print, also where only files have it by default."""
+    if column.title:
+        return column
+
+    def text(row: Any) -> str:
+        value = column.get(row)
+        return format_number(value, 3) if isinstance(value, float) else str(value)
+
+    return replace(column, title=column.key, text=text, words=True)
+
+
+def with_unit(column: Column[Any], unit: str) -> Column[Any]:
     """Return the column of a distance with its unit in the title, or in each cell where rows have two units."""
     if not column.distance:
         return column
@@ -145,9 +147,14 @@ def _with_unit(column: Column[Any], unit: str) -> Column[Any]:
     return replace(column, ranks=False, text=lambda row: f"{column.print(row)} {getattr(row, 'hd95_unit', '')}".strip())
 
 
-def leaderboard_view(group: RankingGroup) -> TableView:
-    """Make the leaderboard: ranked rows, unranked rows and controls; a variant follows its full method."""
-    columns, lines = group_lines(group)
+def leaderboard_view(group: RankingGroup, keys: Sequence[str] = ()) -> TableView:
+    """Make the leaderboard: ranked rows, unranked rows and controls; a variant follows its full method.
+
+    Args:
+        group: The ranking group.
+        keys: Keys of the columns; empty for those that a group has by default.
+    """
+    columns, lines = group_lines(group, keys=[key for key in keys if key != "model"])  # the first column has the model
     labels = unique_labels(group.rows)
     notes = {
         "Variants": [f"{labels[row]}: {row.legend}" for row in group.rows if row.variant],
@@ -212,58 +219,6 @@ def text_view(group: RankingGroup) -> TableView:
         corner="Model",
         columns=columns,
         groups=(("", make_lines(columns, rows, labels.__getitem__, lambda row: "" if row in ranked else row.status)),),
-    )
-
-
-def class_view(group: RankingGroup, metric: str = "dice") -> TableView:
-    """Make the table of a metric per class, of every row with scores.
-
-    Args:
-        group: The ranking group.
-        metric: Key of a metric.
-    """
-    rows = [row for row in group.rows if row.per_class and not row.variant]
-    ranked, labels = set(group.ranked), unique_labels(rows)
-    classes = dict.fromkeys(one.label for row in group.ranked or rows for one in row.per_class)
-    (of_class,) = (_with_unit(column, group.unit) for column in CLASS_COLUMNS if column.key == metric)
-    columns = [_class_column(of_class, name) for name in classes]
-    groups = []
-    for section in group.sections:
-        shown = [row for row in section if row in labels]
-        lines = make_lines(columns, shown, labels.__getitem__, lambda row: "" if row in ranked else row.status)
-        best = iter(mark_best(columns, [line for line in lines if not line.kind]))
-        groups.append(("", tuple(line if line.kind else next(best) for line in lines)))
-    return TableView(
-        title=f"{group.title}: {of_class.title} of each class",
-        caption=f"{group.title}: {of_class.title} of each class, mean and standard deviation over seeds.",
-        corner="Model",
-        columns=tuple(columns),
-        groups=tuple(groups),
-    )
-
-
-def _class_column(of_class: Column[ClassRow], name: str) -> Column[LeaderboardRow]:
-    """Return the column of one class from the column of a metric of any class."""
-
-    def find(row: LeaderboardRow) -> ClassRow | None:
-        return next((one for one in row.per_class if one.label == name), None)
-
-    def get(row: LeaderboardRow) -> Any:
-        found = find(row)
-        return None if found is None else of_class.get(found)
-
-    def text(row: LeaderboardRow) -> str:
-        found = find(row)
-        return "" if found is None else of_class.print(found)
-
-    return Column(
-        key=name,
-        title=name,
-        note=f"{of_class.title} of {name}",
-        better=of_class.better,
-        get=get,
-        text=text,
-        ranks=of_class.ranks,
     )
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
+from benchmarks.tables.choice import Choice, make_views, pick
 from benchmarks.tables.column import Cell, Column
 from benchmarks.tables.columns import (
     CLASS_COLUMNS,
+    OF_GROUP,
     OF_ROW,
     RANKED_COLUMNS,
     ROW_COLUMNS,
@@ -21,47 +23,55 @@ from benchmarks.tables.columns import (
     rows_as_dicts,
 )
 from benchmarks.tables.latex import to_latex
-from benchmarks.tables.views import TableView, make_views
+from benchmarks.tables.views import TableView
 from zoo.utils.csv_text import format_csv
 from zoo.utils.safe_text import to_printable
-
-OF_GROUP = ("data", "text_track", "recipe")
-"""Columns that name a group, before the columns of its statistics."""
 
 _SIGNIFICANT = {column.key for column in RANKED_COLUMNS if column.significant}
 
 _MARKUP = re.compile(r"[\\|*`]|(?<![^\W_])_|_(?![^\W_])|<(?=[\w/!?])")
 
 
-def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:
+def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False, **more: Any) -> str:
     """Return comma-separated values: fractions from 0 to 1, an empty cell for None.
 
     Args:
         leaderboard: The leaderboard.
         stats: Instead of `ROW_COLUMNS`, one line per group and ranked row with `RANKED_COLUMNS`.
         per_class: Instead of `ROW_COLUMNS`, one line per row and class with `CLASS_COLUMNS`.
+        **more: Further attributes of `Choice`.
     """
+    choice = Choice(stats, per_class, **more)
     if stats:
+        entries = [
+            dict(zip(OF_GROUP, name_group(group), strict=True)) | row_as_dict(RANKED_COLUMNS, row)
+            for group in leaderboard.groups
+            for row in group.ranking.rows
+        ]
         names = [*OF_GROUP, *(column.key for column in RANKED_COLUMNS)]
-        pairs = [(group, row) for group in leaderboard.groups for row in group.ranking.rows]
-        return csv_text(names, ([*name_group(group), *values_of(RANKED_COLUMNS, row)] for group, row in pairs))
-    if per_class:
-        rows = class_rows_as_dicts(leaderboard)
-        return csv_text([*OF_ROW, *(column.key for column in CLASS_COLUMNS)], ([*row.values()] for row in rows))
-    names = [column.key for column in ROW_COLUMNS]
-    return csv_text(names, (values_of(ROW_COLUMNS, row) for row in leaderboard.rows))
+    elif per_class:
+        entries = class_rows_as_dicts(leaderboard)
+        names = [*OF_ROW, *(column.key for column in CLASS_COLUMNS)]
+    else:
+        entries = rows_as_dicts(leaderboard)
+        names = [column.key for column in ROW_COLUMNS]
+    chosen = pick(names, choice.columns)
+    return csv_text(chosen, ([entry[name] for name in chosen] for entry in entries))
 
 
-def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:
+def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False, **more: Any) -> str:
     """Return an object with `rows`, `groups` with their statistics, `per_class` and `footnotes`.
 
     Args:
         leaderboard: The leaderboard.
         stats: Changes nothing: the object always has all of it.
         per_class: Changes nothing.
+        **more: Further attributes of `Choice`; its columns are those of `rows`.
     """
+    choice = Choice(stats, per_class, **more)
+    keys = pick([column.key for column in ROW_COLUMNS], choice.row_keys)
     content = {
-        "rows": rows_as_dicts(leaderboard),
+        "rows": [{key: row[key] for key in keys} for row in rows_as_dicts(leaderboard)],
         "groups": [_group_as_dict(group) for group in leaderboard.groups],
         "per_class": class_rows_as_dicts(leaderboard),
         "footnotes": list(leaderboard.footnotes),
@@ -69,7 +79,7 @@ def to_json(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fal
     return json_text(content)
 
 
-def to_markdown(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False) -> str:
+def to_markdown(leaderboard: Leaderboard, stats: bool = False, per_class: bool = False, **more: Any) -> str:
     """Return one section per group: ranked rows with the best in bold, unranked rows, then controls in italics.
 
     Notes under the table say what the variants change, why rows are not ranked, and the warnings.
@@ -77,14 +87,16 @@ def to_markdown(leaderboard: Leaderboard, stats: bool = False, per_class: bool =
     Args:
         leaderboard: The leaderboard.
         stats: Whether to add a table of the statistics of each ranking, and a table of the texts.
-        per_class: Whether to add a table of the Dice of each class.
+        per_class: Whether to add the scores of each class.
+        **more: Further attributes of `Choice`.
     """
-    views = [markdown_table(view) for group in leaderboard.groups for view in make_views(group, stats, per_class)]
+    choice = Choice(stats, per_class, **more)
+    views = [markdown_table(view) for group in leaderboard.groups for view in make_views(group, choice)]
     return "\n\n".join([*views, "\n".join(f"- {note}" for note in leaderboard.footnotes)]) + "\n"
 
 
 FORMATS: dict[str, Callable[..., str]] = {"md": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
-"""Each writer takes the leaderboard, `stats` and `per_class`."""
+"""Each writer takes the leaderboard and the attributes of `Choice`."""
 
 
 def name_group(group: RankingGroup) -> list[str]:
