@@ -125,7 +125,10 @@ class OwnDataModule(SegDataModule):
         if facts["track"] not in TRACKS:
             raise ConfigError(f"{self.name}: the text track '{facts['track']}' is unknown.", f"Known: {TRACKS}.")
         facts |= {"flips": tuple(facts.get("flips", ()))}
-        self.card = replace(self.card, **facts)
+        try:
+            self.card = replace(self.card, **facts)
+        except ValueError as error:
+            raise DataError(f"{self.folder}: {error}.", "Leave some out, or join some to one class.") from error
         if self.card.exclusive and have_common_value(self.card.classes):
             fix = "Write `exclusive: false`, or leave it out."
             raise DataError(f"{self.folder}: exclusive classes with a common value.", fix)

@@ -15,6 +15,9 @@ from zoo.utils.typed_content import read_content
 LATERALITIES = ("", "image", "patient")
 """Whose left a text means: the image's or the patient's; empty where nobody has said it."""
 
+MOST_CLASSES = 255
+"""Largest number of exclusive classes: a label map has 8 bits per voxel, and 0 is the background."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProtocolCard:
@@ -108,6 +111,8 @@ class DataCard:
             raise ValueError(f"tolerance is {self.tolerance}, not above 0")
         if not all(0 <= axis < self.spatial_dims for axis in self.flips):
             raise ValueError(f"flips is {list(self.flips)}, not a list of axes from 0 to {self.spatial_dims - 1}")
+        if self.exclusive and len(self.classes) > MOST_CLASSES:
+            raise ValueError(f"classes has {len(self.classes)} exclusive classes, more than {MOST_CLASSES}")
         if not self.protocols:
             raise ValueError("protocols is empty; name one protocol or more")
         for name, protocol in self.protocols.items():

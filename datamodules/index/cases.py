@@ -157,7 +157,7 @@ class CaseIndex:
                 raise
             others = " or ".join(name for name in self.card.protocols if name != self.protocol)
             choice = f"choose --data.protocol {others}, " if others else ""
-            fix = f"Fetch the missing cases, {choice}or give your own splits with --data.split FILE.json."
+            fix = f"{error.fix.rstrip('.')}, {choice}or give your own splits with --data.split FILE.json."
             raise DataError(error.problem, fix, error.kind) from error
 
     @property

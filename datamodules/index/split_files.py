@@ -107,6 +107,10 @@ class SplitFile:
         if self.content.get("data", data) != data:
             raise DataError(f"{self.path}: a split of '{self.content['data']}', not of '{data}'.", _FIX)
         subjects = {case.case_id: case.subject for case in cases}
+        for case_ids in self.content.get("folds", [self.content]):
+            empty = next((one for one in SPLITS if case_ids.get(one) == []), None)
+            if empty:
+                raise DataError(f"{self.path}: no case for the {empty} split.", "Name one case or more.", "split")
         every = [case_ids.get(one, ()) for case_ids in self.content.get("folds", [self.content]) for one in SPLITS]
         unknown = sorted({case_id for ids in every for case_id in ids} - subjects.keys())
         if unknown:

@@ -102,7 +102,7 @@ def make_split(protocol: str, case_ids: Mapping[str, Iterable[str]], cases: Sequ
         if not ids[split]:
             raise DataError(
                 f"protocol '{protocol}': no case for the {split} split ({len(cases)} cases found).",
-                "Get the whole data set, or choose another --data.protocol.",
+                "Get the missing cases.",
                 "split",
             )
     every = [case_id for split in SPLITS for case_id in ids[split]]
@@ -138,6 +138,7 @@ def cut_by_subject(
     Raises:
         DataError: There are fewer than three subjects.
     """
+    _check_subjects(protocol, cases, SPLITS)
     chosen: dict[str, set[str]] = {split: set() for split in SPLITS}
     for subjects in _grouped(cases, group, least=3):
         shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
@@ -169,9 +170,10 @@ def hold_out_val(
         group: Gives the group of a case, as in `cut_by_subject`.
 
     Raises:
-        DataError: A split is empty.
+        DataError: There are fewer than two subjects beside the test split, or it is empty.
     """
     rest = [case for case in cases if case.case_id not in test]
+    _check_subjects(protocol, rest, SPLITS[:2])
     val: set[str] = set()
     for subjects in _grouped(rest, group, least=2):
         chosen = np.random.default_rng(seed).permutation(len(subjects))[: max(1, round(share * len(subjects)))]
@@ -208,8 +210,12 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
     ids = sorted(case_id for one in names for case_id in split.ids_of(one))
     subjects = sorted({split.subjects[case_id] for case_id in ids})
     name = fold_name(split.protocol, fold, folds)
-    if len(subjects) < max(folds, 3):
-        raise DataError(f"{name}: {len(subjects)} subjects are too few.", "Give fewer --data.folds.")
+    if len(subjects) < len(SPLITS):
+        raise _too_few_subjects(name, len(subjects), len(ids), SPLITS)
+    if len(subjects) < folds:
+        raise DataError(
+            f"{name}: {len(subjects)} subjects are too few.", f"Give --data.folds {len(subjects)} or fewer."
+        )
     shuffled = [subjects[i] for i in np.random.default_rng(seed).permutation(len(subjects))]
     test = set(shuffled[fold::folds])
     rest = [subject for subject in shuffled if subject not in test]
@@ -222,6 +228,25 @@ def cut_fold(split: Split, fold: int, folds: int, keep_test: bool = False, seed:
 def fold_name(protocol: str, fold: int, folds: int) -> str:
     """The name of a fold of a protocol."""
     return f"{protocol}, fold {fold} of {folds}"
+
+
+def _check_subjects(protocol: str, cases: Sequence[Case], splits: Sequence[str]) -> None:
+    """Check that each split can have a subject of its own.
+
+    Raises:
+        DataError: There are fewer subjects than splits.
+    """
+    subjects = {case.subject for case in cases}
+    if len(subjects) < len(splits):
+        raise _too_few_subjects(protocol, len(subjects), len(cases), splits)
+
+
+def _too_few_subjects(protocol: str, subjects: int, cases: int, splits: Sequence[str]) -> DataError:
+    """The error about fewer subjects than splits."""
+    names = f"{', '.join(splits[:-1])} and {splits[-1]}"
+    found = f"{subjects} subject{'' if subjects == 1 else 's'} ({cases} case{'' if cases == 1 else 's'})"
+    problem = f"protocol '{protocol}': {found} cannot make the splits {names}."
+    return DataError(problem, f"Get cases of {len(splits)} subjects or more.", "split")
 
 
 def _grouped(cases: Iterable[Case], group: Callable[[Case], str], least: int) -> list[list[str]]:

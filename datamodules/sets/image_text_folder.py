@@ -114,6 +114,10 @@ class ImageTextFolder(OwnDataModule):
             if word.lower() not in _SPLIT_WORDS:
                 raise DataError(f"{self._table_path}: split '{word}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
             case_ids[_SPLIT_WORDS[word.lower()]].append(case.case_id)
+        empty = next((split for split, ids in case_ids.items() if not ids), None)
+        if empty:
+            problem = f"{self._table_path}: no row has the split '{empty}'."
+            raise DataError(problem, f"Write {empty} in some rows.", "split")
         return make_split(self.protocol, case_ids, cases)
 
     def choose_protocol(self, name: str | None) -> str:

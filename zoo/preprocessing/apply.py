@@ -112,12 +112,18 @@ def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArra
         raise DataError(problem, f"The data card lists {known}: correct the file or the card.", "label_values")
     if not labels.exclusive:
         return np.stack([np.isin(raw, values) for values in labels.values]).astype(np.uint8)
-    table = np.zeros(known[-1] + 1, dtype=np.uint8)
+    numbers = np.zeros(len(known), dtype=np.uint8)
     for number, values in enumerate(labels.values, start=1):
-        table[list(values)] = number
+        numbers[np.searchsorted(known, values)] = number
     classes = np.empty(flat.shape, np.uint8)
-    for chunk in chunks:
-        classes[chunk] = table[flat[chunk]]
+    if known[-1] < _CHUNK:
+        table = np.zeros(known[-1] + 1, dtype=np.uint8)
+        table[known] = numbers
+        for chunk in chunks:
+            classes[chunk] = table[flat[chunk]]
+    else:  # a table up to the largest value would take as many bytes
+        for chunk in chunks:
+            classes[chunk] = numbers[np.searchsorted(known, flat[chunk])]
     return classes.reshape(raw.shape)
 
 

@@ -24,7 +24,7 @@ def read(tmp_path: Path, content: dict[str, Any]) -> DatasetJson:
 
 def test_keys_that_describe_are_accepted_in_any_case(tmp_path: Path) -> None:
     described = {"name": "x", "Licence": "MIT", "reference": "", "tensorImageSize": "3D", "converted_by": "me"}
-    described |= {"overwrite_image_reader_writer": "SimpleITKIO", "file_ending": ".NII.GZ", "release": 1.0}
+    described |= {"overwrite_image_reader_writer": "SimpleITKIO", "file_ending": ".NII.GZ", "release": "1.0"}
     found = read(tmp_path, {**NNUNET, **described})
     assert (found.classes, found.channels, found.file_ending) == ({"ball": (1,)}, 1, ".nii.gz")
     assert found.entries == ()

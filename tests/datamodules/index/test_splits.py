@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split, read_split
+from datamodules.index.splits import SPLITS, Split, cut_by_subject, cut_fold, hold_out_val, make_split, read_split
 from tests.helpers.data_sets import BTCV_IDS
 from zoo.errors import DataError, UnknownNameError
 from zoo.types import Case
@@ -47,8 +48,6 @@ def test_an_empty_split_and_a_case_in_two_splits_are_refused() -> None:
         make_split("p", {"train": ["case0"], "val": [], "test": ["case1"]}, cases(["x", "y"]))
     with pytest.raises(DataError, match="two splits: case0"):
         make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case0"]}, cases(["x", "y"]))
-    with pytest.raises(DataError, match="the train split"):
-        cut_by_subject("p", cases(["x", "y"]))
 
 
 def test_btcv_file_holds_the_published_lists() -> None:
@@ -63,3 +62,18 @@ def test_btcv_file_holds_the_published_lists() -> None:
     assert [read_split("btcv", "24-6", few).ids_of(part) for part in SPLITS] == [("0001",), ("0007",), ("0036",)]
     with pytest.raises(DataError, match="the test split"):
         read_split("btcv", "24-6", few[:2])
+
+
+@pytest.mark.parametrize(
+    ("subjects", "count", "found"), [(2, 2, "2 subjects (2 cases)"), (1, 9, "1 subject (9 cases)")]
+)
+def test_too_few_subjects_are_called_too_few(subjects: int, count: int, found: str) -> None:
+    few = [Case(f"c{n}", (), None, f"s{n % subjects}") for n in range(count)]
+    with pytest.raises(DataError, match=re.escape(f"{found} cannot make the splits train, val and test.")) as caught:
+        cut_by_subject("p", few)
+    assert caught.value.fix == "Get cases of 3 subjects or more."
+    with pytest.raises(DataError, match=r"1 subject .* cannot make the splits train and val"):
+        hold_out_val("p", [case for case in few if case.subject == "s0"], ())
+    split = Split("p", ("c0",), (), (), {"c0": "s0"})
+    with pytest.raises(DataError, match=r"1 subject \(1 case\) cannot make the splits"):
+        cut_fold(split, 0, 2)

@@ -195,3 +195,17 @@ def test_a_name_in_another_encoding_is_one_line(clean: dict[str, Path], tmp_path
     with pytest.raises(DataError, match=r"\\udcd7\\udcf3.*not in UTF-8.*convmv") as caught:
         _ = volumes(root).cases
     str(caught.value).encode()
+
+
+def test_more_exclusive_classes_than_a_label_map_has_values_are_refused(clean: dict[str, Path], tmp_path: Path) -> None:
+    many = {"background": 0, **{f"region {number}": number for number in range(1, 257)}}
+    with pytest.raises(DataError, match="classes has 256 exclusive classes, more than 255"):
+        volumes(copied(clean, tmp_path, "nnunet", labels=many))
+    del many["region 256"]
+    assert len(volumes(copied(clean, tmp_path / "b", "nnunet", labels=many)).labels.names) == 255
+
+
+def test_too_few_subjects_are_no_missing_cases(clean: dict[str, Path], tmp_path: Path) -> None:
+    root = copied(clean, tmp_path, "decathlon", training=entries(clean["decathlon"])[:2])
+    with pytest.raises(DataError, match=r"2 subjects .*Get cases of 3 subjects or more, choose .*--data\.split"):
+        _ = volumes(root).split

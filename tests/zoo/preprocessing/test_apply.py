@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from zoo.errors import DataError
 from zoo.preprocessing import apply as module
-from zoo.preprocessing.apply import preprocess
+from zoo.preprocessing.apply import preprocess, to_classes
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import Geometry
+from zoo.types import Geometry, LabelSpace
 
 
 def geometry(shape: tuple[int, ...]) -> Geometry:
@@ -47,3 +50,12 @@ def test_a_resampled_label_takes_the_voxel_at_the_centre() -> None:
     np.testing.assert_array_equal(made.label[0], label[1::3, 1::3, 1::3])
     np.testing.assert_allclose(made.image[0] * 1000, made.label[0], atol=1e-3)
     assert made.native is label
+
+
+@pytest.mark.parametrize("largest", [9, 2**21, 2**31 - 1])
+def test_values_of_any_size_become_classes(largest: int) -> None:
+    labels = LabelSpace(("a", "b"), ((largest,), (3, 4)))
+    raw = np.array([[0, 3], [4, largest]], np.int32)
+    assert to_classes(raw, labels, Path("a.nii")).tolist() == [[0, 2], [2, 1]]
+    with pytest.raises(DataError, match=r"unexpected label values \[5\]"):
+        to_classes(np.array([5], np.int32), labels, Path("a.nii"))
