@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job, Plan
+from benchmarks.run.epoch_lines import EpochLines
 from benchmarks.run.failure_reasons import KILLED, add_advice, count_memory_kills, find_advice, find_reason
 from benchmarks.run.process_group import Stop, run_group
 from benchmarks.run.progress import read_last_step
@@ -237,7 +238,7 @@ def _attempt(
         say(step)
         record.step(step)
         started = time.monotonic()
-        failure = _run_step(task.target, step, command, context, limits, end, stop)
+        failure = _run_step(task.target, step, command, say, context, limits, end, stop)
         if stop.asked:
             return None  # no status is written, because another runner may own the folder now
         if failure is not None:
@@ -257,6 +258,7 @@ def _run_step(
     target: Path,
     step: str,
     command: Sequence[str],
+    say: ProgressCallback,
     context: ExecutionContext,
     limits: Limits,
     end: float | None,
@@ -268,8 +270,12 @@ def _run_step(
         output.write(f"\n$ {' '.join(command)}\n".encode())
         output.flush()
         begin = output.tell()
+        epochs = EpochLines(path, begin, say)
         left = None if end is None else end - time.monotonic()
-        ended = run_group(command, output.fileno(), environment=context.environment, timeout=left, stop=stop)
+        ended = run_group(
+            command, output.fileno(), environment=context.environment, timeout=left, stop=stop, watch=epochs.tell
+        )
+        epochs.tell()
     with path.open("rb") as written:
         written.seek(begin)
         text = written.read().decode("utf-8", "replace")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ def run_group(
     environment: Mapping[str, str] | None = None,
     timeout: float | None = None,
     stop: Stop | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run a command in a new process group, with a guard that ends the group when this process ends.
 
@@ -80,6 +81,7 @@ def run_group(
         environment: Further environment variables.
         timeout: Time limit in seconds, None for no limit.
         stop: A request to end the command.
+        watch: Called several times a second while the command runs.
     """
     guard = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-P", "-m", "benchmarks.run.process_guard", *command],
@@ -95,6 +97,7 @@ def run_group(
             try:
                 return Ended(guard.wait(_LOOK))
             except subprocess.TimeoutExpired:
+                watch()
                 if stop is not None and stop.asked:
                     return Ended(128 + signal.SIGTERM)
                 if end is not None and time.monotonic() > end:

@@ -71,6 +71,15 @@ def test_a_failure_has_a_reason_and_advice(code: str, reason: str, advice: str, 
     assert "\n" not in lines[-1]
 
 
+def test_each_epoch_of_a_job_is_one_line_of_progress(tmp_path: Path) -> None:
+    epochs = [f"epoch {n}/2  train/loss 0.5  val/dice 0.4  1.0 s" for n in (1, 2)]
+    noise = ["epoch 1/2  batch 3/8  loss 0.5  0:00:09 to go (1 s)", "a line of another library"]
+    printed = "\n".join([noise[0], epochs[0], noise[1], epochs[1]])
+    outcome, lines = do(task(tmp_path, f"print({printed!r}, flush=True)\n{SAVES} {FINISHED}"))
+    assert outcome is Outcome.DONE
+    assert lines[1:-1] == epochs
+
+
 @pytest.mark.parametrize("code", ["import sys; sys.exit(2)", "raise RuntimeError('CUDA out of memory')"])
 def test_what_no_attempt_changes_is_not_tried_again(code: str, tmp_path: Path) -> None:
     assert do(task(tmp_path, code), Limits(retries=3))[0] is Outcome.FAILED
