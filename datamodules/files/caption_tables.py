@@ -18,6 +18,7 @@ from pathlib import Path
 from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
 from zoo.utils.limits import get_limit, raise_limit
+from zoo.utils.open_files import lacks_open_files
 from zoo.utils.text_files import read_text
 
 COLUMNS = ("description", "text", "caption")
@@ -66,6 +67,8 @@ def read_table(path: Path, needed: str = "its columns") -> tuple[list[str], list
     try:
         numbered = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     except _UNREADABLE as error:
+        if lacks_open_files(error):
+            raise
         problem = " ".join(str(error).split())
         raise _table_error(
             path, f"not a readable table ({problem})", "Download it again, or save it as UTF-8."

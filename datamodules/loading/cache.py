@@ -30,10 +30,11 @@ from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.types import Geometry
 from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
+from zoo.utils.open_files import files_to_keep_open, lacks_open_files
 from zoo.utils.limits import get_limit, raise_limit
 
 OPEN = 256
-"""Number of entries that stay open; the limit of a process is often 1,024 open files."""
+"""Largest number of entries that stay open; fewer where the limit of open files is low (`ulimit -n`)."""
 
 _TABLE, _BLOCK = "table.json", "arrays.bin"
 _ARRAYS = ("image", "label", "native", "foreground")
@@ -113,7 +114,9 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._opened = lru_cache(OPEN)(lambda key: Entry(folder / key))  # an error is not remembered
+        self._opened = lru_cache(files_to_keep_open(OPEN))(
+            lambda key: Entry(folder / key)
+        )  # an error is not remembered
 
     def get(self, key: str, make: Callable[[], PreparedCase]) -> PreparedCase:
         """Return the case of an entry with one case; see `entry`."""
@@ -134,6 +137,7 @@ class Cache:
 
         Raises:
             DataError: The folder cannot be written.
+            OSError: The process has too many open files.
         """
         found = self._find(key)
         if found is not None:
@@ -147,6 +151,8 @@ class Cache:
                     self._write(key, make())
                     found = self._find(key)
         except OSError as error:
+            if lacks_open_files(error):
+                raise
             raise DataError(
                 f"{self.folder}: cannot be written ({error}).", "Free some space or set ZOO_CACHE."
             ) from error
@@ -159,7 +165,9 @@ class Cache:
     def _find(self, key: str) -> Entry | None:
         try:
             return self._opened(key)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if lacks_open_files(error):  # the entry may be sound
+                raise
             return None  # missing or damaged: `entry` makes it again
 
     def _lock(self, key: str) -> Path:

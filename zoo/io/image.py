@@ -26,6 +26,7 @@ from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, ope
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
 from zoo.utils.atomic_files import write_atomically
+from zoo.utils.open_files import lacks_open_files
 from zoo.utils.limits import get_limit
 
 NIFTI = (".nii", ".nii.gz")
@@ -176,6 +177,8 @@ def _read(
             return read_raster(path, dtype, by_colour)
         return _read_nifti(path, dtype, channels)
     except _UNREADABLE as error:
+        if lacks_open_files(error):
+            raise
         problem = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: truncated or unreadable ({problem}).", "Download the file again.") from error
 

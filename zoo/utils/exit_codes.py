@@ -19,6 +19,7 @@ from zoo.utils.safe_text import to_printable
 
 _ROOM = "Free some space, then run the same command again."
 _ELSEWHERE = "Choose a folder that you may read and write."
+_MORE_FILES = "Allow more open files with `ulimit -n 4096`, then run the same command again."
 _FIXES = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
@@ -27,6 +28,8 @@ _FIXES = {
     errno.EROFS: _ELSEWHERE,
     errno.EISDIR: "Name a file.",
     errno.ENOTDIR: "Name a folder.",
+    errno.EMFILE: _MORE_FILES,
+    errno.ENFILE: _MORE_FILES,
 }
 """Errors of the system that only the user can fix, and what to do; any other `OSError` keeps its traceback."""
 
