@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from datamodules.bases.base import SegDataModule
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.registry import DATA
 from zoo.utils.class_args import argument_names, convert_arguments
+from zoo.utils.plugins import import_object
 
 
 def build_datamodule(name: str, size: str = "published", **overrides: Any) -> SegDataModule:
@@ -35,7 +35,11 @@ def build_datamodule(name: str, size: str = "published", **overrides: Any) -> Se
     if not module:
         raise ConfigError(f"The card of '{name}' has no config.data.class_path.", f"Add it to {card.place}.")
     arguments = {**data.get("init_args", {}), **card.sizes.get(size, {}).get("data", {}).get("init_args", {})}
-    maker = getattr(import_module(module), kind)
+    try:
+        maker = import_object(f"{module}.{kind}")
+    except ImportError as error:
+        problem = f"The data set '{name}' of {card.origin}: {module}.{kind} cannot be imported: {error}."
+        raise ConfigError(problem, f"Repair {card.origin}.") from error
     known = argument_names(maker)
     for key in overrides.keys() - known:
         raise UnknownNameError("option", f"--data.{key}", {f"--data.{one}" for one in known}, f"zoo show {name}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
-from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_yaml
+from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
 from zoo.utils.config_files import check_config
 from zoo.utils.hashing import hash_json
 
@@ -205,7 +205,7 @@ def _recipe(model: Card, data: Card, size: str) -> list[tuple[str, Mapping[str, 
     ours = model.origin == data.origin == "zoo"  # a user's card may have the same name, but not our recipe
     if not (ours and model.name and data.name and path.is_file()):
         return []
-    card = card_from(model.name, path)
+    card = read_recipe(model.name, path)
     name = f"recipe {data.name}/{model.name}"
     return [(name, card.config), (name, card.sizes.get(size, {}))]
 

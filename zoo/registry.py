@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, UnknownNameError
+from zoo.utils.plugins import find_folder, list_points
 from zoo.utils.text_files import parse_yaml, read_text
 
 _BUNDLED = Path(__file__).parent / "configs"
@@ -83,10 +83,57 @@ def card_from(name: str, path: Path, origin: str = "zoo") -> Card:
     content = read_yaml(path)
     if set(content) == {"alias"}:
         return Card(name=name, origin=origin, alias=str(content["alias"]), file=str(path))
+    return _card(name, path, origin, content)
+
+
+def _card(name: str, path: Path, origin: str, content: Mapping[str, Any]) -> Card:
     unknown = set(content) - {"about", "config", "sizes"}
     if unknown:
-        raise ConfigError(f"{path}: unknown keys {sorted(unknown)}.", "A card has `about`, `config` and `sizes`.")
-    return Card(name=name, origin=origin, file=str(path), **content)
+        listed = ", ".join(sorted(map(str, unknown)))
+        raise ConfigError(f"{path}: unknown keys {listed}.", "A card has `about`, `config` and `sizes`.")
+    filled = {key: {} if value is None else value for key, value in content.items()}
+    _check_card(filled, str(path))
+    return Card(name=name, origin=origin, file=str(path), **filled)
+
+
+def read_recipe(name: str, path: Path) -> Card:
+    """The recipe in one YAML file: a card whose `about` is a text."""
+    content = read_yaml(path)
+    return _card(name, path, "zoo", content | {"about": {"title": content.get("about", "")}})
+
+
+def _check_card(content: Mapping[str, Any], where: str) -> None:
+    """Check the form of a card, so that whoever lists it can rely on it.
+
+    Raises:
+        ConfigError: A part that should be a mapping is none, or a key is no text.
+    """
+    sizes = content.get("sizes", {})
+    layers = {"config": content.get("config", {})}
+    if isinstance(sizes, Mapping):
+        layers |= {f"sizes.{size}": layer for size, layer in sizes.items()}
+    parts = {"about": content.get("about", {}), "sizes": sizes, **layers}
+    for at, layer in layers.items():
+        for section in ("model", "data", "trainer") if isinstance(layer, Mapping) else ():
+            part = layer.get(section) or {}
+            parts[f"{at}.{section}"] = part
+            if isinstance(part, Mapping):
+                parts[f"{at}.{section}.init_args"] = part.get("init_args") or {}
+    for at, part in parts.items():
+        if not isinstance(part, Mapping):
+            raise ConfigError(f"{where}: {at} is {part!r}, not a mapping.", "Write `key: value` lines below it.")
+    _check_keys(content, where)
+
+
+def _check_keys(content: Any, where: str, at: str = "") -> None:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if not isinstance(key, str | int):
+                raise ConfigError(f"{where}: the key {at}{key} is no text.", "Put quotes around it.")
+            _check_keys(value, where, f"{at}{key}.")
+    elif isinstance(content, list):
+        for value in content:
+            _check_keys(value, where, at)
 
 
 class Registry:
@@ -154,7 +201,10 @@ class Registry:
             sources: dict[str, Callable[[], Card]] = {}
             for path in sorted((CONFIGS / self.folder).glob("*.yaml")):
                 sources[path.stem] = _lazily(card_from, path.stem, path)
-            for point in entry_points(group=self.group):
+            points, broken = list_points(self.group, entry_points)
+            for name, reason in broken.items():
+                sources[name] = _lazily(_unreadable, self.kind, name, reason)
+            for point in points:
                 if point.name in sources:  # the first keeps the name; the other is listed as broken
                     sources[f"{point.name}@{_origin(point)}"] = _lazily(_clash, self.kind, point)
                 else:
@@ -177,17 +227,21 @@ def _clash(kind: str, point: EntryPoint) -> Card:
     raise ConfigError(f"The {kind} name '{point.name}' of {origin} is taken.", f"Rename it or uninstall {origin}.")
 
 
+def _unreadable(kind: str, name: str, reason: str) -> Card:
+    raise ConfigError(f"The entry points of {name} cannot be read, so no {kind} of it: {reason}.", f"Reinstall {name}.")
+
+
 def _plugin_card(kind: str, point: EntryPoint) -> Card:
     """The card of an entry point `module:file.yaml`. The package of the module is found and not imported."""
     origin = _origin(point)
     module, _, file = point.value.partition(":")
     try:
-        spec = find_spec(module.strip())
-    except (ImportError, ValueError) as error:
+        folder = find_folder(module.strip())
+    except ImportError as error:
         raise ConfigError(f"The {kind} '{point.name}' of {origin} is broken: {error}.", f"Repair {origin}.") from error
-    if spec is None or spec.origin is None:
+    if folder is None:
         raise ConfigError(f"The {kind} '{point.name}' of {origin}: no module '{module}'.", f"Reinstall {origin}.")
-    return card_from(point.name, Path(spec.origin).parent / file.strip(), origin)
+    return card_from(point.name, folder / file.strip(), origin)
 
 
 MODELS = Registry("model", "model", "zoo.models", "zoo list models")

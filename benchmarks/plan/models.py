@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from zoo.cards import ModelCard
 from zoo.config import find_card
 from zoo.errors import ConfigError
 from zoo.registry import MODELS, Card
+from zoo.utils.plugins import import_object
 
 _FIX = "Put its folder on the path, as in `PYTHONPATH=. zoo bench ...`, or correct the name."
 
@@ -98,9 +98,9 @@ def _import_class(card: Card) -> type[Any]:
     if not module:
         raise ConfigError(f"{card.place}: no class.", "Write `config: {model: {class_path: mynet.MyNet}}`.")
     try:
-        found = getattr(import_module(module), name, None)
-    except (Exception, SystemExit) as error:  # the code of a user may raise anything
-        raise ConfigError(f"{path} cannot be imported: {type(error).__name__}: {error}.", _FIX) from error
+        found = import_object(path)
+    except ImportError as error:
+        raise ConfigError(f"{path} cannot be imported: {error}.", _FIX) from error
     if not inspect.isclass(found):
         raise ConfigError(f"{path}: the module '{module}' has no class '{name}'.", _FIX)
     return found

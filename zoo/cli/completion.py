@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
+from contextlib import suppress
 from typing import Any
 
 import shtab
@@ -19,6 +19,7 @@ from zoo.engine.foreign_names import FOREIGN_OPTIONS
 from zoo.engine.options import Option, options_of
 from zoo.registry import DATA, MODELS, Registry
 from zoo.utils.flags import Parser
+from zoo.utils.plugins import import_object
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -67,8 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
         for action in command._actions:
             action.choices = _CHOICES.get((name, action.dest), action.choices)
     for name, point in plugin_points().items():
-        make: Any = getattr(import_module(point.module), "make_parser", None)
-        own = [make()] if make else []  # a command of another package may have no parser of argparse
+        own = []  # a command of another package may have no parser of argparse, or be broken
+        with suppress(ImportError):
+            own = [import_object(f"{point.value.partition(':')[0]}.make_parser")()]
         commands.add_parser(name, help=f"`zoo {name} --help`", parents=own, add_help=not own)
     return parser
 

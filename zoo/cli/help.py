@@ -13,6 +13,7 @@ from zoo import __version__
 from zoo.config import compose
 from zoo.engine.arguments import Request
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
+from zoo.utils.plugins import list_points
 from zoo.utils.terminal import SafeConsole
 
 RUN = {
@@ -51,7 +52,8 @@ _NAMES = 28
 
 def plugin_points() -> dict[str, EntryPoint]:
     """Return the commands that installed packages declare in the entry point group `zoo.commands`, by name."""
-    return {point.name: point for point in entry_points(group="zoo.commands")}
+    points, _ = list_points("zoo.commands", entry_points)
+    return {point.name: point for point in points}
 
 
 def print_usage() -> None:

@@ -11,6 +11,7 @@ from zoo.cli.help import COST, INFO, RUN, plugin_points, print_usage
 from zoo.engine.foreign_names import FOREIGN_COMMANDS
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
+from zoo.utils.plugins import import_object
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,7 +70,9 @@ def _load_plugin(command: str) -> Callable[[list[str]], int | None]:
         raise RunError(f"Unknown command '{command}'.", f"{hint} Run `zoo --help`.")
     point = points[command]
     try:
-        function: Callable[[list[str]], int | None] = point.load()
-    except (ImportError, AttributeError) as error:
+        function: Callable[[list[str]], int | None] = import_object(
+            point.value.partition("[")[0].strip().replace(":", ".")
+        )
+    except ImportError as error:
         raise RunError(f"The command '{command}' ({point.value}) is broken: {error}.", "Reinstall it.") from error
     return function

@@ -17,7 +17,7 @@ from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State, default_folder
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, RunError
 from zoo.utils.activity import report_activity, set_activity
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def main(verb: str, argv: list[str]) -> int:
         return 0
     prepare_process()
     with report_activity():
-        return _run(request)
+        try:
+            return _run(request)
+        except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise
+            problem = f"The code of the model, the data or a callback ended the program (exit code {error.code})."
+            raise RunError(problem, "Correct this code; the command is not done.") from error
 
 
 def _run(request: Request) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -28,6 +27,7 @@ from zoo.utils.class_args import argument_names
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.config_values import without_refused
 from zoo.utils.lazy import public_path
+from zoo.utils.plugins import import_object
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
@@ -222,10 +222,9 @@ def import_class(section: str, path: str) -> type:
     Raises:
         ConfigError: The class cannot be imported, or is no LightningModule or LightningDataModule.
     """
-    module, _, name = path.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = import_object(path)
+    except ImportError as error:
         raise ConfigError(
             f"--{section}: {path} cannot be imported: {error}.",
             "Install its package, or add its folder to the path: `PYTHONPATH=. zoo ...`.",

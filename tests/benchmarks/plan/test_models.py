@@ -95,7 +95,7 @@ def test_another_seed_of_a_changed_card_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        (["mynet.MyNt"], "the module 'mynet' has no class 'MyNt'"),
+        (["mynet.MyNt"], "the module 'mynet' has no 'MyNt'"),
         (["nonet.MyNet"], r"nonet.MyNet cannot be imported: ModuleNotFoundError: .* Put its folder on the path"),
         (["broken.Net"], r"broken.Net cannot be imported: SystemExit: 3\."),
         (["./none.yaml"], r"none.yaml"),
