@@ -15,6 +15,7 @@ from benchmarks.plan.job import Plan
 from benchmarks.plan.models import share_import_path
 from benchmarks.plan.plan_file import PLANS, list_plans
 from benchmarks.run.cost_estimate import Cost, estimate_costs
+from benchmarks.run.preflight import Conditions, check_plan
 from zoo.registry import read_yaml
 from zoo.utils.format import format_duration, format_quantity
 from zoo.utils.terminal import write_error, write_output
@@ -26,6 +27,8 @@ def add(verbs: Any) -> None:
     plan.usage = "zoo bench plan [NAME|FILE] [options]; without a name and flags, the names"
     plan.add_argument("--plan", default="", help=argparse.SUPPRESS)  # the first argument, which has no flag
     plan.add_argument("--probe", action="store_true", help="train a few steps of each method: time and memory")
+    plan.add_argument("--launcher", choices=("local", "slurm"), default="local", help="slurm: other machines run it")
+    plan.add_argument("--yes", action="store_true", help="a published size without a GPU is wanted")
     plan.add_argument("--json", action="store_true", help="the same facts as JSON")
     plan.set_defaults(action=_plan)
 
@@ -44,9 +47,17 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         jobs = [{"id": job.id, "steps": job.steps} for job in plan.jobs]
         methods = [asdict(cost) | {"seconds": cost.seconds} for cost in found]
         sys.stdout.write(json.dumps({"jobs": jobs, "methods": methods}, indent=2) + "\n")
-        return 0
-    write_output("".join(f"{line}\n" for line in write_lines(plan, found)))
+    else:
+        write_output("".join(f"{line}\n" for line in write_lines(plan, found)))
+    seconds = seconds_per_job(plan, found)
+    check_plan(plan.jobs, Conditions(None, known.launcher == "local", known.yes, seconds), write_error)
     return 0
+
+
+def seconds_per_job(plan: Plan, found: Sequence[Cost]) -> dict[str, float]:
+    """Return the measured seconds of one job of each method, by its cost key; without a probe nothing."""
+    keys = {job.method: job.cost_key for job in plan.jobs}
+    return {keys[cost.method]: cost.seconds / cost.jobs for cost in found if cost.seconds is not None}
 
 
 def write_lines(plan: Plan, found: Sequence[Cost]) -> list[str]:

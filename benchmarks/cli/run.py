@@ -10,14 +10,15 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, split_further
+from benchmarks.cli.plan import seconds_per_job, write_lines
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.plan.models import share_import_path
-from benchmarks.storage.layout import find_job_state, job_folder
+from benchmarks.run.cost_estimate import estimate_costs
+from benchmarks.run.preflight import Conditions, check_plan, list_open_jobs
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
-from datamodules.index.card import DataCard
 from zoo.errors import ConfigError
-from zoo.registry import DATA
+from zoo.utils.terminal import write_error
 
 if TYPE_CHECKING:
     from benchmarks.run.job_runner import Limits
@@ -37,6 +38,8 @@ def add(verbs: Any) -> None:
     run.add_argument("--skip-failed", action="store_true", help="do not repeat jobs that failed before")
     run.add_argument("--launcher", choices=("local", "slurm"), default="local")
     run.add_argument("--no-wait", action="store_true", help="with --launcher slurm: submit and return")
+    run.add_argument("--probe", action="store_true", help="first train a few steps of each method: time and memory")
+    run.add_argument("--yes", action="store_true", help="also run a published size without a GPU")
     run.epilog = f"{run.epilog} --slurm.KEY VALUE are options of sbatch: --slurm.partition gpu --slurm.time 12:00:00."
     run.set_defaults(action=_run)
 
@@ -65,8 +68,10 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
 
         check_submission(known.out, options)  # before a plan is stored
     asked = choose_plan(known, known.plan, parse_overrides(further))
-    if known.launcher == "local":  # a node may have a folder that this machine does not have
-        _check_data(known.out, with_stored_folders(known.out, asked))
+    rooted = with_stored_folders(known.out, asked)
+    seconds = print_costs(rooted) if known.probe else None
+    conditions = Conditions(known.out, known.launcher == "local", known.yes, seconds, known.jobs_at_once)
+    check_plan(list_open_jobs(known.out, rooted), conditions, write_error)
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
     share_import_path(plan.jobs)
     from benchmarks.cli.live import show_progress
@@ -88,23 +93,11 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     return int(failed > 0)
 
 
-def _check_data(out: Path, plan: Plan) -> None:
-    """Check that the data of the open jobs exists, so that one line replaces one failure per job.
-
-    Raises:
-        ConfigError: Own data has no title.
-        DataError: The folder of a data set does not exist.
-    """
-    from datamodules.acquire.sources import find_folder
-
-    to_do = [job for job in plan.jobs if find_job_state(job_folder(out, job.id), job.steps)[0] != "done"]
-    for job in {job.data: job for job in to_do}.values():
-        card = DATA.get(job.data)
-        facts = DataCard.of(card)
-        if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
-            find_folder(facts, job.root)
-        if card.origin == "zoo" and not facts.classes and job.shown_data == job.data:
-            raise ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
+def print_costs(plan: Plan) -> dict[str, float]:
+    """Measure and print the costs of a plan; return the measured seconds of one job by its cost key."""
+    found = estimate_costs(plan, True, write_error)
+    write_error("\n".join(write_lines(plan, found)))
+    return seconds_per_job(plan, found)
 
 
 def _here(

@@ -24,6 +24,9 @@ from zoo.utils.format import format_bytes, format_duration
 DAY = 86_400.0
 """Seconds of a training, above which a user is asked for `--yes`."""
 
+FEW_STEPS = 100
+"""A training of so few steps is not measured: it passes a day only if a step takes a quarter of an hour."""
+
 PROBE_LIMIT = 1800.0
 """Seconds of a whole probe, with the start, the preparation of its cases and a download."""
 
@@ -155,6 +158,14 @@ def _encoder(name: str, freeze: bool | None) -> tuple[int | None, bool]:
         return None, freeze is not False
     card = ENCODERS.get(name)
     return card.about.get("parameters"), bool(card.config.get("freeze", True)) if freeze is None else freeze
+
+
+def is_published(model: str, size: str) -> bool:
+    """Return whether a model has a published size by its card, and this is the size."""
+    if size != "published" or model not in MODELS:
+        return False
+    card = MODELS.get(model)
+    return "published" in card.sizes or bool(ModelCard.of(card).parameters)
 
 
 def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:

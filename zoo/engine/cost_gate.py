@@ -10,27 +10,24 @@ from typing import Any
 
 from lightning.pytorch.accelerators import AcceleratorRegistry
 
-from zoo.cards import ModelCard
-from zoo.config import Composed, find_card
+from zoo.config import Composed
 from zoo.engine.cost_estimate import (
     DAY,
+    FEW_STEPS,
     PROBE_LIMIT,
     Needs,
     find_needs,
     format_hours,
+    is_published,
     measure_steps,
     total_seconds,
 )
 from zoo.errors import RunError
-from zoo.registry import MODELS
 from zoo.settings import assume_yes
 from zoo.utils.activity import set_activity
 from zoo.utils.format import format_bytes, format_quantity
 
 log = logging.getLogger(__name__)
-
-FEW_STEPS = 100
-"""A training of so few steps is not measured: it passes a day only if a step takes a quarter of an hour."""
 
 PROBE_SECONDS = 60.0
 """Seconds of measured training; a step that takes longer is known to take at least as long."""
@@ -95,12 +92,7 @@ def describe(needs: Needs) -> str:
 
 def is_large(composed: Composed) -> bool:
     """Whether a training is of a published size, as a card defines it, or meant for several devices."""
-    if composed.preset == "ddp":
-        return True
-    if composed.size != "published" or composed.model not in MODELS:
-        return False
-    card = find_card(MODELS, composed.model, "model")
-    return "published" in card.sizes or bool(ModelCard.of(card).parameters)
+    return composed.preset == "ddp" or is_published(composed.model, composed.size)
 
 
 def has_device(config: Mapping[str, Any]) -> bool:

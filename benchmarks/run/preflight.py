@@ -1,0 +1,268 @@
+"""Checks before the first job of a plan: everything that can be known, so that no job fails alone after hours.
+
+`zoo bench run` and `zoo bench plan` refuse the same plans. All findings are reported at once. With the SLURM launcher,
+what depends on the machine is not checked: the nodes have other GPUs, folders and caches.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.plan.expand import resolve_config
+from benchmarks.plan.job import Job, Plan
+from benchmarks.run.gpu_pool import Pool, visible_gpus
+from benchmarks.storage.layout import find_job_state, job_folder
+from datamodules.index.card import DataCard
+from zoo.cards import ModelCard
+from zoo.engine.cost_estimate import (
+    DAY,
+    FEW_STEPS,
+    HubFiles,
+    count_training_steps,
+    find_hub_files,
+    format_hours,
+    is_published,
+)
+from zoo.errors import ConfigError, ZooError
+from zoo.registry import DATA, ENCODERS, MODELS
+from zoo.settings import assume_yes, offline
+from zoo.utils.config_values import find_value
+from zoo.utils.flags import parse_options
+from zoo.utils.format import format_bytes, format_quantity
+
+log = logging.getLogger(__name__)
+
+_RESERVE = 1 << 30  # bytes that stay free: score files, logs, pictures
+_CHECKPOINT_BYTES = 12  # per parameter: the weight and two moments of AdamW
+_HUB_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a plan may use.
+
+    Attributes:
+        out: The folder of the benchmark; None for a plan that is only listed.
+        machine: Whether the jobs run on this machine.
+        yes: Whether jobs of more than a day without a GPU are wanted.
+        seconds: Measured seconds of one job, by its cost key.
+        jobs_at_once: Number of jobs at once, None for the default.
+    """
+
+    out: Path | None = None
+    machine: bool = True
+    yes: bool = False
+    seconds: dict[str, float] | None = None
+    jobs_at_once: int | None = None
+
+
+def check_plan(jobs: Sequence[Job], conditions: Conditions, report: Callable[[str], None]) -> None:
+    """Check the jobs of a plan that are not done.
+
+    Args:
+        jobs: The jobs.
+        conditions: What the plan may use.
+        report: Called with one line per finding but the last, which is raised.
+
+    Raises:
+        ZooError: The last finding.
+    """
+    findings = list(find_problems(jobs, conditions))
+    if not findings:
+        return
+    for finding in findings[:-1]:
+        report(f"zoo: error: {finding}")
+    raise findings[-1]
+
+
+def find_problems(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
+    """Yield what keeps the jobs from running, each problem once."""
+    checks: list[Iterable[ZooError]] = [_find_untitled(jobs), _find_wrong_options(jobs), _find_unknown_encoders(jobs)]
+    if conditions.machine:
+        checks += [
+            _find_missing_devices(jobs, conditions),
+            _find_endless(jobs, conditions),
+            _find_missing_weights(jobs),
+            _find_missing_cases(jobs),
+            _find_full_disk(jobs, conditions),
+        ]
+    seen: set[str] = set()
+    for check in checks:
+        for problem in check:
+            if str(problem) not in seen:
+                seen.add(str(problem))
+                yield problem
+
+
+def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    for job in jobs:
+        card = DATA.get(job.data)
+        if card.origin == "zoo" and not DataCard.of(card).classes and job.shown_data == job.data:
+            yield ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
+
+
+def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Parse the command of each method whose options a user typed; the cards themselves are tested."""
+    for job in _first_of({job.cost_key: job for job in jobs if job.settings.overrides}):
+        from zoo.engine.arguments import compose_request, parse
+        from zoo.engine.lightning_cli import ZooCLI
+
+        try:
+            request = parse("fit", job.flags())
+            ZooCLI.from_request(request, compose_request(request))
+        except ZooError as error:
+            yield error
+
+
+def _find_unknown_encoders(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    for job in _first_of({job.cost_key: job for job in jobs}):
+        name = str(find_value(resolve_config(job), "model.encoder") or "")
+        if name and name not in ENCODERS and not Path(name).expanduser().is_dir():
+            try:
+                ENCODERS.get(name)
+            except ZooError as error:
+                yield error
+
+
+def _find_missing_devices(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
+    gpus = visible_gpus()
+    if gpus:
+        try:
+            Pool(gpus, conditions.jobs_at_once).plan_for(jobs)
+        except ConfigError as error:
+            yield error
+        return
+    wanting = [job for job in jobs if find_value(resolve_config(job), "trainer.accelerator") in ("gpu", "cuda")]
+    if wanting and not _has_other_gpu():
+        yield ConfigError(
+            f"{format_quantity(len(wanting), 'job')} asked for a GPU, and none is visible on this machine.",
+            "Use --trainer cpu, or look at `nvidia-smi` and CUDA_VISIBLE_DEVICES.",
+        )
+
+
+def _has_other_gpu() -> bool:
+    """Whether the machine may have a GPU that `nvidia-smi` does not list: by Apple or AMD."""
+    return sys.platform == "darwin" or Path("/dev/kfd").exists()
+
+
+def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
+    """Find jobs of a published size that would take more than a day, or an unknown time, on a processor."""
+    if conditions.yes or assume_yes() or visible_gpus() or _has_other_gpu():
+        return
+    measured = conditions.seconds or {}
+    for job in _first_of({job.cost_key: job for job in jobs if is_published(job.model, job.settings.size)}):
+        config = resolve_config(job)
+        if find_value(config, "trainer.accelerator") in ("gpu", "cuda"):
+            continue
+        steps, seconds = count_training_steps(config), measured.get(job.cost_key)
+        if (steps is not None and steps <= FEW_STEPS) or (seconds is not None and seconds <= DAY):
+            continue
+        takes = "an unknown number of steps" if steps is None else format_quantity(steps, "step")
+        takes += "" if seconds is None else f", {format_hours(seconds)} per job"
+        yield ConfigError(
+            f"{job.method}: the published size without a GPU, {takes}.",
+            "Measure it with --probe, add --yes to run it anyway, or use --trainer cpu (the tiny size) or a GPU.",
+        )
+
+
+def _find_missing_weights(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    missing: dict[str, tuple[HubFiles, list[Job]]] = {}
+    for job in _first_of({job.cost_key: job for job in jobs}):
+        for files in find_hub_files(resolve_config(job)):
+            if not files.here:
+                missing.setdefault(files.repo, (files, []))[1].append(job)
+    for files, users in missing.values():
+        reason = "ZOO_OFFLINE=1 forbids the download" if offline() else _unreachable(files)
+        if reason:
+            models = ", ".join(dict.fromkeys(job.model for job in users))
+            yield ConfigError(
+                f"{models}: the weights {files.describe()} are needed, and {reason}.",
+                f"Run `hf download {files.repo}` where there is a network and copy the cache, or choose another "
+                f"--{files.option}.",
+            )
+
+
+def _unreachable(files: HubFiles) -> str:
+    """Return why the hub does not give a repository; empty where it does."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(files.repo, revision=files.revision, timeout=_HUB_SECONDS)
+    except Exception as error:  # noqa: BLE001 - the client raises errors of three libraries
+        return f"the hub cannot be asked ({type(error).__name__})"
+    return ""
+
+
+def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Check the folder, the listing and the splits of each data set; no image is opened."""
+    from datamodules.acquire.sources import find_folder
+
+    for job in _first_of({_data_key(job): job for job in jobs}):
+        card = DATA.get(job.data)
+        facts = DataCard.of(card)
+        if facts.embedded and "data.split" not in dict(job.argument_pairs()):
+            continue
+        try:
+            if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
+                find_folder(facts, job.root)
+            check_index(job)
+        except ZooError as error:
+            yield error
+
+
+def _data_key(job: Job) -> str:
+    return repr((job.data, job.root, [pair for pair in job.argument_pairs() if pair[0].startswith("data.")]))
+
+
+def check_index(job: Job) -> None:
+    """Read the listing and make the splits of a job's data set; see that files and optional packages exist.
+
+    Raises:
+        ZooError: They are not as documented, or a case has no file.
+    """
+    from datamodules.build import build_datamodule
+    from zoo.io.dicom import SeriesReader
+
+    words = [f"--{key}={value}" for key, value in job.argument_pairs() if key.startswith("data.")]
+    options = parse_options(words, "data", "zoo bench")
+    data = build_datamodule(job.data, job.settings.size, **({"root": job.root} if job.root else {}), **options)
+    if isinstance(data.reader, SeriesReader) and find_spec("SimpleITK") is None:
+        raise ConfigError(f"{job.data}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.")
+    log.debug("%s: split %s", job.data, data.split_hash)
+
+
+def _find_full_disk(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
+    """Compare the checkpoints of all jobs, as far as cards tell their size, with the free space."""
+    if conditions.out is None:
+        return
+    needed = sum(2 * _CHECKPOINT_BYTES * _parameters(job) for job in jobs) + _RESERVE
+    existing = next(path for path in (conditions.out.absolute(), *conditions.out.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        yield ConfigError(
+            f"{conditions.out}: the checkpoints of {format_quantity(len(jobs), 'job')} need about "
+            f"{format_bytes(needed)}, and {format_bytes(free)} are free.",
+            "Free some space, or choose another --out.",
+        )
+
+
+def _parameters(job: Job) -> int:
+    if not is_published(job.model, job.settings.size):
+        return 0
+    facts = DataCard.of(DATA.get(job.data))
+    return int(ModelCard.of(MODELS.get(job.model)).parameters.get(facts.spatial_dims, 0))
+
+
+def _first_of(jobs: dict[str, Job]) -> list[Job]:
+    return list(jobs.values())
+
+
+def list_open_jobs(out: Path, plan: Plan) -> list[Job]:
+    """List the jobs of a plan that are not done in a folder."""
+    return [job for job in plan.jobs if find_job_state(job_folder(out, job.id), job.steps)[0] != "done"]
