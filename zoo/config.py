@@ -24,6 +24,9 @@ PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list traine
 
 Config = dict[str, Any]
 
+MAX_SEED = 2**32 - 1
+"""The largest seed that numpy takes."""
+
 _TRAINER_MACHINE_KEYS = (
     *("accelerator", "devices", "num_nodes", "strategy", "sync_batchnorm", "use_distributed_sampler", "plugins"),
     *("logger", "profiler", "default_root_dir", "log_every_n_steps"),
@@ -65,6 +68,26 @@ class Composed:
     model_card: ModelCard = field(default_factory=lambda: ModelCard(""))
     then: tuple[str, ...] = ()
     where_accepted: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_seed(value: Any, shown: str) -> int:
+    """Return a seed as a whole number.
+
+    Args:
+        value: The seed, or its text.
+        shown: The option or the key, for messages.
+
+    Raises:
+        ConfigError: It is no whole number from 0 to `MAX_SEED`.
+
+    Example:
+        >>> check_seed("7", "--seed")
+        7
+    """
+    text = "" if isinstance(value, bool) else str(value)
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_SEED)) and int(text) <= MAX_SEED):
+        raise ConfigError(f"{shown} {value}: a seed is a whole number from 0 to {MAX_SEED}.", "Write `0`.")
+    return int(text)
 
 
 def merge(base: Mapping[str, Any], layer: Mapping[str, Any], source: str = "a later layer", at: str = "") -> Config:

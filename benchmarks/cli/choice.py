@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import KeyValues, Plan, Settings
 from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
+from zoo.config import check_seed
 from zoo.errors import ConfigError
 from zoo.utils.flags import parse_pairs
 
@@ -165,7 +166,7 @@ def _variants(text: str) -> list[str]:
 def _seeds(text: str) -> list[int]:
     if not text.replace(",", "").isdigit():
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 0,1,2")
-    return list(dict.fromkeys(int(number) for number in text.split(",") if number))
+    return list(dict.fromkeys(check_seed(number, "--seeds") for number in text.split(",") if number))
 
 
 def parse_count(text: str) -> int:

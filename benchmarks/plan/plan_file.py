@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.plan.expand import RECIPES, DataEntry, Matrix
 from benchmarks.plan.job import TEXTS, KeyValues, Settings
-from zoo.config import SIZES
+from zoo.config import SIZES, check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
 from zoo.utils.config_files import check_overrides
@@ -91,7 +91,7 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
     matrix = Matrix(
         models=_words(content["models"], f"{where}: models"),
         data=_data(content["data"], where),
-        seeds=_numbers(content.get("seeds", [0]), f"{where}: seeds"),
+        seeds=[check_seed(seed, f"{where}: seeds") for seed in _numbers(content.get("seeds", [0]), f"{where}: seeds")],
         settings=settings,
         encoder=_word(content.get("encoder", ""), f"{where}: encoder"),
         variants=_variants(content.get("variants"), where),

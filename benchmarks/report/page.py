@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.report.typography import shorten_hashes, typeset
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
+from zoo.utils.extras import advise_extra
 from zoo.utils.hashing import hash_text
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ def write_report(benchmark: Benchmark | Path, out: Path) -> None:
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise RunError(
-            f"zoo bench report: {error.name} is missing.", "Run `pip install 'textseg-zoo[report]'`."
-        ) from error
+        raise RunError(f"zoo bench report: {error.name} is missing.", advise_extra("report")) from error
     from benchmarks.report.sections import make_report
     from benchmarks.storage.results import read_benchmark
 

@@ -37,6 +37,7 @@ from benchmarks.run.slurm_queue import record, wait_until_settled
 from benchmarks.run.slurm_worker import SlurmWorker
 from zoo.errors import ConfigError, RunError
 from zoo.utils.config_values import find_value
+from zoo.utils.extras import advise_extra
 from zoo.utils.safe_text import is_printable
 
 DAY = 24 * 60
@@ -173,7 +174,7 @@ def _submit(
     try:
         import submitit
     except ImportError as error:
-        raise RunError("The SLURM launcher needs submitit.", "pip install 'textseg-zoo[slurm]'.") from error
+        raise RunError("The SLURM launcher needs submitit.", advise_extra("slurm")) from error
     known = submitit.SlurmExecutor._valid_parameters()
     further = {key.replace("_", "-"): value for key, value in typed.items() if key not in known}
     own: dict[str, Any] = {key: _value(value) for key, value in typed.items() if key in known}

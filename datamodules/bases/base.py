@@ -104,7 +104,7 @@ class SegDataModule(L.LightningDataModule):
         self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
         self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
-        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text)
+        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text, num_workers)
 
     listed = False
     """Whether published listings name all cases, also those of which a user has no file."""

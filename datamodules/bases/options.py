@@ -7,15 +7,25 @@ from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.text.controls import CONTROLS
 
+MAX_WORKERS = 1024
+"""More processes than this are a slip of the keyboard, and use up the memory before torch reports anything."""
+
 
 def check_options(
-    card: DataCard, patch: tuple[int, ...], batch_size: int, epoch_samples: int, augment: str, text: str
+    card: DataCard,
+    patch: tuple[int, ...],
+    batch_size: int,
+    epoch_samples: int,
+    augment: str,
+    text: str,
+    num_workers: int = 0,
 ) -> None:
     """Check the options of a data set against its card; see `SegDataModule` for what each means.
 
     Raises:
         UnknownNameError: There is no such augmentation or text control.
-        ConfigError: The patch does not fit the images, or an epoch is shorter than a batch.
+        ConfigError: The patch does not fit the images, an epoch is shorter than a batch, or the number of workers is
+            negative or far beyond what a machine can run.
     """
     if augment not in PRESETS:
         raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {card.name}")
@@ -24,6 +34,11 @@ def check_options(
     if len(patch) != card.spatial_dims or min(patch) < 1:
         raise ConfigError(
             f"--data.patch {list(patch)} does not fit {card.name}.", f"Give {card.spatial_dims} positive numbers."
+        )
+    if not 0 <= num_workers <= MAX_WORKERS:
+        raise ConfigError(
+            f"--data.num_workers {num_workers}: it is a number from 0 to {MAX_WORKERS}.",
+            "Give the number of cores, or 0 to load in the process itself.",
         )
     if not 0 < batch_size <= epoch_samples:
         raise ConfigError(

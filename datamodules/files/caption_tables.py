@@ -17,6 +17,7 @@ from pathlib import Path
 
 from datamodules.index.case_names import normalise_name
 from zoo.errors import DataError
+from zoo.utils.extras import advise_extra
 from zoo.utils.limits import get_limit, raise_limit
 from zoo.utils.open_files import lacks_open_files
 from zoo.utils.text_files import read_text
@@ -208,9 +209,7 @@ def _xlsx(path: Path) -> list[tuple[int, Sequence[object]]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise DataError(
-            f"{path}: reading xlsx needs openpyxl.", "Run `pip install 'textseg-zoo[xlsx]'`.", "caption_table"
-        ) from error
+        raise DataError(f"{path}: reading xlsx needs openpyxl.", advise_extra("xlsx"), "caption_table") from error
     _check_unpacked_size(path)
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:

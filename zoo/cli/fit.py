@@ -65,12 +65,14 @@ def fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, we
     with folder.opened(), folder.locked() if cli.trainer.is_global_zero else nullcontext():
         if cli.trainer.is_global_zero and _is_finished(folder, config):  # by a process that was quicker
             return True
+        if cli.trainer.is_global_zero:
+            folder.remove_unfinished()
         last = folder.last if folder.last.is_file() else None
         if cli.trainer.is_global_zero:
             _log_start(composed, folder, "resumed" if last else "started")
         if weights:
             _start_from(weights, cli, record, resumed=last is not None)
-        with explain_errors(folder):
+        with folder.restored_if_refused(), explain_errors(folder, cli.flags):
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=last, weights_only=True)
         if not any(folder.checkpoints.glob("*.ckpt")):
             console.print(f"{folder.path}: no checkpoint was kept, so there is nothing to score.", soft_wrap=True)

@@ -161,7 +161,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
         enable_checkpointing=False,
     )
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
-    with explain_errors(folder):
+    with explain_errors(folder, cli.flags):
         if request.verb == "validate":
             cli.trainer.validate(cli.model, verbose=False, **arguments)
         elif request.verb == "test":

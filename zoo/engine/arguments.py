@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from zoo.config import Composed, compose
+from zoo.config import Composed, check_seed, compose
 from zoo.engine.foreign_names import advise_without_option, find_own_option
 from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
@@ -205,6 +205,10 @@ _ELSEWHERE = {
         "`zoo fit --out DIR` continues a run from its own last checkpoint; "
         "`--init-from FILE` starts a new run from the weights of a file."
     ),
+    **{
+        (verb, "--init-from"): "`zoo fit` starts from these weights; --ckpt FILE is the checkpoint to evaluate."
+        for verb in ("validate", "test", "predict", "profile")
+    },
 }
 """What to do about an option that another command has."""
 
@@ -225,13 +229,14 @@ def _with_option(request: Request, option: Option, value: str) -> Request:
         read = (*request.loggers, value)
     elif field in ("out", "ckpt", "init_from"):
         read = Path(value).expanduser()
+    elif field == "seed":
+        read = check_seed(value, option.name)
     elif field in _NUMBERS:
         read = _read_number(option, value, *_NUMBERS[field])
     return replace(request, **{field: read})  # type: ignore[arg-type]
 
 
 _NUMBERS: dict[str, tuple[type[int] | type[float], float, str, str]] = {
-    "seed": (int, 0, "a seed is a whole number from 0", "0"),
     "accumulate": (int, 1, "the number of batches is a whole number from 1", "4"),
     "ema": (float, 0, "a decay is a number between 0 and 1", "0.999"),
     "early_stopping": (int, 1, "the number of validations is a whole number from 1", "10"),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from lightning.pytorch import Trainer
 
+from zoo.config import check_seed
 from zoo.engine.arguments import Flag
 from zoo.errors import ConfigError, did_you_mean
 from zoo.utils.class_args import convert_arguments, option_groups, option_names
@@ -19,12 +20,23 @@ EVERY_KEY = "See `--print_config` for every key."
 
 
 _SET_ELSEWHERE = {
-    ("data", "seed"): (None, "--seed sets it."),
-    ("model", "facts"): (None, "The data set gives them: choose it with --data."),
-    ("trainer", "default_root_dir"): (None, "--out DIR sets the folder of a run."),
-    ("trainer", "use_distributed_sampler"): (True, "Leave it out: the samplers of the data set know the devices."),
+    ("data", "seed"): (None, "has no effect. --seed sets it."),
+    ("model", "facts"): (None, "has no effect. The data set gives them: choose it with --data."),
+    ("trainer", "default_root_dir"): (None, "has no effect. --out DIR sets the folder of a run."),
+    ("trainer", "use_distributed_sampler"): (True, "has no effect. The samplers of the data set know the devices."),
+    ("trainer", "overfit_batches"): (
+        0,
+        "would replace the sampler of the data set. Use --data.train_share or --trainer.limit_train_batches.",
+    ),
 }
-"""Arguments that the command sets itself: their value in a printed configuration, and what to do instead."""
+"""Arguments that the command sets itself: their value in a printed configuration, why, and what to do instead."""
+
+
+_LEAST = {
+    **{"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "gradient_clip_val": 0},
+    **{"log_every_n_steps": 0, "num_sanity_val_steps": -1, "min_epochs": 0, "min_steps": 0},
+}
+"""The least value of numbers of the trainer."""
 
 
 class _Argument(NamedTuple):
@@ -59,7 +71,7 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         if name in known[section] | {"init_args", "dict_kwargs"}:
             printed, instead = _SET_ELSEWHERE.get((section, name), (value, ""))
             if instead and (shown.startswith("-") or value != printed):
-                mistakes.append(f"{shown} has no effect. {instead}")
+                mistakes.append(f"{shown} {instead}")
             continue
         kind = "option" if shown.startswith("-") else "key"
         new = getattr(classes.get(section), "renamed_arguments", {}).get(name)
@@ -67,6 +79,20 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         mistakes.append(renamed if new else _unknown(kind, shown, known[section], name))
     if mistakes:
         raise ConfigError(" ".join(mistakes), EVERY_KEY)
+    if config.get("seed_everything") is not None:
+        check_seed(config["seed_everything"], "seed_everything")
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Check numbers of the trainer that Lightning takes without a check and cannot use, or reads as something else.
+
+    Raises:
+        ConfigError: A number is too small.
+    """
+    for key, least in _LEAST.items():
+        value = trainer.get(key)
+        if value is not None and value < least:
+            raise ConfigError(f"--trainer.{key} {value} is less than {least}.", f"Give {least} or more.")
 
 
 def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> None:

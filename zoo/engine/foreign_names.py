@@ -166,7 +166,7 @@ FOREIGN_OPTIONS = {
     "checkpoint": "--ckpt",
     "checkpoint_path": "--ckpt",
     "ckpt_path": "--ckpt",
-    "weights": "--init-from",
+    "weights": "--ckpt",
     "init": "--init-from",
     "init_weights": "--init-from",
     "pretrained": "--init-from",

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import torch
 import yaml
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -19,11 +18,12 @@ from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.callbacks.progress import RunProgressBar
 from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
-from zoo.engine.check_arguments import EVERY_KEY, check_names, check_types
+from zoo.engine.check_arguments import EVERY_KEY, check_names, check_trainer, check_types
 from zoo.engine.cpu_allocator import keep_freed_memory
+from zoo.engine.refusals import explain_construction
 from zoo.engine.training_options import divide_batch
-from zoo.errors import ConfigError, ZooError
-from zoo.utils.class_args import argument_names
+from zoo.errors import ConfigError
+from zoo.utils.class_args import argument_names, first_reason
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.config_values import without_refused
 from zoo.utils.lazy import public_path
@@ -42,7 +42,7 @@ class Parser(LightningArgumentParser):
         Raises:
             ConfigError: Always.
         """
-        line = " ".join(message.split())
+        line = " ".join(first_reason(message).replace(EVERY_KEY, "").split())
         short = line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]} ..."
         raise ConfigError(short, EVERY_KEY) from ex
 
@@ -64,7 +64,7 @@ class ZooCLI(LightningCLI):
     trainer: Trainer
 
     def __init__(self, config: Config, flags: Iterable[Flag], where_accepted: Mapping[str, Any] | None = None) -> None:
-        flags = tuple(flags)
+        self.flags = flags = tuple(flags)
         for key, value in flags:
             check_no_resolvers(value, f"--{key}")
         classes = {section: _import_section(section, config) for section in _BASES}
@@ -79,10 +79,12 @@ class ZooCLI(LightningCLI):
         self._trainer_arguments: dict[str, Any] = {}
         self._resolved: Config | None = None
         try:
-            self._parse(config, flags)
+            with explain_construction(flags):
+                self._parse(config, flags)
         except ConfigError:
             check_types(config, flags, classes)
             raise
+        check_trainer(self.config.trainer.as_dict())
 
     @classmethod
     def from_request(cls, request: Request, composed: Composed, extra: Sequence[Flag] = ()) -> ZooCLI:
@@ -134,7 +136,9 @@ class ZooCLI(LightningCLI):
         The key `init_from` is the hash of the weights of `--init-from`.
         """
         if self._resolved is None:  # the parser checks every value again when it prints them
-            config: Config = yaml.safe_load(self.parser.dump(self.config, skip_link_targets=True, skip_unset=False))
+            with explain_construction(self.flags):
+                text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
+            config: Config = yaml.safe_load(text)
             config.pop("config", None)
             if config.get("init_from") is None:
                 config.pop("init_from", None)  # only a run that has it is printed with it
@@ -152,13 +156,11 @@ class ZooCLI(LightningCLI):
                 added to the configured ones.
 
         Raises:
-            ZooError: A constructor refuses a value, for example an unknown encoder or text control.
+            ZooError: A constructor refuses a value, for example an unknown encoder, or a device that is not there.
         """
         self._trainer_arguments = trainer
-        try:
+        with explain_construction(self.flags):
             super().instantiate_classes()
-        except ValueError as error:
-            raise _find_zoo_error(error) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the configured trainer with the arguments that every run has."""
@@ -182,19 +184,7 @@ class ZooCLI(LightningCLI):
             "sync_batchnorm": bool(configured.get("sync_batchnorm")) and _on_gpu(configured.get("accelerator")),
             "enable_model_summary": bool(configured.get("enable_model_summary")),
         }
-        try:
-            return super().instantiate_trainer(**arguments)
-        except (MisconfigurationException, ValueError) as error:  # this machine lacks the device or strategy
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"--trainer: {reason}", "See `zoo list trainers`, or use --trainer cpu.") from error
-
-
-def _find_zoo_error(error: BaseException) -> BaseException:
-    """Return the `ZooError` of a constructor, which jsonargparse wraps in its own error; else the error itself."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, ZooError):
-        inner = inner.__cause__ or inner.__context__
-    return error if inner is None else inner
+        return super().instantiate_trainer(**arguments)
 
 
 def _on_gpu(accelerator: Any) -> bool:

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 from zoo.config import Composed
 from zoo.errors import ConfigError
 from zoo.settings import offline
+from zoo.utils.extras import advise_extra
 from zoo.utils.hashing import hash_json
 
 
@@ -33,7 +34,7 @@ def make_loggers(names: Iterable[str], folder: Path, composed: Composed) -> list
             loggers.append(_make_logger(name, folder, composed))
         except ModuleNotFoundError as error:
             raise ConfigError(
-                f"--logger {name}: the package {name} is not installed.", f"Run `pip install {name}`."
+                f"--logger {name}: the package {name} is not installed.", advise_extra("loggers")
             ) from error
     return loggers
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
+from zoo.utils.atomic_files import UNFINISHED
 
 _PATHS_OF_9890FDA = re.compile(
     r"zoo\.models\.(bipvl\.BiPVL|film\.FiLM|lan_guide\.LanGuide|tevia\.TeViA|tmca\.TMCA|unet\.UNet)"
@@ -158,6 +159,30 @@ class RunFolder:
         finally:
             with suppress(OSError):  # only an empty folder can be removed
                 self.path.rmdir()
+
+    def remove_unfinished(self) -> None:
+        """Remove the unfinished files of an interrupted training; the caller holds the lock of the folder."""
+        for folder in (self.path, self.checkpoints):
+            for left in folder.glob(f"{UNFINISHED}*"):
+                left.unlink(missing_ok=True)
+
+    @contextmanager
+    def restored_if_refused(self) -> Iterator[None]:
+        """Remove the record of a new run whose options are refused before its first checkpoint.
+
+        The same folder then accepts the corrected command.
+        """
+        names = (self.config, self.manifest, self.metrics, self.path / "hparams.yaml")
+        new = [path for path in names if not path.exists()]
+        try:
+            yield
+        except ConfigError:
+            if self.config in new and not any(self.checkpoints.glob("*.ckpt")):
+                for path in new:
+                    path.unlink(missing_ok=True)
+                with suppress(OSError):  # only an empty folder can be removed
+                    self.checkpoints.rmdir()
+            raise
 
     def state(self, config: Mapping[str, Any]) -> State:
         """Return the state of the run with this configuration.

@@ -18,6 +18,7 @@ from zoo.io.dicom_slice import read_slice
 from zoo.io.readers import Reader
 from zoo.types import Geometry
 from zoo.utils.child_process import ChildError, ChildPool
+from zoo.utils.extras import advise_extra
 from zoo.utils.limits import get_limit, raise_limit
 
 _processes = ChildPool()
@@ -160,7 +161,7 @@ def _series(path: Path) -> Series:
 def _read(path: Path, pixels: bool = True) -> tuple[Mapping[str, Any], NDArray[Any]]:
     """Read the header of a slice and, with `pixels`, its pixels [column, row], in a child process."""
     if find_spec("SimpleITK") is None:
-        raise DataError(f"{path}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.")
+        raise DataError(f"{path}: reading DICOM needs SimpleITK.", advise_extra("dicom"))
     if not path.is_file():
         raise DataError(
             f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"

@@ -287,7 +287,13 @@ class SegModule(LightningModule, ABC):
         optimizer = torch.optim.AdamW(
             (p for p in self.parameters() if p.requires_grad), lr=self.lr, weight_decay=self.weight_decay
         )
-        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        planned = self.trainer.estimated_stepping_batches
+        if not math.isfinite(planned):
+            raise ConfigError(
+                "--trainer.max_epochs -1: the schedule of the learning rate needs the number of steps.",
+                "Give --trainer.max_epochs or --trainer.max_steps.",
+            )
+        steps = max(int(planned), 1)
         rising = max(round(self.warmup * steps), 1)
 
         def factor(step: int) -> float:

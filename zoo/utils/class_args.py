@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache
@@ -13,6 +14,8 @@ from jsonargparse import ArgumentError, ArgumentParser
 from zoo.errors import ConfigError
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.text_files import doubled_key
+
+_REQUIRED = re.compile(r"arguments are required: (\w+)")
 
 Group = TypeVar("Group")
 """A frozen dataclass that groups arguments of a class."""
@@ -69,8 +72,26 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
         try:
             values[name] = parser.parse_object({name: value}, defaults=False)[name]
         except ArgumentError as error:
+            if lacks := _REQUIRED.search(str(error)):
+                raise ConfigError(
+                    f"{prefix}{name}={value} needs {lacks[1]}.", f"Add {prefix}{name}.{lacks[1]}."
+                ) from error
             raise ConfigError(f"{prefix}{name}={value}: not of the type {_type_of(kind, name)}.", fix) from error
     return values
+
+
+def first_reason(message: str) -> str:
+    r"""Return a message of the parser without the types that it tried: only the reason of the first of them.
+
+    Example:
+        >>> first_reason("Parser key 'a': Does not validate against X\nErrors:\n  - No number\n  - No text\n")
+        "Parser key 'a': No number"
+    """
+    head, found, reasons = message.rpartition("Errors:\n")
+    if not found:
+        return message
+    reason = reasons.strip().removeprefix("- ").partition("\n")[0]
+    return f"{head.partition('Does not validate')[0].partition('- ')[0].strip()} {reason}".strip()
 
 
 def _type_of(kind: type, name: str) -> str:
