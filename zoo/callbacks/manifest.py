@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
@@ -22,6 +23,8 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
+from zoo.utils.format import format_quantity
+from zoo.utils.machine import name_processor
 
 _OF_DATA = {
     "split_hash": "splits",
@@ -86,6 +89,8 @@ class RunRecord(Callback):
             "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
             "devices": trainer.world_size,
+            "hardware": describe_hardware(next((one.device for one in weights), torch.device("cpu"))),
+            "split_sizes": count_cases(data),
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
             "encoder_versions": encoder_versions(module),
@@ -99,6 +104,21 @@ def encoder_versions(module: LightningModule) -> dict[str, str]:
     """Return the version of each named encoder: a commit of the hub, the version of a package, or "local"."""
     found = ((getattr(one, "name", ""), getattr(one, "revision", "")) for one in module.modules())
     return {name: version for name, version in found if isinstance(name, str) and isinstance(version, str) and version}
+
+
+def describe_hardware(device: torch.device) -> str:
+    """Return what a run computes on: the name of the GPU, or the processor and its threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = format_quantity(torch.get_num_threads(), "thread")
+    return f"{name_processor()}, {threads}" if device.type == "cpu" else device.type
+
+
+def count_cases(data: Any) -> dict[str, int] | None:
+    """Return the number of cases in train, val and test; None for data of another package without a split."""
+    split = getattr(data, "split", None)
+    counts = {part: getattr(split, part, None) for part in ("train", "val", "test")}
+    return {part: len(cases) for part, cases in counts.items() if cases is not None} or None
 
 
 def check_same_data(manifest: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:

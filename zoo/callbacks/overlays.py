@@ -1,4 +1,4 @@
-"""Draws the worst, median and best test cases: the image with the outlines of label and prediction."""
+"""Draws the worst, median and best test cases, and some that every model has, with outlines of label and prediction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERSION = 1
 KINDS = ("worst", "median", "best")
 
 KEPT = 3
-"""Number of cases of each kind."""
+"""Number of cases of each kind, and of cases that every model has a picture of."""
 
 
 class ScoredCase(NamedTuple):
@@ -45,6 +45,7 @@ class ScoredCase(NamedTuple):
         text: The report of the case; None if the data set has no reports.
         plane: The slice that is drawn; None for an image.
         file: The file that has the arrays of this plane until the end of the test.
+        labelled: Whether a class is in the label.
     """
 
     key: CaseKey
@@ -52,6 +53,7 @@ class ScoredCase(NamedTuple):
     text: str | None
     plane: Plane | None
     file: Path
+    labelled: bool = True
 
     @property
     def dice(self) -> float:
@@ -93,9 +95,12 @@ class Overlays(Callback):
         dices = _dices(outputs)
         for place, prediction in enumerate(getattr(pl_module, "tested", ())):
             if prediction.key in dices:
-                self._keep(batch, place, prediction, dices[prediction.key], trainer.global_rank)
+                labelled = prediction.key in _labelled(outputs)
+                self._keep(batch, place, prediction, dices[prediction.key], labelled, trainer.global_rank)
 
-    def _keep(self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], rank: int) -> None:
+    def _keep(
+        self, batch: Batch, place: int, prediction: Prediction, dices: dict[str, float], labelled: bool, rank: int
+    ) -> None:
         """Write the plane to the file of this rank: memory cannot hold all planes, and one file per case is slow."""
         image, native, reports = batch["image"][place], batch["native"][place], batch.get("reports")
         truth, geometry = np.asarray(native.label), native.geometry
@@ -119,7 +124,7 @@ class Overlays(Callback):
         except OSError as error:
             raise _unwritable(file, error) from error
         text = None if reports is None else reports[place]
-        self.seen.append(ScoredCase(prediction.key, dices, text, plane, file))
+        self.seen.append(ScoredCase(prediction.key, dices, text, plane, file, labelled))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the cases of all ranks; rank 0 draws the chosen ones and removes the planes."""
@@ -133,7 +138,8 @@ class Overlays(Callback):
         seen = [case for cases in gathered for case in cases]
         try:
             if seen:
-                write_overlays(self.folder, choose_cases(seen), pl_module.facts)  # type: ignore[arg-type]
+                chosen, common = choose_cases(seen), choose_common_cases(seen)
+                write_overlays(self.folder, chosen, pl_module.facts, common)  # type: ignore[arg-type]
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         finally:
@@ -169,38 +175,40 @@ def choose_cases(seen: Iterable[ScoredCase], kept: int = KEPT) -> list[tuple[str
     return [(kind, case) for kind, cases in parts for case in order if case in cases]
 
 
-def write_overlays(folder: Path, chosen: Sequence[tuple[str, ScoredCase]], facts: DataFacts) -> None:
+def choose_common_cases(seen: Iterable[ScoredCase], kept: int = KEPT) -> list[ScoredCase]:
+    """Choose cases that do not depend on the model, so that a report can show one case for each model.
+
+    They are evenly spaced in the order of the ids, among the cases with a class in the label.
+
+    Args:
+        seen: The scored cases.
+        kept: Number of cases.
+    """
+    order = sorted((case for case in seen if case.labelled), key=lambda case: case.key)
+    kept = min(kept, len(order))
+    return [order[(2 * place + 1) * len(order) // (2 * kept)] for place in range(kept)]
+
+
+def write_overlays(
+    folder: Path,
+    chosen: Sequence[tuple[str, ScoredCase]],
+    facts: DataFacts,
+    common: Sequence[ScoredCase] = (),
+) -> None:
     """Draw the chosen cases and list them in `overlays.json`; remove the pictures of an earlier test.
 
     Args:
         folder: The folder to write to.
         chosen: (kind, case), in the order of the file.
         facts: The classes and their prompts.
+        common: Cases that a test of every model draws.
 
     Raises:
         OSError: The folder cannot be written.
     """
     index = folder / "overlays.json"
     index.unlink(missing_ok=True)  # so that it never lists pictures of another test
-    entries = []
-    for kind, case in chosen:
-        name = f"{to_file_name(str(case.key))}.png"
-        picture = _picture(case, facts.labels)
-        write_atomically(folder / name, partial(picture.save, optimize=True))
-        entries.append(
-            {
-                "kind": kind,
-                "case_id": case.key.case_id,
-                "query": case.key.query,
-                "file": name,
-                "size": list(picture.size),
-                "dice": round(case.dice, 6),
-                "classes": {label: round(dice, 6) for label, dice in case.dices.items()},
-                "text": case.text,
-                "axis": None if case.plane is None else "RAS"[case.plane.axis],
-                "slice": None if case.plane is None else case.plane.index,
-            }
-        )
+    drawn = {case.key: _draw(folder, case, facts.labels) for case in (*(case for _, case in chosen), *common)}
     names = facts.labels.names
     legend = [
         {"name": name, "truth": truth, "prediction": prediction}
@@ -211,13 +219,32 @@ def write_overlays(folder: Path, chosen: Sequence[tuple[str, ScoredCase]], facts
         "lines": {"truth": "solid", "prediction": "dashed"},
         "legend": legend,
         "prompts": {prompt.name: prompt.sentence for prompt in facts.prompts},
-        "cases": entries,
+        "cases": [{"kind": kind} | drawn[case.key] for kind, case in chosen],
+        "common": [drawn[case.key] for case in common],
     }
     write_text(index, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    wanted = {entry["file"] for entry in entries}
+    wanted = {entry["file"] for entry in drawn.values()}
     for file in folder.glob("*.png"):
         if file.name not in wanted:
             file.unlink()
+
+
+def _draw(folder: Path, case: ScoredCase, labels: LabelSpace) -> dict[str, Any]:
+    """Write the picture of a case, and return its entry in `overlays.json`."""
+    name = f"{to_file_name(str(case.key))}.png"
+    picture = _picture(case, labels)
+    write_atomically(folder / name, partial(picture.save, optimize=True))
+    return {
+        "case_id": case.key.case_id,
+        "query": case.key.query,
+        "file": name,
+        "size": list(picture.size),
+        "dice": round(case.dice, 6),
+        "classes": {label: round(dice, 6) for label, dice in case.dices.items()},
+        "text": case.text,
+        "axis": None if case.plane is None else "RAS"[case.plane.axis],
+        "slice": None if case.plane is None else case.plane.index,
+    }
 
 
 def _picture(case: ScoredCase, labels: LabelSpace) -> Image.Image:
@@ -240,6 +267,12 @@ def _dices(outputs: Any) -> dict[CaseKey, dict[str, float]]:
         if isinstance(row, CaseScore) and row.status != "absent":
             found.setdefault(CaseKey(*row.key), {})[row.label] = row.dice
     return found
+
+
+def _labelled(outputs: Any) -> set[CaseKey]:
+    """Return the cases with a class in the label."""
+    rows = outputs if isinstance(outputs, list) else ()
+    return {CaseKey(*row.key) for row in rows if isinstance(row, CaseScore) and row.status in ("ok", "missed")}
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -57,6 +58,16 @@ def parse_gpus(listed: str) -> list[Gpu]:
     return [
         Gpu(row[0], row[1], int(row[2]) << 20 if row[2].isdecimal() else 0) for row in rows if len(row) == len(_FIELDS)
     ]
+
+
+def name_processor() -> str:
+    """Return the name of the processor, or of its architecture where the system does not say more."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, names), platform.processor() or platform.machine())
 
 
 def count_cores() -> int:

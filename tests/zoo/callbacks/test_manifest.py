@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from zoo.callbacks.manifest import RunRecord, budget, check_same_data, scoring_conditions
+from zoo.callbacks.manifest import (
+    RunRecord,
+    budget,
+    check_same_data,
+    count_cases,
+    describe_hardware,
+    scoring_conditions,
+)
 from zoo.errors import RunError
 
 
@@ -49,6 +57,13 @@ def test_every_rank_counts_the_steps_and_one_writes(tmp_path: Path) -> None:
         record.on_fit_start(trainer, module)
         assert trainer.counted == 1
         assert (tmp_path / "manifest.json").is_file() == zero
+
+
+def test_a_manifest_says_on_what_and_on_how_many_cases_a_model_was_trained() -> None:
+    assert re.fullmatch(r".+, [1-9]\d* threads?", describe_hardware(torch.device("cpu")))
+    split = SimpleNamespace(train=("a", "b"), val=("c",), test=())
+    assert count_cases(SimpleNamespace(split=split)) == {"train": 2, "val": 1, "test": 0}
+    assert count_cases(None) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.callbacks.overlays import Overlays, ScoredCase, choose_cases
+from zoo.callbacks.overlays import Overlays, ScoredCase, choose_cases, choose_common_cases
 from zoo.data_facts import DataFacts
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
@@ -51,6 +51,20 @@ def test_cases_with_equal_dice_are_in_the_order_of_their_ids() -> None:
     found = [case.key.case_id for _, case in chosen]
     assert found[:3] == names[:3]
     assert found == [case.key.case_id for _, case in choose_cases(seen(0.5, name) for name in names)]
+
+
+def test_the_common_cases_do_not_depend_on_the_model() -> None:
+    names = [f"n{place:02d}" for place in range(12)]
+    found = [
+        [case.key.case_id for case in choose_common_cases([seen(d, n) for n, d in zip(names, dices, strict=True)])]
+        for dices in (np.linspace(0, 1, 12), np.linspace(1, 0, 12))
+    ]
+    assert found == [["n02", "n06", "n10"]] * 2
+    unlabelled = seen(0.0, "n06")._replace(labelled=False)
+    rest = [seen(0.5, name) for name in names if name != "n06"]
+    assert choose_common_cases([unlabelled, *rest]) == choose_common_cases(rest), "another model may find nothing there"
+    assert [case.key.case_id for case in choose_common_cases(rest[:2])] == ["n00", "n01"]
+    assert choose_common_cases([]) == []
 
 
 def module(cases: dict[str, tuple[Any, Any]]) -> SimpleNamespace:
@@ -106,6 +120,7 @@ def test_pictures_are_listed_in_their_index(tmp_path: Path) -> None:
     assert index["cases"][4]["text"] == "report of case4"
     assert index["cases"][4]["classes"] == {"lesion": pytest.approx(2 * 4 / 12, abs=1e-6)}
     assert index["cases"][4]["axis"] is None
+    assert [case["case_id"] for case in index["common"]] == ["case1", "case4", "case7"]
     assert index["prompts"] == {"lesion": "a lesion"}
     assert index["legend"] == [{"name": "lesion", "truth": "#56B4E9", "prediction": "#E69F00"}]
     names = {case["file"] for case in index["cases"]}
