@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.leaderboard.row import NO_VALUES, ClassRow, LeaderboardRow
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import Control, JobResult, TestScores
+from benchmarks.storage.sealed_tests import UNSEALED
 from benchmarks.storage.seeds import (
     RECORDED,
     SeedResult,
@@ -58,6 +59,8 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
         return replace(row, status="refused", reason=reason)
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
     scored = replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
+    if not all(result.sealed for result in results):
+        scored = scored.with_mark(UNSEALED)
     if done[0].part:
         return replace(
             scored, status="incomplete", reason=f"not ranked: pooled over the {done[0].part}, counted from 0"
@@ -117,6 +120,7 @@ def make_control_row(control: Control, spacing: Mapping[tuple[str, str], Any]) -
         reason=control.note,
         shared_images=control.shared_images,
         folds=control.folds,
+        mark="" if control.sealed or control.scores is None else UNSEALED,
         **NO_VALUES,
     )
     if control.scores is None:

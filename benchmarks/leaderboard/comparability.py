@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import FEWEST
+from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
 from benchmarks.storage.seeds import ALIKE, RECORDED, recorded_values
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 
@@ -61,13 +62,7 @@ def _check_row(row: LeaderboardRow, keys: Sequence[str], common: Mapping[str, An
         reasons.append("no class in any case")
     if reasons:
         return replace(row, status="refused", reason=f"not comparable: {'; '.join(reasons)}")
-    return add_mark(row, PROMPTS) if prompts else row
-
-
-def add_mark(row: LeaderboardRow, mark: str) -> LeaderboardRow:
-    """Return the row with one more mark."""
-    marks = sorted({*filter(None, row.mark.split(", ")), mark})
-    return replace(row, mark=", ".join(marks))
+    return row.with_mark(PROMPTS) if prompts else row
 
 
 def check_control(control: LeaderboardRow, common: Mapping[str, Any], leaking: bool) -> LeaderboardRow:
@@ -82,7 +77,7 @@ def check_control(control: LeaderboardRow, common: Mapping[str, Any], leaking: b
     other = [key for key in keys if getattr(control, key) != common.get(key, getattr(control, key))]
     note = f"other {' and '.join(other)} than the models" if other else ""
     reason = "; ".join(filter(None, [control.reason, note]))
-    return replace(add_mark(control, LEAK) if leaking else control, reason=reason)
+    return replace(control.with_mark(LEAK) if leaking else control, reason=reason)
 
 
 def find_warnings(
@@ -103,6 +98,7 @@ def find_warnings(
             "the run has not recorded its label space: only the names of the classes are compared",
             [row for row in with_scores if not row.label_space],
         ),
+        _warn(NO_SEALS, [row for row in with_scores if UNSEALED in row.mark]),
         _warn("other class prompts than the other rows", [row for row in ranked if PROMPTS in row.mark]),
         _warn(
             f"fewer than {FEWEST} subjects: no interval and no test",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.leaderboard.statistics import Floats
@@ -133,6 +133,10 @@ class LeaderboardRow(MetricValues[float | None]):
     tests: Mapping[str, tuple[TestScores, ...]] = field(default_factory=dict, compare=False, repr=False)
     samples: Mapping[str, Sample] = field(default_factory=dict, compare=False, repr=False)
     draws: Floats | None = field(default=None, compare=False, repr=False)
+
+    def with_mark(self, mark: str) -> LeaderboardRow:
+        """Return the row with one more mark."""
+        return replace(self, mark=", ".join(sorted({*filter(None, self.mark.split(", ")), mark})))
 
     @property
     def label(self) -> str:

@@ -21,8 +21,13 @@ from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
 from benchmarks.tables.writers import FORMATS
-from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
+from zoo.engine.run_folder import RunFolder
+from zoo.engine.run_seals import seal_files
+from zoo.metrics.case_scores import METRIC_VERSION, CaseScore
 from zoo.metrics.definitions import METRICS
+from zoo.metrics.score_files import write_scores
+from zoo.utils.atomic_files import write_text
+from zoo.utils.seals import FILES, SEAL, add_seal
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +54,13 @@ def write(folder: Path, shape: Shape) -> int:
     for job in jobs:
         run = layout.job_folder(folder, job.id)
         facts = {"split_hash": "a", "metric_version": METRIC_VERSION, "budget": {"samples": 1}, "finished": "now"}
-        layout.write_json(run / "manifest.json", facts)
+        write_text(run / "config.yaml", "{}")
+        files = seal_files(RunFolder(run), {}) | {"checkpoints/best.ckpt": "a"}
+        layout.write_json(run / "manifest.json", manifest := add_seal(facts | {FILES: files}))
         rows = [_row(rng, case, index) for case in range(shape.cases) for index in range(1, shape.classes + 1)]
         subjects = {f"case{case}": f"subject{case // 2}" for case in range(shape.cases)}
-        layout.write_json(run / "test" / "about.json", {"metric_version": METRIC_VERSION, "subjects": subjects})
-        write_rows(run / "test" / "cases.csv", rows)
+        about = {"metric_version": METRIC_VERSION, "subjects": subjects, "run": manifest[SEAL], FILES: files}
+        write_scores(run / "test" / "cases.csv", rows, about | {"checkpoint": "checkpoints/best.ckpt"})
     return len(jobs) * shape.cases * shape.classes
 
 

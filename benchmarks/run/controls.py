@@ -28,10 +28,12 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import compute_signature, find_duplicates
-from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, write_rows
+from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, format_rows, write_rows
 from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import parse_options
+from zoo.utils.hashing import hash_text
+from zoo.utils.seals import FILES, add_seal
 
 SAME_TEXT = "not applicable: every case has the same text, so it would equal mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
@@ -64,9 +66,12 @@ def write_controls(data: SegDataModule, out: Path) -> None:
         DataError: A file of the data set differs from its card, or a case has no label.
     """
     entries: dict[str, dict[str, Any]] = {}
+    files: dict[str, str] = {}
+    (out / "controls.json").unlink(missing_ok=True)  # older controls must not be beside newer rows
     for name, rows in score_controls(data).items():
         write_rows(out / name / "cases.csv", rows)
         entries[name] = {"cases": f"{name}/cases.csv", "track": "none"}
+        files[f"{name}/cases.csv"] = hash_text(format_rows(rows))
     if TEXT_ONLY in entries:
         entries[TEXT_ONLY]["track"] = data.card.track
     else:
@@ -75,7 +80,8 @@ def write_controls(data: SegDataModule, out: Path) -> None:
         entries[re.sub(r"[\s_]+", "-", name)] = {"dice": float(dice), "track": "none", "note": BOUND}
     facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION}
     shared = find_shared_images(data)
-    write_json(out / "controls.json", {**facts, "shared_images": shared, "controls": entries})
+    content = {**facts, "shared_images": shared, "controls": entries, FILES: files}
+    write_json(out / "controls.json", add_seal(content))
 
 
 def find_shared_images(data: SegDataModule) -> list[str]:

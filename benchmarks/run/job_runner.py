@@ -24,6 +24,7 @@ from benchmarks.run.process_group import Stop, run_group
 from benchmarks.run.progress import read_last_step
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
+from benchmarks.storage.sealed_tests import find_damage, is_done_and_intact
 from zoo.utils.atomic_files import remove_unfinished
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
@@ -56,8 +57,8 @@ class Task:
 
     @property
     def missing(self) -> list[str]:
-        """Names of the steps that are not done."""
-        return [step for step, _ in self.steps if not layout.is_step_done(self.target, step)]
+        """Names of the steps that are not done, or whose result was damaged."""
+        return [step for step, _ in self.steps if not is_done_and_intact(self.target, step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,25 +234,32 @@ def _attempt(
     end = None if limits.timeout is None else time.monotonic() + limits.timeout
     record.begin()
     for step, command in task.steps:
-        if layout.is_step_done(task.target, step):
+        if is_done_and_intact(task.target, step):
             continue
-        say(step)
+        damage = find_damage(task.target, step) if layout.is_step_done(task.target, step) else ""
+        if damage and step == "fit":
+            return _fail(task, record, say, step, Failure(damage, may_pass=False))  # a new test would not mend it
+        say(f"{step} again: {damage}" if damage else step)
         record.step(step)
         started = time.monotonic()
         failure = _run_step(task.target, step, command, say, context, limits, end, stop)
         if stop.asked:
             return None  # no status is written, because another runner may own the folder now
         if failure is not None:
-            record.failed(step, failure)
-            why = add_advice(failure.reason, failure.advice)
-            say(f"{step} failed: {why} (see {task.target / 'log.txt'})")
-            return failure
+            return _fail(task, record, say, step, failure)
         seconds = time.monotonic() - started
         record.done(step, seconds)
         reason = layout.skipped_steps(task.target, [step]).get(step)
         say(f"{step} left out: {reason}" if reason else f"{step} done in {seconds:.0f} s")
     record.write(state="done", step="")
     return None
+
+
+def _fail(task: Task, record: Record, say: ProgressCallback, step: str, failure: Failure) -> Failure:
+    """Record and report the failure of a step."""
+    record.failed(step, failure)
+    say(f"{step} failed: {add_advice(failure.reason, failure.advice)} (see {task.target / 'log.txt'})")
+    return failure
 
 
 def _run_step(

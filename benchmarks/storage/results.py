@@ -7,51 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from benchmarks.plan.job import Job
 from benchmarks.storage import layout
+from benchmarks.storage.sealed_tests import TestScores as TestScores  # noqa: PLC0414 - a part of the results below
+from benchmarks.storage.sealed_tests import (
+    check_job_run,
+    read_control_rows,
+    read_controls_file,
+    read_test,
+)
 from benchmarks.storage.stored_plan import load_plan
-from zoo.metrics.case_scores import CaseScore, read_rows
-from zoo.metrics.summary import Summary, summarise
+from zoo.engine.run_seals import is_sealed
+from zoo.errors import RunError
+from zoo.metrics.case_scores import CaseScore
 from zoo.utils.hashing import hash_lines
+from zoo.utils.seals import SEAL
 
 ALL_CONTROLS = "all"
 """Name of the entry that stands for all controls of a data set as long as they are not computed."""
-
-
-@dataclass(frozen=True)
-class TestScores:
-    """The scores of one test.
-
-    Attributes:
-        rows: One row per case, query and class.
-        about: Content of `about.json`, which `zoo test` writes beside the rows; empty where the file is missing.
-
-    Example:
-        >>> from zoo.metrics import CaseScore
-        >>> metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
-        >>> row = CaseScore(case_id="a", label="liver", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics)
-        >>> TestScores((row,)).summary.dice
-        0.5
-    """
-
-    __test__ = False  # pytest would take the name for that of a test class
-
-    rows: tuple[CaseScore, ...]
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def summary(self) -> Summary:
-        """The means of the rows.
-
-        Raises:
-            RunError: The rows have no mean (`zoo.metrics.summary.summarise`).
-        """
-        return summarise(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +63,8 @@ class JobResult:
     folder: Path = Path()
     training: str = ""
     options: str = ""
+    refusal: str = ""
+    sealed: bool = True
 
     @property
     def name(self) -> str:
@@ -108,6 +87,7 @@ class Control:
         dice: The Dice of a control that is a bound and not a prediction.
         note: Why there is no score, or what the number is.
         folds: Number of folds whose scores are pooled, None for the splits of the protocol.
+        sealed: Whether its files have seals; those of an older version of the zoo have none.
     """
 
     name: str
@@ -120,6 +100,7 @@ class Control:
     dice: float | None = None
     note: str = ""
     folds: int | None = None
+    sealed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,42 +147,44 @@ def read_benchmark(folder: str | Path) -> Benchmark:
 
 
 def read_result(folder: Path, job: Job) -> JobResult:
-    """Read the result of one job.
+    """Read the result of one job. A result that is not what the job wrote is refused, and the other jobs are read.
 
     Args:
         folder: The folder of the benchmark.
         job: The job.
 
     Raises:
-        RunError: A file of the job cannot be read.
+        RunError: A file of a job that is not done cannot be read.
     """
-    return read_run(layout.job_folder(folder, job.id), job)
+    return read_run(layout.job_folder(folder, job.id), job, job.id)
 
 
-def read_run(run: Path, job: Job) -> JobResult:
+def read_run(run: Path, job: Job, owner: str = "") -> JobResult:
     """Read the result of one job in its run folder.
 
     Args:
         run: The run folder.
         job: The job.
+        owner: The job whose results are expected in the folder; empty for a single run.
 
     Raises:
-        RunError: A file of the job cannot be read.
+        RunError: A file of a job that is not done cannot be read.
     """
     state, note = layout.find_job_state(run, job.steps)
-    manifest = layout.read_manifest(run) or {}
-    tests = {}
-    if state == "done":
-        left_out = {"fit", *layout.skipped_steps(run, job.steps)}
-        tests = {
-            step: TestScores(tuple(read_rows(layout.cases_path(run, step))), layout.read_about(run, step))
-            for step in job.steps
-            if step not in left_out
-        }
-        # The version of the scores and not of the fit: a newer version of the zoo may test an older run.
-        versions = {str(test.about.get("metric_version", manifest.get("metric_version"))) for test in tests.values()}
-        manifest = manifest | {"metric_version": " and ".join(sorted(versions))}
-    return JobResult(job, state, note, manifest, tests, run)
+    manifest: Mapping[str, Any] = layout.read_manifest(run) or {}
+    result = JobResult(job, state, note, manifest, folder=run)
+    if state != "done":
+        return result
+    left_out = {"fit", *layout.skipped_steps(run, job.steps)}
+    try:
+        manifest = check_job_run(run, owner)
+        tests = {step: read_test(run, step, manifest) for step in job.steps if step not in left_out}
+    except RunError as error:
+        return replace(result, refusal=f"{result.name}: {error}")
+    # The version of the scores and not of the fit: a newer version of the zoo may test an older run.
+    versions = {str(test.about.get("metric_version", manifest.get("metric_version"))) for test in tests.values()}
+    manifest = {**manifest, "metric_version": " and ".join(sorted(versions))}
+    return replace(result, manifest=manifest, tests=tests, sealed=is_sealed(manifest))
 
 
 def read_all_controls(folder: Path, jobs: Iterable[Job]) -> list[Control]:
@@ -238,21 +221,32 @@ def read_controls(folder: Path, data: str, fold: int | None = None) -> list[Cont
     if not path.is_file():
         failed = layout.read_failure(target)
         return [Control(ALL_CONTROLS, data, note=failed["reason"] if failed else "not computed yet")]
-    content = layout.read_json(path)
-    return [
-        Control(
-            name=name,
-            data=data,
-            track=entry.get("track", "none"),
-            split_hash=str(content["split_hash"]),
-            metric_version=str(content["metric_version"]),
-            shared_images=tuple(content.get("shared_images", ())),
-            scores=TestScores(tuple(read_rows(target / str(entry["cases"])))) if "cases" in entry else None,
-            dice=entry.get("dice"),
-            note=entry.get("note", ""),
-        )
-        for name, entry in sorted(content["controls"].items())
-    ]
+    try:
+        content = read_controls_file(path)
+    except RunError as error:
+        return [Control(ALL_CONTROLS, data, note=str(error))]
+    return [_read_control(path, data, content, name, entry) for name, entry in sorted(content["controls"].items())]
+
+
+def _read_control(path: Path, data: str, content: Mapping[str, Any], name: str, entry: Mapping[str, Any]) -> Control:
+    """Read one control of `controls.json`; it has no score but a note if its rows are not those that were written."""
+    control = Control(
+        name=name,
+        data=data,
+        track=entry.get("track", "none"),
+        split_hash=str(content["split_hash"]),
+        metric_version=str(content["metric_version"]),
+        shared_images=tuple(content.get("shared_images", ())),
+        dice=entry.get("dice"),
+        note=entry.get("note", ""),
+        sealed=SEAL in content,
+    )
+    if "cases" not in entry:
+        return control
+    try:
+        return replace(control, scores=TestScores(tuple(read_control_rows(path, content, str(entry["cases"])))))
+    except RunError as error:
+        return replace(control, note=str(error))
 
 
 def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> list[Control]:
@@ -294,6 +288,7 @@ def _pool_control(data: str, name: str, folds: Mapping[int | None, Control | Non
         shared_images=tuple(dict.fromkeys(image for one in existing for image in one.shared_images)),
         note="; ".join(notes),
         folds=len(folds),
+        sealed=all(one.sealed for one in existing),
     )
     scores = [one.scores for one in existing if one.scores]
     bounds = [one.dice for one in existing if one.dice is not None]

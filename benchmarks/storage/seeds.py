@@ -62,6 +62,8 @@ def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
             the fold, or two folds test the same case. The message is the reason, without a file.
     """
     for result in results:
+        if result.refusal:
+            raise RunError(result.refusal)
         _check_rows(result)
     seed, conditions = results[0].job.seed, [_conditions(result) for result in results]
     if results[0].job.fold is None:

@@ -105,7 +105,11 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("metric_version", "version of the metrics"),
     _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant` or `control`"),
     _field("reason", "why the row is not ranked, or a remark"),
-    _field("mark", "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows"),
+    _field(
+        "mark",
+        "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows; "
+        "`unsealed`: scores of an older version, without seals",
+    ),
     _field("variant", "the variant of an ablation; empty for the full method"),
     _field("variant_about", "what the variant changes, in words"),
     _field("variant_changes", "what the variant changes, as arguments"),

@@ -30,8 +30,8 @@ from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.types import Geometry
 from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
-from zoo.utils.open_files import files_to_keep_open, lacks_open_files
 from zoo.utils.limits import get_limit, raise_limit
+from zoo.utils.open_files import files_to_keep_open, lacks_open_files
 
 OPEN = 256
 """Largest number of entries that stay open; fewer where the limit of open files is low (`ulimit -n`)."""

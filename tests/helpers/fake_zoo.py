@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from tests.helpers.sample_rows import row
-from zoo.metrics.case_scores import METRIC_VERSION, write_rows
+from tests.helpers.sealed_runs import write_run, write_test
+from zoo.metrics.case_scores import METRIC_VERSION
 
 
 def main() -> int:
@@ -36,8 +37,7 @@ def main() -> int:
             flags["--seed"]
         )
         folder = "test" if text == "true" else f"test-{text}"
-        (out / folder).mkdir(exist_ok=True)
-        write_rows(out / folder / "cases.csv", [row("a", "x", dice), row("b", "x", dice)])
+        write_test(out, folder, [row("a", "x", dice), row("b", "x", dice)])
     return 0
 
 
@@ -55,7 +55,7 @@ def fit(out: Path, flags: dict[str, str]) -> None:
     }
     (out / "manifest.json").write_text(json.dumps(facts))
     time.sleep(float(os.environ.get("FAKE_SLEEP", "0")))
-    (out / "manifest.json").write_text(json.dumps(facts | {"finished": "2025-01-01"}))
+    write_run(out, facts | {"finished": "2025-01-01", "folder": out.name})
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS
 from tests.helpers.sample_rows import row
+from tests.helpers.sealed_runs import CONFIG, seal_controls, write_run, write_test
 from zoo.callbacks.overlays import ScoredCase, choose_cases, write_overlays
 from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore, write_rows
@@ -43,7 +45,15 @@ def benchmark(folder: Path, jobs: Sequence[Job], labels: Sequence[str], cases: i
     return folder
 
 
-def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: int, **changes: Any) -> None:
+def finished(
+    run: Path,
+    one: Job,
+    labels: Sequence[str],
+    level: float,
+    cases: int,
+    config: Mapping[str, Any] = MappingProxyType(CONFIG),
+    **changes: Any,
+) -> None:
     """Write the run folder of a job that is done."""
     facts = {
         "zoo": "0.1.0",
@@ -57,7 +67,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
         "started": "2026-01-31T10:00:00+00:00",
         "finished": f"2026-01-31T1{one.seed}:30:00+00:00",
     }
-    layout.write_json(run / "manifest.json", FACTS | facts | changes)
+    write_run(run, FACTS | facts | {"folder": run.name} | changes, config=config)
     history = [f"{epoch},{epoch * 10},{level - 0.3 / (epoch + 1)},{2 / (epoch + 1)}" for epoch in range(12)]
     (run / "metrics.csv").write_text("\n".join(["epoch,step,val/dice,train/loss", *history, "12,1"]))  # cut short
     rng = np.random.default_rng(one.seed)
@@ -65,7 +75,7 @@ def finished(run: Path, one: Job, labels: Sequence[str], level: float, cases: in
     for step in one.steps[1:]:
         dices = np.clip(level - LOSS[step] + noise, 0.01, 0.99).round(3)
         rows = [row(f"case{c:03d}", x, float(dices[c, k])) for c in range(cases) for k, x in enumerate(labels)]
-        write_rows(layout.cases_path(run, step), rows)
+        write_test(run, step, rows)
         if step == "test":
             pictures(run / "test" / "overlays", labels, rows)
 
@@ -105,3 +115,4 @@ def controls(folder: Path, labels: Sequence[str], cases: int) -> None:
     entries = {name: {"cases": f"{name}/cases.csv", "track": "none"} for name in names}
     facts = {key: FACTS[key] for key in ("split_hash", "metric_version")}
     layout.write_json(folder / "controls.json", facts | {"controls": entries})
+    seal_controls(folder)

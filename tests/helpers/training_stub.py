@@ -17,9 +17,15 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+import yaml
+
 from tests.helpers.sample_rows import row
-from zoo.metrics.case_scores import METRIC_VERSION, write_rows
+from tests.helpers.sealed_runs import CONFIG, write_test
+from zoo.engine.run_folder import RunFolder
+from zoo.engine.run_seals import seal_files
+from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.utils.atomic_files import UNFINISHED
+from zoo.utils.seals import FILES, add_seal
 
 STEPS, SECONDS = int(os.environ.get("STUB_STEPS", "6")), float(os.environ.get("STUB_SECONDS", "0.05"))
 
@@ -60,15 +66,18 @@ def fit(out: Path, flags: dict[str, str]) -> None:
         time.sleep(SECONDS)
         step, chain = step + 1, sha256(f"{chain} {step}".encode()).hexdigest()
         write(last, json.dumps({"step": step, "chain": chain}), SECONDS)
-    write(out / "manifest.json", json.dumps(facts | {"finished": "2025-01-01"}), 0.0)
+    (out / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    files = seal_files(RunFolder(out), {})
+    write(out / "manifest.json", json.dumps(add_seal(facts | {"finished": "2025-01-01", FILES: files})), 0.0)
 
 
 def test(out: Path, text: str) -> None:
     chain = json.loads((out / "checkpoints" / "last.ckpt").read_text())["chain"]
     dices = [int(sha256(f"{chain} {text} {case}".encode()).hexdigest()[:4], 16) / 65536 for case in range(5)]
+    dices = [round(dice, 3) for dice in dices]  # as the counts of a row have it
     path = out / ("test" if text == "true" else f"test-{text}") / "cases.csv"
     tear(path, SECONDS)
-    write_rows(path, [row(f"c{case}", "x", dice) for case, dice in enumerate(dices)])
+    write_test(out, path.parent.name, [row(f"c{case}", "x", dice) for case, dice in enumerate(dices)])
 
 
 def write(path: Path, text: str, seconds: float) -> None:

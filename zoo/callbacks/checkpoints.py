@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from zoo.callbacks.manifest import RUN_KEY
 from zoo.errors import CheckpointError
 from zoo.utils.atomic_files import write_atomically
 
@@ -28,22 +31,31 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Lightning writes to the folder for temporary files. A move from there to another disk is a copy, which can be
     interrupted.
+
+    Attributes:
+        digests: SHA-256 of each file that was saved, computed while it was written.
     """
+
+    def __init__(self) -> None:
+        self.digests: dict[Path, str] = {}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write the whole checkpoint to disk, then rename it."""
+        target = Path(path)
 
         def write(temporary: Path) -> None:
             try:
                 with temporary.open("wb") as file:  # opened here, so that the temporary name is not stored in it
-                    torch.save(checkpoint, file)
+                    hashing = _HashingFile(file)
+                    torch.save(checkpoint, hashing)  # type: ignore[arg-type]  # it needs `write` and `flush` alone
+                    self.digests[target.resolve()] = hashing.digest
             except RuntimeError as error:
                 refusal = _find_os_error(error)
                 if refusal is None:
                     raise
                 raise OSError(refusal.errno, refusal.strerror) from error
 
-        write_atomically(Path(path), write, durable=True, fix="Free some space and run again.")
+        write_atomically(target, write, durable=True, fix="Free some space and run again.")
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Load with `weights_only=True`, whatever the argument is.
@@ -52,6 +64,27 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             CheckpointError: There is no such file, or it is truncated or holds code.
         """
         return load(Path(path), map_location)
+
+
+class _HashingFile:
+    """A file that is hashed while it is written, so that a checkpoint of several gigabytes is not read again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._hash = file, hashlib.sha256()
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write and hash some bytes."""
+        self._hash.update(content)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self._file.flush()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all bytes so far, in hex."""
+        return self._hash.hexdigest()
 
 
 def _find_os_error(error: BaseException | None) -> OSError | None:
@@ -65,14 +98,44 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read the content of a checkpoint without running code in it.
 
     Raises:
-        CheckpointError: There is no such file, or it is truncated or holds code.
+        CheckpointError: There is no such file; it is truncated, damaged or holds code; or another run has written it.
     """
     with explain_load_errors(path):
+        check_archive(path)
         # To the CPU first, so that a loaded model is not twice in the memory of a device.
         content: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         if not isinstance(content, Mapping):
             raise pickle.UnpicklingError(f"{path}: no mapping")
+    _check_owner(path, content)
     return content
+
+
+def check_archive(path: Path) -> None:
+    """Compare each tensor of a checkpoint with its checksum, which torch writes and does not read.
+
+    Raises:
+        CheckpointError: A tensor was damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # torch itself refuses a file that is no archive, or reads its old format
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise CheckpointError(f"{path}: the file is damaged ({damaged}).", "Name another checkpoint: --ckpt.")
+
+
+def _check_owner(path: Path, content: Any) -> None:
+    """Refuse a checkpoint in a run folder that another run has written."""
+    manifest = path.parent.parent / "manifest.json"
+    owner = content.get(RUN_KEY) if isinstance(content, dict) else None
+    if not owner or not manifest.is_file():
+        return
+    expected = json.loads(manifest.read_text(encoding="utf-8")).get("config_hash")
+    if expected and expected != owner:
+        raise CheckpointError(
+            f"{path}: the checkpoint of another run (configuration {owner[:12]}, not {expected[:12]}).",
+            f"Put the checkpoint of {manifest.parent} back, or train again with `zoo fit` into another --out.",
+        )
 
 
 @contextmanager

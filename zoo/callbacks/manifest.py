@@ -25,6 +25,7 @@ from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
 from zoo.utils.format import format_quantity
 from zoo.utils.machine import name_processor
+from zoo.utils.seals import FILES, add_seal
 
 _OF_DATA = {
     "split_hash": "splits",
@@ -34,6 +35,9 @@ _OF_DATA = {
     "tolerance": "tolerance",
 }
 """Conditions of the data that may not change after the start of a run, each with the word of the error."""
+
+RUN_KEY = "zoo_config_hash"
+"""Key of a checkpoint for the hash of the configuration of its run."""
 
 VERSIONS = ("torch", "lightning", "monai", "transformers", "numpy")
 
@@ -67,6 +71,10 @@ class RunRecord(Callback):
         write_text(self.config, self.text, durable=True)
         manifest = described | {"started": earlier.get("started", _now())}
         write_text(self.manifest, json.dumps(manifest, indent=2) + "\n", durable=True)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Name the run in each checkpoint, so that the checkpoint of another run is recognised."""
+        checkpoint[RUN_KEY] = self.known.get("config_hash")
 
     def _describe(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
         data: Any = getattr(trainer, "datamodule", None)
@@ -143,17 +151,19 @@ def scoring_conditions(data: Any) -> dict[str, Any]:
     return {"label_space_hash": config_hash(labels) if labels else None, "tolerance": facts.get("tolerance")}
 
 
-def finish(manifest: Path, best_val_dice: float | None, epochs: int) -> None:
-    """Write the end of the run into the manifest; the run is not trained again.
+def finish(manifest: Path, best_val_dice: float | None, epochs: int, files: Mapping[str, str]) -> None:
+    """Write the end of the run into the manifest, and seal the run; it is not trained again.
 
     Args:
         manifest: The file.
         best_val_dice: The score of the best checkpoint; None if there is none.
         epochs: The epochs that were trained; fewer than those of the budget after an early stop.
+        files: SHA-256 of the configuration and of each checkpoint, by the path in the run folder.
     """
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content |= {"finished": _now(), "best_val_dice": best_val_dice, "epochs_trained": epochs}
-    write_text(manifest, json.dumps(content, indent=2) + "\n", durable=True)
+    content |= {FILES: dict(sorted(files.items()))}
+    write_text(manifest, json.dumps(add_seal(content), indent=2) + "\n", durable=True)
 
 
 def tested_weights(callbacks: Iterable[Any]) -> str:

@@ -16,8 +16,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from zoo import __version__
 from zoo.callbacks.manifest import check_same_data, git_commit, scoring_conditions, tested_weights
 from zoo.errors import RunError
-from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case, write_rows
-from zoo.utils.atomic_files import write_text
+from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case
+from zoo.metrics.score_files import write_scores
+from zoo.types import Native
+
+_OF_IMAGE = ("spacing", "shape")
+"""What `about.json` has of each image: its voxel size and its size in voxels, on the native grid."""
 
 ADVICE = "The test sampler must give each case to one rank alone."
 
@@ -33,14 +37,21 @@ class Scores(Callback):
         path: The file, `<out>/test/cases.csv`.
         manifest: The manifest of the run.
         changed: Options of the test that differ from the training and can change a score: dotted key -> value.
+        origin: What made the scores: the run, its checkpoint, and the hashes of the files (`describe_origin`).
     """
 
-    def __init__(self, path: Path, manifest: Path, changed: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: Path,
+        changed: Mapping[str, Any] = MappingProxyType({}),
+        origin: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.path = path
         self.manifest = manifest
-        self.changed = dict(changed)
+        self.changed, self.origin = dict(changed), dict(origin)
         self.rows: list[CaseScore] = []
-        self.spacing: dict[str, list[float]] = {}
+        self.images: dict[str, dict[str, list[Any]]] = {}
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that the splits are those of the training.
@@ -63,7 +74,7 @@ class Scores(Callback):
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start a new list."""
-        self.rows, self.spacing = [], {}
+        self.rows, self.images = [], {}
 
     def on_test_batch_end(
         self,
@@ -83,31 +94,43 @@ class Scores(Callback):
         self.rows += outputs
         if outputs:  # empty if another rank scores the batch
             natives = zip(batch["case_id"], batch.get("native", ()), strict=False)
-            self.spacing |= {case_id: [float(size) for size in native.geometry.spacing] for case_id, native in natives}
+            self.images |= {case_id: _describe_image(native) for case_id, native in natives}
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the rows of all ranks; rank 0 checks and writes them."""
-        mine = (self.rows, self.spacing)
+        mine = (self.rows, self.images)
         gathered = [mine]
         if trainer.world_size > 1:
             gathered = [mine] * trainer.world_size
             torch.distributed.all_gather_object(gathered, mine)
         self.rows = [row for rows, _ in gathered for row in rows]
-        self.spacing = {case_id: size for _, sizes in gathered for case_id, size in sizes.items()}
+        self.images = {case_id: image for _, images in gathered for case_id, image in images.items()}
         if getattr(getattr(trainer, "datamodule", None), "leak_declared", False):
             self.rows = [replace(row, mark=LEAK) for row in self.rows]
         limited = trainer.limit_test_batches not in (None, 1.0)
         check_once(self.rows, None if limited else _expected(trainer.test_dataloaders))
         if trainer.is_global_zero:
-            self.path.unlink(missing_ok=True)  # so that older rows are never beside a newer about.json
             about = describe(getattr(trainer, "datamodule", None), self.rows)
-            about |= {
-                "changed_options": self.changed,
-                "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
-            }
-            about |= {"spacing": dict(sorted(self.spacing.items())), "zoo": __version__, "git_commit": git_commit()}
-            write_text(self.path.with_name("about.json"), json.dumps(about, indent=2) + "\n", durable=True)
-            write_rows(self.path, self.rows)
+            images = {key: {case: image[key] for case, image in sorted(self.images.items())} for key in _OF_IMAGE}
+            about |= {**images, **_describe_trainer(trainer, pl_module), "changed_options": self.changed, **self.origin}
+            about |= {"tested_weights": tested_weights(getattr(trainer, "callbacks", []))}
+            write_scores(self.path, self.rows, about | {"zoo": __version__, "git_commit": git_commit()})
+
+
+def _describe_image(native: Native) -> dict[str, list[Any]]:
+    spacing = [float(size) for size in native.geometry.spacing]
+    shape = [] if native.label is None else [int(size) for size in native.label.shape[-len(spacing) :]]
+    return {"spacing": spacing, "shape": shape}
+
+
+def _describe_trainer(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+    """Return what of the machine and of the model can move a score."""
+    device = getattr(module, "device", None)
+    return {
+        "precision": str(getattr(trainer, "precision", "") or "") or None,
+        "device": None if device is None else str(device.type),
+        "overlap": getattr(module, "overlap", None),
+    }
 
 
 def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
@@ -125,6 +148,8 @@ def describe(data: Any, rows: Sequence[CaseScore]) -> dict[str, Any]:
         "split_hash": getattr(data, "split_hash", None),
         **scoring_conditions(data),
         "prompt_hash": getattr(data, "prompt_hash", None),
+        "data_hash": getattr(data, "data_hash", None),
+        "patch": list(getattr(data, "patch", ())) or None,
         "cases_hash": cases_hash(rows),
         "text": getattr(data, "text", None),
         **{key: getattr(data, key, None) for key in ("fold", "folds")},

@@ -13,6 +13,7 @@ from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State
+from zoo.engine.run_seals import check_run, seal_files
 from zoo.errors import ConfigError
 from zoo.utils.activity import set_activity
 
@@ -98,9 +99,11 @@ def _start_from(weights: InitialWeights, cli: ZooCLI, record: RunRecord, resumed
 
 def _is_finished(folder: RunFolder, config: Config) -> bool:
     """Whether the run is finished; if so, print how to score it."""
-    if folder.state(config) is not State.FINISHED:
+    state = folder.state(config)
+    manifest = check_run(folder)
+    if state is not State.FINISHED:
         return False
-    finished = folder.read_manifest()["finished"]
+    finished = manifest["finished"]
     console.print(
         f"{folder.path}: finished on {finished}. Score it with `zoo test --out {folder.path}`.", soft_wrap=True
     )
@@ -125,6 +128,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
         "data": composed.data,
         "seed": config["seed_everything"],
         "config_hash": config_hash(config),
+        "folder": folder.path.resolve().name,
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
@@ -163,7 +167,8 @@ def _finish(cli: ZooCLI, folder: RunFolder) -> None:
     best = next(one.best_model_score for one in callbacks if isinstance(one, BestCheckpoint))
     progress: Any = cli.trainer.fit_loop.epoch_progress.current
     epochs = int(progress.processed)
-    finish(folder.manifest, None if best is None else float(best), epochs)
+    digests = getattr(cli.trainer.strategy.checkpoint_io, "digests", {})
+    finish(folder.manifest, None if best is None else float(best), epochs, seal_files(folder, digests))
     shown = [] if best is None else [f"best val/dice {float(best):.4f}"]
     stopped = any(isinstance(one, EarlyStopping) and one.has_stopped for one in callbacks)
     shown += [f"stopped early after epoch {epochs}"] if stopped else []

@@ -17,6 +17,7 @@ from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State, default_folder
+from zoo.engine.run_seals import check_run, choose_checkpoint, describe_origin
 from zoo.errors import ConfigError, RunError
 from zoo.utils.activity import report_activity, set_activity
 
@@ -149,9 +150,12 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
 
     config = cli.resolved()
     changed = check_evaluation_options(request, folder.path, composed.config, config, folder.read_config())
-    checkpoint = folder.checkpoint(request.ckpt)
+    manifest = check_run(folder)
+    checkpoint = choose_checkpoint(folder, request.ckpt, manifest)
     text = _text_control(config)
-    scores, predictions = Scores(folder.scores(text), folder.manifest, changed), Predictions(folder.predictions(text))
+    origin = describe_origin(folder, checkpoint, manifest) if request.verb == "test" else {}
+    scores = Scores(folder.scores(text), folder.manifest, changed, origin)
+    predictions = Predictions(folder.predictions(text))
     # The overlays stand before the scores, because the score file says that the test is done.
     overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
     set_activity("building the model")

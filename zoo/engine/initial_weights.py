@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from zoo.callbacks.checkpoints import load
 from zoo.engine.run_folder import RunFolder
+from zoo.engine.run_seals import check_run, choose_checkpoint
 from zoo.errors import CheckpointError
 from zoo.utils.hashing import hash_bytes
 
@@ -110,7 +111,7 @@ def read_weights(source: str | Path) -> InitialWeights:
     if path.is_dir():
         run = RunFolder(path)
         run.read_config()
-        path = run.checkpoint(None)
+        path = choose_checkpoint(run, None, check_run(run))
     content = _read_safetensors(path) if path.suffix == ".safetensors" else load(path)
     chosen = next((content[key] for key in _SECTIONS if isinstance(content.get(key), Mapping)), content)
     tensors = {str(name): value for name, value in chosen.items() if isinstance(value, Tensor)}

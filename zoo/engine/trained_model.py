@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.callbacks.checkpoints import explain_load_errors
+from zoo.callbacks.checkpoints import explain_load_errors, load
 from zoo.engine.lightning_cli import import_class
 from zoo.engine.run_folder import RunFolder
+from zoo.engine.run_seals import check_run, choose_checkpoint, is_sealed
 from zoo.errors import ConfigError
 from zoo.models.base import SegModule
 
@@ -21,8 +22,8 @@ def load_run(folder: str | Path, checkpoint: str | Path | None = None) -> SegMod
         checkpoint: The checkpoint to load; by default the one with the best validation score, else the last.
 
     Raises:
-        RunError: The folder holds no run.
-        CheckpointError: There is no checkpoint, or it cannot be loaded.
+        RunError: The folder holds no run, or its configuration is not the one that the training wrote.
+        CheckpointError: There is no checkpoint, it cannot be loaded, or it is not the one that the training wrote.
         ConfigError: The class of the model cannot be imported, or is no `SegModule`.
 
     Example:
@@ -31,11 +32,15 @@ def load_run(folder: str | Path, checkpoint: str | Path | None = None) -> SegMod
         zoo.errors.RunError: runs/none: no run is here. Train one first: `zoo fit ... --out runs/none`.
     """
     run = RunFolder(Path(folder).expanduser())
-    path = str(run.read_config()["model"]["class_path"])
+    config = run.read_config()
+    manifest = check_run(run)
+    path = str(config["model"]["class_path"])
     kind = import_class("model", path)
     if not issubclass(kind, SegModule):
         raise ConfigError(f"{run.config}: {path} is no SegModule.", f"Load it with {path}.load_from_checkpoint.")
-    file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
+    file = choose_checkpoint(run, Path(checkpoint).expanduser() if checkpoint else None, manifest)
+    if not is_sealed(manifest):
+        load(file)  # which refuses a damaged file, and the file of another run
     with explain_load_errors(file):
         model = kind.load_from_checkpoint(file, map_location="cpu", weights_only=True)
     return model.eval()

@@ -26,8 +26,8 @@ from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, ope
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
 from zoo.utils.atomic_files import write_atomically
-from zoo.utils.open_files import lacks_open_files
 from zoo.utils.limits import get_limit
+from zoo.utils.open_files import lacks_open_files
 
 NIFTI = (".nii", ".nii.gz")
 _RAS = axcodes2ornt(("R", "A", "S"))

@@ -15,10 +15,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+from zoo.metrics.definitions import METRIC_KEYS, METRICS, MetricValues
 from zoo.utils.atomic_files import write_text
 from zoo.utils.csv_text import format_csv, parse_csv
-from zoo.utils.hashing import hash_lines
+from zoo.utils.hashing import hash_bytes, hash_lines
 
 METRIC_VERSION = "1"
 
@@ -37,6 +37,9 @@ COLUMNS = ("case_id", "query", "label", *COUNTS, *METRIC_KEYS, "unit", "status",
 
 MARKED = (*COLUMNS, "mark")
 """The columns of a file with marked rows."""
+
+_ROUNDING = 1e-9
+"""Difference that rounding may make between a Dice and the Dice of its counts."""
 
 _OPTIONAL = ((), ("query",), VOXELS, ("query", *VOXELS))
 """Groups of columns that a file of an older version may lack."""
@@ -66,8 +69,10 @@ class CaseScore(MetricValues[float]):
         mark: `LEAK`, or empty.
 
     Raises:
-        ValueError: A count is negative, the unit is unknown, the status contradicts the counts, or a value
-            is infinite, or NaN for an object that is not absent, or a number for an absent object.
+        ValueError: A count is negative, the unit is unknown, the status or the Dice contradicts the counts, or a value
+            is infinite, or NaN for an object that is not absent, or a number for an absent object; a ratio is not
+            between 0 and 1, a distance is negative, or a missed or spurious object has not the worst
+            ratios.
 
     Example:
         >>> values = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
@@ -102,6 +107,7 @@ class CaseScore(MetricValues[float]):
             value = getattr(self, name)
             if math.isinf(value) or math.isnan(value) != (self.status == "absent"):
                 raise ValueError(f"{name} is {value} although the object is {self.status}")
+        check_values(self)
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields; NaN counts as equal to NaN, so two rows of an absent object can be equal."""
@@ -136,6 +142,29 @@ def status_of(tp: int, fp: int, fn: int) -> str:
     return "spurious" if fp else "absent"
 
 
+def check_values(row: CaseScore) -> None:
+    """Check the values of a row against its counts and against each other.
+
+    Raises:
+        ValueError: The Dice is not that of the counts, a ratio is not between 0 and 1, a distance is negative, or a
+            missed or spurious object has not the worst values.
+    """
+    for name in VOXELS:
+        if getattr(row, name) < 0 or math.isinf(getattr(row, name)):
+            raise ValueError(f"{name} is {getattr(row, name)}, which is no distance")
+    if row.status == "absent":
+        return
+    dice = 2 * row.tp / (2 * row.tp + row.fp + row.fn)
+    if not math.isclose(row.dice, dice, abs_tol=_ROUNDING):
+        raise ValueError(f"dice is {row.dice}, but the counts tp, fp, fn = {row.tp}, {row.fp}, {row.fn} give {dice}")
+    for metric in METRICS:
+        value, highest = getattr(row, metric.key), math.inf if metric.unit == "distance" else 1.0
+        if not 0 <= value <= highest:
+            raise ValueError(f"{metric.key} is {value}, which is no {metric.unit or 'ratio'}")
+        if row.status != "ok" and metric.worst not in ("diagonal", value):
+            raise ValueError(f"{metric.key} is {value} although the object is {row.status}")
+
+
 def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
     """Write rows as CSV, sorted by case, query and class.
 
@@ -158,19 +187,33 @@ def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
         ...     read_rows(Path(folder) / "cases.csv") == [row]
         True
     """
+    write_text(path, format_rows(rows), durable=True)
+
+
+def format_rows(rows: Iterable[CaseScore]) -> str:
+    """Return the content of the file that `write_rows` writes.
+
+    Raises:
+        RunError: Two rows have the same case, query and class.
+    """
     ordered = sort_rows(rows)
     columns = MARKED if any(row.mark for row in ordered) else COLUMNS
     lines = ([_cell(getattr(row, name)) for name in columns] for row in ordered)
-    write_text(path, format_csv([columns, *lines]), durable=True)
+    return format_csv([columns, *lines])
 
 
-def read_rows(path: Path) -> list[CaseScore]:
+def read_rows(path: Path, seal: str | None = None, fix: str = "Run `zoo test` again to rewrite it.") -> list[CaseScore]:
     """Read the rows of a file that `write_rows` wrote.
 
     A file of an older version may lack the columns `query` and `VOXELS`; they get their default values.
 
+    Args:
+        path: The file.
+        seal: SHA-256 of the file when it was written; None where it is unknown.
+        fix: What to do if the file cannot be used, as a sentence.
+
     Raises:
-        RunError: The file cannot be read, or one of its lines is not a score row.
+        RunError: The file cannot be read, is not the file that was written, or one of its lines is not a score row.
 
     Example:
         >>> import tempfile
@@ -181,10 +224,11 @@ def read_rows(path: Path) -> list[CaseScore]:
         ...     read_rows(Path(folder) / "cases.csv") == [row]
         True
     """
-    fix = "Run `zoo test` again to rewrite it."
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = parse_csv(file.read())
+        content = path.read_bytes()
+        if seal is not None and hash_bytes([content]) != seal:
+            raise RunError(f"{path}: the file does not match its seal: it was damaged or edited.", fix)
+        lines = parse_csv(content.decode("utf-8"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RunError(f"{path}: the score file cannot be read: {error}.", fix) from error
     if not lines or tuple(lines[0]) not in _HEADS:

@@ -21,6 +21,7 @@ from benchmarks.storage.results import read_benchmark
 from benchmarks.tables.columns import ROW_COLUMNS
 from tests.helpers.made_up_benchmark import benchmark
 from tests.helpers.sample_benchmark import job
+from tests.helpers.sealed_runs import seal_controls, write_test
 from zoo.metrics.case_scores import read_rows, write_rows
 
 LABELS = ("anterior", "posterior")
@@ -93,7 +94,7 @@ def test_models_that_print_alike_are_best_together(tmp_path: Path) -> None:
     """The folder has the scores alone, without pictures."""
     out = benchmark(tmp_path / "bench", [job("unet", 0), job("tmca", 0)], LABELS)
     run, other = (layout.job_folder(out, job(model, 0).id) for model in ("unet", "tmca"))
-    shutil.copytree(run / "test", other / "test", dirs_exist_ok=True)
+    write_test(other, "test", read_rows(run / "test" / "cases.csv"))
     for overlays in out.glob("results/*/test/overlays"):
         shutil.rmtree(overlays)
     report = make_report(read_benchmark(out))
@@ -137,12 +138,14 @@ def test_a_row_over_folds_has_all_its_runs(tmp_path: Path) -> None:
     halves = [job("unet", 0, fold=fold, folds=2) for fold in (0, 1)]
     out = benchmark(tmp_path, halves, LABELS)
     for fold, half in enumerate(halves):
-        for path in (
-            layout.job_folder(out, half.id) / "test",
-            *layout.controls_folder(out, half.data, fold).glob("*/"),
-        ):
+        run, target = layout.job_folder(out, half.id), layout.controls_folder(out, half.data, fold)
+        for path in (run / "test", *target.glob("*/")):
             rows = [replace(one, case_id=f"f{fold}-{one.case_id}") for one in read_rows(path / "cases.csv")]
-            write_rows(path / "cases.csv", rows)
+            if path.parent == run:
+                write_test(run, "test", rows)
+            else:
+                write_rows(path / "cases.csv", rows)
+        seal_controls(target)
     (section,) = make_report(read_benchmark(out)).sections
     assert ("Seeds", "1 x 2 folds") in section.shared
     assert ("Test cases", "24") in section.shared

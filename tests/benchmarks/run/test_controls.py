@@ -26,6 +26,7 @@ from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.made_up_benchmark import finished
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from tests.helpers.sample_rows import row
+from tests.helpers.sealed_runs import write_test
 from zoo.cli.main import main as zoo
 from zoo.metrics.case_scores import read_rows, write_rows
 from zoo.metrics.summary import Summary
@@ -148,9 +149,7 @@ def test_the_table_sets_pooled_controls_beside_pooled_models(tmp_path: Path) -> 
         run = job_folder(tmp_path, half.id)
         finished(run, half, ["x"], 0.7, 4, split_hash=f"f{fold}")
         rows = read_rows(cases_path(run, "test"))
-        write_rows(
-            cases_path(run, "test"), [replace(one, case_id=f"case{4 * fold + c:03d}") for c, one in enumerate(rows)]
-        )
+        write_test(run, "test", [replace(one, case_id=f"case{4 * fold + c:03d}") for c, one in enumerate(rows)])
     (block,) = make_leaderboard(read_benchmark(tmp_path)).groups
     (model,), (control,) = block.ranked, block.controls
     assert (model.n, control.n, control.folds) == (8, 8, 2)

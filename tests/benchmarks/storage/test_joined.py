@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from benchmarks.cli import main
 from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
@@ -16,7 +16,9 @@ from benchmarks.storage import layout
 from benchmarks.storage.joined import read_folders
 from tests.helpers.made_up_benchmark import benchmark, finished
 from tests.helpers.sample_benchmark import job
+from tests.helpers.sealed_runs import write_run, write_test
 from zoo.errors import RunError
+from zoo.metrics.case_scores import read_rows
 
 LABELS = ("liver", "spleen")
 
@@ -25,13 +27,12 @@ def run(folder: Path, model: str = "unet", seed: int = 0, *, lr: float = 0.1, da
     """Write the folder of a finished and tested run, as `zoo fit` and `zoo test` leave it."""
     one = job(model, seed, facts.pop("track", "none"))
     known = {"model": model, "data": "hippocampus", "size": "tiny", "seed": seed, **facts}
-    finished(folder, one, LABELS, level=0.5, cases=3, **known)
-    write_config(folder, seed, model, lr, data)
+    finished(folder, one, LABELS, level=0.5, cases=3, config=make_config(seed, model, lr, data), **known)
     return folder
 
 
-def write_config(folder: Path, seed: int, model: str, lr: float, data: Any = None) -> None:
-    config = {
+def make_config(seed: int, model: str, lr: float, data: Any = None) -> dict[str, Any]:
+    return {
         "seed_everything": seed,
         "trainer": {"max_epochs": 3, "devices": 1},
         "model": {"class_path": f"zoo.models.{model}", "init_args": {"lr": lr}},
@@ -40,7 +41,6 @@ def write_config(folder: Path, seed: int, model: str, lr: float, data: Any = Non
             "init_args": {"fold": None, "root": "/d", **(data or {})},
         },
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
 def group(*paths: Path) -> RankingGroup:
@@ -75,8 +75,8 @@ def test_the_comparability_check_is_that_of_a_benchmark(tmp_path: Path) -> None:
 def test_folds_are_pooled_and_a_part_of_them_is_not_ranked(tmp_path: Path) -> None:
     for fold in (0, 1):
         folder = run(tmp_path / f"f{fold}", data={"fold": fold, "folds": 3})
-        path = layout.cases_path(folder, "test")
-        path.write_text(path.read_text().replace("case00", f"fold{fold}-case00"))
+        rows = read_rows(layout.cases_path(folder, "test"))
+        write_test(folder, "test", [replace(one, case_id=f"fold{fold}-{one.case_id}") for one in rows])
     (row,) = group(tmp_path).unranked
     assert (row.n, row.folds, row.seeds) == (6, 2, 1)
     assert row.reason == "not ranked: pooled over the folds 0, 1 of 3, counted from 0"
@@ -110,7 +110,10 @@ def test_runs_join_a_benchmark_with_its_controls_and_variants(tmp_path: Path) ->
     jobs = [job("unet", 0), job("unet", 1), job("bipvl", 0, "class"), variant]
     out = benchmark(tmp_path / "bench", jobs, LABELS, cases=3)
     for one in jobs:
-        write_config(layout.job_folder(out, one.id), one.seed, one.model, 0.1)
+        folder = layout.job_folder(out, one.id)
+        write_run(folder, layout.read_json(folder / "manifest.json"), config=make_config(one.seed, one.model, 0.1))
+        for step in one.steps[1:]:
+            write_test(folder, step, read_rows(layout.cases_path(folder, step)))
     run(tmp_path / "more", "unet", 2, label_space_hash=None)
     run(tmp_path / "film", "film")
     found = group(out, tmp_path / "more", tmp_path / "film")
@@ -119,6 +122,19 @@ def test_runs_join_a_benchmark_with_its_controls_and_variants(tmp_path: Path) ->
     assert [row.variant for row in found.rows if row.variant] == ["no_text"]
     alone = make_leaderboard(read_folders([out])).groups[0]
     assert [row.dice for row in found.controls] == [row.dice for row in alone.controls]
+
+
+def test_a_run_whose_files_were_edited_is_refused_and_named(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    run(tmp_path / "b", "film")
+    rows = tmp_path / "b" / "test" / "cases.csv"
+    rows.write_text(rows.read_text().replace(",2.0,", ",2.5,", 1))
+    found = group(tmp_path)
+    assert [row.model for row in found.ranked] == ["unet"]
+    (refused,) = found.unranked
+    assert (refused.status, refused.dice) == ("refused", None)
+    assert f"{rows}: the file does not match its seal" in refused.reason
+    assert f"`zoo test --out {tmp_path / 'b'}` makes it anew" in refused.reason
 
 
 def test_one_training_in_two_folders_is_refused(tmp_path: Path) -> None:

@@ -21,8 +21,12 @@ from zoo.callbacks.scores import Scores
 from zoo.cli.main import main
 from zoo.cli.run import _print_results
 from zoo.engine.run_folder import RunFolder
+from zoo.engine.trained_model import load_run
+from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
+from zoo.metrics.score_files import read_scores
 from zoo.utils.atomic_files import UNFINISHED
+from zoo.utils.seals import hash_file, is_intact
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +157,58 @@ def test_scores_have_the_metric_version_and_the_split(
     assert (finished / "test-blank" / "cases.csv").read_bytes() == rows
 
 
+def test_a_test_records_its_options_its_checkpoint_and_the_hashes_of_its_files(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    assert (
+        main(
+            [
+                "test",
+                "--out",
+                str(run),
+                "--trainer.precision",
+                "bf16-mixed",
+                "--ckpt",
+                str(run / "checkpoints/last.ckpt"),
+            ]
+        )
+        == 0
+    )
+    manifest, about = (json.loads((run / name).read_text()) for name in ("manifest.json", "test/about.json"))
+    assert is_intact(manifest)
+    assert manifest["folder"] == "whole"
+    names = ["checkpoints/best.ckpt", "checkpoints/last.ckpt", "config.yaml"]
+    assert manifest["files"] == {name: hash_file(run / name) for name in names}
+    assert about["changed_options"] == {"trainer.precision": "bf16-mixed"}
+    assert (about["checkpoint"], about["run"]) == ("checkpoints/last.ckpt", manifest["seal"])
+    assert about["files"] == {
+        "cases.csv": hash_file(run / "test" / "cases.csv"),
+        **{name: manifest["files"][name] for name in ("checkpoints/last.ckpt", "config.yaml")},
+    }
+    assert (about["precision"], about["device"]) == ("bf16-mixed", "cpu")
+    assert read_scores(run / "test" / "cases.csv", "")[1] == about
+
+
+def test_every_verb_refuses_an_edited_configuration_and_a_damaged_checkpoint(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("test*", "predictions*")))
+    best = run / "checkpoints" / "best.ckpt"
+    content = torch.load(best, weights_only=True)
+    content["state_dict"]["net.0.bias"] += 1
+    torch.save(content, best)
+    for verb in ("validate", "test", "predict"):
+        assert "best.ckpt: this is not the checkpoint" in error_line([verb, "--out", str(run)], capsys)
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("lr: 0.1", "lr: 0.2"))
+    for words in (["test"], ["predict"], ["validate"], [*FIT, "--model.lr", "0.2"]):
+        line = error_line([*words, "--out", str(run)], capsys)
+        assert "config.yaml: the file was damaged or edited" in line
+        assert "`zoo fit`" in line
+    with pytest.raises(RunError, match=r"config\.yaml: the file was damaged or edited"):
+        load_run(run)
+    assert not (run / "test").exists()
+    assert not (run / "predictions").exists()
+
+
 def test_validate_scores_the_best_checkpoint(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["validate", "--out", str(finished)]) == 0
@@ -188,6 +244,7 @@ def test_evaluation_reports_what_is_missing_or_does_not_fit(
     assert "the size of this run is tiny" in error_line(["test", "--out", out, "--size", "published"], capsys)
     copied = tmp_path / "copied"
     shutil.copytree(finished, copied)
+    (copied / "manifest.json").unlink()  # whose seals would refuse the two files below
     (copied / "config.yaml").write_text((finished / "config.yaml").read_text().replace("width: 4", "width: 9"))
     assert "does not fit the model" in error_line(["test", "--out", str(copied)], capsys)
     shutil.copy(finished / "config.yaml", copied)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ import yaml
 
 import zoo
 from datamodules import build_datamodule
+from zoo.engine.run_folder import RunFolder
+from zoo.engine.run_seals import seal_files
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.models import UNet
+from zoo.utils.seals import FILES, add_seal
 
 
 def write_run(folder: Path, class_path: str, checkpoints: dict[str, object]) -> Path:
@@ -61,3 +65,14 @@ def test_what_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     (cut / "checkpoints" / "last.ckpt").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(CheckpointError, match="not a checkpoint that can be loaded"):
         zoo.load_run(cut)
+
+
+def test_a_checkpoint_that_is_not_what_the_training_wrote_is_not_loaded(tmp_path: Path) -> None:
+    model = UNet(build_datamodule("phantom_chest", "tiny").facts, channels=(8, 8, 8, 8, 8, 8))
+    run = write_run(tmp_path / "run", "zoo.models.UNet", {"last.ckpt": checkpoint_of(model)})
+    content = {"finished": "2026-01-31", FILES: seal_files(RunFolder(run), {})}
+    (run / "manifest.json").write_text(json.dumps(add_seal(content)))
+    assert zoo.load_run(run)
+    torch.save(checkpoint_of(UNet(model.facts.to_dict(), channels=(8, 8, 8, 8, 8, 8))), run / "checkpoints/last.ckpt")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: this is not the checkpoint that the training wrote"):
+        zoo.load_run(run)

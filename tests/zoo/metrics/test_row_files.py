@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.helpers.score_rows import ORGANS, SPACING, one_row, same, scene
 from zoo.errors import RunError, ZooError
 from zoo.metrics.case_scores import COLUMNS, LEAK, CaseScore, read_rows, status_of, write_rows
-from zoo.metrics.definitions import METRIC_KEYS
+from zoo.metrics.definitions import METRICS, absent_values
 from zoo.metrics.scoring import score_case
+from zoo.utils.hashing import hash_text
 
 LAW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])  # files are replaced
 
@@ -25,14 +26,17 @@ LAW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped
 def tables(draw: st.DrawFn) -> list[CaseScore]:
     """Generate valid rows: unusual names, unusual floats, every status."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
-    score = st.floats(0, allow_infinity=False, allow_nan=False)
+    distance, ratio = st.floats(0, allow_infinity=False, allow_nan=False), st.floats(0, 1)
     queries = st.one_of(st.just(""), text)
     keys = draw(st.lists(st.tuples(text, queries, text), unique=True, max_size=8))
     rows = []
     for case_id, query, label in keys:
         tp, fp, fn = (draw(st.integers(0, 3)) for _ in range(3))
         status = status_of(tp, fp, fn)
-        values = {key: math.nan if status == "absent" else draw(score) for key in METRIC_KEYS}
+        values = absent_values()
+        if status != "absent":
+            values = {metric.key: draw(distance) for metric in METRICS}
+            values |= {"dice": 2 * tp / (2 * tp + fp + fn), "nsd": draw(ratio) if status == "ok" else 0.0}
         facts = {"case_id": case_id, "query": query, "label": label, "unit": "px", "status": status, "index": 1}
         rows.append(CaseScore(tp=tp, fp=fp, fn=fn, **facts, **values))  # type: ignore[arg-type]
     return rows
@@ -69,7 +73,7 @@ def test_the_file_has_a_header_and_sorted_rows(tmp_path: Path) -> None:
 
 
 def test_numbers_of_numpy_are_written_as_numbers(tmp_path: Path) -> None:
-    write_rows(tmp_path / "c.csv", [one_row(hd95=np.float64(0.1), tp=np.int64(7))])
+    write_rows(tmp_path / "c.csv", [one_row(hd95=np.float64(0.1), tp=np.int64(7), dice=np.float64(14 / 16))])
     row = read_rows(tmp_path / "c.csv")[0]
     assert (row.hd95, row.tp) == (0.1, 7)
 
@@ -105,6 +109,36 @@ def test_a_damaged_file_is_reported_with_its_name(tmp_path: Path, spoil: Callabl
     path.write_text(spoil(path.read_text()))
     with pytest.raises(RunError, match=rf"cases\.csv.*{message}"):
         read_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"dice": 0.9}, r"dice is 0\.9, but the counts tp, fp, fn = 1, 1, 1 give 0\.5"),
+        ({"tp": 7}, r"dice is 0\.5, but the counts"),
+        ({"dice": 1e9}, "dice is 1000000000"),
+        ({"nsd": 1.2}, "nsd is 1.2, which is no ratio"),
+        ({"hd95": -50.0}, "hd95 is -50.0, which is no distance"),
+        ({"assd": math.inf}, "assd is inf"),
+        ({"hd95_voxels": -1.0}, "hd95_voxels is -1.0, which is no distance"),
+        ({"hd95_pooled_voxels": math.inf}, "hd95_pooled_voxels is inf"),
+        ({"tp": 0, "status": "missed", "fp": 0, "dice": 0.0}, r"nsd is 0\.5 although the object is missed"),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        one_row(**changes)
+
+
+def test_a_file_that_differs_from_its_seal_is_refused_with_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    write_rows(path, [one_row(hd95=38.67)])
+    seal = hash_text(path.read_text())
+    assert read_rows(path, seal) == [one_row(hd95=38.67)]
+    path.write_text(path.read_text().replace("38.67", "38.97"))
+    assert read_rows(path) == [one_row(hd95=38.97)], "the row alone does not show it"
+    with pytest.raises(RunError, match=r"cases\.csv: the file does not match its seal.*`zoo test --out r`"):
+        read_rows(path, seal, "Run `zoo test --out r`.")
 
 
 def test_a_missing_file_is_reported_with_its_name(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Checkpoints are hashed while they are written; a damaged one and that of another run are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
+from zoo.callbacks.manifest import RUN_KEY
+from zoo.errors import CheckpointError
+from zoo.utils.seals import hash_file
+
+
+def saved(run: Path, owner: str = "a" * 64) -> Path:
+    path = run / "checkpoints" / "last.ckpt"
+    plugin = AtomicCheckpointIO()
+    plugin.save_checkpoint({"state_dict": {"weight": torch.arange(4000.0)}, RUN_KEY: owner}, path)
+    assert plugin.digests == {path.resolve(): hash_file(path)}
+    return path
+
+
+def test_a_saved_checkpoint_is_loaded_and_its_hash_is_known(tmp_path: Path) -> None:
+    assert torch.equal(load(saved(tmp_path))["state_dict"]["weight"], torch.arange(4000.0))
+
+
+def test_flipped_exponents_of_weights_are_found_without_a_seal(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    start = content.index(torch.arange(4000.0).numpy().tobytes()[:64])
+    for place in range(start + 4 * 100 + 3, start + 4 * 1100 + 3, 4):
+        content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: the file is damaged"):
+        load(path)
+
+
+def test_the_checkpoint_of_another_run_in_a_run_folder_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    manifest = tmp_path / "manifest.json"
+    for known in ({"config_hash": "a" * 64}, {}):
+        manifest.write_text(json.dumps(known))
+        assert load(path)
+    manifest.write_text(json.dumps({"config_hash": "b" * 64}))
+    with pytest.raises(CheckpointError, match=r"the checkpoint of another run \(configuration aaaa.*not bbbb.*zoo fit"):
+        load(path)
