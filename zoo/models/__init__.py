@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
+    from zoo.models.text_query import TextQuery as TextQuery
     from zoo.models.tmca.model import TMCA as TMCA
     from zoo.models.unet import UNet as UNet
+    from zoo.models.unet_concat import UNetConcat as UNetConcat
+    from zoo.models.unet_hyper import UNetHyper as UNetHyper
 
 __all__ = [
     "TMCA",
@@ -30,7 +33,10 @@ __all__ = [
     "SegModule",
     "TeViA",
     "TeViAReleased",
+    "TextQuery",
     "UNet",
+    "UNetConcat",
+    "UNetHyper",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -46,6 +52,9 @@ __getattr__, __dir__ = lazy_exports(
         "GuidedReleased": "zoo.models.guided",
         "LanGuide": "zoo.models.lan_guide",
         "FiLM": "zoo.models.film",
+        "TextQuery": "zoo.models.text_query",
         "UNet": "zoo.models.unet",
+        "UNetConcat": "zoo.models.unet_concat",
+        "UNetHyper": "zoo.models.unet_hyper",
     },
 )

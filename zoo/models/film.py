@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, plain_unet
+from zoo.layers.unet import STRIDE, decode, encode, plain_unet
 from zoo.models.base import Output, SegModule
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
@@ -55,12 +55,11 @@ class FiLM(SegModule):
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
         sentence = self.text(report_strings(text, len(image)), self.device).pooled
-        net, x, maps = self.net, pad_to_two_places(image, STRIDE), []
-        for step, film in zip((net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4), self.films, strict=True):
-            x = step(x)
-            scale, shift = film(sentence)[(..., *(None,) * (x.ndim - 2))].chunk(2, dim=1)
-            x = x * (1 + scale) + shift
-            maps.append(x)
-        for step, skip in zip((net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1), maps[-2::-1], strict=True):
-            x = step(x, skip)
-        return Output(crop_to(net.final_conv(x), image.shape[2:]))
+
+        def modulate(level: int, x: Tensor) -> Tensor:
+            scale, shift = self.films[level](sentence)[(..., *(None,) * (x.ndim - 2))].chunk(2, dim=1)
+            modulated: Tensor = x * (1 + scale) + shift
+            return modulated
+
+        maps = encode(self.net, pad_to_two_places(image, STRIDE), modulate)
+        return Output(crop_to(self.net.final_conv(decode(self.net, maps)), image.shape[2:]))

@@ -1,0 +1,72 @@
+"""A U-Net whose mask is the product of a text vector and the last feature map. A text-guided control.
+
+This is the head of query-based segmenters (Luddecke and Ecker, CLIPSeg, CVPR 2022; Cheng et al., MaskFormer, NeurIPS
+2021) without anything else of them. A method that is not better gains from having a text vector per class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.encoders.text import build_text_encoder
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.unet import STRIDE, decode, encode, plain_unet
+from zoo.models.base import Output, SegModule
+from zoo.text.model_inputs import class_prompts
+from zoo.types import Text
+
+
+class TextQuery(SegModule):
+    """The model `unet`, whose last convolution is replaced by a product with a vector per class.
+
+    logit_k(x) = <W t_k, f(x)> / sqrt(C) + b, with the pooled embedding t_k of the prompt of class k, the last feature
+    map f of C channels, a linear layer W of two levels, and one learned number b. Where the classes are
+    exclusive, the background has a learned vector of its own.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
+        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
+        norm: "instance" or "batch".
+        **kwargs: See `SegModule`.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = TextQuery(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", channels=(8, 8, 8, 8, 8, 8))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "pubmedbert",
+        freeze_text: bool | None = None,
+        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
+        norm: str = "instance",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        self.text = build_text_encoder(encoder, freeze_text)
+        self.net = plain_unet(self.facts, channels, norm)
+        self.net.final_conv = nn.Identity()
+        width = channels[5]
+        self.query = nn.Sequential(nn.Linear(self.text.width, width), nn.GELU(), nn.Linear(width, width))
+        self.background = nn.Parameter(torch.randn(1, width)) if self.facts.labels.exclusive else None
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits. The losses need no other value."""
+        sentences = [prompt.sentence for prompts in class_prompts(text, len(image)) for prompt in prompts]
+        queries = self.query(self.text(sentences, self.device).pooled).unflatten(0, (len(image), -1))
+        if self.background is not None:
+            queries = torch.cat([self.background.expand(len(image), 1, -1), queries], dim=1)
+        feature = decode(self.net, encode(self.net, pad_to_two_places(image, STRIDE)))
+        feature = crop_to(feature, image.shape[2:])
+        logits = torch.einsum("bkc,bc...->bk...", queries, feature) / feature.shape[1] ** 0.5
+        return Output(logits + self.bias)

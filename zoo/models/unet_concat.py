@@ -1,0 +1,63 @@
+"""U-Net with one sentence embedding concatenated to its deepest map. A text-guided control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.encoders.text import build_text_encoder
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.unet import STRIDE, decode, encode, plain_unet
+from zoo.models.base import Output, SegModule
+from zoo.text.model_inputs import report_strings
+from zoo.types import Text
+
+
+class UNetConcat(SegModule):
+    """The model `unet`, whose deepest map reads one sentence embedding through a 1x1 convolution.
+
+    The embedding is projected to the width of the deepest map and repeated at each of its places. A convolution of
+    kernel size 1 joins both. It is the oldest way to add a vector to a network of images.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
+        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
+        norm: "instance" or "batch".
+        **kwargs: See `SegModule`.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = UNetConcat(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", channels=(8, 8, 8, 8, 8, 8))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "pubmedbert",
+        freeze_text: bool | None = None,
+        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
+        norm: str = "instance",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        self.text = build_text_encoder(encoder, freeze_text)
+        self.net = plain_unet(self.facts, channels, norm)
+        deepest = channels[4]
+        conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
+        self.project = nn.Linear(self.text.width, deepest)
+        self.join = conv(2 * deepest, deepest, kernel_size=1)
+
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits. The losses need no other value."""
+        sentence = self.project(self.text(report_strings(text, len(image)), self.device).pooled)
+        maps = encode(self.net, pad_to_two_places(image, STRIDE))
+        places = sentence[(..., *(None,) * (image.ndim - 2))].expand(-1, -1, *maps[-1].shape[2:])
+        maps[-1] = self.join(torch.cat([maps[-1], places], dim=1))
+        return Output(crop_to(self.net.final_conv(decode(self.net, maps)), image.shape[2:]))

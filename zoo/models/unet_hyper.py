@@ -1,0 +1,119 @@
+"""A U-Net whose last layers are generated from the text of a class. A text-guided control.
+
+Zhang et al., "DoDNet: Learning to segment multi-organ and tumors from multiple partially labeled datasets" (CVPR 2021)
+generate the kernels from a one-hot code of the task; Liu et al., "CLIP-driven universal model" (ICCV 2023) from a text
+embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.encoders.text import TextEncoder, build_text_encoder
+from zoo.errors import ConfigError
+from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.unet import STRIDE, decode, encode, plain_unet
+from zoo.models.base import Output, SegModule
+from zoo.text.model_inputs import class_prompts
+from zoo.types import Text
+
+CODES = ("text", "one_hot")
+WIDTH = 8
+"""Channels of the generated layers, as in both papers."""
+SHAPES = ((WIDTH, WIDTH), (WIDTH, WIDTH), (1, WIDTH))
+"""Outputs and inputs of the three generated layers."""
+
+
+class UNetHyper(SegModule):
+    """The model `unet`, whose last convolution is three layers with kernels generated per image and class.
+
+    A linear layer reads the mean of the deepest map and the code of a class, and gives the weights of three
+    convolutions of kernel size 1 with 8, 8 and 1 channels. Where the classes are exclusive, the background has a
+    learned code.
+
+    Args:
+        facts: See `SegModule`.
+        encoder: Text encoder by name or folder.
+        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
+        code: "text": the pooled embedding of the class's prompt. "one_hot": the number of the class; the text is
+            not read. That is an ablation.
+        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
+        norm: "instance" or "batch".
+        **kwargs: See `SegModule`.
+
+    Raises:
+        ConfigError: An unknown code.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> model = UNetHyper(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", channels=(8, 8, 8, 8, 8, 8))
+        >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
+        (2, 1, 32, 32)
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        encoder: str = "pubmedbert",
+        freeze_text: bool | None = None,
+        code: str = "text",
+        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
+        norm: str = "instance",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(facts, **kwargs)
+        if code not in CODES:
+            raise ConfigError(f"--model.code {code!r} is unknown.", f"Use {' or '.join(CODES)}.")
+        labels = self.facts.labels
+        conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
+        self.text: TextEncoder | None = build_text_encoder(encoder, freeze_text) if code == "text" else None
+        width = self.text.width if self.text else len(labels.names)
+        self.net = plain_unet(self.facts, channels, norm)
+        self.net.final_conv = conv(channels[5], WIDTH, kernel_size=1)
+        self.background = nn.Parameter(torch.randn(1, width)) if labels.exclusive else None
+        self.generate = nn.Linear(channels[4] + width, sum(rows * columns + rows for rows, columns in SHAPES))
+
+    def forward_features(self, image: Tensor, text: Text) -> Output:
+        """Compute the logits. The losses need no other value."""
+        maps = encode(self.net, pad_to_two_places(image, STRIDE))
+        feature = self.net.final_conv(decode(self.net, maps))
+        codes = self._encode_classes(text, len(image))
+        pooled = maps[-1].flatten(2).mean(2)[:, None].expand(-1, codes.shape[1], -1)
+        kernels = self.generate(torch.cat([pooled, codes], dim=2))
+        logits = apply_kernels(crop_to(feature, image.shape[2:]), kernels)
+        return Output(logits)
+
+    def _encode_classes(self, text: Text, batch: int) -> Tensor:
+        """Compute the code of each class and image, [B, K, D], the background first where classes are exclusive."""
+        if self.text is None:
+            codes = torch.eye(len(self.facts.labels.names), device=self.device).expand(batch, -1, -1)
+        else:
+            sentences = [prompt.sentence for prompts in class_prompts(text, batch) for prompt in prompts]
+            codes = self.text(sentences, self.device).pooled.unflatten(0, (batch, -1))
+        if self.background is not None:
+            codes = torch.cat([self.background.expand(batch, 1, -1), codes], dim=1)
+        return codes
+
+
+def apply_kernels(feature: Tensor, kernels: Tensor) -> Tensor:
+    """Apply three generated convolutions of kernel size 1, with ReLU between them.
+
+    Args:
+        feature: Features, [B, 8, *S].
+        kernels: Weights and biases of the three layers per image and class, [B, K, 153].
+
+    Returns:
+        One logit per class and place, [B, K, *S].
+    """
+    x = feature.flatten(2)[:, None].expand(-1, kernels.shape[1], -1, -1)
+    at = 0
+    for layer, (rows, columns) in enumerate(SHAPES):
+        weight = kernels[..., at : at + rows * columns].unflatten(-1, (rows, columns))
+        bias = kernels[..., at + rows * columns : at + rows * columns + rows]
+        at += rows * columns + rows
+        x = weight @ (x.relu() if layer else x) + bias[..., None]
+    return torch.unflatten(x.squeeze(2), 2, feature.shape[2:])
