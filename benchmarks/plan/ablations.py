@@ -1,10 +1,10 @@
-"""The ablation of a model: `configs/ablation/<model>.yaml`, read without torch.
+"""The ablation of a model: `no_text`, and the variants of `configs/ablation/<model>.yaml`. No torch here.
 
-A variant is the full model with some changed arguments:
+A variant is the full model with some changed arguments. Every model that reads text has the variant `no_text`:
 
     about: the question of the ablation
     variants:
-      no_text: {about: reads empty strings, model: {use_text: false}}
+      narrow: {about: half as wide, model: {width: 24}}
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.cards import ModelCard
 from zoo.errors import ConfigError, did_you_mean
 from zoo.registry import CONFIGS, Card, read_yaml
 
@@ -43,9 +44,12 @@ class Variant:
 
 FULL = Variant()
 
+NO_TEXT = Variant("no_text", "one learned vector in place of the text", (("use_text", "false"),))
+"""The variant of every model that reads text."""
+
 
 def choose_variants(models: Iterable[Card], names: Sequence[str] = ()) -> dict[str, tuple[Variant, ...]]:
-    """Choose the variants of each model that has an ablation, in the order of its file.
+    """Choose the variants of each model that has any: `no_text`, then those of its file in their order.
 
     Args:
         models: Cards of the models.
@@ -54,14 +58,21 @@ def choose_variants(models: Iterable[Card], names: Sequence[str] = ()) -> dict[s
     Raises:
         ConfigError: An ablation is broken, no model has an ablation, or no ablation has a variant of this name.
     """
-    paths = {card.name: find_ablation(card) for card in models}
-    ablations = {name: read_ablation(path) for name, path in paths.items() if path is not None}
+    cards = list(models)
+    variants = {card.name: _variants_of(card) for card in cards}
+    ablations = {name: found for name, found in variants.items() if found}
     if not ablations:
         known = ", ".join(sorted(path.stem for path in ABLATIONS.glob("*.yaml"))) or "none"
         fix = "Remove --ablations and --variants, or write configs/ablation/<model>.yaml."
-        raise ConfigError(f"No ablation exists for {' or '.join(paths)}.", f"Ablations exist for: {known}. {fix}")
+        raise ConfigError(f"No ablation exists for {' or '.join(variants)}.", f"Ablations exist for: {known}. {fix}")
     _refuse_unknown(names, ablations)
     return {model: tuple(r for r in variants if not names or r.name in names) for model, variants in ablations.items()}
+
+
+def _variants_of(card: Card) -> tuple[Variant, ...]:
+    path = find_ablation(card)
+    own = read_ablation(path) if path is not None else ()
+    return (NO_TEXT, *own) if ModelCard.of(card).reads_text else own
 
 
 def find_ablation(card: Card) -> Path | None:
@@ -86,7 +97,8 @@ def read_ablation(path: Path) -> tuple[Variant, ...]:
     variants: list[Variant] = []
     for name, entry in entries.items():
         variant = _variant(path, name, entry)
-        equal = next((other.name for other in variants if other.changes == variant.changes), None)
+        same = (other.name for other in (NO_TEXT, *variants) if other.changes == variant.changes or other.name == name)
+        equal = next(same, None)
         if equal:
             raise ConfigError(f"{path}: variants {equal} and {variant.name} change the same.", "Remove one of them.")
         variants.append(variant)
@@ -96,7 +108,7 @@ def read_ablation(path: Path) -> tuple[Variant, ...]:
 def _variant(path: Path, name: object, entry: object) -> Variant:
     where = f"{path}: variant '{name}'"
     if not isinstance(name, str) or not _NAME.fullmatch(name):  # the name is part of a folder's name
-        raise ConfigError(f"{where}: not a name in snake_case.", "Write it like no_text.")
+        raise ConfigError(f"{where}: not a name in snake_case.", "Write it like frozen_text.")
     if not isinstance(entry, Mapping):
         raise ConfigError(f"{where}: a mapping is expected.", "Write {about: ..., model: {...}}.")
     _only(entry, {"about", "model"}, where, "A variant has `about` and `model`.")

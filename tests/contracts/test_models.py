@@ -5,6 +5,7 @@ In 2D the phantom has one class and reports, in 3D several classes with prompts.
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from tests.contracts.conftest import Fitted
 from tests.helpers.model_cases import TEST_CASES
 from tests.helpers.weights import same_weights, weights
 from zoo.data_facts import DataFacts
+from zoo.encoders.text import TextEncoder
 from zoo.layers.tokens import crop_to
 from zoo.metrics.case_scores import read_rows
 from zoo.models.base import SegModule, text_of
@@ -133,11 +135,19 @@ def test_text_reaches_the_logits_of_text_models_only(fitted: Fitted) -> None:
     assert bool(change > 1e-6) == (fitted.case.text != "none")
 
 
-def test_model_without_text_trains_and_reads_nothing(fitted: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, batch = fitted.module, fitted.evaluation
-    monkeypatch.setattr(module, "use_text", False)
+def test_model_without_text_trains_and_reads_nothing(fitted: Fitted) -> None:
+    """Each text encoder has one learned vector, and the vector is trained."""
+    module, batch = copy.deepcopy(fitted.module), fitted.evaluation
+    module.use_text = False
+    module.finish_init()
+    vectors = [encoder.vector for encoder in module.modules() if isinstance(encoder, TextEncoder)]
+    assert bool(vectors) == (fitted.case.text != "none")
     loss_of(module, fitted.training).backward()
     assert not without_gradient(module)
+    for vector in vectors:
+        assert vector is not None
+        assert vector.grad is not None
+        assert bool(vector.grad.abs().max() > 0)
     text = text_of(batch)
     assert logits_of(module, batch["image"], text).equal(logits_of(module, batch["image"], blank(text)))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tests.helpers.ranks import RankPool
 from zoo.data_facts import DataFacts
-from zoo.models.base import Output
+from zoo.models.output import Output
 from zoo.models.tmca.model import TMCA
 from zoo.types import ClassPrompt, LabelSpace
 

@@ -46,6 +46,7 @@ class TextEncoder(nn.Module):
         width: Channels W of a token.
         depth: Number of layers.
         checkpoint: Whether layers keep only their input for the backward pass and compute the rest again.
+        vector: One learned vector [W] that replaces all tokens of every string; None: the encoder reads the strings.
 
     Example:
         >>> encoder = build_text_encoder("tiny")
@@ -61,6 +62,7 @@ class TextEncoder(nn.Module):
         self.width = backbone.width
         self.depth = backbone.depth
         self.checkpoint = False
+        self.vector: nn.Parameter | None = None
         self._caches: dict[int | None, StringCache] = {}  # by the number of layers run; None: all, and `finish`
         self._precision: object = None
         self._warned = False
@@ -108,6 +110,11 @@ class TextEncoder(nn.Module):
             `hidden` [N, L, W] and `mask` [N, L].
         """
         place = self._place(device)
+        if self.vector is not None:
+            ids, mask, _ = self._backbone.batch([""] * len(strings))
+            unread = self._backbone.embed(ids.to(place))[:, :1]
+            # a trained embedding stays in the graph, because DDP fails with unused parameters
+            return Embedded(0.0 * unread + self.vector, mask[:, :1].to(place))
         ids, mask, cut = self._backbone.batch(strings)
         if cut and not self._warned:
             self._warned = True
@@ -135,6 +142,13 @@ class TextEncoder(nn.Module):
         """Finish after the last layer: `embed`, all of `run_layers` and `finish` together equal `forward`."""
         self._place(hidden.device)
         return self._backbone.finish(hidden, mask)
+
+    def replace_text(self) -> None:
+        """Put one learned vector in place of the token embeddings of every string, before the first layer.
+
+        The layers stay, so that a network without text has the size of the network with text, and W parameters more.
+        """
+        self.vector = nn.Parameter(0.02 * torch.randn(self.width))  # BERT's deviation of an embedding
 
     def parameter_count(self) -> int:
         """Count all weights of the backbone, frozen or not."""
@@ -208,6 +222,9 @@ class TextEncoder(nn.Module):
         if not strings:
             raise TextError(f"No strings for the text encoder '{self.name}'.", 'Give at least one string, or "".')
         place = self._place(device)
+        if self.vector is not None:  # the strings do not matter, and a cached vector would not be trained
+            one = self._encode([""], stop, place)
+            return TextTokens(*(part.expand(len(strings), *part.shape[1:]) for part in one))
         if self.frozen or not (self.training or torch.is_grad_enabled()):
             return self._cached(strings, stop, place)
         self._caches.clear()  # a gradient is needed, so the weights will change

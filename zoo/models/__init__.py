@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from zoo.models.base import Output as Output
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
     from zoo.models.film import FiLM as FiLM
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
+    from zoo.models.output import Output as Output
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
     from zoo.models.text_query import TextQuery as TextQuery
@@ -42,7 +42,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "Output": "zoo.models.base",
+        "Output": "zoo.models.output",
         "SegModule": "zoo.models.base",
         "BiPVL": "zoo.models.bipvl.model",
         "BiPVLReleased": "zoo.models.bipvl.released",

@@ -1,4 +1,4 @@
-"""`SegModule`, the base class of every model, and `Output`, the result of its network.
+"""`SegModule`, the base class of every model.
 
 A model implements `forward_features(image, text)`, which never reads the ground truth. The losses
 read the mask in `compute_losses(batch, output)`, and each named term is logged under its name.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +27,8 @@ from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.metrics.validation_scores import ValidationScores
+from zoo.models.output import Output
+from zoo.models.schedule import warm_up_then_cosine
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
@@ -39,31 +41,22 @@ _RANGES = {"warmup": "between 0 and 1", "overlap": "between 0 and 1", "max_windo
 RENAMED = {"encode": "forward_features", "training_losses": "compute_losses", "combine": "total_loss"}
 
 
-@dataclass(frozen=True)
-class Output:
-    """The result of `SegModule.forward_features`.
-
-    Attributes:
-        logits: Logits of the classes, [B, K, *S].
-        extra: Values that the model's losses need besides the logits, by name.
-
-    Example:
-        >>> output = Output(torch.zeros(1, 2, 8, 8))
-        >>> tuple(output.logits.shape), dict(output.extra)
-        ((1, 2, 8, 8), {})
-    """
-
-    logits: Tensor
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
 def text_of(batch: Batch) -> Text:
     """Return the class prompts and the reports of a batch as the text of a model."""
     reports = batch.get("reports")
     return Text(batch["classes"], None if reports is None else tuple(reports))
 
 
-class SegModule(LightningModule, ABC):
+class _FinishedMeta(ABCMeta):
+    """Calls `finish_init` once a model is complete, so that no model needs a line of its own for it."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        model = super().__call__(*args, **kwargs)
+        model.finish_init()
+        return model
+
+
+class SegModule(LightningModule, metaclass=_FinishedMeta):
     """Base class of every model.
 
     Args:
@@ -94,6 +87,7 @@ class SegModule(LightningModule, ABC):
         (2, 1, 32, 32)
     """
 
+    text_terms: ClassVar[tuple[str, ...]] = ()
     renamed_arguments: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -141,6 +135,14 @@ class SegModule(LightningModule, ABC):
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
         self._absent_terms: set[str] = set()
         self._watched: dict[str, Tensor] = {}
+
+    def finish_init(self) -> None:
+        """Replace the text where `use_text` is off. Runs after the constructor of the model."""
+        if not self.use_text:
+            self.term_weights |= dict.fromkeys(self.text_terms, 0.0)
+            for module in self.modules():
+                if isinstance(module, TextEncoder):
+                    module.replace_text()
 
     @abstractmethod
     def forward_features(self, image: Tensor, text: Text) -> Output:
@@ -294,12 +296,5 @@ class SegModule(LightningModule, ABC):
                 "Give --trainer.max_epochs or --trainer.max_steps.",
             )
         steps = max(int(planned), 1)
-        rising = max(round(self.warmup * steps), 1)
-
-        def factor(step: int) -> float:
-            if step < rising:
-                return (step + 1) / rising
-            return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(steps, self.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

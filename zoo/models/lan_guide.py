@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.models.base import Output
 from zoo.models.guided import GuidedModule
+from zoo.models.output import Output
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, plain_unet
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.types import Text
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 

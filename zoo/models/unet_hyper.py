@@ -17,7 +17,8 @@ from zoo.encoders.text import TextEncoder, build_text_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Text
 

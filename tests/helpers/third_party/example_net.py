@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.encoders import build_text_encoder
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 

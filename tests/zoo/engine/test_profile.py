@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from datamodules.build import build_datamodule
 from zoo.cli.main import main
 from zoo.engine.profile import profile
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.types import Text
 
 

@@ -10,7 +10,8 @@ import torch
 
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError, RunError
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
+from zoo.models.output import Output
 from zoo.models.unet import UNet
 from zoo.types import Batch, ClassPrompt, LabelSpace
 

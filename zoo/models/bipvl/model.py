@@ -19,7 +19,7 @@ from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Output, SegModule
+from zoo.models.base import SegModule
 from zoo.models.bipvl.alignment import (
     MAX_CONCEPTS,
     ConceptTable,
@@ -34,6 +34,7 @@ from zoo.models.bipvl.fusion import BidirectionalFusion, Fused
 from zoo.models.bipvl.released import BiPVLReleased
 from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
+from zoo.models.output import Output
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
@@ -84,6 +85,7 @@ class BiPVL(SegModule):
         (2, 1, 32, 32)
     """
 
+    text_terms: ClassVar[tuple[str, ...]] = ("align_global", "align_local")
     renamed_arguments: ClassVar[Mapping[str, str]] = {
         "variant": "released.network",
         "freeze_fusion": "released.freeze_fusion",

@@ -23,8 +23,9 @@ from zoo.layers.guided_decoder import RELEASED_LENGTHS
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import EmbeddingPairs, text_ids
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Output, text_of
+from zoo.models.base import text_of
 from zoo.models.guided import GuidedModule, GuidedReleased
+from zoo.models.output import Output
 from zoo.models.tevia.prototype import Foreground, Prototypes, alignment_loss
 from zoo.models.tevia.released import TeViAReleased, check_options
 from zoo.text.model_inputs import class_prompts, report_strings
@@ -65,6 +66,7 @@ class TeViA(GuidedModule):
         (2, 1, 32, 32)
     """
 
+    text_terms: ClassVar[tuple[str, ...]] = ("alignment",)
     renamed_arguments: ClassVar[Mapping[str, str]] = {
         field.name: f"released.{field.name}" for field in fields(TeViAReleased)
     } | dict.fromkeys(("segmentation", "released.segmentation"), "loss.cross_entropy")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import EmbeddingPairs, contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import Output
 from zoo.models.guided import GuidedModule
+from zoo.models.output import Output
 from zoo.models.tmca.alignment import (
     DISTANCES,
     AlignedLevel,
@@ -67,6 +67,8 @@ class TMCA(GuidedModule):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    text_terms: ClassVar[tuple[str, ...]] = ("alignment", "target_gate")
 
     def __init__(
         self,

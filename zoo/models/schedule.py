@@ -1,0 +1,28 @@
+"""The learning rate over the steps of a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+def warm_up_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
+    """Build the factor of the peak rate per step: a linear rise, then a cosine to zero.
+
+    Args:
+        steps: Steps of the training, 1 or more.
+        warmup: Share of the steps in which the rate rises, in [0, 1].
+
+    Example:
+        >>> factor = warm_up_then_cosine(steps=10, warmup=0.2)
+        >>> [round(factor(step), 2) for step in (0, 1, 2, 6, 10)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    rising = max(round(warmup * steps), 1)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+
+    return factor
