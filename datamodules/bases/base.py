@@ -256,7 +256,7 @@ class SegDataModule(L.LightningDataModule):
         cases = [case for split in splits for case in used[split]]
         log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
         for case in track(cases, "preparing case"):
-            self.prepared(case)
+            self.prepared_cases.prepare(case)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Numbered draws; `set_epoch` of the sampler selects the next draws."""

@@ -6,14 +6,19 @@ files would take longer than reading them. Each entry is one open file of the pr
 The name of an entry is the hash of everything that determines its content: the files and their state, the
 preprocessing, the code. Therefore an outdated entry is never found. An entry is written under another name and renamed
 at the end, so that a killed process or a full disk leaves no incomplete entry. It may be deleted at any time.
+
+Each case has a checksum of its arrays and its geometry. A process compares it when it reads the case for the first
+time, and makes a damaged entry again. For this it reads the whole case once, also where only a patch is used.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import mmap
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -33,8 +38,13 @@ from zoo.utils.hashing import hash_json
 from zoo.utils.limits import get_limit, raise_limit
 from zoo.utils.open_files import files_to_keep_open, lacks_open_files
 
+log = logging.getLogger(__name__)
+
 OPEN = 256
 """Largest number of entries that stay open; fewer where the limit of open files is low (`ulimit -n`)."""
+
+Make = Callable[[], Iterable[tuple[str, PreparedCase]]]
+"""Yields the cases of an entry with their names."""
 
 _TABLE, _BLOCK = "table.json", "arrays.bin"
 _ARRAYS = ("image", "label", "native", "foreground")
@@ -100,6 +110,15 @@ class Entry:
         optional = {name: arrays.get(name) for name in _ARRAYS[1:]}
         return PreparedCase(image=arrays["image"], geometry=_geometry(case["geometry"]), **optional)
 
+    def is_intact(self, name: str) -> bool:
+        """Return whether the arrays and the geometry of a case have the checksum that they were written with."""
+        try:
+            case = self._cases[name]
+            arrays = [self._view(*place) for place in case["arrays"].values()]
+            return bool(case["checksum"] == _checksum(name, case["arrays"], case["geometry"], arrays))
+        except (KeyError, ValueError, TypeError, AttributeError):
+            return False
+
     def _view(self, offset: int, shape: list[int], dtype: str) -> NDArray[Any]:
         count = int(np.prod(shape))
         return np.frombuffer(self._block, dtype, count, offset if count else 0).reshape(shape)
@@ -114,19 +133,58 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._opened = lru_cache(files_to_keep_open(OPEN))(
-            lambda key: Entry(folder / key)
-        )  # an error is not remembered
+        # An error is not remembered.
+        self._opened = lru_cache(files_to_keep_open(OPEN))(lambda key: Entry(folder / key))
+        self._checked: set[tuple[str, str]] = set()
 
     def get(self, key: str, make: Callable[[], PreparedCase]) -> PreparedCase:
-        """Return the case of an entry with one case; see `entry`."""
-        return self.entry(key, lambda: [("", make())])[""]
+        """Return the case of an entry with one case; see `read`."""
+        return self.read(key, "", lambda: [("", make())])
+
+    def read(self, key: str, name: str, make: Make) -> PreparedCase:
+        """Return a case of an entry. The first time, its checksum is compared, and a damaged entry is made again.
+
+        Args:
+            key, make: See `entry`.
+            name: Name of the case in the entry.
+
+        Raises:
+            DataError: The folder cannot be written, or what was written is damaged again.
+        """
+        entry = self.entry(key, make)
+        if (key, name) not in self._checked:
+            if not entry.is_intact(name):
+                log.warning("%s: the prepared case %s is damaged; it is prepared again", self.folder / key, name)
+                entry = self._replace(key, name, make)
+            self._checked.add((key, name))
+        return entry[name]
+
+    def _replace(self, key: str, name: str, make: Make) -> Entry:
+        """Make an entry with a damaged case again, unless another process has done it."""
+        self._opened.cache_clear()
+        try:
+            with FileLock(self._lock(key)):
+                found = self._find(key)
+                if found is None or not found.is_intact(name):
+                    _remove(self.folder / key)
+                    self._opened.cache_clear()
+        except OSError as error:
+            raise DataError(
+                f"{self.folder / key}: is damaged and cannot be removed ({error}).", "Remove it or set ZOO_CACHE."
+            ) from error
+        found = self.entry(key, make)
+        if not found.is_intact(name):
+            raise DataError(
+                f"{self.folder / key}: the prepared case {name} is damaged as soon as it is written.",
+                "Check the disk, or set ZOO_CACHE to a folder on another one.",
+            )
+        return found
 
     def has(self, key: str) -> bool:
         """Return whether an entry of this name exists and is not damaged."""
         return self._find(key) is not None
 
-    def entry(self, key: str, make: Callable[[], Iterable[tuple[str, PreparedCase]]]) -> Entry:
+    def entry(self, key: str, make: Make) -> Entry:
         """Return an entry. If it does not exist or is damaged, it is made first.
 
         If several processes or threads need the entry at once, one makes it and the others wait.
@@ -190,7 +248,7 @@ class Cache:
         try:
             # The block is written and not mapped: in a map, a full disk would end the process without an error.
             with (temporary / _BLOCK).open("wb") as block:
-                places = {name: _append(block, prepared) for name, prepared in cases}
+                places = {name: _append(block, name, prepared) for name, prepared in cases}
                 table = {"bytes": block.tell(), "cases": places}
                 block.flush()
                 os.fsync(block.fileno())  # without it, a power cut could leave a renamed entry without content
@@ -209,17 +267,26 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _append(block: BinaryIO, prepared: PreparedCase) -> dict[str, Any]:
-    """Append the arrays of a case to the block; return the position of each array, and the geometry."""
-    places = {}
-    for name in _ARRAYS:
-        array: NDArray[Any] | None = getattr(prepared, name)
+def _append(block: BinaryIO, name: str, prepared: PreparedCase) -> dict[str, Any]:
+    """Append the arrays of a case to the block; return their positions, the geometry and the checksum."""
+    places, arrays = {}, []
+    for kind in _ARRAYS:
+        array: NDArray[Any] | None = getattr(prepared, kind)
         if array is not None:
             block.write(bytes(-block.tell() % _ALIGN))
-            places[name] = [block.tell(), list(array.shape), array.dtype.str]
-            block.write(np.ascontiguousarray(array).data)
+            places[kind] = [block.tell(), list(array.shape), array.dtype.str]
+            arrays.append(np.ascontiguousarray(array))
+            block.write(arrays[-1].data)
     geometry = {**asdict(prepared.geometry), "source": str(prepared.geometry.source or "")}
-    return {"arrays": places, "geometry": geometry}
+    return {"arrays": places, "geometry": geometry, "checksum": _checksum(name, places, geometry, arrays)}
+
+
+def _checksum(name: str, places: Any, geometry: Any, arrays: Sequence[NDArray[Any]]) -> int:
+    """Return the CRC-32 of a case: of its name, the positions of its arrays, its geometry, and the arrays."""
+    found = zlib.crc32(json.dumps([name, places, geometry], sort_keys=True).encode())
+    for array in arrays:
+        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found) if array.size else found
+    return found
 
 
 def _geometry(content: dict[str, Any]) -> Geometry:

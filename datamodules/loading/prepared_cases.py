@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from datamodules.loading.cache import Cache, Entry, entry_key
+from datamodules.loading.cache import Cache, Make, entry_key
 from datamodules.loading.foreground import list_foreground
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase
@@ -70,8 +70,22 @@ class PreparedCases:
                 self.memory[case.key] = self._make(case)
             return self.memory[case.key]
         if self._as_one:
-            return (self._chosen_entry if str(case.key) in self._chosen else self._one_entry)[str(case.key)]
+            name, make = self._entry_of(case)
+            return self._cache.read(name, str(case.key), make)
         return self._cache.get(self._name(case), partial(self._make, case))
+
+    def prepare(self, case: Case) -> None:
+        """Make the arrays of a case unless they exist; what exists is compared with its checksum when it is read.
+
+        Raises:
+            DataError: A file is not what the card says.
+        """
+        if self._cache is None:
+            self.get(case)
+        elif self._as_one:
+            self._cache.entry(*self._entry_of(case))
+        else:
+            self._cache.entry(self._name(case), lambda: [("", self._make(case))])
 
     def choose(self, used: Sequence[Case], all_cases: Sequence[Case]) -> None:
         """Give the cases that a limited run uses an entry of their own, in place of the entry of all cases.
@@ -94,27 +108,32 @@ class PreparedCases:
             progress: Wraps the cases while they are worked on.
         """
         if self._as_one and self._cache is not None:
-            self._open_one_entry(self._cache, self._cases(), threads, progress)
+            self._cache.entry(*self._describe_entry(self._cases(), threads, progress))
         else:
             deque(map_in_order(self.get, progress(self._cases().values()), threads), maxlen=0)
 
-    @cached_property
-    def _one_entry(self) -> Entry:
-        assert self._cache is not None  # noqa: S101 - `get` asks for an entry only where there is a cache
-        return self._open_one_entry(self._cache, self._cases())
+    def _entry_of(self, case: Case) -> tuple[str, Make]:
+        """The name of the entry that holds a case beside others, and what makes the entry."""
+        return self._chosen_entry if str(case.key) in self._chosen else self._one_entry
 
     @cached_property
-    def _chosen_entry(self) -> Entry:
-        assert self._cache is not None  # noqa: S101 - `choose` chooses cases only where there is a cache
-        return self._open_one_entry(self._cache, {case.key: case for case in self._chosen.values()})
+    def _one_entry(self) -> tuple[str, Make]:
+        return self._describe_entry(self._cases())
 
-    def _open_one_entry(
-        self, cache: Cache, cases: Mapping[CaseKey, Case], threads: int = 0, progress: Progress = _track
-    ) -> Entry:
+    @cached_property
+    def _chosen_entry(self) -> tuple[str, Make]:
+        return self._describe_entry({case.key: case for case in self._chosen.values()})
+
+    def _describe_entry(
+        self, cases: Mapping[CaseKey, Case], threads: int = 0, progress: Progress = _track
+    ) -> tuple[str, Make]:
         """The entry of these cases: of all, whatever split, fold or share is used, or of those that were chosen."""
-        names = [str(key) for key in cases]
-        made = map_in_order(self._make, progress(cases.values()), threads)
-        return cache.entry(self._entry_name(cases), lambda: zip(names, made, strict=True))
+
+        def make() -> Iterable[tuple[str, PreparedCase]]:
+            names = [str(key) for key in cases]
+            return zip(names, map_in_order(self._make, progress(cases.values()), threads), strict=True)
+
+        return self._entry_name(cases), make
 
     def _entry_name(self, cases: Mapping[CaseKey, Case]) -> str:
         """The hash of what makes the arrays of these cases."""
