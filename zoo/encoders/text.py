@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -280,18 +281,24 @@ def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
         >>> build_text_encoder("tiny", freeze=True).frozen
         True
     """
-    from zoo.encoders import huggingface as hf
-    from zoo.encoders import openclip as clip
-    from zoo.encoders import tiny
-
     folder = Path(name).expanduser()
     if name not in ENCODERS and folder.is_dir():
-        load = clip.load_folder if (folder / clip.CONFIG).is_file() else hf.load_folder
-        return TextEncoder(load(folder), name, "local", frozen=freeze is not False)
+        return TextEncoder(_load_folder(folder), name, "local", frozen=freeze is not False)
     config = ENCODERS.get(name).config
     frozen = bool(config.get("freeze", True)) if freeze is None else freeze
-    loaders = {"hf": hf.load, "open_clip": clip.load, "tiny": tiny.load}
-    if config.get("kind") not in loaders:
-        raise TextError(f"The card of the text encoder '{name}' has kind {config.get('kind')!r}.", f"Use {[*loaders]}.")
-    backbone, revision = loaders[config["kind"]](config, frozen)
+    if config.get("kind") not in _MODULES:
+        raise TextError(
+            f"The card of the text encoder '{name}' has kind {config.get('kind')!r}.", f"Use {[*_MODULES]}."
+        )
+    backbone, revision = import_module(_MODULES[config["kind"]]).load(config, frozen)
     return TextEncoder(backbone, name, revision, frozen=frozen)
+
+
+_MODULES = {"hf": "zoo.encoders.huggingface", "open_clip": "zoo.encoders.openclip", "tiny": "zoo.encoders.tiny"}
+"""The module of each kind of encoder. It is imported at need, because `open_clip` takes seconds to import."""
+
+
+def _load_folder(folder: Path) -> TextBackbone:
+    kind = "open_clip" if (folder / "open_clip_config.json").is_file() else "hf"
+    backbone: TextBackbone = import_module(_MODULES[kind]).load_folder(folder)
+    return backbone
