@@ -79,7 +79,7 @@ class PresetCard:
     Attributes:
         title: The preset in one line.
         size: The size of model and data that the preset stands for; empty for the default size.
-        then: The steps that follow the training.
+        then: The steps that follow the training: "validate", "test", or a test with a text control ("test-blank").
         where_accepted: Dotted keys of the preset that are left out where the class has no such argument.
     """
 

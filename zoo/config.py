@@ -55,7 +55,7 @@ class Composed:
         preset: Name of the trainer preset, "auto" for Lightning's own choice.
         layers: Names of the layers that are not empty, in order.
         model_card: The typed card of the model.
-        then: Verbs that follow `fit` under this trainer preset: "validate", "test".
+        then: Steps that follow `fit` under this trainer preset: "validate", "test", "test-blank", ....
         where_accepted: Dotted key -> value of this preset that is left out where the class has no such argument.
     """
 

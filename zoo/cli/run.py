@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.engine.run_seals import check_run, choose_checkpoint, describe_origin
-from zoo.errors import ConfigError, RunError
+from zoo.errors import ConfigError, NotApplicableError, RunError
 from zoo.utils.activity import report_activity, set_activity
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.callbacks.scores import Scores
     from zoo.engine.initial_weights import InitialWeights
     from zoo.engine.lightning_cli import ZooCLI
+
+log = logging.getLogger(__name__)
 
 EVALUATION_FLAGS = ("data.text", "data.init_args.text", "data.root", "data.num_workers")
 """Flags that change how a run is evaluated and do not change which run it is."""
@@ -72,7 +75,7 @@ def _run(request: Request) -> int:
 
             check_costs(composed, config, request.words, request.yes)
         if fit(cli, composed, request, folder, weights):
-            _run_next_verbs(cli, composed, request, folder)
+            _run_next_steps(composed, request, folder)
     else:
         _evaluate(cli, composed, request, request.run_folder or _find_run(cli, composed, request))
     return 0
@@ -128,12 +131,24 @@ def _find_run(cli: ZooCLI, composed: Composed, request: Request) -> RunFolder:
     return folder
 
 
-def _run_next_verbs(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder) -> None:
-    """Run the verbs that the trainer preset asks for after `fit`, unless the run has its scores."""
-    if folder.scores(_text_control(cli.resolved())).is_file():
-        return
-    for verb in composed.then:
-        _evaluate(parse_request(request, composed), composed, replace(request, verb=verb), folder)
+def _run_next_steps(composed: Composed, request: Request, folder: RunFolder) -> None:
+    """Run the steps that the trainer preset asks for after `fit`, unless the run has their scores.
+
+    A step is a verb, or a test with a text control: "test-blank". All share one process, so imports are paid once.
+    """
+    for step in composed.then:
+        verb, _, text = step.partition("-")
+        if text and composed.model_card.text == "none":
+            continue
+        flags = (*request.flags, ("data.text", text)) if text else request.flags
+        asked = replace(request, verb=verb, flags=flags)
+        cli = parse_request(asked, composed)
+        if folder.scores(_text_control(cli.resolved())).is_file():
+            continue
+        try:
+            _evaluate(cli, composed, asked, folder)
+        except NotApplicableError as error:
+            log.warning("%s is left out: %s", step, error)
 
 
 def _text_control(config: Config) -> str:

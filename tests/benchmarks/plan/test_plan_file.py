@@ -226,9 +226,9 @@ def test_the_documented_plans_exist() -> None:
     assert PLANS.is_dir()
 
 
-def test_the_demo_is_the_same_command_as_before() -> None:
+def test_the_demo_has_the_jobs_of_the_typed_command() -> None:
     matrix, written = read_matrix(find_plan("demo"))
-    typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "cpu"))
+    typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "demo"))
     assert make_plan(matrix, written).jobs == typed.jobs
 
 
