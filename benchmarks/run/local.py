@@ -7,14 +7,11 @@ A finished job is not run again. A failed job stores its reason and does not sto
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from types import FrameType
 
 from benchmarks.plan.job import Plan
 from benchmarks.run.gpu_pool import Pool
@@ -31,6 +28,9 @@ from benchmarks.run.job_runner import (
     run_task,
 )
 from benchmarks.run.process_group import Stop
+from zoo.utils.termination import EXIT_CODE, Terminated, heed_sigterm, set_patience
+
+_PATIENCE = 9.5  # seconds, in which the jobs end first
 
 _LOOK = 0.2  # seconds, within which a signal is handled
 
@@ -60,8 +60,12 @@ def run_plan(
     """
     tasks = [task for task in list_tasks(folder, plan, command, controls) if task.name not in skip]
     workers = _WorkerPool(tasks, pool or Pool([]), say, limits, {job.id: n for n, job in enumerate(plan.jobs, start=1)})
-    with _terminate_on_sigterm():
-        return workers.run()
+    with heed_sigterm():
+        set_patience(_PATIENCE)
+        try:
+            return workers.run()
+        except Terminated as error:  # also for a program that calls this function
+            raise SystemExit(EXIT_CODE) from error
 
 
 class _WorkerPool:
@@ -135,17 +139,3 @@ def _build_context(devices: list[str] | None, at_once: int) -> ExecutionContext:
 
 def _say_after(say: ProgressCallback, prefix: str, line: str) -> None:
     say(f"{prefix}: {line}")
-
-
-@contextmanager
-def _terminate_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that running groups end as after Ctrl-C."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

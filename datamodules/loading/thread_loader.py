@@ -36,14 +36,17 @@ class ThreadLoader(DataLoader[Any]):
     Attributes:
         most: Number of batches that are made per iteration; None for all. The trainer stops there too, but the threads
             would read further cases ahead of it.
+        first: Number of batches that the next iteration leaves out, because they were trained on before an
+            interruption.
     """
 
     most: int | None = None
+    first: int = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names its own iterator's class
         threads, ahead = self.num_workers, self.num_workers * (self.prefetch_factor or 0)
         dataset: Any = self.dataset
-        chosen = islice(self._index_sampler, self.most)
+        chosen, self.first = islice(self._index_sampler, self.first, self.most), 0
         # Memory is allocated and pinned in the thread of the reader. Memory of other threads goes back to the system
         # (glibc), and CUDA would open a context on the first GPU for them, also where this process has another GPU.
         if isinstance(dataset, FillsBuffer):

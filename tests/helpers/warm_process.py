@@ -39,6 +39,11 @@ class WarmCommand:
         assert self._process.pid is not None
         os.kill(self._process.pid, signal.SIGINT)
 
+    def terminate(self) -> None:
+        """Send what `docker stop`, `timeout` and `scancel` send."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGTERM)
+
     @property
     def running(self) -> bool:
         """Whether the command has not ended."""
@@ -58,6 +63,7 @@ def _run(words: list[str], log: str, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     sys.path[:0] = environment.get("PYTHONPATH", "").split(os.pathsep)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     set_start_method(None, force=True)  # loader processes must be children of this process, or they outlive it
     from zoo.cli.main import main
 

@@ -102,7 +102,8 @@ class ProgressLines(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock of the run."""
-        self._run_started, self._done_before = time.monotonic(), count_done(trainer)
+        self._run_started = self._epoch_started = time.monotonic()  # a run may continue within an epoch
+        self._done_before = count_done(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock of the epoch."""

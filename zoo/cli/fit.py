@@ -116,6 +116,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
 
     from zoo.callbacks.checkpoints import checkpoints
     from zoo.callbacks.history import History, TrimHistory
+    from zoo.callbacks.interruption import Interruption
     from zoo.callbacks.manifest import RunRecord
     from zoo.callbacks.progress import ProgressLines
     from zoo.callbacks.random_state import RandomState
@@ -136,14 +137,16 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
     if off and request.loggers:
         raise ConfigError("--trainer.logger false turns off every logger of --logger.", "Leave one of the two out.")
     rates = [] if off else [LearningRateMonitor("epoch")]  # which needs a logger
+    random = RandomState()
     set_activity("building the model")
     cli.build(
         callbacks=[
             record,
             TrimHistory(folder.metrics),
-            RandomState(),
+            random,
             ProgressLines(),
             *rates,
+            Interruption(folder.last, random),
             *checkpoints(folder.checkpoints),
         ],
         logger=[History(folder.path), *make_loggers(request.loggers, folder.path, composed)],

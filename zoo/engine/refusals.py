@@ -19,6 +19,7 @@ from zoo.engine.run_folder import RunFolder
 from zoo.errors import CheckpointError, ConfigError, RunError, ZooError
 from zoo.utils.atomic_files import is_disk_full
 from zoo.utils.extras import advise_missing
+from zoo.utils.termination import Terminated, was_terminated
 
 _HERE = Path(zoo.__file__).parents[1]
 _OURS = tuple(f"{_HERE / package}/" for package in ("zoo", "datamodules", "benchmarks"))
@@ -58,13 +59,14 @@ def explain_errors(folder: RunFolder, flags: Iterable[Flag] = ()) -> Iterator[No
         RunError: The disk is full. Lightning's own files (hparams.yaml, metrics.csv) do not say which disk.
         CheckpointError: The checkpoint is of another network. Torch would list every tensor.
         KeyboardInterrupt: Ctrl-C, which Lightning turns into `SystemExit`.
+        Terminated: SIGTERM, after which Lightning may raise an exception of its own.
     """
     try:
         yield
     except ZooError:
         raise
     except SystemExit as error:
-        raise KeyboardInterrupt from error
+        raise (Terminated() if was_terminated() else KeyboardInterrupt()) from error
     except OSError as error:
         if not is_disk_full(error):
             raise

@@ -16,6 +16,7 @@ from io import TextIOWrapper
 
 from zoo.errors import ZooError, to_one_line
 from zoo.utils.safe_text import to_printable
+from zoo.utils.termination import EXIT_CODE, Terminated, heed_sigterm
 
 _ROOM = "Free some space, then run the same command again."
 _ELSEWHERE = "Choose a folder that you may read and write."
@@ -39,7 +40,7 @@ def run_command(command: Callable[[], int | None]) -> int:
 
     Returns:
         The code that the command returns; the code of an error that the user can fix, with one line on standard
-        error; 130 after Ctrl-C; 141 if nobody reads the output any more (`zoo ... | head -1`).
+        error; 130 after Ctrl-C; 143 after SIGTERM; 141 if nobody reads the output any more (`zoo ... | head -1`).
 
     Example:
         >>> run_command(lambda: None)
@@ -49,15 +50,17 @@ def run_command(command: Callable[[], int | None]) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without the character ± must not end a command
     try:
-        code = command() or 0
+        with heed_sigterm():
+            code = command() or 0
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where the error of a full disk can still be reported
         return code
     except ZooError as error:
         return _report(to_one_line(error), error.code)
-    except KeyboardInterrupt:
-        sys.stderr.write("zoo: interrupted; the same command continues where it stopped\n")
-        return 130
+    except KeyboardInterrupt as error:
+        how, code = ("terminated", EXIT_CODE) if isinstance(error, Terminated) else ("interrupted", 130)
+        sys.stderr.write(f"zoo: {how}; the same command continues where it stopped\n")
+        return code
     except SystemExit as error:
         closed = isinstance(error.__context__, BrokenPipeError)  # rich turns a broken pipe into SystemExit
         if not closed and error.code not in (None, 0):  # argparse ends with 0 after its help

@@ -89,6 +89,21 @@ def test_an_interrupted_run_is_reported_and_not_finished(tmp_path: Path) -> None
     assert json.loads((out / "manifest.json").read_text())["finished"] is None
 
 
+@pytest.mark.xdist_group("ranks")
+def test_sigterm_ends_a_run_with_its_own_code(tmp_path: Path) -> None:
+    out, log = tmp_path / "run", tmp_path / "log"
+    words = ["fit", *STUB, "--trainer.max_epochs", "100000", "--out", str(out)]
+    command = WarmCommand(words, log, {"PYTHONPATH": str(HERE)})
+    while command.running and not (log.is_file() and "\nepoch 2/" in log.read_text()):
+        time.sleep(0.02)
+    command.terminate()
+    code, said = command.wait(), log.read_text()
+    assert code == 143, said
+    assert "zoo: terminated; the same command continues" in said
+    assert "Traceback" not in said
+    assert json.loads((out / "manifest.json").read_text())["finished"] is None
+
+
 def test_a_name_that_is_in_use_keeps_its_card(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("unet", "theirs:unet.yaml", "zoo.models")
     monkeypatch.setattr(zoo.registry, "entry_points", lambda group: [point] if group == "zoo.models" else [])
