@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from datamodules.loading.datasets import native_of
 from zoo.errors import DataError
-from zoo.types import Case, Geometry, LabelSpace
+from zoo.types import Case, CaseKey, Geometry, LabelSpace
 
 if TYPE_CHECKING:
     from datamodules.bases.base import SegDataModule
@@ -27,6 +26,9 @@ MEAN_SHAPE, TEXT_ONLY = "mean-shape", "text-only"
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1.0, 0.05), 2).tolist())
 """Candidates for the share of training cases from which a voxel is predicted; the best training Dice decides."""
+
+KEPT = 16
+"""Number of coverages, and of mean shapes, that are kept in memory at once. The others are computed when needed."""
 
 Mask = NDArray[np.uint8]
 Share = NDArray[np.float32]
@@ -68,35 +70,56 @@ class MeanShape:
     def __init__(self, labels: LabelSpace, by_text: bool = False) -> None:
         self.labels = labels
         self.by_text = by_text
-        self._sums: dict[str | None, NDArray[np.float64]] = {}
-        self._counts: Counter[str | None] = Counter()
-        self._masks: list[tuple[str | None, NDArray[np.bool_]]] = []  # kept only if thresholds must be chosen
+        self._shares: list[Callable[[], Share]] = []
+        self._places: dict[str | None, list[int]] = {}
+        self._mean = lru_cache(KEPT)(self._compute_mean)
 
-    def add(self, share: Share, text: str = "") -> None:
-        """Add a training case: its coverage, float32 [K, *grid], and its text."""
-        own = text if self.by_text else None
-        for key in {None, own}:
-            self._sums[key] = self._sums.get(key, 0.0) + share.astype(np.float64)
-            self._counts[key] += 1
-        if not self.labels.exclusive:
-            self._masks.append((own, share >= 0.5))
+    def add(self, share: Share | Callable[[], Share], text: str = "") -> None:
+        """Add a training case.
+
+        Args:
+            share: Its coverage, float32 [K, *grid], or a function that gives it at each call. Of thousands of cases,
+                memory cannot hold the coverage.
+            text: Its text.
+        """
+        for key in {None, text if self.by_text else None}:
+            self._places.setdefault(key, []).append(len(self._shares))
+        self._shares.append(share if callable(share) else partial(np.asarray, share))
+        self._mean.cache_clear()
 
     def mean(self, text: str | None = None) -> Share:
-        """Return the mean coverage of the cases with a text; of all cases if no case has the text or it is None."""
-        key = text if text in self._sums else None
-        return (self._sums[key] / self._counts[key]).astype(np.float32)
+        """Return the mean coverage of the cases with a text; of all cases if no case has the text or it is None.
+
+        The means of a few texts are kept. Ask for one text after the other.
+        """
+        return self._mean(text if text in self._places else None)
+
+    def _compute_mean(self, key: str | None) -> Share:
+        places = self._places[key]
+        total = self._shares[places[0]]().astype(np.float64)
+        for place in places[1:]:
+            total += self._shares[place]()
+        mean: Share = (total / len(places)).astype(np.float32)
+        return mean
 
     @cached_property
     def thresholds(self) -> NDArray[np.float64]:
         """Per class, the threshold whose prediction has the largest mean Dice with the training masks."""
-        axes = tuple(range(1, self._masks[0][1].ndim))
-        scores = np.zeros((len(THRESHOLDS), len(self.labels.names)))
-        for text, mask in self._masks:
+        dices = np.zeros((len(self._shares), len(THRESHOLDS), len(self.labels.names)))
+        for text, places in self._places.items():
+            if (text is None) == self.by_text:  # each case is compared with the mean of its text, or with that of all
+                continue
             share = self.mean(text)
-            for index, threshold in enumerate(THRESHOLDS):
-                guess = share >= threshold
-                total = guess.sum(axes) + mask.sum(axes)
-                scores[index] += np.where(total > 0, 2 * (guess & mask).sum(axes) / np.maximum(total, 1), 0.0)
+            guesses = [share >= threshold for threshold in THRESHOLDS]
+            axes = tuple(range(1, share.ndim))
+            for place in places:
+                mask = self._shares[place]() >= 0.5
+                for index, guess in enumerate(guesses):
+                    total = guess.sum(axes) + mask.sum(axes)
+                    dices[place, index] = np.where(total > 0, 2 * (guess & mask).sum(axes) / np.maximum(total, 1), 0.0)
+        scores = np.zeros(dices.shape[1:])
+        for one in dices:  # in the order of the cases, because the order of a sum changes its last digits
+            scores += one
         best: NDArray[np.float64] = np.array(THRESHOLDS)[scores.argmax(axis=0)]
         return best
 
@@ -130,26 +153,33 @@ def fit_mean_shapes(data: SegDataModule) -> dict[str, MeanShape]:
     if data.card.has_reports:
         shapes[TEXT_ONLY] = MeanShape(data.labels, by_text=True)
     log.info("%s: mean shapes of the training cases on a grid of %s", data.name, list(data.patch))
-    for case, mask, _ in load_native_labels(data, "train"):
-        share = compute_coverage(mask, data.labels, data.patch)
+
+    @lru_cache(KEPT)
+    def coverage_of(case: Case) -> Share:
+        return compute_coverage(_native_label(data, case, "train")[0], data.labels, data.patch)
+
+    for case in data.index.cases_of("train"):
         for shape in shapes.values():
-            shape.add(share, case.report or "")
+            shape.add(partial(coverage_of, case), case.report or "")
     return shapes
 
 
 def load_native_labels(data: SegDataModule, split: str) -> Iterator[tuple[Case, Mask, Geometry]]:
-    """Yield each case of a split with its native label and its geometry.
+    """Yield each case of a split with its native label and its geometry; cases with the same text follow each other.
 
     Raises:
         DataError: A file does not fit the card, or a case has no label.
     """
-    for case in data.index.cases_of(split):
-        native = native_of(data.prepared(case), data.labels.exclusive)
-        if native.label is None:
-            raise DataError(
-                f"{data.name}: case {case.key} of the {split} split has no label.", "Remove it from the split."
-            )
-        yield case, native.label, native.geometry
+    for case in sorted(data.index.cases_of(split), key=lambda case: case.report or ""):
+        yield case, *_native_label(data, case, split)
+
+
+def _native_label(data: SegDataModule, case: Case, split: str) -> tuple[Mask, Geometry]:
+    native = native_of(data.prepared(case), data.labels.exclusive)
+    data.prepared_cases.release_memory()
+    if native.label is None:
+        raise DataError(f"{data.name}: case {case.key} of the {split} split has no label.", "Remove it from the split.")
+    return native.label, native.geometry
 
 
 def score_mean_shapes(data: SegDataModule) -> dict[str, float]:
@@ -160,12 +190,13 @@ def score_mean_shapes(data: SegDataModule) -> dict[str, float]:
         is in neither mask does not count; a class in one mask only counts 0. NaN if nothing counts.
     """
     shapes = fit_mean_shapes(data)
-    scores: dict[str, list[list[float]]] = {name: [] for name in shapes}
+    scores: dict[str, dict[CaseKey, list[float]]] = {name: {} for name in shapes}
     for case, mask, _ in load_native_labels(data, "test"):
         size = mask.shape if data.labels.exclusive else mask.shape[1:]
         for name, shape in shapes.items():
-            scores[name].append(compute_dice(shape.predict(size, case.report or ""), mask, data.labels))
-    return {name: _mean_of_means(np.array(rows)) for name, rows in scores.items()}
+            scores[name][case.key] = compute_dice(shape.predict(size, case.report or ""), mask, data.labels)
+    order = [case.key for case in data.index.cases_of("test")]
+    return {name: _mean_of_means(np.array([found[key] for key in order])) for name, found in scores.items()}
 
 
 def compute_dice(prediction: Mask, truth: Mask, labels: LabelSpace) -> list[float]:

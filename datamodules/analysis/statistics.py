@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from datamodules.analysis.mean_shape import MEAN_SHAPE, TEXT_ONLY, score_mean_shapes
 from datamodules.index.splits import SPLITS
@@ -40,20 +42,23 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
     names = data.labels.names
     split_of = {case_id: part for part in SPLITS for case_id in split.ids_of(part)}
     empty: Counter[str] = Counter()
-    shapes, spacings, voxels, total = [], [], np.zeros((0, len(names))), 0
+    shapes, spacings = array("d"), array("d")
+    voxels, present, total = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64), 0
     for case in progress(data.cases.values()):
         prepared = data.prepared(case)
+        data.prepared_cases.release_memory()
         native = prepared.native if prepared.native is not None else prepared.label
         if native is None:
             continue
         masks = native if not data.labels.exclusive else [native == number for number in range(1, len(names) + 1)]
-        counts = [int(np.count_nonzero(mask)) for mask in masks]
-        empty[split_of.get(case.case_id, "")] += not any(counts)
-        voxels = np.vstack([voxels, counts])
+        counts = np.array([int(np.count_nonzero(mask)) for mask in masks])
+        empty[split_of.get(case.case_id, "")] += not counts.any()
+        voxels += counts
+        present += counts > 0
         space = native.shape[-data.card.spatial_dims :]
         total += int(np.prod(space))
-        shapes.append(space)
-        spacings.append(prepared.geometry.spacing)
+        shapes.extend(space)
+        spacings.extend(prepared.geometry.spacing)
     found["parts"] = {
         part: {
             "cases": len(data.index.cases_of(part)),
@@ -62,11 +67,12 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
         }
         for part in SPLITS
     }
-    found["shape"] = _spread(shapes)
-    found["spacing"] = {"unit": data.card.unit, **_spread(spacings)}
+    dims = data.card.spatial_dims
+    found["shape"] = _spread(np.reshape(shapes, (-1, dims)))
+    found["spacing"] = {"unit": data.card.unit, **_spread(np.reshape(spacings, (-1, dims)))}
     found["classes"] = {
-        name: {"share": round(count / max(total, 1), 6), "cases": int(present)}
-        for name, count, present in zip(names, voxels.sum(axis=0), (voxels > 0).sum(axis=0), strict=True)
+        name: {"share": round(float(count) / max(total, 1), 6), "cases": int(cases)}
+        for name, count, cases in zip(names, voxels, present, strict=True)
     }
     if data.card.has_reports:
         reports = {part: [case.report or "" for case in data.index.cases_of(part)] for part in SPLITS}
@@ -113,7 +119,7 @@ def _lengths(numbers: Sequence[int]) -> dict[str, float]:
     return {name: value for name, (value,) in _spread([(number,) for number in numbers]).items()}
 
 
-def _spread(rows: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+def _spread(rows: ArrayLike) -> dict[str, list[float]]:
     """The least, middle and largest value per column."""
     table = np.asarray(rows, dtype=np.float64)
     spread = {"least": table.min(axis=0), "middle": np.median(table, axis=0), "largest": table.max(axis=0)}

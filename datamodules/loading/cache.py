@@ -220,6 +220,12 @@ class Cache:
             )
         return found
 
+    def release_memory(self, key: str) -> None:
+        """Give back the memory of what was read from an entry. It stays on disk, and is read again when it is used."""
+        entry = self._find(key)
+        if entry is not None and hasattr(mmap, "MADV_DONTNEED"):
+            entry._block.madvise(mmap.MADV_DONTNEED)
+
     def _find(self, key: str) -> Entry | None:
         try:
             return self._opened(key)

@@ -87,6 +87,11 @@ class PreparedCases:
         else:
             self._cache.entry(self._name(case), lambda: [("", self._make(case))])
 
+    def release_memory(self) -> None:
+        """Give back the memory of arrays that were read from the entry of all cases, for a walk over all cases."""
+        if self._cache is not None and "_one_entry" in vars(self):
+            self._cache.release_memory(self._one_entry[0])
+
     def choose(self, used: Sequence[Case], all_cases: Sequence[Case]) -> None:
         """Give the cases that a limited run uses an entry of their own, in place of the entry of all cases.
 
