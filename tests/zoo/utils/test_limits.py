@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.paths import REPOSITORY
 from zoo.config import compose
 from zoo.errors import ConfigError
 from zoo.registry import read_yaml
@@ -88,3 +89,9 @@ def test_the_limits_of_the_environment_are_checked_and_shown(monkeypatch: pytest
         monkeypatch.setenv("ZOO_LIMITS", wrong)
         with pytest.raises(ConfigError, match=hint):
             get_limit("pixels")
+
+
+def test_the_page_has_every_limit() -> None:
+    page = (REPOSITORY / "docs" / "foreign_files.md").read_text(encoding="utf-8")
+    lines = [f"| {name} | {limit.value} | {limit.about} |" for name, limit in LIMITS.items()]
+    assert "\n".join(lines) in page
