@@ -8,7 +8,7 @@ WORKERS := -n logical --maxprocesses 8 --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -48,6 +48,9 @@ test-slow: setup-test  ## the long runs on real data
 
 test-kills: setup-test  ## a benchmark under fire: four models, two data sets, three seeds, ten kills (an hour or two)
 	$(PYTEST) -m slow tests/faults/test_bench_kills.py
+
+test-mutants: setup-test  ## 300 changed places of the modules that make numbers: do their tests notice? (up to two hours)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.helpers.mutants --sample 300 --seed 0
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -221,13 +221,10 @@ def rank_biserial(gaps: Floats) -> float:
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Correct p values by the step-down procedure of Holm (1979); None stays None and does not count."""
     known = [p for p in p_values if p is not None]
-    if not known:
-        return [None] * len(p_values)
-    values = np.array(known)
+    values = np.array(known, dtype=float)
     order = np.argsort(values, kind="stable")
-    factors = np.arange(len(values), 0, -1)
-    # An own computation, because `statsmodels` collects the garbage of the whole process at each call.
-    values[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    # not by `statsmodels`, which collects the garbage of the whole process at each call
+    values[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
     corrected = iter(values.tolist())
     return [None if p is None else next(corrected) for p in p_values]
 
