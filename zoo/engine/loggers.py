@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from zoo.config import Composed
+from zoo.engine.refusals import explain_construction
 from zoo.errors import ConfigError
 from zoo.settings import offline
 from zoo.utils.extras import advise_extra
@@ -26,16 +28,18 @@ def make_loggers(names: Iterable[str], folder: Path, composed: Composed) -> list
     Raises:
         ConfigError: The package of a logger is not installed, or refuses its arguments.
     """
-    loggers = []
+    if rank_zero_only.rank != 0:  # the first process logs alone, and one process makes the database of MLflow
+        return []
+    loggers: list[Logger] = []
     for name in dict.fromkeys(names):
         if name == "csv":
             continue
-        try:
-            loggers.append(_make_logger(name, folder, composed))
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"--logger {name}: the package {name} is not installed.", advise_extra("loggers")
-            ) from error
+        with explain_construction([("logger", name)]):
+            try:
+                loggers.append(_make_logger(name, folder, composed))
+            except ModuleNotFoundError as error:
+                problem = f"--logger {name}: the package {name} is not installed."
+                raise ConfigError(problem, advise_extra("loggers")) from error
     return loggers
 
 
@@ -53,5 +57,8 @@ def _make_logger(name: str, folder: Path, composed: Composed) -> Logger:
             offline=offline(),
             resume="allow",
         )
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return MLFlowLogger(experiment_name=composed.data, run_name=run, tracking_uri=uri, save_dir=str(folder / "mlruns"))
+    folder.mkdir(parents=True, exist_ok=True)  # for the database, which MLflow makes at once
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.absolute()}/mlflow.db"
+    return MLFlowLogger(
+        experiment_name=composed.data, run_name=run, tracking_uri=uri, artifact_location=str(folder.absolute() / name)
+    )

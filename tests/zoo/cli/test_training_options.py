@@ -15,6 +15,7 @@ import torch
 from tests.helpers.stub_commands import FIT, HERE, error_line, resolved
 from tests.helpers.warm_process import WarmCommand
 from zoo.cli.main import main
+from zoo.config import Composed
 
 
 @pytest.fixture(autouse=True)
@@ -172,3 +173,13 @@ def test_a_logger_is_used_besides_the_file_of_every_run(tmp_path: Path, monkeypa
     assert main([*FIT, *words, "--out", str(out)]) == 0
     assert "val/dice" in (out / "metrics.csv").read_text().splitlines()[0]
     assert "val/dice" in (out / "tensorboard" / "metrics.csv").read_text().splitlines()[0]
+
+
+def test_a_process_that_is_not_the_first_rank_makes_no_further_logger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.engine.loggers import make_loggers, rank_zero_only
+
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    assert make_loggers(["mlflow"], tmp_path / "run", Composed({}, "unet", "btcv", "tiny")) == []
+    assert not (tmp_path / "run").exists()
