@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from zoo.config import Composed
 from zoo.engine.refusals import explain_construction
+from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError
 from zoo.settings import offline
 from zoo.utils.extras import advise_extra
@@ -28,7 +29,9 @@ def make_loggers(names: Iterable[str], folder: Path, composed: Composed) -> list
     Raises:
         ConfigError: The package of a logger is not installed, or refuses its arguments.
     """
-    if rank_zero_only.rank != 0:  # the first process logs alone, and one process makes the database of MLflow
+    if (
+        getattr(rank_zero_only, "rank", 0) != 0
+    ):  # the first process logs alone, and one process makes the database of MLflow
         return []
     loggers: list[Logger] = []
     for name in dict.fromkeys(names):
@@ -57,8 +60,11 @@ def _make_logger(name: str, folder: Path, composed: Composed) -> Logger:
             offline=offline(),
             resume="allow",
         )
-    folder.mkdir(parents=True, exist_ok=True)  # for the database, which MLflow makes at once
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.absolute()}/mlflow.db"
-    return MLFlowLogger(
-        experiment_name=composed.data, run_name=run, tracking_uri=uri, artifact_location=str(folder.absolute() / name)
-    )
+    with RunFolder(folder).opened():  # MLflow makes its database at once
+        return MLFlowLogger(
+            experiment_name=composed.data,
+            run_name=run,
+            tracking_uri=uri,
+            artifact_location=str(folder.absolute() / name),
+        )

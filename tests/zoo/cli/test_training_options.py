@@ -178,7 +178,9 @@ def test_a_logger_is_used_besides_the_file_of_every_run(tmp_path: Path, monkeypa
 def test_a_process_that_is_not_the_first_rank_makes_no_further_logger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.engine.loggers import make_loggers, rank_zero_only
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    from zoo.engine.loggers import make_loggers
 
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     assert make_loggers(["mlflow"], tmp_path / "run", Composed({}, "unet", "btcv", "tiny")) == []
