@@ -70,6 +70,7 @@ class Gallery:
         legend: (class, colour of the label, colour of the prediction).
         prompts: (class, its sentence).
         note: Why there are no pictures; empty where there are pictures.
+        common: Pictures of cases that the test of every model has drawn.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Gallery:
     legend: Sequence[tuple[str, str, str]] = ()
     prompts: Sequence[tuple[str, str]] = ()
     note: str = ""
+    common: Sequence[Picture] = ()
 
 
 def read_gallery(entry: Entry) -> Gallery:
@@ -95,6 +97,7 @@ def read_gallery(entry: Entry) -> Gallery:
         if content["version"] != OVERLAYS_VERSION:
             return replace(bare, note=f"overlays.json is of version {content['version']}, not {OVERLAYS_VERSION}")
         kinds = [(kind, [_picture(folder, one) for one in content["cases"] if one["kind"] == kind]) for kind in KINDS]
+        common = [_picture(folder, one) for one in content.get("common", ())]
         legend = [(str(one["name"]), _colour(one["truth"]), _colour(one["prediction"])) for one in content["legend"]]
         prompts = [(str(name), str(text)) for name, text in content["prompts"].items()]
     except FileNotFoundError:
@@ -102,12 +105,12 @@ def read_gallery(entry: Entry) -> Gallery:
     except (OSError, DataError, ValueError, KeyError, TypeError, AttributeError) as error:
         return replace(bare, note=f"overlays.json cannot be read ({type(error).__name__}: {error})")
     dices = mean_dices(job)
-    for _, pictures in kinds:
+    for _, pictures in (*kinds, ("common", common)):
         for one in pictures:
             if not math.isclose(one.dice, dices.get((one.case_id, one.query), math.nan), abs_tol=1e-5):
                 return replace(bare, note=f"the picture of {one.name} is of another test than the stored scores")
     full = [(kind, pictures) for kind, pictures in kinds if pictures]
-    return Gallery(bare.name, bare.job, bare.reads, full, legend, prompts)
+    return replace(bare, kinds=full, legend=legend, prompts=prompts, common=common)
 
 
 def mean_dices(job: JobResult) -> dict[tuple[str, str], float]:

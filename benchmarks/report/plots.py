@@ -1,8 +1,11 @@
-"""The figures of a report: each is small enough for a telephone, and a wide page shows several side by side."""
+"""The figures of a report.
+
+Each is small enough for a telephone, and a wide page shows three side by side. Of fewer, it shows wider drawings.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 WIDTH = 3.6
 """Width of a figure in inches of 72 units; the page shows it about 340 pixels wide."""
+
+ACROSS = 3
+"""Number of figures of this width that a wide page shows side by side."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
@@ -37,7 +43,20 @@ def find_dash(place: int) -> int:
     return (place + place // len(SERIES)) % len(DASHES)
 
 
-def draw_boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
+def fill_width(draw: Callable[[float, str], Markup | None], beside: int) -> Markup | None:
+    """Draw a figure for a telephone and, where few figures stand side by side, once more for a wide page.
+
+    Args:
+        draw: Draws the figure with a width in inches; the text is to be added to the ids.
+        beside: Number of figures side by side, with this one.
+    """
+    narrow = draw(WIDTH, "")
+    if narrow is None or beside >= ACROSS:
+        return narrow
+    return Markup('<div class="fit">{}{}</div>').format(narrow, draw(WIDTH * ACROSS / beside, "w"))
+
+
+def draw_boxes(entries: Sequence[Entry], label: str | None, key: str, width: float = WIDTH) -> Markup:
     """Draw the Dice of the cases, one box per model.
 
     A box has the quartiles, whiskers from the 5th to the 95th percentile, and the mean as a diamond.
@@ -46,9 +65,10 @@ def draw_boxes(entries: Sequence[Entry], label: str | None, key: str) -> Markup:
         entries: The models.
         label: The class, None for the mean over the classes of a case.
         key: Prefix of the ids of the figure.
+        width: Width in inches.
     """
     with page_style():
-        figure, axes = _make_figure(0.55 + 0.42 * len(entries))
+        figure, axes = _make_figure(0.55 + 0.42 * len(entries), width)
         title = label or "mean over classes"
         for row, entry in enumerate(entries):
             values = entry.case_dices(label)
@@ -93,7 +113,7 @@ def _draw_box(axes: Axes, values: Sequence[float], row: int, colour: str) -> Non
 
 
 def draw_scatter(
-    entries: Sequence[Entry], across: Sequence[float | None], xlabel: str, key: str, *, log: bool = True
+    entries: Sequence[Entry], across: Sequence[float | None], xlabel: str, key: str, width: float = WIDTH
 ) -> Markup | None:
     """Draw the Dice against another number of the models, ± over seeds; None where no model has the number.
 
@@ -102,34 +122,33 @@ def draw_scatter(
         across: The number of each model, None where a model has none.
         xlabel: Label of the number.
         key: Prefix of the ids of the figure.
-        log: Whether the axis of the number is logarithmic.
+        width: Width in inches.
     """
     points = [(e, x, e.row.dice) for e, x in zip(entries, across, strict=True) if x and e.row.dice is not None]
     if not points:
         return None
     with page_style():
-        figure, axes = _make_figure(2.7)
+        figure, axes = _make_figure(2.7, width)
         for entry, x, dice in points:
             colour, marker = find_colour(entry.place), MARKERS[entry.place % len(MARKERS)]
             axes.errorbar(x, dice, entry.row.std.dice, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
-        if log:
-            axes.set_xscale("log")
+        axes.set_xscale("log")
         xs = [x for _, x, _ in points]
         low = min(dice - (entry.row.std.dice or 0.0) for entry, _, dice in points)
         high = max(dice + (entry.row.std.dice or 0.0) for entry, _, dice in points)
         room = max(high - low, 0.02) * 0.2
-        axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9) if log else None, ylim=(low - room, high + room))
-        _set_plain_ticks(axes, xs, log)
-        _label_points(axes, [(entry.name, x, dice) for entry, x, dice in points])
+        axes.set(xlim=(min(xs) / 1.9, max(xs) * 1.9), ylim=(low - room, high + room))
+        _set_plain_ticks(axes, xs)
+        _label_points(axes, [(entry.name, x, dice) for entry, x, dice in points], width)
         axes.set(xlabel=xlabel, ylabel="Dice")
         axes.grid(axis="y")
         return inline_svg(figure, key, f"Dice against {xlabel}: {', '.join(_names(entries))}")
 
 
-def _label_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+def _label_points(axes: Axes, points: Sequence[tuple[str, float, float]], inches: float) -> None:
     """Write each name beside its point, at the first of six places without another name or point."""
     units = [tuple(axes.transAxes.inverted().transform(axes.transData.transform(point[1:]))) for point in points]
-    width, height = 205.0, 150.0  # of the axes, in points, approximately
+    width, height = inches * 72 - 54, 150.0  # of the axes, in points, approximately
     taken = [(x * width - 4, y * height - 4, x * width + 4, y * height + 4) for x, y in units]
     for (name, x, dice), (left, up) in zip(points, units, strict=True):
         length = 4.3 * len(name)
@@ -147,25 +166,27 @@ def _label_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> Non
         axes.annotate(name, (x, dice), (side, rise), textcoords="offset points", ha=align, va="bottom", fontsize=8)
 
 
-def _set_plain_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
+def _set_plain_ticks(axes: Axes, values: Sequence[float]) -> None:
     """Write ticks as plain numbers, because powers of ten in mathematical type do not use the font of the page."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    if log:
-        wide = max(values) / min(values) > 20
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-        axes.xaxis.set_minor_locator(NullLocator())
+    wide = max(values) / min(values) > 20
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: str) -> Markup | None:
+def draw_curves(
+    entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, key: str, width: float = WIDTH
+) -> Markup | None:
     """Draw one line per run over the epochs, in the colour and dash of its model; None where nothing was logged.
 
     Args:
         entries: Each model with the curves of its runs.
         ylabel: Label of the values.
         key: Prefix of the ids of the figure.
+        width: Width in inches.
     """
     lines = [(entry, curve) for entry, seeds in entries for curve in seeds if curve]
     if not lines:
@@ -173,7 +194,7 @@ def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, k
     with page_style():
         from matplotlib.ticker import FixedLocator, MaxNLocator
 
-        figure, axes = _make_figure(2.5)
+        figure, axes = _make_figure(2.5, width)
         for entry, curve in lines:
             x, y = zip(*curve, strict=True)
             dots = "." if len(x) < 30 else ""
@@ -197,17 +218,18 @@ def draw_curves(entries: Sequence[tuple[Entry, Sequence[Curve]]], ylabel: str, k
         return inline_svg(figure, key, f"{ylabel} over the epochs: {names}")
 
 
-def draw_intervals(entries: Sequence[Entry], key: str) -> Markup | None:
+def draw_intervals(entries: Sequence[Entry], key: str, width: float = WIDTH) -> Markup | None:
     """Draw the Dice of each model with its interval over subjects; None where there are no intervals.
 
     Args:
         entries: The models, in the order of the ranking.
         key: Prefix of the ids of the figure.
+        width: Width in inches.
     """
     if not any(entry.row.dice_low is not None for entry in entries):
         return None
     with page_style():
-        figure, axes = _make_figure(0.55 + 0.4 * len(entries))
+        figure, axes = _make_figure(0.55 + 0.4 * len(entries), width)
         for number, entry in enumerate(entries):
             row, colour = entry.row, find_colour(entry.place)
             if row.dice_low is not None and row.dice_high is not None:
@@ -231,7 +253,7 @@ def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
     if not shown:
         return None
     with page_style():
-        figure, axes = _make_figure(0.75 + 0.44 * len(shown))
+        figure, axes = _make_figure(0.75 + 0.44 * len(shown), WIDTH)
         for row, (entry, dices) in enumerate(shown):
             axes.plot([min(dices.values()), max(dices.values())], [row, row], color=RULE, lw=2, zorder=1)
             for number, (text, dice) in enumerate(dices.items()):
@@ -262,10 +284,10 @@ def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
         return inline_svg(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
 
 
-def _make_figure(height: float) -> tuple[Figure, Axes]:
+def _make_figure(height: float, width: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from benchmarks.storage.results import JobResult
@@ -10,14 +11,18 @@ from benchmarks.tables.column import Column
 from benchmarks.tables.views import TableView, make_lines
 
 _KEYS = (
-    *(("zoo", "textseg-zoo"), ("git_commit", "commit"), ("devices", "devices"), ("size", "size")),
+    *(("zoo", "textseg-zoo"), ("git_commit", "commit"), ("hardware", "hardware"), ("devices", "devices")),
+    ("size", "size"),
     *(("encoder", "encoder"), ("text_track", "text"), ("split_hash", "split"), ("prompt_hash", "prompts")),
     *(("metric_version", "metric version"), ("budget", "budget"), ("config_hash", "config")),
     *(("best_val_dice", "best val/dice"), ("started", "started"), ("finished", "finished")),
 )
 """Keys of a manifest and their heads, in the order of the table."""
 
-_ALWAYS = ("config", "best val/dice", "started", "finished")
+HOURS = "hours"
+"""Head of the time from the first start to the end of the training, with its interruptions."""
+
+_ALWAYS = ("hardware", HOURS, "config", "best val/dice", "started", "finished")
 """Heads that are in the table even where all runs agree."""
 
 Shared = list[tuple[str, str]]
@@ -41,7 +46,7 @@ def make_provenance(results: Sequence[JobResult]) -> tuple[Shared, TableView]:
     columns = [Column[JobResult](key="state", title="state", get=lambda one: one.state, words=True)]
     columns += [_manifest_column(head, texts) for head in differing]
     lines = make_lines(columns, results, lambda one: one.job.id, lambda one: "" if one.state == "done" else "off")
-    caption = "One line per job: its state and its manifest"
+    caption = "One line per job: its state and its manifest; hours from the start to the end of the training"
     return list(shared.items()), TableView("Provenance", caption, "Run", tuple(columns), (("", lines),))
 
 
@@ -64,10 +69,20 @@ def _manifest_texts(manifest: Mapping[str, Any]) -> dict[str, str]:
     if not manifest:
         return {}
     texts = {head: _text(key, manifest.get(key)) for key, head in _KEYS}
+    texts[HOURS] = _count_hours(manifest)
     versions = manifest.get("versions")
     if isinstance(versions, Mapping):
         texts |= {str(name): str(version or "") for name, version in versions.items()}
     return texts
+
+
+def _count_hours(manifest: Mapping[str, Any]) -> str:
+    """Return the hours of a training that is finished, with two digits."""
+    try:
+        start, end = (datetime.fromisoformat(str(manifest[key])) for key in ("started", "finished"))
+        return f"{(end - start).total_seconds() / 3600:.2f}"
+    except (KeyError, TypeError, ValueError):  # not finished, or written by hand
+        return ""
 
 
 def _text(key: str, value: Any) -> str:

@@ -8,15 +8,20 @@ from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup, make_leaderboard
 from benchmarks.report import plots, sentences, tables
+from benchmarks.report.common_cases import CommonCase, find_common_cases
+from benchmarks.report.data_facts import DataFact, list_data_facts
 from benchmarks.report.entries import Entry, make_entries, read_curves
 from benchmarks.report.gallery import Gallery, read_gallery
 from benchmarks.report.provenance import Shared, make_provenance
 from benchmarks.report.svg import SERIES
 from benchmarks.storage.results import Benchmark
+from benchmarks.tables.class_views import class_views
 from benchmarks.tables.costs import FOOTNOTE
-from benchmarks.tables.views import TableView, ranking_view
+from benchmarks.tables.latex import latex_tables
+from benchmarks.tables.views import TableView, leaderboard_view, ranking_view
+from benchmarks.tables.writers import to_csv
 
 _CURVES = {"val/dice": "Validation Dice, pooled", "train/loss": "Training loss"}
 
@@ -32,6 +37,7 @@ class Section:
         track: The text track alone.
         lead: The result in a sentence.
         shared: What the rows share: (name, value).
+        data: Where the data comes from.
         refused: (row, reason) of each row that is refused or not complete.
         warnings: The warnings of the comparability check.
         notes: (row, remark) of variants and controls.
@@ -52,6 +58,8 @@ class Section:
         curves: The learning curves.
         models: (name, number of the colour, number of the dash) for the legends of the curves.
         galleries: The pictures, one gallery per model.
+        common: The same case for each model.
+        copies: "leaderboard", "statistics" and "classes" to the texts that a reader can copy: (format, text).
     """
 
     key: str
@@ -60,6 +68,7 @@ class Section:
     track: str
     lead: str
     shared: Shared
+    data: Sequence[DataFact]
     refused: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     notes: Sequence[tuple[str, str]]
@@ -80,6 +89,8 @@ class Section:
     curves: Sequence[Markup]
     models: Sequence[tuple[str, int, int]]
     galleries: Sequence[Gallery]
+    common: Sequence[CommonCase]
+    copies: Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +127,7 @@ def make_report(benchmark: Benchmark) -> Report:
         benchmark: The results, controls and costs.
     """
     leaderboard = make_leaderboard(benchmark)
-    sections = [
-        _make_section(f"b{count}", group, make_entries(group, benchmark.results), benchmark.costs)
-        for count, group in enumerate(leaderboard.groups, start=1)
-    ]
+    sections = [_make_section(f"b{count}", group, benchmark) for count, group in enumerate(leaderboard.groups, start=1)]
     shared, runs = make_provenance(benchmark.results)
     return Report(
         title=", ".join(dict.fromkeys(group.data for group in leaderboard.groups)),
@@ -134,9 +142,10 @@ def make_report(benchmark: Benchmark) -> Report:
     )
 
 
-def _make_section(
-    key: str, group: RankingGroup, models: Sequence[Entry], costs: Mapping[str, Mapping[str, Any]]
-) -> Section:
+def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Section:
+    models, costs = make_entries(group, benchmark.results), benchmark.costs
+    galleries = [read_gallery(entry) for entry in models]
+    wins = tables.wins_table(group)
     ranked = [entry for entry in models if entry.row in group.ranked]  # figures show what can be compared
     labels = [one.label for row in group.ranked[:1] for one in row.per_class]
     drawn = [None, *labels] if len(labels) > 1 else labels
@@ -151,6 +160,7 @@ def _make_section(
         track=group.track,
         lead=sentences.write_lead(group),
         shared=sentences.list_shared_conditions(group),
+        data=list_data_facts([one for one in benchmark.results if one.job.shown_data == group.data]),
         refused=[(row.label, reason) for row, reason in reasons if row.status not in never_ranked],
         warnings=group.warnings,
         notes=[
@@ -161,11 +171,13 @@ def _make_section(
         mark=sentences.explain_mark(group),
         all_columns=tables.all_columns_table(group),
         statistics=tables.ranking_table(group),
-        wins=tables.wins_table(group),
-        intervals=plots.draw_intervals(ranked, f"{key}-i"),
+        wins=wins,
+        intervals=plots.fill_width(
+            lambda width, more: plots.draw_intervals(ranked, f"{key}-i{more}", width), plots.ACROSS if wins else 1
+        ),
         legend=[line for _, lines in ranking_view(group).notes for line in lines] if group.ranking.rows else [],
         classes=tables.class_tables(group),
-        boxes=[plots.draw_boxes(ranked, label, f"{key}-b{place}") for place, label in enumerate(drawn) if ranked],
+        boxes=_draw_boxes(key, ranked, drawn) if ranked else [],
         tradeoffs=tradeoffs,
         tradeoff_note=note,
         costs=tables.cost_table(ranked, measured),
@@ -173,17 +185,44 @@ def _make_section(
         text_figure=plots.draw_text_dots(ranked, f"{key}-t"),
         curves=_draw_curves(key, models),
         models=[(e.name, e.place % len(SERIES), plots.find_dash(e.place)) for e in models],
-        galleries=[read_gallery(entry) for entry in models],
+        galleries=galleries,
+        common=find_common_cases(galleries),
+        copies=_write_copies(group),
     )
+
+
+def _write_copies(group: RankingGroup) -> dict[str, list[tuple[str, str]]]:
+    """Write the tables as `zoo bench table` does."""
+    board = Leaderboard((group,))
+    views = {"leaderboard": [leaderboard_view(group)], "classes": class_views(group)}
+    forms: dict[str, dict[str, Any]] = {"leaderboard": {}, "classes": {"per_class": True}}
+    if group.ranking.rows:
+        views["statistics"], forms["statistics"] = [ranking_view(group)], {"stats": True}
+    return {
+        name: [("LaTeX", latex_tables(views[name])), ("CSV", to_csv(board, **form))] for name, form in forms.items()
+    }
+
+
+def _draw_boxes(key: str, ranked: Sequence[Entry], labels: Sequence[str | None]) -> list[Markup]:
+    def draw(place: int, label: str | None) -> Markup | None:
+        return plots.fill_width(
+            lambda width, more: plots.draw_boxes(ranked, label, f"{key}-b{place}{more}", width), len(labels)
+        )
+
+    return [one for one in (draw(place, label) for place, label in enumerate(labels)) if one]
 
 
 def _draw_curves(key: str, models: Sequence[Entry]) -> list[Markup]:
     histories = [(entry, [read_curves(job.folder, list(_CURVES)) for job in entry.jobs]) for entry in models]
-    drawn = [
-        plots.draw_curves([(entry, [one[name] for one in jobs]) for entry, jobs in histories], head, f"{key}-c{place}")
-        for place, (name, head) in enumerate(_CURVES.items())
-    ]
-    return [one for one in drawn if one]
+    logged = [name for name in _CURVES if any(one[name] for _, jobs in histories for one in jobs)]
+
+    def draw(place: int, name: str) -> Markup | None:
+        curves = [(entry, [one[name] for one in jobs]) for entry, jobs in histories]
+        return plots.fill_width(
+            lambda width, more: plots.draw_curves(curves, _CURVES[name], f"{key}-c{place}{more}", width), len(logged)
+        )
+
+    return [one for one in (draw(place, name) for place, name in enumerate(logged)) if one]
 
 
 def _draw_tradeoffs(
@@ -192,9 +231,13 @@ def _draw_tradeoffs(
     params = [None if entry.row.params is None else entry.row.params / 1e6 for entry in models]
     seconds = [cost.get("case_s") for cost in measured]
     latency = [float(value) * 1e3 if isinstance(value, int | float) else None for value in seconds]
-    drawn = [
-        plots.draw_scatter(models, params, "parameters (millions)", f"{key}-p"),
-        plots.draw_scatter(models, latency, "latency (milliseconds per case)", f"{key}-l"),
-    ]
-    note = "" if drawn[1] else "Latency is not shown: costs were not measured (`zoo bench costs`)."
-    return [one for one in drawn if one], note
+    axes = [("parameters (millions)", "p", params), ("latency (milliseconds per case)", "l", latency)]
+    known = [axis for axis in axes if any(axis[2])]
+
+    def draw(label: str, name: str, across: Sequence[float | None]) -> Markup | None:
+        return plots.fill_width(
+            lambda width, more: plots.draw_scatter(models, across, label, f"{key}-{name}{more}", width), len(known)
+        )
+
+    note = "" if any(latency) else "Latency is not shown: costs were not measured (`zoo bench costs`)."
+    return [one for one in (draw(*axis) for axis in known) if one], note

@@ -31,16 +31,18 @@ def summarise_results(results: Sequence[JobResult]) -> str:
 
 def list_settings(results: Sequence[JobResult], shared: Shared) -> Shared:
     """Return what was compared: (name, value)."""
-    job = results[0].job
     known = dict(shared)
-    overrides = ", ".join(f"--{key} {value}" for key, value in job.settings.overrides)
+    settings = {one.job.settings for one in results}
+    given = {", ".join(f"--{key} {value}" for key, value in one.overrides) for one in settings}
+    trainers = {one.trainer or "default" for one in settings}
     pairs = [
         ("Seeds", ", ".join(str(seed) for seed in sorted({one.job.seed for one in results}))),
-        ("Size", job.settings.size),
-        ("Trainer", job.settings.trainer or "default"),
-        ("Overrides", overrides),
+        ("Size", ", ".join(sorted({one.size for one in settings}))),
+        ("Trainer", ", ".join(sorted(trainers))),
+        ("Overrides", given.pop() if len(given) == 1 else "differ from job to job"),
         ("Budget", known.get("budget", "").replace("_", " ")),
         ("Metric version", known.get("metric version", "")),
+        ("Hardware", ", ".join(sorted({str(one.manifest.get("hardware") or "") for one in results} - {""}))),
         ("textseg-zoo", known.get("textseg-zoo", "")),
         ("Commit", known.get("commit", "")),
         ("Run", find_period(results)),

@@ -19,6 +19,9 @@ INK, MUTED, RULE = "#010203", "#020304", "#030405"
 SERIES = tuple(f"#1{number}2233" for number in range(8))
 """Placeholders for the colours of the models, by their place."""
 
+NARROW = 4.0
+"""Width in inches up to which a figure fits a telephone; the page hides wider figures there."""
+
 _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule"} | {
     colour: f"--s{number}" for number, colour in enumerate(SERIES)
 }
@@ -83,6 +86,7 @@ def inline_svg(figure: Figure, key: str, title: str) -> Markup:
     for colour, name in _VARIABLES.items():
         text = text.replace(colour, f"var({name})")
     box = re.search(r'viewBox="([^"]+)"', text)
-    head = f'<svg class="plot" role="img" aria-label="{escape(title)}" viewBox="{box.group(1) if box else ""}">'
+    kind = "plot" if figure.get_figwidth() <= NARROW else "wide"
+    head = f'<svg class="{kind}" role="img" aria-label="{escape(title)}" viewBox="{box.group(1) if box else ""}">'
     text = head + text[text.index(">") + 1 :]
     return Markup(re.sub(r"\n\s*", "\n", text).strip())  # noqa: S704 - matplotlib has escaped every name in it

@@ -22,10 +22,10 @@ def shorten_hashes(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    r"""Return the text with true minus signs before numbers.
+    r"""Return the text with true minus signs before numbers, and with a deviation that stays in one line.
 
     Example:
         >>> typeset("[-0.5, 0.5]") == "[\N{MINUS SIGN}0.5, 0.5]"
         True
     """
-    return _MINUS.sub("\N{MINUS SIGN}", text)
+    return _MINUS.sub("\N{MINUS SIGN}", text).replace(" ± ", " ±\N{NO-BREAK SPACE}")

@@ -15,7 +15,7 @@ from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.sample_benchmark import FACTS
 from tests.helpers.sample_rows import row
 from tests.helpers.sealed_runs import CONFIG, seal_controls, write_run, write_test
-from zoo.callbacks.overlays import ScoredCase, choose_cases, write_overlays
+from zoo.callbacks.overlays import ScoredCase, choose_cases, choose_common_cases, write_overlays
 from zoo.data_facts import DataFacts
 from zoo.metrics.case_scores import CaseScore, write_rows
 from zoo.types import CaseKey, ClassPrompt, LabelSpace
@@ -60,6 +60,8 @@ def finished(
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "versions": {"python": "3.11", "torch": "2.15"},
         "devices": 1,
+        "hardware": "a processor, 2 threads",
+        "split_sizes": {"train": 20, "val": 4, "test": cases},
         "config_hash": f"{one.seed}a" * 32,
         "text_track": one.track,
         "encoder": one.encoder or None,
@@ -101,7 +103,8 @@ def pictures(folder: Path, labels: Sequence[str], rows: Sequence[CaseScore]) -> 
     np.savez(planes, allow_pickle=False, **arrays)
     space = LabelSpace(tuple(labels), tuple((number,) for number in range(1, len(labels) + 1)))
     prompts = tuple(ClassPrompt(label, f"a sentence on {label}") for label in labels)
-    write_overlays(folder, choose_cases(seen), DataFacts("set", 3, 1, (8, 8, 8), space, prompts, "class"))
+    facts = DataFacts("set", 3, 1, (8, 8, 8), space, prompts, "class")
+    write_overlays(folder, choose_cases(seen), facts, choose_common_cases(seen))
     planes.unlink()
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Only sorting needs a script; without it the tables keep their order.
+// Sorting and copying need a script; without it the tables keep their order.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -39,4 +39,35 @@ function valueOf(cell, column) {
   const text = cell.dataset.v;
   if (text === undefined) return null;
   return cell.classList.contains("num") ? Number(text) : text;
+}
+
+for (const box of document.querySelectorAll(".copy")) {
+  box.hidden = false;
+  for (const source of box.querySelectorAll("template")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `Copy ${source.dataset.kind}`;
+    button.setAttribute("aria-label", `Copy the ${source.dataset.what} as ${source.dataset.kind}`);
+    button.addEventListener("click", () => copyText(source));
+    box.append(button);
+  }
+}
+
+async function copyText(source) {
+  const text = source.content.textContent;
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // a browser that gives no clipboard to a file
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    copied = document.execCommand("copy");
+    area.remove();
+  }
+  const what = `${source.dataset.kind} of the ${source.dataset.what}`;
+  document.getElementById("status").textContent = copied ? `Copied: ${what}.` : `Not copied: ${what}.`;
+  const button = [...source.parentElement.querySelectorAll("button")].find((one) => one.textContent.endsWith(source.dataset.kind));
+  if (button && copied) button.dataset.copied = "yes";
 }

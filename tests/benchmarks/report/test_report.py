@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import html
 import json
 import re
 from collections import Counter
@@ -15,7 +16,7 @@ import matplotlib as mpl
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
+from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup, make_leaderboard
 from benchmarks.plan.job import Plan
 from benchmarks.report import write_report
 from benchmarks.report.entries import make_entries, read_curves
@@ -23,6 +24,8 @@ from benchmarks.report.plots import draw_boxes
 from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import store_plan
+from benchmarks.tables.latex import to_latex
+from benchmarks.tables.writers import to_csv
 from tests.helpers.made_up_benchmark import ATTACK, benchmark, finished
 from tests.helpers.sample_benchmark import job, variant
 from zoo.errors import RunError
@@ -102,13 +105,34 @@ def test_the_page_has_what_a_reviewer_looks_for(page: Page) -> None:
         "Controls are not models, and they are never ranked.",
     ):
         assert words in page.shown, words
-    assert page.tags["img"] == 2 * 9, "the pictures are of the first seed of each model"
+    assert page.tags["img"] == 2 * 9 + 3 * 2, "the pictures are of the first seed of each model"
     # box plots of both classes and of the mean, intervals, parameters, text, two curves
     assert page.values("class").count("plot") == 3 + 1 + 1 + 1 + 2
     assert (
         page.values("aria-label").count("Leaderboard, hippocampus: best bold, second underlined, among ranked models")
         == 1
     )
+
+
+def test_the_page_names_the_hardware_the_hours_and_the_source_of_the_data(page: Page) -> None:
+    for words in (
+        "Hardware a processor, 2 threads",
+        "Licence of the data CC-BY-SA 4.0 Web page http://medicaldecathlon.com Citation Antonelli et al.",
+        "Cases train 20, val 4, test 12",
+    ):
+        assert words in page.shown, words
+    runs = page.text[page.text.index("Run by run") :]
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)</th>", runs)
+    assert "hours" in heads
+    assert [">0.50<" in runs, ">1.50<" in runs] == [True, True], "seed 0 took half an hour, seed 1 an hour more"
+
+
+def test_tables_can_be_copied_as_the_command_writes_them(page: Page, folder: Path, group: RankingGroup) -> None:
+    texts = [html.unescape(text) for text in re.findall(r"<template[^>]*>(.*?)</template>", page.text, re.S)]
+    assert [text[:12] for text in texts[::2]] == ["% \\usepackage"[:12]] * 3, "leaderboard, statistics and classes"
+    board = Leaderboard((group,))
+    assert texts[1::2] == [to_csv(board), to_csv(board, stats=True), to_csv(board, per_class=True)]
+    assert to_latex(board).partition("\n% ")[0] in texts[0]
 
 
 def test_no_text_of_a_result_becomes_markup(page: Page) -> None:
@@ -121,10 +145,13 @@ def test_no_text_of_a_result_becomes_markup(page: Page) -> None:
 
 
 def test_the_page_loads_nothing(page: Page) -> None:
-    sources = [value for _, name, value in page.attributes if name in {"src", "href", "xlink:href", "action", "data"}]
-    assert sources
-    assert all(value.startswith(("#", "data:")) for value in sources)
-    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", page.text)
+    loading = {"src", "href", "xlink:href", "action", "data"}
+    sources = [(tag, value) for tag, name, value in page.attributes if name in loading]
+    linked = {value for tag, value in sources if tag == "a" and not value.startswith("#")}
+    assert linked == {"http://medicaldecathlon.com"}, "a reader may follow it; the page does not load it"
+    assert all(value.startswith(("#", "data:")) for _, value in sources if value not in linked)
+    text = page.text.replace("http://medicaldecathlon.com", "")
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", text)
     policy = next(value for value in page.values("content") if "default-src" in value)
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "script-src 'sha256-" in policy

@@ -160,6 +160,24 @@ def test_nothing_is_wider_than_the_page(browser: Any, report: Path, width: int, 
         """
     )
     assert wide == []
+    if width == 1280:
+        cut = browser.execute_script(
+            """
+            return [...document.querySelectorAll(".scroll")].filter((box) => !box.querySelector(".everything")
+              && box.scrollWidth > box.clientWidth).map((box) => box.getAttribute("aria-label"));
+            """
+        )
+        assert cut == [], "no table is cut off, except that of all columns"
+        shares = browser.execute_script(
+            """
+            return [...document.querySelectorAll(".plots")].map((block) => {
+              const drawn = [...block.querySelectorAll("svg")].filter((one) => one.getClientRects().length);
+              return Math.max(...drawn.map((one) => one.getBoundingClientRect().right))
+                - Math.min(...drawn.map((one) => one.getBoundingClientRect().left));
+            });
+            """
+        )
+        assert min(shares) > 0.9 * 1100, "figures use the width"
     if width == 400:
         smallest = browser.execute_script(
             """
@@ -203,11 +221,23 @@ def test_text_and_figures_follow_the_theme(browser: Any, report: Path, theme: st
     assert all(contrast(colour, paper) >= 3 for colour in series), "WCAG AA of graphics"
 
 
+def test_a_table_is_copied_and_the_copy_is_announced(browser: Any, report: Path) -> None:
+    opened(browser, report)
+    browser.execute_script("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    buttons = browser.find_elements("css selector", ".copy button")
+    assert [button.text for button in buttons[:2]] == ["Copy LaTeX", "Copy CSV"]
+    for button, start in zip(buttons, ("% \\usepackage", "model,size,"), strict=False):
+        button.click()
+        assert browser.execute_script("return window.copied").startswith(start)
+    status = browser.find_element("id", "status").get_attribute("textContent")
+    assert status == "Copied: CSV of the leaderboard."
+
+
 def test_without_a_script_all_tables_are_there(browser: Any, report: Path) -> None:
     try:
         opened(browser, report, script=False)
         heads = browser.find_elements("css selector", "table.leaderboard thead th")
         assert [head.text for head in heads[:2]] == ["Model", "Rank"]
-        assert not browser.find_elements("css selector", "th button"), "there is no button without a function"
+        assert not browser.find_elements("css selector", "button"), "there is no button without a function"
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
