@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from datamodules.loading.cache import preparing_code
 from datamodules.loading.datasets import EvaluationSet, TrainingSet
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
-from datamodules.loading.text_source import TextSource
+from datamodules.loading.text_source import SplitText, TextSource
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -145,8 +146,6 @@ class SegDataModule(L.LightningDataModule):
     def controls(self) -> dict[str, float]:
         """Reference values of the test split that a table prints beside the models, by name."""
         return {}
-
-    # What a data set has
 
     @cached_property
     def index(self) -> CaseIndex:
@@ -289,8 +288,10 @@ class SegDataModule(L.LightningDataModule):
         return augment(batch, self.seed, flips, self.augment, self.patch)
 
     def _evaluation(self, split: str) -> DataLoader[Any]:
-        text = self.text_source.for_split(split)
-        dataset = EvaluationSet(self.index.cases_of(split), self.prepared, self.labels.exclusive, text)
+        return self._loader(self.index.cases_of(split), self.text_source.for_split(split), split)
+
+    def _loader(self, cases: Sequence[Case], text: SplitText, split: str) -> DataLoader[Any]:
+        dataset = EvaluationSet(cases, self.prepared, self.labels.exclusive, text)
         size = self._share.evaluation_batch(self.batch_size, self.card.spatial_dims)
         return evaluation_loader(dataset, size, self.num_workers, self._share, split)
 

@@ -7,18 +7,25 @@ the command line gives it to the model, and a checkpoint stores it as for every 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import DataLoader
+
 from datamodules.bases.base import SegDataModule
 from datamodules.files.class_values import have_common_value
-from datamodules.files.find_files import find_file
+from datamodules.files.find_files import find_file, path_exists
+from datamodules.index.checks import raise_first_finding
+from datamodules.loading.prepared_cases import PreparedCases
 from zoo.errors import ConfigError, DataError
+from zoo.preprocessing.apply import PreparedCase
 from zoo.text.prompt_files import CONCEPTS, load_prompts, prompt_version
-from zoo.types import TRACKS, ClassPrompt
+from zoo.types import TRACKS, Case, CaseKey, ClassPrompt
+from zoo.utils.activity import track
 from zoo.utils.hashing import hash_bytes, hash_json
 from zoo.utils.safe_text import is_printable
 
@@ -77,7 +84,79 @@ class OwnDataModule(SegDataModule):
             ConfigError: The data has no title.
         """
         self._check_title()
-        super().setup(stage)
+        if stage != "predict":
+            super().setup(stage)
+            return
+        self.text_source.for_groups(self.cases_to_predict)
+        for case in track([case for group in self.cases_to_predict for case in group], "preparing case"):
+            self.prepared(case)
+
+    @abstractmethod
+    def list_labelled(self) -> list[Case]:
+        """List the cases with a label in file order. Reads listings and captions, not images."""
+
+    @abstractmethod
+    def list_unlabelled(self) -> list[Case]:
+        """List the cases that are only predicted, because they have no label."""
+
+    def list_cases(self) -> list[Case]:
+        """See `SegDataModule.list_cases`.
+
+        Raises:
+            DataError: No case has a label.
+        """
+        found = self.list_labelled()
+        if not found:
+            fix = "Add the labels. `zoo predict --out RUN --data.root DIR` takes cases without labels."
+            raise DataError(f"{self.folder}: no case has a label.", fix)
+        return found
+
+    @cached_property
+    def unlabelled(self) -> dict[CaseKey, Case]:
+        """The cases without a label by their keys. If no label file exists at all, these are all cases.
+
+        Raises:
+            DataError: The first finding of `datamodules.index.checks`.
+        """
+        found = [*self.list_unlabelled(), *(replace(case, label=None) for case in self._without_any_label)]
+        raise_first_finding(found, self.card.has_reports, self.name)
+        return {case.key: case for case in found}
+
+    @cached_property
+    def cases_to_predict(self) -> tuple[list[Case], list[Case]]:
+        """The cases of the test split, and the cases without a label.
+
+        Raises:
+            DataError: There are none, or two of them have one name.
+        """
+        has_labels = bool(self.list_labelled()) and not self._without_any_label
+        tested = self.index.cases_of("test") if has_labels else []
+        double = next((case for case in tested if case.key in self.unlabelled), None)
+        if double:
+            problem = f"{self.unlabelled[double.key].images[0]}: the name of a case with a label ({double.images[0]})."
+            raise DataError(problem, "Rename it.", "case_twice")
+        if not tested and not self.unlabelled:
+            raise DataError(f"{self.folder}: no case to predict.", "Give the folder of your cases with --data.root.")
+        return tested, list(self.unlabelled.values())
+
+    @cached_property
+    def _without_any_label(self) -> list[Case]:
+        """All cases whose label should exist, where no label exists: new scans in the layout of training data."""
+        cases = self.list_labelled()
+        return [] if any(case.label is not None and path_exists(case.label) for case in cases) else cases
+
+    def prepared(self, case: Case) -> PreparedCase:
+        """See `SegDataModule.prepared`."""
+        return super().prepared(case) if case.label is not None else self._prepared_unlabelled.get(case)
+
+    @cached_property
+    def _prepared_unlabelled(self) -> PreparedCases:
+        return self.prepared_cases.for_others(lambda: self.unlabelled)
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """The test cases and the cases without a label."""
+        cases = [case for group in self.cases_to_predict for case in group]
+        return self._loader(cases, self.text_source.for_groups(self.cases_to_predict), "test")
 
     @cached_property
     def prompts(self) -> tuple[ClassPrompt, ...]:

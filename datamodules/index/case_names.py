@@ -10,10 +10,10 @@ from pathlib import Path
 
 from datamodules.index.findings import Finding
 from zoo.types import Case
+from zoo.utils.safe_text import to_printable
 
 LONGEST = 200
-"""Largest length of a case's name in bytes. A file system allows 255 bytes per file name, and a prediction also has a
-prefix while it is written, a number and a suffix."""
+"""Most bytes of a name that is made from a path; `zoo.utils.safe_text` shortens the names of files."""
 
 _LONGEST_FILE = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -57,37 +57,26 @@ def find_unusable_name(case: Case) -> Finding | None:
     problem, fix = _name_problem(str(case.key)) or _file_problem(case) or ("", "")
     if not problem:
         return None
-    where = show_path(case.images[0]) if case.images else show_name(case.case_id)
-    return Finding(show_name(case.case_id), where, "unusable_name", f"{where}: {problem}.", fix)
-
-
-def show_name(name: str) -> str:
-    """Return a name for messages: bytes and control characters as escapes."""
-    escaped = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), escaped)
-
-
-def show_path(path: Path) -> str:
-    """Return a path for messages, as `show_name`."""
-    return show_name(str(path))
+    where = to_printable(str(case.images[0])) if case.images else to_printable(case.case_id)
+    return Finding(to_printable(case.case_id), where, "unusable_name", f"{where}: {problem}.", fix)
 
 
 def _name_problem(name: str) -> tuple[str, str] | None:
     """What is wrong with the name of a case, and what to do; None for a name that a file can have."""
     if not _is_utf8(name):
         return "the name is not in UTF-8", _RENAME
-    size = len(name.encode())
-    if size > LONGEST:
-        return f"the case's name has {size} bytes, more than {LONGEST}", "Shorten the name of the file."
     if _CONTROL.search(name) or re.search(r"[/\\]|^\.?\.?$", name):
-        return f"'{show_name(name)}' cannot be the name of a file", "Rename it, without control characters and slashes."
+        return (
+            f"'{to_printable(name)}' cannot be the name of a file",
+            "Rename it, without control characters and slashes.",
+        )
     return None
 
 
 def _file_problem(case: Case) -> tuple[str, str] | None:
     for path in (*case.images, *([case.label] if case.label else [])):
         if not _is_utf8(str(path)):
-            return f"the path {show_path(path)} is not in UTF-8", _RENAME
+            return f"the path {to_printable(str(path))} is not in UTF-8", _RENAME
         longest = max((len(part.encode()) for part in path.parts), default=0)
         if longest > _LONGEST_FILE:
             return f"a part of the path has {longest} bytes, more than {_LONGEST_FILE}", "Correct the path."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from datamodules.index.card import DataCard
-from datamodules.index.checks import index_findings, without_absent
+from datamodules.index.checks import raise_first_finding, without_absent
 from datamodules.index.split_files import SplitFile, as_shipped, shipped_fold
 from datamodules.index.splits import Leak, Split
 from zoo.errors import ConfigError, DataError
@@ -88,11 +88,7 @@ class CaseIndex:
         found, absent = self.existing_cases(self._list_cases())
         if absent:
             log.warning("%s: %s", self.card.name, absent)
-        findings = index_findings(found, self.card.has_reports)
-        if findings:
-            count = f" all {len(findings)}" if len(findings) > 1 else " all"
-            fix = f"{findings[0].fix} Run `zoo data verify {self.card.name}` for{count} findings."
-            raise DataError(findings[0].problem, fix.strip(), findings[0].kind)
+        raise_first_finding(found, self.card.has_reports, self.card.name)
         return {case.key: case for case in found}
 
     def case(self, case_id: str, query: str = "") -> Case:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datamodules.index.case_names import find_unusable_name
 from datamodules.index.findings import Finding
+from zoo.errors import DataError
 from zoo.types import Case
 
 _SHOWN = 5  # cases that a message names
@@ -66,6 +67,24 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
             findings += _missing_files(case)
             findings += _caption(case) if reports else []
     return findings
+
+
+def raise_first_finding(cases: Sequence[Case], reports: bool, data: str) -> None:
+    """Check cases as `index_findings`.
+
+    Args:
+        cases: The cases.
+        reports: Whether every case must have a report.
+        data: Name of the data set, for the message.
+
+    Raises:
+        DataError: There is a finding; the message has the first one.
+    """
+    findings = index_findings(cases, reports)
+    if findings:
+        count = f" all {len(findings)}" if len(findings) > 1 else " all"
+        fix = f"{findings[0].fix} Run `zoo data verify {data}` for{count} findings."
+        raise DataError(findings[0].problem, fix.strip(), findings[0].kind)
 
 
 def _shared_labels(cases: Sequence[Case]) -> list[Finding]:

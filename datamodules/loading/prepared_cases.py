@@ -59,6 +59,11 @@ class PreparedCases:
         self._chosen: dict[str, Case] = {}
         self.memory: dict[CaseKey, PreparedCase] = {}
 
+    def for_others(self, cases: Callable[[], Mapping[CaseKey, Case]]) -> PreparedCases:
+        """The arrays of other cases that are prepared in the same way, in entries of their own."""
+        how = (self._load, self._preprocessing_of, self._reader, self._labels, self._code)
+        return PreparedCases(self._cache.folder if self._cache else None, self._as_one, cases, *how)
+
     def get(self, case: Case) -> PreparedCase:
         """The arrays of a case; made at the first call.
 

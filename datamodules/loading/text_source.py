@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,10 +61,22 @@ class TextSource:
         Raises:
             NotApplicableError: The control is "shuffled" and there is nothing to exchange.
         """
-        control = "true" if split == "train" else self.control
+        return self._of_cases(self._cases_of(split), "true" if split == "train" else self.control)
+
+    def for_groups(self, groups: Iterable[Sequence[Case]]) -> SplitText:
+        """The text of groups of cases that are evaluated; shuffled text is exchanged within a group.
+
+        Raises:
+            NotApplicableError: The control is "shuffled" and there is nothing to exchange in a group.
+        """
+        texts = [self._of_cases(group, self.control) for group in groups if group]
+        reports = [text.reports for text in texts if text.reports is not None]
+        return SplitText(texts[0].classes, dict(ChainMap(*map(dict, reports))) if reports else None)
+
+    def _of_cases(self, cases: Iterable[Case], control: str) -> SplitText:
         if not self.has_reports:
             return SplitText(control_classes(self.prompts, control, self.seed))
-        reports = {case.key: case.report or "" for case in self._cases_of(split)}
+        reports = {case.key: case.report or "" for case in cases}
         without_text = control in ("blank", "names")  # shuffled reports are beside the true class prompts
         classes = control_classes(self.prompts, control) if without_text else self.prompts
         names = [prompt.name for prompt in self.prompts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,14 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import read_yaml
 from zoo.types import Case
 
+log = logging.getLogger(__name__)
+
 DESCRIPTION = "dataset.yaml"
 """Name of the file beside the table that describes the data."""
 _KEYS = ("classes", "exclusive", "channels", "track", "laterality", "flips", "tolerance", "empty_masks")
+_COLUMNS = ("image", "mask", "subject", "split", "query")
+PREDICT = "predict"
+"""The split of a row that is only predicted."""
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -36,8 +42,10 @@ class ImageTextFolder(OwnDataModule):
     """Pictures, masks and texts of a CSV or xlsx table, resized to `patch`.
 
     The table has the columns `image` and `mask`: paths, relative to the folder of the table. It may have the columns
-    `text` (or `caption`, `description`), `subject` and `split` (train, val, test). Without `split` the subjects are
-    split 72/8/20; without `subject` each picture is a subject of its own. See `docs/own_data.md`.
+    `text` (or `caption`, `description`), `subject`, `split` (train, val, test, predict) and `query`. Without `split`
+    the subjects are split 72/8/20; without `subject` each picture is a subject of its own. Several rows with one image
+    have a `query` each. A table without masks, and rows of the split `predict`, are for `zoo predict`. See
+    `docs/own_data.md`.
 
     Args:
         table: The table, in `root` or absolute; default the only CSV or xlsx file in `root`.
@@ -64,6 +72,9 @@ class ImageTextFolder(OwnDataModule):
         self._by_colour = has_colours(classes or described.get("classes"), where)
         header, _ = self._rows
         has_text = text_column(header, self._table_path) is not None
+        if "track" in described and not has_text:
+            problem = f"{self.folder / DESCRIPTION}: `track` is given, but the table has no text."
+            raise DataError(problem, "Remove it, or add the column `text`.")
         track = described.get("track", "report") if has_text else "class"
         count = channels or described.get("channels", 1)
         if count not in (1, 3):
@@ -83,41 +94,35 @@ class ImageTextFolder(OwnDataModule):
         colours = tuple(value for values in self.labels.values for value in values) if self._by_colour else ()
         return PictureReader(drop=self.dropped_values, channels=channels, gray_only=True, colours=colours)
 
-    def list_cases(self) -> list[Case]:
-        """One case per row, in the order of the table."""
-        header, rows = self._rows
-        files, text = FileFinder(self._table_path.parent), text_column(header, self._table_path)
-        cases = []
-        for row in rows:
-            cells = dict(zip(header, row, strict=True))
-            image, mask = cells["image"], cells["mask"]
-            if not image or not mask:
-                raise DataError(f"{self._table_path}: a row without image or mask: {row}.", "Fill or remove it.")
-            case_id = join_path(image)
-            subject = cells.get("subject", case_id)
-            if not subject:  # it could belong to a subject of another split
-                raise DataError(f"{self._table_path}: a row without subject: {row}.", "Fill it, or drop the column.")
-            report = cells[text] if text else None
-            cases.append(Case(case_id, (files.find(image),), files.find(mask), subject, report))
-        return cases
+    def list_labelled(self) -> list[Case]:
+        """One case per row with a mask, in the order of the table."""
+        return [case for case, _ in self._cases if case.label is not None]
+
+    def list_unlabelled(self) -> list[Case]:
+        """The rows of the split `predict`; all rows where the table has no mask."""
+        return [case for case, _ in self._cases if case.label is None]
 
     def split_cases(self, cases: list[Case]) -> Split:
         """`table`: its column `split`. `by_subject`: 72 % train, 8 % val, 20 % test, shuffled once."""
         if self.protocol == "by_subject":
             return cut_by_subject(self.protocol, cases)
-        header, rows = self._rows
-        if "split" not in header:
-            raise DataError(f"{self._table_path}: no column `split`.", "Add it, or give --data.protocol by_subject.")
+        path = self._table_path
+        if "split" not in self._rows[0]:
+            raise DataError(f"{path}: no column `split`.", "Add it, or give --data.protocol by_subject.")
+        words: dict[str, str] = {}
+        for case, word in self._cases:
+            if case.label is not None and words.setdefault(case.case_id, word) != word:
+                problem = f"{path}: {case.case_id} is in the splits '{words[case.case_id]}' and '{word}'."
+                raise DataError(problem, "Give all queries of an image one split.")
         case_ids: dict[str, list[str]] = {split: [] for split in SPLITS}
-        for case, row in zip(cases, rows, strict=True):
-            word = row[header.index("split")]
-            if word.lower() not in _SPLIT_WORDS:
-                raise DataError(f"{self._table_path}: split '{word}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
-            case_ids[_SPLIT_WORDS[word.lower()]].append(case.case_id)
+        for case in cases:
+            word = words[case.case_id]
+            if word not in _SPLIT_WORDS:
+                raise DataError(f"{path}: split '{word}' of {case.case_id}.", f"Write {', '.join(SPLITS)}.")
+            case_ids[_SPLIT_WORDS[word]].append(case.case_id)
         empty = next((split for split, ids in case_ids.items() if not ids), None)
         if empty:
-            problem = f"{self._table_path}: no row has the split '{empty}'."
-            raise DataError(problem, f"Write {empty} in some rows.", "split")
+            raise DataError(f"{path}: no row has the split '{empty}'.", f"Write {empty} in some rows.", "split")
         return make_split(self.protocol, case_ids, cases)
 
     def choose_protocol(self, name: str | None) -> str:
@@ -139,9 +144,41 @@ class ImageTextFolder(OwnDataModule):
         return found[0]
 
     @cached_property
+    def _cases(self) -> list[tuple[Case, str]]:
+        """The case of each row, and its split in lower case."""
+        header, rows = self._rows
+        text = text_column(header, self._table_path)
+        unused = [name for name in header if name and name not in (*_COLUMNS, text)]
+        if unused:
+            log.warning("%s: unused columns: %s", self._table_path, ", ".join(unused))
+        found = [dict(zip(header, row, strict=True)) for row in rows]
+        has_masks = any(cells.get("mask") for cells in found)
+        files = FileFinder(self._table_path.parent)
+        return [
+            (self._case_of(cells, row, files, text, has_masks), cells.get("split", "").lower())
+            for cells, row in zip(found, rows, strict=True)
+        ]
+
+    def _case_of(
+        self, cells: Mapping[str, str], row: list[str], files: FileFinder, text: str | None, has_masks: bool
+    ) -> Case:
+        image, mask, path = cells["image"], cells.get("mask", ""), self._table_path
+        only_predicted = not has_masks or cells.get("split", "").lower() == PREDICT
+        if not image or not (mask or only_predicted):
+            fix = f"Fill or remove it. A row with the split `{PREDICT}` needs no mask."
+            raise DataError(f"{path}: a row without image or mask: {row}.", fix)
+        case_id = join_path(image)
+        subject = cells.get("subject", case_id)
+        if not subject and not only_predicted:  # it could belong to a subject of another split
+            raise DataError(f"{path}: a row without subject: {row}.", "Fill it, or drop the column.")
+        label = None if only_predicted else files.find(mask)
+        report, query = (cells[text] if text else None), cells.get("query", "")
+        return Case(case_id, (files.find(image),), label, subject or case_id, report, query)
+
+    @cached_property
     def _rows(self) -> tuple[list[str], list[list[str]]]:
         header, rows = read_table(self._table_path, "image and mask")
-        if not {"image", "mask"} <= set(header):
+        if "image" not in header:
             raise DataError(f"{self._table_path}: columns {header} lack image or mask.", "Rename the columns.")
         return header, rows
 

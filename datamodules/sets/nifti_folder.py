@@ -92,9 +92,20 @@ class NiftiFolder(OwnDataModule):
             return ChannelsReader(drop=self.dropped_values, channels=channels)
         return Reader(drop=self.dropped_values)
 
-    def list_cases(self) -> list[Case]:
+    def list_labelled(self) -> list[Case]:
         """The listed cases in their order, or the cases of `imagesTr` and `labelsTr` by name."""
         return [case for _, case in self._listed] if self._listing.entries else self._found
+
+    def list_unlabelled(self) -> list[Case]:
+        """The listed cases without a label, or those of `imagesTs`."""
+        listing = self._listing
+        if listing.entries:
+            without = tuple(entry for entry in listing.entries if entry.label is None)
+            return [case for _, case in self._cases_of(without)]
+        found = group_by_case(self.folder / "imagesTs", listing)
+        if found:
+            listing.check_count("test", len(found), "imagesTs")
+        return [Case(name, paths, None, self._subject_from_name(name)) for name, paths in found.items()]
 
     def choose_protocol(self, name: str | None) -> str:
         """`listing` by default where the file divides its cases, else `by_subject`."""
@@ -171,7 +182,7 @@ class NiftiFolder(OwnDataModule):
     def _found(self) -> list[Case]:
         """The cases of `imagesTr` and `labelsTr`."""
         images = group_by_case(self.folder / "imagesTr", self._listing)
-        if not images:
+        if not images and not list_volumes(self.folder / "imagesTs"):
             raise DataError(
                 f"{self.folder}: no NIfTI files in imagesTr.", "For pictures give --data image_text_folder."
             )
@@ -183,7 +194,8 @@ class NiftiFolder(OwnDataModule):
             paths = images.get(name) or channel_files(self.folder / "imagesTr", name, self._listing)
             label = labels.get(name, folder / f"{name}{self._listing.file_ending or '.nii.gz'}")
             cases.append(Case(name, paths, label, self._subject_from_name(name)))
-        self._listing.check_count("training", len(cases), "imagesTr and labelsTr")
+        if labels:
+            self._listing.check_count("training", len(cases), "imagesTr and labelsTr")
         return cases
 
     @cached_property

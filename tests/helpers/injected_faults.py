@@ -299,7 +299,7 @@ INJECTED: dict[str, Injected] = {
         OWN,
         lambda r: replace(r / "cases.csv", "pictures/p0", "pictures/p\x7f0"),
         "unusable_name",
-        "p\\x7f0.jpg",
+        "p\\u007f0.jpg",
         "cannot",
     ),
     "row twice": Injected(OWN, double_row, "case_twice", "p0.jpg", "2 times"),

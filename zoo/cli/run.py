@@ -201,6 +201,10 @@ def _print_results(cli: ZooCLI, verb: str, scores: Scores, predictions: Predicti
         names = facts.labels.names  # in the order of the numbers in the label image, not of the raw labels
         numbers = ", ".join(f"{number} {name}" for number, name in enumerate(names, start=1))
         classes = f": {numbers}" if len(names) > 1 else ""
-        console.print(f"{predictions.written} label images in {predictions.folder}{classes}", soft_wrap=True)
+        groups = {predictions.folder: predictions.written}
+        groups[predictions.folder_of_unlabelled] = predictions.written_unlabelled
+        for path, count in groups.items():
+            if count or not any(groups.values()):
+                console.print(f"{count} label images in {path}{classes}", soft_wrap=True)
     else:
         console.print("  ".join(f"{key} {float(value):.4f}" for key, value in cli.trainer.callback_metrics.items()))

@@ -13,10 +13,13 @@ import pytest
 
 from datamodules.index.checks import index_findings
 from datamodules.loading.text_source import TextSource
+from tests.helpers.image_sets import make_own_pictures
+from tests.helpers.own_data import counts, pictures
 from tests.helpers.query_set import CARD, QUERIES, TwoQueries, make_query_set
 from zoo.callbacks.overlays import Overlays
 from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
+from zoo.errors import DataError
 from zoo.metrics.case_scores import read_rows
 from zoo.metrics.summary import summarise
 from zoo.models import FiLM
@@ -111,3 +114,25 @@ def test_an_image_that_names_a_query_twice_is_a_finding(data: TwoQueries) -> Non
     found = index_findings([cases[0], other, *cases[2:]], reports=True)
     assert [finding.kind for finding in found] == ["split"]
     assert "queries of several subjects" in found[0].problem
+
+
+def test_a_table_may_have_several_queries_per_image(tmp_path: Path) -> None:
+    root = make_own_pictures(tmp_path, split=True)
+    table = root / "cases.csv"
+    header, *rows = [line.split(",") for line in table.read_text(encoding="utf-8-sig").splitlines()]
+    both = [[*header, "query"], *([*row, "spot"] for row in rows), *([*row, "same"] for row in rows)]
+    table.write_text("\n".join(",".join(row) for row in both) + "\n")
+    data = pictures(root)
+    assert len(data.cases) == 24
+    assert data.index.case("pictures-p0", "same").label == root / "masks" / "p0.png"
+    assert counts(data) == [6, 2, 4], "a split has images"
+    data.setup("test")
+    found = [key for batch in data.test_dataloader() for key in zip(batch["case_id"], batch["query"], strict=True)]
+    assert sorted(found) == sorted((case, query) for case in data.split.test for query in ("spot", "same"))
+    both[1][header.index("split")] = "test"
+    table.write_text("\n".join(",".join(row) for row in both) + "\n")
+    with pytest.raises(DataError, match=r"cases\.csv: pictures-p0 is in the splits 'test' and 'train'"):
+        _ = pictures(root).split
+    table.write_text("image,mask,query\npictures/p0.jpg,masks/p0.png,a\npictures/p0.jpg,masks/p0.png,a\n")
+    with pytest.raises(DataError, match="'pictures-p0__a' occurs 2 times"):
+        _ = pictures(root).cases

@@ -45,10 +45,8 @@ def test_whole_paths_are_names_only_where_two_files_have_one_name() -> None:
 @pytest.mark.parametrize(
     ("case", "problem"),
     [
-        (Case("x" * 201, (Path("x.png"),), None, "s"), "x.png: the case's name has 201 bytes, more than 200"),
-        (Case("a", (Path("a.png"),), None, "s", query="q" * 250), "has 253 bytes"),
-        (Case("a\x1bb", (Path("a\x1bb.png"),), None, "s"), r"a\x1bb.png: 'a\x1bb' cannot be the name of a file"),
-        (Case("a\nb", (), None, "s"), r"a\nb: 'a\nb' cannot"),
+        (Case("a\x1bb", (Path("a\x1bb.png"),), None, "s"), r"a\u001bb.png: 'a\u001bb' cannot be the name of a file"),
+        (Case("a\nb", (), None, "s", query="q"), r"a\u000ab: 'a\u000ab__q' cannot"),
         (Case("..", (), None, "s"), "'..' cannot"),
         (Case("a/b", (), None, "s"), "'a/b' cannot"),
         (Case(os.fsdecode(b"\xd7\xf3"), (Path("a.png"),), None, "s"), "a.png: the name is not in UTF-8"),

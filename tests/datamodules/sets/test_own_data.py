@@ -81,7 +81,7 @@ def test_prompts_beside_the_data_are_used(tmp_path: Path) -> None:
         ({"dataset.yaml": "classes: {a: 1}\nchannels: 4"}, "channels are 4"),
         ({"dataset.yaml": "classes: {a: 1}\ntrack: reports"}, "track 'reports'"),
         ({"cases.csv": "picture,mask\na,b"}, r"cases\.csv: columns \['picture', 'mask'\] lack image"),
-        ({"cases.csv": "image,mask\na.png,"}, "without image or mask"),
+        ({"cases.csv": "image,mask\na.png,\nb.png,c.png"}, "without image or mask"),
         ({"cases.csv": "image,mask\na.png,b.png"}, r"a\.png: no such file"),
         ({"cases.csv": "image,mask,split\npictures/p0.jpg,masks/p0.png,trian"}, "split 'trian' of pictures-p0"),
     ],
