@@ -145,8 +145,9 @@ class Cache:
         """Return a case of an entry. The first time, its checksum is compared, and a damaged entry is made again.
 
         Args:
-            key, make: See `entry`.
+            key: Name of the entry.
             name: Name of the case in the entry.
+            make: See `entry`.
 
         Raises:
             DataError: The folder cannot be written, or what was written is damaged again.
@@ -169,9 +170,7 @@ class Cache:
                     _remove(self.folder / key)
                     self._opened.cache_clear()
         except OSError as error:
-            raise DataError(
-                f"{self.folder / key}: is damaged and cannot be removed ({error}).", "Remove it or set ZOO_CACHE."
-            ) from error
+            raise self._unwritable(error) from error
         found = self.entry(key, make)
         if not found.is_intact(name):
             raise DataError(
@@ -211,9 +210,7 @@ class Cache:
         except OSError as error:
             if lacks_open_files(error):
                 raise
-            raise DataError(
-                f"{self.folder}: cannot be written ({error}).", "Free some space or set ZOO_CACHE."
-            ) from error
+            raise self._unwritable(error) from error
         if found is None:
             raise DataError(
                 f"{self.folder / key}: was removed or changed while it was written.", "Run the command again."
@@ -233,6 +230,9 @@ class Cache:
             if lacks_open_files(error):  # the entry may be sound
                 raise
             return None  # missing or damaged: `entry` makes it again
+
+    def _unwritable(self, error: OSError) -> DataError:
+        return DataError(f"{self.folder}: cannot be written ({error}).", "Free some space or set ZOO_CACHE.")
 
     def _lock(self, key: str) -> Path:
         return self.folder / f".lock-{key}"

@@ -19,6 +19,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.callbacks.manifest import RUN_KEY
 from zoo.errors import CheckpointError
+from zoo.models.finite_values import check_weights
 from zoo.utils.atomic_files import write_atomically
 
 MONITOR = "val/dice"
@@ -98,7 +99,8 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read the content of a checkpoint without running code in it.
 
     Raises:
-        CheckpointError: There is no such file; it is truncated, damaged or holds code; or another run has written it.
+        CheckpointError: There is no such file; it is truncated, damaged or holds code; another run has written it; or
+            it has weights that are not finite.
     """
     with explain_load_errors(path):
         check_archive(path)
@@ -107,6 +109,8 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         if not isinstance(content, Mapping):
             raise pickle.UnpicklingError(f"{path}: no mapping")
     _check_owner(path, content)
+    if isinstance(content.get("state_dict"), Mapping):
+        check_weights(content["state_dict"], str(path))
     return content
 
 

@@ -23,6 +23,7 @@ from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.engine.refusals import explain_construction
 from zoo.engine.training_options import divide_batch
 from zoo.errors import ConfigError
+from zoo.models.finite_values import FiniteModule, FiniteValues
 from zoo.utils.class_args import argument_names, first_reason
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.config_values import without_refused
@@ -173,8 +174,10 @@ class ZooCLI(LightningCLI):
         progress = sys.stderr.isatty() and sys.stdout.isatty() if chosen is None else chosen
         callbacks = [*callbacks, *ours.get("callbacks", [])]
         bars = [RunProgressBar()] if progress and not any(isinstance(one, ProgressBar) for one in callbacks) else []
+        # Our models bring this callback along, for trainers in Python too.
+        checks = [] if isinstance(self.model, FiniteModule) else [FiniteValues()]
         arguments: dict[str, Any] = ours | {
-            "callbacks": [*callbacks, *bars],
+            "callbacks": [*callbacks, *bars, *checks],
             "plugins": [*plugins, AtomicCheckpointIO()],
             "logger": _loggers(configured.get("logger"), ours.get("logger")),
             # Our evaluation samplers visit each case once; those of Lightning would add cases that are scored twice.

@@ -14,7 +14,6 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
@@ -27,6 +26,7 @@ from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.metrics.validation_scores import ValidationScores
+from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.output import Output
 from zoo.models.schedule import warm_up_then_cosine
 from zoo.preprocessing.undo import native_mask
@@ -56,7 +56,7 @@ class _FinishedMeta(ABCMeta):
         return model
 
 
-class SegModule(LightningModule, metaclass=_FinishedMeta):
+class SegModule(FiniteModule, metaclass=_FinishedMeta):
     """Base class of every model.
 
     Args:
@@ -210,12 +210,7 @@ class SegModule(LightningModule, metaclass=_FinishedMeta):
         output = self.forward_features(batch["image"], self.readable(text_of(batch)))
         losses = self.compute_losses(batch, output)
         total = self.total_loss(losses)
-        if not torch.isfinite(total):
-            terms = ", ".join(f"{name} {float(term):.4g}" for name, term in losses.items())
-            raise RunError(
-                f"The loss is not finite at step {self.global_step} ({terms}), cases {', '.join(batch['case_id'])}.",
-                "Lower `--model.lr`, or use `--trainer.precision 32`.",
-            )
+        check_loss(self, total, losses, batch["case_id"], lambda: self(batch["image"], text_of(batch)))
         size = len(batch["image"])
         named = {"loss": total, **losses, **self._watched}
         self.log_dict(
@@ -237,7 +232,7 @@ class SegModule(LightningModule, metaclass=_FinishedMeta):
         """Count true and false voxels on the network's grid, and compute the loss of whole images."""
         if batch.get("spare"):
             return
-        logits = self.predict_logits(batch)
+        logits = check_logits(self, self.predict_logits(batch), batch["case_id"], batch.get("query") or [])
         labels = self.facts.labels
         decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
         predicted, true = (masks_of(one, len(labels.names), labels.exclusive) for one in (decision, batch["label"]))
@@ -273,7 +268,7 @@ class SegModule(LightningModule, metaclass=_FinishedMeta):
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""
         if batch.get("spare"):
             return []
-        logits = self.predict_logits(batch)
+        logits = check_logits(self, self.predict_logits(batch), batch["case_id"], batch.get("query") or [])
         queries = batch.get("query") or [""] * len(logits)
         return [
             Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry, query)
