@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,9 @@ from zoo.utils.format import format_duration
 
 _REFRESH_SECONDS = 0.5
 """Time between two updates of the bar; each reads the loss, for which a GPU finishes its step."""
+
+_WIDTH = 100
+"""Columns of a terminal of unknown width."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,26 @@ class RunProgressBar(TQDMProgressBar):
         super().__init__()
         self._loss: Tensor | None = None
         self._updated = 0.0
+
+    def init_sanity_tqdm(self) -> Tqdm:
+        """Return the bar of the check of the validation."""
+        return _with_width(super().init_sanity_tqdm())
+
+    def init_train_tqdm(self) -> Tqdm:
+        """Return the bar of the training."""
+        return _with_width(super().init_train_tqdm())
+
+    def init_validation_tqdm(self) -> Tqdm:
+        """Return the bar of a validation."""
+        return _with_width(super().init_validation_tqdm())
+
+    def init_test_tqdm(self) -> Tqdm:
+        """Return the bar of a test."""
+        return _with_width(super().init_test_tqdm())
+
+    def init_predict_tqdm(self) -> Tqdm:
+        """Return the bar of a prediction."""
+        return _with_width(super().init_predict_tqdm())
 
     def on_train_start(self, *_: Any) -> None:
         """Start the bar at the batch at which training continues."""
@@ -90,6 +115,17 @@ class RunProgressBar(TQDMProgressBar):
         due = self.is_enabled and (current == total or now - self._updated >= _REFRESH_SECONDS)
         self._updated = now if due else self._updated
         return due
+
+
+def _with_width(bar: Tqdm) -> Tqdm:
+    """Give a bar a width on a terminal that does not tell its own, as in some containers; tqdm draws nothing there."""
+    try:
+        known = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):  # no terminal: tqdm has its own default
+        return bar
+    if known == 0:
+        bar.dynamic_ncols, bar.ncols, bar.nrows = None, _WIDTH, None
+    return bar
 
 
 class ProgressLines(Callback):

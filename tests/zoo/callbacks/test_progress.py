@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.stub_commands import FIT, HERE
+from zoo.callbacks.progress import RunProgressBar
 from zoo.cli.main import main
 from zoo.utils.activity import report_activity
 
@@ -46,3 +48,15 @@ def test_without_a_terminal_each_epoch_and_each_interval_has_a_line(
         assert [line for line in lines if re.fullmatch(what, line)], what
     logging.getLogger("zoo").info("the end")
     assert caplog.messages[-1] == "the end", "no line follows the end of the command"
+
+
+def test_the_bar_has_a_width_on_a_terminal_that_tells_none(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((0, 0)))
+    bar = RunProgressBar().init_train_tqdm()
+    bar.reset(10)
+    bar.update(5)
+    bar.close()
+    assert " 50%|" in capfd.readouterr().out
+    assert bar.ncols == 100
