@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datamodules.loading.datasets import native_of
 from zoo.errors import DataError
+from zoo.metrics.definitions import dice_of_counts
 from zoo.types import Case, CaseKey, Geometry, LabelSpace
 
 if TYPE_CHECKING:
@@ -210,8 +211,8 @@ def compute_dice(prediction: Mask, truth: Mask, labels: LabelSpace) -> list[floa
     found = []
     for number in range(len(labels.names)):
         one, other = ((m == number + 1 if labels.exclusive else m[number] > 0) for m in (prediction, truth))
-        total = int(one.sum()) + int(other.sum())
-        found.append(2 * int((one & other).sum()) / total if total else float("nan"))
+        tp = int((one & other).sum())
+        found.append(dice_of_counts(tp, int(one.sum()) - tp, int(other.sum()) - tp))
     return found
 
 

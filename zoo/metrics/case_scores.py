@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.metrics.definitions import METRIC_KEYS, METRICS, MetricValues
+from zoo.metrics.definitions import METRIC_KEYS, METRICS, MetricValues, dice_of_counts
 from zoo.utils.atomic_files import write_text
 from zoo.utils.csv_text import format_csv, parse_csv
 from zoo.utils.hashing import hash_bytes, hash_lines
@@ -154,7 +154,7 @@ def check_values(row: CaseScore) -> None:
             raise ValueError(f"{name} is {getattr(row, name)}, which is no distance")
     if row.status == "absent":
         return
-    dice = 2 * row.tp / (2 * row.tp + row.fp + row.fn)
+    dice = dice_of_counts(row.tp, row.fp, row.fn)
     if not math.isclose(row.dice, dice, abs_tol=_ROUNDING):
         raise ValueError(f"dice is {row.dice}, but the counts tp, fp, fn = {row.tp}, {row.fp}, {row.fn} give {dice}")
     for metric in METRICS:

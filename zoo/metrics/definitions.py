@@ -110,6 +110,22 @@ class MetricValues(Generic[T]):
     assd: T
 
 
+def dice_of_counts(tp: int, fp: int, fn: int) -> float:
+    """Compute the Dice of counts of voxels; NaN where neither mask has a voxel.
+
+    Args:
+        tp: Number of voxels in both masks.
+        fp: Number of voxels in the prediction only.
+        fn: Number of voxels in the label only.
+
+    Example:
+        >>> dice_of_counts(1, 1, 1)
+        0.5
+    """
+    total = 2 * tp + fp + fn
+    return 2 * tp / total if total else math.nan
+
+
 def absent_values() -> dict[str, float]:
     """Return NaN for each metric: the values of an object that neither mask contains."""
     return dict.fromkeys(METRIC_KEYS, math.nan)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, status_of
 from zoo.metrics.class_masks import objects
-from zoo.metrics.definitions import METRICS, absent_values, worst_values
+from zoo.metrics.definitions import METRICS, absent_values, dice_of_counts, worst_values
 from zoo.metrics.surface import diagonal, surface_scores
 from zoo.types import LabelSpace
 
@@ -81,7 +81,7 @@ def _score(
         values, in_voxels = absent_values(), dict.fromkeys(VOXELS, math.nan)
     elif status == "ok":
         surface = surface_scores(predicted, true, spacing, tolerance)._asdict()
-        computed = {"dice": 2 * tp / (2 * tp + fp + fn), **surface}
+        computed = {"dice": dice_of_counts(tp, fp, fn), **surface}
         # Rounding may make a distance longer than the diagonal; a hit would then score worse than a miss.
         values = {metric.key: metric.limit(computed[metric.key], longest) for metric in METRICS}
         in_voxels = {key: min(computed[key], longest_voxels) for key in VOXELS}

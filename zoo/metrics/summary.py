@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zoo.errors import RunError
 from zoo.metrics.case_scores import COUNTS, CaseScore, case_name, sort_rows
-from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+from zoo.metrics.definitions import METRIC_KEYS, MetricValues, dice_of_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def _of_class(rows: Sequence[CaseScore]) -> MeanScores:
     tp, fp, fn = (sum(getattr(row, name) for row in rows) for name in COUNTS)
     return MeanScores(
         **{key: _mean([getattr(row, key) for row in scored]) for key in METRIC_KEYS},
-        dice_global=2 * tp / (2 * tp + fp + fn) if scored else None,
+        dice_global=dice_of_counts(tp, fp, fn) if scored else None,
         cases=len(rows),
         scored=len(scored),
         missed=status.count("missed"),
