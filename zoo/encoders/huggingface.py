@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise, mean_of_real
 from zoo.errors import TextError
 from zoo.settings import offline
+from zoo.utils.plugins import find_folder
 
 log = logging.getLogger(__name__)
 
@@ -136,10 +136,10 @@ def _tokenise(tokenizer: Any, strings: list[str]) -> list[list[int]]:
 
 def find_packaged(package: str | None) -> tuple[Path, str] | None:
     """Find the model folder inside an installed package, and the version of the package, without an import."""
-    spec = find_spec(package) if package else None
-    if package is None or spec is None or spec.origin is None:
+    installed = find_folder(package) if package else None
+    if package is None or installed is None:
         return None
-    folders = (path.parent for path in sorted(Path(spec.origin).parent.rglob("model.safetensors")))
+    folders = (path.parent for path in sorted(installed.rglob("model.safetensors")))
     folder = next((found for found in folders if (found / "config.json").is_file()), None)
     if folder is None:
         return None

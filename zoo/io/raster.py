@@ -19,6 +19,7 @@ from zoo.utils.limits import get_limit, raise_limit
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # our limit is lower, and is an error
 
+_FORMATS = ["PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "PPM", "WEBP", "JPEG2000"]  # EPS would run Ghostscript
 _HIGH_DEPTH = ("I", "F", "I;16", "I;16B", "I;16L")
 _GRAY = ("1", "L", "LA")
 _JPEG_NOISE = 32  # largest difference that JPEG makes between the channels of a black-and-white mask, in gray levels
@@ -30,7 +31,7 @@ def open_picture(path: Path, formats: list[str] | None = None) -> Iterator[Image
 
     Args:
         path: The file.
-        formats: The formats of Pillow that are accepted; None for all.
+        formats: The formats that are accepted, by the content of the file; None for those of pictures.
 
     Raises:
         DataError: The picture is too large.
@@ -40,7 +41,7 @@ def open_picture(path: Path, formats: list[str] | None = None) -> Iterator[Image
     if Image.MAX_IMAGE_PIXELS and most > Image.MAX_IMAGE_PIXELS:  # the user has raised the limit
         Image.MAX_IMAGE_PIXELS = most
     try:
-        opened = Image.open(path, formats=formats)
+        opened = Image.open(path, formats=formats or _FORMATS)
     except Image.DecompressionBombError as error:
         [pixels] = re.findall(r"\((\d+) pixels\)", str(error))
         raise _too_large(path, int(pixels)) from error

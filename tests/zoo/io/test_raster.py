@@ -122,3 +122,11 @@ def test_the_limit_of_pixels_can_be_raised(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ZOO_LIMITS", "pixels=2000000000")
     with pytest.raises(DataError, match="truncated or unreadable"):
         read_image(claim_size(tmp_path / "a.png", 40_000, 40_000))
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF"])
+def test_a_file_that_another_program_would_run_is_no_picture(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (4, 4)).save(path, format=kind)
+    with pytest.raises(DataError, match=r"a\.png: truncated or unreadable \(cannot identify image file"):
+        read_image(path)
