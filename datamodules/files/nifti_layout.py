@@ -34,7 +34,7 @@ def list_volumes(folder: Path) -> dict[str, Path]:
 def find_volume(folder: Path, name: str) -> Path:
     """Find a NIfTI file, compressed or not. If there is none, return the compressed name, which the checks report."""
     candidates = [unwrap_folder(folder / f"{name}{end}") for end in SUFFIXES]
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if path_exists(path) and path.is_file()), None)
     return found or next(
         (path for end in SUFFIXES if path_exists(path := find_file(folder, f"{name}{end}"))), candidates[0]
     )
@@ -46,7 +46,7 @@ def unwrap_folder(path: Path) -> Path:
     Copies of ACDC and of BraTS 2021 on Kaggle have `patient001_frame01.nii/CMD03Gate1.nii`: a program unpacked the
     `.nii.gz` file into a folder of its name, and the file inside kept its original name.
     """
-    if not path.is_dir():
+    if not path_exists(path) or not path.is_dir():
         return path
     inside = [file for file in path.iterdir() if is_volume(file)]
     return inside[0] if len(inside) == 1 else path

@@ -11,7 +11,7 @@ from typing import Any
 from datamodules.bases.own_data import OwnDataModule
 from datamodules.files.class_values import have_common_value
 from datamodules.files.dataset_json import DatasetJson, read_dataset_json
-from datamodules.files.find_files import FileFinder
+from datamodules.files.find_files import FileFinder, path_exists
 from datamodules.files.listed_cases import Entry
 from datamodules.files.nifti_layout import find_volume, list_volumes, nifti_stem
 from datamodules.files.nnunet_folders import channel_files, check_endings, group_by_case
@@ -153,7 +153,7 @@ class NiftiFolder(OwnDataModule):
 
     def _lacks_channel(self, entry: Entry) -> bool:
         image = self._files.find(entry.images[0])
-        return not image.exists() and find_volume(image.parent, f"{nifti_stem(image)}_0000").is_file()
+        return not path_exists(image) and path_exists(find_volume(image.parent, f"{nifti_stem(image)}_0000"))
 
     @cached_property
     def _files(self) -> FileFinder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,28 @@ from zoo.utils.safe_text import to_file_name
 class Predictions(Callback):
     """Writes what `predict_step` returns after each batch; nothing is kept in memory.
 
-    Cases without a label are written to `<folder>-unlabelled`, apart from the test cases.
+    Cases without a label are written to `<folder>-unlabelled`, and those of other data than the run's own to
+    `<folder>-<hash of the data>`, so that they replace no predictions of the test cases.
 
     Args:
         folder: The folder to write to, `<out>/predictions`.
+        trained: The manifest of the run, which has the hashes of its data; None where they are unknown.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trained: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
+        self.trained = trained or {}
         self.folder_of_unlabelled = folder.with_name(f"{folder.name}-unlabelled")
         self.written = self.written_unlabelled = 0
         self._unlabelled: frozenset[CaseKey] = frozenset()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Get the names of the cases without a label, if the data has such cases."""
-        self._unlabelled = frozenset(getattr(getattr(trainer, "datamodule", None), "unlabelled", ()))
+        """Find out which cases have no label, and whether the data is that of the run."""
+        data = getattr(trainer, "datamodule", None)
+        self._unlabelled = frozenset(getattr(data, "unlabelled", ()))
+        other = _hash_of_other_data(self.trained, data)
+        if other:
+            self.folder = self.folder.with_name(f"{self.folder.name}-{other[:12]}")
 
     def on_predict_batch_end(
         self,
@@ -63,3 +71,13 @@ class Predictions(Callback):
             counts = [mine] * trainer.world_size
             torch.distributed.all_gather_object(counts, mine)
             self.written, self.written_unlabelled = (sum(found) for found in zip(*counts, strict=True))
+
+
+def _hash_of_other_data(trained: Mapping[str, Any], data: Any) -> str:
+    """Return the hash of data that the run was not trained with; empty for the data of the run, or if it is unknown."""
+    tested, _ = getattr(data, "cases_to_predict", (True, None))
+    for key in ("split_hash", "data_hash") if tested else ():
+        now = getattr(data, key, None)
+        if now and trained.get(key) and now != trained[key]:
+            return str(now)
+    return ""

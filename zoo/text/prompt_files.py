@@ -25,7 +25,7 @@ def prompt_file(stem_or_path: str | Path) -> Path:
         TextError: There is no such file; the message lists the bundled files.
     """
     path = Path(stem_or_path)
-    if path.suffix not in {".yaml", ".yml"}:
+    if path.suffix.lower() not in {".yaml", ".yml"}:
         path = CONFIGS / "prompts" / f"{stem_or_path}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in (CONFIGS / "prompts").glob("*.yaml")))

@@ -99,6 +99,19 @@ def _tested(folder: Path, case_id: str) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize(
+    ("trained", "folder"),
+    [({}, "p"), ({"split_hash": "a1"}, "p"), ({"split_hash": "b2"}, "p-a1"), ({"data_hash": "d4"}, "p-c3")],
+)
+def test_predictions_of_other_data_replace_none_of_the_run(
+    tmp_path: Path, trained: dict[str, str], folder: str
+) -> None:
+    data = SimpleNamespace(split_hash="a1", data_hash="c3", cases_to_predict=(["case"], []))
+    callback = Predictions(tmp_path / "p", trained)
+    callback.on_predict_start(SimpleNamespace(datamodule=data), SimpleNamespace())  # type: ignore[arg-type]
+    assert callback.folder == tmp_path / folder
+
+
 def test_predictions_of_unlabelled_cases_are_written_apart(tmp_path: Path) -> None:
     geometry = Geometry(None, (4, 4), ((0, 4), (0, 4)), (1.0, 1.0), "px")
     callback, model = Predictions(tmp_path / "predictions"), SimpleNamespace()

@@ -187,6 +187,22 @@ def test_a_listing_may_name_one_file_per_channel(tmp_path: Path) -> None:
     assert data.prepared(data.list_cases()[0]).image.shape == (2, 16, 14, 12)
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("x" * 300 + ".nii.gz", "a part of the path has 307 bytes"),
+        ("~nobody-here/a.nii", "no such file"),
+        ("a\0.nii", "cannot be the name"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_one_line(
+    clean: dict[str, Path], tmp_path: Path, image: str, message: str
+) -> None:
+    listed = [{**entries(clean["decathlon"])[0], "image": image}]
+    with pytest.raises(DataError, match=message):
+        _ = volumes(copied(clean, tmp_path, "decathlon", training=listed)).cases
+
+
 def test_a_name_in_another_encoding_is_one_line(clean: dict[str, Path], tmp_path: Path) -> None:
     root = copied(clean, tmp_path, "nnunet")
     for folder, end in (("imagesTr", "_0000"), ("labelsTr", "")):
