@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +25,20 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: 0; 2 for an error that the user can fix (one line on standard error); 130 after Ctrl-C.
     """
+    if argv is None:
+        _require_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
     return run_command(lambda: _dispatch(arguments))
+
+
+def _require_utf8() -> None:
+    """Start the process again in UTF-8 mode, if its locale has ASCII only and could name no file with an umlaut.
+
+    Processes that it starts inherit the mode.
+    """
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the words of this process
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -21,6 +21,7 @@ from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.engine.run_seals import check_run, choose_checkpoint, describe_origin
 from zoo.errors import ConfigError, NotApplicableError, RunError
 from zoo.utils.activity import report_activity, set_activity
+from zoo.utils.literal_text import escape_interpolation
 
 if TYPE_CHECKING:
     from zoo.callbacks.predictions import Predictions
@@ -83,7 +84,7 @@ def _run(request: Request) -> int:
 
 def print_config(cli: ZooCLI) -> None:
     """Print the resolved configuration of a command as YAML."""
-    sys.stdout.write(yaml.safe_dump(cli.resolved(), sort_keys=False, allow_unicode=True))
+    sys.stdout.write(yaml.safe_dump(escape_interpolation(cli.resolved()), sort_keys=False, allow_unicode=True))
 
 
 def prepare_process() -> None:

@@ -14,6 +14,7 @@ from zoo.engine.run_folder import RunFolder
 from zoo.engine.training_options import add_callbacks
 from zoo.errors import ConfigError, did_you_mean
 from zoo.utils.config_files import check_config
+from zoo.utils.literal_text import escape_interpolation
 
 Flag = tuple[str, str]
 """A dotted key and its value as the user typed them: ("model.lr", "5e-4")."""
@@ -125,7 +126,7 @@ def compose_request(request: Request) -> Composed:
         RunError: `--out` names no run.
     """
     folder = request.run_folder
-    base = folder.read_config() if folder and request.verb != "fit" else None
+    base = escape_interpolation(folder.read_config()) if folder and request.verb != "fit" else None
     if folder and base is not None:
         check_config(base, str(folder.config), confirmed=" ".join(value for _, value in request.flags))
     composed = compose(

@@ -14,7 +14,8 @@ from lightning.pytorch import Trainer
 from zoo.config import check_seed
 from zoo.engine.arguments import Flag
 from zoo.errors import ConfigError, did_you_mean
-from zoo.utils.class_args import convert_arguments, option_groups, option_names
+from zoo.utils.class_args import convert_arguments, is_optional, is_text, option_groups, option_names
+from zoo.utils.literal_text import escape_interpolation
 
 EVERY_KEY = "See `--print_config` for every key."
 
@@ -116,6 +117,32 @@ def check_types(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
         convert_arguments(
             owner, {option: value}, prefix.replace(".init_args", "") if shown[0] == "-" else prefix, EVERY_KEY
         )
+
+
+def set_texts(
+    config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]
+) -> tuple[dict[str, Any], list[Flag]]:
+    """Move the flags that set texts into the layers, so that the parser does not read "1e3" or "a: b" as YAML.
+
+    Args:
+        config: The merged layers.
+        flags: The dotted flags of the command.
+        classes: Classes of "model" and "data".
+
+    Returns:
+        The layers with the texts, and the other flags.
+    """
+    changed, others = dict(config), []
+    for key, value in flags:
+        section, _, rest = key.partition(".")
+        name = rest.removeprefix("init_args.")
+        if section not in classes or not name.isidentifier() or not is_text(classes[section], name):
+            others.append((key, value))
+            continue
+        text = None if value == "null" and is_optional(classes[section], name) else escape_interpolation(value)
+        chosen = changed.get(section) or {}
+        changed[section] = {**chosen, "init_args": {**(chosen.get("init_args") or {}), name: text}}
+    return changed, others
 
 
 def _arguments(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mapping[str, type]) -> Iterator[_Argument]:

@@ -18,16 +18,17 @@ from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.callbacks.progress import RunProgressBar
 from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
-from zoo.engine.check_arguments import EVERY_KEY, check_names, check_trainer, check_types
+from zoo.engine.check_arguments import EVERY_KEY, check_names, check_trainer, check_types, set_texts
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.engine.refusals import explain_construction
 from zoo.engine.training_options import divide_batch
 from zoo.errors import ConfigError
 from zoo.models.finite_values import FiniteModule, FiniteValues
-from zoo.utils.class_args import argument_names, first_reason
+from zoo.utils.class_args import argument_names, first_reason, is_text
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.config_values import without_refused
 from zoo.utils.lazy import public_path
+from zoo.utils.literal_text import dump_quoted
 from zoo.utils.plugins import import_object
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
@@ -74,6 +75,7 @@ class ZooCLI(LightningCLI):
                 **config,
                 section: {**config[section], "class_path": public_path(kind, config[section]["class_path"])},
             }
+        self._classes = classes
         self._accepted = {section: argument_names(kind) for section, kind in classes.items()}
         config = without_refused(config, where_accepted or {}, self._accepted)
         check_names(config, flags, classes)
@@ -81,7 +83,7 @@ class ZooCLI(LightningCLI):
         self._resolved: Config | None = None
         try:
             with explain_construction(flags):
-                self._parse(config, flags)
+                self._parse(*set_texts(config, flags, classes))
         except ConfigError:
             check_types(config, flags, classes)
             raise
@@ -114,7 +116,7 @@ class ZooCLI(LightningCLI):
             parser_kwargs={"parser_mode": "omegaconf"},
             subclass_mode_model=True,
             subclass_mode_data=True,
-            args=["--config", yaml.safe_dump(config), *(f"--{key}={value}" for key, value in flags)],
+            args=["--config", dump_quoted(config), *(f"--{key}={value}" for key, value in flags)],
             run=False,
             auto_configure_optimizers=False,  # a model has its own optimiser and schedule
         )
@@ -138,13 +140,33 @@ class ZooCLI(LightningCLI):
         """
         if self._resolved is None:  # the parser checks every value again when it prints them
             with explain_construction(self.flags):
-                text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
-            config: Config = yaml.safe_load(text)
+                config = self._dump(skip_link_targets=True, skip_unset=False)
             config.pop("config", None)
             if config.get("init_from") is None:
                 config.pop("init_from", None)  # only a run that has it is printed with it
             self._resolved = config
         return deepcopy(self._resolved)
+
+    def _dump(self, **options: Any) -> Config:
+        """Return the configuration as plain Python. The parser, which reads values again, does not see the texts."""
+        config = self.config.clone()
+        places = [
+            (section, name)
+            for section, kind in self._classes.items()
+            for name, value in (config[section].get("init_args") or {}).items()
+            if isinstance(value, str) and is_text(kind, name)
+        ]
+        for number, (section, name) in enumerate(places):
+            config[section]["init_args"][name] = f"text-{number}"
+        dumped: Config = yaml.safe_load(self.parser.dump(config, **options))
+        for section, name in places:
+            if name in dumped[section].get("init_args", {}):  # a linked argument may be left out
+                dumped[section]["init_args"][name] = self.config[section]["init_args"][name]
+        return dumped
+
+    def _dump_config(self) -> None:
+        """Keep the arguments that a checkpoint stores; Lightning calls this before it builds a class."""
+        self.config_dump = self._dump(skip_link_targets=False, skip_unset=False)
 
     def instantiate_classes(self) -> None:
         """Build nothing yet: the run folder is checked between parsing and building."""

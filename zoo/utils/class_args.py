@@ -15,6 +15,8 @@ from zoo.errors import ConfigError
 from zoo.utils.config_files import check_no_resolvers
 from zoo.utils.text_files import doubled_key
 
+_TEXT = re.compile(r"str|(str \| None|None \| str)|(typing\.)?(Optional\[str\]|Union\[str, (None|NoneType)\])")
+
 _REQUIRED = re.compile(r"arguments are required: (\w+)")
 
 Group = TypeVar("Group")
@@ -64,6 +66,9 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
     names, values = argument_names(kind), {}
     for name, value in given.items():
         check_no_resolvers(value, f"{prefix}{name}")
+        if isinstance(value, str) and is_text(kind, name):
+            values[name] = None if value == "null" and is_optional(kind, name) else value
+            continue
         double = doubled_key(value) if isinstance(value, str) and "{" in value else ""
         if double:
             raise ConfigError(f"{prefix}{name}={value}: {double.partition(': ')[2]}.", "Keep one of them.")
@@ -78,6 +83,21 @@ def convert_arguments(kind: type, given: Mapping[str, Any], prefix: str, fix: st
                 ) from error
             raise ConfigError(f"{prefix}{name}={value}: not of the type {_type_of(kind, name)}.", fix) from error
     return values
+
+
+def is_text(kind: type, name: str) -> bool:
+    """Whether an argument of a class is a text, so that its value is taken as it was typed.
+
+    Example:
+        >>> is_text(ConfigError, "fix")
+        True
+    """
+    return _TEXT.fullmatch(_type_of(kind, name)) is not None
+
+
+def is_optional(kind: type, name: str) -> bool:
+    """Whether an argument of a class may be None."""
+    return "None" in _type_of(kind, name) or "Optional" in _type_of(kind, name)
 
 
 def first_reason(message: str) -> str:
