@@ -27,7 +27,7 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 setup: $(VENV)/.installed  ## .venv with the zoo in it
 setup-test: $(VENV)/.installed-test  ## .venv with the test tools as well
 
-demo: setup  ## train on the embedded data, print the table, write demo/report.html (some five minutes on 2 cores)
+demo: setup  ## train on the embedded data, print the table, write demo/report.html (some minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(BIN)/zoo bench run --plan demo --out demo --jobs-at-once 2  # one thread a job: more would round otherwise
 	$(BIN)/zoo bench table demo --format md
 	$(BIN)/zoo bench report demo

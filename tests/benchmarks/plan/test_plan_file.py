@@ -228,7 +228,8 @@ def test_the_documented_plans_exist() -> None:
 
 def test_the_demo_has_the_jobs_of_the_typed_command() -> None:
     matrix, written = read_matrix(find_plan("demo"))
-    typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "demo"))
+    budget = (("data.epoch_samples", "1280"), ("trainer.max_epochs", "3"))
+    typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "demo", overrides=budget))
     assert make_plan(matrix, written).jobs == typed.jobs
 
 
@@ -245,6 +246,6 @@ def test_plan_prints_the_jobs_and_their_steps(capsys: pytest.CaptureFixture[str]
     assert main(["plan", "demo"]) == 0
     printed = capsys.readouterr().out
     assert "fit test test-shuffled test-blank test-names" in printed
-    assert "2 jobs, 2000 training steps, 5 tests" in printed
+    assert "2 jobs, 960 training steps, 5 tests" in printed
     assert main(["plan", "--models", "unet", "--data", "phantom_chest", "--trainer.max_steps", "7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["methods"][0]["steps"] == 7
