@@ -12,7 +12,7 @@ from benchmarks.plan.job import KeyValues, Plan, Settings
 from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
 from zoo.config import check_seed
 from zoo.errors import ConfigError
-from zoo.utils.flags import parse_pairs
+from zoo.utils.flags import Parser, parse_pairs
 
 FLAGS = {
     "models": None,
@@ -48,6 +48,8 @@ class _Renamed(argparse.Action):
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose the jobs without a plan."""
+    if isinstance(parser, Parser):
+        parser.sections = SECTIONS
     parser.add_argument(
         "--models", type=_names, help="names of `zoo list models`, classes (mynet.MyNet) and card files"
     )

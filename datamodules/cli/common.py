@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from zoo.registry import DATA
+from zoo.utils.flags import Parser
 from zoo.utils.terminal import SafeConsole
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose a data set."""
+    if isinstance(parser, Parser):
+        parser.sections = ("data.",)
     parser.add_argument("name", metavar="NAME", help="data set, see `zoo list data`")
     parser.add_argument("--root", metavar="DIR", help="folder of the data set (default: $ZOO_DATA/NAME)")
     parser.add_argument("--protocol", metavar="NAME", help="protocol (default: the first of the card)")

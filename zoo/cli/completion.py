@@ -15,10 +15,10 @@ import shtab
 from zoo.cli import info
 from zoo.cli.help import COST, INFO, RUN, plugin_points
 from zoo.config import PRESETS
-from zoo.engine.foreign_names import FOREIGN_OPTIONS
 from zoo.engine.options import Option, options_of
 from zoo.registry import DATA, MODELS, Registry
 from zoo.utils.flags import Parser
+from zoo.utils.foreign_names import FOREIGN_OPTIONS
 from zoo.utils.plugins import import_object
 
 SHELLS = ("bash", "zsh", "tcsh")

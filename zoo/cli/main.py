@@ -10,9 +10,9 @@ from functools import partial
 
 from zoo import __version__
 from zoo.cli.help import COST, INFO, RUN, plugin_points, print_usage
-from zoo.engine.foreign_names import FOREIGN_COMMANDS
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
+from zoo.utils.foreign_names import FOREIGN_COMMANDS
 from zoo.utils.plugins import import_object
 
 

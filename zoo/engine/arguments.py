@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zoo.config import Composed, check_seed, compose
-from zoo.engine.foreign_names import advise_without_option, find_own_option
 from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.training_options import add_callbacks
 from zoo.errors import ConfigError, did_you_mean
 from zoo.utils.config_files import check_config
+from zoo.utils.foreign_names import advise_without_option, find_own_option
 from zoo.utils.literal_text import escape_interpolation
 
 Flag = tuple[str, str]

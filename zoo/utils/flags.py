@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from zoo.errors import ConfigError, did_you_mean
+from zoo.utils.foreign_names import find_own_option
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises `ConfigError` for a mistake: one line and exit code 2."""
+    """An argument parser that raises `ConfigError` for a mistake: one line and exit code 2.
+
+    Attributes:
+        sections: Prefixes of the dotted keys that the command takes besides its own options: "data.".
+    """
+
+    sections: tuple[str, ...] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the words; leave unknown options of the form `--section.key` to the caller.
@@ -21,9 +28,16 @@ class Parser(argparse.ArgumentParser):
         known, further = super().parse_known_args(args, namespace)
         for word in (word.partition("=")[0] for word in further if word.startswith("--")):
             if "." not in word:
-                hint = did_you_mean(word, self._option_string_actions, f"See `{self.prog} --help`.", cutoff=0.6)
-                raise ConfigError(f"{self.prog}: unknown argument '{word}'.", hint)
+                raise ConfigError(f"{self.prog}: unknown argument '{word}'.", self._hint(word))
         return known, further
+
+    def _hint(self, word: str) -> str:
+        """Return the option of this command that an unknown word means."""
+        meant = find_own_option(word)
+        name = meant.partition(" ")[0]
+        if name and (name in self._option_string_actions or name[2:].startswith(self.sections or "-")):
+            return f"Did you mean {meant}?"
+        return did_you_mean(word, self._option_string_actions, f"See `{self.prog} --help`.", cutoff=0.6)
 
     def error(self, message: str) -> NoReturn:
         """Raise the message of the parser as a `ConfigError`.

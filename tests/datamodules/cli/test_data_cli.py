@@ -66,6 +66,11 @@ def test_an_option_that_no_data_set_has_is_one_line(capsys: pytest.CaptureFixtur
     assert error.count("\n") == 1
 
 
+def test_an_option_of_another_program_ends_with_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", "phantom_chest", "--batch-size", "4"]) == 2
+    assert "unknown argument '--batch-size'. Did you mean --data.batch_size?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["prepare", "verify", "stats", "show", "split"])
 @pytest.mark.parametrize(
     ("words", "says"),

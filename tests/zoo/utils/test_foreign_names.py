@@ -10,11 +10,11 @@ from lightning.pytorch import Trainer
 from datamodules.bases.base import SegDataModule
 from zoo.cli.help import COST, INFO, RUN
 from zoo.engine.arguments import parse
-from zoo.engine.foreign_names import FOREIGN_COMMANDS, FOREIGN_OPTIONS, WITHOUT_OPTION
 from zoo.engine.options import find_option
 from zoo.errors import ConfigError
 from zoo.models import BiPVL
 from zoo.utils.class_args import argument_names
+from zoo.utils.foreign_names import FOREIGN_COMMANDS, FOREIGN_OPTIONS, WITHOUT_OPTION
 
 ARGUMENTS = {
     "model": argument_names(BiPVL),
