@@ -12,9 +12,11 @@ from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.storage.sealed_tests import UNSEALED
 from benchmarks.storage.seeds import (
+    MACHINE,
     RECORDED,
     SeedResult,
     group_by_seed,
+    hash_labels,
     make_seed_result,
     seed_differences,
     variant_differences,
@@ -58,6 +60,7 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
         reason = f"{len(others)} cases have another subject than in most runs; the first case is '{others[0]}'"
         return replace(row, status="refused", reason=reason)
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
+    recorded |= {key: " and ".join(sorted({seed.conditions[key] for seed in done} - {""})) for key in MACHINE}
     scored = replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
     if not all(result.sealed for result in results):
         scored = scored.with_mark(UNSEALED)
@@ -129,7 +132,8 @@ def make_control_row(control: Control, spacing: Mapping[tuple[str, str], Any]) -
         summary, rows = control.scores.summary, control.scores.rows
     except RunError as error:
         return replace(row, reason="; ".join(filter(None, [control.note, error.problem])))
-    conditions: dict[str, Any] = {"n": summary.cases, "hd95_unit": summary.unit, "cases_hash": cases_hash(rows)}
+    conditions: dict[str, Any] = {"n": summary.cases, "hd95_unit": summary.unit}
+    conditions |= {"cases_hash": cases_hash(rows), "label_hash": hash_labels(rows)}
     sizes = {case: size for (data, case), size in spacing.items() if data == control.data}
     scores = TestScores(rows, {**control.scores.about, "spacing": sizes})
     return replace(row, **conditions, **_scores([SeedResult(0, conditions, {TRUE_TEXT_STEP: scores})]))

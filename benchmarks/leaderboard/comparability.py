@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import FEWEST
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
-from benchmarks.storage.seeds import ALIKE, RECORDED, recorded_values
+from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED, recorded_values
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 
-_CONTROLS = ("split_hash", "metric_version", "n", "cases_hash")
+_CONTROLS = ("split_hash", "metric_version", "n", "cases_hash", "label_hash")
 """Conditions in which a control must agree with the models, as far as the control has them."""
 
 PROMPTS = "prompts"
@@ -54,6 +54,8 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
 def _check_row(row: LeaderboardRow, keys: Sequence[str], common: Mapping[str, Any]) -> LeaderboardRow:
     differing = [key for key in keys if getattr(row, key) != common[key]]
     differing += [key for key in RECORDED if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
+    if {"cases_hash", "classes"} & {*differing}:  # then the labels differ too
+        differing = [key for key in differing if key not in ("label_hash", "spacing_hash")]
     prompts = row.text_track != "none" and row.prompt_hash != common.get("prompt_hash", row.prompt_hash)
     if prompts and row.text_track != "class":
         differing.append("prompt_hash")
@@ -75,6 +77,7 @@ def check_control(control: LeaderboardRow, common: Mapping[str, Any], leaking: b
     """
     keys = [key for key in _CONTROLS if getattr(control, key) not in ("", None)]
     other = [key for key in keys if getattr(control, key) != common.get(key, getattr(control, key))]
+    other = [key for key in other if key != "label_hash" or "cases_hash" not in other]
     note = f"other {' and '.join(other)} than the models" if other else ""
     reason = "; ".join(filter(None, [control.reason, note]))
     return replace(control.with_mark(LEAK) if leaking else control, reason=reason)
@@ -98,6 +101,7 @@ def find_warnings(
             "the run has not recorded its label space: only the names of the classes are compared",
             [row for row in with_scores if not row.label_space],
         ),
+        *(_warn_of_machine(key, with_scores) for key in MACHINE),
         _warn(NO_SEALS, [row for row in with_scores if UNSEALED in row.mark]),
         _warn("other class prompts than the other rows", [row for row in ranked if PROMPTS in row.mark]),
         _warn(
@@ -115,6 +119,15 @@ def _warn_of_leaks(rows: Sequence[LeaderboardRow]) -> str:
     subjects = [f"{subject} ({' and '.join(splits)})" for subject, splits in sorted(leaks.items())]
     text = "the protocol has subjects in two or more splits, as its card declares"
     return _warn(text + (f": {_first_of(subjects, ', ')}" if leaks else ""), marked)
+
+
+def _warn_of_machine(key: str, rows: Sequence[LeaderboardRow]) -> str:
+    values: dict[str, list[str]] = {}
+    for row in rows:
+        for value in filter(None, getattr(row, key).split(" and ")):
+            values.setdefault(value, []).append(row.label)
+    found = [f"{value} [{', '.join(sorted(labels))}]" for value, labels in sorted(values.items())]
+    return f"the tests differ in {key}, which moves scores a little: {', '.join(found)}" if len(found) > 1 else ""
 
 
 def _warn_of_shared_images(controls: Sequence[LeaderboardRow]) -> str:

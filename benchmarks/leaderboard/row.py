@@ -105,6 +105,11 @@ class LeaderboardRow(MetricValues[float | None]):
     label_space: str = ""
     tolerance: str = ""
     cases_hash: str = ""
+    label_hash: str = ""
+    spacing_hash: str = ""
+    data_hash: str = ""
+    precision: str = ""
+    device: str = ""
     hd95_unit: str = ""
     std: MetricValues[float | None] = NO_STD
     dice_global: float | None = None

@@ -10,18 +10,22 @@ from typing import Any
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult, TestScores, has_case_twice, pool_hashes
 from zoo.errors import RunError
-from zoo.metrics.case_scores import LEAK, cases_hash
+from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
+from zoo.utils.hashing import hash_json, hash_lines
 
 ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
 """Conditions in which the rows of one ranking must agree."""
 
-RECORDED = ("label_space", "tolerance")
+RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash")
 """Conditions in which the rows must agree as far as their versions of the zoo have recorded them."""
+
+MACHINE = ("precision", "device")
+"""Conditions that move a score little: rows may differ in them, and a warning says so."""
 
 _SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "params", "params_trainable", "mark")
 """Conditions in which the seeds of one row must agree."""
 
-_OF_FOLD = ("split_hash", "cases_hash", "n", "leaks")
+_OF_FOLD = ("split_hash", "cases_hash", "label_hash", "spacing_hash", "n", "leaks")
 """Conditions that differ from fold to fold."""
 
 
@@ -77,6 +81,8 @@ def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
     pooled = {
         "split_hash": pool_hashes(str(fold["split_hash"]) for fold in conditions),
         "cases_hash": cases_hash(rows),
+        "label_hash": hash_labels(rows),
+        "spacing_hash": _hash_spacing(tests[TRUE_TEXT_STEP].about),
         "n": len({row.key for row in rows}),
         "leaks": {subject: splits for fold in conditions for subject, splits in fold["leaks"].items()},
     }
@@ -133,6 +139,8 @@ def _check_rows(result: JobResult) -> None:
         raise RunError(f"{result.name}: its tests have different cases")
     if len({tuple(test.summary.per_class) for test in result.tests.values()}) > 1:
         raise RunError(f"{result.name}: its tests have different classes")
+    if len({hash_labels(test.rows) for test in result.tests.values()}) > 1:
+        raise RunError(f"{result.name}: its tests have different labels; run `zoo test` again")
 
 
 def _describe_part(results: Sequence[JobResult]) -> str:
@@ -168,11 +176,25 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "label_space": str(test.about.get("label_space_hash") or ""),
         "tolerance": _as_text(test.about.get("tolerance") or ""),
         "cases_hash": cases_hash(test.rows),
+        "label_hash": hash_labels(test.rows),
+        "spacing_hash": _hash_spacing(test.about),
+        "data_hash": str(manifest.get("data_hash") or ""),
+        **{key: str(test.about.get(key) or "") for key in MACHINE},
         "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},
         "n": len({row.key for row in test.rows}),
         "hd95_unit": test.summary.unit,
     }
+
+
+def hash_labels(rows: Iterable[CaseScore]) -> str:
+    """Return the hash of the number of true voxels of each case and class: the same labels give the same hash."""
+    return hash_lines(sorted(f"{case_name(row)}\t{row.label}\t{row.tp + row.fn}" for row in rows))
+
+
+def _hash_spacing(about: Mapping[str, Any]) -> str:
+    spacing = about.get("spacing") or {}
+    return hash_json(spacing) if spacing else ""
 
 
 def _as_text(value: object) -> str:

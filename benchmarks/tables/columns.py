@@ -139,6 +139,11 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("label_space", "hash of the label space"),
     _field("tolerance", "tolerance of `nsd`, in its unit"),
     _field("cases_hash", "hash of the ids of the test cases"),
+    _field("label_hash", "hash of the number of true voxels of each test case and class"),
+    _field("spacing_hash", "hash of the voxel sizes of the test cases"),
+    _field("data_hash", "hash of the files of own data; empty for data sets with a protocol"),
+    _field("precision", "precision of the test"),
+    _field("device", "kind of the device of the test"),
     _field("options", "where single runs are joined: the options in which the rows of this model differ"),
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""

@@ -63,6 +63,47 @@ def test_other_label_spaces_are_refused(about: dict[str, Any], reason: str) -> N
     assert reason in group.unranked[0].reason
 
 
+def _with_true_voxels(rows: tuple[CaseScore, ...]) -> tuple[CaseScore, ...]:
+    """Return the rows of another label of the first case, with the same Dice."""
+    return (replace(rows[0], tp=2 * rows[0].tp, fp=2 * rows[0].fp, fn=2 * rows[0].fn), *rows[1:])
+
+
+def test_scores_against_other_labels_are_refused() -> None:
+    rows = _with_true_voxels(full("c").tests["test"].rows)
+    found = one(full("a"), full("b"), scored(full("c"), *rows))
+    assert [r.model for r in found.ranked] == ["a", "b"]
+    assert found.unranked[0].reason.startswith("not comparable: label_hash ")
+    (seeds,) = one(full("a"), scored(full("a", 1), *rows)).unranked
+    assert seeds.reason == "the seeds differ in label_hash"
+    reader = full("a", track="class")
+    mixed = replace(reader, tests={**reader.tests, "test-blank": TestScores(rows, FACTS)})
+    assert one(mixed).unranked[0].reason == "seed 0: its tests have different labels; run `zoo test` again"
+
+
+@pytest.mark.parametrize(("key", "values"), [("spacing", ({"c0": [1.0, 1.0]}, {"c0": [1.0, 2.0]}))])
+def test_rows_with_other_voxel_sizes_are_refused(key: str, values: tuple[Any, Any]) -> None:
+    first, other = ({**FACTS, key: value} for value in values)
+    found = one(full("a", about=first), full("b", about=first), full("c", about=other), full("d"))
+    assert [r.model for r in found.ranked] == ["a", "b", "d"], "a run that has not recorded it is compared without it"
+    assert found.unranked[0].reason.startswith("not comparable: spacing_hash ")
+
+
+def test_rows_of_other_files_of_own_data_are_refused() -> None:
+    found = one(full("a", data_hash="files"), full("b", data_hash="files"), full("c", data_hash="other"))
+    assert found.unranked[0].reason == "not comparable: data_hash other, not files"
+
+
+@pytest.mark.parametrize(("key", "values"), [("precision", ("32-true", "bf16-mixed")), ("device", ("cpu", "cuda"))])
+def test_tests_of_two_precisions_or_devices_are_ranked_with_a_warning(key: str, values: tuple[str, str]) -> None:
+    runs = [full(model, about=FACTS | {key: value}) for model, value in zip("abc", (*values, ""), strict=True)]
+    found = one(*runs)
+    assert [getattr(r, key) for r in found.ranked] == [*values, ""]
+    expected = f"{values[0]} [a (tiny)], {values[1]} [b (tiny)]"
+    assert found.warnings == (f"the tests differ in {key}, which moves scores a little: {expected}",)
+    two = one(full("a", 0, about=FACTS | {key: values[0]}), full("a", 1, about=FACTS | {key: values[1]}))
+    assert getattr(two.ranked[0], key) == " and ".join(values)
+
+
 def test_of_two_equally_frequent_metric_versions_the_older_is_refused() -> None:
     group = one(full("a", metric_version="0"), full("b"))
     assert [r.model for r in group.ranked] == ["b"]

@@ -17,7 +17,7 @@ from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import FORMATS, to_csv, to_json, to_markdown
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
-from tests.helpers.sample_rows import row
+from tests.helpers.sample_rows import absent, row
 
 COLUMNS = (
     "model,size,encoder,data,text_track,n,seeds,dice,dice_std,dice_global,hd95,hd95_std,hd95_unit,"
@@ -76,7 +76,7 @@ def test_one_seed_has_no_deviation() -> None:
 
 def test_missed_and_spurious_are_means_over_seeds_of_totals_over_pairs() -> None:
     tests = [
-        [row("a", "x", 0.0, 9.0, "missed"), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.9)],
+        [row("a", "x", 0.0, 9.0, "missed"), row("b", "x", 0.0, 9.0, "missed"), absent("c", "x")],
         [row("a", "x", 0.9), row("b", "x", 0.0, 9.0, "missed"), row("c", "x", 0.0, 9.0, "spurious")],
     ]
     runs = [
