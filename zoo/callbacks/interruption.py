@@ -49,9 +49,11 @@ class Interruption(Callback):
     def __init__(self, path: Path, random: RandomState) -> None:
         self.path, self.random = path, random
         self._last: _AfterStep | None = None
+        self._steps = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Be ready for an end in the middle of a long step."""
+        self._steps = trainer.global_step
         before_forced_end(lambda: self._save(trainer))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
@@ -62,7 +64,8 @@ class Interruption(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keep the state of the finished step, then leave if SIGTERM has come."""
-        stepped = self._last is None or trainer.global_step > self._last.global_step
+        stepped = trainer.global_step > self._steps  # a batch of several per step leaves gradients, which are not kept
+        self._steps = trainer.global_step
         if stepped and can_continue_within_epoch(trainer):
             self._last = _AfterStep(
                 batches=batch_idx + 1,
@@ -95,8 +98,10 @@ class Interruption(Callback):
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         checkpoint |= {"epoch": last.epoch, "global_step": last.global_step}
         checkpoint["loops"]["fit_loop"] = _loops_of(last, int(trainer.num_training_batches))
-        for name in last.buffers.keys() & checkpoint["state_dict"].keys():
-            checkpoint["state_dict"][name] = last.buffers[name]
+        # With averaged weights, `state_dict` is the average, which no forward pass changes.
+        trained = checkpoint.get("current_model_state", checkpoint["state_dict"])
+        for name in last.buffers.keys() & trained.keys():
+            trained[name] = last.buffers[name]
         place = {"batches": last.batches, "random": last.random, "means": last.means}
         checkpoint["callbacks"][self.random.state_key] = {"states": self.random.state_dict()["states"], "place": place}
         trainer.strategy.checkpoint_io.save_checkpoint(checkpoint, self.path)

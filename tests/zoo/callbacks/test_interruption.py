@@ -36,6 +36,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"1": tmp_path_factory.mktemp("one") / "run", "2": tmp_path_factory.mktemp("two") / "run"}
 
 
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of an uninterrupted training with averaged weights."""
+    return tmp_path_factory.mktemp("ema") / "run"
+
+
 def checkpoint(run: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     return loaded
@@ -52,6 +58,7 @@ def rows(run: Path) -> list[dict[str, str]]:
         ("forward 0 2", "1", 2),
         ("forward 1 1", "1", 5),
         ("update 1 2", "1", 7),
+        ("forward 1 1", "2", 2),
         ("forward 1 3", "2", 3),
         ("validation 1 0", "1", 8),
         ("validation 2 1", "1", 12),
@@ -85,6 +92,24 @@ def test_a_training_continues_after_its_last_finished_step(
     ]
     if not place.startswith("validation"):  # else the mean loss of the steps before it is not logged again
         assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("place", ["forward 1 1", "update 1 2", "validation 1 0", "validation 2 1"])
+def test_averaged_and_trained_weights_continue_after_the_last_finished_step(
+    place: str, averaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*WORDS, "--ema", "0.9"]
+    if not averaged.exists():
+        assert main([*words, "--out", str(averaged)]) == 0
+    run = tmp_path / "run"
+    monkeypatch.setenv(PLACE, place)
+    assert main([*words, "--out", str(run)]) == 143
+    monkeypatch.delenv(PLACE)
+    assert main([*words, "--out", str(run)]) == 0
+    ours, theirs = checkpoint(run), checkpoint(averaged)
+    for kind in ("state_dict", "current_model_state", "averaging_state"):
+        for name, weight in theirs[kind].items():
+            assert torch.equal(ours[kind][name], weight), (kind, name)
 
 
 @pytest.mark.xdist_group("ranks")  # the process is forked from the one that forks the ranks
