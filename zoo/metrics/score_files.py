@@ -15,7 +15,6 @@ from typing import Any
 from zoo.errors import RunError
 from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, format_rows, read_rows
 from zoo.metrics.definitions import METRICS
-from zoo.metrics.surface import diagonal
 from zoo.utils.atomic_files import write_text
 from zoo.utils.hashing import hash_text
 from zoo.utils.seals import FILES, SEAL, add_seal, is_intact
@@ -93,6 +92,8 @@ def _find_impossible_distance(row: CaseScore, about: Mapping[str, Any]) -> str:
     shape, spacing = (about.get(key, {}).get(row.case_id) for key in ("shape", "spacing"))
     if not shape or not spacing or row.status == "absent":
         return ""
+    from zoo.metrics.surface import diagonal  # with numpy, which a reader of rows without sizes does not need
+
     limits = {metric.key: diagonal(shape, spacing) for metric in METRICS if metric.unit == "distance"}
     for name, longest in (limits | dict.fromkeys(VOXELS, diagonal(shape, [1.0] * len(shape)))).items():
         value = getattr(row, name)

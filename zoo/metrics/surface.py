@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 _ROUNDING = 1e-9
 """Relative margin of the tolerance, so that a distance equal to the tolerance does not depend on rounding."""
@@ -123,6 +122,8 @@ def _nearest(start: NDArray[np.bool_], goal: NDArray[np.bool_], scale: NDArray[n
     distances = np.zeros(np.count_nonzero(start))
     apart = start & ~goal  # most voxels of two similar borders are equal, and only the others need a search
     if apart.any():
+        from scipy.spatial import cKDTree  # half a second, which each command that reads scores would pay
+
         tree = cKDTree(np.argwhere(goal) * scale, balanced_tree=False, compact_nodes=False)
         distances[apart[start]] = tree.query(np.argwhere(apart) * scale)[0]
     return distances

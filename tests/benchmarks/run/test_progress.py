@@ -105,6 +105,21 @@ def test_the_steps_of_a_training_follow_from_its_configuration() -> None:
     assert steps() is None
 
 
+@pytest.fixture
+def probe_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command of a probe in this process, which has paid for the imports."""
+
+    def run_here(command: list[str], **_: object) -> SimpleNamespace:
+        out, errors = io.StringIO(), io.StringIO()
+        assert command[:4] == [sys.executable, "-P", "-m", "zoo.engine.cost_probe"]
+        with redirect_stdout(out), redirect_stderr(errors):
+            code = cost_probe.main(command[4:])
+        return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
+
+    monkeypatch.setattr("benchmarks.run.cost_estimate.subprocess.run", run_here)
+
+
+@pytest.mark.usefixtures("probe_here")
 def test_a_probe_measures_the_real_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings("tiny", "cpu", None, (("data.epoch_samples", "32"), ("data.counts", "[6,2,2]")))
@@ -164,15 +179,8 @@ def test_a_probe_is_read_whatever_the_locale_is(tmp_path: Path, monkeypatch: pyt
         locale.setlocale(locale.LC_CTYPE, before)
 
 
-def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_here(command: list[str], **_: object) -> SimpleNamespace:
-        """Run the probe in this process, which has paid for the imports."""
-        out, errors = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(errors):
-            code = cost_probe.main(command[command.index("zoo.engine.cost_probe") + 1 :])
-        return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=errors.getvalue())
-
-    monkeypatch.setattr("benchmarks.run.cost_estimate.subprocess.run", run_here)
+@pytest.mark.usefixtures("probe_here")
+def test_a_probe_that_fails_leaves_its_reason(tmp_path: Path) -> None:
     settings = Settings("tiny", "cpu")
     plan = plan_of(["unet"], ["hippocampus"], [0], settings=settings, root=str(tmp_path / "nowhere"))
     (found,) = estimate.estimate_costs(plan, True)
