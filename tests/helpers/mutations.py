@@ -74,7 +74,7 @@ def mutations(source: str) -> list[Mutation]:
         changed = _changed(node)
         if changed is not None:
             parent = parents.get(id(node))
-            shown = parent if isinstance(parent, ast.expr) else node  # a bare number says little
+            shown = parent if isinstance(parent, ast.expr | ast.keyword) else node  # a bare number says little
             after = _replaced(deepcopy(shown), list(ast.walk(shown)).index(node))
             line = getattr(node, "lineno", 0)
             found.append(Mutation(place, line, owners.get(id(node), ""), ast.unparse(shown), ast.unparse(after)))

@@ -227,6 +227,15 @@ def test_a_row_over_a_part_of_the_folds_has_its_pooled_scores_and_no_rank() -> N
     assert rescore_row(found, row_).reason == row_.reason
 
 
+def test_folds_are_complete_up_to_the_last_where_their_number_is_not_recorded() -> None:
+    """The number of folds is in no file of an older benchmark."""
+    whole = [fold(0, n, range(5 * n, 5 * n + 5), folds=None) for n in (0, 1)]
+    (row_,) = one(*whole).ranked
+    assert (row_.n, row_.folds) == (10, 2)
+    (row_,) = one(fold(0, 1, range(5), folds=None)).unranked
+    assert row_.reason == "not ranked: pooled over the fold 1 of 2, counted from 0"
+
+
 def test_folds_that_overlap_or_differ_are_refused() -> None:
     (row_,) = one(fold(0, 0, range(6)), fold(0, 1, range(5, 10))).unranked
     assert row_.reason == "two folds test the same case"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from zoo.errors import DataError
 from zoo.preprocessing import apply as module
-from zoo.preprocessing.apply import preprocess, to_classes
+from zoo.preprocessing.apply import load_case, preprocess, to_classes
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import Geometry, LabelSpace
+from zoo.types import Case, Geometry, LabelSpace
 
 
 def geometry(shape: tuple[int, ...]) -> Geometry:
@@ -50,6 +51,15 @@ def test_a_resampled_label_takes_the_voxel_at_the_centre() -> None:
     np.testing.assert_array_equal(made.label[0], label[1::3, 1::3, 1::3])
     np.testing.assert_allclose(made.image[0] * 1000, made.label[0], atol=1e-3)
     assert made.native is label
+
+
+def test_channels_and_the_label_of_a_case_must_have_the_grid_of_the_first_channel(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.nii", tmp_path / "large.nii"
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4)), small)
+    nibabel.save(nibabel.Nifti1Image(np.ones((4, 4, 5), np.uint8), np.eye(4)), large)
+    for images, label in [((small, large), small), ((small, small), large)]:
+        with pytest.raises(DataError, match=r"large\.nii"):
+            load_case(Case("a", images, label, "p"), PreprocessingSpec(), LabelSpace(("a",), ((1,),)))
 
 
 @pytest.mark.parametrize("largest", [9, 2**21, 2**31 - 1])
