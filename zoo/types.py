@@ -180,6 +180,10 @@ class Native(NamedTuple):
     geometry: Geometry
     label: NDArray[np.uint8] | None
 
+    def to(self, device: Any) -> Native:
+        """Return the object itself, because its arrays are scored in the memory of the CPU; see `Prediction.to`."""
+        return self
+
 
 class Batch(TypedDict):
     """What every data module gives and every model takes. `S` is (H, W) or the three RAS axes.

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
-from zoo.errors import ConfigError, RunError
+from zoo.errors import ConfigError
 from zoo.inference import predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
 from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.scoring import score_case
+from zoo.metrics.test_scores import TestScores
 from zoo.metrics.validation_scores import ValidationScores
 from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.output import Output
@@ -131,6 +131,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.loss = as_group(LossOptions, loss)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
         self.validation_scores = ValidationScores(self.facts.labels.names)
+        self.test_scores = TestScores(self.facts.labels, self.facts.tolerance)
         self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
         self._absent_terms: set[str] = set()
@@ -245,24 +246,16 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
 
     def test_step(self, batch: Batch, batch_idx: int) -> list[CaseScore]:  # type: ignore[override]  # kept by `Scores`
         """Score a batch on the native grid: one row per case and class."""
-        rows: list[CaseScore] = []
         self.tested = self.predict_step(batch, batch_idx)
-        natives = batch["native"] if self.tested else []
-        for prediction, native in zip(self.tested, natives, strict=True):
-            if native.label is None:
-                raise RunError(f"Case {prediction.key} has no label.", "Use `zoo predict` for unlabelled cases.")
-            geometry = native.geometry
-            rows += score_case(
-                prediction.case_id,
-                prediction.mask,
-                native.label,
-                self.facts.labels,
-                geometry.spacing,
-                geometry.unit,
-                self.facts.tolerance,
-                query=prediction.query,
-            )
-        return rows
+        return self.test_scores.score(self.tested, batch["native"] if self.tested else [])
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the scores of an earlier test."""
+        self.test_scores.reset()
+
+    def on_test_epoch_end(self) -> None:
+        """Log the mean scores over all cases, for `trainer.test` of a Python user."""
+        self.log_dict(self.test_scores.compute(self.trainer.world_size), sync_dist=True)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""
