@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.callbacks.random_state import RandomState, SkipsBatches, State, capture, logged_means
 from zoo.utils.termination import Terminated, allow_termination, before_forced_end, hold_termination
 
@@ -50,10 +53,12 @@ class Interruption(Callback):
         self.path, self.random = path, random
         self._last: _AfterStep | None = None
         self._steps = 0
+        self._stored: Collection[str] = ()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Be ready for an end in the middle of a long step."""
         self._steps = trainer.global_step
+        self._stored = pl_module.state_dict().keys()
         before_forced_end(lambda: self._save(trainer))
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
@@ -72,7 +77,9 @@ class Interruption(Callback):
                 epoch=trainer.current_epoch,
                 global_step=trainer.global_step,
                 loops=deepcopy(trainer.fit_loop.state_dict()),
-                buffers={name: buffer.detach().clone() for name, buffer in pl_module.named_buffers()},
+                buffers={
+                    name: buffer.detach().clone() for name, buffer in pl_module.named_buffers() if name in self._stored
+                },
                 random=capture(),
                 means={name: [part.clone() for part in parts] for name, parts in logged_means(trainer)},
             )
@@ -109,10 +116,16 @@ class Interruption(Callback):
 
 
 def can_continue_within_epoch(trainer: Trainer) -> bool:
-    """Whether a training can continue within an epoch: one process, and one loader that can skip batches."""
+    """Whether a training can continue within an epoch.
+
+    It has one process and one loader that can skip batches. No callback of another package exchanges the weights for
+    an average, which would then be saved as the weights.
+    """
     loader: Any = trainer.fit_loop._combined_loader
     flat = [] if loader is None else loader.flattened
-    return trainer.world_size == 1 and len(flat) == 1 and isinstance(flat[0], SkipsBatches)
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    foreign = any(isinstance(one, WeightAveraging) and not isinstance(one, AveragedWeights) for one in callbacks)
+    return trainer.world_size == 1 and not foreign and len(flat) == 1 and isinstance(flat[0], SkipsBatches)
 
 
 def _loops_of(last: _AfterStep, whole: int) -> dict[str, Any]:

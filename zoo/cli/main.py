@@ -14,6 +14,7 @@ from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
 from zoo.utils.foreign_names import FOREIGN_COMMANDS
 from zoo.utils.plugins import import_object
+from zoo.utils.termination import EXIT_CODE, end_process
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,12 +24,16 @@ def main(argv: list[str] | None = None) -> int:
         argv: The words after the name of the program; None for those of the process.
 
     Returns:
-        The exit code: 0; 2 for an error that the user can fix (one line on standard error); 130 after Ctrl-C.
+        The exit code: 0; 2 for an error that the user can fix (one line on standard error); 130 after Ctrl-C; 143
+        after SIGTERM.
     """
     if argv is None:
         _require_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return run_command(lambda: _dispatch(arguments))
+    code = run_command(lambda: _dispatch(arguments))
+    if code == EXIT_CODE and argv is None:
+        end_process(code)  # to free the memory of a training would take seconds more
+    return code
 
 
 def _require_utf8() -> None:

@@ -16,7 +16,7 @@ from io import TextIOWrapper
 
 from zoo.errors import ZooError, to_one_line
 from zoo.utils.safe_text import to_printable
-from zoo.utils.termination import EXIT_CODE, Terminated, heed_sigterm
+from zoo.utils.termination import EXIT_CODE, INTERRUPTED, TERMINATED, Terminated, heed_sigterm
 
 _ROOM = "Free some space, then run the same command again."
 _ELSEWHERE = "Choose a folder that you may read and write."
@@ -58,9 +58,9 @@ def run_command(command: Callable[[], int | None]) -> int:
     except ZooError as error:
         return _report(to_one_line(error), error.code)
     except KeyboardInterrupt as error:
-        how, code = ("terminated", EXIT_CODE) if isinstance(error, Terminated) else ("interrupted", 130)
-        sys.stderr.write(f"zoo: {how}; the same command continues where it stopped\n")
-        return code
+        ended = isinstance(error, Terminated)
+        sys.stderr.write(f"{TERMINATED if ended else INTERRUPTED}\n")
+        return EXIT_CODE if ended else 130
     except SystemExit as error:
         closed = isinstance(error.__context__, BrokenPipeError)  # rich turns a broken pipe into SystemExit
         if not closed and error.code not in (None, 0):  # argparse ends with 0 after its help

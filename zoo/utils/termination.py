@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from types import FrameType
 
 EXIT_CODE = 128 + signal.SIGTERM
 
-PATIENCE = 6.0
+INTERRUPTED = "zoo: interrupted; the same command continues where it stopped"
+TERMINATED = "zoo: terminated; the same command continues where it stopped"
+
+PATIENCE = 5.0
 """Seconds for the main thread to leave by itself; saving a state may take the rest of the ten seconds."""
 
 
@@ -73,8 +77,9 @@ def heed_sigterm() -> Iterator[None]:
 
 def hold_termination() -> None:
     """Let no SIGTERM cut what follows in two, until `allow_termination`."""
-    _state.held.acquire()
-    _state.holding = True
+    if not _state.holding:
+        _state.held.acquire()
+        _state.holding = True
 
 
 def allow_termination() -> None:
@@ -132,7 +137,7 @@ def _watch(reading: int, state: _State) -> None:
         if state.before_end is not None and state.held.acquire(timeout=2):
             with suppress(Exception):  # the process ends in any case, with the state that was saved before
                 state.before_end()
-        _end_process()
+        _leave_now()
 
 
 def _wait_for_second(reading: int, until: float) -> None:
@@ -143,14 +148,24 @@ def _wait_for_second(reading: int, until: float) -> None:
             if not number or number == b"\0":
                 raise OSError  # the command has ended by itself
             if number[0] == signal.SIGTERM:
-                _end_process()
+                _leave_now()
 
 
-def _end_process() -> None:
-    """End this process and the processes that it started, without cleaning up."""
+def end_process(code: int) -> None:
+    """End this process at once, after what was printed; for the main thread."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # a closed stream, or none
+            stream.flush()
+    os._exit(code)
+
+
+def _leave_now() -> None:
+    """End this process and the processes that it started, in the middle of what the main thread does."""
     for pid in _children():
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGTERM)
+    with suppress(OSError):
+        os.write(2, f"{TERMINATED}\n".encode())  # not `sys.stderr`, of which the main thread may hold the lock
     os._exit(EXIT_CODE)
 
 
