@@ -8,8 +8,8 @@ kept from the end of the last step: buffers, random states, means of logged valu
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from collections.abc import Collection
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
