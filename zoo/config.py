@@ -204,7 +204,15 @@ def compose(
 def _read_file(path: Path) -> Config:
     content = read_yaml(path)
     check_config(content, str(path))
-    return content
+    return without_empty_sections(content)
+
+
+def without_empty_sections(content: Mapping[str, Any]) -> Config:
+    """Return a configuration without sections that have a name and no content, as if they were not there."""
+    filled = {key: value for key, value in content.items() if value is not None}
+    for key in {"model", "data"} & filled.keys():
+        filled[key] = {name: value for name, value in filled[key].items() if name != "init_args" or value is not None}
+    return filled
 
 
 def _all_or_every_mistake(calls: Sequence[Callable[[], Card]]) -> list[Card]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, UnknownNameError
+from zoo.utils.config_files import check_form, check_keys, check_mapping
 from zoo.utils.plugins import find_folder, list_points
 from zoo.utils.text_files import parse_yaml, read_text
 
@@ -108,32 +109,15 @@ def _check_card(content: Mapping[str, Any], where: str) -> None:
     Raises:
         ConfigError: A part that should be a mapping is none, or a key is no text.
     """
-    sizes = content.get("sizes", {})
-    layers = {"config": content.get("config", {})}
-    if isinstance(sizes, Mapping):
-        layers |= {f"sizes.{size}": layer for size, layer in sizes.items()}
-    parts = {"about": content.get("about", {}), "sizes": sizes, **layers}
-    for at, layer in layers.items():
-        for section in ("model", "data", "trainer") if isinstance(layer, Mapping) else ():
-            part = layer.get(section) or {}
-            parts[f"{at}.{section}"] = part
-            if isinstance(part, Mapping):
-                parts[f"{at}.{section}.init_args"] = part.get("init_args") or {}
-    for at, part in parts.items():
-        if not isinstance(part, Mapping):
-            raise ConfigError(f"{where}: {at} is {part!r}, not a mapping.", "Write `key: value` lines below it.")
-    _check_keys(content, where)
-
-
-def _check_keys(content: Any, where: str, at: str = "") -> None:
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            if not isinstance(key, str | int):
-                raise ConfigError(f"{where}: the key {at}{key} is no text.", "Put quotes around it.")
-            _check_keys(value, where, f"{at}{key}.")
-    elif isinstance(content, list):
-        for value in content:
-            _check_keys(value, where, at)
+    about, sizes = content.get("about", {}), content.get("sizes", {})
+    check_mapping(about, f"{where}: about")
+    check_mapping(sizes, f"{where}: sizes")
+    for at, layer in {
+        "config": content.get("config", {}),
+        **{f"sizes.{size}": one for size, one in sizes.items()},
+    }.items():
+        check_form(layer, where, at)
+    check_keys(content, where)
 
 
 class Registry:

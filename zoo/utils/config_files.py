@@ -57,8 +57,10 @@ def check_config(config: Mapping[str, Any], where: str, confirmed: str = "") -> 
         confirmed: The flags of the command as one text. A class that a flag names as well is accepted.
 
     Raises:
-        ConfigError: A text reads the environment, or the trainer gets a class or a function that no file may name.
+        ConfigError: A section is no mapping, a text reads the environment, or the trainer gets a class or a function
+            that no file may name.
     """
+    check_form(config, where)
     check_no_resolvers(config, where)
     for key, found in _classes(config.get("trainer"), "trainer"):
         if not _is_allowed(found) and not re.search(rf"(?<![\w.]){re.escape(found)}(?![\w.])", confirmed):
@@ -66,6 +68,56 @@ def check_config(config: Mapping[str, Any], where: str, confirmed: str = "") -> 
                 f"{where}: {key} names {found}, which no file may name.",
                 f"Give it as a flag (--{key} ...), or allow it: ZOO_ALLOWED_CLASSES={found}.",
             )
+
+
+def check_form(config: Any, where: str, at: str = "") -> None:
+    """Check that a configuration and its sections are mappings with texts as keys. A section may be empty.
+
+    Args:
+        config: The configuration.
+        where: The file, for messages.
+        at: Dotted key of the configuration, for messages.
+
+    Raises:
+        ConfigError: A section is no mapping, or a key is no text.
+    """
+    parts = {at: config}
+    for section in ("model", "data", "trainer") if isinstance(config, Mapping) else ():
+        name = f"{at}.{section}".strip(".")
+        parts[name] = config.get(section)
+        if isinstance(parts[name], Mapping) and section != "trainer":
+            parts[f"{name}.init_args"] = parts[name].get("init_args")
+    for name, part in parts.items():
+        if part is not None:
+            check_mapping(part, f"{where}: {name}" if name else where)
+            check_keys(dict.fromkeys(part), where, f"{name}." if name else "", (str,))
+    check_keys(config, where, f"{at}." if at else "")
+
+
+def check_mapping(content: Any, where: str) -> None:
+    """Check that content is a mapping.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} is {content!r}, not a mapping.", "Write `key: value` lines below it.")
+
+
+def check_keys(content: Any, where: str, at: str = "", kinds: tuple[type, ...] = (str, int)) -> None:
+    """Check the keys of content, at every depth.
+
+    Raises:
+        ConfigError: A key is neither a text nor a whole number.
+    """
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if not isinstance(key, kinds):
+                raise ConfigError(f"{where}: the key {at}{key} is no text.", "Put quotes around it.")
+            check_keys(value, where, f"{at}{key}.", kinds)
+    elif isinstance(content, list):
+        for value in content:
+            check_keys(value, where, at, kinds)
 
 
 def check_overrides(overrides: Iterable[tuple[str, Any]], where: str) -> None:

@@ -86,6 +86,32 @@ def test_the_user_allows_a_class_by_a_flag_or_by_the_environment(monkeypatch: py
     check_config(config, "config.yaml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1: 2", "null: 1", "2024-01-01: x", "trainer: [1]", "trainer: 3", "trainer: {1: 2}", "model: 3", "data: x"),
+        *("model: {init_args: [1]}", "data: {init_args: {1: 2}}", "data: {init_args: {x: {2024-01-01: 1}}}"),
+    ],
+)
+def test_a_layer_of_another_form_is_refused_with_its_key(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"a\.yaml: .*(is .*, not a mapping|the key .* is no text)"):
+        compose("unet", "phantom_chest", files=[path])
+
+
+@pytest.mark.parametrize(
+    "text", ["trainer:", "model:", "data: {init_args: }", "trainer:\nmodel: {init_args: {lr: 0.5}}"]
+)
+def test_an_empty_section_changes_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    expected = compose("unet", "phantom_chest", preset="cpu").config
+    if "lr" in text:
+        expected["model"]["init_args"] = expected["model"]["init_args"] | {"lr": 0.5}
+    assert compose("unet", "phantom_chest", preset="cpu", files=[path]).config == expected
+
+
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "a ${oc.env:X,b}", "${oc.${a}:X}", "${ oc.env : X}", "${x:}"])
 def test_a_resolver_is_refused_wherever_it_stands(text: str) -> None:
     for content in (text, [text], {"a": {"b": [text]}}, {text: 1}):
