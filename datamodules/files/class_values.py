@@ -28,8 +28,8 @@ def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
         where: The file or option, for messages.
 
     Raises:
-        DataError: This is no such mapping, two names are the same in snake case, the background has another value than
-            0, or 0 is a class.
+        DataError: This is no such mapping, two names are the same in snake case, two classes have the same values, the
+            background has another value than 0, or 0 is a class.
     """
     missing = DataError(f"{where}: the classes are missing.", "Write `classes: {lesion: [255]}`, values of the masks.")
     if not isinstance(classes, Mapping) or not classes:
@@ -56,7 +56,12 @@ def class_values(classes: Any, where: str) -> dict[str, tuple[int, ...]]:
                 f"{where}: class '{name}': {values!r}.",
                 "Give each name its own label values, whole numbers above 0, or colours like '#ff0000'.",
             )
-        found[snake] = tuple(number for number in numbers if number is not None)
+        chosen = tuple(number for number in numbers if number is not None)
+        same = next((other for other, of_other in found.items() if set(of_other) == set(chosen)), None)
+        if same is not None:
+            problem = f"{where}: the classes '{same}' and '{snake}' have the same values {sorted(set(chosen))}."
+            raise DataError(problem, "Remove one of them, or correct its values.")
+        found[snake] = chosen
     if not found:
         raise missing
     return found

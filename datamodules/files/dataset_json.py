@@ -197,9 +197,9 @@ def _count(path: Path, key: str, value: Any) -> int:
 def _check_entries(listing: DatasetJson) -> None:
     """Check that the entries agree with each other."""
     path, labelled = listing.path, listing.labelled
-    training = [entry for entry in listing.entries if entry.part != "test"]
-    without = next((entry for entry in training if entry.label is None), None)
-    if without and labelled:
+    for_training = {entry.part for entry in labelled if entry.part != "test"} | ({"training"} if labelled else set())
+    without = next((entry for entry in listing.entries if entry.label is None and entry.part in for_training), None)
+    if without:
         fix = "Write it, or move the case to `test`, whose cases `zoo predict` reads."
         raise DataError(f"{path}: {without.place} has no `label`, although others have one.", fix)
     for entry in listing.entries:

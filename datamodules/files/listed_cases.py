@@ -84,7 +84,7 @@ def _read_by_name(path: Path, cases: Any, content: Mapping[str, Any]) -> list[En
 
 def _read_entry(path: Path, part: str, number: Any, given: Any, name: str = "", of: str = "") -> Entry:
     place = f"{of or part}[{number}]"
-    entry: Mapping[str, Any] = {"image": given} if isinstance(given, str) and part == "test" else given
+    entry: Mapping[str, Any] = {"image": given} if isinstance(given, str) and part != "training" else given
     if not isinstance(entry, Mapping):
         raise DataError(f"{path}: {place} is {given!r}.", "Write {image, label}.")
     unknown = next((key for key in entry if key not in _ENTRY), None)

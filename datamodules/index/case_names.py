@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from datamodules.index.findings import Finding
 from zoo.types import Case
+from zoo.utils.hashing import hash_bytes, hash_text
 from zoo.utils.safe_text import to_printable
 
 LONGEST = 200
@@ -37,7 +37,7 @@ def join_path(path: str) -> str:
     if len(encoded) <= LONGEST:
         return name
     end = encoded[-(LONGEST // 2) :].decode("utf-8", "ignore")
-    return f"{hashlib.sha256(encoded).hexdigest()[:8]}-{end.lstrip('-')}"
+    return f"{hash_bytes([encoded])[:8]}-{end.lstrip('-')}"
 
 
 def name_by_path(paths: Sequence[str], stems: Sequence[str]) -> list[str]:
@@ -47,9 +47,21 @@ def name_by_path(paths: Sequence[str], stems: Sequence[str]) -> list[str]:
         >>> name_by_path(["p1/ct.nii.gz", "p2/ct.nii.gz"], ["ct", "ct"])
         ['p1-ct', 'p2-ct']
     """
-    if len(set(stems)) == len(set(paths)):
-        return list(stems)
-    return [join_path(path) for path in paths]
+    return list(stems) if len(set(stems)) == len(set(paths)) else join_paths(paths)
+
+
+def join_paths(paths: Sequence[str]) -> list[str]:
+    """Return the names of cases from their whole paths; names that two files would share get a hash of the path.
+
+    Example:
+        >>> join_paths(["a/b.png", "a/c.png"])
+        ['a-b', 'a-c']
+    """
+    files: dict[str, set[str]] = {}
+    plain = [normalise_name(str(Path(path))) for path in paths]
+    for path in plain:
+        files.setdefault(join_path(path), set()).add(path)
+    return [join_path(path) + (f"-{hash_text(path)[:8]}" if len(files[join_path(path)]) > 1 else "") for path in plain]
 
 
 def find_unusable_name(case: Case) -> Finding | None:

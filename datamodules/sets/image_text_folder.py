@@ -12,7 +12,7 @@ from datamodules.bases.own_data import OwnDataModule
 from datamodules.files.caption_tables import read_table, text_column
 from datamodules.files.class_values import class_values, has_colours, have_common_value
 from datamodules.files.find_files import FileFinder, find_file
-from datamodules.index.case_names import join_path
+from datamodules.index.case_names import join_paths
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
 from zoo.io.pictures import PictureReader
@@ -154,20 +154,26 @@ class ImageTextFolder(OwnDataModule):
         found = [dict(zip(header, row, strict=True)) for row in rows]
         has_masks = any(cells.get("mask") for cells in found)
         files = FileFinder(self._table_path.parent)
+        names = join_paths([cells["image"] for cells in found])
         return [
-            (self._case_of(cells, row, files, text, has_masks), cells.get("split", "").lower())
-            for cells, row in zip(found, rows, strict=True)
+            (self._case_of(name, cells, row, files, text, has_masks), cells.get("split", "").lower())
+            for name, cells, row in zip(names, found, rows, strict=True)
         ]
 
     def _case_of(
-        self, cells: Mapping[str, str], row: list[str], files: FileFinder, text: str | None, has_masks: bool
+        self,
+        case_id: str,
+        cells: Mapping[str, str],
+        row: list[str],
+        files: FileFinder,
+        text: str | None,
+        has_masks: bool,
     ) -> Case:
         image, mask, path = cells["image"], cells.get("mask", ""), self._table_path
         only_predicted = not has_masks or cells.get("split", "").lower() == PREDICT
         if not image or not (mask or only_predicted):
             fix = f"Fill or remove it. A row with the split `{PREDICT}` needs no mask."
             raise DataError(f"{path}: a row without image or mask: {row}.", fix)
-        case_id = join_path(image)
         subject = cells.get("subject", case_id)
         if not subject and not only_predicted:  # it could belong to a subject of another split
             raise DataError(f"{path}: a row without subject: {row}.", "Fill it, or drop the column.")

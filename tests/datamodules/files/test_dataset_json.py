@@ -47,6 +47,16 @@ def test_the_lists_of_monai_are_read(tmp_path: Path) -> None:
     assert not read(tmp_path, DECATHLON).has_split
 
 
+def test_a_validation_list_without_labels_is_only_predicted(tmp_path: Path) -> None:
+    found = read(tmp_path, {**DECATHLON, "validation": ["c.nii.gz", {"image": "d.nii.gz", "label": ""}]})
+    assert len(found.labelled) == 2
+    assert not found.has_split
+    with pytest.raises(DataError, match=r"validation\[0\] has no `label`, although others have one"):
+        read(tmp_path, {**DECATHLON, "validation": ["c.nii.gz", CASE]})
+    with pytest.raises(DataError, match=r"training\[0\] has no `label`"):
+        read(tmp_path, {**DECATHLON, "training": [{"image": "c.nii.gz"}], "validation": [CASE]})
+
+
 def test_the_key_dataset_of_nnunet_is_read(tmp_path: Path) -> None:
     case = {"images": ["x/1.nii.gz", "y/1.nii.gz"], "label": "/l/1.nii.gz"}
     listing = {**NNUNET, "channel_names": {"0": "a", "1": "b"}, "dataset": {"case1": case}, "numTraining": 1}
@@ -73,6 +83,7 @@ def test_the_order_of_regions_is_checked(tmp_path: Path) -> None:
         ({**NNUNET, "labels": {"background": 0, "all": [0, 1]}}, "the value 0 belongs to the class 'all'"),
         ({**NNUNET, "labels": {"background": [1, 2], "ball": 3}}, r"the background has the value \[1, 2\]"),
         ({**NNUNET, "labels": {"ball": 2**31}}, "class 'ball'"),
+        ({**NNUNET, "labels": {"ball": 1, "liver": [1]}}, r"'ball' and 'liver' have the same values \[1\]"),
         ({**DECATHLON, "labels": {"0": "liver", "1": "spleen"}}, "the value 0 belongs to the class 'liver'"),
         ({**DECATHLON, "labels": {"1": "liver", "01": "spleen"}}, "two labels with one value"),
         ({**NNUNET, "modality": {"0": "a", "1": "b"}}, "different numbers of channels: channel_names 1 and modality 2"),

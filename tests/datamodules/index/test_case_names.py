@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.index.case_names import LONGEST, find_unusable_name, join_path, name_by_path
+from datamodules.index.case_names import LONGEST, find_unusable_name, join_path, join_paths, name_by_path
 from zoo.types import Case
 
 
@@ -32,6 +32,13 @@ def test_a_long_path_gives_a_short_name_that_stays_unique() -> None:
     assert all(len(name.encode()) <= LONGEST for name in names)
     assert [name[-5:] for name in names] == ["-0-ct", "-1-ct"]
     assert names[0] != names[1] == join_path(f"{deep}/1/ct.nii.gz")
+
+
+def test_files_whose_paths_give_one_name_have_a_hash() -> None:
+    names = join_paths(["a/b.png", "a-b.png", "./a/b.png", "c.png"])
+    assert names[0] == names[2] != names[1]
+    assert [name[:-8] for name in names[:2]] == ["a-b-", "a-b-"]
+    assert names[3] == "c"
 
 
 def test_whole_paths_are_names_only_where_two_files_have_one_name() -> None:
