@@ -73,8 +73,10 @@ def mutations(source: str) -> list[Mutation]:
             continue
         changed = _changed(node)
         if changed is not None:
-            parent = parents.get(id(node))
-            shown = parent if isinstance(parent, ast.expr | ast.keyword) else node  # a bare number says little
+            shown = parents.get(id(node), node)  # a bare number says little, and so does a slice
+            while isinstance(shown, ast.Slice | ast.Tuple | ast.UnaryOp):
+                shown = parents[id(shown)]
+            shown = shown if isinstance(shown, ast.expr | ast.keyword) else node
             after = _replaced(deepcopy(shown), list(ast.walk(shown)).index(node))
             line = getattr(node, "lineno", 0)
             found.append(Mutation(place, line, owners.get(id(node), ""), ast.unparse(shown), ast.unparse(after)))

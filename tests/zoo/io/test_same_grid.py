@@ -121,3 +121,17 @@ def test_an_affine_with_two_equal_axes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_image(path)
     assert caught.value.kind == "affine_unusable"
+
+
+def test_a_shift_of_exactly_the_tolerance_is_the_same_grid() -> None:
+    moved = np.eye(4)
+    moved[0, 3] = 0.25
+    check_same_grid(Path("a.nii"), geometry(moved), Path("b.nii"), geometry(np.eye(4)), 0.25)
+    with pytest.raises(DataError, match=r"the origin is 0\.25 mm off"):
+        check_same_grid(Path("a.nii"), geometry(moved), Path("b.nii"), geometry(np.eye(4)), 0.2)
+
+
+def test_only_what_differs_is_listed_where_nothing_is_tolerated() -> None:
+    moved = np.eye(4)
+    moved[0, 3] = 0.25
+    assert list_differences(geometry(moved), geometry(np.eye(4)), 0.0) == ["the origin is 0.25 mm off"]

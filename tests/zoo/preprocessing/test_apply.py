@@ -57,9 +57,22 @@ def test_channels_and_the_label_of_a_case_must_have_the_grid_of_the_first_channe
     small, large = tmp_path / "small.nii", tmp_path / "large.nii"
     nibabel.save(nibabel.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4)), small)
     nibabel.save(nibabel.Nifti1Image(np.ones((4, 4, 5), np.uint8), np.eye(4)), large)
-    for images, label in [((small, large), small), ((small, small), large)]:
-        with pytest.raises(DataError, match=r"large\.nii"):
+    for images, label in [((small, large), small), ((small, small), large), ((small,), large)]:
+        with pytest.raises(DataError, match=r"large\.nii.*small\.nii"):
             load_case(Case("a", images, label, "p"), PreprocessingSpec(), LabelSpace(("a",), ((1,),)))
+
+
+def test_each_file_of_a_case_is_a_channel(tmp_path: Path) -> None:
+    ramp = np.arange(64, dtype=np.float32).reshape(4, 4, 4)
+    files = [tmp_path / f"{number}.nii" for number in range(2)]
+    for path, array in zip(files, (ramp, ramp[::-1].copy()), strict=True):
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), path)
+    spec, labels = PreprocessingSpec(window=(0.0, 63.0)), LabelSpace(("a",), ((1,),))
+    both = load_case(Case("a", tuple(files), None, "p"), spec, labels).image
+    alone = [load_case(Case("a", (path,), None, "p"), spec, labels).image for path in files]
+    np.testing.assert_array_equal(both, np.concatenate(alone))
+    assert both.shape == (2, 4, 4, 4)
+    assert not np.array_equal(both[0], both[1])
 
 
 @pytest.mark.parametrize("largest", [9, 2**21, 2**31 - 1])
