@@ -50,6 +50,15 @@ def test_an_empty_split_and_a_case_in_two_splits_are_refused() -> None:
         make_split("p", {"train": ["case0"], "val": ["case1"], "test": ["case0"]}, cases(["x", "y"]))
 
 
+def test_the_warning_of_a_published_split_has_the_cases_that_do_not_exist(caplog: pytest.LogCaptureFixture) -> None:
+    published = read_split("btcv", "24-6", [Case(name, (Path(name),), None, name) for name in BTCV_IDS])
+    assert not caplog.records
+    [first, *others] = published.train
+    found = [Case(name, (Path(name),), None, name) for name in (*others, *published.val, *published.test)]
+    read_split("btcv", "24-6", found)
+    assert caplog.messages == [f"btcv, protocol 24-6: 1 cases do not exist: {first}"]
+
+
 def test_btcv_file_holds_the_published_lists() -> None:
     found = [Case(number, (Path(number),), None, number) for number in BTCV_IDS]
     split = read_split("btcv", "24-6", found)

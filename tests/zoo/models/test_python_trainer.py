@@ -13,7 +13,6 @@ from zoo.metrics.summary import summarise
 from zoo.models import UNet
 from zoo.types import Prediction
 
-
 IMAGES = 6
 """Two slices of each of the three test subjects."""
 
