@@ -71,6 +71,11 @@ def test_a_class_with_an_encoder_gets_the_encoder_of_the_plan() -> None:
     assert job.flags()[-1] == "--model.encoder=minilm"
 
 
+def test_own_models_stand_beside_the_ablation_of_another_model(readme: Path) -> None:
+    plan = plan_of(["mynet.MyNet", "bipvl"], ["phantom_chest"], [0], settings=CPU, encoder="tiny", variants=["no_text"])
+    assert [(job.model, job.variant) for job in plan.jobs] == [("MyNet", ""), ("bipvl", ""), ("bipvl", "no_text")]
+
+
 def test_a_stored_plan_keeps_the_source_and_follows_a_card_that_moves(tmp_path: Path) -> None:
     def planned(folder: str) -> Plan:
         (tmp_path / folder).mkdir()
