@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.storage.locks import is_claimed
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
+from zoo.utils.json_objects import read_object
 
 STATUS_VERSION = 1
 
@@ -54,15 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         RunError: The file cannot be read, or it is not a JSON object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path}: the file is not readable JSON: {error}.", "Remove the file and run the benchmark again."
-        ) from error
-    if not isinstance(content, dict):
-        raise RunError(f"{path}: the file is not a JSON object.", "Remove the file and run the benchmark again.")
-    return content
+    return read_object(path, "Remove the file and run the benchmark again.")
 
 
 def write_json(path: Path, content: object) -> None:

@@ -38,7 +38,11 @@ def load_plan(folder: Path) -> Plan:
     if content.get("version") not in READABLE_VERSIONS:
         version = content.get("version")
         raise RunError(f"{path}: the plan has version {version}, not {PLAN_VERSION}.", "Use another folder.")
-    return Plan.from_dict(content)
+    try:
+        return Plan.from_dict(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a newer zoo, or a file of something else
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(f"{path}: not the plan of a benchmark: {reason}.", "Use another folder.") from error
 
 
 def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import pickle
 import zipfile
@@ -21,6 +20,7 @@ from zoo.callbacks.manifest import RUN_KEY
 from zoo.errors import CheckpointError
 from zoo.models.finite_values import check_weights
 from zoo.utils.atomic_files import write_atomically
+from zoo.utils.json_objects import read_object
 
 MONITOR = "val/dice"
 
@@ -134,7 +134,7 @@ def _check_owner(path: Path, content: Any) -> None:
     owner = content.get(RUN_KEY) if isinstance(content, dict) else None
     if not owner or not manifest.is_file():
         return
-    expected = json.loads(manifest.read_text(encoding="utf-8")).get("config_hash")
+    expected = read_object(manifest).get("config_hash")
     if expected and expected != owner:
         raise CheckpointError(
             f"{path}: the checkpoint of another run (configuration {owner[:12]}, not {expected[:12]}).",

@@ -24,6 +24,7 @@ from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
 from zoo.utils.format import format_quantity
+from zoo.utils.json_objects import read_object
 from zoo.utils.machine import name_processor
 from zoo.utils.seals import FILES, add_seal
 
@@ -64,7 +65,7 @@ class RunRecord(Callback):
         """Write both files, the configuration first; a resumed run keeps its first start time."""
         # All ranks do both: to count the steps they wait for each other, and each must end where the data differ.
         described = self._describe(trainer, pl_module)
-        earlier = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        earlier = read_object(self.manifest) if self.manifest.is_file() else {}
         check_same_data(self.manifest, earlier, described)
         if not trainer.is_global_zero:
             return
@@ -160,7 +161,7 @@ def finish(manifest: Path, best_val_dice: float | None, epochs: int, files: Mapp
         epochs: The epochs that were trained; fewer than those of the budget after an early stop.
         files: SHA-256 of the configuration and of each checkpoint, by the path in the run folder.
     """
-    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content = read_object(manifest)
     content |= {"finished": _now(), "best_val_dice": best_val_dice, "epochs_trained": epochs}
     content |= {FILES: dict(sorted(files.items()))}
     write_text(manifest, json.dumps(add_seal(content), indent=2) + "\n", durable=True)

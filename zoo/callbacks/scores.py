@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
@@ -19,6 +18,7 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION, CaseScore, cases_hash, describe_case
 from zoo.metrics.score_files import write_scores
 from zoo.types import Native
+from zoo.utils.json_objects import read_object
 
 _OF_IMAGE = ("spacing", "shape")
 """What `about.json` has of each image: its voxel size and its size in voxels, on the native grid."""
@@ -60,7 +60,7 @@ class Scores(Callback):
             RunError: The splits are other ones, so that test cases could be training cases, or the files are other
                 ones with the same names.
         """
-        known = json.loads(self.manifest.read_text(encoding="utf-8")) if self.manifest.is_file() else {}
+        known = read_object(self.manifest) if self.manifest.is_file() else {}
         trained, now = known.get("split_hash"), _split_hash(trainer)
         if trained and now and trained != now:
             raise RunError(

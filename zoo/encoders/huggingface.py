@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from zoo.utils.plugins import find_folder
 
 log = logging.getLogger(__name__)
 
-BROKEN = (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
+BROKEN = (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, UnpicklingError, SafetensorError)
 """Errors that the libraries raise for a folder that they cannot read."""
 
 _BERT_TYPES = ("bert", "cxr-bert")  # CXR-BERT is a BERT with a further projection
@@ -213,7 +214,9 @@ def is_commit(revision: str) -> bool:
 
 def unreadable(folder: Path, error: BaseException) -> TextError:
     """Make a one-line error of the text that a library wrote."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    pickled = isinstance(error, UnpicklingError)  # whose text tells how to run the code of the file
+    said = "its weights are a pickle with other objects than tensors" if pickled else str(error)
+    lines = said.strip().splitlines() or [type(error).__name__]
     return TextError(
         f"{folder}: not a readable text encoder: {lines[0][:200]}",
         "Save it again with `save_pretrained`, or download it.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
 from zoo.utils.atomic_files import UNFINISHED
+from zoo.utils.json_objects import read_object
 
 _PATHS_OF_9890FDA = re.compile(
     r"zoo\.models\.(bipvl\.BiPVL|film\.FiLM|lan_guide\.LanGuide|tevia\.TeViA|tmca\.TMCA|unet\.UNet)"
@@ -110,15 +110,11 @@ class RunFolder:
         """Read the manifest; return an empty dictionary if there is none.
 
         Raises:
-            RunError: The file is not JSON.
+            RunError: The file is not a JSON object.
         """
         if not self.manifest.is_file():
             return {}
-        try:
-            content: dict[str, Any] = json.loads(self.manifest.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunError(f"{self.manifest}: not readable: {error}.", "Choose another --out.") from error
-        return content
+        return read_object(self.manifest)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.plan.job import PLAN_VERSION, Job, Plan, Settings
 from benchmarks.run.job_runner import build_arguments
 from benchmarks.storage.layout import job_folder, write_json
 from benchmarks.storage.stored_plan import load_plan, store_plan
@@ -118,6 +118,16 @@ def test_no_plan_and_another_version_are_refused(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(ZooError, match="not readable JSON"):
         store_plan(tmp_path, Plan(()))
+    for content in (
+        "{}",
+        '{"jobs": 3}',
+        '{"jobs": [3]}',
+        '{"jobs": [{"settings": {}, "new": 1}]}',
+        '{"jobs": {"a": 1}}',
+    ):
+        (tmp_path / "plan.json").write_text(f'{{"version": {PLAN_VERSION}, {content[1:]}'.replace(", }", "}"))
+        with pytest.raises(RunError, match=r"plan\.json: not the plan of a benchmark"):
+            load_plan(tmp_path)
 
 
 def test_a_plan_that_9890fda_stored_is_read_with_its_variants(tmp_path: Path) -> None:

@@ -280,6 +280,33 @@ def test_a_run_that_kept_no_checkpoint_is_not_finished(tmp_path: Path, capsys: p
     assert json.loads((tmp_path / "o" / "manifest.json").read_text())["finished"] is None
 
 
+def test_a_training_removes_the_unfinished_files_of_an_interrupted_one(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    left = out / f"{UNFINISHED}7-manifest.json"
+    checkpoint = out / "checkpoints" / f"{UNFINISHED}7-last.ckpt"
+    kept = out / "test" / f"{UNFINISHED}8-cases.csv"  # another process may be writing it
+    for path in (left, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("torn")
+    assert main([*FIT[:-1], "1", "--out", str(out)]) == 0
+    assert (left.exists(), kept.exists()) == (False, True)
+    checkpoint.write_text("torn")
+    RunFolder(out).remove_unfinished()
+    assert (checkpoint.exists(), kept.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("content", ["[]", "[" * 100_000])
+def test_a_manifest_of_something_else_is_one_line(
+    content: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(finished, copied)
+    (copied / "manifest.json").write_text(content)
+    for verb in ("test", "validate", "predict"):
+        assert "manifest.json: the file is not" in error_line([verb, "--out", str(copied)], capsys)
+    assert "manifest.json: the file is not" in error_line([*FIT, "--out", str(copied)], capsys)
+
+
 def test_other_files_are_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "metrics.csv").write_text("mine")
     assert "no config.yaml of a run" in error_line([*FIT, "--out", str(tmp_path)], capsys)

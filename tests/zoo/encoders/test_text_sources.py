@@ -176,6 +176,19 @@ def test_a_broken_folder_is_an_error_of_one_line(tmp_path: Path, broken: str, co
     one_line(caught)
 
 
+def test_a_pickle_of_other_objects_and_a_list_for_a_configuration_are_refused_in_one_line(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path / "bert")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Path("x")}, folder / "pytorch_model.bin")
+    with pytest.raises(TextError, match="a pickle with other objects than tensors") as caught:
+        build_text_encoder(str(folder))
+    one_line(caught)
+    (folder / "config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(TextError, match="not a readable text encoder") as caught:
+        build_text_encoder(str(folder))
+    one_line(caught)
+
+
 def test_a_clip_folder_without_weights_is_refused(tmp_path: Path) -> None:
     folder = write_clip(tmp_path / "clip")
     (folder / "open_clip_pytorch_model.bin").unlink()
