@@ -16,6 +16,7 @@ from benchmarks.storage import layout
 from benchmarks.storage.sealed_tests import TestScores as TestScores  # noqa: PLC0414 - a part of the results below
 from benchmarks.storage.sealed_tests import (
     check_job_run,
+    has_case_twice,
     read_control_rows,
     read_controls_file,
     read_test,
@@ -23,7 +24,6 @@ from benchmarks.storage.sealed_tests import (
 from benchmarks.storage.stored_plan import load_plan
 from zoo.engine.run_seals import is_sealed
 from zoo.errors import RunError
-from zoo.metrics.case_scores import CaseScore
 from zoo.utils.hashing import hash_lines
 from zoo.utils.seals import SEAL
 
@@ -47,6 +47,8 @@ class JobResult:
         training: Hash of the configuration without seed and fold, where several folders are read as one benchmark:
             there, a model may have several configurations. Empty for a single benchmark.
         options: The options in which the rows of this model differ there.
+        refusal: Why the results of a job that is done cannot be used; empty if they can.
+        sealed: Whether they have seals; those of an older version of the zoo have none.
 
     Example:
         >>> from benchmarks.plan.job import Settings
@@ -269,11 +271,6 @@ def pool_controls(data: str, folds: Mapping[int | None, Sequence[Control]]) -> l
 def pool_hashes(hashes: Iterable[str]) -> str:
     """Return one hash of the splits of all folds, in the order of the folds."""
     return hash_lines(hashes)
-
-
-def has_case_twice(rows: Sequence[CaseScore]) -> bool:
-    """Return whether two rows have the same case, query and class."""
-    return len({(row.key, row.label) for row in rows}) < len(rows)
 
 
 def _pool_control(data: str, name: str, folds: Mapping[int | None, Control | None]) -> Control:

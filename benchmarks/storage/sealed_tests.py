@@ -6,7 +6,7 @@ A run of an older version of the zoo has no seals. Its rows are read, and a tabl
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,11 @@ class TestScores:
             RunError: The rows have no mean (`zoo.metrics.summary.summarise`).
         """
         return summarise(self.rows)
+
+
+def has_case_twice(rows: Sequence[CaseScore]) -> bool:
+    """Return whether two rows have the same case, query and class."""
+    return len({(row.key, row.label) for row in rows}) < len(rows)
 
 
 def check_job_run(run: Path, job_id: str = "") -> Mapping[str, Any]:

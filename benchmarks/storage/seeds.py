@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.storage.layout import TRUE_TEXT_STEP
-from benchmarks.storage.results import JobResult, TestScores, has_case_twice, pool_hashes
+from benchmarks.storage.results import JobResult, TestScores, pool_hashes
+from benchmarks.storage.sealed_tests import has_case_twice
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
 from zoo.utils.hashing import hash_json, hash_lines

@@ -142,15 +142,12 @@ class Cache:
         return self.read(key, "", lambda: [("", make())])
 
     def read(self, key: str, name: str, make: Make) -> PreparedCase:
-        """Return a case of an entry. The first time, its checksum is compared, and a damaged entry is made again.
+        """Return a case of an entry, as `entry` does. The first time, its checksum is compared.
 
         Args:
             key: Name of the entry.
-            name: Name of the case in the entry.
-            make: See `entry`.
-
-        Raises:
-            DataError: The folder cannot be written, or what was written is damaged again.
+            name: Name of the case.
+            make: See `entry`; a damaged entry is made again.
         """
         entry = self.entry(key, make)
         if (key, name) not in self._checked:
@@ -174,8 +171,7 @@ class Cache:
         found = self.entry(key, make)
         if not found.is_intact(name):
             raise DataError(
-                f"{self.folder / key}: the prepared case {name} is damaged as soon as it is written.",
-                "Check the disk, or set ZOO_CACHE to a folder on another one.",
+                f"{self.folder / key}: is damaged as soon as it is written.", "Set ZOO_CACHE to another disk."
             )
         return found
 

@@ -114,5 +114,5 @@ def test_the_checksum_is_compared_once_per_process_and_case(tmp_path: Path, monk
 
 def test_a_disk_that_keeps_nothing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Entry, "is_intact", lambda entry, name: False)
-    with pytest.raises(DataError, match="the prepared case b is damaged as soon as it is written"):
+    with pytest.raises(DataError, match="is damaged as soon as it is written"):
         Cache(tmp_path).read("k", "b", pack)
