@@ -20,7 +20,8 @@ from benchmarks.storage import layout
 from benchmarks.storage.results import read_benchmark
 from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.paths import REPOSITORY
-from zoo.metrics.case_scores import METRIC_VERSION
+from tests.helpers.sealed_runs import write_test
+from zoo.metrics.case_scores import METRIC_VERSION, read_rows
 
 FAKE = [sys.executable, "-m", "tests.helpers.fake_zoo"]
 RUNNER = f"""
@@ -217,6 +218,7 @@ def test_the_metric_version_is_that_of_the_tests(folder: Path) -> None:
     [job] = store_plan(folder, plan("unet")).jobs
     assert run_plan(folder, plan("unet"), print, command=FAKE, controls=None) == 0
     trained, _control = make_leaderboard(read_benchmark(folder)).rows
-    layout.write_json(layout.job_folder(folder, job.id) / "test" / "about.json", {"metric_version": "99"})
+    run = layout.job_folder(folder, job.id)
+    write_test(run, "test", read_rows(layout.cases_path(run, "test")), {"metric_version": "99"})
     tested, _control = make_leaderboard(read_benchmark(folder)).rows
     assert (trained.metric_version, tested.metric_version) == (METRIC_VERSION, "99")
