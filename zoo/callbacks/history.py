@@ -1,4 +1,4 @@
-"""`metrics.csv`: Lightning's CSV logger, with the earlier rows of a resumed run."""
+"""`metrics.csv`: Lightning's CSV logger with the earlier rows of a resumed run, and the learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -62,3 +62,22 @@ class TrimHistory(Callback):
         table.writeheader()
         table.writerows(rows)
         write_text(self.path, text.getvalue())
+
+
+class LearningRate(Callback):
+    """Logs the learning rate of the last step of an epoch, as `lr-<optimiser>`.
+
+    Lightning's own monitor writes a row of its own. Here the rate is in the row of the epoch's losses. An epoch that is
+    continued in its middle has no first step.
+    """
+
+    def __init__(self) -> None:
+        self.rates: dict[str, float] = {}
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Keep the rate of each optimiser; of several parameter groups the first."""
+        self.rates = {f"lr-{type(one).__name__}": float(one.param_groups[0]["lr"]) for one in trainer.optimizers}
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the rate that was kept last."""
+        pl_module.log_dict(self.rates, on_step=False, on_epoch=True, batch_size=1)

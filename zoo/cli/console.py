@@ -23,7 +23,6 @@ _IGNORED_WARNINGS = (
     ".*is not a resumable.*|.*dataloader is not resumable.*",  # draws are functions of (seed, number)
     ".*Using `DistributedSampler` with the dataloaders.*",  # evaluation samplers are exact-once
     ".*LeafSpec.*is deprecated.*",  # a use of torch within Lightning
-    ".*LearningRateMonitor callback with models that have no learning rate schedulers.*",  # then it logs nothing
     ".*`broadcast_buffers` is deprecated.*",  # torch 2.11 lacks the successor
     ".*callbacks used to create the checkpoint need to be provided.*",  # evaluation does not need them
     ".*Consider setting `persistent_workers=True`.*",

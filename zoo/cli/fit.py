@@ -112,10 +112,8 @@ def _is_finished(folder: RunFolder, config: Config) -> bool:
 
 def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Config, folder: RunFolder) -> RunRecord:
     """Build data, model and trainer, with the callbacks that keep the record of a run; return the record."""
-    from lightning.pytorch.callbacks import LearningRateMonitor
-
     from zoo.callbacks.checkpoints import checkpoints
-    from zoo.callbacks.history import History, TrimHistory
+    from zoo.callbacks.history import History, LearningRate, TrimHistory
     from zoo.callbacks.interruption import Interruption
     from zoo.callbacks.manifest import RunRecord
     from zoo.callbacks.progress import ProgressLines
@@ -136,7 +134,6 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
     off = config["trainer"].get("logger") is False
     if off and request.loggers:
         raise ConfigError("--trainer.logger false turns off every logger of --logger.", "Leave one of the two out.")
-    rates = [] if off else [LearningRateMonitor("epoch")]  # which needs a logger
     random = RandomState()
     set_activity("building the model")
     cli.build(
@@ -145,7 +142,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
             TrimHistory(folder.metrics),
             random,
             ProgressLines(),
-            *rates,
+            LearningRate(),
             Interruption(folder.last, random),
             *checkpoints(folder.checkpoints),
         ],

@@ -76,6 +76,7 @@ def test_fit_writes_the_complete_record(finished: Path) -> None:
     with (finished / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [round(float(row["lr-Adam"]), 4) for row in rows if row["lr-Adam"]] == [0.1, 0.09, 0.081, 0.0729]
+    assert len(rows) == 8, "one row per training and one per validation of an epoch"
     assert max(float(row["val/dice"]) for row in rows if row["val/dice"]) == pytest.approx(manifest["best_val_dice"])
     assert not list(finished.rglob(f"{UNFINISHED}*"))
 
