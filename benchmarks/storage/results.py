@@ -44,11 +44,11 @@ class JobResult:
         tests: Step ("test", "test-shuffled", "test-blank", "test-names") to its scores. It is empty unless the job is
             done, and it lacks the steps that do not apply to the data set.
         folder: The run folder.
-        training: Hash of the configuration without seed and fold, where several folders are read as one benchmark:
-            there, a model may have several configurations. Empty for a single benchmark.
-        options: The options in which the rows of this model differ there.
-        refusal: Why the results of a job that is done cannot be used; empty if they can.
-        sealed: Whether they have seals; those of an older version of the zoo have none.
+        training: Hash of the configuration without seed and fold; empty for a single benchmark, where a model has
+            one configuration.
+        options: The options in which the rows of this model differ where several folders are read.
+        refusal: Why a finished test cannot be used; empty if it can.
+        sealed: Whether the files have seals; those of an older version of the zoo have none.
 
     Example:
         >>> from benchmarks.plan.job import Settings

@@ -145,10 +145,7 @@ class TextEncoder(nn.Module):
         return self._backbone.finish(hidden, mask)
 
     def replace_text(self) -> None:
-        """Put one learned vector in place of the token embeddings of every string, before the first layer.
-
-        The layers stay, so that a network without text has the size of the network with text, and W parameters more.
-        """
+        """Put one learned vector in place of the token embeddings of every string. The layers after it stay."""
         self.vector = nn.Parameter(0.02 * torch.randn(self.width))  # BERT's deviation of an embedding
 
     def parameter_count(self) -> int:
@@ -209,10 +206,8 @@ class TextEncoder(nn.Module):
         if there.type == here.type and there.index in (None, here.index):
             return here
         if self.frozen:
-            with (
-                torch.inference_mode(False),
-                torch.no_grad(),
-            ):  # weights that are made in inference mode cannot be part of a training
+            # weights that are made in inference mode cannot be part of a training
+            with torch.inference_mode(False), torch.no_grad():
                 self._backbone.to(there)
             return next(self._backbone.parameters()).device
         return there
