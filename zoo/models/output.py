@@ -18,6 +18,7 @@ class Output:
         extra: Values that the model's losses need besides the logits, by name.
 
     Example:
+        >>> import torch
         >>> output = Output(torch.zeros(1, 2, 8, 8))
         >>> tuple(output.logits.shape), dict(output.extra)
         ((1, 2, 8, 8), {})
