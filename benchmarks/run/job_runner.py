@@ -6,13 +6,10 @@ reason. The launcher decides when a job runs and on which devices.
 
 from __future__ import annotations
 
-import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,8 @@ from typing import Any
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.epoch_lines import EpochLines
 from benchmarks.run.failure_reasons import KILLED, add_advice, count_memory_kills, find_advice, find_reason
+from benchmarks.run.job_status import Failure, Record
 from benchmarks.run.process_group import Stop, run_group
-from benchmarks.run.progress import read_last_step
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.sealed_tests import find_damage, is_done_and_intact
@@ -159,7 +156,8 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
             say(Outcome.BUSY.value)
             return Outcome.BUSY
         remove_unfinished(task.target)  # this process has the claim, so the writer of these files has ended
-        record = Record(task, context)
+        recipe = "" if task.job is None else task.job.settings.recipe
+        record = Record(task.name, task.target, recipe, {"launcher": context.launcher, "place": dict(context.facts)})
         for left in range(limits.retries, -1, -1):
             failed = _attempt(task, record, say, context, limits, lost)
             if failed is None:
@@ -168,63 +166,6 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
                 break
             say(f"tried again, {left} more time{'s' if left > 1 else ''}")
     return Outcome.FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The failure of a step.
-
-    Attributes:
-        reason: The reason, in one line.
-        advice: The next step of the user, in one line; empty where the reason is enough.
-        may_pass: Whether another attempt may succeed.
-    """
-
-    reason: str
-    advice: str = ""
-    may_pass: bool = True
-
-
-class Record:
-    """The status of a claimed task, written to its folder.
-
-    Args:
-        task: The task.
-        context: Machine and environment.
-    """
-
-    def __init__(self, task: Task, context: ExecutionContext) -> None:
-        self._run = task.target
-        self._content = layout.read_status(task.target) | {"job": task.name, "recipe": "", "state": "unfinished"}
-        if task.job is not None:
-            self._content["recipe"] = task.job.settings.recipe
-        here = {"host": socket.gethostname(), "pid": os.getpid(), "launcher": context.launcher}
-        self._content |= here | {"place": dict(context.facts)}
-
-    def begin(self) -> None:
-        """Record a new attempt."""
-        self._content["attempt"] = int(self._content.get("attempt", 0)) + 1
-        self.write(state="running", attempt_started=_now(), step="", reason="", advice="")
-
-    def step(self, step: str) -> None:
-        """Record the start of a step. A resumed training does not start at step 0."""
-        _, steps = read_last_step(self._run)
-        self.write(step=step, step_started=_now(), steps_before=steps or 0)
-
-    def done(self, step: str, seconds: float) -> None:
-        """Record that a step is done."""
-        self.write(seconds=self._content.get("seconds", {}) | {step: round(seconds, 1)})
-
-    def failed(self, step: str, failure: Failure) -> None:
-        """Record that a step and its attempt have failed."""
-        entry = {"attempt": self._content["attempt"], "step": step, "reason": failure.reason, "ended": _now()}
-        failures = [*self._content.get("failures", []), entry]
-        self.write(state="failed", step=step, reason=failure.reason, advice=failure.advice, failures=failures)
-
-    def write(self, **changes: Any) -> None:
-        """Write the status with some changes."""
-        self._content |= changes | {"written": _now()}
-        layout.write_status(self._run, self._content)
 
 
 def _attempt(
@@ -300,7 +241,3 @@ def _run_step(
     if layout.is_step_done(target, step):
         return None
     return Failure(f"{step} ended without an error and without its result")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -149,20 +149,12 @@ def read_benchmark(folder: str | Path) -> Benchmark:
 
 
 def read_result(folder: Path, job: Job) -> JobResult:
-    """Read the result of one job. A result that is not what the job wrote is refused, and the other jobs are read.
-
-    Args:
-        folder: The folder of the benchmark.
-        job: The job.
-
-    Raises:
-        RunError: A file of a job that is not done cannot be read.
-    """
+    """Read the result of one job in the folder of a benchmark (`read_run`)."""
     return read_run(layout.job_folder(folder, job.id), job, job.id)
 
 
 def read_run(run: Path, job: Job, owner: str = "") -> JobResult:
-    """Read the result of one job in its run folder.
+    """Read the result of one job in its run folder. A result that is not what the job wrote is refused.
 
     Args:
         run: The run folder.

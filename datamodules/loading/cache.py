@@ -18,7 +18,6 @@ import logging
 import mmap
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -29,10 +28,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from datamodules.loading.entry import ARRAYS, BLOCK, TABLE, Entry, checksum
 from datamodules.loading.foreground import list_foreground
 from zoo.errors import DataError
 from zoo.preprocessing.apply import PreparedCase, load_case
-from zoo.types import Geometry
 from zoo.utils.code_hash import hash_code
 from zoo.utils.hashing import hash_json
 from zoo.utils.limits import get_limit, raise_limit
@@ -46,8 +45,6 @@ OPEN = 256
 Make = Callable[[], Iterable[tuple[str, PreparedCase]]]
 """Yields the cases of an entry with their names."""
 
-_TABLE, _BLOCK = "table.json", "arrays.bin"
-_ARRAYS = ("image", "label", "native", "foreground")
 _ALIGN = 64  # bytes: a cache line of the processor, and a multiple of every item size
 
 
@@ -83,45 +80,6 @@ def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str
     """
     limits = (get_limit, raise_limit)  # they refuse a file, and change no array
     return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], [*without, *limits])
-
-
-class Entry:
-    """An opened entry: its cases as views of the memory map.
-
-    Args:
-        folder: The folder of the entry.
-
-    Raises:
-        OSError, ValueError, KeyError, TypeError: The entry does not exist or is damaged.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        table = json.loads((folder / _TABLE).read_text(encoding="utf-8"))
-        self._cases: dict[str, Any] = table["cases"]
-        with (folder / _BLOCK).open("rb") as file:
-            self._block = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(self._block) != table["bytes"]:
-            raise ValueError(f"{folder}: the block has {len(self._block)} bytes instead of {table['bytes']}")
-
-    def __getitem__(self, name: str) -> PreparedCase:
-        """Return a case. Its arrays are read-only and are read from disk when they are used."""
-        case = self._cases[name]
-        arrays = {name: self._view(*place) for name, place in case["arrays"].items()}
-        optional = {name: arrays.get(name) for name in _ARRAYS[1:]}
-        return PreparedCase(image=arrays["image"], geometry=_geometry(case["geometry"]), **optional)
-
-    def is_intact(self, name: str) -> bool:
-        """Return whether the arrays and the geometry of a case have the checksum that they were written with."""
-        try:
-            case = self._cases[name]
-            arrays = [self._view(*place) for place in case["arrays"].values()]
-            return bool(case["checksum"] == _checksum(name, case["arrays"], case["geometry"], arrays))
-        except (KeyError, ValueError, TypeError, AttributeError):
-            return False
-
-    def _view(self, offset: int, shape: list[int], dtype: str) -> NDArray[Any]:
-        count = int(np.prod(shape))
-        return np.frombuffer(self._block, dtype, count, offset if count else 0).reshape(shape)
 
 
 class Cache:
@@ -249,12 +207,12 @@ class Cache:
         temporary.mkdir()
         try:
             # The block is written and not mapped: in a map, a full disk would end the process without an error.
-            with (temporary / _BLOCK).open("wb") as block:
+            with (temporary / BLOCK).open("wb") as block:
                 places = {name: _append(block, name, prepared) for name, prepared in cases}
                 table = {"bytes": block.tell(), "cases": places}
                 block.flush()
                 os.fsync(block.fileno())  # without it, a power cut could leave a renamed entry without content
-            (temporary / _TABLE).write_text(json.dumps(table), encoding="utf-8")
+            (temporary / TABLE).write_text(json.dumps(table), encoding="utf-8")
             _remove(self.folder / key)  # only a damaged entry can have this name
             temporary.replace(self.folder / key)
         finally:
@@ -272,7 +230,7 @@ def _remove(path: Path) -> None:
 def _append(block: BinaryIO, name: str, prepared: PreparedCase) -> dict[str, Any]:
     """Append the arrays of a case to the block; return their positions, the geometry and the checksum."""
     places, arrays = {}, []
-    for kind in _ARRAYS:
+    for kind in ARRAYS:
         array: NDArray[Any] | None = getattr(prepared, kind)
         if array is not None:
             block.write(bytes(-block.tell() % _ALIGN))
@@ -280,24 +238,4 @@ def _append(block: BinaryIO, name: str, prepared: PreparedCase) -> dict[str, Any
             arrays.append(np.ascontiguousarray(array))
             block.write(arrays[-1].data)
     geometry = {**asdict(prepared.geometry), "source": str(prepared.geometry.source or "")}
-    return {"arrays": places, "geometry": geometry, "checksum": _checksum(name, places, geometry, arrays)}
-
-
-def _checksum(name: str, places: Any, geometry: Any, arrays: Sequence[NDArray[Any]]) -> int:
-    """Return the CRC-32 of a case: of its name, the positions of its arrays, its geometry, and the arrays."""
-    found = zlib.crc32(json.dumps([name, places, geometry], sort_keys=True).encode())
-    for array in arrays:
-        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found) if array.size else found
-    return found
-
-
-def _geometry(content: dict[str, Any]) -> Geometry:
-    affine = content["affine"]
-    return Geometry(
-        affine=None if affine is None else tuple(tuple(row) for row in affine),
-        shape=tuple(content["shape"]),
-        crop=tuple((start, stop) for start, stop in content["crop"]),
-        spacing=tuple(content["spacing"]),
-        unit=content["unit"],
-        source=Path(content["source"]) if content["source"] else None,
-    )
+    return {"arrays": places, "geometry": geometry, "checksum": checksum(name, places, geometry, arrays)}

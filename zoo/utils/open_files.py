@@ -32,4 +32,4 @@ def files_to_keep_open(most: int, fewest: int = 4) -> int:
     except ImportError:  # Windows has no such limit
         return most
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if soft == resource.RLIM_INFINITY else max(fewest, min(most, (soft - OTHERS) // 2))
+    return most if soft == resource.RLIM_INFINITY else min(most, max(fewest, (soft - OTHERS) // 2))

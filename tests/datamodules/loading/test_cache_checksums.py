@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.loading.cache import Cache, Entry
+from datamodules.loading.cache import Cache
+from datamodules.loading.entry import Entry
 from zoo.errors import DataError
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
