@@ -19,10 +19,8 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.verify import KINDS, Report, inspect
 from tests.helpers.data_sets import REPLICAS, make_hippocampus, write_png
-from tests.helpers.image_sets import make_own_pictures
-from tests.helpers.injected_faults import (
+from tests.helpers.file_damage import (
     CHEST,
-    INJECTED,
     SCAN,
     TABLE,
     brighter,
@@ -34,6 +32,8 @@ from tests.helpers.injected_faults import (
     truncate,
     with_value,
 )
+from tests.helpers.image_sets import make_own_pictures
+from tests.helpers.injected_faults import INJECTED
 from zoo.errors import FAULTS
 from zoo.io.readers import Reader
 
