@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.leaderboard.comparability import check_control
+from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.plan.job import Settings
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.writers import to_csv, to_markdown
@@ -243,3 +245,20 @@ def test_the_warning_lists_leaking_subjects() -> None:
 def test_a_row_may_have_a_seed_of_an_older_version() -> None:
     (only,) = one(full("a", 0, about={}), full("a", 1)).ranked
     assert (only.seeds, only.label_space) == (2, "labels")
+
+
+@pytest.mark.parametrize(
+    ("common", "note"),
+    [
+        ({"label_hash": "theirs", "cases_hash": "cases"}, "other label_hash than the models"),
+        ({"label_hash": "theirs", "cases_hash": "others"}, "other cases_hash than the models"),
+        ({"label_hash": "labels", "cases_hash": "cases"}, ""),
+    ],
+)
+def test_a_control_names_the_cases_alone_where_its_labels_differ_for_that_reason(
+    common: dict[str, str], note: str
+) -> None:
+    facts: dict[str, Any] = {"dice": 0.3, "hd95": 9.0, "hd95_pooled": 9.0, "nsd": 0.1, "assd": 4.0}
+    facts |= {"label_hash": "labels", "cases_hash": "cases"}
+    control = LeaderboardRow(model="control:mean-shape", **facts)
+    assert check_control(control, common, leaking=False).reason == note
