@@ -17,6 +17,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 ONE_WORKER = ("slurm", "browser")
+RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,6 +44,16 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ZOO_CACHE"] = str(tmp_path_factory.mktemp("zoo-cache"))
     os.environ["ZOO_OFFLINE"] = "1"
     os.environ.pop("ZOO_DATA", None)
+
+
+@pytest.fixture(autouse=True)
+def _own_rank() -> Iterator[None]:
+    """Remove what Lightning writes into the environment for further ranks, which would change the next test."""
+    before = {name: os.environ.get(name) for name in RANK_VARIABLES}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session", autouse=True)
