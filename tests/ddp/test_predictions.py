@@ -16,7 +16,7 @@ def counted_on_rank() -> int:
     """Return the count at the end. Rank 0 wrote three predictions and rank 1 wrote four."""
     if not dist.is_initialized():
         dist.init_process_group("gloo")
-    predictions = Predictions(Path())
+    predictions = Predictions(Path("predictions"))
     predictions.written = 3 + dist.get_rank()
     trainer: Any = SimpleNamespace(world_size=dist.get_world_size())
     predictions.on_predict_epoch_end(trainer, trainer)

@@ -224,7 +224,7 @@ def test_file_that_is_no_workbook_is_reported(tmp_path: Path) -> None:
 def test_missing_openpyxl_is_reported_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_qata(tmp_path, layout="lvit")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(DataError, match=r"textseg-zoo\[xlsx\]"):
+    with pytest.raises(DataError, match=r"\[xlsx\]"):
         build_datamodule("qata_cov19", root=str(root)).list_cases()
 
 

@@ -21,6 +21,7 @@ from zoo.errors import CheckpointError
 from zoo.models.finite_values import check_weights
 from zoo.utils.atomic_files import write_atomically
 from zoo.utils.json_objects import read_object
+from zoo.utils.termination import termination_held
 
 MONITOR = "val/dice"
 
@@ -56,7 +57,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     raise
                 raise OSError(refusal.errno, refusal.strerror) from error
 
-        write_atomically(target, write, durable=True, fix="Free some space and run again.")
+        with termination_held():  # torch makes another error of an exception that is raised while it writes
+            write_atomically(target, write, durable=True, fix="Free some space and run again.")
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Load with `weights_only=True`, whatever the argument is.

@@ -80,4 +80,4 @@ class LearningRate(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the rate that was kept last."""
-        pl_module.log_dict(self.rates, on_step=False, on_epoch=True, batch_size=1)
+        pl_module.log_dict(self.rates, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)

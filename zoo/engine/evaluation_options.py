@@ -45,7 +45,7 @@ def check_evaluation_options(
     Raises:
         ConfigError: An option has no effect on this verb, or it would change what was trained.
     """
-    before, now = dict(list_leaves(trained)), dict(list_leaves(resolved))
+    before, now = (_name_default(dict(list_leaves(config))) for config in (trained, resolved))
     flags = {_full_key(key) for key, _ in request.flags} | ({"seed_everything"} if request.seed is not None else set())
     asked = flags | {key for key, value in list_leaves(layers) if before.get(key) != value}
     differing = {
@@ -68,6 +68,11 @@ def check_evaluation_options(
             "Leave these options out, or train another run with `zoo fit`.",
         )
     return {key: value for key, value in sorted(differing.items()) if key in allowed}
+
+
+def _name_default(leaves: dict[str, Any]) -> dict[str, Any]:
+    """Write Lightning's own precision where none is given, because a preset may name it."""
+    return leaves | {"trainer.precision": leaves.get("trainer.precision") or "32-true"}
 
 
 def _full_key(flag: str) -> str:

@@ -95,6 +95,19 @@ def allow_termination() -> None:
             _raise_once()
 
 
+@contextmanager
+def termination_held() -> Iterator[None]:
+    """Let no SIGTERM cut the block in two. A block within another one, and another thread, change nothing."""
+    if _state.holding or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hold_termination()
+    try:
+        yield
+    finally:
+        allow_termination()
+
+
 def was_terminated() -> bool:
     """Return whether this process got SIGTERM."""
     return _state.asked
