@@ -114,3 +114,9 @@ def test_the_machine_and_the_values_of_the_training_are_accepted() -> None:
 def test_an_argument_that_is_newer_than_the_run_is_no_change() -> None:
     newer = TRAINED | {"model": {**TRAINED["model"], "init_args": TRAINED["model"]["init_args"] | {"new": 1}}}
     assert check_evaluation_options(Request("test"), RUN, TRAINED, newer, TRAINED) == {}
+
+
+def test_the_default_precision_by_name_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRAINED["trainer"], "precision", None)
+    assert check("test", ("trainer.precision", "32-true")) == {}
+    assert check("test", ("trainer.precision", "bf16-mixed")) == {"trainer.precision": "bf16-mixed"}
