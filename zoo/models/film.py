@@ -6,30 +6,25 @@ and not from its way of using the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import SegModule
+from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
+from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 
-class FiLM(SegModule):
+class FiLM(TextUNet):
     """Perez et al., "FiLM: visual reasoning with a general conditioning layer" (AAAI 2018), in MONAI's U-Net.
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
-        **kwargs: See `SegModule`.
+        **kwargs: See `TextUNet`.
 
     Example:
         >>> import torch
@@ -39,19 +34,9 @@ class FiLM(SegModule):
         (2, 1, 32, 32)
     """
 
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        encoder: str = "pubmedbert",
-        freeze_text: bool | None = None,
-        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
-        norm: str = "instance",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        self.text = build_text_encoder(encoder, freeze_text)
-        self.net = plain_unet(self.facts, channels, norm)
-        self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in channels[:5])
+        self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in self.channels[:5])
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""

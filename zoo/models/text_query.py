@@ -6,22 +6,21 @@ This is the head of query-based segmenters (Luddecke and Ecker, CLIPSeg, CVPR 20
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import SegModule
+from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
+from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Text
 
 
-class TextQuery(SegModule):
+class TextQuery(TextUNet):
     """The model `unet`, whose last convolution is replaced by a product with a vector per class.
 
     logit_k(x) = <W t_k, f(x)> / sqrt(C) + b, with the pooled embedding t_k of the prompt of class k, the last feature
@@ -30,11 +29,7 @@ class TextQuery(SegModule):
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
-        **kwargs: See `SegModule`.
+        **kwargs: See `TextUNet`.
 
     Example:
         >>> from zoo import make_facts
@@ -43,20 +38,10 @@ class TextQuery(SegModule):
         (2, 1, 32, 32)
     """
 
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        encoder: str = "pubmedbert",
-        freeze_text: bool | None = None,
-        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
-        norm: str = "instance",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        self.text = build_text_encoder(encoder, freeze_text)
-        self.net = plain_unet(self.facts, channels, norm)
         self.net.final_conv = nn.Identity()
-        width = channels[5]
+        width = self.channels[5]
         self.query = nn.Sequential(nn.Linear(self.text.width, width), nn.GELU(), nn.Linear(width, width))
         self.background = nn.Parameter(torch.randn(1, width)) if self.facts.labels.exclusive else None
         self.bias = nn.Parameter(torch.zeros(()))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.encoders.text import build_text_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import SegModule
+from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
+from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 
-class UNetConcat(SegModule):
+class UNetConcat(TextUNet):
     """The model `unet`, whose deepest map reads one sentence embedding through a 1x1 convolution.
 
     The embedding is projected to the width of the deepest map and repeated at each of its places. A convolution of
@@ -25,11 +24,7 @@ class UNetConcat(SegModule):
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
-        **kwargs: See `SegModule`.
+        **kwargs: See `TextUNet`.
 
     Example:
         >>> from zoo import make_facts
@@ -38,19 +33,9 @@ class UNetConcat(SegModule):
         (2, 1, 32, 32)
     """
 
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        encoder: str = "pubmedbert",
-        freeze_text: bool | None = None,
-        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
-        norm: str = "instance",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        self.text = build_text_encoder(encoder, freeze_text)
-        self.net = plain_unet(self.facts, channels, norm)
-        deepest = channels[4]
+        deepest = self.channels[4]
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
         self.project = nn.Linear(self.text.width, deepest)
         self.join = conv(2 * deepest, deepest, kernel_size=1)

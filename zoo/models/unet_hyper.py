@@ -7,18 +7,17 @@ embedding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.encoders.text import TextEncoder, build_text_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode, plain_unet
-from zoo.models.base import SegModule
+from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
+from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Text
 
@@ -29,7 +28,7 @@ SHAPES = ((WIDTH, WIDTH), (WIDTH, WIDTH), (1, WIDTH))
 """Outputs and inputs of the three generated layers."""
 
 
-class UNetHyper(SegModule):
+class UNetHyper(TextUNet):
     """The model `unet`, whose last convolution is three layers with kernels generated per image and class.
 
     A linear layer reads the mean of the deepest map and the code of a class, and gives the weights of three
@@ -38,13 +37,9 @@ class UNetHyper(SegModule):
 
     Args:
         facts: See `SegModule`.
-        encoder: Text encoder by name or folder.
-        freeze_text: Freeze the text encoder. None keeps the encoder's own default.
         code: "text": the pooled embedding of the class's prompt. "one_hot": the number of the class; the text is
             not read. That is an ablation.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
-        **kwargs: See `SegModule`.
+        **kwargs: See `TextUNet`.
 
     Raises:
         ConfigError: An unknown code.
@@ -56,27 +51,20 @@ class UNetHyper(SegModule):
         (2, 1, 32, 32)
     """
 
-    def __init__(
-        self,
-        facts: Mapping[str, Any],
-        encoder: str = "pubmedbert",
-        freeze_text: bool | None = None,
-        code: str = "text",
-        channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
-        norm: str = "instance",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, facts: Mapping[str, Any], code: str = "text", **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
         if code not in CODES:
             raise ConfigError(f"--model.code {code!r} is unknown.", f"Use {' or '.join(CODES)}.")
         labels = self.facts.labels
+        self.code = code
+        if code == "one_hot":
+            del self.text  # DDP fails with unused parameters
+        width = self.text.width if code == "text" else len(labels.names)
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
-        self.text: TextEncoder | None = build_text_encoder(encoder, freeze_text) if code == "text" else None
-        width = self.text.width if self.text else len(labels.names)
-        self.net = plain_unet(self.facts, channels, norm)
-        self.net.final_conv = conv(channels[5], WIDTH, kernel_size=1)
+        self.net.final_conv = conv(self.channels[5], WIDTH, kernel_size=1)
         self.background = nn.Parameter(torch.randn(1, width)) if labels.exclusive else None
-        self.generate = nn.Linear(channels[4] + width, sum(rows * columns + rows for rows, columns in SHAPES))
+        outputs = sum(rows * columns + rows for rows, columns in SHAPES)
+        self.generate = nn.Linear(self.channels[4] + width, outputs)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
@@ -90,7 +78,7 @@ class UNetHyper(SegModule):
 
     def _encode_classes(self, text: Text, batch: int) -> Tensor:
         """Compute the code of each class and image, [B, K, D], the background first where classes are exclusive."""
-        if self.text is None:
+        if self.code == "one_hot":
             codes = torch.eye(len(self.facts.labels.names), device=self.device).expand(batch, -1, -1)
         else:
             sentences = [prompt.sentence for prompts in class_prompts(text, batch) for prompt in prompts]
