@@ -262,6 +262,13 @@ def test_absent_subjects_in_win_rates_and_ranks() -> None:
     assert np.isnan(statistics.win_rates(np.full((2, 3), nan))).all()
 
 
+def test_rank_stability_of_two_rows_is_the_share_in_their_order() -> None:
+    draws = np.array([[0.9, 0.9, 0.9, 0.1], [0.5, 0.5, 0.5, 0.5]])
+    share, tau = statistics.rank_stability(np.array([0.9, 0.5]), draws)
+    assert share.tolist() == [0.75, 0.75]
+    assert tau == pytest.approx(0.5)  # three times 1 and once -1
+
+
 def test_rank_stability_by_hand() -> None:
     """Of four samples of three rows, two keep the order, one swaps the first two rows, one reverses all rows."""
     draws = np.array([[0.9, 0.9, 0.7, 0.1], [0.8, 0.8, 0.8, 0.2], [0.1, 0.1, 0.1, 0.3]])
