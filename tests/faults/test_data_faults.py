@@ -14,6 +14,7 @@ from datamodules.build import build_datamodule
 from datamodules.cli import main
 from datamodules.verify import verify
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti, write_png
+from tests.helpers.file_damage import move_subject
 from zoo.errors import DataError
 
 
@@ -117,18 +118,9 @@ def test_gray_value_in_a_mask_is_found(tmp_path: Path) -> None:
     check("qata_cov19", root, "mask_sub-s00011_ses-e11_cr.png", "unexpected label values [7]")
 
 
-def move_subject(root: Path) -> None:
-    """Give the last test image to subject 1, who is in the training split."""
-    for folder in ("Images", "GTs"):
-        for path in (root / "Test" / folder).glob("*s00014*"):
-            path.rename(path.with_name(path.name.replace("s00014", "s00001")))
-    table = root / "prompt" / "test.csv"
-    table.write_text(table.read_text().replace("s00014", "s00001"))
-
-
 def test_subject_in_two_splits_is_found(tmp_path: Path) -> None:
     root = make_qata(tmp_path)
-    move_subject(root)
+    move_subject(root, "s00001")
     check("qata_cov19", root, "subject sub-s00001 is in train (sub-s00001_ses-e1_cr)", "sub-s00001_ses-e14_cr.png:")
 
 

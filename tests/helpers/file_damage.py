@@ -131,13 +131,13 @@ def brighter(array: Array) -> Array:
     return np.clip(array * 0.9 + 12 + noise, 0, 255).astype(np.uint8)
 
 
-def move_subject(root: Path) -> None:
-    """Give the last test image to subject 2, who is in the training split."""
+def move_subject(root: Path, target: str = "s00002") -> None:
+    """Give the last test image to a subject who is in the training split."""
     for folder in ("Images", "GTs"):
         for path in (root / "Test" / folder).glob("*s00014*"):
-            path.rename(path.with_name(path.name.replace("s00014", "s00002")))
+            path.rename(path.with_name(path.name.replace("s00014", target)))
     table = root / "prompt" / "test.csv"
-    table.write_text(table.read_text().replace("s00014", "s00002"))
+    table.write_text(table.read_text().replace("s00014", target))
 
 
 def double_row(root: Path) -> None:

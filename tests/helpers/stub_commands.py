@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,21 @@ from zoo.cli.main import main
 HERE = REPOSITORY / "tests" / "helpers"
 STUB = ["--model", "stub_model.StubModel", "--data", "stub_model.StubData", "--trainer", "cpu"]
 FIT = ["fit", *STUB, "--trainer.max_epochs", "4"]
+
+
+@contextmanager
+def stub_on_path() -> Iterator[None]:
+    """Put the folder of the stub model on the path; `zoo` sets PYTHONSAFEPATH for its children, which ends here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        patch.setenv("PYTHONSAFEPATH", "0")
+        yield
+
+
+def train_stub(words: Sequence[str], out: Path) -> None:
+    """Run a command of `zoo fit`, which must succeed."""
+    with stub_on_path():
+        assert main([*words, "--out", str(out)]) == 0
 
 
 def error_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:

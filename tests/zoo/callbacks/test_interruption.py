@@ -24,10 +24,7 @@ SMALL = [*DATA, "--data.batch_size", "2", "--data.epoch_samples", "8", "--data.a
 WORDS = ["fit", "--model", "terminated_model.TerminatedModel", *SMALL, "--trainer.max_epochs", "3"]
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.stub_commands import FIT, HERE
+from tests.helpers.stub_commands import FIT
 from zoo.callbacks.progress import RunProgressBar
 from zoo.cli.main import main
 from zoo.utils.activity import report_activity
 
-
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 def test_the_bar_has_the_loss_and_counts_the_batches_of_the_whole_run(

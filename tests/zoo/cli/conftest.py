@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.stub_commands import FIT, HERE
-from zoo.cli.main import main
+from tests.helpers.stub_commands import FIT, train_stub
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without an interruption."""
     out = tmp_path_factory.mktemp("run") / "whole"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE))
-        patch.setenv("PYTHONSAFEPATH", "0")
-        assert main([*FIT, "--out", str(out)]) == 0
+    train_stub(FIT, out)
     return out

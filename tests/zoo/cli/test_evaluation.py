@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers.stub_commands import FIT, HERE, STUB, error_line
+from tests.helpers.stub_commands import FIT, STUB, error_line
 from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
 from zoo.cli.main import main
@@ -22,11 +22,7 @@ from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
 from zoo.metrics.score_files import read_scores
 from zoo.utils.seals import hash_file, is_intact
 
-
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

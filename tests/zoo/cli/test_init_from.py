@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from tests.helpers.stub_commands import FIT, HERE, error_line
+from tests.helpers.stub_commands import FIT, error_line, train_stub
 from zoo.cli.main import main
 
 ONE = [*FIT[:-1], "1"]
@@ -18,20 +18,14 @@ STILL = [*ONE, "--model.lr", "0"]
 """A training that does not change weights."""
 
 
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run whose weights others start from."""
     out = tmp_path_factory.mktemp("run") / "source"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE))
-        patch.setenv("PYTHONSAFEPATH", "0")
-        assert main([*ONE, "--seed", "7", "--out", str(out)]) == 0
+    train_stub([*ONE, "--seed", "7"], out)
     return out
 
 

@@ -20,11 +20,7 @@ from zoo.engine.run_folder import RunFolder
 from zoo.metrics.case_scores import read_rows
 from zoo.utils.atomic_files import UNFINISHED
 
-
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 def weights(out: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:

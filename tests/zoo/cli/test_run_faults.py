@@ -25,10 +25,7 @@ from zoo.registry import Registry
 CHEST = ["fit", "--model", "bipvl", "--data", "phantom_chest", "--trainer", "debug"]
 
 
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.helpers.stub_commands import FIT, HERE, STUB, error_line, resolved
+from tests.helpers.stub_commands import FIT, STUB, error_line, resolved
 
-
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers.stub_commands import FIT, HERE, error_line, resolved
+from tests.helpers.stub_commands import FIT, HERE, error_line, resolved, train_stub
 from tests.helpers.warm_process import WarmCommand
 from zoo.cli.main import main
 from zoo.config import Composed
 
-
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")  # restored afterwards: `zoo` sets it for its children
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 def manifest_of(out: Path) -> dict[str, Any]:
@@ -43,10 +39,7 @@ def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> 
 def averaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with averaged weights, without an interruption."""
     out = tmp_path_factory.mktemp("ema") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE))
-        patch.setenv("PYTHONSAFEPATH", "0")
-        assert main([*FIT, "--ema", "0.9", "--out", str(out)]) == 0
+    train_stub([*FIT, "--ema", "0.9"], out)
     return out
 
 

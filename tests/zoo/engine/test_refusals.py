@@ -10,7 +10,7 @@ import pytest
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.helpers.stub_commands import FIT, HERE, error_line
+from tests.helpers.stub_commands import FIT, error_line
 from zoo.cli.main import main
 from zoo.config import MAX_SEED, check_seed
 from zoo.engine.refusals import explain_construction, explain_errors
@@ -20,10 +20,7 @@ from zoo.errors import ConfigError
 FOLDER = RunFolder(Path("runs/a"))
 
 
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.mark.parametrize(

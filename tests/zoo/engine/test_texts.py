@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from tests.helpers.stub_commands import FIT, HERE, STUB, resolved
+from tests.helpers.stub_commands import FIT, STUB, resolved
 from zoo.cli.main import main
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.lightning_cli import ZooCLI
@@ -25,10 +25,7 @@ TEXTS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _stub_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONSAFEPATH", "0")
+pytestmark = pytest.mark.usefixtures("stub_importable")
 
 
 @pytest.mark.parametrize("text", TEXTS)
