@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,6 +21,7 @@ from benchmarks.plan.job import Job
 from benchmarks.run.process_group import Stop
 from zoo.errors import ConfigError
 from zoo.utils.config_values import find_value
+from zoo.utils.machine import run_nvidia_smi
 
 _UUID = re.compile(r"UUID: ([\w-]+)")
 _POLL = 0.5
@@ -30,14 +29,7 @@ _POLL = 0.5
 
 def visible_gpus() -> list[str]:
     """List the UUIDs of the GPUs (or MIG parts of a GPU) that this process may use, in the order of their numbers."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    try:
-        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return []  # the tool is installed without a driver
-    return filter_visible(listed, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return filter_visible(run_nvidia_smi("-L"), os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def filter_visible(listed: str, visible: str | None) -> list[str]:

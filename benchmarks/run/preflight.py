@@ -33,6 +33,7 @@ from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, ENCODERS, MODELS
 from zoo.settings import assume_yes, offline
 from zoo.utils.config_values import find_value
+from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options
 from zoo.utils.format import format_bytes, format_quantity
 
@@ -109,7 +110,7 @@ def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
 
 def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
     """Parse the command of each method whose options a user typed; the cards themselves are tested."""
-    for job in _first_of({job.cost_key: job for job in jobs if job.settings.overrides}):
+    for job in _one_per_method(job for job in jobs if job.settings.overrides):
         from zoo.engine.arguments import compose_request, parse
         from zoo.engine.lightning_cli import ZooCLI
 
@@ -121,7 +122,7 @@ def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
 
 
 def _find_unknown_encoders(jobs: Iterable[Job]) -> Iterator[ZooError]:
-    for job in _first_of({job.cost_key: job for job in jobs}):
+    for job in _one_per_method(jobs):
         name = str(find_value(resolve_config(job), "model.encoder") or "")
         if name and name not in ENCODERS and not Path(name).expanduser().is_dir():
             try:
@@ -156,7 +157,7 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
     if conditions.yes or assume_yes() or visible_gpus() or _has_other_gpu():
         return
     measured = conditions.seconds or {}
-    for job in _first_of({job.cost_key: job for job in jobs if is_published(job.model, job.settings.size)}):
+    for job in _one_per_method(job for job in jobs if is_published(job.model, job.settings.size)):
         config = resolve_config(job)
         if find_value(config, "trainer.accelerator") in ("gpu", "cuda"):
             continue
@@ -173,7 +174,7 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
 
 def _find_missing_weights(jobs: Iterable[Job]) -> Iterator[ZooError]:
     missing: dict[str, tuple[HubFiles, list[Job]]] = {}
-    for job in _first_of({job.cost_key: job for job in jobs}):
+    for job in _one_per_method(jobs):
         for files in find_hub_files(resolve_config(job)):
             if not files.here:
                 missing.setdefault(files.repo, (files, []))[1].append(job)
@@ -203,7 +204,7 @@ def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
     """Check the folder, the listing and the splits of each data set; no image is opened."""
     from datamodules.acquire.sources import find_folder
 
-    for job in _first_of({_data_key(job): job for job in jobs}):
+    for job in {_data_key(job): job for job in jobs}.values():
         card = DATA.get(job.data)
         facts = DataCard.of(card)
         if facts.embedded and "data.split" not in dict(job.argument_pairs()):
@@ -233,7 +234,7 @@ def check_index(job: Job) -> None:
     options = parse_options(words, "data", "zoo bench")
     data = build_datamodule(job.data, job.settings.size, **({"root": job.root} if job.root else {}), **options)
     if isinstance(data.reader, SeriesReader) and find_spec("SimpleITK") is None:
-        raise ConfigError(f"{job.data}: reading DICOM needs SimpleITK.", "Run `pip install 'textseg-zoo[dicom]'`.")
+        raise ConfigError(f"{job.data}: reading DICOM needs SimpleITK.", advise_extra("dicom"))
     log.debug("%s: split %s", job.data, data.split_hash)
 
 
@@ -259,8 +260,9 @@ def _parameters(job: Job) -> int:
     return int(ModelCard.of(MODELS.get(job.model)).parameters.get(facts.spatial_dims, 0))
 
 
-def _first_of(jobs: dict[str, Job]) -> list[Job]:
-    return list(jobs.values())
+def _one_per_method(jobs: Iterable[Job]) -> list[Job]:
+    """Return one job per method, because seeds and folds do not change what is checked."""
+    return list({job.cost_key: job for job in jobs}.values())
 
 
 def list_open_jobs(out: Path, plan: Plan) -> list[Job]:

@@ -12,9 +12,10 @@ from torch.utils.data import Dataset, Sampler
 from datamodules.loading.datasets import EvaluationSet, TrainingSet
 from datamodules.loading.samplers import DrawSampler, ExactOnceSampler
 from datamodules.loading.thread_loader import ThreadLoader
-from datamodules.loading.used_cases import NO_LIMITS, TrainerLimits, count_batches, used_in_evaluation, used_in_training
+from datamodules.loading.used_cases import NO_LIMITS, TrainerLimits, used_in_evaluation, used_in_training
 from zoo.errors import ConfigError
 from zoo.types import Batch, Case
+from zoo.utils.batch_limits import limit_batches
 
 
 class ProcessShare(NamedTuple):
@@ -101,7 +102,7 @@ def evaluation_loader(
     spare = share.rank >= len(dataset)
     sampler = ExactOnceSampler(1) if spare else ExactOnceSampler(len(dataset), share.rank, share.world)
     loader = make_loader(dataset, sampler, batch_size, workers, partial(dataset.collate, spare=spare))
-    loader.most = count_batches(len(loader), share.limits.of_split(split))
+    loader.most = limit_batches(len(loader), share.limits.of_split(split))
     return loader
 
 

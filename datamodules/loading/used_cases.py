@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from datamodules.loading.samplers import case_of
+from zoo.utils.batch_limits import limit_batches
 
 T = TypeVar("T")
 
@@ -58,21 +59,11 @@ class TrainerLimits:
 
     def batches_per_epoch(self, whole: int) -> int:
         """Training batches of an epoch that has this number of whole batches."""
-        most = count_batches(whole, self.train)
+        most = limit_batches(whole, self.train)
         return most if self.batches is None else min(most, self.batches)
 
 
 NO_LIMITS = TrainerLimits()
-
-
-def count_batches(batches: int, limit: int | float) -> int:
-    """The number of batches that the trainer uses, by Lightning's rule: a whole number counts, a fraction is a share.
-
-    Example:
-        >>> count_batches(8, 2), count_batches(8, 0.5), count_batches(8, 1.0)
-        (2, 4, 8)
-    """
-    return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
 
 def used_in_training(cases: Sequence[T], samples: int, batch_size: int, seed: int, limits: TrainerLimits) -> list[T]:
@@ -108,5 +99,5 @@ def used_in_evaluation(cases: Sequence[T], batch_size: int, world: int, limit: i
         limit: The limit of the trainer.
     """
     mine = -(-len(cases) // world)
-    batches = count_batches(-(-mine // batch_size), limit)
+    batches = limit_batches(-(-mine // batch_size), limit)
     return list(cases[: batches * batch_size * world])

@@ -171,7 +171,7 @@ def _evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFold
     text = _text_control(config)
     origin = describe_origin(folder, checkpoint, manifest) if request.verb == "test" else {}
     scores = Scores(folder.scores(text), folder.manifest, changed, origin)
-    predictions = Predictions(folder.predictions(text), folder.read_manifest())
+    predictions = Predictions(folder.predictions(text), manifest)
     # The overlays stand before the scores, because the score file says that the test is done.
     overlays = [Overlays(folder.overlays)] if request.verb == "test" and text == "true" else []
     set_activity("building the model")

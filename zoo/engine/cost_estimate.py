@@ -18,6 +18,7 @@ from typing import Any
 from zoo.cards import ModelCard
 from zoo.config import Composed, find_card
 from zoo.registry import DATA, ENCODERS, MODELS
+from zoo.utils.batch_limits import limit_batches
 from zoo.utils.config_values import find_value
 from zoo.utils.format import format_bytes, format_duration
 
@@ -207,11 +208,8 @@ def count_training_steps(config: Mapping[str, Any]) -> int | None:
     samples, batch = find_value(config, "data.epoch_samples"), find_value(config, "data.batch_size")
     by_epochs = None
     if isinstance(epochs, int) and epochs > 0 and samples and batch:
-        batches, limit = int(samples) // int(batch), find_value(config, "trainer.limit_train_batches")
-        if isinstance(limit, float):
-            batches = int(batches * limit)
-        elif isinstance(limit, int):
-            batches = min(batches, limit)
+        limit = find_value(config, "trainer.limit_train_batches")
+        batches = limit_batches(int(samples) // int(batch), limit if isinstance(limit, int | float) else 1.0)
         by_epochs = epochs * -(-batches // int(find_value(config, "trainer.accumulate_grad_batches") or 1))
     by_steps = most if isinstance(most, int) and most >= 0 else None
     known = [steps for steps in (by_epochs, by_steps) if steps is not None]

@@ -24,7 +24,7 @@ from zoo.inference import predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
 from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.test_scores import TestScores
+from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
 from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.output import Output
@@ -131,7 +131,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.loss = as_group(LossOptions, loss)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
         self.validation_scores = ValidationScores(self.facts.labels.names)
-        self.test_scores = TestScores(self.facts.labels, self.facts.tolerance)
+        self.test_scores = ScoredCases(self.facts.labels, self.facts.tolerance)
         self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
         self._absent_terms: set[str] = set()

@@ -11,11 +11,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from zoo.errors import ConfigError
-from zoo.utils.text_files import TooLargeError, parse_yaml
+from zoo.utils.text_files import TooLargeError, parse_value, parse_yaml
 
 ALLOWED_CLASSES = frozenset(
     (
@@ -186,7 +185,7 @@ def _classes(content: Any, key: str) -> Iterator[tuple[str, str]]:
     """Yield the dotted key and the name of each class and function in the section of the trainer."""
     name = key.rpartition(".")[2]
     if isinstance(content, str):
-        content = _parsed(content)
+        content = parse_value(content)
     if isinstance(content, Mapping):
         for inner, value in content.items():
             if inner in ("class_path", *FUNCTION_ARGUMENTS) and value is not None:
@@ -201,13 +200,6 @@ def _classes(content: Any, key: str) -> Iterator[tuple[str, str]]:
         name in _ALWAYS_CLASSES or (name in _CLASS_KEYS and not _REGISTERED.fullmatch(content))
     ):
         yield key, content
-
-
-def _parsed(text: str) -> Any:
-    """Return the content of a text as the parser of the command line sees it: a text may contain YAML."""
-    with suppress(ValueError):
-        return parse_yaml(text)
-    return text
 
 
 def _is_allowed(path: str) -> bool:

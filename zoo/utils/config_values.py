@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-import yaml
+from zoo.utils.text_files import parse_value
 
 Config = dict[str, Any]
 
@@ -40,16 +40,8 @@ def with_values(config: Mapping[str, Any], pairs: Iterable[tuple[str, str]]) -> 
             if not isinstance(place.get(parent), dict):
                 place[parent] = {}
             place = place[parent]
-        place[last] = _parsed(value)
+        place[last] = parse_value(value)
     return changed
-
-
-def _parsed(value: str) -> Any:
-    """Parse a value as the command line does, so that `5` equals the number 5 of a card."""
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
 
 
 def without_refused(

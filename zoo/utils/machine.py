@@ -36,15 +36,18 @@ class Gpu:
 
 def list_gpus() -> list[Gpu]:
     """List the GPUs that the driver of NVIDIA reports; empty without one."""
+    return parse_gpus(run_nvidia_smi(f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits"))
+
+
+def run_nvidia_smi(*options: str) -> str:
+    """Return what `nvidia-smi` prints; empty where the tool or the driver is not installed."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return []
-    command = [tool, f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits"]
+        return ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+        return subprocess.run([tool, *options], capture_output=True, text=True, check=True, timeout=60).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
-        return []  # the tool is installed without a driver
-    return parse_gpus(done.stdout)
+        return ""
 
 
 def parse_gpus(listed: str) -> list[Gpu]:

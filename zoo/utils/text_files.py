@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ def parse_yaml(text: str) -> Any:
         raise
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(" ".join(str(error).split())) from error
+
+
+def parse_value(text: str) -> Any:
+    """Parse a value as the command line does: `5` is a number, and a text that is not YAML stays a text.
+
+    Example:
+        >>> parse_value("5"), parse_value("[a")
+        (5, '[a')
+    """
+    with suppress(ValueError):
+        return parse_yaml(text)
+    return text
 
 
 def doubled_key(text: str) -> str:

@@ -12,8 +12,9 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.loading.loaders import ProcessShare
 from datamodules.loading.samplers import case_of
-from datamodules.loading.used_cases import TrainerLimits, count_batches, used_in_evaluation, used_in_training
+from datamodules.loading.used_cases import TrainerLimits, used_in_evaluation, used_in_training
 from tests.helpers.data_sets import make_hippocampus, make_qata
+from zoo.utils.batch_limits import limit_batches
 
 DEBUG = {f"limit_{key}_batches": 2 for key in ("train", "val", "test", "predict")} | {"max_epochs": 1, "max_steps": -1}
 
@@ -91,7 +92,7 @@ def test_the_used_evaluation_cases_are_those_of_all_processes() -> None:
     assert used_in_evaluation(cases, 2, world=2, limit=1) == [0, 1, 2, 3]
     assert used_in_evaluation(cases, 1, world=3, limit=1.0) == cases
     assert used_in_evaluation(cases, 1, world=1, limit=0) == []
-    assert [count_batches(10, limit) for limit in (3, 0.25, 1.0)] == [3, 2, 10]
+    assert [limit_batches(10, limit) for limit in (3, 0.25, 1.0)] == [3, 2, 10]
 
 
 def test_the_limits_of_lightning_are_read() -> None:

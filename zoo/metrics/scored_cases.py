@@ -16,7 +16,7 @@ from zoo.types import LabelSpace, Native, Prediction
 MEANS = (*METRIC_KEYS, "dice_global", "missed", "spurious")
 
 
-class TestScores:
+class ScoredCases:
     """Scores predictions on the native grid, and keeps the rows until the end of the test.
 
     Args:
@@ -26,8 +26,6 @@ class TestScores:
     Attributes:
         rows: One row per case, query and class, of this process.
     """
-
-    __test__ = False  # no class of tests, whatever pytest makes of its name
 
     def __init__(self, labels: LabelSpace, tolerance: float) -> None:
         self.labels = labels
