@@ -14,6 +14,7 @@ from typing import Any
 
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
+from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
 from zoo.utils.config_files import check_config
 from zoo.utils.hashing import hash_json
@@ -57,6 +58,7 @@ class Composed:
         model_card: The typed card of the model.
         then: Steps that follow `fit` under this trainer preset: "validate", "test", "test-blank", ....
         where_accepted: Dotted key -> value of this preset that is left out where the class has no such argument.
+        tuned: The tuned recipe among the `-c` files.
     """
 
     config: Config
@@ -68,6 +70,7 @@ class Composed:
     model_card: ModelCard = field(default_factory=lambda: ModelCard(""))
     then: tuple[str, ...] = ()
     where_accepted: Mapping[str, Any] = field(default_factory=dict)
+    tuned: TunedRecipe | None = None
 
 
 def check_seed(value: Any, shown: str) -> int:
@@ -184,6 +187,9 @@ def compose(
         layers += _recipe(model_card, data_card, chosen)
     layers.append((f"trainer {preset_card.name}", preset_card.config))
     layers += [(str(path), _read_file(path)) for path in files]
+    tuned = [recipe for recipe in map(read_tuned, files) if recipe]
+    for recipe in tuned:
+        check_names(recipe, model_card.name, data_card.name, chosen if base is None else "")
     config: Config = dict(base or {})
     for name, layer in layers:
         config = merge(config, layer, name)
@@ -198,11 +204,12 @@ def compose(
         ModelCard.of(model_card),
         preset_facts.then,
         {key: leaf for key, leaf in list_leaves(preset_card.config) if key in preset_facts.where_accepted},
+        tuned[-1] if tuned else None,
     )
 
 
 def _read_file(path: Path) -> Config:
-    content = read_yaml(path)
+    content = without_about(read_yaml(path))
     check_config(content, str(path))
     return without_empty_sections(content)
 

@@ -128,6 +128,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
         "seed": config["seed_everything"],
         "config_hash": config_hash(config),
         "folder": folder.path.resolve().name,
+        "tuned": _claim_recipe(composed, config),
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
@@ -150,6 +151,14 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
         default_root_dir=str(folder.path),
     )
     return record
+
+
+def _claim_recipe(composed: Composed, config: Config) -> dict[str, Any] | None:
+    """Return what the manifest says of the tuned recipe; nothing where a flag has changed one of its values."""
+    claim = composed.tuned.claim(config) if composed.tuned else None
+    if composed.tuned and claim is None:
+        log.warning("%s: the command changes a tuned value, so this run does not count as tuned", composed.tuned.path)
+    return claim
 
 
 def _log_start(composed: Composed, folder: RunFolder, event: str) -> None:
