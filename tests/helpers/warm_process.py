@@ -15,7 +15,7 @@ from pathlib import Path
 WARM = get_context("forkserver")
 WARM.set_forkserver_preload(
     [
-        *("zoo.cli.run", "zoo.engine.lightning_cli", "zoo.encoders.tiny", "zoo.models.bipvl.model"),
+        *("zoo.cli.fit", "zoo.engine.lightning_cli", "zoo.encoders.tiny", "zoo.models.bipvl.model"),
         *("zoo.callbacks.checkpoints", "zoo.callbacks.overlays", "zoo.callbacks.scores", "zoo.callbacks.predictions"),
     ]
 )

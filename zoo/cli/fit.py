@@ -1,20 +1,24 @@
-"""`zoo fit`: builds the parts of a training, trains, and writes the record of the run."""
+"""`zoo fit`, from the words of the command to the record of the trained run."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from zoo.cli.console import console
+from zoo.cli.evaluate import evaluate, text_control
+from zoo.cli.help import print_help
+from zoo.cli.process import load_lightning, prepared_process, print_config
 from zoo.config import Composed, Config, config_hash
-from zoo.engine.arguments import Request
+from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.refusals import explain_errors
-from zoo.engine.run_folder import RunFolder, State
+from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.engine.run_seals import check_run, seal_files
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, NotApplicableError
 from zoo.utils.activity import set_activity
 
 if TYPE_CHECKING:
@@ -25,32 +29,41 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_initial_weights(request: Request, composed: Composed) -> InitialWeights | None:
-    """Read the weights of `--init-from`, if it is given.
+def main(argv: list[str]) -> int:
+    """Train a model, then run the steps that the trainer preset asks for.
 
-    Raises:
-        ConfigError: They are those of the run itself, or only a configuration names them.
-        ZooError: They cannot be read.
+    Args:
+        argv: The words after `fit`.
+
+    Returns:
+        The exit code.
     """
-    if request.init_from is None:
-        if request.verb == "fit" and composed.config.get("init_from"):
-            raise ConfigError(
-                f"init_from {composed.config['init_from']}: the weights of this hash are needed.",
-                "Add `--init-from` with the run or the file that holds them.",
-            )
-        return None
-    if request.out and request.init_from.resolve().is_relative_to(request.out.resolve()):
-        raise ConfigError(
-            f"--init-from {request.init_from}: these are weights of the run in --out itself.",
-            "Leave out --init-from to continue the run, or name another --out.",
+    request = parse("fit", argv)
+    if request.help:
+        print_help(request)
+        return 0
+    with prepared_process():
+        composed = compose_request(request)
+        weights = _read_initial_weights(request, composed)
+        cli = load_lightning().from_request(
+            request,
+            composed,
+            [("init_from", weights.sha256)] if weights else [],  # part of the identity of the run
         )
-    set_activity("loading PyTorch")
-    from zoo.engine.initial_weights import read_weights
+        if request.print_config:
+            print_config(cli)
+            return 0
+        folder = request.run_folder or default_folder(composed, cli.resolved())
+        if folder.state(cli.resolved()) is State.NEW:
+            from zoo.engine.cost_gate import check_costs
 
-    return read_weights(request.init_from)
+            check_costs(composed, cli.resolved(), request.words, request.yes)
+        if _fit(cli, composed, request, folder, weights):
+            _run_next_steps(composed, request, folder)
+    return 0
 
 
-def fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, weights: InitialWeights | None) -> bool:
+def _fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, weights: InitialWeights | None) -> bool:
     """Train a run, or continue it from its last checkpoint; do nothing where it is finished.
 
     A new run starts from `weights`, if there are any.
@@ -81,6 +94,51 @@ def fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, we
         if cli.trainer.is_global_zero:
             _finish(cli, folder)
     return True
+
+
+def _run_next_steps(composed: Composed, request: Request, folder: RunFolder) -> None:
+    """Run the steps that the trainer preset asks for after `fit`, unless the run has their scores.
+
+    A step is a verb, or a test with a text control: "test-blank". All share one process, so imports are paid once.
+    """
+    for step in composed.then:
+        verb, _, text = step.partition("-")
+        if text and composed.model_card.text == "none":
+            continue
+        flags = (*request.flags, ("data.text", text)) if text else request.flags
+        asked = replace(request, verb=verb, flags=flags)
+        cli = load_lightning().from_request(asked, composed)
+        if folder.scores(text_control(cli.resolved())).is_file():
+            continue
+        try:
+            evaluate(cli, composed, asked, folder)
+        except NotApplicableError as error:
+            log.warning("%s is left out: %s", step, error)
+
+
+def _read_initial_weights(request: Request, composed: Composed) -> InitialWeights | None:
+    """Read the weights of `--init-from`, if it is given.
+
+    Raises:
+        ConfigError: They are those of the run itself, or only a configuration names them.
+        ZooError: They cannot be read.
+    """
+    if request.init_from is None:
+        if composed.config.get("init_from"):
+            raise ConfigError(
+                f"init_from {composed.config['init_from']}: the weights of this hash are needed.",
+                "Add `--init-from` with the run or the file that holds them.",
+            )
+        return None
+    if request.out and request.init_from.resolve().is_relative_to(request.out.resolve()):
+        raise ConfigError(
+            f"--init-from {request.init_from}: these are weights of the run in --out itself.",
+            "Leave out --init-from to continue the run, or name another --out.",
+        )
+    set_activity("loading PyTorch")
+    from zoo.engine.initial_weights import read_weights
+
+    return read_weights(request.init_from)
 
 
 def _start_from(weights: InitialWeights, cli: ZooCLI, record: RunRecord, resumed: bool) -> None:

@@ -59,10 +59,14 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _load_command(command: str) -> Callable[[list[str]], int | None]:
     """Load the function of a command; only the commands of a run load torch."""
-    if command in RUN:
-        from zoo.cli import run
+    if command == "fit":
+        from zoo.cli import fit
 
-        return partial(run.main, command)
+        return fit.main
+    if command in RUN:
+        from zoo.cli import evaluate
+
+        return partial(evaluate.main, command)
     if command in COST:
         from zoo.cli import profile
 

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from zoo.cli.console import print_table
 from zoo.cli.help import print_help
-from zoo.cli.run import parse_request, prepare_process
+from zoo.cli.process import load_lightning, prepared_process
 from zoo.engine.arguments import compose_request, parse
 from zoo.errors import ConfigError
+from zoo.utils.activity import set_activity
 
 
 def main(argv: list[str]) -> int:
@@ -27,19 +28,21 @@ def main(argv: list[str]) -> int:
         return 0
     if not repeats.isdecimal():
         raise ConfigError(f"--repeats {repeats} is not a whole number.", "Write `--repeats 5`.")
-    prepare_process()
-    composed = compose_request(request)
-    cli = parse_request(request, composed)
-    cli.build(logger=False, enable_checkpointing=False)
+    with prepared_process():
+        composed = compose_request(request)
+        cli = load_lightning().from_request(request, composed)
+        set_activity("building the model")
+        cli.build(logger=False, enable_checkpointing=False)
 
-    from zoo.engine.profile import profile
-    from zoo.models.base import SegModule
+        from zoo.engine.profile import profile
+        from zoo.models.base import SegModule
 
-    if not isinstance(cli.model, SegModule):
-        raise ConfigError(
-            f"{type(cli.model).__name__} is no SegModule.", "`zoo profile` takes subclasses of zoo.SegModule only."
-        )
-    costs = profile(cli.model, cli.datamodule, cli.trainer.strategy.root_device, int(repeats))
+        if not isinstance(cli.model, SegModule):
+            raise ConfigError(
+                f"{type(cli.model).__name__} is no SegModule.", "`zoo profile` takes subclasses of zoo.SegModule only."
+            )
+        set_activity("measuring")
+        costs = profile(cli.model, cli.datamodule, cli.trainer.strategy.root_device, int(repeats))
     rows = {"model": composed.model, "size": composed.size, "data": composed.data} | costs.to_dict()
     if "--json" in words:
         sys.stdout.write(json.dumps(rows) + "\n")

@@ -85,11 +85,16 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Check numbers of the trainer that Lightning takes without a check and cannot use, or reads as something else.
+    """Check values of the trainer that Lightning takes without a check and cannot use, or reads as something else.
 
     Raises:
-        ConfigError: A number is too small.
+        ConfigError: A number is too small, or the precision would convert whole batches, with their label masks.
     """
+    precision = str(trainer.get("precision") or "32")
+    if precision not in ("16", "bf16", "32", "32-true") and not precision.endswith("-mixed"):
+        raise ConfigError(
+            f"--trainer.precision {precision} does not work with these models.", "Use bf16-mixed or 32-true."
+        )
     for key, least in _LEAST.items():
         value = trainer.get(key)
         if value is not None and value < least:

@@ -33,7 +33,7 @@ def test_the_bar_has_the_loss_and_counts_the_batches_of_the_whole_run(
 def test_without_a_terminal_each_epoch_and_each_interval_has_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.cli.run.report_activity", partial(report_activity, quiet=0.002))
+    monkeypatch.setattr("zoo.cli.process.report_activity", partial(report_activity, quiet=0.002))
     assert main([*FIT, "--out", str(tmp_path / "run")]) == 0
     lines = caplog.messages
     epochs = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import zoo.cli.main as cli
+from tests.helpers.paths import REPOSITORY
 from zoo import errors
 from zoo.engine.arguments import parse
 from zoo.errors import ConfigError, DataError
@@ -149,3 +151,12 @@ def test_listing_commands_load_no_torch(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_six_files_of_a_training_are_those_of_the_list_for_contributors() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\d\. `(zoo/\S+\.py)`", text.partition("**From `zoo fit` to `trainer.fit`**")[2], re.MULTILINE)
+    assert len(steps) == 6
+    assert [path for path in steps if not (REPOSITORY / path).is_file()] == []
+    assert cli._load_command("fit").__module__ == steps[1].removesuffix(".py").replace("/", ".")
+    assert "cli.trainer.fit(" in (REPOSITORY / steps[1]).read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ import torch
 from tests.helpers.stub_commands import FIT, STUB, error_line
 from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
+from zoo.cli.evaluate import _print_results
 from zoo.cli.main import main
-from zoo.cli.run import _print_results
 from zoo.engine.trained_model import load_run
 from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows

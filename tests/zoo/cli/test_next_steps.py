@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from zoo.cli import run
-from zoo.engine.arguments import compose_request, parse
+from zoo.cli import fit
+from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import NotApplicableError
 
@@ -19,6 +19,10 @@ class FakeCLI:
     """A parsed command, of which the text control is known."""
 
     text: str
+
+    @classmethod
+    def from_request(cls, request: Request, _: object) -> FakeCLI:
+        return cls(dict(request.flags).get("data.text", "true"))
 
     def resolved(self) -> dict[str, Any]:
         return {"data": {"init_args": {"text": self.text}}}
@@ -34,14 +38,14 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         if cli.text == "shuffled":
             raise NotApplicableError("All reports are the same.", "Use blank.")
 
-    monkeypatch.setattr(run, "parse_request", lambda request, _: FakeCLI(dict(request.flags).get("data.text", "true")))
-    monkeypatch.setattr(run, "_evaluate", evaluate)
+    monkeypatch.setattr(fit, "load_lightning", lambda: FakeCLI)
+    monkeypatch.setattr(fit, "evaluate", evaluate)
     return done
 
 
 def next_steps(model: str, folder: Path) -> None:
     request = parse("fit", ["--model", model, "--data", "phantom_chest", "--trainer", "demo"])
-    run._run_next_steps(compose_request(request), request, RunFolder(folder))
+    fit._run_next_steps(compose_request(request), request, RunFolder(folder))
 
 
 def test_each_test_of_the_preset_runs_and_one_that_does_not_apply_stops_nothing(

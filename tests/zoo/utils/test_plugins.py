@@ -12,7 +12,7 @@ import pytest
 
 from datamodules.build import build_datamodule
 from datamodules.cli.main import main as data_main
-from zoo.cli import info, run
+from zoo.cli import fit, info
 from zoo.cli.main import main
 from zoo.config import compose
 from zoo.engine.lightning_cli import import_class
@@ -130,7 +130,7 @@ def test_a_training_with_a_package_that_exits_is_not_taken_for_done(
 
 
 def test_code_that_exits_later_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(run, "_run", lambda request: sys.exit(0))
+    monkeypatch.setattr(fit, "compose_request", lambda request: sys.exit(0))
     assert main(["fit", "--model", "unet", "--data", "phantom_chest"]) == 2
     assert "ended the program (exit code 0)" in capsys.readouterr().err
 
