@@ -155,7 +155,8 @@ def test_listing_commands_load_no_torch(words: list[str]) -> None:
 
 def test_the_six_files_of_a_training_are_those_of_the_list_for_contributors() -> None:
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    steps = re.findall(r"^\d\. `(zoo/\S+\.py)`", text.partition("**From `zoo fit` to `trainer.fit`**")[2], re.MULTILINE)
+    listed = text.partition("**From `zoo fit` to `trainer.fit`**")[2].partition("\n**")[0]
+    steps = re.findall(r"^\d\. `(zoo/\S+\.py)`", listed, re.MULTILINE)
     assert len(steps) == 6
     assert [path for path in steps if not (REPOSITORY / path).is_file()] == []
     assert cli._load_command("fit").__module__ == steps[1].removesuffix(".py").replace("/", ".")
