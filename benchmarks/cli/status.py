@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
-from benchmarks.run.progress import Progress, count_states, estimate_time_to_go, format_time_to_go, read_progress
+from benchmarks.run.progress import (
+    Progress,
+    count_states,
+    estimate_time_to_go,
+    format_time_to_go,
+    list_damaged_controls,
+    read_progress,
+)
 from benchmarks.storage.stored_plan import load_plan
 from zoo.utils.terminal import write_output
 
@@ -26,17 +33,22 @@ def add(verbs: Any) -> None:
 
 def _status(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
-    jobs = read_progress(known.folder, load_plan(known.folder))
+    plan = load_plan(known.folder)
+    jobs = read_progress(known.folder, plan)
+    controls = list_damaged_controls(known.folder, plan)
     to_go = estimate_time_to_go(jobs, max(1, sum(job.state == "running" for job in jobs)))
     queue = _queue(known.folder, jobs)
     if known.json:
         facts = [asdict(job) | {"queue": queue.get(job.job, "")} for job in jobs]
-        sys.stdout.write(json.dumps({"jobs": facts, "seconds_to_go": to_go}, indent=2) + "\n")
+        content = {"jobs": facts, "damaged_controls": controls, "seconds_to_go": to_go}
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
         return 0
     for job in jobs:
         queued = queue.get(job.job, "") if job.state != "running" else ""
         note = ", ".join(filter(None, [job.line(), queued]))
         write_output(f"{job.state:<11}{job.job}  {note}".rstrip() + "\n")
+    for name, reason in controls.items():
+        write_output(f"{'damaged':<11}controls of {name}  {reason}\n")
     sys.stdout.write(
         ", ".join(filter(None, [count_states(job.state for job in jobs), format_time_to_go(to_go)])) + "\n"
     )

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.storage.layout import write_json
+from benchmarks.storage.layout import write_sealed
 from datamodules.analysis.mean_shape import TEXT_ONLY, fit_mean_shapes, load_native_labels
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
@@ -33,7 +33,7 @@ from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import parse_options
 from zoo.utils.hashing import hash_text
-from zoo.utils.seals import FILES, add_seal
+from zoo.utils.seals import FILES
 
 SAME_TEXT = "not applicable: every case has the same text, so it would equal mean-shape"
 BOUND = "a bound computed by the data set, not a prediction"
@@ -81,7 +81,7 @@ def write_controls(data: SegDataModule, out: Path) -> None:
     facts = {"split_hash": data.split_hash, "metric_version": METRIC_VERSION}
     shared = find_shared_images(data)
     content = {**facts, "shared_images": shared, "controls": entries, FILES: files}
-    write_json(out / "controls.json", add_seal(content))
+    write_sealed(out / "controls.json", content)
 
 
 def find_shared_images(data: SegDataModule) -> list[str]:

@@ -182,6 +182,7 @@ def _attempt(
             return _fail(task, record, say, step, Failure(damage, may_pass=False))  # a new test would not mend it
         say(f"{step} again: {damage}" if damage else step)
         record.step(step)
+        layout.skipped_path(task.target, step).unlink(missing_ok=True)  # the test decides anew whether it applies
         started = time.monotonic()
         failure = _run_step(task.target, step, command, say, context, limits, end, stop)
         if stop.asked:
@@ -232,7 +233,7 @@ def _run_step(
         reason = f"not done within {limits.timeout:g} s (--timeout)"
         return Failure(reason, "The same command continues from the last checkpoint.", may_pass=False)
     if ended.code == NOT_APPLICABLE and step.startswith("test-"):
-        layout.write_json(layout.skipped_path(target, step), {"step": step, "reason": find_reason(text, ended.code)})
+        layout.write_skipped(target, step, find_reason(text, ended.code))
         return None
     if ended.code:
         advice = find_advice(text, ended.code, count_memory_kills() > kills)

@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.gpu_pool import Pool, visible_gpus
-from benchmarks.storage.layout import find_job_state, job_folder
+from benchmarks.storage.layout import job_folder
+from benchmarks.storage.sealed_tests import check_job_state
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.engine.cost_estimate import (
@@ -267,4 +268,4 @@ def _one_per_method(jobs: Iterable[Job]) -> list[Job]:
 
 def list_open_jobs(out: Path, plan: Plan) -> list[Job]:
     """List the jobs of a plan that are not done in a folder."""
-    return [job for job in plan.jobs if find_job_state(job_folder(out, job.id), job.steps)[0] != "done"]
+    return [job for job in plan.jobs if check_job_state(job_folder(out, job.id), job.steps)[0] != "done"]

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.plan.job import Job, Plan
 from benchmarks.run.failure_reasons import add_advice
 from benchmarks.storage import layout
+from benchmarks.storage.sealed_tests import check_job_state, find_damage
 from zoo.utils.format import format_duration
 
 
@@ -22,8 +23,8 @@ class Progress:
 
     Attributes:
         job: Id of the job.
-        state: "done", "running", "failed", "unfinished" or "waiting".
-        note: The step that runs, the reason of a failure, or the next step.
+        state: "done", "running", "damaged", "failed", "unfinished" or "waiting".
+        note: The step that runs, the reason of a failure, what was damaged, or the next step.
         step: The step that runs or failed; empty otherwise.
         epoch: Number of finished epochs, None where it is unknown.
         epochs: Number of all epochs, None where training has another limit.
@@ -79,8 +80,19 @@ def read_progress(folder: Path, plan: Plan) -> list[Progress]:
     return [_progress(layout.job_folder(folder, job.id), job) for job in plan.jobs]
 
 
+def list_damaged_controls(folder: Path, plan: Plan) -> dict[str, str]:
+    """Return why the controls of a data set, or of one of its folds, cannot be used; those without damage are left out.
+
+    Args:
+        folder: The folder of the benchmark.
+        plan: Its jobs.
+    """
+    targets = dict.fromkeys(layout.controls_folder(folder, job.data, job.fold) for job in plan.jobs)
+    return {target.name: reason for target in targets if (reason := find_damage(target, "controls"))}
+
+
 def _progress(run: Path, job: Job) -> Progress:
-    state, note = layout.find_job_state(run, job.steps)
+    state, note = check_job_state(run, job.steps)
     if state == "waiting":
         return Progress(job.id, state)
     status = layout.read_status(run)
@@ -89,7 +101,7 @@ def _progress(run: Path, job: Job) -> Progress:
         "seconds": status.get("seconds", {}),
         "host": status.get("host", ""),
         "launcher": status.get("launcher", ""),
-        "skipped": layout.skipped_steps(run, job.steps),
+        "skipped": {} if state == "damaged" else layout.skipped_steps(run, job.steps),
     }
     if state == "failed":
         return Progress(job.id, state, note, status.get("step", ""), advice=status.get("advice", ""), **common)
@@ -147,7 +159,7 @@ def estimate_time_to_go(jobs: Sequence[Progress], at_once: int = 1) -> float | N
         alike.setdefault(_kind(name), []).append(seconds)
     ahead = 0.0
     for job in jobs:
-        if job.state in ("waiting", "unfinished", "running"):
+        if job.state in ("waiting", "unfinished", "running", "damaged"):
             whole = fmean(alike.get(_kind(job.job), taken.values()))
             ahead += max(whole - sum((job.seconds or {}).values()), 0.0) * (1 - (job.share or 0.0))
     return ahead / max(at_once, 1)
@@ -160,6 +172,6 @@ def _kind(job: str) -> str:
 
 def count_states(states: Iterable[str]) -> str:
     """Write the number of jobs per state, such as `3 done, 1 failed`, in a fixed order."""
-    order = ("done", "running", "failed", "unfinished", "waiting")
+    order = ("done", "running", "damaged", "failed", "unfinished", "waiting")
     found = list(states)
     return ", ".join(f"{found.count(state)} {state}" for state in order if state in found) or "no jobs"

@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.plan.job import Plan
 from benchmarks.run.job_runner import ProgressCallback, Task, list_tasks
 from benchmarks.storage import layout
+from benchmarks.storage.sealed_tests import check_job_state
 from zoo.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -187,7 +188,7 @@ def wait(
 
 def _state(task: Task, element: Element | None) -> str:
     """Describe the state of a task: from SLURM while it is in the queue, else from its folder."""
-    state, note = layout.find_job_state(task.target, [step for step, _ in task.steps])
+    state, note = check_job_state(task.target, [step for step, _ in task.steps])
     if state == "done" or element is None or element.state == "RUNNING":
         return f"{state} {note}".rstrip()
     if state == "failed" and not element.queued:

@@ -14,6 +14,7 @@ alone tell which steps of a job are done. `status.json` adds what the results do
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from benchmarks.storage.locks import is_claimed
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.json_objects import read_object
+from zoo.utils.seals import SEAL, add_seal, is_intact
 
 STATUS_VERSION = 1
 
@@ -63,6 +65,27 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n", durable=True)
 
 
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON with the seal of its content (`write_json`)."""
+    write_json(path, add_seal(content))
+
+
+def read_sealed(path: Path, fix: str) -> dict[str, Any]:
+    """Read a JSON object and compare it with its seal. A file of an older version of the zoo has none.
+
+    Args:
+        path: The file.
+        fix: What to do if the file cannot be used, as a sentence.
+
+    Raises:
+        RunError: The file cannot be read, or it is not what the zoo wrote.
+    """
+    content = read_object(path, fix)
+    if SEAL in content and not is_intact(content):
+        raise RunError(f"{path}: the content does not match its seal: it was damaged or edited.", fix)
+    return content
+
+
 def costs_path(folder: Path) -> Path:
     """Return the path of the measured costs of a benchmark."""
     return folder / "costs.json"
@@ -70,8 +93,18 @@ def costs_path(folder: Path) -> Path:
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
     """Read the costs by `Job.cost_key`; empty where no costs are measured."""
-    path = costs_path(folder)
-    return dict(read_json(path)["costs"]) if path.is_file() else {}
+    path, fix = costs_path(folder), f"Remove the file and measure again: `zoo bench costs {shlex.quote(str(folder))}`."
+    if not path.is_file():
+        return {}
+    costs = read_sealed(path, fix).get("costs")
+    if not isinstance(costs, dict):
+        raise RunError(f"{path}: the file has no costs.", fix)
+    return costs
+
+
+def write_costs(folder: Path, costs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the costs by `Job.cost_key`."""
+    write_sealed(costs_path(folder), {"version": 1, "costs": costs})
 
 
 def read_about(run: Path, step: str) -> dict[str, Any]:
@@ -98,9 +131,26 @@ def is_step_done(run: Path, step: str) -> bool:
 
 
 def skipped_steps(run: Path, steps: Sequence[str]) -> dict[str, str]:
-    """Return the reason of each test step that does not apply."""
+    """Return the reason of each test step that does not apply.
+
+    Raises:
+        RunError: A file is not what the benchmark wrote, or it leaves out the test with the true text.
+    """
     paths = {step: skipped_path(run, step) for step in steps}
-    return {step: str(read_json(path)["reason"]) for step, path in paths.items() if path.is_file()}
+    return {step: _read_skipped(path, step) for step, path in paths.items() if path.is_file()}
+
+
+def _read_skipped(path: Path, step: str) -> str:
+    fix = "Remove the file and run the same `zoo bench run` again."
+    content = read_sealed(path, fix)
+    if step == TRUE_TEXT_STEP or "reason" not in content:
+        raise RunError(f"{path}: the file does not say why {step} is left out.", fix)
+    return str(content["reason"])
+
+
+def write_skipped(run: Path, step: str, reason: str) -> None:
+    """Write the reason why a test step does not apply."""
+    write_sealed(skipped_path(run, step), {"step": step, "reason": reason})
 
 
 def read_status(run: Path) -> dict[str, Any]:

@@ -169,8 +169,8 @@ def read_run(run: Path, job: Job, owner: str = "") -> JobResult:
     result = JobResult(job, state, note, manifest, folder=run)
     if state != "done":
         return result
-    left_out = {"fit", *layout.skipped_steps(run, job.steps)}
     try:
+        left_out = {"fit", *layout.skipped_steps(run, job.steps)}
         manifest = check_job_run(run, owner)
         tests = {step: read_test(run, step, manifest) for step in job.steps if step not in left_out}
     except RunError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore, read_rows
 from zoo.metrics.score_files import about_path, read_scores
 from zoo.metrics.summary import Summary, summarise
-from zoo.utils.seals import FILES, SEAL, is_intact
+from zoo.utils.seals import FILES, SEAL
 
 CONTROLS_AGAIN = "Run the same `zoo bench run` again: it computes the controls anew."
 
@@ -121,10 +121,7 @@ def read_controls_file(path: Path) -> dict[str, Any]:
     Raises:
         RunError: The file cannot be read, or is not what the benchmark wrote.
     """
-    content = layout.read_json(path)
-    if SEAL in content and not is_intact(content):
-        raise RunError(f"{path}: the content does not match its seal: it was damaged or edited.", CONTROLS_AGAIN)
-    return content
+    return layout.read_sealed(path, CONTROLS_AGAIN)
 
 
 def read_control_rows(path: Path, content: Mapping[str, Any], name: str) -> list[CaseScore]:
@@ -178,13 +175,48 @@ def find_damage(run: Path, step: str) -> str:
     """
     if step == "controls":
         return find_damaged_controls(run)
+    folder, cases = RunFolder(run), layout.cases_path(run, step)
+    files = (folder.manifest, folder.config, cases, about_path(cases), layout.skipped_path(run, step))
+    return _find_damage_of(run, step, *map(_look_at, files))
+
+
+@lru_cache(4096)  # the display of `zoo bench run` asks every two seconds
+def _find_damage_of(run: Path, step: str, *_: tuple[int, ...]) -> str:
+    """Return why the result of a step of a job cannot be used; further arguments change with its files."""
     try:
         manifest = check_job_run(run, run.name)
-        if step != "fit" and layout.cases_path(run, step).is_file():
+        if step != "fit" and not layout.skipped_steps(run, [step]) and layout.cases_path(run, step).is_file():
             read_test(run, step, manifest)
     except RunError as error:
         return str(error)
     return ""
+
+
+def _look_at(file: Path) -> tuple[int, ...]:
+    """Return what changes whenever a file is written or replaced; nothing for a missing file."""
+    try:
+        state = file.stat()
+    except OSError:
+        return ()
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def check_job_state(run: Path, steps: Sequence[str]) -> tuple[str, str]:
+    """Find the state of a job (`layout.find_job_state`), and whether what is done can be used.
+
+    Args:
+        run: The run folder of a job, or the folder of controls.
+        steps: The steps of the job, in order.
+
+    Returns:
+        One more state than there: ("damaged", "step: reason"). `zoo bench run` repeats a damaged test; tables refuse
+        it.
+    """
+    finished = [step for step in steps if layout.is_step_done(run, step)]
+    damaged = next(((step, why) for step in finished if (why := find_damage(run, step))), None)
+    if damaged is None:
+        return layout.find_job_state(run, steps)
+    return ("running", damaged[0]) if layout.is_locked(run) else ("damaged", ": ".join(damaged))
 
 
 def _find_other_run(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:

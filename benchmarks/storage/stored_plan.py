@@ -16,8 +16,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from benchmarks.plan.job import PLAN_VERSION, READABLE_VERSIONS, TEXTS, Job, Plan
-from benchmarks.storage.layout import job_folder, read_json, read_manifest, write_json
+from benchmarks.storage.layout import job_folder, read_manifest, read_sealed, write_sealed
 from zoo.errors import RunError
+
+_RESTORE = (
+    "Restore the file from a copy; or remove it, and run the same `zoo bench run` again, which keeps what is done."
+)
 
 
 def plan_path(folder: Path) -> Path:
@@ -34,7 +38,7 @@ def load_plan(folder: Path) -> Plan:
     path = plan_path(folder)
     if not path.is_file():
         raise RunError(f"{folder}: no benchmark here (no plan.json).", f"Run `zoo bench run ... --out {folder}` first.")
-    content = read_json(path)
+    content = read_sealed(path, _RESTORE)
     if content.get("version") not in READABLE_VERSIONS:
         version = content.get("version")
         raise RunError(f"{path}: the plan has version {version}, not {PLAN_VERSION}.", "Use another folder.")
@@ -73,7 +77,7 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
         jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _renew_jobs(stored, plan)
         merged = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
         if merged.jobs != before.jobs:
-            write_json(plan_path(folder), merged.to_dict())
+            write_sealed(plan_path(folder), merged.to_dict())
     return merged
 
 

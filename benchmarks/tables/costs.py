@@ -19,7 +19,8 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.plan.models import share_import_path
 from benchmarks.run.failure_reasons import find_reason
 from benchmarks.run.job_runner import ZOO
-from benchmarks.storage.layout import costs_path, read_costs, write_json
+from benchmarks.storage.layout import read_costs
+from benchmarks.storage.layout import write_costs as store_costs
 from benchmarks.storage.stored_plan import load_plan
 from benchmarks.tables.column import Column
 from benchmarks.tables.latex import latex_tables
@@ -90,7 +91,7 @@ def measure_costs(
         except RunError as error:
             failed.append(error.problem)
             continue
-        write_json(costs_path(folder), {"version": 1, "costs": costs})
+        store_costs(folder, costs)
     if failed:
         raise RunError("; ".join(failed), "Correct the cause and run the command again.")
     return costs

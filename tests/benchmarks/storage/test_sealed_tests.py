@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,22 @@ from typing import Any
 
 import pytest
 
+from benchmarks.cli.main import main
 from benchmarks.leaderboard.leaderboard import make_leaderboard
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.plan.job import Plan
+from benchmarks.run.preflight import list_open_jobs
+from benchmarks.run.progress import read_progress
 from benchmarks.storage import layout
+from benchmarks.storage.locks import claim
 from benchmarks.storage.results import read_benchmark, read_controls
-from benchmarks.storage.sealed_tests import find_damage
-from benchmarks.storage.stored_plan import store_plan
+from benchmarks.storage.sealed_tests import check_job_state, find_damage
+from benchmarks.storage.stored_plan import load_plan, store_plan
 from tests.helpers.made_up_benchmark import controls as made_up_controls
 from tests.helpers.sample_benchmark import FACTS, job
 from tests.helpers.sample_rows import row
 from tests.helpers.sealed_runs import write_run, write_test
+from zoo.errors import RunError
 from zoo.metrics.score_files import about_path
 from zoo.utils.seals import add_seal
 
@@ -117,6 +123,52 @@ def test_results_that_are_not_what_the_job_wrote_are_refused_with_file_and_comma
     assert names in found.reason
     assert f"`{command}" in found.reason
     assert any(find_damage(run, "test") for run in runs)
+    assert "damaged" in {job.state for job in read_progress(tmp_path, load_plan(tmp_path))}
+
+
+def test_the_status_names_damaged_results_and_controls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = benchmark(tmp_path)
+    made_up_controls(layout.controls_folder(tmp_path, "hippocampus"), ["x"], 3)
+    assert main(["status", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 done")
+    change_json(runs[1] / "test/about.json", fold=3)
+    change_json(layout.controls_folder(tmp_path, "hippocampus") / "controls.json", split_hash="other")
+    assert main(["status", str(tmp_path)]) == 0
+    *_, job, controls, counts = capsys.readouterr().out.splitlines()
+    assert job.startswith(f"damaged    {JOBS[1].id}  test: {runs[1]}/test/about.json: the content does not match")
+    assert f"`zoo test --out {runs[1]}` makes it anew" in job
+    assert controls.startswith("damaged    controls of hippocampus  ")
+    assert counts.startswith("1 done, 1 damaged")
+    with claim(runs[1], lambda: None):
+        assert check_job_state(runs[1], ("fit", "test")) == ("running", "test")
+    assert list_open_jobs(tmp_path, load_plan(tmp_path)) == [JOBS[1]], "its data and its encoder are checked before"
+
+
+def test_a_reason_to_leave_out_a_test_counts_only_if_the_benchmark_wrote_it(tmp_path: Path) -> None:
+    first, _ = benchmark(tmp_path)
+    layout.write_skipped(first, "test-blank", "the data set has no text")
+    assert find_damage(first, "test-blank") == ""
+    change_json(layout.skipped_path(first, "test-blank"), reason="another")
+    assert "skipped.json: the content does not match its seal" in find_damage(first, "test-blank")
+    layout.write_skipped(first, "test", "no text")
+    assert "why test is left out" in find_damage(first, "test")
+    found = only_row(tmp_path)
+    assert (found.status, found.dice) == ("refused", None)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "costs.json"])
+def test_an_edited_plan_and_edited_costs_are_refused_with_the_command(name: str, tmp_path: Path) -> None:
+    benchmark(tmp_path)
+    layout.write_costs(tmp_path, {JOBS[0].cost_key: {"params": 1}})
+    assert read_benchmark(tmp_path).costs == {JOBS[0].cost_key: {"params": 1}}
+    path = tmp_path / name
+    path.write_text(re.sub(r"\b1\b", "2", path.read_text()))
+    with pytest.raises(RunError, match=rf"{name}: the content does not match its seal.*`zoo bench (run|costs)"):
+        read_benchmark(tmp_path)
+    content = json.loads(path.read_text())
+    del content["seal"]  # as an older version has written it
+    layout.write_json(path, content)
+    read_benchmark(tmp_path)
 
 
 def test_a_test_of_a_run_that_was_trained_further_is_refused(tmp_path: Path) -> None:
