@@ -22,32 +22,30 @@ def concepts_of(prompt: ClassPrompt) -> list[str]:
 
 
 class ConceptTable:
-    """The concepts of P (sample, class) pairs as a table with one row per sample.
-
-    Each pair has MAX_CONCEPTS strings, and each row has n pairs. Empty strings fill the table.
+    """The concepts of P (sample, class) pairs as S strings, of which none is padding.
 
     Args:
         concepts: Up to MAX_CONCEPTS strings per pair.
         samples: The sample of each pair.
 
     Attributes:
+        strings: The S concepts, pair by pair.
         samples: The R samples that have pairs.
-        strings: R * n * MAX_CONCEPTS strings; an empty string where there is no concept.
-        real: Whether each string is a concept.
-        places: The position of each of the P pairs among the R * n.
+        rows: Position in `samples` of each string.
     """
 
     def __init__(self, concepts: Sequence[Sequence[str]], samples: Sequence[int]) -> None:
-        rows = list(dict.fromkeys(samples))
-        fullest = max(map(samples.count, rows), default=0)
-        places = [rows.index(sample) * fullest + samples[:p].count(sample) for p, sample in enumerate(samples)]
-        table: list[Sequence[str]] = [()] * (len(rows) * fullest)
-        for place, pair in zip(places, concepts, strict=True):
-            table[place] = pair
-        self.samples = torch.tensor(rows, dtype=torch.long)
-        self.strings = [s for pair in table for s in (*pair, *[""] * (MAX_CONCEPTS - len(pair)))]
-        self.real = torch.tensor([k < len(pair) for pair in table for k in range(MAX_CONCEPTS)], dtype=torch.bool)
-        self.places = torch.tensor(places, dtype=torch.long)
+        self.strings = [s for pair in concepts for s in pair]
+        self.samples = list(dict.fromkeys(samples))
+        self.rows = [self.samples.index(i) for i, pair in zip(samples, concepts, strict=True) for _ in pair]
+        self._places = [p * MAX_CONCEPTS + k for p, pair in enumerate(concepts) for k in range(len(pair))]
+        self._pairs = len(concepts)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Order vectors of the strings [S, E] by pair, [P, MAX_CONCEPTS, E]; zeros where there is no concept."""
+        out = x.new_zeros(self._pairs * MAX_CONCEPTS, x.shape[1])
+        places = torch.tensor(self._places, dtype=torch.long, device=x.device)
+        return out.index_copy(0, places, x).view(self._pairs, MAX_CONCEPTS, x.shape[1])
 
 
 def coarse_label(masks: Tensor, stride: int, size: Sequence[int], exclusive: bool) -> Tensor:
@@ -111,7 +109,7 @@ def alignment_losses(
 
     Args:
         visual: V of the P pairs, [P, E].
-        textual: Embeddings of their concepts, [P, MAX_CONCEPTS, E].
+        textual: Embeddings of their concepts, [P, MAX_CONCEPTS, E]; zeros where there is no concept.
         concepts: The concepts of each pair.
         temperature: Divides the cosines.
         hard_negatives: Number of negatives that the local contrast keeps.

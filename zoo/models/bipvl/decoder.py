@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 
 class UDecoder(nn.Module):
-    """Residual blocks on every skip, transposed convolutions upwards, a 1x1 head.
+    """Residual blocks on the skips, transposed convolutions upwards, a 1x1 head.
+
+    As in SwinUNETR, the deepest skip has no block.
 
     Args:
         spatial_dims: 2 or 3.
@@ -37,7 +39,7 @@ class UDecoder(nn.Module):
             return made
 
         self.full_skip = block(in_channels, full)
-        self.skips = nn.ModuleList(block(width, width) for width in widths[:-1])
+        self.skips = nn.ModuleList([*(block(width, width) for width in widths[:-2]), nn.Identity()])
         self.bottleneck = UnetResBlock(
             spatial_dims, widths[-1], widths[-1], kernel_size=3, stride=1, norm_name="instance"
         )

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.text import build_text_encoder
+from zoo.encoders.text_backbone import TextTokens
 from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.losses.segmentation import masks_of
 from zoo.models.base import SegModule
 from zoo.models.bipvl.alignment import (
-    MAX_CONCEPTS,
     ConceptTable,
     alignment_losses,
     class_embedding_loss,
@@ -31,6 +31,7 @@ from zoo.models.bipvl.alignment import (
 )
 from zoo.models.bipvl.decoder import UDecoder
 from zoo.models.bipvl.fusion import BidirectionalFusion, Fused
+from zoo.models.bipvl.packing import TokenPacking
 from zoo.models.bipvl.released import BiPVLReleased
 from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
@@ -139,34 +140,30 @@ class BiPVL(SegModule):
         self.class_map = nn.Sequential(nn.Linear(deepest, deepest), nn.ReLU(), nn.Linear(deepest, labels.channels))
         self.visual_projection = nn.Linear(deepest, embedding)
         self.text_projection = nn.Linear(self.text.width, embedding)
-        self.weights = LearnedWeights(tuple(GROUPS))
+        self.weights = LearnedWeights(tuple(GROUPS), self.released.whole_penalty)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
-        """Compute the logits, V' of every stage, the deepest map and the result of the last fusion."""
+        """Compute the logits, V' of every stage and the deepest map."""
         prompts = class_prompts(text, len(image))
         padded = pad_to_two_places(image, self.vision.stride)
         x = self.vision.stem(padded)
-        maps, seen, unused = [self._skip(x)], [], []
+        maps, seen = [self._skip(x)], []
         if self.fusions:
             sentences = [prompt.sentence for prompt in chain(*prompts)]
             hidden, mask = self.text.embed_and_run(sentences, self.layers[0], self.device)
+            packing = TokenPacking(mask, [sample for sample, row in enumerate(prompts) for _ in row])
         for i in range(len(self.layers)):
             x = fused = self.vision.stage(i + 1, x)
-            last = i + 1 == len(self.layers)
-            # The release ignores the result of its last fusion. Only the loss needs it, for the sake of DDP.
-            if self.fusions and not (last and self.released.network and not torch.is_grad_enabled()):
+            # The release ignores the result of its last fusion, so the last fusion is not run.
+            if self.fusions and not (self.released.network and i + 1 == len(self.layers)):
                 hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
-                together = hidden.reshape(len(image), -1, hidden.shape[-1]), mask.view(len(image), -1)
-                out: Fused = self.fusions[i](*together, to_tokens(x), x.shape[2:])
-                hidden, fused = out.text.view_as(hidden), to_map(out.vision, x.shape[2:])
+                out: Fused = self.fusions[i](packing.pack(hidden), packing.mask, to_tokens(x), x.shape[2:])
+                hidden, fused = packing.unpack(out.text), to_map(out.vision, x.shape[2:])
                 seen += [] if out.seen is None else [out.seen]
-                unused = [out.text, out.vision]
             maps.append(self._skip(x if self.released.network else fused))
             x = fused
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
-        deepest = to_tokens(maps[-1])
-        extra = {"prompts": prompts, "seen": seen, "deepest": deepest, "grid": x.shape[2:], "unused": unused}
-        return Output(logits, extra)
+        return Output(logits, {"prompts": prompts, "seen": seen, "deepest": to_tokens(maps[-1]), "grid": x.shape[2:]})
 
     def _skip(self, x: Tensor) -> Tensor:
         """Return a map as the decoder reads it. The released network norms it over channels, without parameters."""
@@ -188,16 +185,17 @@ class BiPVL(SegModule):
         read = self._read_concepts if output.extra["seen"] else self._encode_concepts
         table = ConceptTable(concepts, present[:, 0].tolist())
         textual = F.normalize(self.text_projection(read(table, output.extra["seen"])), dim=-1)
-        terms, pairs = alignment_losses(visual, textual, concepts, self.temperature, self.hard_negatives)
+        terms, pairs = alignment_losses(visual, table.spread(textual), concepts, self.temperature, self.hard_negatives)
         self.watch_retrieval(pairs)
         for name, term in terms.items():
             if term is None:
                 self.log_absent_term(name)
             else:
                 losses[name] = term
-        # DDP needs these parameters in the graph also where a batch has nothing to contrast.
-        held = [embedded, textual, self.text([""], self.device).pooled, *output.extra["unused"]]
-        losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.sum() for x in held]).sum()
+        # DDP needs every parameter in the graph: those whose result nothing reads, and the text encoder also where a
+        # batch has nothing to contrast.
+        held = [embedded, textual, *self.fusions.parameters(), *(() if table.strings else self.text.parameters())]
+        losses["class_embedding"] = losses["class_embedding"] + 0.0 * torch.stack([x.float().sum() for x in held]).sum()
         return losses
 
     def total_loss(self, losses: dict[str, Tensor]) -> Tensor:
@@ -214,22 +212,26 @@ class BiPVL(SegModule):
         return torch.stack([total, *off]).sum()
 
     def _encode_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
-        """Encode the concepts of P pairs without the image, [P, MAX_CONCEPTS, D]: no fusion, or the released one."""
-        pooled: Tensor = self.text([*table.strings, ""], self.device).pooled[:-1]
-        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, table.places.to(self.device))
+        """Encode the S concepts without the image, [S, W]: no fusion, or the released one."""
+        if not table.strings:
+            return torch.zeros(0, self.text.width, device=self.device)
+        return self._summary(self.text(table.strings, self.device))
 
     def _read_concepts(self, table: ConceptTable, seen: Sequence[Tensor]) -> Tensor:
-        """Encode the concepts of P pairs, which read the image of their sample, [P, MAX_CONCEPTS, D]."""
-        samples, places = table.samples.to(self.device), table.places.to(self.device)
-        if not len(samples):
-            return torch.zeros(0, MAX_CONCEPTS, self.text.width, device=self.device)
+        """Encode the S concepts, which read the image of their sample, [S, W]."""
+        if not table.strings:
+            return torch.zeros(0, self.text.width, device=self.device)
         hidden, mask = self.text.embed_and_run(table.strings, self.layers[0], self.device)
-        used = (mask & table.real.to(self.device)[:, None]).view(len(samples), -1)
+        packing, samples = TokenPacking(mask, table.rows), torch.tensor(table.samples, device=self.device)
         for i, stage_seen in enumerate(seen):
             hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
-            together = hidden.reshape(len(samples), -1, hidden.shape[-1])
             fusion = cast(BidirectionalFusion, self.fusions[i])
-            hidden = fusion.read(together, used, stage_seen.index_select(0, samples))[0].view_as(hidden)
+            hidden = packing.unpack(
+                fusion.read(packing.pack(hidden), packing.mask, stage_seen.index_select(0, samples))[0]
+            )
         hidden = self.text.run_layers(hidden, mask, self.layers[-1], self.text.depth)
-        pooled = self.text.finish(hidden, mask).pooled
-        return pooled.view(-1, MAX_CONCEPTS, self.text.width).index_select(0, places)
+        return self._summary(self.text.finish(hidden, mask))
+
+    def _summary(self, read: TextTokens) -> Tensor:
+        """Return one vector per string [S, W]: its pooled vector, or its first token, as released."""
+        return read.tokens[:, 0] if self.released.first_token else read.pooled
