@@ -14,6 +14,9 @@ from zoo.utils.typed_content import read_content
 TEXTS = ("", "none", "class", "report")
 """Which text a model reads; empty where its card does not say it."""
 
+VISIONS = ("", "own")
+"""Whose vision network a model has; empty where `--model.vision` chooses it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -30,6 +33,8 @@ class ModelCard:
             text encoder. A dimension without a published network has no entry.
         batch_norm: Whether the published size normalises over the batch. Each device then has its own statistics,
             and several devices do not compute exactly what one device computes.
+        vision: "own" where the text runs inside the vision encoder of the model, so that `--model.vision` cannot choose
+            another. A matched comparison leaves such a model out. Empty for the other models.
     """
 
     name: str
@@ -40,6 +45,7 @@ class ModelCard:
     spatial_dims: tuple[int, ...] = ()
     parameters: Mapping[int, int] = field(default_factory=dict)
     batch_norm: bool = False
+    vision: str = ""
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -51,6 +57,8 @@ class ModelCard:
             raise ValueError(f"text is '{self.text}', not one of {', '.join(TEXTS[1:])}")
         if not set(self.spatial_dims) <= {2, 3}:
             raise ValueError(f"spatial_dims is {list(self.spatial_dims)}, not a list of 2 and 3")
+        if self.vision not in VISIONS:
+            raise ValueError(f"vision is '{self.vision}', not {', '.join(VISIONS[1:])}")
 
     @property
     def reads_text(self) -> bool:

@@ -8,24 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
-from benchmarks.plan.job import KeyValues, Plan, Settings
-from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_matrix
+from benchmarks.plan.job import MATCHED, KeyValues, Plan, Settings
+from benchmarks.plan.matched import RATES, MatchedOptions
+from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_budget, read_matrix
 from zoo.config import check_seed
 from zoo.errors import ConfigError
 from zoo.utils.flags import Parser, parse_pairs
 
-FLAGS = {
-    "models": None,
-    "data": None,
-    "seeds": None,
-    "size": "",
-    "encoder": "",
-    "ablations": False,
-    "variants": None,
-    "trainer": "",
-    "devices": None,
-}
-"""The flags that the file of a plan replaces -> default."""
+FLAGS = {"data": None, "size": "", "ablations": False, "trainer": "", "devices": None}
+"""The flags that the file of a plan replaces -> default. The other flags take the place of a key of the file."""
 
 
 class _Renamed(argparse.Action):
@@ -63,6 +54,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="size of the models (default: that of the trainer preset)",
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
+    parser.add_argument("--budget", type=_names, help="equal (default), published, matched, or several with commas")
+    parser.add_argument(
+        "--no-text",
+        type=_names,
+        help="also train these models with a learned vector in place of the text: all, or names",
+    )
+    parser.add_argument(
+        "--matched-lr",
+        choices=RATES,
+        help="budget matched: one rate for all (default), or the tuned rate of each model",
+    )
+    parser.add_argument("--recipes", help="with --matched-lr tuned: the folder that `zoo bench tune` wrote")
     parser.add_argument("--ablations", action="store_true", help="also train every variant of each model's ablation")
     parser.add_argument(
         "--variants",
@@ -75,7 +78,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--trainer", default="", help="trainer preset of every job: cpu, gpu, ddp, debug")
     parser.add_argument("--devices", type=parse_count, help="processes per job")
-    parser.epilog = "Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply to every job."
+    parser.epilog = (
+        "Beside a plan, --models, --seeds, --model.encoder, --variants, --budget, --no-text, --matched-lr and "
+        "--recipes change it. Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply to every job."
+    )
 
 
 def choose_plan(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Plan:
@@ -97,21 +103,22 @@ def choose_plan(known: argparse.Namespace, plan: str, overrides: KeyValues) -> P
     matrix = Matrix(
         models=known.models,
         data=dict.fromkeys(known.data, DataEntry()),
-        seeds=[0] if known.seeds is None else known.seeds,
+        seeds=[0],
         settings=Settings(known.size, known.trainer, known.devices, overrides),
-        encoder=known.encoder,
-        variants=known.variants or ([] if known.ablations else None),
+        variants=[] if known.ablations else None,
     )
+    matrix, _ = _with_flags(matrix, known)
     return make_plan(set_root(matrix, known.root) if known.root else matrix)
 
 
 def _from_file(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Plan:
     given = [key for key, default in FLAGS.items() if getattr(known, key) != default]
     if given:
-        flag = "--model.encoder" if given[0] == "encoder" else f"--{given[0]}"
-        raise ConfigError(f"zoo bench: {flag} beside a plan.", "Change the key in a copy of the plan's file.")
+        raise ConfigError(f"zoo bench: --{given[0]} beside a plan.", "Change the key in a copy of the plan's file.")
     path = find_plan(plan)
     matrix, written = read_matrix(path)
+    matrix, changed = _with_flags(matrix, known)
+    written = written | changed
     both = tuple(sorted((dict(matrix.settings.overrides) | dict(overrides)).items()))
     matrix = replace(matrix, settings=replace(matrix.settings, overrides=both))
     if overrides:
@@ -120,6 +127,29 @@ def _from_file(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Pl
         return make_plan(set_root(matrix, known.root) if known.root else matrix, written)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _with_flags(matrix: Matrix, known: argparse.Namespace) -> tuple[Matrix, dict[str, Any]]:
+    """Return a matrix with the flags that take the place of its keys, and these keys as a plan's file writes them."""
+    keys = {"models": known.models, "seeds": known.seeds, "encoder": known.encoder, "variants": known.variants}
+    keys |= {"budget": known.budget, "no_text": known.no_text}
+    given = {key: value for key, value in keys.items() if value}
+    fields: dict[str, Any] = {key: given[key] for key in ("models", "seeds", "encoder", "variants") if key in given}
+    if "budget" in given:
+        fields["recipes"] = read_budget(given["budget"], "--budget")
+    if "no_text" in given:
+        fields["no_text"] = {"all": [], "none": None}.get(",".join(given["no_text"]), given["no_text"])
+    elif matrix.no_text and known.models:
+        fields["no_text"] = [name for name in matrix.no_text if name in known.models] or None
+    matched = {"rates": known.matched_lr, "recipes": known.recipes}
+    fields["matched"] = replace(matrix.matched, **{key: value for key, value in matched.items() if value})
+    given |= {"matched_lr": known.matched_lr} if known.matched_lr else {}
+    matrix = replace(matrix, **fields)
+    if matrix.matched != MatchedOptions() and MATCHED not in matrix.recipes:
+        raise ConfigError(
+            "Options of the budget `matched` without that budget.", "Add --budget matched, or remove them."
+        )
+    return matrix, given
 
 
 def parse_overrides(arguments: Sequence[str]) -> KeyValues:

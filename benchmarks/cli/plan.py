@@ -40,7 +40,7 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
     share_import_path(plan.jobs)
-    for line in describe_parts(plan.jobs):
+    for line in (*plan.notes, *describe_parts(plan.jobs)):
         write_error(line)
     found = estimate_costs(plan, known.probe, write_error)
     if known.json:

@@ -82,7 +82,7 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     skip = frozenset(job.job for job in before if job.state == "failed" and known.skip_failed)
     limits = Limits(known.retries, known.timeout)
     with show_progress(known.out, plan, known.jobs_at_once or 1) as say:
-        for line in describe_parts(plan.jobs):
+        for line in (*plan.notes, *describe_parts(plan.jobs)):
             say(line)
         if known.launcher == "slurm":
             failed = _on_slurm(known, plan, say, options, limits, skip)

@@ -8,9 +8,10 @@ from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
 
-from benchmarks.plan.ablations import FULL, Variant, choose_variants
+from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
-from benchmarks.plan.job import TEXTS, Job, KeyValues, Plan, Settings
+from benchmarks.plan.job import EQUAL, MATCHED, TEXTS, Job, KeyValues, Plan, Settings
+from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values
 from benchmarks.plan.models import PlanModel, find_model, refuse_equal_names
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
@@ -18,8 +19,6 @@ from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
 from zoo.utils.config_values import find_value, with_values
-
-RECIPES = ("equal", "published")
 
 _BUDGET = {  # the keys of a budget, each with the value that means "not set", or None without such a value
     "trainer.max_epochs": "null",
@@ -59,7 +58,10 @@ class Matrix:
         encoder: Text encoder of the models that read text; empty for the encoder of each card.
         variants: Variants to train beside the full models. Empty means all variants, None means no variant.
         texts: The texts of the tests.
-        recipes: "equal", "published" or both.
+        recipes: Some of `benchmarks.plan.job.RECIPES`.
+        no_text: Models that are also trained as their variant `no_text`. Empty means all that read text, None means
+            no model.
+        matched: The options of the jobs of the budget `matched`.
     """
 
     models: Sequence[str]
@@ -69,7 +71,9 @@ class Matrix:
     encoder: str = ""
     variants: Sequence[str] | None = None
     texts: tuple[str, ...] = TEXTS
-    recipes: Sequence[str] = ("equal",)
+    recipes: Sequence[str] = (EQUAL,)
+    no_text: Sequence[str] | None = None
+    matched: MatchedOptions = field(default_factory=MatchedOptions)
 
 
 def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
@@ -90,7 +94,9 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     refuse_equal_names(found)
     models = {model.card.name: model for model in found}
     full = [model.card for model in models.values()]
-    ablations = {} if matrix.variants is None else choose_variants(full, matrix.variants)
+    chosen_variants = {} if matrix.variants is None else choose_variants(full, matrix.variants)
+    ablations = _with_no_text(chosen_variants, full, matrix.no_text)
+    left_out = leave_out(full, matrix.recipes)
     _refuse_overridden(ablations, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
@@ -98,11 +104,13 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
         card = cards[typed]
         name = card.name
         for fold, (model, chosen), recipe in product(entry.chosen_folds, models.items(), matrix.recipes):
+            if recipe == MATCHED and model in left_out:
+                continue
             _check_dimensions(chosen.card, card)
             base = _full_method(matrix, name, entry, card, chosen)
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
-            base = replace(base, overrides=(*entry.overrides, *(_equal_budget(base) if recipe == "equal" else ())))
+            base = _with_budget(replace(base, overrides=entry.overrides), matrix)
             for variant in (FULL, *ablations.get(model, ())):
                 job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
                 config = resolve_config(job)
@@ -111,8 +119,39 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
                 for seed in matrix.seeds:
                     one = replace(job, seed=seed)
                     jobs[one.id] = one
+    if not jobs:
+        raise ConfigError("An empty plan.", f"{'; '.join(left_out.values())}.")
+    check_encoders(jobs.values())
     check_folds(jobs.values())
-    return Plan(tuple(jobs.values()), configs, dict(written or {}))
+    return Plan(tuple(jobs.values()), configs, dict(written or {}), tuple(left_out.values()))
+
+
+def _with_no_text(
+    ablations: Mapping[str, tuple[Variant, ...]], models: Sequence[Card], names: Sequence[str] | None
+) -> Mapping[str, tuple[Variant, ...]]:
+    """Return the variants with `no_text` of the named models.
+
+    Raises:
+        ConfigError: A named model is not in the plan, or it reads no text.
+    """
+    if names is None:
+        return ablations
+    readers = [card.name for card in models if ModelCard.of(card).reads_text]
+    wrong = [name for name in names if name not in readers]
+    if wrong or not readers:
+        shown = f"{', '.join(wrong)} cannot have" if wrong else "No model of the plan can have"
+        fix = f"Name models of the plan that read text: {', '.join(readers)}." if readers else "Remove `no_text`."
+        raise ConfigError(f"{shown} the variant no_text.", fix)
+    added = {name: (NO_TEXT, *(v for v in ablations.get(name, ()) if v != NO_TEXT)) for name in names or readers}
+    return {**ablations, **added}
+
+
+def _with_budget(job: Job, matrix: Matrix) -> Job:
+    """Return a full method with the overrides of its budget."""
+    if job.settings.recipe == MATCHED:
+        pairs, rate = matched_values(job, matrix.matched)
+        return replace(job, overrides=(*job.overrides, *pairs), rate=rate)
+    return replace(job, overrides=(*job.overrides, *_equal_budget(job))) if job.settings.recipe == EQUAL else job
 
 
 def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: PlanModel) -> Job:

@@ -16,6 +16,9 @@ READABLE_VERSIONS = (2, 3)
 TEXTS = ("true", "shuffled", "blank", "names")
 """The texts that a model is tested with if it reads text."""
 
+EQUAL, PUBLISHED, MATCHED = RECIPES = ("equal", "published", "matched")
+"""The budgets of a plan. Rows of different budgets are ranked separately."""
+
 KeyValues = tuple[tuple[str, str], ...]
 
 
@@ -28,8 +31,8 @@ class Settings:
         trainer: Name of a trainer preset, empty for the default.
         devices: Processes per job and node, None for the number of the preset.
         overrides: (key, value) pairs that go to every job: `("trainer.max_steps", "10")`.
-        recipe: "equal": every model has the budget of the data set. "published": each model has its own budget.
-            The two are ranked separately.
+        recipe: One of `RECIPES`. "equal": every model has the budget of the data set. "published": each model has its
+            own budget. "matched": every model also has one vision network, optimiser and loss.
     """
 
     size: str = ""
@@ -57,9 +60,10 @@ class Job:
         fold: Fold of a k-fold split by subject, None for the split of the protocol.
         folds: Number of folds, None for the default of the data set.
         texts: The texts of the tests, if the model reads text.
-        overrides: Further (key, value) pairs: those of the data set, and those that make the budget equal.
+        overrides: Further (key, value) pairs: those of the data set, and those that make the budget equal or matched.
         digest: Hash of the resolved configuration without the seed; empty for a job made by hand.
         source: The class, or the absolute path of the card, of a model without a registered name; else empty.
+        rate: Of a matched job with its own learning rate: "tuned, N trials" or "card". Empty for the common rate.
     """
 
     model: str
@@ -78,6 +82,7 @@ class Job:
     overrides: KeyValues = ()
     digest: str = ""
     source: str = ""
+    rate: str = ""
 
     @property
     def name(self) -> str:
@@ -96,7 +101,7 @@ class Job:
 
     @property
     def method(self) -> str:
-        """The name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<variant>][@published]`."""
+        """The name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<variant>][@<recipe>]`."""
         part = "" if self.fold is None else f"f{self.fold}"
         method = "-".join(filter(None, [self.data, part, self.model, self.settings.size, self.encoder]))
         variant = f"+{self.variant}" if self.variant else ""
@@ -148,22 +153,25 @@ class Plan:
         jobs: The jobs, in the order of their start.
         configs: Digest -> resolved configuration with dotted keys.
         matrix: The matrix of the jobs as in a plan's file; empty for a plan made by hand.
+        notes: What a reader of the tables must know of the plan: the models that it leaves out.
     """
 
     jobs: tuple[Job, ...]
     configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     matrix: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain Python, for `plan.json`."""
         jobs = [asdict(job) | {"id": job.id} for job in self.jobs]
-        return {"version": PLAN_VERSION, "matrix": self.matrix, "jobs": jobs, "configs": self.configs}
+        content = {"version": PLAN_VERSION, "matrix": self.matrix, "jobs": jobs, "configs": self.configs}
+        return content | ({"notes": list(self.notes)} if self.notes else {})
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Plan:
         """Invert `to_dict`."""
         jobs = tuple(_job(entry) for entry in content["jobs"])
-        return cls(jobs, content.get("configs", {}), content.get("matrix", {}))
+        return cls(jobs, content.get("configs", {}), content.get("matrix", {}), tuple(content.get("notes", ())))
 
 
 def _job(entry: Mapping[str, Any]) -> Job:

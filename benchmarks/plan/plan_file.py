@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.plan.expand import RECIPES, DataEntry, Matrix
-from benchmarks.plan.job import TEXTS, KeyValues, Settings
+from benchmarks.plan.expand import DataEntry, Matrix
+from benchmarks.plan.job import EQUAL, RECIPES, TEXTS, KeyValues, Settings
+from benchmarks.plan.matched import RATES, MatchedOptions
 from zoo.config import SIZES, check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
@@ -30,7 +31,7 @@ PLANS = CONFIGS / "bench"
 
 KEYS = (
     *("about", "models", "data", "seeds", "variants", "texts", "size", "trainer", "devices", "encoder"),
-    *("budget", "overrides"),
+    *("budget", "overrides", "no_text", "matched", "matched_lr", "recipes"),
 )
 DATA_KEYS = ("root", "folds", "overrides")
 
@@ -80,7 +81,7 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
     for key in ("models", "data"):
         if not content.get(key):
             raise ConfigError(f"{where}: no `{key}`.", f"Write `{key}: [name, ...]`.")
-    budget = _words(content.get("budget", "equal"), f"{where}: budget", RECIPES)
+    budget = read_budget(content.get("budget", EQUAL), f"{where}: budget")
     settings = Settings(
         size=_word(content.get("size", ""), f"{where}: size", ("", *SIZES)),
         trainer=_word(content.get("trainer", ""), f"{where}: trainer"),
@@ -94,9 +95,15 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
         seeds=[check_seed(seed, f"{where}: seeds") for seed in _numbers(content.get("seeds", [0]), f"{where}: seeds")],
         settings=settings,
         encoder=_word(content.get("encoder", ""), f"{where}: encoder"),
-        variants=_variants(content.get("variants"), where),
+        variants=read_all_or_names(content.get("variants"), f"{where}: variants"),
         texts=_texts(content.get("texts", list(TEXTS)), f"{where}: texts"),
         recipes=budget,
+        no_text=read_all_or_names(content.get("no_text"), f"{where}: no_text"),
+        matched=MatchedOptions(
+            _overrides(_without_groups(content.get("matched", {})), where, "matched"),
+            _word(content.get("matched_lr", RATES[0]), f"{where}: matched_lr", RATES),
+            _word(content.get("recipes", ""), f"{where}: recipes"),
+        ),
     )
     return matrix, content
 
@@ -127,14 +134,26 @@ def _folds(value: Any, at: str) -> tuple[tuple[int | None, ...], int | None]:
     return tuple(_numbers(value, f"{at}.folds")), None
 
 
-def _overrides(value: Any, where: str) -> KeyValues:
+def _overrides(value: Any, where: str, name: str = "overrides") -> KeyValues:
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: overrides is not a mapping.", "Write `overrides: {trainer.max_steps: 100}`.")
+        raise ConfigError(f"{where}: {name} is not a mapping.", f"Write `{name}: {{trainer.max_steps: 100}}`.")
     for key in value:
-        refuse_key(str(key), f"{where}: overrides")
-    check_overrides(value.items(), f"{where}: overrides")
+        refuse_key(str(key), f"{where}: {name}")
+    check_overrides(value.items(), f"{where}: {name}")
     return tuple(
         sorted((str(key), entry if isinstance(entry, str) else json.dumps(entry)) for key, entry in value.items())
+    )
+
+
+def _without_groups(value: Any) -> Any:
+    """Return overrides with one key per option: `model.loss: {dice: 1}` as `model.loss.dice: 1`."""
+    if not isinstance(value, Mapping):
+        return value
+    groups = ((str(key), one if isinstance(one, Mapping) and one else None, one) for key, one in value.items())
+    return dict(
+        pair
+        for key, group, one in groups
+        for pair in ([(f"{key}.{name}", option) for name, option in group.items()] if group else [(key, one)])
     )
 
 
@@ -153,10 +172,20 @@ def refuse_key(key: str, where: str) -> None:
         raise ConfigError(f"{where}: {key} cannot be set here.", f"Use instead: {OWN[plain]}.")
 
 
-def _variants(value: Any, where: str) -> list[str] | None:
+def read_budget(value: Any, where: str) -> list[str]:
+    """Read one budget or several.
+
+    Raises:
+        ConfigError: A budget is unknown.
+    """
+    return _words(value, where, RECIPES)
+
+
+def read_all_or_names(value: Any, where: str) -> list[str] | None:
+    """Read `all` (an empty list), names, or nothing (None)."""
     if value in (None, False):
         return None
-    return [] if value in ("all", True) else _words(value, f"{where}: variants")
+    return [] if value in ("all", True) else _words(value, where)
 
 
 def _texts(value: Any, where: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.plan.expand import resolve_config
-from benchmarks.plan.job import Job, Plan
+from benchmarks.plan.job import MATCHED, Job, Plan
 from benchmarks.run.gpu_pool import Pool, visible_gpus
 from benchmarks.storage.layout import job_folder
 from benchmarks.storage.sealed_tests import check_job_state
@@ -37,6 +37,7 @@ from zoo.utils.config_values import find_value
 from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options
 from zoo.utils.format import format_bytes, format_quantity
+from zoo.utils.plugins import import_object
 
 log = logging.getLogger(__name__)
 
@@ -110,16 +111,37 @@ def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
 
 
 def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
-    """Parse the command of each method whose options a user typed; the cards themselves are tested."""
-    for job in _one_per_method(job for job in jobs if job.settings.overrides):
+    """Parse the command of each method whose options a user typed or are matched; the cards themselves are tested."""
+    for job in _one_per_method(job for job in jobs if job.settings.overrides or job.settings.recipe == MATCHED):
         from zoo.engine.arguments import compose_request, parse
         from zoo.engine.lightning_cli import ZooCLI
 
+        unmatched = _find_unmatched(job)
+        if unmatched:
+            yield unmatched
+            continue
         try:
             request = parse("fit", job.flags())
             ZooCLI.from_request(request, compose_request(request))
         except ZooError as error:
             yield error
+
+
+def _find_unmatched(job: Job) -> ZooError | None:
+    """Find the options of a matched comparison that the model of a job does not have."""
+    if job.settings.recipe != MATCHED:
+        return None
+    from zoo.utils.class_args import option_names
+
+    known = option_names(import_object(str(resolve_config(job)["model"]["class_path"])))
+    keys = (key for key, _ in job.overrides if key.startswith("model."))
+    missing = [f"--{key}" for key in keys if key.removeprefix("model.") not in known]
+    if not missing:
+        return None
+    return ConfigError(
+        f"{job.model} has no option {', '.join(missing)}, which every model of a matched comparison has.",
+        "Add the options to the model, say `vision: own` in its card, or rank it with --budget equal.",
+    )
 
 
 def _find_unknown_encoders(jobs: Iterable[Job]) -> Iterator[ZooError]:

@@ -75,8 +75,9 @@ def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
                 else "Use the same plan or another --out; --extend adds jobs and texts.",
             )
         jobs = {job.id: job for job in (*stored.jobs, *plan.jobs)} | _renew_jobs(stored, plan)
-        merged = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix)
-        if merged.jobs != before.jobs:
+        notes = tuple(dict.fromkeys((*stored.notes, *plan.notes)))
+        merged = Plan(tuple(jobs.values()), {**plan.configs, **stored.configs}, stored.matrix or plan.matrix, notes)
+        if (merged.jobs, merged.notes) != (before.jobs, before.notes):
             write_sealed(plan_path(folder), merged.to_dict())
     return merged
 
