@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 from torch import Tensor, nn
+
+from zoo.errors import ConfigError
+
+AtLevel = Callable[[int, Tensor], Tensor]
+"""Changes the map [B, C, *S] of level 0 (the stem), 1, ... before the next stage reads it."""
+
+ATTENTION_STRIDE = 4
+"""Smallest stride of a map whose places attend to each other. Finer maps have too many places."""
 
 
 class StagedEncoder(nn.Module, ABC):
@@ -14,7 +23,7 @@ class StagedEncoder(nn.Module, ABC):
     Attributes:
         limits: What the encoder supports, for the error text of `build_vision_encoder`.
         widths: Channels of the stem and of every stage.
-        stem_stride: Stride of the stem, relative to the image.
+        stem_stride: Stride of the stem, relative to the image: a power of two.
 
     Example:
         >>> import torch
@@ -43,6 +52,22 @@ class StagedEncoder(nn.Module, ABC):
         """Stride of the last stage, relative to the image."""
         return int(self.stem_stride * 2 ** (len(self.widths) - 1))
 
+    @property
+    def text_levels(self) -> tuple[int, ...]:
+        """Indices of the stages whose map can attend to a text: those with a stride of `ATTENTION_STRIDE` or more.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        levels = tuple(i for i in range(1, len(self.widths)) if self.stem_stride * 2**i >= ATTENTION_STRIDE)
+        if not levels:
+            raise ConfigError(
+                f"--model.stages {len(self.widths) - 1}: the deepest map of the vision encoder has the stride "
+                f"{self.stride}, and text needs a map after the first one of stride {ATTENTION_STRIDE} or more.",
+                "Give more --model.stages.",
+            )
+        return levels
+
     @abstractmethod
     def stem(self, image: Tensor) -> Tensor:
         """Run the stem: [B, C, *S] -> [B, widths[0], *S/stem_stride]."""
@@ -51,9 +76,9 @@ class StagedEncoder(nn.Module, ABC):
     def stage(self, index: int, x: Tensor) -> Tensor:
         """Run stage 1..n: [B, widths[index-1], *S] -> [B, widths[index], *S/2]."""
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor, at_level: AtLevel = lambda _, level: level) -> list[Tensor]:
         """Compute the maps of stem and stages, finest first. S is a multiple of `stride`."""
-        maps = [self.stem(image)]
+        maps = [at_level(0, self.stem(image))]
         for index in range(1, len(self.widths)):
-            maps.append(self.stage(index, maps[-1]))
+            maps.append(at_level(index, self.stage(index, maps[-1])))
         return maps

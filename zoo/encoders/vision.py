@@ -11,6 +11,7 @@ from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import ConfigError
 
 VISION_ENCODERS = {
+    "unet": "zoo.encoders.unet.UNetEncoder",
     "conv": "zoo.encoders.conv.ConvEncoder",
     "swin_v2": "zoo.encoders.swin.SwinEncoder",
     "convnext": "zoo.encoders.convnext.ConvNeXtEncoder",
@@ -24,11 +25,12 @@ def build_vision_encoder(
     """Build a vision encoder by its name in `VISION_ENCODERS`.
 
     Args:
-        kind: "conv" (any number of stages), "swin_v2" (4 stages) or "convnext" (2D, up to 3 stages).
+        kind: "unet" (any number of stages, the first map at full resolution), "conv" (any number of stages), "swin_v2"
+            (4 stages) or "convnext" (2D, up to 3 stages).
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
-        width: Channels of the stem. Every stage doubles them.
-        stages: Number of stages after the stem.
+        width: Channels of the first map. Every stage doubles them.
+        stages: Number of stages after the first map.
         weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
 
     Raises:

@@ -118,6 +118,10 @@ class GuideStage(nn.Module):
 class GuidedDecoder(nn.Module):
     """Guide stages from the deepest map up to the finest, then a sub-pixel step to full resolution.
 
+    A map whose stride is below 4 is not guided, because attention over its places is too expensive: it is upsampled
+    without text. Such maps exist in an encoder whose first map is at full resolution. The last step then
+    is a convolution.
+
     Args:
         spatial_dims: 2 or 3.
         encoder: The encoder whose maps are decoded.
@@ -127,6 +131,9 @@ class GuidedDecoder(nn.Module):
         gain: See `GuideStage`.
         norm: See `GuideStage`.
         tokens: See `TextProjection`.
+
+    Raises:
+        ConfigError: See `StagedEncoder.text_levels`.
     """
 
     def __init__(
@@ -143,9 +150,15 @@ class GuidedDecoder(nn.Module):
         super().__init__()
         widths = encoder.widths[::-1]
         kept = [RELEASED_LENGTHS[min(i, 2)] for i in range(len(widths))]
+        steps = list(pairwise(widths))
+        guided, unguided = steps[: len(encoder.text_levels)], steps[len(encoder.text_levels) :]
         self.stages = nn.ModuleList(
             GuideStage(spatial_dims, width, out, text_width, heads, gain, norm, tokens, kept[i])
-            for i, (width, out) in enumerate(pairwise(widths))
+            for i, (width, out) in enumerate(guided)
+        )
+        self.ups = nn.ModuleList(
+            UnetrUpBlock(spatial_dims, width, out, kernel_size=3, upsample_kernel_size=2, norm_name=norm)
+            for width, out in unguided
         )
         self.upsample = SubpixelUpsample(spatial_dims, widths[-1], head_width, encoder.stem_stride)
 
@@ -166,8 +179,10 @@ class GuidedDecoder(nn.Module):
             texts: The result of `project`, which a method may have changed.
             prototypes: One per stage, see `GuideStage`.
         """
-        x = maps[-1]
-        for i, (stage, skip) in enumerate(zip(self.stages, maps[-2::-1], strict=True)):
+        x, *skips = maps[::-1]
+        for i, (stage, skip) in enumerate(zip(self.stages, skips, strict=False)):
             x = stage(x, skip, *texts[i], None if prototypes is None else prototypes[i])
+        for up, skip in zip(self.ups, skips[len(self.stages) :], strict=True):
+            x = up(x, skip)
         feature: Tensor = self.upsample(x)
         return feature

@@ -1,51 +1,123 @@
-"""The plain U-Net: the vision-only baseline, and the network of the text-guided controls."""
+"""The plain U-Net on any vision encoder: the vision-only baseline, and the network of the text-guided controls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from monai.networks.nets import BasicUNet
-from torch import Tensor
+from monai.networks.nets.basic_unet import UpCat
+from torch import Tensor, nn
 
 from zoo.data_facts import DataFacts
-
-STRIDE = 16
-"""Stride of the deepest of the five levels, relative to the image."""
-
-AtLevel = Callable[[int, Tensor], Tensor]
-"""Changes the map [B, C, *S] of an encoder level, 0 at full resolution to 4."""
+from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.unet import ACTIVATION, UNetEncoder
+from zoo.encoders.vision import build_vision_encoder
 
 
-def plain_unet(facts: DataFacts, channels: Sequence[int], norm: str) -> BasicUNet:
-    """Build MONAI's `BasicUNet` for a data set.
+class UNetDecoder(nn.Module):
+    """The up path of MONAI's `BasicUNet`, for the maps of a staged encoder.
 
-    Falk et al., "U-Net: deep learning for cell counting, detection, and morphometry" (2019).
+    Falk et al., "U-Net: deep learning for cell counting, detection, and morphometry" (2019). Where the first map of
+    the encoder has a stride, further up-steps without a skip lead to full resolution.
+
+    Args:
+        spatial_dims: 2 or 3.
+        encoder: The encoder whose maps are decoded.
+        width: Channels of the last feature map, at full resolution.
+        norm: "instance" or "batch".
+    """
+
+    def __init__(self, spatial_dims: int, encoder: StagedEncoder, width: int, norm: str = "instance") -> None:
+        super().__init__()
+        self.width = width
+        widths, stride = encoder.widths, encoder.stem_stride
+        style = (ACTIVATION, (norm, {"affine": True}), True)
+        self.steps: list[str] = []
+        for index in range(len(widths) - 1, 0, -1):
+            last = index == 1 and stride == 1
+            out = width if last else widths[index - 1]
+            step = UpCat(spatial_dims, widths[index], widths[index - 1], out, *style, halves=not last)
+            self._add(f"upcat_{index}", step)
+        channels = widths[0]
+        while stride > 1:
+            self._add(f"up_{stride}", UpCat(spatial_dims, channels, 0, width, *style, halves=False))
+            channels, stride = width, stride // 2
+
+    def _add(self, name: str, step: nn.Module) -> None:
+        self.add_module(name, step)
+        self.steps.append(name)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Compute the last feature map [B, width, *S] from the maps of the encoder, finest first."""
+        feature, skips = maps[-1], list(maps[:-1])
+        for name in self.steps:
+            feature = getattr(self, name)(feature, skips.pop() if skips else None)
+        return feature
+
+
+class UNetParts(NamedTuple):
+    """The parts of a plain U-Net.
+
+    Attributes:
+        vision: The encoder.
+        decoder: The up path.
+        head: Convolution of kernel size 1, from the last feature map to the logits.
+    """
+
+    vision: StagedEncoder
+    decoder: UNetDecoder
+    head: nn.Module
+
+
+def build_unet(
+    facts: DataFacts,
+    channels: Sequence[int],
+    norm: str = "instance",
+    vision: str = "unet",
+    width: int | None = None,
+    stages: int | None = None,
+    vision_weights: str = "",
+) -> UNetParts:
+    """Build the parts of a plain U-Net for a data set.
 
     Args:
         facts: Facts of the data set: dimensions and channels.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
+        channels: With the vision encoder "unet": channels of its levels, the first at full resolution, and of the last
+            up-step. `width` or `stages` replace them.
+        norm: "instance" or "batch"; of the decoder, and of the encoder "unet".
+        vision: See `build_vision_encoder`.
+        width: Channels of the first map; None: the first of `channels`.
+        stages: Stages after the first map; None: as many as `channels` has.
+        vision_weights: See `build_vision_encoder`.
+
+    Raises:
+        ConfigError: See `build_vision_encoder`.
     """
-    return BasicUNet(
-        spatial_dims=facts.spatial_dims,
-        in_channels=facts.in_channels,
-        out_channels=facts.labels.channels,
-        features=tuple(channels),
-        norm=(norm, {"affine": True}),
-    )
+    dims = facts.spatial_dims
+    widths = list(channels[:-1])
+    if width is not None or stages is not None:
+        widths = [(width or widths[0]) * 2**i for i in range((len(widths) - 1 if stages is None else stages) + 1)]
+        channels = [*widths, widths[0]]
+    encoder: StagedEncoder
+    if vision == "unet" and not vision_weights:
+        encoder = UNetEncoder(dims, facts.in_channels, widths, norm)
+        last = channels[-1]
+    else:
+        encoder = build_vision_encoder(vision, dims, facts.in_channels, widths[0], len(widths) - 1, vision_weights)
+        last = encoder.widths[0]
+    decoder = UNetDecoder(dims, encoder, last, norm)
+    conv = nn.Conv2d if dims == 2 else nn.Conv3d
+    return UNetParts(encoder, decoder, conv(last, facts.labels.channels, kernel_size=1))
 
 
-def encode(net: BasicUNet, image: Tensor, at_level: AtLevel = lambda _, level: level) -> list[Tensor]:
-    """Compute the five encoder maps of an image [B, C, *S] whose sizes are multiples of `STRIDE`, finest first."""
-    maps: list[Tensor] = []
-    for place, step in enumerate((net.conv_0, net.down_1, net.down_2, net.down_3, net.down_4)):
-        maps.append(at_level(place, step(maps[-1] if maps else image)))
-    return maps
+def read_earlier_names(module: nn.Module, state: dict[str, Any], prefix: str, *args: Any) -> None:
+    """Rename the weights of a checkpoint in which encoder, decoder and head were one network `net`.
 
-
-def decode(net: BasicUNet, maps: Sequence[Tensor]) -> Tensor:
-    """Compute the last feature map [B, C, *S] from the five encoder maps. `net.final_conv` makes it the logits."""
-    feature = maps[-1]
-    for step, skip in zip((net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1), maps[-2::-1], strict=True):
-        feature = step(feature, skip)
-    return feature
+    A hook of `register_load_state_dict_pre_hook`.
+    """
+    places = {"conv": "vision.conv", "down": "vision.down", "upcat": "decoder.upcat"}
+    for name in [one for one in state if one.startswith(f"{prefix}net.")]:
+        rest = name.removeprefix(f"{prefix}net.")
+        kind, tail = rest.split("_", 1)
+        new = f"head.{tail.partition('.')[2]}" if kind == "final" else f"{places.get(kind, kind)}_{tail}"
+        state[prefix + new] = state.pop(name)

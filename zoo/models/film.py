@@ -12,7 +12,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
 from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import report_strings
@@ -36,7 +35,7 @@ class FiLM(TextUNet):
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in self.channels[:5])
+        self.films = nn.ModuleList(nn.Linear(self.text.width, 2 * width) for width in self.vision.widths)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
@@ -47,5 +46,5 @@ class FiLM(TextUNet):
             modulated: Tensor = x * (1 + scale) + shift
             return modulated
 
-        maps = encode(self.net, pad_to_two_places(image, STRIDE), modulate)
-        return Output(crop_to(self.net.final_conv(decode(self.net, maps)), image.shape[2:]))
+        maps = self.vision(pad_to_two_places(image, self.vision.stride), modulate)
+        return Output(crop_to(self.head(self.decoder(maps)), image.shape[2:]))

@@ -37,10 +37,11 @@ class GuidedModule(SegModule):
         facts: See `SegModule`.
         encoder: Text encoder by name or folder.
         freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        vision: "convnext" (published, 2D), "swin_v2" or "conv".
-        vision_weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
+        vision: "convnext" (published, 2D) or another vision encoder; see `build_vision_encoder`.
+        vision_weights: Pre-trained weights of the vision encoder; see `build_vision_encoder`.
         width: Channels of the vision stem.
-        stages: Vision stages after the first map. The decoder guides each map but the first one.
+        stages: Vision stages after the first map. The decoder guides each map but the first one, and no map of a
+            stride below 4.
         head_width: Channels of the segmentation head's feature, at full resolution.
         heads: Heads of the cross-attention.
         gain: Start value of the learned factor of the cross-attention.
@@ -72,6 +73,7 @@ class GuidedModule(SegModule):
         dims = self.facts.spatial_dims
         self.text = self.build_text(encoder, freeze_text, released)
         self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.guided_widths = [self.vision.widths[level] for level in self.vision.text_levels]  # finest first
         self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, released.tokens)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)

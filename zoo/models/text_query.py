@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
 from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import class_prompts
@@ -40,8 +39,8 @@ class TextQuery(TextUNet):
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        self.net.final_conv = nn.Identity()
-        width = self.channels[5]
+        self.head = nn.Identity()
+        width = self.decoder.width
         self.query = nn.Sequential(nn.Linear(self.text.width, width), nn.GELU(), nn.Linear(width, width))
         self.background = nn.Parameter(torch.randn(1, width)) if self.facts.labels.exclusive else None
         self.bias = nn.Parameter(torch.zeros(()))
@@ -52,7 +51,7 @@ class TextQuery(TextUNet):
         queries = self.query(self.text(sentences, self.device).pooled).unflatten(0, (len(image), -1))
         if self.background is not None:
             queries = torch.cat([self.background.expand(len(image), 1, -1), queries], dim=1)
-        feature = decode(self.net, encode(self.net, pad_to_two_places(image, STRIDE)))
+        feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))
         feature = crop_to(feature, image.shape[2:])
         logits = torch.einsum("bkc,bc...->bk...", queries, feature) / feature.shape[1] ** 0.5
         return Output(logits + self.bias)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, plain_unet
+from zoo.layers.unet import build_unet, read_earlier_names
 from zoo.models.base import SegModule
 from zoo.models.output import Output
 from zoo.types import Text
@@ -19,8 +19,13 @@ class UNet(SegModule):
 
     Args:
         facts: See `SegModule`.
-        channels: Channels of the five levels, the first at full resolution, and of the last up-step.
-        norm: "instance" or "batch".
+        channels: With the vision encoder "unet": channels of its levels, the first at full resolution, and of the last
+            up-step. `width` or `stages` replace them.
+        norm: "instance" or "batch"; of the decoder, and of the encoder "unet".
+        vision: The vision encoder; see `build_vision_encoder`.
+        width: Channels of the first map; None: the first of `channels`.
+        stages: Stages after the first map; None: as many as `channels` has.
+        vision_weights: Pre-trained weights of the vision encoder; see `build_vision_encoder`.
         **kwargs: See `SegModule`.
 
     Example:
@@ -36,11 +41,18 @@ class UNet(SegModule):
         facts: Mapping[str, Any],
         channels: Sequence[int] = (32, 32, 64, 128, 256, 32),
         norm: str = "instance",
+        vision: str = "unet",
+        width: int | None = None,
+        stages: int | None = None,
+        vision_weights: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
-        self.net = plain_unet(self.facts, channels, norm)
+        parts = build_unet(self.facts, channels, norm, vision, width, stages, vision_weights)
+        self.vision, self.decoder, self.head = parts
+        self.register_load_state_dict_pre_hook(read_earlier_names)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        return Output(crop_to(self.net(pad_to_two_places(image, STRIDE)), image.shape[2:]))
+        feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))
+        return Output(crop_to(self.head(feature), image.shape[2:]))

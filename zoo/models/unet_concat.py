@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
 from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import report_strings
@@ -35,7 +34,7 @@ class UNetConcat(TextUNet):
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)
-        deepest = self.channels[4]
+        deepest = self.vision.widths[-1]
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
         self.project = nn.Linear(self.text.width, deepest)
         self.join = conv(2 * deepest, deepest, kernel_size=1)
@@ -43,7 +42,7 @@ class UNetConcat(TextUNet):
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
         sentence = self.project(self.text(report_strings(text, len(image)), self.device).pooled)
-        maps = encode(self.net, pad_to_two_places(image, STRIDE))
+        maps = self.vision(pad_to_two_places(image, self.vision.stride))
         places = sentence[(..., *(None,) * (image.ndim - 2))].expand(-1, -1, *maps[-1].shape[2:])
         maps[-1] = self.join(torch.cat([maps[-1], places], dim=1))
-        return Output(crop_to(self.net.final_conv(decode(self.net, maps)), image.shape[2:]))
+        return Output(crop_to(self.head(self.decoder(maps)), image.shape[2:]))

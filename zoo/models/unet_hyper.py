@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.layers.unet import STRIDE, decode, encode
 from zoo.models.output import Output
 from zoo.models.text_unet import TextUNet
 from zoo.text.model_inputs import class_prompts
@@ -61,15 +60,15 @@ class UNetHyper(TextUNet):
             del self.text  # DDP fails with unused parameters
         width = self.text.width if code == "text" else len(labels.names)
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
-        self.net.final_conv = conv(self.channels[5], WIDTH, kernel_size=1)
+        self.head = conv(self.decoder.width, WIDTH, kernel_size=1)
         self.background = nn.Parameter(torch.randn(1, width)) if labels.exclusive else None
         outputs = sum(rows * columns + rows for rows, columns in SHAPES)
-        self.generate = nn.Linear(self.channels[4] + width, outputs)
+        self.generate = nn.Linear(self.vision.widths[-1] + width, outputs)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        maps = encode(self.net, pad_to_two_places(image, STRIDE))
-        feature = self.net.final_conv(decode(self.net, maps))
+        maps = self.vision(pad_to_two_places(image, self.vision.stride))
+        feature = self.head(self.decoder(maps))
         codes = self._encode_classes(text, len(image))
         pooled = maps[-1].flatten(2).mean(2)[:, None].expand(-1, codes.shape[1], -1)
         kernels = self.generate(torch.cat([pooled, codes], dim=2))

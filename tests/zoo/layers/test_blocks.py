@@ -33,7 +33,11 @@ def test_positions_tell_every_place_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "stages", "dims"), [("conv", 2, 2), ("conv", 3, 3), ("swin_v2", 4, 2), ("swin_v2", 4, 3)]
+    ("kind", "stages", "dims"),
+    [
+        *(("conv", 2, 2), ("conv", 3, 3), ("swin_v2", 4, 2), ("swin_v2", 4, 3)),
+        *(("unet", 3, 2), ("unet", 2, 3), ("convnext", 1, 2)),
+    ],
 )
 def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
     width, side = 12, 64
@@ -43,9 +47,9 @@ def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
     for i in range(1, stages + 1):
         maps.append(encoder.stage(i, maps[-1]))
     assert tuple(m.shape[1] for m in maps) == encoder.widths
-    assert [m.shape[2] for m in maps] == [side // 2 ** (i + 1) for i in range(stages + 1)]
+    assert [m.shape[2] for m in maps] == [side // (encoder.stem_stride * 2**i) for i in range(stages + 1)]
     assert encoder.stride == side // maps[-1].shape[2]
-    assert UDecoder(dims, 1, encoder.widths, 4)(image, maps).shape == (1, 4, *[side] * dims)
+    assert UDecoder(dims, 1, encoder, 4, full_width=6)(image, maps).shape == (1, 4, *[side] * dims)
 
 
 def test_unknown_encoder_is_refused() -> None:

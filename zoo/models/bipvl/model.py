@@ -59,9 +59,9 @@ class BiPVL(SegModule):
         facts: See `SegModule`.
         encoder: Text encoder by name or folder.
         freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        vision: "swin_v2" (published) or "conv".
+        vision: "swin_v2" (published) or another vision encoder; see `build_vision_encoder`.
         width: Channels of the vision stem.
-        stages: Vision stages after the stem; each is fused with the text.
+        stages: Vision stages after the stem; each with a stride of 4 or more is fused with the text.
         full_width: Channels of the decoder at full resolution; None: as many as the stem has.
         heads: Attention heads of the fusion.
         embedding: Width of the space in which image and text are contrasted (128 in the release).
@@ -73,6 +73,7 @@ class BiPVL(SegModule):
         class_embedding: Weight of the class-embedding loss.
         checkpoint: Compute text layers again in the backward pass, to save memory. None: with "swin_v2" only.
         released: Switches that restore the behaviour of the released code.
+        vision_weights: Pre-trained weights of the vision encoder; see `build_vision_encoder`.
         **kwargs: See `SegModule`.
 
     Raises:
@@ -111,6 +112,7 @@ class BiPVL(SegModule):
         class_embedding: float = 1.0,
         checkpoint: bool | None = None,
         released: BiPVLReleased = BiPVLReleased(),  # noqa: B008 - it is immutable
+        vision_weights: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(facts, **kwargs)
@@ -123,8 +125,9 @@ class BiPVL(SegModule):
         self.released = as_group(BiPVLReleased, released)
         self.text = build_text_encoder(encoder, freeze_text)
         self.text.checkpoint = vision == "swin_v2" if checkpoint is None else checkpoint
-        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages)
-        fused_widths = self.vision.widths[1:] if fusion else ()
+        self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
+        self.fused_levels = self.vision.text_levels if fusion else ()
+        fused_widths = [self.vision.widths[level] for level in self.fused_levels]
         block = TwoWayFusion if self.released.network else BidirectionalFusion
         self.fusions = nn.ModuleList(block(channels, self.text.width, heads) for channels in fused_widths)
         if self.released.freeze_fusion:
@@ -134,8 +137,9 @@ class BiPVL(SegModule):
             self.fusions.requires_grad_(False)
         # Half of the text layers run before the first fusion, the others evenly between the fusions. With 12
         # layers and four stages these are 6, 8, 10 and 12 layers, as in the release.
-        self.layers = [round(self.text.depth * (1 + i / max(stages - 1, 1)) / 2) for i in range(stages)]
-        self.decoder = UDecoder(dims, self.facts.in_channels, self.vision.widths, labels.channels, full_width)
+        steps = max(len(self.fused_levels) - 1, 1)
+        self.layers = [round(self.text.depth * (1 + i / steps) / 2) for i in range(len(self.fused_levels))]
+        self.decoder = UDecoder(dims, self.facts.in_channels, self.vision, labels.channels, full_width)
         deepest = self.vision.widths[-1]
         self.class_map = nn.Sequential(nn.Linear(deepest, deepest), nn.ReLU(), nn.Linear(deepest, labels.channels))
         self.visual_projection = nn.Linear(deepest, embedding)
@@ -152,10 +156,11 @@ class BiPVL(SegModule):
             sentences = [prompt.sentence for prompt in chain(*prompts)]
             hidden, mask = self.text.embed_and_run(sentences, self.layers[0], self.device)
             packing = TokenPacking(mask, [sample for sample, row in enumerate(prompts) for _ in row])
-        for i in range(len(self.layers)):
-            x = fused = self.vision.stage(i + 1, x)
+        for level in range(1, len(self.vision.widths)):
+            x = fused = self.vision.stage(level, x)
             # The release ignores the result of its last fusion, so the last fusion is not run.
-            if self.fusions and not (self.released.network and i + 1 == len(self.layers)):
+            if level in self.fused_levels and not (self.released.network and level + 1 == len(self.vision.widths)):
+                i = self.fused_levels.index(level)
                 hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
                 out: Fused = self.fusions[i](packing.pack(hidden), packing.mask, to_tokens(x), x.shape[2:])
                 hidden, fused = packing.unpack(out.text), to_map(out.vision, x.shape[2:])

@@ -89,7 +89,7 @@ class TeViA(GuidedModule):
         labels = self.facts.labels
         self.released, self.prototype_start = released, prototype_start
         self.term_weights["alignment"] = alignment
-        guided = self.vision.widths[:0:-1]
+        guided = self.guided_widths[::-1]
         lengths = [RELEASED_LENGTHS[min(i, 2)] if released.tokens else 1 for i in range(len(guided))]
         self.prompts = nn.ParameterList(torch.zeros(*shape) for shape in zip(lengths, guided, strict=True) if prompts)
         self.foreground = Foreground(released.foreground, self.facts.spatial_dims, self.head.in_channels, guided)

@@ -89,13 +89,12 @@ class TMCA(GuidedModule):
         _check(distance, enhancement, (alignment, supervise_gate), (temperature, softness))
         super().__init__(facts, **kwargs)
         self.term_weights |= {"alignment": alignment, "target_gate": supervise_gate}
-        self.levels = _find_levels(levels, len(self.vision.widths) - 1)
+        self.levels = _find_levels(levels, len(self.guided_widths))
         self.temperature, self.softness = temperature, softness
         self.distance, self.soft_targets, self.target_pooling = distance, soft_targets, target_pooling
         start = gate_gain if enhancement == "gate" else None
         self.aligned = nn.ModuleList(
-            AlignedLevel(channels, self.text.width, embedding, temperature, start)
-            for channels in self.vision.widths[1:]
+            AlignedLevel(channels, self.text.width, embedding, temperature, start) for channels in self.guided_widths
         )
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
@@ -105,13 +104,14 @@ class TMCA(GuidedModule):
         # One call: with one class the sentences are the reports, and each distinct string is encoded once.
         read = self.text([*report_strings(text, size), *sentences], self.device)
         named = read.pooled[size:].view(size, -1, self.text.width)
-        stem, *maps = self.vision(pad_to_two_places(image, self.vision.stride))
+        found = self.vision(pad_to_two_places(image, self.vision.stride))
+        fine, maps = found[: -len(self.aligned)], found[-len(self.aligned) :]
         enhanced, gates = [], []
         for level, x in zip(self._levels(), maps, strict=True):
             better, gate = level.enhance(x, named)
             enhanced.append(better)
             gates += [] if gate is None else [gate]
-        feature = self.decoder([stem, *enhanced], self.decoder.project(read.tokens[:size], read.mask[:size]))
+        feature = self.decoder([*fine, *enhanced], self.decoder.project(read.tokens[:size], read.mask[:size]))
         logits = crop_to(self.head(feature), image.shape[2:])
         return Output(logits, {"maps": maps, "gates": gates, "sentences": sentences, "named": named})
 
