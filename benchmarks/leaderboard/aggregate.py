@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.leaderboard.row import NO_VALUES, ClassRow, LeaderboardRow
+from benchmarks.leaderboard.row import AVERAGED, EARLY, NO_VALUES, ClassRow, LeaderboardRow
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.storage.sealed_tests import UNSEALED
@@ -18,6 +18,7 @@ from benchmarks.storage.seeds import (
     group_by_seed,
     hash_labels,
     make_seed_result,
+    pool_endings,
     seed_differences,
     variant_differences,
 )
@@ -61,9 +62,11 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
         return replace(row, status="refused", reason=reason)
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
     recorded |= {key: " and ".join(sorted({seed.conditions[key] for seed in done} - {""})) for key in MACHINE}
-    scored = replace(row, **{**done[0].conditions, **recorded}, **_scores(done))
-    if not all(result.sealed for result in results):
-        scored = scored.with_mark(UNSEALED)
+    endings = pool_endings([seed.conditions for seed in done])
+    scored = replace(row, **{**done[0].conditions, **recorded, **endings}, **_scores(done))
+    scored = scored if all(result.sealed for result in results) else scored.with_mark(UNSEALED)
+    scored = scored.with_mark(EARLY) if scored.ended_early else scored
+    scored = scored.with_mark(AVERAGED) if scored.weights not in ("", "trained") else scored
     if done[0].part:
         return replace(
             scored, status="incomplete", reason=f"not ranked: pooled over the {done[0].part}, counted from 0"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.leaderboard.row import LeaderboardRow
+from benchmarks.leaderboard.row import AVERAGED, EARLY, LeaderboardRow
 from benchmarks.leaderboard.statistics import FEWEST
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
 from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED, recorded_values
@@ -20,6 +20,9 @@ from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 
 _CONTROLS = ("split_hash", "metric_version", "n", "cases_hash", "label_hash")
 """Conditions in which a control must agree with the models, as far as the control has them."""
+
+_OF_RECIPE = ("budget", "weights")
+"""Conditions in which rows may differ where each model has its published recipe."""
 
 PROMPTS = "prompts"
 """Mark of a row of the class track with other class prompts than most rows."""
@@ -41,19 +44,25 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
         The same rows, refused ones with status and reason; and the conditions of the ranking.
     """
     complete = [row for row in rows if row.status == "ok"]
-    keys = [key for key in ALIKE if key != "budget" or not any(row.recipe == "published" for row in rows)]
+    published = any(row.recipe == "published" for row in rows)
+    keys, recorded = ([key for key in kind if not (published and key in _OF_RECIPE)] for kind in (ALIKE, RECORDED))
     common = _most_frequent([{key: getattr(row, key) for key in keys} for row in complete])
     alike = [row for row in complete if all(getattr(row, key) == common[key] for key in keys)]
+    if any(row.ended_early for row in alike) and not published:
+        keys.append("stopping")  # the rule matters where it has ended a training
+        common |= _most_frequent([{"stopping": row.stopping} for row in alike])
     readers = [row for row in alike if row.text_track != "none"]
-    for key in RECORDED:
+    for key in recorded:
         common |= _most_frequent([{key: getattr(row, key)} for row in alike if getattr(row, key)])
     common |= _most_frequent([{"prompt_hash": row.prompt_hash} for row in readers])
-    return [_check_row(row, keys, common) if row.status == "ok" else row for row in rows], common
+    return [_check_row(row, keys, recorded, common) if row.status == "ok" else row for row in rows], common
 
 
-def _check_row(row: LeaderboardRow, keys: Sequence[str], common: Mapping[str, Any]) -> LeaderboardRow:
+def _check_row(
+    row: LeaderboardRow, keys: Sequence[str], recorded: Sequence[str], common: Mapping[str, Any]
+) -> LeaderboardRow:
     differing = [key for key in keys if getattr(row, key) != common[key]]
-    differing += [key for key in RECORDED if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
+    differing += [key for key in recorded if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
     if {"cases_hash", "classes"} & {*differing}:  # then the labels differ too
         differing = [key for key in differing if key not in ("label_hash", "spacing_hash")]
     prompts = row.text_track != "none" and row.prompt_hash != common.get("prompt_hash", row.prompt_hash)
@@ -102,6 +111,8 @@ def find_warnings(
             [row for row in with_scores if not row.label_space],
         ),
         *(_warn_of_machine(key, with_scores) for key in MACHINE),
+        _warn("a training ended before its budget", [row for row in with_scores if EARLY in row.mark]),
+        _warn("an average of the weights was tested", [row for row in with_scores if AVERAGED in row.mark]),
         _warn(NO_SEALS, [row for row in with_scores if UNSEALED in row.mark]),
         _warn("other class prompts than the other rows", [row for row in ranked if PROMPTS in row.mark]),
         _warn(

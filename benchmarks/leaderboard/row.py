@@ -18,6 +18,12 @@ from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 NO_VALUES: dict[str, Any] = dict.fromkeys(METRIC_KEYS)
 """The metrics of a row without scores."""
 
+EARLY = "early-stopped"
+"""Mark of a row of which a training ended before its budget."""
+
+AVERAGED = "averaged"
+"""Mark of a row whose tests used an average of the weights."""
+
 NO_STD: MetricValues[float | None] = MetricValues(**NO_VALUES)
 """The deviations of a row without scores."""
 
@@ -108,6 +114,9 @@ class LeaderboardRow(MetricValues[float | None]):
     label_hash: str = ""
     spacing_hash: str = ""
     data_hash: str = ""
+    weights: str = ""
+    stopping: str = ""
+    ended_early: int | None = None
     precision: str = ""
     device: str = ""
     hd95_unit: str = ""

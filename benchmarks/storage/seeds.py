@@ -17,7 +17,7 @@ from zoo.utils.hashing import hash_json, hash_lines
 ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
 """Conditions in which the rows of one ranking must agree."""
 
-RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash")
+RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash", "weights")
 """Conditions in which the rows must agree as far as their versions of the zoo have recorded them."""
 
 MACHINE = ("precision", "device")
@@ -26,7 +26,7 @@ MACHINE = ("precision", "device")
 _SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "params", "params_trainable", "mark")
 """Conditions in which the seeds of one row must agree."""
 
-_OF_FOLD = ("split_hash", "cases_hash", "label_hash", "spacing_hash", "n", "leaks")
+_OF_FOLD = ("split_hash", "cases_hash", "label_hash", "spacing_hash", "n", "leaks", "stopping", "ended_early")
 """Conditions that differ from fold to fold."""
 
 
@@ -86,6 +86,7 @@ def make_seed_result(results: Sequence[JobResult]) -> SeedResult:
         "spacing_hash": _hash_spacing(tests[TRUE_TEXT_STEP].about),
         "n": len({row.key for row in rows}),
         "leaks": {subject: splits for fold in conditions for subject, splits in fold["leaks"].items()},
+        **pool_endings(conditions),
     }
     return SeedResult(seed, conditions[0] | pooled, tests, _describe_part(results))
 
@@ -114,6 +115,12 @@ def variant_differences(pairs: Iterable[tuple[SeedResult, SeedResult]], size: st
     both = {key: [(a.conditions[key], b.conditions[key]) for a, b in pairs] for key in keys}
     differing = [key for key in keys if any(len(recorded_values(key, pair)) > 1 for pair in both[key])]
     return (["size"] if size != full_size else []) + differing
+
+
+def pool_endings(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how the trainings of several folds or seeds ended: their rules, and how many ended before their budget."""
+    rules = sorted({rule for one in conditions for rule in one["stopping"].split(" and ")} - {""})
+    return {"stopping": " and ".join(rules), "ended_early": sum(one["ended_early"] for one in conditions)}
 
 
 def recorded_values(key: str, values: Iterable[Any]) -> set[str]:
@@ -181,10 +188,22 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "spacing_hash": _hash_spacing(test.about),
         "data_hash": str(manifest.get("data_hash") or ""),
         **{key: str(test.about.get(key) or "") for key in MACHINE},
+        "weights": str(manifest.get("tested_weights") or ""),
+        **_find_ending(manifest),
         "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},
         "n": len({row.key for row in test.rows}),
         "hd95_unit": test.summary.unit,
+    }
+
+
+def _find_ending(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may end the training before its budget, and whether it did; 1 for a training that did."""
+    epochs, trained = manifest.get("epochs"), manifest.get("epochs_trained")
+    early = manifest.get("ended_early", bool(epochs and trained and trained < epochs))  # the key is younger
+    return {
+        "stopping": str(manifest.get("early_stopping") or ("not recorded" if early else "")),
+        "ended_early": int(early),
     }
 
 

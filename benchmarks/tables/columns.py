@@ -108,7 +108,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field(
         "mark",
         "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows; "
-        "`unsealed`: scores of an older version, without seals",
+        "`unsealed`: scores of an older version, without seals; `early-stopped`: a training ended before its budget; "
+        "`averaged`: an average of the weights was tested",
     ),
     _field("variant", "the variant of an ablation; empty for the full method"),
     _field("variant_about", "what the variant changes, in words"),
@@ -142,6 +143,9 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("label_hash", "hash of the number of true voxels of each test case and class"),
     _field("spacing_hash", "hash of the voxel sizes of the test cases"),
     _field("data_hash", "hash of the files of own data; empty for data sets with a protocol"),
+    _field("weights", "the weights that were tested: `trained`, or their average"),
+    _field("stopping", "what may end a training before its budget: the score and the patience; empty for no rule"),
+    _field("ended_early", "number of trainings of the row that ended before their budget"),
     _field("precision", "precision of the test"),
     _field("device", "kind of the device of the test"),
     _field("options", "where single runs are joined: the options in which the rows of this model differ"),

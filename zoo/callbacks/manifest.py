@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 
 from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
@@ -96,6 +96,7 @@ class RunRecord(Callback):
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
             "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
+            "early_stopping": stopping_rule(getattr(trainer, "callbacks", [])),
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
             "devices": trainer.world_size,
             "hardware": describe_hardware(next((one.device for one in weights), torch.device("cpu"))),
@@ -152,7 +153,9 @@ def scoring_conditions(data: Any) -> dict[str, Any]:
     return {"label_space_hash": config_hash(labels) if labels else None, "tolerance": facts.get("tolerance")}
 
 
-def finish(manifest: Path, best_val_dice: float | None, epochs: int, files: Mapping[str, str]) -> None:
+def finish(
+    manifest: Path, best_val_dice: float | None, epochs: int, files: Mapping[str, str], *, ended_early: bool = False
+) -> None:
     """Write the end of the run into the manifest, and seal the run; it is not trained again.
 
     Args:
@@ -160,9 +163,11 @@ def finish(manifest: Path, best_val_dice: float | None, epochs: int, files: Mapp
         best_val_dice: The score of the best checkpoint; None if there is none.
         epochs: The epochs that were trained; fewer than those of the budget after an early stop.
         files: SHA-256 of the configuration and of each checkpoint, by the path in the run folder.
+        ended_early: Whether the training ended before its budget.
     """
     content = read_object(manifest)
-    content |= {"finished": _now(), "best_val_dice": best_val_dice, "epochs_trained": epochs}
+    content |= {"finished": _now(), "best_val_dice": best_val_dice}
+    content |= {"epochs_trained": epochs, "ended_early": ended_early}
     content |= {FILES: dict(sorted(files.items()))}
     write_text(manifest, json.dumps(add_seal(content), indent=2) + "\n", durable=True)
 
@@ -172,6 +177,23 @@ def tested_weights(callbacks: Iterable[Any]) -> str:
     averages = [one for one in callbacks if isinstance(one, WeightAveraging)]
     decays = [f", decay {one.decay}" for one in averages if isinstance(one, AveragedWeights)]
     return "".join(["average over the steps", *decays]) if averages else "trained"
+
+
+def stopping_rule(callbacks: Iterable[Any]) -> str:
+    """Return what may end a training before its budget: "val/dice, patience 10"; empty without such a rule."""
+    rules = [one for one in callbacks if isinstance(one, EarlyStopping)]
+    return "; ".join(f"{one.monitor}, patience {one.patience}" for one in rules)
+
+
+def has_ended_early(trainer: Trainer, epochs: int) -> bool:
+    """Return whether a training that has ended reached neither its epochs nor its steps.
+
+    Args:
+        trainer: The trainer.
+        epochs: The epochs that were trained, also before an interruption.
+    """
+    limits = ((trainer.max_epochs, epochs), (trainer.max_steps, trainer.global_step))
+    return not any(limit is not None and 0 <= limit <= reached for limit, reached in limits)
 
 
 def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:

@@ -228,14 +228,16 @@ def _finish(cli: ZooCLI, folder: RunFolder) -> None:
     """Write into the manifest that the run is finished, and print its best validation score."""
     from zoo.callbacks.checkpoints import BestCheckpoint
     from zoo.callbacks.early_stopping import EarlyStopping
-    from zoo.callbacks.manifest import finish, tested_weights
+    from zoo.callbacks.manifest import finish, has_ended_early, tested_weights
 
     callbacks = cli.trainer.callbacks  # type: ignore[attr-defined]
     best = next(one.best_model_score for one in callbacks if isinstance(one, BestCheckpoint))
     progress: Any = cli.trainer.fit_loop.epoch_progress.current
     epochs = int(progress.processed)
     digests = getattr(cli.trainer.strategy.checkpoint_io, "digests", {})
-    finish(folder.manifest, None if best is None else float(best), epochs, seal_files(folder, digests))
+    early = has_ended_early(cli.trainer, epochs)
+    score = None if best is None else float(best)
+    finish(folder.manifest, score, epochs, seal_files(folder, digests), ended_early=early)
     shown = [] if best is None else [f"best val/dice {float(best):.4f}"]
     stopped = any(isinstance(one, EarlyStopping) and one.has_stopped for one in callbacks)
     shown += [f"stopped early after epoch {epochs}"] if stopped else []

@@ -15,8 +15,8 @@ from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.plan.job import Settings
 from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.writers import to_csv, to_markdown
-from tests.helpers.comparable_results import FACTS, full, one
-from tests.helpers.sample_benchmark import leaderboard_of
+from tests.helpers.comparable_results import FACTS, TEN, full, one
+from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from tests.helpers.sample_rows import row
 from zoo.metrics.case_scores import CaseScore, cases_hash
 
@@ -84,6 +84,52 @@ def test_tests_of_two_precisions_or_devices_are_ranked_with_a_warning(key: str, 
     assert found.warnings == (f"the tests differ in {key}, which moves scores a little: {expected}",)
     two = one(full("a", 0, about=FACTS | {key: values[0]}), full("a", 1, about=FACTS | {key: values[1]}))
     assert getattr(two.ranked[0], key) == " and ".join(values)
+
+
+AVERAGE = "average over the steps, decay 0.999"
+STOPPED: dict[str, Any] = {"early_stopping": "val/dice, patience 10", "ended_early": True}
+
+
+def test_averaged_weights_are_marked_and_not_ranked_with_trained_weights() -> None:
+    trained = [full(model, tested_weights="trained") for model in "ab"]
+    group = one(*trained, full("c", tested_weights=AVERAGE), full("d"))
+    assert [r.label for r in group.ranked] == ["a (tiny)", "b (tiny)", "d (tiny)"], "d is of an older version"
+    assert [r.label for r in group.unranked] == ["c (tiny) [averaged]"]
+    assert group.unranked[0].reason == f"not comparable: weights {AVERAGE}, not trained"
+    alike = one(*(full(model, tested_weights=AVERAGE) for model in "ab"))
+    assert [r.mark for r in alike.ranked] == ["averaged", "averaged"]
+    assert alike.warnings == ("an average of the weights was tested [a (tiny) [averaged], b (tiny) [averaged]]",)
+    (seeds,) = one(trained[0], full("a", 1, tested_weights=AVERAGE)).unranked
+    assert seeds.reason == "the seeds differ in weights"
+
+
+def test_a_row_that_stopped_early_is_marked_and_ranked_only_with_rows_of_the_same_rule() -> None:
+    group = one(full("a"), full("b"), full("c", **STOPPED))
+    assert [r.label for r in group.ranked] == ["a (tiny)", "b (tiny)"]
+    assert [r.label for r in group.unranked] == ["c (tiny) [early-stopped]"]
+    assert group.unranked[0].reason == "not comparable: stopping val/dice, patience 10, not (none)"
+    unused = STOPPED | {"ended_early": False}
+    alike = one(full("a", **unused), full("b", **unused), full("b", 1, **STOPPED))
+    assert [(r.label, r.ended_early) for r in alike.ranked] == [("a (tiny)", 0), ("b (tiny) [early-stopped]", 1)]
+    assert alike.warnings == ("a training ended before its budget [b (tiny) [early-stopped]]",)
+    whole = one(full("a"), full("b", **unused))
+    assert [r.label for r in whole.ranked] == ["a (tiny)", "b (tiny)"], "a rule that ended nothing changes nothing"
+
+
+def test_the_manifest_of_an_older_version_shows_an_early_end_in_its_epochs() -> None:
+    group = one(full("a"), full("b", epochs=4, epochs_trained=2), full("c", epochs=4, epochs_trained=4))
+    assert [(r.label, r.stopping) for r in group.unranked] == [("b (tiny) [early-stopped]", "not recorded")]
+    assert [r.mark for r in group.ranked] == ["", ""]
+
+
+def test_published_recipes_may_differ_in_weights_and_early_stopping() -> None:
+    published = Settings(size="published", trainer="cpu", recipe="published")
+    averaged = {"tested_weights": AVERAGE, **STOPPED}
+    rows = [
+        result(job("a", settings=published), TEN, about=FACTS, tested_weights="trained"),
+        result(job("b", settings=published), TEN, about=FACTS, **averaged),
+    ]
+    assert [r.label for r in one(*rows).ranked] == ["a (published)", "b (published) [averaged, early-stopped]"]
 
 
 def test_of_two_equally_frequent_metric_versions_the_older_is_refused() -> None:

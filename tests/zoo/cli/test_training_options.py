@@ -53,7 +53,9 @@ def test_a_checkpoint_holds_the_averaged_weights_and_the_trained_ones(averaged: 
 def test_the_averaged_weights_are_stated_and_are_those_that_are_validated_and_tested(
     averaged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert manifest_of(averaged)["tested_weights"] == "average over the steps, decay 0.9"
+    manifest = manifest_of(averaged)
+    assert manifest["tested_weights"] == "average over the steps, decay 0.9"
+    assert (manifest["early_stopping"], manifest["ended_early"]) == ("", False)
     assert main(["validate", "--out", str(averaged), "--ckpt", str(averaged / "checkpoints" / "last.ckpt")]) == 0
     shown = capsys.readouterr().out
     with (averaged / "metrics.csv").open() as file:
@@ -92,7 +94,8 @@ def test_training_stops_when_the_score_no_longer_rises(tmp_path: Path, capsys: p
     assert main(words) == 0
     assert "stopped early after epoch 2" in capsys.readouterr().out
     manifest = manifest_of(out)
-    assert (manifest["epochs"], manifest["epochs_trained"]) == (4, 2)
+    assert (manifest["epochs"], manifest["epochs_trained"], manifest["ended_early"]) == (4, 2, True)
+    assert manifest["early_stopping"] == "val/dice, patience 1"
     before = checkpoint(out)
     (out / "manifest.json").write_text(json.dumps(manifest | {"finished": None}))  # killed before its end was written
     assert main(words) == 0
