@@ -119,7 +119,7 @@ class TextEncoder(nn.Module):
         ids, mask, cut = self._backbone.batch(strings)
         if cut and not self._warned:
             self._warned = True
-            longest = self._backbone.max_length
+            longest = self._backbone.limit
             log.warning("%d of %d strings are cut to the %d tokens '%s' reads.", cut, len(strings), longest, self.name)
         return Embedded(self._backbone.embed(ids.to(place)), mask.to(place))
 
@@ -240,7 +240,7 @@ class TextEncoder(nn.Module):
         if precision != self._precision:
             self._caches.clear()
             self._precision = precision
-        cache = self._caches.setdefault(stop, StringCache())
+        cache = self._caches.setdefault(stop, StringCache(self._backbone.length is not None))
         new = cache.missing(strings)
         # not in inference mode, because training uses strings that validation has cached
         with (
@@ -259,7 +259,7 @@ def _describe(state: dict[str, Any]) -> str:
     return f"'{state['encoder']}' ({kind}, vocabulary {state['vocabulary'][:12]})"
 
 
-def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
+def build_text_encoder(name: str, freeze: bool | None = None, length: int | None = None) -> TextEncoder:
     """Build the text encoder of a name or of a local folder.
 
     Args:
@@ -267,6 +267,7 @@ def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
             tokeniser. A folder with `open_clip_config.json` and weights holds a CLIP.
         freeze: True: frozen and cached. False: trained with the model. None: as the card says; only `tiny` is
             trained.
+        length: Number of tokens to which every string is cut or padded. None: any length, up to that of the encoder.
 
     Raises:
         UnknownNameError: `name` is neither a name nor a folder.
@@ -278,14 +279,15 @@ def build_text_encoder(name: str, freeze: bool | None = None) -> TextEncoder:
     """
     folder = Path(name).expanduser()
     if name not in ENCODERS and folder.is_dir():
-        return TextEncoder(_load_folder(folder), name, "local", frozen=freeze is not False)
-    config = ENCODERS.get(name).config
-    frozen = bool(config.get("freeze", True)) if freeze is None else freeze
-    if config.get("kind") not in _MODULES:
-        raise TextError(
-            f"The card of the text encoder '{name}' has kind {config.get('kind')!r}.", f"Use {[*_MODULES]}."
-        )
-    backbone, revision = import_module(_MODULES[config["kind"]]).load(config, frozen)
+        backbone, revision, frozen = _load_folder(folder), "local", freeze is not False
+    else:
+        config = ENCODERS.get(name).config
+        frozen = bool(config.get("freeze", True)) if freeze is None else freeze
+        kind = config.get("kind")
+        if kind not in _MODULES:
+            raise TextError(f"The card of the text encoder '{name}' has kind {kind!r}.", f"Use {[*_MODULES]}.")
+        backbone, revision = import_module(_MODULES[kind]).load(config, frozen)
+    backbone.length = length
     return TextEncoder(backbone, name, revision, frozen=frozen)
 
 
@@ -295,5 +297,4 @@ _MODULES = {"hf": "zoo.encoders.huggingface", "open_clip": "zoo.encoders.opencli
 
 def _load_folder(folder: Path) -> TextBackbone:
     kind = "open_clip" if (folder / "open_clip_config.json").is_file() else "hf"
-    backbone: TextBackbone = import_module(_MODULES[kind]).load_folder(folder)
-    return backbone
+    return import_module(_MODULES[kind]).load_folder(folder)  # type: ignore[no-any-return]

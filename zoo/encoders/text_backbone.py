@@ -18,7 +18,8 @@ class TextTokens(NamedTuple):
     """N encoded strings. L is the number of tokens of the longest string, W the width of the encoder.
 
     Attributes:
-        tokens: Output of the last layer, [N, L, W]; undefined where `mask` is False.
+        tokens: Output of the last layer, [N, L, W]. Where `mask` is False it is undefined, except with a fixed
+            `TextBackbone.length`: then it is the output at padding, which depends on no other string.
         mask: [N, L], True for a real token (also a special one), False for padding.
         pooled: One vector per string, [N, W]: the mean over real tokens for a BERT, the end-of-text token for a
             CLIP. A CLIP with a BERT inside uses the pooling that it was trained with.
@@ -55,6 +56,9 @@ class TextBackbone(nn.Module):
         max_length: Largest number of tokens that the backbone reads, with the special tokens.
         pad_id: Id of padding.
 
+    Attributes:
+        length: Number of tokens to which every string is cut or padded; None: strings are padded to the longest.
+
     Example:
         >>> from zoo.encoders import build_text_encoder
         >>> backbone = build_text_encoder("tiny").backbone
@@ -72,13 +76,19 @@ class TextBackbone(nn.Module):
         self.depth = depth
         self.max_length = max_length
         self.pad_id = pad_id
+        self.length: int | None = None
+
+    @property
+    def limit(self) -> int:
+        """Largest number of tokens of a string."""
+        return min(self.length or self.max_length, self.max_length)
 
     def batch(self, strings: Sequence[str]) -> Tokens:
-        """Tokenise N strings and pad them to the longest. A cut string keeps its end token."""
+        """Tokenise N strings and pad them to the longest, or to `length`. A cut string keeps its end token."""
         rows = self.tokenise(list(strings))
-        cut = sum(len(row) > self.max_length for row in rows)
-        rows = [row if len(row) <= self.max_length else [*row[: self.max_length - 1], row[-1]] for row in rows]
-        ids = torch.full((len(rows), max(map(len, rows))), self.pad_id)
+        cut = sum(len(row) > self.limit for row in rows)
+        rows = [row if len(row) <= self.limit else [*row[: self.limit - 1], row[-1]] for row in rows]
+        ids = torch.full((len(rows), self.limit if self.length else max(map(len, rows))), self.pad_id)
         for line, row in zip(ids, rows, strict=True):
             line[: len(row)] = torch.tensor(row)
         lengths = torch.tensor([len(row) for row in rows])

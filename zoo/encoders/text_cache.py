@@ -12,14 +12,18 @@ from zoo.encoders.text_backbone import TextTokens
 
 
 class StringCache:
-    """A map from a string to its tokens without padding and its pooled vector.
+    """A map from a string to its tokens and its pooled vector.
 
     The cache keeps every string, at 4 * W bytes per token. 10,000 reports of 40 tokens at width 768 take
     1.2 GB. The data sets of the zoo have tens to hundreds of distinct strings.
+
+    Args:
+        fixed: Whether all strings have one length. Their output at padding is then kept, and else left out.
     """
 
-    def __init__(self) -> None:
-        self._rows: dict[str, tuple[Tensor, Tensor]] = {}
+    def __init__(self, fixed: bool = False) -> None:
+        self._fixed = fixed
+        self._rows: dict[str, tuple[Tensor, Tensor, int]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -35,21 +39,19 @@ class StringCache:
     def put(self, strings: Sequence[str], encoded: TextTokens) -> None:
         """Add N encoded strings."""
         for string, tokens, mask, pooled in zip(strings, *encoded, strict=True):
-            self._rows[string] = (
-                tokens[mask],
-                pooled.clone(),
-            )  # a copy, because a view would keep the whole batch in memory
+            # copies, because a view would keep the whole batch in memory
+            self._rows[string] = (tokens.clone() if self._fixed else tokens[mask], pooled.clone(), int(mask.sum()))
 
     def gather(self, strings: Sequence[str], device: torch.device) -> TextTokens:
         """Return N cached strings, padded to the longest. The result may be changed in place."""
         distinct = list(dict.fromkeys(strings))
         for string in distinct:
-            tokens, pooled = self._rows[string]
+            tokens, pooled, length = self._rows[string]
             if tokens.device != device:
-                self._rows[string] = (tokens.to(device), pooled.to(device))
+                self._rows[string] = (tokens.to(device), pooled.to(device), length)
         rows = [self._rows[string] for string in distinct]
         tokens = pad_sequence([row[0] for row in rows], batch_first=True)
-        lengths = torch.tensor([len(row[0]) for row in rows], device=device)
+        lengths = torch.tensor([row[2] for row in rows], device=device)
         mask = torch.arange(tokens.shape[1], device=device) < lengths[:, None]
         return spread(TextTokens(tokens, mask, torch.stack([row[1] for row in rows])), distinct, strings)
 

@@ -30,7 +30,8 @@ class TextProjection(nn.Module):
         text_width: Channels of a text token.
         width: Channels of the stage.
         tokens: None: each token is projected alone, for any length. A number (24 in the released code): the
-            text is cut or filled with zeros to this length, and a convolution over the token axis mixes the tokens.
+            text has this length, and a convolution over the token axis mixes the tokens, padding too. A longer text
+            is cut and a shorter one, for example one learned vector, is filled with zeros.
         kept: Number of tokens after the convolution; unused without `tokens`.
     """
 

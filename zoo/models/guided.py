@@ -20,7 +20,8 @@ class GuidedReleased:
     """Switches that restore the behaviour of LanGuideMedSeg's released code.
 
     Attributes:
-        tokens: None: text of any length, padding masked. 24: the fixed length of the released code.
+        tokens: None: text of any length, padding masked. 24: the fixed length of the released code. The tokeniser
+            cuts or pads each text to it, and the image reads the encoder's output at padding too.
 
     Example:
         >>> GuidedReleased(tokens=24)
@@ -80,4 +81,4 @@ class GuidedModule(SegModule):
 
     def build_text(self, encoder: str, freeze: bool | None, released: GuidedReleased) -> TextEncoder:
         """Build the text encoder. A method whose release treats the encoder in another way overrides this."""
-        return build_text_encoder(encoder, freeze)
+        return build_text_encoder(encoder, freeze, released.tokens)

@@ -103,7 +103,7 @@ class TeViA(GuidedModule):
         if not (isinstance(released, TeViAReleased) and released.text_dropout):
             return text
         if text.frozen:  # a frozen encoder caches its result, which has no dropout
-            text = build_text_encoder(encoder, freeze=False)
+            text = build_text_encoder(encoder, freeze=False, length=released.tokens)
             text.requires_grad_(False)
         return text.train()  # a loaded backbone is in eval mode, and Lightning does not change the mode
 
