@@ -52,6 +52,7 @@ def test_fit_leaves_a_complete_run(fitted: Fitted) -> None:
     assert manifest["finished"]
     assert (manifest["model"], manifest["size"]) == (fitted.case.card.name, "tiny")
     assert manifest["params"] >= manifest["params_trainable"] > 0
+    assert manifest["parameters"] == fitted.trained.count_parameters()
     assert {"split_hash", "prompt_hash", "metric_version", "config_hash", "text_track"} <= set(manifest)
     assert (fitted.out / "config.yaml").is_file()
     logged = (fitted.out / "metrics.csv").read_text().splitlines()[0].split(",")

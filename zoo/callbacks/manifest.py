@@ -21,6 +21,7 @@ from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.config import config_hash
 from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION
+from zoo.models.parameter_counts import count_parameters
 from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
 from zoo.utils.format import format_quantity
@@ -103,6 +104,7 @@ class RunRecord(Callback):
             "split_sizes": count_cases(data),
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
+            "parameters": count_parameters(module),
             "encoder_versions": encoder_versions(module),
             "started": None,
             "finished": None,

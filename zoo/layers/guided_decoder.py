@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from monai.networks.blocks import SubpixelUpsample, UnetrUpBlock
@@ -69,6 +70,8 @@ class GuideStage(nn.Module):
         tokens: See `TextProjection`.
         kept: See `TextProjection`.
     """
+
+    text_path: ClassVar[tuple[str, ...]] = ("project", "cross_norm", "cross_attention", "cross_out", "gain")
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
 from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.output import Output
+from zoo.models.parameter_counts import count_parameters
 from zoo.models.schedule import warm_up_then_cosine
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
@@ -70,6 +71,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         max_windows: Most sliding windows per image, as a quick check on its middle only; None for the whole image.
 
     Attributes:
+        text_path: Attributes of the class that would be absent without text; see `count_parameters`.
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
 
     Example:
@@ -88,6 +90,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     """
 
     text_terms: ClassVar[tuple[str, ...]] = ()
+    text_path: ClassVar[tuple[str, ...]] = ()
     renamed_arguments: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -194,11 +197,14 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         for name, share in zip(("retrieval", "retrieval_chance"), retrieval(pairs) or (), strict=False):
             self.watch(name, share)
 
+    def count_parameters(self) -> dict[str, int | None]:
+        """Count the parameters by part. See `zoo.models.parameter_counts.count_parameters`."""
+        return count_parameters(self)
+
     @property
     def params(self) -> int:
         """Number of all parameters, with those of a frozen text encoder, which `parameters()` leaves out."""
-        frozen = (m.parameter_count() for m in self.modules() if isinstance(m, TextEncoder) and m.frozen)
-        return sum(p.numel() for p in self.parameters()) + sum(frozen)
+        return count_parameters(self)["total"] or 0
 
     @property
     def params_trainable(self) -> int:

@@ -7,7 +7,7 @@ and not from its way of using the text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -32,6 +32,8 @@ class FiLM(TextUNet):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    text_path: ClassVar[tuple[str, ...]] = ("films",)
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)

@@ -7,7 +7,7 @@ This is the head of query-based segmenters (Luddecke and Ecker, CLIPSeg, CVPR 20
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,8 @@ class TextQuery(TextUNet):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    text_path: ClassVar[tuple[str, ...]] = ("query", "background", "bias")
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)

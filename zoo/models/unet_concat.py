@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class UNetConcat(TextUNet):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    text_path: ClassVar[tuple[str, ...]] = ("project", "join")
 
     def __init__(self, facts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)

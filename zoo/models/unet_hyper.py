@@ -8,7 +8,7 @@ embedding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class UNetHyper(TextUNet):
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)
         (2, 1, 32, 32)
     """
+
+    text_path: ClassVar[tuple[str, ...]] = ("generate", "background")
 
     def __init__(self, facts: Mapping[str, Any], code: str = "text", **kwargs: Any) -> None:
         super().__init__(facts, **kwargs)

@@ -88,6 +88,7 @@ class BiPVL(SegModule):
     """
 
     text_terms: ClassVar[tuple[str, ...]] = ("align_global", "align_local")
+    text_path: ClassVar[tuple[str, ...]] = ("fusions", "text_projection", "visual_projection")
     renamed_arguments: ClassVar[Mapping[str, str]] = {
         "variant": "released.network",
         "freeze_fusion": "released.freeze_fusion",

@@ -67,6 +67,7 @@ class TeViA(GuidedModule):
     """
 
     text_terms: ClassVar[tuple[str, ...]] = ("alignment",)
+    text_path: ClassVar[tuple[str, ...]] = ("prompts",)
     renamed_arguments: ClassVar[Mapping[str, str]] = {
         field.name: f"released.{field.name}" for field in fields(TeViAReleased)
     } | dict.fromkeys(("segmentation", "released.segmentation"), "loss.cross_entropy")

@@ -69,6 +69,7 @@ class TMCA(GuidedModule):
     """
 
     text_terms: ClassVar[tuple[str, ...]] = ("alignment", "target_gate")
+    text_path: ClassVar[tuple[str, ...]] = ("aligned",)
 
     def __init__(
         self,
