@@ -10,6 +10,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from datamodules.loading.datasets import EvaluationSet, TrainingSet
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
 from datamodules.loading.text_source import SplitText, TextSource
+from datamodules.loading.used_cases import spread_cases
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -64,6 +66,7 @@ class SegDataModule(L.LightningDataModule):
         fold: Number of the fold that is the test split, from 0; None for the splits of the protocol.
         folds: Number of folds of a k-fold by subject; default 5.
         split: A JSON file with splits (`datamodules.index.split_files`); `fold` chooses one of its folds.
+        val_cases: Most val cases that are validated, at even distances in the order of the ids; None for all.
 
     Example:
         >>> from datamodules.sets import PhantomChest
@@ -95,17 +98,24 @@ class SegDataModule(L.LightningDataModule):
         fold: int | None = None,
         folds: int | None = None,
         split: str | None = None,
+        val_cases: int | None = None,
     ) -> None:
         super().__init__()
-        self.root, self.patch, self.seed, self.augment = root, tuple(patch), seed, augment
-        self.batch_size, self.epoch_samples, self.num_workers = batch_size, epoch_samples, num_workers
+        self.root, self.patch, self.seed, self.augment, self.num_workers = (
+            root,
+            tuple(patch),
+            seed,
+            augment,
+            num_workers,
+        )
+        self.batch_size, self.epoch_samples, self.val_cases = batch_size, epoch_samples, val_cases
         self.card = DataCard.of(DATA.get(self.name))
         self.name, self.text = self.card.name, text
         file = None if split is None else read_split_file(Path(split))
         self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
         self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
-        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text, num_workers)
+        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text, num_workers, val_cases)
 
     listed = False
     """Whether published listings name all cases, also those of which a user has no file."""
@@ -165,6 +175,11 @@ class SegDataModule(L.LightningDataModule):
     def split(self) -> Split:
         """The splits of the index."""
         return self.index.split
+
+    def cases_of(self, split: str) -> list[Case]:
+        """The cases of a split that a run uses: all of them, but of val at most `val_cases`."""
+        cases = self.index.cases_of(split)
+        return spread_cases(cases, self.val_cases) if split == "val" and self.val_cases else cases
 
     @property
     def split_hash(self) -> str:
@@ -250,8 +265,8 @@ class SegDataModule(L.LightningDataModule):
             self.text_source.for_split(split)
         sizes = (self.batch_size, self._share.evaluation_batch(self.batch_size, self.card.spatial_dims))
         how = (self.epoch_samples, sizes, self.seed, self._share)
-        used = {split: used_cases(split, self.index.cases_of(split), *how) for split in SPLITS}
-        self.prepared_cases.choose([case for split in SPLITS for case in used[split]], self.index.cases_of(*SPLITS))
+        used = {split: used_cases(split, self.cases_of(split), *how) for split in SPLITS}
+        self.prepared_cases.choose(list(chain(*used.values())), list(chain(*map(self.cases_of, SPLITS))))
         cases = [case for split in splits for case in used[split]]
         log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
         for case in track(cases, "preparing case"):
@@ -265,7 +280,7 @@ class SegDataModule(L.LightningDataModule):
         return training_loader(dataset, self.epoch_samples, self.batch_size, self.num_workers, self._share)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Every validation case exactly once over the ranks."""
+        """Every validation case, or `val_cases` of them, exactly once over the ranks."""
         return self._evaluation("val")
 
     def test_dataloader(self) -> DataLoader[Any]:
@@ -288,7 +303,7 @@ class SegDataModule(L.LightningDataModule):
         return augment(batch, self.seed, flips, self.augment, self.patch)
 
     def _evaluation(self, split: str) -> DataLoader[Any]:
-        return self._loader(self.index.cases_of(split), self.text_source.for_split(split), split)
+        return self._loader(self.cases_of(split), self.text_source.for_split(split), split)
 
     def _loader(self, cases: Sequence[Case], text: SplitText, split: str) -> DataLoader[Any]:
         dataset = EvaluationSet(cases, self.prepared, self.labels.exclusive, text)

@@ -19,13 +19,14 @@ def check_options(
     augment: str,
     text: str,
     num_workers: int = 0,
+    val_cases: int | None = None,
 ) -> None:
     """Check the options of a data set against its card; see `SegDataModule` for what each means.
 
     Raises:
         UnknownNameError: There is no such augmentation or text control.
         ConfigError: The patch does not fit the images, an epoch is shorter than a batch, or the number of workers is
-            negative or far beyond what a machine can run.
+            negative or far beyond what a machine can run, or no case would be validated.
     """
     if augment not in PRESETS:
         raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {card.name}")
@@ -39,6 +40,10 @@ def check_options(
         raise ConfigError(
             f"--data.num_workers {num_workers}: it is a number from 0 to {MAX_WORKERS}.",
             "Give the number of cores, or 0 to load in the process itself.",
+        )
+    if val_cases is not None and val_cases < 1:
+        raise ConfigError(
+            f"--data.val_cases {val_cases}: no case would be validated.", "Give 1 or more, or null for all val cases."
         )
     if not 0 < batch_size <= epoch_samples:
         raise ConfigError(

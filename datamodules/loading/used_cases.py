@@ -1,4 +1,4 @@
-"""The cases that a run uses, where the trainer is limited to some batches: only those need to be prepared."""
+"""The cases that a run uses, where the trainer or the data set is limited: only those need to be prepared."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from datamodules.loading.samplers import case_of
+from zoo.types import Case
 from zoo.utils.batch_limits import limit_batches
 
 T = TypeVar("T")
@@ -101,3 +102,20 @@ def used_in_evaluation(cases: Sequence[T], batch_size: int, world: int, limit: i
     mine = -(-len(cases) // world)
     batches = limit_batches(-(-mine // batch_size), limit)
     return list(cases[: batches * batch_size * world])
+
+
+def spread_cases(cases: Sequence[Case], count: int) -> list[Case]:
+    """At most some cases, at even distances in the order of their keys, so that they do not depend on the file order.
+
+    Args:
+        cases: The cases, in any order.
+        count: The largest number of cases, from 1.
+
+    Returns:
+        The chosen cases, in the order of `cases`.
+    """
+    if count >= len(cases):
+        return list(cases)
+    ordered = sorted(case.key for case in cases)
+    chosen = {ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)}
+    return [case for case in cases if case.key in chosen]

@@ -7,6 +7,7 @@ import math
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,11 +21,13 @@ from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.config import config_hash
 from zoo.errors import RunError
+from zoo.losses.segmentation import LossOptions
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.models.parameter_counts import count_parameters
 from zoo.registry import CONFIGS
 from zoo.utils.atomic_files import write_text
 from zoo.utils.format import format_quantity
+from zoo.utils.hashing import hash_json
 from zoo.utils.json_objects import read_object
 from zoo.utils.machine import name_processor
 from zoo.utils.seals import FILES, add_seal
@@ -96,6 +99,8 @@ class RunRecord(Callback):
             **scoring_conditions(data),
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
+            "loss": loss_options(module),
+            "validation": validation(trainer, data),
             "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
             "early_stopping": stopping_rule(getattr(trainer, "callbacks", [])),
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
@@ -209,6 +214,31 @@ def budget(trainer: Trainer, data: Any) -> dict[str, int | None]:
         return {"samples": seen * trainer.max_epochs, "batch_size": step}
     steps = trainer.estimated_stepping_batches
     return {"samples": int(steps) * step if step and math.isfinite(steps) else None, "batch_size": step}
+
+
+def loss_options(module: LightningModule) -> dict[str, Any] | None:
+    """Return the segmentation loss of a training by option; None for a model of another package without options."""
+    options = getattr(module, "loss", None)
+    return asdict(options) if isinstance(options, LossOptions) else None
+
+
+def validation(trainer: Trainer, data: Any) -> dict[str, Any] | None:
+    """Return what chooses the best checkpoint: the validated cases, and the training epochs between two validations.
+
+    None for data of another package, which do not say which cases they validate.
+    """
+    if not hasattr(data, "cases_of"):
+        return None
+    keys = sorted(case.key for case in data.cases_of("val"))
+    limit = trainer.limit_val_batches
+    return {
+        "val_cases": getattr(data, "val_cases", None),
+        "cases": len(keys),
+        "cases_hash": hash_json(keys),
+        "epoch_samples": getattr(data, "epoch_samples", None),
+        "every_epochs": trainer.check_val_every_n_epoch,
+        **({} if limit in (None, 1.0) else {"limit_batches": limit}),
+    }
 
 
 def git_commit() -> str | None:

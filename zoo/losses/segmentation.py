@@ -26,8 +26,9 @@ class LossOptions:
     """The segmentation loss of a training.
 
     Attributes:
-        dice_per: "image": one Dice per image and class, as MONAI's default and nnU-Net in 3D have it. "batch":
-            one Dice per class over the images of all devices; a large object then outweighs small ones.
+        dice_per: "image": one Dice per class and sample of the batch (a picture, or a patch of a volume), as MONAI's
+            default and nnU-Net in 3D have it. Reported is the mean Dice per case, which it follows. "batch": one Dice
+            per class over the samples of all devices; a large object then outweighs small ones.
         squared: Square shares and targets in the denominator of Dice (Milletari et al., V-Net, 3DV 2016).
         background: Count the background as a class of Dice. Only with exclusive classes.
         dice: Weight of Dice, 0 or more.
@@ -37,11 +38,11 @@ class LossOptions:
         ConfigError: An unknown `dice_per`, a negative weight, or two weights of 0.
 
     Example:
-        >>> LossOptions(dice_per="image", cross_entropy=0.5)
+        >>> LossOptions(cross_entropy=0.5)
         LossOptions(dice_per='image', squared=False, background=True, dice=1.0, cross_entropy=0.5)
     """
 
-    dice_per: str = "batch"
+    dice_per: str = "image"
     squared: bool = False
     background: bool = True
     dice: float = 1.0

@@ -27,9 +27,9 @@ from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
 from zoo.models.finite_values import FiniteModule, check_logits, check_loss
+from zoo.models.optimiser import has_fused_step, warm_up_then_cosine
 from zoo.models.output import Output
 from zoo.models.parameter_counts import count_parameters
-from zoo.models.schedule import warm_up_then_cosine
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
@@ -281,7 +281,10 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW with linear warm-up and a cosine to zero over all steps of the run."""
         optimizer = torch.optim.AdamW(
-            (p for p in self.parameters() if p.requires_grad), lr=self.lr, weight_decay=self.weight_decay
+            (p for p in self.parameters() if p.requires_grad),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            fused=has_fused_step(self.trainer),
         )
         planned = self.trainer.estimated_stepping_batches
         if not math.isfinite(planned):

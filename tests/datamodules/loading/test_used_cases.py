@@ -12,8 +12,10 @@ from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.loading.loaders import ProcessShare
 from datamodules.loading.samplers import case_of
-from datamodules.loading.used_cases import TrainerLimits, used_in_evaluation, used_in_training
+from datamodules.loading.used_cases import TrainerLimits, spread_cases, used_in_evaluation, used_in_training
 from tests.helpers.data_sets import make_hippocampus, make_qata
+from zoo.errors import ConfigError
+from zoo.types import Case
 from zoo.utils.batch_limits import limit_batches
 
 DEBUG = {f"limit_{key}_batches": 2 for key in ("train", "val", "test", "predict")} | {"max_epochs": 1, "max_steps": -1}
@@ -102,3 +104,49 @@ def test_the_limits_of_lightning_are_read() -> None:
     share = ProcessShare.of(quick)
     assert (share.limits.train, share.limits.val, share.limits.test, share.limits.steps) == (1, 1, 1, 1)
     assert TrainerLimits.of(None) == TrainerLimits()
+
+
+def some_cases(count: int) -> list[Case]:
+    return [Case(f"case{number:02}", images=(), label=None, subject="") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [5]), (2, [2, 7]), (4, [1, 3, 6, 8]), (10, range(10)), (11, range(10))]
+)
+def test_the_validated_cases_lie_at_even_distances(count: int, expected: list[int]) -> None:
+    cases = some_cases(10)
+    assert spread_cases(cases, count) == [cases[number] for number in expected]
+
+
+def test_the_validated_cases_do_not_depend_on_the_file_order() -> None:
+    cases = some_cases(23)
+    assert {case.key for case in spread_cases(cases, 7)} == {case.key for case in spread_cases(cases[::-1], 7)}
+
+
+def test_only_some_val_cases_are_validated_and_all_test_cases_are_tested() -> None:
+    options: dict[str, Any] = {
+        "counts": [2, 6, 3],
+        "pixels": 32,
+        "patch": [32, 32],
+        "batch_size": 2,
+        "epoch_samples": 2,
+    }
+    data = build_datamodule("phantom_chest", "tiny", **options, val_cases=4)
+    data.setup("fit")
+    validated = [case_id for batch in data.val_dataloader() for case_id in batch["case_id"]]
+    assert validated == [case.case_id for case in spread_cases(data.index.cases_of("val"), 4)]
+    assert len(data.split.val) == 12
+    assert sum(len(batch["case_id"]) for batch in data.test_dataloader()) == len(data.split.test)
+
+
+def test_the_validated_cases_need_no_second_entry_of_all_pictures(tmp_path: Path, own_cache: Path) -> None:
+    root, options = make_qata(tmp_path), {"batch_size": 1, "epoch_samples": 4}
+    for val_cases in (1, None):
+        build_datamodule("qata_cov19", "tiny", root=str(root), val_cases=val_cases, **options).setup("fit")
+    assert entries(own_cache, "qata_cov19") == 1
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_validation_without_a_case_is_refused(count: int) -> None:
+    with pytest.raises(ConfigError, match=rf"--data.val_cases {count}: no case would be validated"):
+        build_datamodule("phantom_chest", "tiny", val_cases=count)

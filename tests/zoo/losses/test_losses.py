@@ -79,6 +79,12 @@ def test_dice_per_image_weighs_a_small_object_as_a_large_one() -> None:
     assert lost["batch"] == pytest.approx(4 / 260, abs=1e-3)
 
 
+def test_the_default_loss_is_dice_per_image_as_the_reported_dice() -> None:
+    logits, label = torch.randn(2, 1, 8, 8), torch.randint(0, 2, (2, 1, 8, 8), dtype=torch.uint8)
+    default, image = SegmentationLoss(False), SegmentationLoss(False, LossOptions(dice_per="image"))
+    assert default(logits, label)["dice"].equal(image(logits, label)["dice"])
+
+
 @pytest.mark.parametrize("options", [{"dice_per": "case"}, {"dice": -1.0}, {"dice": 0.0, "cross_entropy": 0.0}])
 def test_a_loss_that_cannot_be_computed_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"dice_per|weight"):
@@ -162,7 +168,9 @@ def test_retrieval_counts_identical_texts_as_found() -> None:
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-@pytest.mark.parametrize("options", [LossOptions(), LossOptions(dice_per="image", dice=0.5, cross_entropy=2.0)])
+@pytest.mark.parametrize(
+    "options", [LossOptions(dice_per="batch"), LossOptions(dice_per="image", dice=0.5, cross_entropy=2.0)]
+)
 def test_the_loss_of_whole_images_in_pieces_is_the_weighted_sum_of_both_losses(
     exclusive: bool, options: LossOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,19 @@
-"""The learning rate over the steps of a training."""
+"""The step of the optimiser, and the learning rate over the steps of a training."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+
+from lightning.pytorch import Trainer
+
+
+def has_fused_step(trainer: Trainer) -> bool:
+    """Whether one kernel can update all parameters: on the CPU and on CUDA, except under the scaler of 16-mixed.
+
+    There the kernel undoes the scaling of the gradients itself, so that Lightning refuses to clip them.
+    """
+    return trainer.strategy.root_device.type in ("cpu", "cuda") and trainer.precision != "16-mixed"
 
 
 def warm_up_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:
