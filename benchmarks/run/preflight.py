@@ -112,6 +112,7 @@ def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
 
 def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
     """Parse the command of each method whose options a user typed or are matched; the cards themselves are tested."""
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)  # a line per method else
     for job in _one_per_method(job for job in jobs if job.settings.overrides or job.settings.recipe == MATCHED):
         from zoo.engine.arguments import compose_request, parse
         from zoo.engine.lightning_cli import ZooCLI

@@ -44,6 +44,12 @@ _OF_DATA = {
 RUN_KEY = "zoo_config_hash"
 """Key of a checkpoint for the hash of the configuration of its run."""
 
+MATCHED_OPTIONS = (
+    *("vision", "width", "stages", "vision_weights", "norm", "freeze_text"),
+    *("lr", "weight_decay", "warmup", "loss"),
+)
+"""Options of a model that a matched comparison has in common, as far as the model has them."""
+
 VERSIONS = ("torch", "lightning", "monai", "transformers", "numpy")
 
 
@@ -110,6 +116,7 @@ class RunRecord(Callback):
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
             "parameters": count_parameters(module),
+            "training": describe_training(module, data),
             "encoder_versions": encoder_versions(module),
             "started": None,
             "finished": None,
@@ -121,6 +128,14 @@ def encoder_versions(module: LightningModule) -> dict[str, str]:
     """Return the version of each named encoder: a commit of the hub, the version of a package, or "local"."""
     found = ((getattr(one, "name", ""), getattr(one, "revision", "")) for one in module.modules())
     return {name: version for name, version in found if isinstance(name, str) and isinstance(version, str) and version}
+
+
+def describe_training(module: LightningModule, data: Any) -> dict[str, Any]:
+    """Return what a comparison may have in common beside the budget: vision network, optimiser, loss, augmentation."""
+    given = getattr(module, "hparams", {})
+    options = {name: value for name, value in given.items() if name in MATCHED_OPTIONS}
+    found: dict[str, Any] = json.loads(json.dumps(options | {"augment": getattr(data, "augment", None)}, default=str))
+    return found
 
 
 def describe_hardware(device: torch.device) -> str:

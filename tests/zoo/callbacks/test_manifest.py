@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 
+from zoo import make_facts
 from zoo.callbacks.manifest import (
     RunRecord,
     budget,
     check_same_data,
     count_cases,
     describe_hardware,
+    describe_training,
     scoring_conditions,
 )
 from zoo.errors import RunError
+from zoo.losses.segmentation import LossOptions
+from zoo.models.unet import UNet
 
 
 class _Trainer:
@@ -79,3 +84,18 @@ def test_classes_and_tolerance_may_not_change_between_training_and_test(facts: d
     check_same_data(Path("manifest.json"), {}, trained)
     with pytest.raises(RunError, match=word):
         check_same_data(Path("manifest.json"), trained, scoring_conditions(SimpleNamespace(facts=facts)))
+
+
+def test_the_manifest_has_what_a_matched_comparison_has_in_common() -> None:
+    facts = make_facts(["lesion"], patch=[32, 32])
+    model = UNet(facts, channels=(8, 8, 8), lr=0.01, loss=LossOptions(dice_per="image"))
+    found = describe_training(model, SimpleNamespace(augment="light"))
+    assert (found["vision"], found["lr"], found["loss"]["dice_per"], found["augment"]) == (
+        "unet",
+        0.01,
+        "image",
+        "light",
+    )
+    assert {"weight_decay", "warmup", "width", "stages", "norm"} <= found.keys()
+    assert "channels" not in found
+    assert describe_training(LightningModule(), None) == {"augment": None}
