@@ -13,7 +13,14 @@ from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError
 from zoo.losses.contrastive import text_ids
 from zoo.models.base import text_of
-from zoo.models.tmca.alignment import DISTANCES, AlignedLevel, compute_traits, pool_target, semantic_distance
+from zoo.models.tmca.alignment import (
+    DISTANCES,
+    AlignedLevel,
+    compute_traits,
+    gate_losses,
+    pool_target,
+    semantic_distance,
+)
 from zoo.models.tmca.model import TMCA
 from zoo.registry import CONFIGS, read_yaml
 from zoo.types import Batch, ClassPrompt, LabelSpace, Text
@@ -114,6 +121,35 @@ def test_the_gate_follows_the_similarity_of_place_and_text() -> None:
     torch.testing.assert_close(logit, torch.tensor([[10.0, 0.0, 0.0]]))
     torch.testing.assert_close(better[0, 0, 0, 0], 2 * (1 + 0.5 * torch.tensor(10.0).sigmoid()))
     torch.testing.assert_close(better[0, 1, 0, 1], torch.tensor(2 * 1.25))
+
+
+def test_the_loss_of_the_gate_and_its_means_are_those_computed_by_hand() -> None:
+    logit, target = torch.tensor([[0.0, 2.0], [-1.0, 3.0]]), torch.tensor([[1.0, 0.5], [0.0, 0.0]])
+    gate = logit.sigmoid()
+    loss, inside, outside = gate_losses(logit, target)
+    by_hand = -(target * gate.log() + (1 - target) * (1 - gate).log()).mean()
+    torch.testing.assert_close(loss, by_hand)
+    assert inside is not None
+    assert outside is not None
+    torch.testing.assert_close(inside, (gate[0, 0] + 0.5 * gate[0, 1]) / 1.5)
+    torch.testing.assert_close(outside, (0.5 * gate[0, 1] + gate[1, 0] + gate[1, 1]) / 2.5)
+    assert gate_losses(logit, torch.zeros(2, 2))[1] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "closes"), [({}, True), ({"use_text": False}, True), ({"supervise_gate": 0.0}, False)]
+)
+def test_the_gate_opens_inside_the_target_and_closes_outside(changes: dict[str, Any], closes: bool) -> None:
+    """Without its own term nothing closes it, because the contrast reads no place outside a mask."""
+    model, one = module(**changes), batch(*REPORTS[:2])
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(25):
+        optimiser.zero_grad()
+        model.total_loss(losses(model, one)).backward()
+        optimiser.step()
+    inside, outside = (float(model._watched[name]) for name in ("gate_inside", "gate_outside"))
+    assert inside > outside + 0.3
+    assert (outside < 0.2) == closes
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -119,6 +119,22 @@ def soft_contrast(pairs: EmbeddingPairs, distance: Tensor, temperature: float, s
     return (sides[0] + sides[1]) / 2
 
 
+def gate_losses(logit: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Compute the cross entropy of a gate with the target, and the mean gate inside and outside of the target.
+
+    Args:
+        logit: Logit of the gate A [B, N].
+        target: Share of each place that is target [B, N].
+
+    Returns:
+        The loss, and without gradient the means of A weighted by target and by background; None where there is none.
+    """
+    loss = F.binary_cross_entropy_with_logits(logit, target.to(logit.dtype))
+    gate = logit.detach().float().sigmoid()
+    means = [(gate * part).sum() / part.sum() if part.any() else None for part in (target.float(), 1 - target.float())]
+    return loss, means[0], means[1]
+
+
 class AlignedLevel(nn.Module):
     """Projections of one level to the shared space of image and text, and the gate that uses the shared space.
 

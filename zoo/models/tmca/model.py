@@ -26,6 +26,7 @@ from zoo.models.tmca.alignment import (
     DISTANCES,
     AlignedLevel,
     compute_traits,
+    gate_losses,
     pool_target,
     semantic_distance,
     soft_contrast,
@@ -54,7 +55,7 @@ class TMCA(GuidedModule):
         alignment: Weight of the contrast. A term of weight 0 is logged and not trained.
         enhancement: "gate" or "none".
         gate_gain: Start value of the learned factor of the gate.
-        supervise_gate: Weight of the gate's cross entropy with the mask.
+        supervise_gate: Weight of the gate's cross entropy with the mask; 0: logged, not trained.
         **kwargs: See `GuidedModule`.
 
     Raises:
@@ -68,7 +69,7 @@ class TMCA(GuidedModule):
         (2, 1, 32, 32)
     """
 
-    text_terms: ClassVar[tuple[str, ...]] = ("alignment", "target_gate")
+    text_terms: ClassVar[tuple[str, ...]] = ("alignment",)
     text_path: ClassVar[tuple[str, ...]] = ("aligned",)
 
     def __init__(
@@ -84,7 +85,7 @@ class TMCA(GuidedModule):
         alignment: float = 0.1,
         enhancement: str = "gate",
         gate_gain: float = 0.1,
-        supervise_gate: float = 0.0,
+        supervise_gate: float = 0.1,
         **kwargs: Any,
     ) -> None:
         _check(distance, enhancement, (alignment, supervise_gate), (temperature, softness))
@@ -139,17 +140,23 @@ class TMCA(GuidedModule):
             losses["alignment"] = term
         if output.extra["gates"]:
             union = padded.amax(1, keepdim=True)
-            losses["target_gate"] = torch.stack(
-                [
-                    F.binary_cross_entropy_with_logits(
-                        gate, F.interpolate(union, x.shape[2:], mode="area").flatten(1).clamp(0, 1)
-                    )
-                    for gate, x in zip(output.extra["gates"], maps, strict=True)
-                ]
-            ).mean()
+            losses["target_gate"] = self._gate_loss(output.extra["gates"], maps, union)
         # DDP needs the projections in the graph also where a batch has nothing to contrast.
         losses["cross_entropy"] = losses["cross_entropy"] + 0.0 * (visual.sum() + textual.sum())
         return losses
+
+    def _gate_loss(self, gates: Sequence[Tensor], maps: Sequence[Tensor], union: Tensor) -> Tensor:
+        """Average the cross entropy of the gates with the masks [B, 1, *S]; log the gates inside and outside."""
+        found = [
+            gate_losses(gate, F.interpolate(union, x.shape[2:], mode="area").flatten(1).clamp(0, 1))
+            for gate, x in zip(gates, maps, strict=True)
+        ]
+        losses, *sides = zip(*found, strict=True)
+        for name, side in zip(("gate_inside", "gate_outside"), sides, strict=True):
+            means = [mean for mean in side if mean is not None]
+            if means:
+                self.watch(name, torch.stack(means).mean())
+        return torch.stack(losses).mean()
 
     def _alignment(
         self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, output: Output, rows: Tensor
