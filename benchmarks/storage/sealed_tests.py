@@ -85,7 +85,7 @@ def check_job_run(run: Path, job_id: str = "") -> Mapping[str, Any]:
         RunError: A file is not what the training wrote, or the folder holds the results of another job.
     """
     fix = f"Remove the folder {run} and run `zoo bench run` again, or restore the file." if job_id else ""
-    manifest = check_run(RunFolder(run), **({"fix": fix} if fix else {}))
+    manifest = check_run(RunFolder(run), fix or AGAIN)
     owner = manifest.get("folder")
     if job_id and owner and owner != job_id and is_sealed(manifest):
         raise RunError(f"{run / 'manifest.json'}: these are the results of {owner}, not of {job_id}.", fix)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -145,3 +145,14 @@ def _die_at_step(epoch: int, batch: int) -> None:
     """Send SIGKILL to this process at the step in `STUB_KILL` ("1,2"), so that the process cannot clean up."""
     if os.environ.get("STUB_KILL") == f"{epoch},{batch}":
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Logbook(Callback):
+    """A callback of the user, which has nothing to do in a test."""
+
+    def __init__(self, name: str = "a") -> None:
+        self.name = name
+
+
+class OtherLogbook(Logbook):
+    """Another one."""

@@ -157,8 +157,9 @@ def _start_from(weights: InitialWeights, cli: ZooCLI, record: RunRecord, resumed
 
 def _is_finished(folder: RunFolder, config: Config) -> bool:
     """Whether the run is finished; if so, print how to score it."""
-    state = folder.state(config)
-    manifest = check_run(folder)
+    manifest = folder.read_manifest()  # once: another process may write it between two reads
+    state = folder.state(config, manifest)
+    check_run(folder, manifest=manifest)
     if state is not State.FINISHED:
         return False
     finished = manifest["finished"]

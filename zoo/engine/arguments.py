@@ -12,7 +12,7 @@ from zoo.engine.options import Option, find_option, options_of
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.training_options import add_callbacks
 from zoo.errors import ConfigError, did_you_mean
-from zoo.utils.config_files import check_config
+from zoo.utils.config_files import check_config, without_foreign_callbacks
 from zoo.utils.foreign_names import advise_without_option, find_own_option
 from zoo.utils.literal_text import escape_interpolation
 
@@ -128,6 +128,8 @@ def compose_request(request: Request) -> Composed:
     folder = request.run_folder
     base = escape_interpolation(folder.read_config()) if folder and request.verb != "fit" else None
     if folder and base is not None:
+        if folder.read_manifest().get("config_hash"):  # `zoo fit` has trained this run
+            base, _ = without_foreign_callbacks(base)  # a flag that repeats one of them adds it again
         check_config(base, str(folder.config), confirmed=" ".join(value for _, value in request.flags))
     composed = compose(
         request.model, request.data, size=request.size, preset=request.preset, files=request.files, base=base

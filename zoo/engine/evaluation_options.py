@@ -8,6 +8,7 @@ from typing import Any
 from zoo.config import MACHINE_KEYS, Config, list_leaves
 from zoo.engine.arguments import Request
 from zoo.errors import ConfigError
+from zoo.utils.config_files import without_foreign_callbacks
 
 EVALUATION_KEYS = frozenset(
     {
@@ -45,6 +46,8 @@ def check_evaluation_options(
     Raises:
         ConfigError: An option has no effect on this verb, or it would change what was trained.
     """
+    trained, callbacks = without_foreign_callbacks(trained)
+    resolved, repeated = without_foreign_callbacks(resolved)
     before, now = (_name_default(dict(list_leaves(config))) for config in (trained, resolved))
     flags = {_full_key(key) for key, _ in request.flags} | ({"seed_everything"} if request.seed is not None else set())
     asked = flags | {key for key, value in list_leaves(layers) if before.get(key) != value}
@@ -54,6 +57,8 @@ def check_evaluation_options(
         if before.get(key) != value and _is_part(key, asked)
     }
     allowed = EVALUATION_KEYS | {_LIMITS[request.verb]}
+    if other := [one for one in repeated if one not in callbacks]:
+        differing["trainer.callbacks"] = other
     unused = [key for key in differing if _is_part(key, _TRAINING_ONLY) and _is_part(key, flags)]
     changed = [key for key in differing if not _is_part(key, MACHINE_KEYS | allowed)]
     if unused:

@@ -17,6 +17,7 @@ from zoo.callbacks.checkpoints import load
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.run_seals import check_run, choose_checkpoint
 from zoo.errors import CheckpointError
+from zoo.models.finite_values import check_weights
 from zoo.utils.hashing import hash_bytes
 
 _SECTIONS = ("state_dict", "model_state_dict", "model", "network_weights")
@@ -117,9 +118,7 @@ def read_weights(source: str | Path) -> InitialWeights:
     tensors = {str(name): value for name, value in chosen.items() if isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path}: no weights are in this file.", "Name a run folder or a state dictionary.")
-    broken = next((n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()), None)
-    if broken:
-        raise CheckpointError(f"{path}: {broken} holds values that are not finite.", "Name other weights.")
+    check_weights(tensors, str(path))
     return InitialWeights(path, tensors, _hash_tensors(tensors))
 
 

@@ -180,8 +180,12 @@ class RunFolder:
                     self.checkpoints.rmdir()
             raise
 
-    def state(self, config: Mapping[str, Any]) -> State:
+    def state(self, config: Mapping[str, Any], manifest: Mapping[str, Any] | None = None) -> State:
         """Return the state of the run with this configuration.
+
+        Args:
+            config: The configuration.
+            manifest: The manifest of the folder; None to read it.
 
         Raises:
             RunError: The folder has files of something else.
@@ -204,7 +208,8 @@ class RunFolder:
                 f"{self.path}: has a run with another configuration: {shown}{more}.",
                 "Choose another --out, or repeat the options of the run.",
             )
-        return State.FINISHED if self.read_manifest().get("finished") else State.UNFINISHED
+        content = self.read_manifest() if manifest is None else manifest
+        return State.FINISHED if content.get("finished") else State.UNFINISHED
 
     def checkpoint(self, wanted: Path | None) -> Path:
         """Return the checkpoint to evaluate: `wanted`, else the best, else the last.

@@ -23,12 +23,13 @@ def is_sealed(manifest: Mapping[str, Any]) -> bool:
     return bool(manifest.get("finished")) and (SEAL in manifest or FILES in manifest)
 
 
-def check_run(folder: RunFolder, fix: str = AGAIN) -> dict[str, Any]:
+def check_run(folder: RunFolder, fix: str = AGAIN, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
     """Check the manifest and the configuration of a run.
 
     Args:
         folder: The run folder.
         fix: What to do if the check fails, as a sentence.
+        manifest: The manifest; None to read it.
 
     Returns:
         The manifest, empty where there is none.
@@ -36,7 +37,7 @@ def check_run(folder: RunFolder, fix: str = AGAIN) -> dict[str, Any]:
     Raises:
         RunError: One of the two files is not the file that the training wrote.
     """
-    manifest = folder.read_manifest()
+    manifest = folder.read_manifest() if manifest is None else manifest
     if is_sealed(manifest):
         if not is_intact(manifest) or FILES not in manifest:
             raise RunError(f"{folder.manifest}: the content does not match its seal: it was damaged or edited.", fix)

@@ -170,7 +170,7 @@ def check_weights(state: Mapping[str, Any], source: str) -> None:
     name = find_parameter((name, value) for name, value in state.items() if isinstance(value, Tensor))
     if name:
         raise CheckpointError(
-            f"{source}: {name} holds values that are not finite.", "Name another checkpoint (--ckpt), or train again."
+            f"{source}: {name} holds values that are not finite.", "Name another checkpoint, or train again."
         )
 
 

@@ -69,6 +69,25 @@ def check_config(config: Mapping[str, Any], where: str, confirmed: str = "") -> 
             )
 
 
+def without_foreign_callbacks(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Return a configuration without the callbacks that no file may name, and these callbacks.
+
+    A test of a run needs none of them: they belong to its training, which a flag of the user gave them.
+
+    Example:
+        >>> without_foreign_callbacks({"trainer": {"callbacks": [{"class_path": "my.Logbook"}, "Timer"]}})
+        ({'trainer': {'callbacks': ['Timer']}}, [{'class_path': 'my.Logbook'}])
+    """
+    trainer = config.get("trainer")
+    given = trainer.get("callbacks") if isinstance(trainer, Mapping) else None
+    entries = given if isinstance(given, list) else [] if given is None else [given]
+    foreign = [one for one in entries if not all(_is_allowed(found) for _, found in _classes(one, "callbacks"))]
+    if not isinstance(trainer, Mapping) or not foreign:
+        return dict(config), []
+    kept = [one for one in entries if one not in foreign] or None  # as a run without callbacks has it
+    return {**config, "trainer": {**trainer, "callbacks": kept}}, foreign
+
+
 def check_form(config: Any, where: str, at: str = "") -> None:
     """Check that a configuration and its sections are mappings with texts as keys. A section may be empty.
 

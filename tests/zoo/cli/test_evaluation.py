@@ -38,6 +38,22 @@ def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: p
     assert about["changed_options"] == {"data.init_args.text": "shuffled"}
 
 
+@pytest.mark.parametrize("more", [[], ["--ema", "0.9"]])
+def test_a_test_needs_no_callback_that_a_flag_gave_to_the_training(
+    more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ["--trainer.callbacks+", "stub_model.Logbook"]
+    fit = ["fit", *STUB, "--trainer.max_epochs", "1", *own, *more, "--out", str(tmp_path)]
+    assert main(fit) == 0
+    for verb in ("test", "validate", "predict"):
+        assert main([verb, "--out", str(tmp_path)]) == 0
+        assert main([verb, "--out", str(tmp_path), *own]) == 0, "a job repeats the options of its training"
+    for other in (["--trainer.callbacks+", "stub_model.OtherLogbook"], [*own, "--trainer.callbacks.name", "b"]):
+        assert "cannot change what was trained: trainer.callbacks" in error_line(
+            ["test", "--out", str(tmp_path), *other], capsys
+        )
+
+
 def test_scores_have_the_metric_version_and_the_split(
     finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

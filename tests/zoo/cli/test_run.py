@@ -15,6 +15,7 @@ import yaml
 
 from tests.helpers.stub_commands import FIT, HERE, STUB, error_line
 from tests.helpers.warm_process import WarmCommand
+from zoo.cli.fit import _is_finished
 from zoo.cli.main import main
 from zoo.engine.run_folder import RunFolder
 from zoo.metrics.case_scores import read_rows
@@ -68,6 +69,23 @@ def test_load_from_checkpoint_needs_no_facts(finished: Path) -> None:
     module = _net(finished)
     assert module.facts.name == "stub"
     assert all(torch.equal(value, module.state_dict()[key]) for key, value in weights(finished).items())
+
+
+def test_the_state_of_a_run_is_that_of_one_reading_of_its_manifest(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may write the file between two readings."""
+    readings: list[dict[str, Any]] = []
+    read = RunFolder.read_manifest
+
+    def count(folder: RunFolder) -> dict[str, Any]:
+        readings.append(read(folder))
+        return readings[-1]
+
+    monkeypatch.setattr(RunFolder, "read_manifest", count)
+    folder = RunFolder(finished)
+    assert _is_finished(folder, folder.read_config())
+    assert len(readings) == 1
 
 
 def test_fit_prints_that_a_run_is_finished(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

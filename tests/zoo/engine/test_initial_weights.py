@@ -63,6 +63,15 @@ def test_the_prefix_of_a_wrapper_is_removed(prefix: str, tmp_path: Path) -> None
     assert (report.new, report.unused, dict(report.reshaped)) == ((), (), {})
 
 
+def test_minus_infinity_in_a_mask_is_accepted_as_zoo_test_accepts_it(tmp_path: Path) -> None:
+    mask = torch.zeros(3).masked_fill(torch.tensor([False, True, True]), -torch.inf)
+    torch.save({"state_dict": {**network().state_dict(), "mask": mask}}, tmp_path / "w.pt")
+    assert load_weights(network(), tmp_path / "w.pt").unused == ("mask",)
+    torch.save({"state_dict": {**network().state_dict(), "mask": mask + 1}}, tmp_path / "w.pt")
+    with pytest.raises(CheckpointError, match=r"mask holds values that are not finite"):
+        read_weights(tmp_path / "w.pt")
+
+
 def test_unusable_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     with pytest.raises(CheckpointError, match="no such checkpoint"):
