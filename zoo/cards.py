@@ -35,6 +35,8 @@ class ModelCard:
             and several devices do not compute exactly what one device computes.
         vision: "own" where the text runs inside the vision encoder of the model, so that `--model.vision` cannot choose
             another. A matched comparison leaves such a model out. Empty for the other models.
+        own_term: Arguments that weigh the model's own loss term, beside Dice and cross entropy. `zoo bench tune` gives
+            all of them one weight.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ModelCard:
     parameters: Mapping[int, int] = field(default_factory=dict)
     batch_norm: bool = False
     vision: str = ""
+    own_term: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values.

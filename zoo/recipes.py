@@ -129,7 +129,7 @@ def write_recipe(title: str, tuned: Mapping[str, Any], layer: Mapping[str, Any])
     """
     sealed = {**tuned, SEAL: _seal(tuned, layer)}
     content = json.loads(json.dumps({"about": {"title": title, "tuned": sealed}, **layer}))
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
 def read_tuned(path: Path) -> TunedRecipe | None:

@@ -46,7 +46,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=_names, help="names of `zoo list data`, separated by commas")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
-    parser.add_argument("--seeds", type=_seeds, help="seeds, separated by commas (default: 0)")
+    parser.add_argument("--seeds", type=parse_seeds, help="seeds, separated by commas (default: 0)")
     parser.add_argument(
         "--size",
         choices=("tiny", "published"),
@@ -65,7 +65,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         choices=RATES,
         help="budget matched: one rate for all (default), or the tuned rate of each model",
     )
-    parser.add_argument("--recipes", help="with --matched-lr tuned: the folder that `zoo bench tune` wrote")
+    parser.add_argument(
+        "--recipes", help="folder of tuned recipes: OUT/recipes of `zoo bench tune`; default: the cards"
+    )
     parser.add_argument("--ablations", action="store_true", help="also train every variant of each model's ablation")
     parser.add_argument(
         "--variants",
@@ -145,7 +147,7 @@ def _with_flags(matrix: Matrix, known: argparse.Namespace) -> tuple[Matrix, dict
     fields["matched"] = replace(matrix.matched, **{key: value for key, value in matched.items() if value})
     given |= {"matched_lr": known.matched_lr} if known.matched_lr else {}
     matrix = replace(matrix, **fields)
-    if matrix.matched != MatchedOptions() and MATCHED not in matrix.recipes:
+    if replace(matrix.matched, recipes="") != MatchedOptions() and MATCHED not in matrix.recipes:
         raise ConfigError(
             "Options of the budget `matched` without that budget.", "Add --budget matched, or remove them."
         )
@@ -195,7 +197,8 @@ def _variants(text: str) -> list[str]:
     return names
 
 
-def _seeds(text: str) -> list[int]:
+def parse_seeds(text: str) -> list[int]:
+    """Parse seeds separated by commas, for argparse."""
     if not text.replace(",", "").isdigit():
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 0,1,2")
     return list(dict.fromkeys(check_seed(number, "--seeds") for number in text.split(",") if number))

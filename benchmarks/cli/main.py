@@ -10,11 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.cli import compare, costs, plan, report, run, status, table
+from benchmarks.cli import compare, costs, plan, report, run, status, table, tune
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 
-VERBS = (plan, run, status, table, report, compare, costs)
+VERBS = (plan, run, status, table, report, compare, costs, tune)
 """The verbs, in the order of the help."""
 
 
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
-    if words[:1] == ["plan"] and words[1:] and not words[1].startswith("-"):
+    if words[:1] in (["plan"], ["tune"]) and words[1:] and not words[1].startswith("-"):
         words.insert(1, "--plan")  # argparse would take the value of a further option as the plan
     known, further = make_parser().parse_known_args(words)
     return int(known.action(known, further))

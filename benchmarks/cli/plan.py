@@ -14,6 +14,7 @@ from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.plan.models import share_import_path
 from benchmarks.plan.plan_file import PLANS, list_plans
+from benchmarks.plan.tuned import describe_untuned
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan
 from zoo.registry import read_yaml
@@ -40,7 +41,7 @@ def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
     share_import_path(plan.jobs)
-    for line in (*plan.notes, *describe_parts(plan.jobs)):
+    for line in (*plan.notes, *describe_parts(plan.jobs), *describe_untuned(plan.jobs)):
         write_error(line)
     found = estimate_costs(plan, known.probe, write_error)
     if known.json:
@@ -62,9 +63,13 @@ def seconds_per_job(plan: Plan, found: Sequence[Cost]) -> dict[str, float]:
 
 def write_lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
     """Write the jobs, the cost of each method, and the sum."""
-    text = [f"{job.id}  {' '.join(job.steps)}" for job in plan.jobs]
+    return [*(f"{job.id}  {' '.join(job.steps)}" for job in plan.jobs), "", *write_costs(found)]
+
+
+def write_costs(found: Sequence[Cost]) -> list[str]:
+    """Write the cost of each method, and the sum."""
     width = max(len(cost.method) for cost in found)
-    text += ["", f"{'method':<{width}}  jobs  steps a job  s a step  peak GiB  training"]
+    text = [f"{'method':<{width}}  jobs  steps a job  s a step  peak GiB  training"]
     for cost in found:
         steps = "?" if cost.steps is None else str(cost.steps)
         step = "" if cost.step_seconds is None else f"{cost.step_seconds:.3f}"
@@ -75,7 +80,8 @@ def write_lines(plan: Plan, found: Sequence[Cost]) -> list[str]:
     known = all(cost.steps is not None for cost in found)
     total = str(sum(cost.jobs * (cost.steps or 0) for cost in found)) if known else "an unknown number of"
     tests = sum(cost.jobs * cost.tests for cost in found)
-    text += ["", f"{format_quantity(len(plan.jobs), 'job')}, {total} training steps, {format_quantity(tests, 'test')}"]
+    jobs = sum(cost.jobs for cost in found)
+    text += ["", f"{format_quantity(jobs, 'job')}, {total} training steps, {format_quantity(tests, 'test')}"]
     if found and all(cost.seconds is not None for cost in found):
         devices = ", ".join(sorted({cost.device for cost in found}))
         text[-1] += (

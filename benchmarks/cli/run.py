@@ -14,11 +14,12 @@ from benchmarks.cli.plan import seconds_per_job, write_lines
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.plan.models import share_import_path
+from benchmarks.plan.tuned import describe_untuned
 from benchmarks.run.cost_estimate import estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan, list_open_jobs
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
 from zoo.errors import ConfigError
-from zoo.utils.terminal import write_error
+from zoo.utils.terminal import write_error, write_output
 
 if TYPE_CHECKING:
     from benchmarks.run.job_runner import Limits
@@ -32,6 +33,12 @@ def add(verbs: Any) -> None:
     run.add_argument("--plan", default="", help="name or YAML file of a plan, instead of the flags")
     run.add_argument("--extend", action="store_true", help="let a plan add jobs to those of --out")
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")
+    add_runner_flags(run)
+    run.set_defaults(action=_run)
+
+
+def add_runner_flags(run: argparse.ArgumentParser) -> None:
+    """Add the flags that say how jobs run."""
     run.add_argument("--jobs-at-once", type=parse_count, help="default: one per GPU or group of GPUs; 1 without a GPU")
     run.add_argument("--retries", type=_whole, default=0, help="further attempts after a crash (default: 0)")
     run.add_argument("--timeout", type=_seconds, help="limit of one attempt of a job: 90s, 30m, 12h, 2d")
@@ -41,7 +48,6 @@ def add(verbs: Any) -> None:
     run.add_argument("--probe", action="store_true", help="first train a few steps of each method: time and memory")
     run.add_argument("--yes", action="store_true", help="also run a published size without a GPU")
     run.epilog = f"{run.epilog} --slurm.KEY VALUE are options of sbatch: --slurm.partition gpu --slurm.time 12:00:00."
-    run.set_defaults(action=_run)
 
 
 def _whole(text: str) -> int:
@@ -58,6 +64,20 @@ def _seconds(text: str) -> float:
 
 
 def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
+    options, further = split_slurm(known, further)
+    asked = choose_plan(known, known.plan, parse_overrides(further))
+    rooted = with_stored_folders(known.out, asked)
+    seconds = print_costs(rooted) if known.probe else None
+    conditions = Conditions(known.out, known.launcher == "local", known.yes, seconds, known.jobs_at_once)
+    check_plan(list_open_jobs(known.out, rooted), conditions, write_error)
+    plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
+    failed, states = run_stored(known, plan, options)
+    write_output(f"{states}; `zoo bench table {quote(str(known.out))}`\n")
+    return int(failed > 0)
+
+
+def split_slurm(known: argparse.Namespace, further: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split the further arguments into options of `sbatch` and the others, and check them before a plan is stored."""
     options, further = split_further(further, "slurm.")
     if options and known.launcher != "slurm":
         raise ConfigError(
@@ -66,31 +86,40 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     if known.launcher == "slurm":
         from benchmarks.run.slurm import check_submission
 
-        check_submission(known.out, options)  # before a plan is stored
-    asked = choose_plan(known, known.plan, parse_overrides(further))
-    rooted = with_stored_folders(known.out, asked)
-    seconds = print_costs(rooted) if known.probe else None
-    conditions = Conditions(known.out, known.launcher == "local", known.yes, seconds, known.jobs_at_once)
-    check_plan(list_open_jobs(known.out, rooted), conditions, write_error)
-    plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
+        check_submission(known.out, options)
+    return options, list(further)
+
+
+def run_stored(
+    known: argparse.Namespace, plan: Plan, options: dict[str, str], without: frozenset[str] = frozenset()
+) -> tuple[int, str]:
+    """Run the jobs of a stored plan that are not done, with progress.
+
+    Args:
+        known: The parsed flags (`add_runner_flags`).
+        plan: The plan.
+        options: Options of `sbatch`.
+        without: Ids of jobs that are not run.
+
+    Returns:
+        The number of failed jobs, and the number of jobs per state as text.
+    """
     share_import_path(plan.jobs)
     from benchmarks.cli.live import show_progress
     from benchmarks.run.job_runner import Limits
     from benchmarks.run.progress import count_states, read_progress
 
     before = read_progress(known.out, plan)
-    skip = frozenset(job.job for job in before if job.state == "failed" and known.skip_failed)
+    skip = without | {job.job for job in before if job.state == "failed" and known.skip_failed}
     limits = Limits(known.retries, known.timeout)
     with show_progress(known.out, plan, known.jobs_at_once or 1) as say:
-        for line in (*plan.notes, *describe_parts(plan.jobs)):
+        for line in (*plan.notes, *describe_parts(plan.jobs), *describe_untuned(plan.jobs)):
             say(line)
         if known.launcher == "slurm":
             failed = _on_slurm(known, plan, say, options, limits, skip)
         else:
             failed = _here(known, plan, say, limits, skip)
-        states = [job.state for job in read_progress(known.out, plan)]
-        say(f"{count_states(states)}; `zoo bench table {quote(str(known.out))}`")
-    return int(failed > 0)
+    return failed, count_states(job.state for job in read_progress(known.out, plan))
 
 
 def print_costs(plan: Plan) -> dict[str, float]:

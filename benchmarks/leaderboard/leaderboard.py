@@ -20,6 +20,7 @@ from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import Test
 from benchmarks.leaderboard.subjects import most_recorded
 from benchmarks.storage.results import Benchmark, JobResult
+from benchmarks.storage.seeds import CARD
 from zoo.metrics.case_scores import LEAK
 
 FOOTNOTES = (
@@ -40,6 +41,8 @@ ABLATION = (
     "delta_dice (Δ Dice), of a variant: dice minus that of its full method, seed by seed, mean ± standard deviation "
     "(ddof 1) over the seeds that both have. A variant is its full method with one change: it is never ranked."
 )
+
+CARDS = "Recipe of each row: card (no model was tuned with `zoo bench tune`)."
 
 FOLDS = (
     "A row over folds pools the test cases of all folds of a seed, each case once, before any mean is taken; "
@@ -211,7 +214,8 @@ def _further_footnotes(ablations: Sequence[Sequence[LeaderboardRow]]) -> list[st
     full = [ablation[0] for ablation in ablations]
     leaking = [LEAKING] if any(LEAK in row.mark for row in full) else []
     variants = [ABLATION] if any(len(ablation) > 1 for ablation in ablations) else []
-    return [*leaking, *variants, *([FOLDS] if any(row.folds for row in full) else [])]
+    cards = [CARDS] if full and all(row.tuning == CARD for row in full) else []
+    return [*cards, *leaking, *variants, *([FOLDS] if any(row.folds for row in full) else [])]
 
 
 def _name_key(row: LeaderboardRow) -> tuple[str, ...]:

@@ -120,6 +120,8 @@ class LeaderboardRow(MetricValues[float | None]):
     precision: str = ""
     device: str = ""
     hd95_unit: str = ""
+    tuning: str = ""
+    search: str = ""
     std: MetricValues[float | None] = NO_STD
     dice_global: float | None = None
     missed: float | None = None

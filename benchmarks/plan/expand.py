@@ -13,6 +13,7 @@ from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import EQUAL, MATCHED, TEXTS, Job, KeyValues, Plan, Settings
 from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values
 from benchmarks.plan.models import PlanModel, find_model, refuse_equal_names
+from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
@@ -111,6 +112,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = _with_budget(replace(base, overrides=entry.overrides), matrix)
+            base = apply_recipe(base, matrix.matched.recipes)
             for variant in (FULL, *ablations.get(model, ())):
                 job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
                 config = resolve_config(job)
@@ -123,6 +125,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
         raise ConfigError("An empty plan.", f"{'; '.join(left_out.values())}.")
     check_encoders(jobs.values())
     check_folds(jobs.values())
+    check_recipes(jobs.values(), matrix.matched.recipes)
     return Plan(tuple(jobs.values()), configs, dict(written or {}), tuple(left_out.values()))
 
 

@@ -59,11 +59,15 @@ class Job:
         about: The description of the variant when the plan was made.
         fold: Fold of a k-fold split by subject, None for the split of the protocol.
         folds: Number of folds, None for the default of the data set.
-        texts: The texts of the tests, if the model reads text.
+        texts: The texts of the tests, if the model reads text; empty for a training without tests.
         overrides: Further (key, value) pairs: those of the data set, and those that make the budget equal or matched.
         digest: Hash of the resolved configuration without the seed; empty for a job made by hand.
         source: The class, or the absolute path of the card, of a model without a registered name; else empty.
         rate: Of a matched job with its own learning rate: "tuned, N trials" or "card". Empty for the common rate.
+        trial: Number of the trial of `zoo bench tune`, from 1, with its values in `changes`; 0 in a comparison.
+        tuned: Number of trials behind the tuned recipe of the model; 0 for the values of its card.
+        search: Hash of the search of that recipe; empty for the values of the card.
+        tuned_split: Hash of the split on which that recipe was selected.
     """
 
     model: str
@@ -83,6 +87,10 @@ class Job:
     digest: str = ""
     source: str = ""
     rate: str = ""
+    trial: int = 0
+    tuned: int = 0
+    search: str = ""
+    tuned_split: str = ""
 
     @property
     def name(self) -> str:
@@ -96,15 +104,15 @@ class Job:
 
     @property
     def cost_key(self) -> str:
-        """The key of its costs, which do not depend on seed, fold and text. A recipe may have another batch size."""
-        return replace(self, fold=None).method
+        """The key of its costs, which do not depend on seed, fold, trial and text. A budget may have another batch."""
+        return replace(self, fold=None, trial=0).method
 
     @property
     def method(self) -> str:
-        """The name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<variant>][@<recipe>]`."""
+        """The name without the seed: `<data>[-f<fold>]-<model>-<size>[-<encoder>][+<variant>|+trialNN][@<recipe>]`."""
         part = "" if self.fold is None else f"f{self.fold}"
         method = "-".join(filter(None, [self.data, part, self.model, self.settings.size, self.encoder]))
-        variant = f"+{self.variant}" if self.variant else ""
+        variant = f"+{self.variant}" if self.variant else f"+trial{self.trial:02d}" if self.trial else ""
         recipe = "" if self.settings.recipe == "equal" else f"@{self.settings.recipe}"
         return f"{method}{variant}{recipe}"
 
@@ -123,7 +131,7 @@ class Job:
     @property
     def steps(self) -> tuple[str, ...]:
         """The fit, and one test for each text of the model."""
-        texts = ("true",) if self.track == "none" else self.texts
+        texts = ("true",) if self.track == "none" and self.texts else self.texts
         return ("fit", *("test" if text == "true" else f"test-{text}" for text in texts))
 
     def argument_pairs(self) -> KeyValues:

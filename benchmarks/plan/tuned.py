@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.plan.job import MATCHED, Job
 from zoo.errors import ConfigError
 from zoo.recipes import TunedRecipe, check_names, read_tuned, recipe_name
 
@@ -33,3 +36,68 @@ def find_tuned(folder: str, model: str, data: str, size: str) -> TunedRecipe | N
         raise ConfigError(f"{path}: no recipe of `zoo bench tune` (no `about.tuned`).", "Name its folder OUT/recipes.")
     check_names(recipe, model, data, size)
     return recipe
+
+
+def apply_recipe(job: Job, folder: str) -> Job:
+    """Return a job with the values of its tuned recipe; the job itself where there is none.
+
+    A matched job has the tuned rate already, or the common one. It only gets the split on which the rate was selected.
+
+    Args:
+        job: The job of a full model with its budget.
+        folder: The folder of the recipes; empty for none.
+
+    Raises:
+        ConfigError: A flag sets a tuned argument, the text encoder of the trials was another one, or the job is of a
+            fold, whose test cases may have selected the recipe.
+    """
+    matched = job.settings.recipe == MATCHED
+    used = folder and (not matched or job.rate.startswith("tuned"))
+    recipe = find_tuned(folder, job.model, job.data, job.settings.size) if used else None
+    if recipe is None:
+        return job
+    if job.fold is not None:
+        raise ConfigError(
+            f"{recipe.path}: its validation cases are test cases of some fold of {job.data}.",
+            "Compare tuned models on the splits of the protocol, without `folds`.",
+        )
+    job = replace(job, tuned_split=str(recipe.tuned.search.get("split_hash") or ""))
+    if matched:
+        return job
+    given = {key.replace("model.init_args.", "model.") for key, _ in (*job.settings.overrides, *job.overrides)}
+    set_twice = [key for key, _ in recipe.pairs if key in given]
+    if set_twice:
+        raise ConfigError(f"--{set_twice[0]} is set, and {recipe.path} has it too.", "Remove the flag, or --recipes.")
+    if job.encoder != recipe.tuned.encoder:
+        raise ConfigError(
+            f"{recipe.path}: it was tuned with the text encoder {recipe.tuned.encoder}, not {job.encoder}.",
+            f"Give --model.encoder {recipe.tuned.encoder}, or tune again.",
+        )
+    return replace(job, overrides=(*job.overrides, *recipe.pairs), tuned=recipe.trials, search=recipe.search_hash)
+
+
+def check_recipes(jobs: Iterable[Job], folder: str) -> None:
+    """Check that a folder of recipes has one for a job of the plan.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    jobs = [job for job in jobs if job.settings.recipe != MATCHED or job.rate]
+    if folder and jobs and not any(job.tuned or job.rate.startswith("tuned") for job in jobs):
+        name = recipe_name(jobs[0].model, jobs[0].data, jobs[0].settings.size)
+        raise ConfigError(
+            f"{folder}: no recipe for a model of this plan (such as {name}).",
+            "Name OUT/recipes of `zoo bench tune` with the same models, data and size.",
+        )
+
+
+def describe_untuned(jobs: Iterable[Job]) -> list[str]:
+    """Describe the models without a recipe beside others that have one."""
+    jobs = list(jobs)
+    if not any(job.tuned for job in jobs):
+        return []
+    without = dict.fromkeys((job.model, job.data) for job in jobs if not job.tuned and job.settings.recipe != MATCHED)
+    return [
+        f"{model} on {data}: no tuned recipe, so its card is used; its row is not ranked beside tuned rows"
+        for model, data in without
+    ]

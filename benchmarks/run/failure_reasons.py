@@ -15,6 +15,8 @@ _HOST_OUT = re.compile(
     r"DefaultCPUAllocator: (can't allocate|not enough) memory|Cannot allocate memory))"
 )
 
+_DIVERGED = re.compile(r"(loss|gradient of .*|logits of the model)( are| is)? not finite|no step has finite gradients")
+
 SMALLER = (
     "lower --data.batch_size, or halve it with --trainer.accumulate_grad_batches 2, "
     "use --trainer.precision bf16-mixed, or use a smaller --data.patch"
@@ -44,6 +46,11 @@ def find_reason(output: str, code: int) -> str:
 def find_signal(code: int) -> int:
     """Return the number of the signal that ended a step, 0 without one."""
     return code - 128 if code > 128 else max(-code, 0)
+
+
+def has_diverged(reason: str) -> bool:
+    """Return whether a training failed because its values were not finite (`zoo.models.finite_values`)."""
+    return bool(_DIVERGED.search(reason))
 
 
 def find_advice(output: str, code: int, system_killed: bool = False) -> str:

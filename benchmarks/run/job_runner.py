@@ -101,7 +101,7 @@ def list_tasks(
         controls: The command of the controls, None for no controls.
     """
     first: dict[tuple[str, int | None], Job] = {}
-    for job in plan.jobs if controls else ():
+    for job in (job for job in plan.jobs if controls and not job.trial):  # controls read the test part
         first.setdefault((job.data, job.fold), job)
     tasks = [_controls_task(folder, job, controls or ()) for job in first.values()]
     for job in plan.jobs:
@@ -157,7 +157,9 @@ def run_task(task: Task, say: ProgressCallback, context: ExecutionContext, limit
             return Outcome.BUSY
         remove_unfinished(task.target)  # this process has the claim, so the writer of these files has ended
         recipe = "" if task.job is None else task.job.settings.recipe
-        record = Record(task.name, task.target, recipe, {"launcher": context.launcher, "place": dict(context.facts)})
+        where = {"launcher": context.launcher, "place": dict(context.facts)}
+        where |= {"tuned": {"trials": task.job.tuned, "search": task.job.search}} if task.job and task.job.tuned else {}
+        record = Record(task.name, task.target, recipe, where)
         for left in range(limits.retries, -1, -1):
             failed = _attempt(task, record, say, context, limits, lost)
             if failed is None:

@@ -36,7 +36,7 @@ class Record:
         name: The job's id, or `controls of <data>`.
         run: The folder of the task.
         recipe: The recipe of the job; empty for controls.
-        where: The launcher and the facts of the machine.
+        where: The launcher, the facts of the machine, and the tuned recipe of the job.
     """
 
     def __init__(self, name: str, run: Path, recipe: str, where: Mapping[str, Any]) -> None:

@@ -231,7 +231,7 @@ def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
     for job in {_data_key(job): job for job in jobs}.values():
         card = DATA.get(job.data)
         facts = DataCard.of(card)
-        if facts.embedded and "data.split" not in dict(job.argument_pairs()):
+        if facts.embedded and not job.tuned_split and "data.split" not in dict(job.argument_pairs()):
             continue
         try:
             if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
@@ -242,7 +242,9 @@ def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
 
 
 def _data_key(job: Job) -> str:
-    return repr((job.data, job.root, [pair for pair in job.argument_pairs() if pair[0].startswith("data.")]))
+    return repr(
+        (job.data, job.root, job.tuned_split, [pair for pair in job.argument_pairs() if pair[0].startswith("data.")])
+    )
 
 
 def check_index(job: Job) -> None:
@@ -260,6 +262,11 @@ def check_index(job: Job) -> None:
     if isinstance(data.reader, SeriesReader) and find_spec("SimpleITK") is None:
         raise ConfigError(f"{job.data}: reading DICOM needs SimpleITK.", advise_extra("dicom"))
     log.debug("%s: split %s", job.data, data.split_hash)
+    if job.tuned_split not in ("", data.split_hash):
+        raise ConfigError(
+            f"{job.data}: the tuned recipes were selected on another split, which may validate on test cases.",
+            "Tune on this split (`zoo bench tune` with the same --data options), or leave out --recipes.",
+        )
 
 
 def _find_full_disk(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:

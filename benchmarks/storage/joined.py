@@ -131,6 +131,7 @@ def _read_single_run(run: Path) -> tuple[JobResult, dict[str, Any]]:
     manifest, config = folder.read_manifest(), identity(folder.read_config())
     track = str(manifest.get("text_track") or "none")
     training = _hash_training(config)
+    tuned = manifest.get("tuned") or layout.read_status(run).get("tuned") or {}
     title = manifest.get("data_title") or config.get("data.init_args.title")
     job = Job(
         model=str(manifest.get("model") or ""),
@@ -144,6 +145,8 @@ def _read_single_run(run: Path) -> tuple[JobResult, dict[str, Any]]:
         texts=tuple(text for text in TEXTS if layout.is_step_done(run, _step_of(text))),
         overrides=(("data.title", str(title)),) if title else (),
         digest=training[:8],
+        tuned=int(tuned.get("trials", 0)),
+        search=str(tuned.get("search", "")),
     )
     return replace(read_run(run, job), training=training), config
 

@@ -7,14 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.plan.job import MATCHED, Job
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult, TestScores, pool_hashes
 from benchmarks.storage.sealed_tests import has_case_twice
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
+from zoo.utils.format import format_quantity
 from zoo.utils.hashing import hash_json, hash_lines
 
-ALIKE = ("size", "split_hash", "metric_version", "budget", "n", "hd95_unit", "classes", "cases_hash")
+ALIKE = (
+    "size",
+    "split_hash",
+    "metric_version",
+    "budget",
+    "n",
+    "hd95_unit",
+    "classes",
+    "cases_hash",
+    "tuning",
+    "search",
+)
 """Conditions in which the rows of one ranking must agree."""
 
 RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash", "weights")
@@ -28,6 +41,10 @@ _SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "p
 
 _OF_FOLD = ("split_hash", "cases_hash", "label_hash", "spacing_hash", "n", "leaks", "stopping", "ended_early")
 """Conditions that differ from fold to fold."""
+
+
+CARD = "card"
+"""Where the values of a row come from that has no tuned recipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +197,8 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "budget": " ".join(f"{key}={_as_text(budget[key])}" for key in sorted(budget)),
         **{key: str(manifest.get(key) or "") for key in ("split_hash", "prompt_hash", "metric_version")},
         **{key: manifest.get(key) for key in ("params", "params_trainable")},
+        "tuning": describe_tuning(result.job),
+        "search": result.job.search,
         "classes": ", ".join(label for _, label in ordered),
         "label_space": str(test.about.get("label_space_hash") or ""),
         "tolerance": _as_text(test.about.get("tolerance") or ""),
@@ -205,6 +224,13 @@ def _find_ending(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "stopping": str(manifest.get("early_stopping") or ("not recorded" if early else "")),
         "ended_early": int(early),
     }
+
+
+def describe_tuning(job: Job) -> str:
+    """Describe where the values of a row come from: its card, a search, or nothing of both in a matched comparison."""
+    if job.settings.recipe == MATCHED:
+        return ""
+    return f"tuned, {format_quantity(job.tuned, 'trial')} each" if job.tuned else CARD
 
 
 def hash_labels(rows: Iterable[CaseScore]) -> str:

@@ -137,12 +137,24 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
     roots = {job.data: job.root for job in stored.jobs}
     moved = {job.data: job.root for job in added.jobs if roots.get(job.data, job.root) != job.root}
     lines += [f"data.root of {name}: {_show(roots[name])}, not {_show(root)}" for name, root in moved.items()]
-    variants = {(job.model, job.variant): job.changes for job in stored.jobs}
-    for (model, variant), changes in {(job.model, job.variant): job.changes for job in added.jobs}.items():
-        before = variants.get((model, variant), changes)
+    lines += _other_kind(stored, added)
+    variants = {_name_changes(job): job.changes for job in stored.jobs}
+    for name, changes in {_name_changes(job): job.changes for job in added.jobs}.items():
+        before = variants.get(name, changes)
         if before != changes:
-            lines.append(f"variant {variant} of {model}: {_show(dict(before))}, not {_show(dict(changes))}")
+            lines.append(f"{name}: {_show(dict(before))}, not {_show(dict(changes))}")
     return lines or _other_configs(stored, added)
+
+
+def _other_kind(stored: Plan, added: Plan) -> list[str]:
+    """Return a line where one plan has the trials of `zoo bench tune` and the other the jobs of a comparison."""
+    kinds = ["trials" if any(job.trial for job in plan.jobs) else "a comparison" for plan in (stored, added)]
+    return [f"its jobs: {kinds[0]}, not {kinds[1]}"] if kinds[0] != kinds[1] else []
+
+
+def _name_changes(job: Job) -> str:
+    """Name what changes the model of a job."""
+    return f"trial {job.trial} of {job.model} on {job.data}" if job.trial else f"variant {job.variant} of {job.model}"
 
 
 def _other_configs(stored: Plan, added: Plan) -> list[str]:

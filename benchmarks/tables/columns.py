@@ -14,6 +14,7 @@ from benchmarks.leaderboard.ranking import RankedRow
 from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
 from benchmarks.leaderboard.statistics import LEVEL
 from benchmarks.leaderboard.subjects import INTERVAL_METRICS
+from benchmarks.storage.seeds import CARD
 from benchmarks.tables.column import Column, Row
 from benchmarks.tables.numbers import format_count, format_p_value, format_percent
 from zoo.metrics.definitions import METRICS, Metric
@@ -62,6 +63,10 @@ def _millions(row: LeaderboardRow) -> str:
 
 def _reads_text(group: RankingGroup) -> bool:
     return group.track != "none"
+
+
+def _has_tuned(group: RankingGroup) -> bool:
+    return any(row.tuning not in ("", CARD) for row in group.rows)
 
 
 def _has_class_names(group: RankingGroup) -> bool:
@@ -148,6 +153,9 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("ended_early", "number of trainings of the row that ended before their budget"),
     _field("precision", "precision of the test"),
     _field("device", "kind of the device of the test"),
+    _field("tuning", "where learning rate, loss and weights come from: `card`, or `tuned, N trials each`",
+           title="Recipe", shown="table", words=True, after="text_track", when=_has_tuned),
+    _field("search", "hash of the search of a tuned recipe: space, seeds, budget and split"),
     _field("options", "where single runs are joined: the options in which the rows of this model differ"),
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""

@@ -9,10 +9,22 @@ from zoo.recipes import recipe_name, write_recipe
 
 
 def write_tuned(
-    folder: Path, model: str = "unet", data: str = "phantom_chest", size: str = "tiny", trials: int = 8, **values: Any
+    folder: Path,
+    model: str = "unet",
+    data: str = "phantom_chest",
+    size: str = "tiny",
+    trials: int = 8,
+    split_hash: str = "",
+    **values: Any,
 ) -> Path:
     """Write the recipe of a model: `values` are arguments of the model, by default another learning rate."""
-    search = {"points_seed": 0, "seeds": [0], "trials": trials, "budget": {"samples": 64, "batch_size": 8}}
+    search = {
+        "points_seed": 0,
+        "seeds": [0],
+        "trials": trials,
+        "budget": {"samples": 64, "batch_size": 8},
+        "split_hash": split_hash,
+    }
     tuned = {
         "model": model,
         "data": data,

@@ -70,6 +70,33 @@ def test_rows_with_other_voxel_sizes_are_refused(key: str, values: tuple[Any, An
     assert found.unranked[0].reason.startswith("not comparable: spacing_hash ")
 
 
+def tuned(model: str, trials: int, search: str = "space") -> JobResult:
+    """Return the result of a model with a tuned recipe."""
+    found = full(model)
+    return replace(found, job=replace(found.job, tuned=trials, search=search))
+
+
+def test_tuned_rows_are_ranked_apart_from_cards_from_other_numbers_of_trials_and_from_other_searches() -> None:
+    found = one(tuned("a", 8), tuned("b", 8), full("c"), tuned("d", 4), tuned("e", 8, "other"))
+    assert [r.model for r in found.ranked] == ["a", "b"]
+    assert {r.model: r.reason for r in found.unranked} == {
+        "c": "not comparable: tuning card, not tuned, 8 trials each; search (none), not space",
+        "d": "not comparable: tuning tuned, 4 trials each, not tuned, 8 trials each",
+        "e": "not comparable: search other, not space",
+    }
+
+
+def test_the_table_says_of_each_row_whether_it_is_tuned() -> None:
+    mixed = to_markdown(leaderboard_of([tuned("a", 8), tuned("b", 8), full("c")], []))
+    assert "| Recipe |" in mixed
+    assert mixed.count("| tuned, 8 trials each |") == 2
+    assert mixed.count("| card |") == 1
+    cards = to_markdown(leaderboard_of([full("a")], []))
+    assert "| Recipe |" not in cards
+    assert "Recipe of each row: card" in cards
+    assert "Recipe of each row: card" not in mixed
+
+
 def test_rows_of_other_files_of_own_data_are_refused() -> None:
     found = one(full("a", data_hash="files"), full("b", data_hash="files"), full("c", data_hash="other"))
     assert found.unranked[0].reason == "not comparable: data_hash other, not files"
