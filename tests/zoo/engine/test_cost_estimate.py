@@ -82,7 +82,7 @@ def test_weights_of_a_folder_or_a_package_are_no_download(tmp_path: Path, monkey
 def test_show_prints_what_a_training_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "unet", "--data", "hippocampus", "--size", "tiny", "--trainer.max_epochs", "1"]) == 0
     shown = capsys.readouterr().out
-    for part in ("unet (tiny)", "on hippocampus", "288, batches of 2, 32x48x32 each", "144", "--probe"):
+    for part in ("unet (tiny)", "on hippocampus", "288, batches of 2, 48x64x48 each", "144", "--probe"):
         assert part in shown
     assert main(["show", "unet", "--probe"]) == 2
     assert "--data NAME" in capsys.readouterr().err
