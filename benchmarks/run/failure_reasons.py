@@ -11,8 +11,8 @@ _CUDA_OUT = re.compile(
     r"CUDA out of memory|CUDA error: out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC"
 )
 _HOST_OUT = re.compile(
-    r"(?m)^\s*([\w.]+\.)?(MemoryError\b|\w*Error:.*("
-    r"DefaultCPUAllocator: (can't allocate|not enough) memory|Cannot allocate memory))"
+    r"(?m)^\s*(zoo: error: .*: memory ran out:|([\w.]+\.)?(MemoryError\b|\w*Error:.*("
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|Cannot allocate memory)))"
 )
 
 _DIVERGED = re.compile(r"(loss|gradient of .*|logits of the model)( are| is)? not finite|no step has finite gradients")

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.acquire.sources import find_folder
 from datamodules.augment import augment, margin
+from datamodules.bases.memory import check_training_fits
 from datamodules.bases.options import check_options
 from datamodules.index.card import DataCard
 from datamodules.index.cases import FOLDS, CaseIndex, split_options
@@ -259,7 +260,10 @@ class SegDataModule(L.LightningDataModule):
 
         Raises:
             DataError: The index, the splits or a file are not as documented.
+            ConfigError: The batches cannot fit into the memory.
         """
+        if stage in (None, "fit"):
+            check_training_fits(self.patch, self.batch_size, self.num_workers)
         splits = _STAGE_SPLITS.get(stage or "fit", SPLITS)
         for split in splits:
             self.text_source.for_split(split)

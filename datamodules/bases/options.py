@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datamodules.augment import PRESETS
+from datamodules.bases.memory import check_fits
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.text.controls import CONTROLS
@@ -25,8 +26,8 @@ def check_options(
 
     Raises:
         UnknownNameError: There is no such augmentation or text control.
-        ConfigError: The patch does not fit the images, an epoch is shorter than a batch, or the number of workers is
-            negative or far beyond what a machine can run, or no case would be validated.
+        ConfigError: The patch does not fit the images or the memory, an epoch is shorter than a batch, the number of
+            workers is negative or far beyond what a machine can run, or no case would be validated.
     """
     if augment not in PRESETS:
         raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {card.name}")
@@ -36,6 +37,7 @@ def check_options(
         raise ConfigError(
             f"--data.patch {list(patch)} does not fit {card.name}.", f"Give {card.spatial_dims} positive numbers."
         )
+    check_fits(patch, "--data.patch")
     if not 0 <= num_workers <= MAX_WORKERS:
         raise ConfigError(
             f"--data.num_workers {num_workers}: it is a number from 0 to {MAX_WORKERS}.",

@@ -14,6 +14,10 @@ SET_SEED = 0
 """The seed of the data sets. The seed of a run never changes which cases a data set has."""
 
 
+MOST_SUBJECTS = 1_000_000
+"""Each has an entry in the list of cases, which is in memory."""
+
+
 class PhantomDataModule(SegDataModule):
     """A generated data set without files and cache. Every case is a pure function of its split and its number.
 
@@ -26,6 +30,8 @@ class PhantomDataModule(SegDataModule):
         super().__init__(**kwargs)
         if len(counts) != len(SPLITS) or min(counts) < 1:
             raise ConfigError(f"--data.counts {list(counts)} is unusable.", "Give three numbers of 1 or more.")
+        if sum(counts) > MOST_SUBJECTS:
+            raise ConfigError(f"--data.counts {list(counts)} is unusable.", f"Give {MOST_SUBJECTS} or fewer in all.")
         self.counts = dict(zip(SPLITS, counts, strict=True))
 
     def list_cases(self) -> list[Case]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from datamodules.bases.memory import check_fits
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, split_and_number, uncropped_geometry
 from datamodules.phantoms.abdomen import draw_abdomen, voxel_spacing
 from zoo.errors import ConfigError
@@ -36,6 +37,7 @@ class PhantomAbdomen(PhantomDataModule):
         super().__init__(counts=counts, **kwargs)
         if len(shape) != 3 or min(shape) < 8:
             raise ConfigError(f"--data.shape {list(shape)} is unusable.", "Give three numbers of 8 or more.")
+        check_fits(shape, "--data.shape")
         self.shape = (shape[0], shape[1], shape[2])
 
     def preprocessing(self) -> PreprocessingSpec:

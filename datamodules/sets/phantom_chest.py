@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from datamodules.bases.memory import check_fits
 from datamodules.bases.phantom import SET_SEED, PhantomDataModule, split_and_number, uncropped_geometry
 from datamodules.phantoms.chest import ChestCase, complement_report, draw_chest, draw_report, text_free_bound
 from zoo.errors import ConfigError
@@ -40,6 +41,7 @@ class PhantomChest(PhantomDataModule):
         super().__init__(counts=counts, **kwargs)
         if pixels < 16:
             raise ConfigError(f"--data.pixels {pixels} is too small for six zones.", "Give 16 or more.")
+        check_fits((pixels, pixels), "--data.pixels")
         self.pixels = pixels
 
     def preprocessing(self) -> PreprocessingSpec:

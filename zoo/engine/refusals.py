@@ -44,6 +44,8 @@ _FIXES = {
 
 _MOST = 400
 
+_SMALLER = "Give a smaller --data.patch or --data.batch_size, or fewer --data.num_workers."
+
 
 @contextmanager
 def explain_errors(folder: RunFolder, flags: Iterable[Flag] = ()) -> Iterator[None]:
@@ -56,7 +58,7 @@ def explain_errors(folder: RunFolder, flags: Iterable[Flag] = ()) -> Iterator[No
     Raises:
         ConfigError: Lightning or torch refuses an option: the error was raised on purpose by a library, and none of our
             code was between, except for a method that hands options on.
-        RunError: The disk is full. Lightning's own files (hparams.yaml, metrics.csv) do not say which disk.
+        RunError: The memory ran out; or the disk is full, and Lightning's own files do not say which disk.
         CheckpointError: The checkpoint is of another network. Torch would list every tensor.
         KeyboardInterrupt: Ctrl-C, which Lightning turns into `SystemExit`.
         Terminated: SIGTERM, after which Lightning may raise an exception of its own.
@@ -72,6 +74,9 @@ def explain_errors(folder: RunFolder, flags: Iterable[Flag] = ()) -> Iterator[No
             raise
         raise RunError(f"{folder.path}: cannot be written: {error}.", "Free some space and run it again.") from error
     except Exception as error:
+        if is_out_of_memory(error):
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RunError(f"{folder.path}: memory ran out: {reason[:_MOST]}", _SMALLER) from error
         if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
             first = " ".join(str(error).split("\n")[1:2]).strip()
             raise CheckpointError(
@@ -111,6 +116,12 @@ def explain_construction(flags: Iterable[Flag]) -> Iterator[None]:
         if last is None or not (last.owner == "library" or (last.on_purpose and isinstance(root, _CHECKED))):
             raise
         raise _refusal(root, frames, flags) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, numpy or torch says that memory ran out, on a GPU or on the machine."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "DefaultCPUAllocator" in str(error)
 
 
 class _Frame:

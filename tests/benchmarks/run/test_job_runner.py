@@ -110,6 +110,9 @@ def test_a_kill_for_memory_differs_from_another_kill() -> None:
     assert find_advice("Traceback\nMemoryError\n", 1) == HOST_OUT
     allocator = "RuntimeError: [enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 1 bytes"
     assert find_advice(f"Traceback\n{allocator}\n", 1) == HOST_OUT
+    assert (
+        find_advice(f"zoo: error: runs/a: memory ran out: {allocator[14:]} Give a smaller --data.patch.", 2) == HOST_OUT
+    )
     assert find_advice("OSError: [Errno 12] Cannot allocate memory", 1) == HOST_OUT
     assert find_advice("[rank1]: x\nValueError: of a rank", 137) == ""
     assert find_advice("it speaks of a MemoryError", 143) == ""

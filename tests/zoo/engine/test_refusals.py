@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -15,7 +16,7 @@ from zoo.cli.main import main
 from zoo.config import MAX_SEED, check_seed
 from zoo.engine.refusals import explain_construction, explain_errors
 from zoo.engine.run_folder import RunFolder
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, RunError
 
 FOLDER = RunFolder(Path("runs/a"))
 
@@ -115,6 +116,19 @@ def test_tensorboard_gets_the_values_of_the_training(tmp_path: Path) -> None:
 
 def torch_refuses_workers() -> None:
     DataLoader(TensorDataset(), num_workers=-1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB."),
+        MemoryError("Unable to allocate 9.00 GiB for an array"),
+    ],
+)
+def test_memory_that_runs_out_is_one_line(error: Exception) -> None:
+    with pytest.raises(RunError, match=r"a: memory ran out: .*\b9\b"), explain_errors(RunFolder(Path("a"))):
+        raise error
 
 
 def test_what_torch_refuses_is_one_line() -> None:
