@@ -64,7 +64,8 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
     recorded = {key: max(seed.conditions[key] for seed in done) for key in RECORDED}
     recorded |= {key: " and ".join(sorted({seed.conditions[key] for seed in done} - {""})) for key in MACHINE}
     endings = pool_endings([seed.conditions for seed in done])
-    scored = replace(row, **{**done[0].conditions, **recorded, **endings}, **_scores(done))
+    numbers = tuple(seed.seed for seed in done)
+    scored = replace(row, seed_numbers=numbers, **{**done[0].conditions, **recorded, **endings}, **_scores(done))
     scored = scored if all(result.sealed for result in results) else scored.with_mark(UNSEALED)
     scored = scored.with_mark(EARLY) if scored.ended_early else scored
     scored = scored.with_mark(AVERAGED) if scored.weights not in ("", "trained") else scored

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.leaderboard.over_no_text import NO_ROW
 from benchmarks.leaderboard.row import AVERAGED, EARLY, LeaderboardRow
 from benchmarks.leaderboard.statistics import FEWEST
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
@@ -110,6 +111,7 @@ def find_warnings(
             "the run has not recorded its label space: only the names of the classes are compared",
             [row for row in with_scores if not row.label_space],
         ),
+        *_warn_of_no_text(rows),
         *(_warn_of_machine(key, with_scores) for key in MACHINE),
         _warn("a training ended before its budget", [row for row in with_scores if EARLY in row.mark]),
         _warn("an average of the weights was tested", [row for row in with_scores if AVERAGED in row.mark]),
@@ -122,6 +124,17 @@ def find_warnings(
         "each model has the budget of its own published recipe" if published else "",
     ]
     return tuple(filter(None, lines))
+
+
+def _warn_of_no_text(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Say where the value over `no_text` is missing, or over fewer seeds, if any row of the group has one."""
+    noted = [row for row in rows if row.over_no_text_note]
+    if all(row.over_no_text_note == NO_ROW for row in noted):
+        noted = noted if any(row.over_no_text is not None for row in rows) else []
+    return [
+        _warn(f"Over no_text: {note}", [row for row in noted if row.over_no_text_note == note])
+        for note in sorted({row.over_no_text_note for row in noted})
+    ]
 
 
 def _warn_of_leaks(rows: Sequence[LeaderboardRow]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.leaderboard.aggregate import Owners, make_control_row, make_row, make_variant_row
 from benchmarks.leaderboard.comparability import check_control, check_rows, find_warnings
+from benchmarks.leaderboard.over_no_text import add_over_no_text
 from benchmarks.leaderboard.ranking import Ranking, add_intervals, rank_rows
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import Test
@@ -156,6 +157,7 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
     controls = [make_control_row(control, spacing) for control in named]
     rows = iter(add_intervals([*chain(*ablations), *controls], owners))
     ablations = [[next(rows) for _ in ablation] for ablation in ablations]
+    ablations = [[add_over_no_text(full, variants), *variants] for full, *variants in ablations]
     controls = list(rows)
     groups = []
     for data, recipe in sorted({(full.data, full.recipe) for full, *_ in ablations}):

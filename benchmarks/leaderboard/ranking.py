@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.aggregate import TEXTS, Owners
+from benchmarks.leaderboard.over_no_text import compare_with_no_text
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.leaderboard.statistics import Floats
 from benchmarks.leaderboard.subjects import INTERVAL_METRICS, make_sample
@@ -48,6 +49,13 @@ class RankedRow:
     win_rate: float | None
     mean_rank: float | None
     rank_share: float | None
+    over_no_text: float | None = None
+    over_no_text_low: float | None = None
+    over_no_text_high: float | None = None
+    over_no_text_pairs: int | None = None
+    over_no_text_p: float | None = None
+    over_no_text_p_holm: float | None = None
+    over_no_text_effect: float | None = None
 
     @property
     def worse(self) -> bool:
@@ -146,6 +154,7 @@ def rank_rows(rows: Sequence[LeaderboardRow], test: statistics.Test = "wilcoxon"
     printed = np.array([row.dice for row in rows], dtype=float)
     tests = [statistics.compare(one, scores[0], test) for one in scores[1:]]
     corrected = statistics.holm([one.p for one in tests])
+    over = compare_with_no_text(rows, test)
     wins = statistics.win_rates(scores)
     others = ~np.eye(len(rows), dtype=bool)
     rates = statistics.mean_known(np.where(others, wins, np.nan), -1)
@@ -176,6 +185,13 @@ def rank_rows(rows: Sequence[LeaderboardRow], test: statistics.Test = "wilcoxon"
                 win_rate=_none_for_nan(rates[place]),
                 mean_rank=_none_for_nan(means[place]),
                 rank_share=_none_for_nan(shares[place]),
+                over_no_text=row.over_no_text,
+                over_no_text_low=row.over_no_text_low,
+                over_no_text_high=row.over_no_text_high,
+                over_no_text_pairs=over[place].pairs,
+                over_no_text_p=over[place].p,
+                over_no_text_p_holm=over[place].p_holm,
+                over_no_text_effect=over[place].effect,
             )
         )
     table = tuple(tuple(map(_none_for_nan, line)) for line in wins.tolist())

@@ -76,6 +76,8 @@ class LeaderboardRow(MetricValues[float | None]):
         tests: Step ("test", "test-shuffled", ...) to its scores, one test per seed.
         samples: Step to the scores by seed, case and class.
         draws: The Dice under the bootstrap; draw b has the same subjects in every row of a cohort.
+        seed_numbers: The seeds of `tests`, in their order.
+        against_no_text: The (S,) subject scores of the row and of its own `no_text`, over the seeds that both have.
 
     Example:
         >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
@@ -142,6 +144,12 @@ class LeaderboardRow(MetricValues[float | None]):
     delta_dice: float | None = None
     delta_dice_std: float | None = None
     delta_seeds: int | None = None
+    over_no_text: float | None = None
+    over_no_text_std: float | None = None
+    over_no_text_low: float | None = None
+    over_no_text_high: float | None = None
+    over_no_text_seeds: int | None = None
+    over_no_text_note: str = ""
     jobs: tuple[str, ...] = field(default=(), compare=False, repr=False)
     leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     shared_images: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -149,6 +157,8 @@ class LeaderboardRow(MetricValues[float | None]):
     tests: Mapping[str, tuple[TestScores, ...]] = field(default_factory=dict, compare=False, repr=False)
     samples: Mapping[str, Sample] = field(default_factory=dict, compare=False, repr=False)
     draws: Floats | None = field(default=None, compare=False, repr=False)
+    seed_numbers: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    against_no_text: tuple[Floats, Floats] | None = field(default=None, compare=False, repr=False)
 
     def with_mark(self, mark: str) -> LeaderboardRow:
         """Return the row with one more mark."""

@@ -14,6 +14,7 @@ from benchmarks.leaderboard.ranking import RankedRow
 from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
 from benchmarks.leaderboard.statistics import LEVEL
 from benchmarks.leaderboard.subjects import INTERVAL_METRICS
+from benchmarks.plan.ablations import NO_TEXT
 from benchmarks.storage.seeds import CARD
 from benchmarks.tables.column import Column, Row
 from benchmarks.tables.numbers import format_count, format_p_value, format_percent
@@ -73,6 +74,10 @@ def _has_class_names(group: RankingGroup) -> bool:
     return _reads_text(group) and any(row.text_gain_names is not None for row in group.rows)
 
 
+def _has_no_text(group: RankingGroup) -> bool:
+    return any(row.variant == NO_TEXT.name for rows in group.variants.values() for row in rows)
+
+
 _GAIN: dict[str, Any] = {"digits": 3, "better": "higher", "shown": "table", "sign": "+", "when": _reads_text}
 _TEXT: dict[str, Any] = {"digits": 3, "better": "higher"}
 
@@ -124,6 +129,15 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
            std=attrgetter("delta_dice_std"), when=lambda group: bool(group.variants)),
     _field("delta_dice_std", "standard deviation of that difference over the seeds (ddof 1)"),
     _field("delta_seeds", "number of seeds that both have"),
+    _field("over_no_text", "`dice` minus `dice` of the same network trained and tested without text (its variant "
+           "`no_text`), mean over the seeds that both have",
+           title="Over no_text", digits=3, better="higher", shown="table", after="text_gain_blank", sign="+",
+           std=attrgetter("over_no_text_std"), when=_has_no_text),
+    _field("over_no_text_std", "standard deviation of that difference over the seeds (ddof 1)"),
+    _field("over_no_text_low", "lower end of the 95 % interval of `over_no_text` over subjects"),
+    _field("over_no_text_high", "upper end of that interval"),
+    _field("over_no_text_seeds", "number of seeds that the row and its `no_text` have"),
+    _field("over_no_text_note", "why `over_no_text` is empty, or over which seeds it is"),
     _field("recipe", "`equal`: one budget for all models; `published`: each model has its own"),
     _field("folds", "number of pooled folds; empty for the splits of the protocol"),
     _field("subjects", "number of test subjects"),
@@ -202,6 +216,19 @@ RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
     _field("mean_rank", "mean rank of the row over the subjects", title="Mean rank", digits=2, better="lower"),
     _field("rank_share", "share of the bootstrap samples in which the row has its rank",
            title="Rank kept", better="higher", text=lambda row: format_percent(row.rank_share)),
+    _field("over_no_text", "as in the leaderboard",
+           title="Over no_text", digits=3, better="higher", sign="+", when=_has_no_text),
+    _field("over_no_text_low", "lower end of the 95 % interval of `over_no_text` over subjects",
+           title=f"Over {INTERVAL}", digits=3, better="higher", sign="+", high=attrgetter("over_no_text_high"),
+           when=_has_no_text),
+    _field("over_no_text_high", "upper end of that interval"),
+    _field("over_no_text_pairs", "number of subjects that were compared with `no_text`"),
+    _field("over_no_text_p", "two-sided p value of the paired test against the row's own `no_text`, uncorrected",
+           better="lower", significant=True),
+    _field("over_no_text_p_holm", "that p value corrected by Holm over the rows that have a `no_text`",
+           title="Over p (Holm)", better="lower", significant=True,
+           text=lambda row: format_p_value(row.over_no_text_p_holm), when=_has_no_text),
+    _field("over_no_text_effect", "matched-pairs rank-biserial correlation with the row's own `no_text`"),
 )  # fmt: skip
 """The columns of the statistics of a ranking, in the order of CSV and JSON."""
 

@@ -190,7 +190,12 @@ def ranking_view(group: RankingGroup) -> TableView:
     pairs = min((one.pairs for one in ranking.rows if one.pairs is not None), default=0)
     if len(ranking.rows) > 1 and pairs < FEWEST:
         notes.append(f"{pairs} subjects: too few for an interval or a test ({FEWEST} are needed).")
-    columns = [column for column in RANKED_COLUMNS if column.title]
+    columns = [column for column in RANKED_COLUMNS if column.title and column.when(group)]
+    if any(one.over_no_text_pairs is not None for one in ranking.rows):
+        notes.append(
+            f"Over no_text: against the row's own no_text, over the seeds that both have; {TESTS[ranking.test]} over "
+            "subjects, corrected by Holm over the rows that have a no_text."
+        )
     lines = []
     for line, row in zip(make_lines(columns, ranking.rows, lambda row: row.label), ranking.rows, strict=True):
         cells = zip(columns, line.cells, strict=True)

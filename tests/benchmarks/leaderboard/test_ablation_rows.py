@@ -125,7 +125,7 @@ def test_latex_writes_the_delta_without_characters_that_pdflatex_lacks() -> None
     assert r"bipvl (tiny) - no\_text: without text (use\_text=false)." in text
     assert "Δ" not in text.split("% dice:")[0]
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert {line.count(" & ") for line in body} == {13}
+    assert {line.count(" & ") for line in body} == {14}
 
 
 def test_csv_and_json_have_the_variant() -> None:
