@@ -121,8 +121,8 @@ def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED
     """
     subjects = rows[0].total.shape[1]
 
-    def statistic(drawn: Any, axis: int = -1) -> Floats:
-        weights = _weights(np.asarray(drawn, dtype=np.int64), subjects)
+    def statistic(drawn: Any, axis: int) -> Floats:
+        weights = _weights(np.asarray(drawn, dtype=np.int64))
         return np.stack([table_mean(row, weights) for row in rows])
 
     with warnings.catch_warnings():  # scipy warns of its own interval, which is not used, where a sample has no score
@@ -140,12 +140,11 @@ def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED
     return np.asarray(found.bootstrap_distribution)
 
 
-def _weights(drawn: NDArray[np.int64], subjects: int) -> Floats:
-    """Count how often each subject was drawn: (..., S) numbers to (..., S) counts."""
-    flat = drawn.reshape(-1, drawn.shape[-1])
-    places = flat + subjects * np.arange(len(flat))[:, None]
-    counts = np.bincount(places.ravel(), minlength=len(flat) * subjects)
-    return counts.reshape(*drawn.shape[:-1], subjects).astype(float)
+def _weights(drawn: NDArray[np.int64]) -> Floats:
+    """Count how often each subject was drawn: (draws, S) numbers to (draws, S) counts."""
+    draws, subjects = drawn.shape
+    places = drawn + subjects * np.arange(draws)[:, None]
+    return np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(float)
 
 
 def interval(values: Floats) -> tuple[float, float]:

@@ -67,7 +67,7 @@ def most_recorded(results: Iterable[JobResult], key: str) -> dict[tuple[str, str
         for test in result.tests.values():
             for case, value in test.about.get(key, {}).items():
                 counts = recorded.setdefault((result.job.shown_data, case), Counter())
-                counts[tuple(value) if isinstance(value, list) else value] += 1
+                counts.update([tuple(value) if isinstance(value, list) else value])
     return {case: min(counts, key=lambda value: (-counts[value], str(value))) for case, counts in recorded.items()}
 
 

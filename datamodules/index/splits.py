@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ def make_split(protocol: str, case_ids: Mapping[str, Iterable[str]], cases: Sequ
                 "split",
             )
     every = [case_id for split in SPLITS for case_id in ids[split]]
-    double = sorted({case_id for case_id in every if every.count(case_id) > 1}) if len(set(every)) < len(every) else []
+    double = sorted(case_id for case_id, count in Counter(every).items() if count > 1)
     if double:
         raise DataError(
             f"protocol '{protocol}': cases in two splits: {', '.join(double[:5])}.",

@@ -27,9 +27,9 @@ def objects(
     """
     classes = len(labels.names)
     if labels.exclusive:
-        boxes = zip(find_objects(mask, classes), find_objects(label, classes), strict=True)
-        for value, pair in enumerate(boxes, start=1):
-            box = _union(pair, mask.ndim)
+        predicted, true = find_objects(mask, classes), find_objects(label, classes)
+        for value in range(1, classes + 1):
+            box = _union((predicted[value - 1], true[value - 1]), mask.ndim)
             yield mask[box] == value, label[box] == value, mask.shape
     else:
         for one, other in zip(mask, label, strict=True):

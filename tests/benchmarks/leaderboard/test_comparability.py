@@ -335,3 +335,10 @@ def test_a_control_names_the_cases_alone_where_its_labels_differ_for_that_reason
     facts |= {"label_hash": "labels", "cases_hash": "cases"}
     control = LeaderboardRow(model="control:mean-shape", **facts)
     assert check_control(control, common, leaking=False).reason == note
+
+
+def test_six_subjects_are_enough_for_an_interval_and_five_are_not() -> None:
+    six, five = (FACTS | {"subjects": {f"c{i}": f"p{min(i, most)}" for i in range(10)}} for most in (5, 4))
+    assert one(full("a", about=six), full("b", about=six)).warnings == ()
+    (warning,) = one(full("a", about=five), full("b", about=five)).warnings
+    assert warning.startswith("fewer than 6 subjects: no interval and no test")

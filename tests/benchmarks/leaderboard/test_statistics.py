@@ -289,3 +289,17 @@ def test_a_resample_without_an_object_makes_no_interval() -> None:
     assert np.isnan(draws).any()
     share, _ = statistics.rank_stability(np.array([0.5]), draws)
     assert share == pytest.approx([1.0])
+
+
+def test_six_pairs_have_a_p_value_and_five_have_none() -> None:
+    higher = np.arange(1.0, 7.0)
+    assert statistics.compare(higher, np.zeros(6)).p == pytest.approx(2 / 2**6)
+    assert statistics.compare(higher[:5], np.zeros(5)).p is None
+
+
+def test_a_subject_with_a_score_in_one_row_counts_in_the_win_rate() -> None:
+    """The row without a score has its mean there: 0.5, which is below 0.9."""
+    scores = np.array([[0.4, 0.6, np.nan], [0.3, 0.7, 0.9]])
+    rates = statistics.win_rates(scores)
+    assert rates[0].tolist() == pytest.approx([0.5, 1 / 3])
+    assert rates[1].tolist() == pytest.approx([2 / 3, 0.5])

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.index.splits import SPLITS, Split, cut_by_subject, cut_fold, hold_out_val, make_split, read_split
+from datamodules.index.splits import (
+    SPLITS,
+    Split,
+    _grouped,
+    cut_by_subject,
+    cut_fold,
+    hold_out_val,
+    make_split,
+    read_split,
+)
 from tests.helpers.data_sets import BTCV_IDS
 from zoo.errors import DataError, UnknownNameError
 from zoo.types import Case
@@ -86,3 +95,25 @@ def test_too_few_subjects_are_called_too_few(subjects: int, count: int, found: s
     split = Split("p", ("c0",), (), (), {"c0": "s0"})
     with pytest.raises(DataError, match=r"1 subject \(1 case\) cannot make the splits"):
         cut_fold(split, 0, 2)
+
+
+def test_the_line_about_a_leak_begins_with_the_file_of_its_last_case() -> None:
+    listed = [Case(name, (Path(f"{name}.nii"),), None, "p") for name in "abcd"]
+    split = make_split("p", {"train": "ab", "val": "c", "test": "d"}, listed)
+    (leak,) = split.leaks()
+    assert leak.describe(listed) == f"d.nii: {leak}"
+    unnamed = [Case(case.case_id, (), None, "p") for case in listed]
+    assert leak.describe(unnamed) == f"d: {leak}"
+
+
+def test_a_group_of_two_subjects_is_divided_by_itself() -> None:
+    listed = [Case(name, (), None, name) for name in ("a1", "a2", "b1", "b2", "t")]
+    for seed in range(10):
+        split = hold_out_val("p", listed, {"t"}, 0.5, seed, group=lambda case: case.case_id[0])
+        assert sorted(case_id[0] for case_id in split.val) == ["a", "b"]
+
+
+def test_groups_below_the_least_number_become_one_and_no_subject_comes_twice() -> None:
+    listed = [Case(name, (), None, name) for name in ("a1", "b1", "b2", "c1", "d1", "d2", "d3")]
+    found = _grouped(listed, lambda case: case.case_id[0], least=2)
+    assert found == [["b1", "b2"], ["d1", "d2", "d3"], ["a1", "c1"]]

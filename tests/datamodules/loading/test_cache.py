@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import mmap
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -271,3 +275,41 @@ def test_threads_prepare_the_same_arrays(tmp_path: Path, own_cache: Path) -> Non
         assert kept[0]
         assert kept[0] == kept[1]
     assert main(["prepare", "hippocampus", "--root", str(tmp_path), "--workers", "0"]) == 2
+
+
+def test_arrays_begin_at_multiples_of_a_cache_line_and_entries_have_short_names(tmp_path: Path) -> None:
+    Cache(tmp_path).entry("k", pack)
+    cases = json.loads((tmp_path / "k" / "table.json").read_text())["cases"].values()
+    starts = [place[0] for case in cases for place in case["arrays"].values()]
+    assert len(starts) > 6
+    assert {start % 64 for start in starts} == {0}
+    assert re.fullmatch("[0-9a-f]{32}", entry_key([], {}))
+
+
+def test_as_many_entries_stay_open_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datamodules.loading.cache, "files_to_keep_open", lambda most: most)
+    assert Cache(tmp_path)._opened.cache_info().maxsize == 256
+
+
+def test_parts_of_killed_processes_are_removed_when_another_entry_is_written(tmp_path: Path) -> None:
+    for left in (".part-other-1", ".part-k-2"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "arrays.bin").write_bytes(b"half")
+    Cache(tmp_path).get("k", made)
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".lock")) == ["k"]
+
+
+def test_a_part_that_was_left_while_this_process_waited_is_removed(tmp_path: Path) -> None:
+    """The writer that held the lock was killed, after this process had looked for such parts."""
+    (tmp_path / ".part-k-2").mkdir()
+    Cache(tmp_path)._write("k", [("", made())])
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+def test_the_memory_of_an_entry_is_given_back_where_the_entry_exists(tmp_path: Path) -> None:
+    cache, calls = Cache(tmp_path), list[int]()
+    cache.release_memory("missing")
+    cache.get("k", made)
+    cache.entry("k", never)._block = SimpleNamespace(madvise=calls.append)  # type: ignore[assignment]
+    cache.release_memory("k")
+    assert calls == [mmap.MADV_DONTNEED]

@@ -50,3 +50,7 @@ def test_draws_never_come_twice_and_seeds_differ() -> None:
     assert not first & {generator(0, draw, stream=1).random() for draw in draws}
     orders = {tuple(case_of(i, 20, seed) for i in range(20)) for seed in (0, 1)}
     assert len(orders) == 2
+
+
+def test_the_first_epoch_has_the_first_draws() -> None:
+    assert [draw for _, draw in DrawSampler(cases=3, samples=4)] == [0, 1, 2, 3]

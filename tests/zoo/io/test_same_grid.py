@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff
 from tests.helpers.data_sets import write_nifti
 from zoo.errors import DataError
 from zoo.io.image import read_image, to_ras
-from zoo.io.same_grid import check_same_grid, corner_distance, list_differences
+from zoo.io.same_grid import check_same_grid, check_same_voxels, corner_distance, list_differences
 from zoo.types import Geometry
 
 SHAPE = (7, 5, 9)
@@ -135,3 +136,48 @@ def test_only_what_differs_is_listed_where_nothing_is_tolerated() -> None:
     moved = np.eye(4)
     moved[0, 3] = 0.25
     assert list_differences(geometry(moved), geometry(np.eye(4)), 0.0) == ["the origin is 0.25 mm off"]
+
+
+def plain(affine: tuple[tuple[float, ...], ...] | None = None) -> Geometry:
+    return Geometry(affine, SHAPE, tuple((0, n) for n in SHAPE), (1.0, 1.0, 1.0), "mm")
+
+
+def test_a_grid_without_an_affine_agrees_with_every_grid_of_its_shape() -> None:
+    tilted = tuple(map(tuple, affine_of((0.2, 0.0, 0.0), (1.0, 2.0, 3.0), (5.0, 6.0, 7.0)).tolist()))
+    for one, other in ((plain(), plain(tilted)), (plain(tilted), plain()), (plain(), plain())):
+        check_same_grid(Path("a"), one, Path("b"), other)
+
+
+def test_voxels_are_used_with_a_warning_where_only_the_place_differs(caplog: pytest.LogCaptureFixture) -> None:
+    due = geometry(affine_of((0, 0, 0), (1, 1, 1), (0, 0, 0)))
+    check_same_voxels(Path("a"), due, Path("b"), due)
+    assert caplog.text == ""
+    check_same_voxels(Path("a"), geometry(affine_of((0, 0, 0), (1, 1, 1), (9, 0, 0))), Path("b"), due)
+    assert "The voxels are used as they are stored" in caplog.text
+
+
+def test_voxels_with_other_axes_or_another_shape_are_refused() -> None:
+    due = geometry(affine_of((0, 0, 0), (1, 1, 1), (0, 0, 0)))
+    with pytest.raises(DataError, match="the affine is not that of b"):
+        check_same_voxels(Path("a"), geometry(np.diag([-1.0, 1, 1, 1])), Path("b"), due)
+    with pytest.raises(DataError, match="a: shape"):
+        check_same_voxels(Path("a"), geometry(np.eye(4), (7, 5, 8)), Path("b"), due)
+    short = replace(due, shape=(7, 5, 8), crop=((0, 7), (0, 5), (0, 8)))
+    with pytest.raises(DataError, match="a: shape"):
+        check_same_voxels(Path("a"), short, Path("b"), due)
+
+
+def test_differences_are_named_with_their_size() -> None:
+    due = affine_of((0.3, 0.2, 0.1), (1, 1, 1), (40, -30, 20))
+    moved = due.copy()
+    moved[:3, 3] += (3, 0, 4)
+    assert list_differences(geometry(moved), geometry(due), 0.1) == ["the origin is 5 mm off"]
+    turned = affine_of((0.3, 0.2, 0.4), (1, 1, 1), (40, -30, 20))
+    assert list_differences(geometry(turned), geometry(due), 0.1) == ["the direction of an axis is 17.19 degrees off"]
+
+
+def test_the_spacing_counts_by_the_shift_of_the_last_voxel() -> None:
+    """The last of nine voxels is eight steps from the first: 8 x 0.013 is above 0.1, and 7 x 0.013 is not."""
+    due, wider = np.eye(4), np.diag([1, 1, 1.013, 1])
+    assert list_differences(geometry(wider), geometry(due), 0.1) == ["the spacing is 1 x 1 x 1.013, not 1 x 1 x 1 mm"]
+    assert "spacing is" not in list_differences(geometry(np.diag([1, 1, 1.012, 1])), geometry(due), 0.1)[0]

@@ -11,7 +11,8 @@ import pytest
 
 from tests.helpers.score_rows import ORGANS, SPACING, one_row, same, scene
 from zoo.errors import DataError
-from zoo.metrics.case_scores import cases_hash, status_of
+from zoo.metrics.case_scores import CaseScore, cases_hash, status_of
+from zoo.metrics.class_masks import objects
 from zoo.metrics.definitions import METRIC_KEYS
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
@@ -163,3 +164,25 @@ def test_queries_change_the_hash_of_the_cases_and_empty_queries_do_not() -> None
     assert cases_hash(rows) == cases_hash(rows[::-1]) == before
     assert cases_hash([one_row(query="left"), one_row(case_id="b")]) != before
     assert cases_hash([one_row(query="left")]) != cases_hash([one_row(query="right")])
+
+
+def test_a_row_without_a_number_of_its_class_is_the_first() -> None:
+    metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+    assert CaseScore(case_id="a", label="x", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics).index == 0
+
+
+def test_masks_with_another_number_of_regions_are_refused() -> None:
+    regions = LabelSpace(("a", "b"), ((1, 2), (2,)), False)
+    two, three = np.ones((2, 4, 4), np.uint8), np.ones((3, 4, 4), np.uint8)
+    with pytest.raises(ValueError, match="zip"):
+        list(objects(two, three, regions))
+
+
+def test_both_distances_in_voxels_are_those_in_mm_divided_by_the_spacing() -> None:
+    truth = np.zeros((16, 16), np.uint8)
+    truth[2:8, 2:8] = 1
+    guess = truth.copy()
+    guess[12:15, 12:15] = 1  # an island changes the two percentiles differently
+    row = score_case("a", guess, truth, LabelSpace(("a",), ((1,),)), (2.0, 2.0), "mm", 1.0)[0]
+    assert row.hd95 != row.hd95_pooled
+    assert (row.hd95_voxels, row.hd95_pooled_voxels) == (row.hd95 / 2, row.hd95_pooled / 2)

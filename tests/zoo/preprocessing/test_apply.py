@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -82,3 +83,40 @@ def test_values_of_any_size_become_classes(largest: int) -> None:
     assert to_classes(raw, labels, Path("a.nii")).tolist() == [[0, 2], [2, 1]]
     with pytest.raises(DataError, match=r"unexpected label values \[5\]"):
         to_classes(np.array([5], np.int32), labels, Path("a.nii"))
+
+
+def test_a_label_on_the_grid_of_the_network_is_not_kept_twice() -> None:
+    for shape in ((4, 6), (4, 6, 4)):
+        image, label = np.ones((1, *shape), np.float32), np.ones(shape, np.uint8)
+        assert preprocess(image, label, geometry(shape), PreprocessingSpec()).native is None
+        size = PreprocessingSpec(size=tuple(n // 2 for n in shape))
+        assert preprocess(image, label, geometry(shape), size).native is label
+
+
+def test_a_window_becomes_0_to_1() -> None:
+    image = np.array([[[-500.0, -100.0], [100.0, 900.0]]], np.float32)
+    made = preprocess(image, None, geometry((2, 2)), PreprocessingSpec(window=(-100.0, 300.0)))
+    assert made.image.tolist() == [[[0.0, 0.0], [0.5, 1.0]]]
+
+
+def test_a_thin_image_keeps_one_slice() -> None:
+    image = np.ones((1, 4, 4, 1), np.float32)
+    made = preprocess(image, None, geometry((4, 4, 1)), PreprocessingSpec(spacing=(2.0, 2.0, 9.0)))
+    assert made.image.shape == (1, 2, 2, 1)
+
+
+def test_a_picture_that_shrinks_is_smoothed() -> None:
+    image = np.zeros((1, 8, 8), np.float32)
+    image[0, 0, 0] = 1
+    made = preprocess(image, None, geometry((8, 8)), PreprocessingSpec(window=(0.0, 1.0), size=(2, 2)))
+    assert made.image[0, 0, 0] > 0, "a pixel between the samples is not lost"
+
+
+def test_a_large_label_value_takes_no_table_of_its_size() -> None:
+    raw = np.array([0, 1, 2**27], np.int32)
+    tracemalloc.start()
+    classes = to_classes(raw, LabelSpace(("a", "b"), ((1,), (2**27,))), Path("a"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert classes.tolist() == [0, 1, 2]
+    assert peak < 2**26

@@ -59,3 +59,9 @@ def test_a_boundary_keeps_its_place_when_logits_are_resampled(dims: int, axis: i
     due = (centres > threshold)[::-1] if mirrored else centres > threshold
     found = np.moveaxis(mask, axis, 0).reshape(fine, -1)
     assert (found == due[:, None]).all()
+
+
+def test_a_region_needs_a_logit_above_0() -> None:
+    regions = LabelSpace(("a",), ((1,),), False)
+    logits = torch.tensor([[[0.0, 1e-3], [-1e-3, 2.0]]])
+    assert native_mask(logits, geometry((2, 2), ((0, 2), (0, 2))), regions).tolist() == [[[0, 1], [0, 1]]]
