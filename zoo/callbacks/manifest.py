@@ -16,10 +16,12 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from torch import nn
 
 from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.config import config_hash
+from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.errors import RunError
 from zoo.losses.segmentation import LossOptions
 from zoo.metrics.case_scores import METRIC_VERSION
@@ -118,16 +120,24 @@ class RunRecord(Callback):
             "parameters": count_parameters(module),
             "training": describe_training(module, data),
             "encoder_versions": encoder_versions(module),
+            "pretrained_vision": describe_pretraining(module),
             "started": None,
             "finished": None,
             "best_val_dice": None,
         }
 
 
-def encoder_versions(module: LightningModule) -> dict[str, str]:
+def encoder_versions(module: nn.Module) -> dict[str, str]:
     """Return the version of each named encoder: a commit of the hub, the version of a package, or "local"."""
     found = ((getattr(one, "name", ""), getattr(one, "revision", "")) for one in module.modules())
     return {name: version for name, version in found if isinstance(name, str) and isinstance(version, str) and version}
+
+
+def describe_pretraining(module: nn.Module) -> str:
+    """Return the pre-trained weights of the vision encoder with their version; empty for random weights."""
+    encoders = [part for part in module.modules() if isinstance(part, StagedEncoder)]
+    found = {name: version for encoder in encoders for name, version in encoder_versions(encoder).items()}
+    return "; ".join(f"{name} ({version})" for name, version in found.items())
 
 
 def describe_training(module: LightningModule, data: Any) -> dict[str, Any]:

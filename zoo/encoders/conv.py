@@ -37,7 +37,9 @@ class ConvEncoder(StagedEncoder):
         return not weights
 
     @classmethod
-    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+    def build(
+        cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
+    ) -> Self:
         """See the base class."""
         return cls(spatial_dims, in_channels, width, stages)
 

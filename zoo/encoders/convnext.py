@@ -11,6 +11,7 @@ from transformers import ConvNextConfig, ConvNextModel
 
 from zoo.encoders.huggingface import BROKEN, fetch, is_commit, quiet
 from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.vision_weights import PACKAGE, find_weights
 from zoo.errors import ConfigError
 
 DEPTHS = (3, 3, 9, 3)
@@ -26,10 +27,11 @@ class ConvNeXtEncoder(StagedEncoder):
         in_channels: Channels of the image. A gray image is repeated to three channels.
         width: Channels of the stem (96 in ConvNeXt-T).
         stages: Stages after the first (3 in ConvNeXt-T).
-        weights: A folder, or a hub repository of a ConvNeXt, `REPO` or `REPO@COMMIT`; empty for random weights.
+        weights: A folder, "package:NAME" for an installed package, or a hub repository of a ConvNeXt, `REPO` or
+            `REPO@COMMIT`; empty for random weights.
     """
 
-    limits = "2D, up to 3; the only one with weights"
+    limits = "2D, up to 3 stages, with weights"
     stem_stride = 4
 
     def __init__(self, in_channels: int, width: int, stages: int, weights: str = "") -> None:
@@ -43,7 +45,9 @@ class ConvNeXtEncoder(StagedEncoder):
         return stages <= 3 and spatial_dims == 2
 
     @classmethod
-    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+    def build(
+        cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
+    ) -> Self:
         """See the base class."""
         return cls(in_channels, width, stages, weights)
 
@@ -81,7 +85,7 @@ class ConvNeXt(nn.Module):
         }
         config = ConvNextConfig(num_stages=len(widths), **sizes)
         model = _load(weights, sizes) if weights else ConvNextModel(config)
-        self.name, self.revision = weights, _version(model) if weights else ""  # the record of a run has them
+        self.name, self.revision = weights, _version(model, weights) if weights else ""  # the record of a run has them
         self.embeddings: nn.Module = model.embeddings
         self.stages: nn.ModuleList = model.encoder.stages
 
@@ -90,15 +94,19 @@ class ConvNeXt(nn.Module):
         return image.repeat(1, self.repeat, 1, 1)
 
 
-def _version(model: Any) -> str:
-    """Return the commit of a model from a hub, "local" for one from a folder."""
+def _version(model: Any, weights: str) -> str:
+    """Return the commit of a model from a hub, the version of a package, "local" for a folder."""
+    if weights.startswith(PACKAGE):
+        return find_weights(weights)[1]
     name = Path(model.name_or_path).name  # a snapshot of a hub is a folder with the name of its commit
     return name if is_commit(name) else "local"
 
 
 def _load(weights: str, sizes: dict[str, Any]) -> Any:
     folder = Path(weights).expanduser()
-    if not folder.is_dir():
+    if weights.startswith(PACKAGE):
+        folder = find_weights(weights)[0].parent
+    elif not folder.is_dir():
         repo, _, revision = weights.partition("@")
         card = {"repo": repo, "revision": revision or "main"}
         folder = fetch(card, "model.safetensors", "pytorch_model.bin", what="vision encoder")

@@ -44,8 +44,13 @@ class StagedEncoder(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
-        """Build the encoder from the arguments of `build_vision_encoder`, which `supports` has accepted."""
+    def build(
+        cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
+    ) -> Self:
+        """Build the encoder from the arguments of `build_vision_encoder`, which `supports` has accepted.
+
+        `network` is the part of the name after a colon.
+        """
 
     @property
     def stride(self) -> int:

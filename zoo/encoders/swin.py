@@ -27,7 +27,7 @@ class SwinEncoder(StagedEncoder):
         checkpoint: Recompute activations in the backward pass, to save memory.
     """
 
-    limits = "4"
+    limits = "4 stages"
 
     def __init__(
         self,
@@ -59,7 +59,9 @@ class SwinEncoder(StagedEncoder):
         return stages == 4 and not weights
 
     @classmethod
-    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+    def build(
+        cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
+    ) -> Self:
         """See the base class."""
         return cls(spatial_dims, in_channels, width)
 

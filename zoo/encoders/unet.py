@@ -43,7 +43,9 @@ class UNetEncoder(StagedEncoder):
         return not weights
 
     @classmethod
-    def build(cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str) -> Self:
+    def build(
+        cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
+    ) -> Self:
         """See the base class."""
         return cls(spatial_dims, in_channels, [width * 2**i for i in range(stages + 1)])
 

@@ -15,8 +15,9 @@ VISION_ENCODERS = {
     "conv": "zoo.encoders.conv.ConvEncoder",
     "swin_v2": "zoo.encoders.swin.SwinEncoder",
     "convnext": "zoo.encoders.convnext.ConvNeXtEncoder",
+    "timm:": "zoo.encoders.timm_encoder.TimmEncoder",
 }
-"""Name -> class. A class is imported when a model asks for it."""
+"""Name -> class. A class is imported when a model asks for it. After a colon comes the name of one of its networks."""
 
 
 def build_vision_encoder(
@@ -26,12 +27,14 @@ def build_vision_encoder(
 
     Args:
         kind: "unet" (any number of stages, the first map at full resolution), "conv" (any number of stages), "swin_v2"
-            (4 stages) or "convnext" (2D, up to 3 stages).
+            (4 stages), "convnext" (2D, up to 3 stages) or "timm:NAME" (2D, a network of timm).
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
-        width: Channels of the first map. Every stage doubles them.
+        width: Channels of the first map. Every stage doubles them. A network of timm has its own widths.
         stages: Number of stages after the first map.
-        weights: Pre-trained weights of "convnext": a folder or a hub repository; empty for none.
+        weights: Pre-trained weights; empty for random ones. Of "convnext": a folder, "package:NAME" or a hub repository
+            `REPO` or `REPO@COMMIT`. Of "timm:NAME": "hub" or "hub@COMMIT" for the network's own repository,
+            "package:NAME" for an installed package, a folder or a file.
 
     Raises:
         ConfigError: No encoder of this name supports the dimension, the number of stages or the weights.
@@ -40,14 +43,16 @@ def build_vision_encoder(
         >>> build_vision_encoder("conv", spatial_dims=3, in_channels=1, width=8, stages=3).widths
         (8, 16, 32, 64)
     """
-    encoder = _find(kind) if kind in VISION_ENCODERS else None
+    family, colon, network = kind.partition(":")
+    name = family + colon
+    encoder = _find(name) if name in VISION_ENCODERS and bool(network) == bool(colon) else None
     if encoder is None or not encoder.supports(spatial_dims, stages, weights):
         *most, last = [f"{name} ({_find(name).limits})" for name in VISION_ENCODERS]
         raise ConfigError(
             f"No vision encoder '{kind}' in {spatial_dims}D with {stages} stages{' and weights' if weights else ''}.",
             f"There are {', '.join(most)} and {last}.",
         )
-    return encoder.build(spatial_dims, in_channels, width, stages, weights)
+    return encoder.build(spatial_dims, in_channels, width, stages, weights, network)
 
 
 def _find(kind: str) -> type[StagedEncoder]:

@@ -183,12 +183,23 @@ def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
         bytes_ = None if size is None else int(size) * 10**6
         found += [HubFiles("model.encoder", encoder, repo, revision, bytes_, here)] if repo else []
     weights = str(find_value(config, "model.vision_weights") or "")
-    if weights and not Path(weights).expanduser().is_dir():
+    if weights and not weights.startswith("package:") and not Path(weights).expanduser().exists():
         repo, _, commit = weights.partition("@")
         revision = commit or "main"
+        if repo == "hub":
+            repo = _timm_repository(str(find_value(config, "model.vision") or ""))
         here = is_on_this_machine(repo, revision)
         found.append(HubFiles("model.vision_weights", weights, repo, revision, None, here))
     return tuple(found)
+
+
+def _timm_repository(vision: str) -> str:
+    """Return the repository of a network of timm; its name where timm does not know the network."""
+    import timm
+
+    network = vision.removeprefix("timm:")
+    config = timm.get_pretrained_cfg(network) if timm.is_model(network) else None
+    return str(getattr(config, "hf_hub_id", None) or network)
 
 
 def is_on_this_machine(repo: str, revision: str) -> bool:

@@ -77,6 +77,11 @@ def test_weights_of_a_folder_or_a_package_are_no_download(tmp_path: Path, monkey
     assert found(encoder="tiny") == []
     assert found(encoder="minilm") == [("minilm", True)]
     assert found(vision_weights="a/b@c") == [("a/b@c", False)]
+    (tmp_path / "weights.pth").touch()
+    for local in ("package:some-weights", str(tmp_path / "weights.pth")):
+        assert found(vision="timm:resnet18", vision_weights=local) == []
+    (files,) = find_hub_files({"model": {"init_args": {"vision": "timm:resnet18", "vision_weights": "hub@c"}}})
+    assert (files.repo, files.revision) == ("timm/resnet18.a1_in1k", "c")
 
 
 def test_show_prints_what_a_training_needs(capsys: pytest.CaptureFixture[str]) -> None:

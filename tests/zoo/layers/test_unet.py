@@ -64,13 +64,14 @@ NAMES = [card.name for card in MODELS if not card.broken]
 
 
 @pytest.mark.parametrize(
-    ("vision", "stages", "dims"), [("unet", 3, 2), ("unet", 2, 3), ("conv", 2, 2), ("convnext", 1, 2)]
+    ("vision", "stages", "dims"),
+    [("unet", 3, 2), ("unet", 2, 3), ("conv", 2, 2), ("convnext", 1, 2), ("timm:mobilenetv3_small_050", 2, 2)],
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model_runs_on_every_vision_encoder(name: str, vision: str, stages: int, dims: int) -> None:
     model = build(name, dims, vision=vision, width=8, stages=stages).eval()
     found = [part for part in model.modules() if isinstance(part, StagedEncoder)]
-    assert [type(part).__name__.lower().startswith(vision) for part in found] == [True]
+    assert [type(part).__name__.lower().startswith(vision.partition(":")[0]) for part in found] == [True]
     size = [20] * dims  # no multiple of the stride
     with torch.no_grad():
         logits = model(torch.randn(2, 1, *size), Text(model.facts.prompts))
