@@ -22,7 +22,7 @@ from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 _CONTROLS = ("split_hash", "metric_version", "n", "cases_hash", "label_hash")
 """Conditions in which a control must agree with the models, as far as the control has them."""
 
-_OF_RECIPE = ("budget", "weights")
+_OF_RECIPE = ("budget", "weights", "loss", "validation")
 """Conditions in which rows may differ where each model has its published recipe."""
 
 PROMPTS = "prompts"
@@ -53,6 +53,8 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
         keys.append("stopping")  # the rule matters where it has ended a training
         common |= _most_frequent([{"stopping": row.stopping} for row in alike])
     readers = [row for row in alike if row.text_track != "none"]
+    if str(common.get("tuning", "")).startswith("tuned"):
+        recorded.remove("loss")  # the search has chosen it for each model
     for key in recorded:
         common |= _most_frequent([{key: getattr(row, key)} for row in alike if getattr(row, key)])
     common |= _most_frequent([{"prompt_hash": row.prompt_hash} for row in readers])
@@ -121,6 +123,7 @@ def find_warnings(
             f"fewer than {FEWEST} subjects: no interval and no test",
             [row for row in with_scores if (row.subjects or 0) < FEWEST],
         ),
+        *(_warn_of_recipe(key, ranked) for key in ("loss", "validation")),
         "each model has the budget of its own published recipe" if published else "",
     ]
     return tuple(filter(None, lines))
@@ -145,13 +148,24 @@ def _warn_of_leaks(rows: Sequence[LeaderboardRow]) -> str:
     return _warn(text + (f": {_first_of(subjects, ', ')}" if leaks else ""), marked)
 
 
+def _warn_of_recipe(key: str, rows: Sequence[LeaderboardRow]) -> str:
+    """Return in which loss or validation the ranked rows differ: as published or tuned, not by the method alone."""
+    shown = _group_labels(key, rows)
+    return f"the rows differ in {key}: {'; '.join(shown)}" if len(shown) > 1 else ""
+
+
 def _warn_of_machine(key: str, rows: Sequence[LeaderboardRow]) -> str:
+    found = _group_labels(key, rows)
+    return f"the tests differ in {key}, which moves scores a little: {', '.join(found)}" if len(found) > 1 else ""
+
+
+def _group_labels(key: str, rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Return each recorded value of a condition with the labels of its rows, sorted."""
     values: dict[str, list[str]] = {}
     for row in rows:
         for value in filter(None, getattr(row, key).split(" and ")):
             values.setdefault(value, []).append(row.label)
-    found = [f"{value} [{', '.join(sorted(labels))}]" for value, labels in sorted(values.items())]
-    return f"the tests differ in {key}, which moves scores a little: {', '.join(found)}" if len(found) > 1 else ""
+    return [f"{value} [{', '.join(sorted(labels))}]" for value, labels in sorted(values.items())]
 
 
 def _warn_of_shared_images(controls: Sequence[LeaderboardRow]) -> str:

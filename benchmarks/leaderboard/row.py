@@ -117,6 +117,8 @@ class LeaderboardRow(MetricValues[float | None]):
     spacing_hash: str = ""
     data_hash: str = ""
     weights: str = ""
+    loss: str = ""
+    validation: str = ""
     stopping: str = ""
     ended_early: int | None = None
     precision: str = ""

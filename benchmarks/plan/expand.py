@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import EQUAL, MATCHED, TEXTS, Job, KeyValues, Plan, Settings
-from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values
+from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values, read_common
 from benchmarks.plan.models import PlanModel, find_model, refuse_equal_names
 from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
@@ -27,6 +27,8 @@ _BUDGET = {  # the keys of a budget, each with the value that means "not set", o
     "trainer.accumulate_grad_batches": "1",
     "data.batch_size": None,
     "data.epoch_samples": None,
+    "data.val_cases": "null",
+    "trainer.check_val_every_n_epoch": "1",
 }
 
 
@@ -112,7 +114,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = _with_budget(replace(base, overrides=entry.overrides), matrix)
-            base = apply_recipe(base, matrix.matched.recipes)
+            base = _with_equal_loss(apply_recipe(base, matrix.matched.recipes))
             for variant in (FULL, *ablations.get(model, ())):
                 job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
                 config = resolve_config(job)
@@ -209,6 +211,25 @@ def _equal_budget(job: Job) -> KeyValues:
             continue
         pairs.append((key, str(unset if wanted is None else wanted)))
     return tuple(pairs)
+
+
+def _with_equal_loss(job: Job) -> Job:
+    """Return a job with the loss of its size, where its card has that of a release and its budget is equal.
+
+    A tuned job keeps the loss that its search has chosen.
+    """
+    if job.settings.recipe != EQUAL or job.tuned:
+        return job
+    shared = job.settings
+    own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
+    typed = {key.replace(".init_args", "") for key, _ in (*shared.overrides, *job.overrides)}
+    released = find_value(own, "model.loss") or {}
+    pairs = [
+        (key, value)
+        for key, value in read_common(shared.size, own)
+        if str(released.get(key.removeprefix("model.loss."), value)) != value and not typed & {key, "model.loss"}
+    ]
+    return replace(job, overrides=(*job.overrides, *pairs))
 
 
 def _check_dimensions(model: Card, data: Card) -> None:

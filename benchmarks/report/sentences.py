@@ -122,6 +122,11 @@ def explain_mark(group: RankingGroup) -> str:
     return mark_legend(group)
 
 
+def _describe_shared(key: str, group: RankingGroup) -> str:
+    values = {str(getattr(row, key)) for row in group.ranked} - {""}
+    return "each its own" if len(values) > 1 else next(iter(values), "")
+
+
 def list_shared_conditions(group: RankingGroup) -> Shared:
     """Return the conditions that the ranked rows share, and the number of ranked rows."""
     first = next(iter((*group.ranked, *group.unranked)), None)
@@ -138,6 +143,7 @@ def list_shared_conditions(group: RankingGroup) -> Shared:
             "Budget",
             first.budget.replace(" ", ", ").replace("=", " ").replace("_", " ") if len(budgets) < 2 else "each its own",
         ),
+        *((key.capitalize(), _describe_shared(key, group)) for key in ("loss", "validation")),
         ("Ranked", f"{len(group.ranked)} of {len(group.ranked) + len(group.unranked)} models"),
     ]
     return [(name, value) for name, value in pairs if value]

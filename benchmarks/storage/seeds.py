@@ -11,6 +11,7 @@ from benchmarks.plan.job import MATCHED, Job
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult, TestScores, pool_hashes
 from benchmarks.storage.sealed_tests import has_case_twice
+from benchmarks.storage.training_conditions import describe_loss, describe_validation
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
 from zoo.utils.format import format_quantity
@@ -30,7 +31,7 @@ ALIKE = (
 )
 """Conditions in which the rows of one ranking must agree."""
 
-RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash", "weights")
+RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash", "weights", "loss", "validation")
 """Conditions in which the rows must agree as far as their versions of the zoo have recorded them."""
 
 MACHINE = ("precision", "device")
@@ -120,7 +121,7 @@ def seed_differences(seeds: Sequence[SeedResult]) -> list[str]:
 def variant_differences(pairs: Iterable[tuple[SeedResult, SeedResult]], size: str, full_size: str) -> list[str]:
     """Return the conditions in which the seeds of a variant differ from those of its full method.
 
-    Other class prompts are allowed.
+    Other class prompts are allowed, and another loss, because a variant may change it.
 
     Args:
         pairs: (seed of the variant, the same seed of the full method).
@@ -128,7 +129,7 @@ def variant_differences(pairs: Iterable[tuple[SeedResult, SeedResult]], size: st
         full_size: The size of the full method.
     """
     pairs = list(pairs)
-    keys = [key for key in (*ALIKE, *RECORDED) if key != "size"]
+    keys = [key for key in (*ALIKE, *RECORDED) if key not in ("size", "loss")]
     both = {key: [(a.conditions[key], b.conditions[key]) for a, b in pairs] for key in keys}
     differing = [key for key in keys if any(len(recorded_values(key, pair)) > 1 for pair in both[key])]
     return (["size"] if size != full_size else []) + differing
@@ -208,6 +209,8 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "data_hash": str(manifest.get("data_hash") or ""),
         **{key: str(test.about.get(key) or "") for key in MACHINE},
         "weights": str(manifest.get("tested_weights") or ""),
+        "loss": describe_loss(manifest.get("loss")),
+        "validation": describe_validation(manifest.get("validation")),
         **_find_ending(manifest),
         "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},

@@ -163,6 +163,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("spacing_hash", "hash of the voxel sizes of the test cases"),
     _field("data_hash", "hash of the files of own data; empty for data sets with a protocol"),
     _field("weights", "the weights that were tested: `trained`, or their average"),
+    _field("loss", "the segmentation loss of the training; empty for a run of an older version"),
+    _field("validation", "which val cases choose the checkpoint, and how often"),
     _field("stopping", "what may end a training before its budget: the score and the patience; empty for no rule"),
     _field("ended_early", "number of trainings of the row that ended before their budget"),
     _field("precision", "precision of the test"),

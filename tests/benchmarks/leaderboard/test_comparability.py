@@ -159,6 +159,41 @@ def test_published_recipes_may_differ_in_weights_and_early_stopping() -> None:
     assert [r.label for r in one(*rows).ranked] == ["a (published)", "b (published) [averaged, early-stopped]"]
 
 
+IMAGE = {"dice_per": "image", "squared": False, "background": True, "dice": 1.0, "cross_entropy": 1.0}
+ALONE = {**IMAGE, "cross_entropy": 0.0}
+ALL = {"val_cases": None, "cases": 20, "epoch_samples": 800, "every_epochs": 1}
+SOME = {**ALL, "val_cases": 8, "cases": 8}
+
+
+def test_another_loss_and_another_validation_are_not_ranked_beside_the_others() -> None:
+    group = one(
+        *(full(model, loss=IMAGE, validation=ALL) for model in "ab"),
+        full("c", loss=ALONE, validation=ALL),
+        full("d", loss=IMAGE, validation=SOME),
+        full("e"),
+    )
+    assert [r.model for r in group.ranked] == ["a", "b", "e"], "e is of an older version"
+    assert {r.model: r.reason for r in group.unranked} == {
+        "c": "not comparable: loss Dice per image, not Dice per image + cross entropy",
+        "d": "not comparable: validation 8 val cases at most, after every 800 samples, "
+        "not all val cases, after every 800 samples",
+    }
+    (seeds,) = one(full("a", loss=IMAGE), full("a", 1, loss=ALONE)).unranked
+    assert seeds.reason == "the seeds differ in loss"
+
+
+def test_published_and_tuned_rows_may_have_a_loss_of_their_own_and_a_note_names_it() -> None:
+    published = Settings(size="published", trainer="cpu", recipe="published")
+    losses = {"a": IMAGE, "b": ALONE}
+    own = [result(job(m, settings=published), TEN, about=FACTS, loss=loss) for m, loss in losses.items()]
+    searched = [replace(found := tuned(m, 8), manifest=found.manifest | {"loss": loss}) for m, loss in losses.items()]
+    for rows, size in ((own, "published"), (searched, "tiny")):
+        group = one(*rows)
+        assert [r.model for r in group.ranked] == ["a", "b"]
+        note = f"the rows differ in loss: Dice per image [b ({size})]; Dice per image + cross entropy [a ({size})]"
+        assert note in group.warnings
+
+
 def test_of_two_equally_frequent_metric_versions_the_older_is_refused() -> None:
     group = one(full("a", metric_version="0"), full("b"))
     assert [r.model for r in group.ranked] == ["b"]

@@ -129,6 +129,15 @@ def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch,
     assert published.name == "phantom_chest-bipvl-tiny-tiny@published-s0"
 
 
+def test_with_an_equal_budget_every_model_has_the_loss_of_its_size(tmp_path: Path) -> None:
+    text = "models: [unet, lan_guide]\ndata: [phantom_chest]\nsize: published\nbudget: [equal, published]\n"
+    unet, _, equal, published = plan_in(tmp_path, text).jobs
+    assert (unet.overrides, published.overrides) == ((), ())
+    assert equal.overrides == (("model.loss.cross_entropy", "1.0"),), "lan_guide's release has no cross entropy"
+    typed = plan_in(tmp_path, text + "overrides: {model.loss.cross_entropy: 0.5}\n").jobs
+    assert [job.overrides for job in typed if job.settings.recipe == "equal"] == [(), ()]
+
+
 def test_a_stored_plan_does_not_change(tmp_path: Path) -> None:
     out, more = tmp_path / "out", FULL.replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
     first = store_plan(out, plan_in(tmp_path, FULL), extend=False)

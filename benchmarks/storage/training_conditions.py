@@ -1,0 +1,45 @@
+"""What a manifest says of a training, in words: its segmentation loss, and what chose its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def describe_loss(loss: Mapping[str, Any] | None) -> str:
+    """Describe a segmentation loss; empty for a run that has not recorded it.
+
+    Example:
+        >>> describe_loss({"dice_per": "image", "dice": 1.0, "cross_entropy": 0.5})
+        'Dice per image + 0.5 cross entropy'
+    """
+    if not loss:
+        return ""
+    dice = f"Dice per {loss.get('dice_per')}"
+    dice += ", squared" if loss.get("squared") else ""
+    dice += "" if loss.get("background", True) else ", without background"
+    terms = [_weigh(loss.get("dice", 1.0), dice), _weigh(loss.get("cross_entropy", 1.0), "cross entropy")]
+    return " + ".join(term for term in terms if term)
+
+
+def describe_validation(validation: Mapping[str, Any] | None) -> str:
+    """Describe which val cases are validated and how often; empty for a run that has not recorded it.
+
+    Folds have different numbers of cases, so the text has the option and not the number.
+
+    Example:
+        >>> describe_validation({"val_cases": 128, "cases": 128, "epoch_samples": 800, "every_epochs": 2})
+        '128 val cases at most, after every 1600 samples'
+    """
+    if not validation:
+        return ""
+    most = validation.get("val_cases")
+    which = f"{most} val cases at most" if most else "all val cases"
+    epoch, every = validation.get("epoch_samples"), validation.get("every_epochs")
+    interval = f"after every {epoch * every} samples" if epoch and every else f"after every {every} epochs"
+    limit = validation.get("limit_batches")
+    return f"{which}, {interval}" + (f", limit_val_batches {limit}" if limit is not None else "")
+
+
+def _weigh(weight: float, term: str) -> str:
+    return "" if weight == 0 else term if weight == 1 else f"{weight:g} {term}"
