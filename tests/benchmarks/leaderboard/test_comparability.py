@@ -186,7 +186,7 @@ def test_published_and_tuned_rows_may_have_a_loss_of_their_own_and_a_note_names_
     published = Settings(size="published", trainer="cpu", recipe="published")
     losses = {"a": IMAGE, "b": ALONE}
     own = [result(job(m, settings=published), TEN, about=FACTS, loss=loss) for m, loss in losses.items()]
-    searched = [replace(found := tuned(m, 8), manifest=found.manifest | {"loss": loss}) for m, loss in losses.items()]
+    searched = [replace(found := tuned(m, 8), manifest={**found.manifest, "loss": loss}) for m, loss in losses.items()]
     for rows, size in ((own, "published"), (searched, "tiny")):
         group = one(*rows)
         assert [r.model for r in group.ranked] == ["a", "b"]
