@@ -89,6 +89,7 @@ class LeaderboardRow(MetricValues[float | None]):
     size: str = ""
     options: str = ""
     encoder: str = ""
+    pretrained_vision: str = ""
     data: str = ""
     text_track: str = "none"
     variant: str = ""

@@ -37,7 +37,15 @@ RECORDED = ("label_space", "tolerance", "label_hash", "spacing_hash", "data_hash
 MACHINE = ("precision", "device")
 """Conditions that move a score little: rows may differ in them, and a warning says so."""
 
-_SEEDS = (*(key for key in ALIKE if key != "size"), *RECORDED, "prompt_hash", "params", "params_trainable", "mark")
+_SEEDS = (
+    *(key for key in ALIKE if key != "size"),
+    *RECORDED,
+    "prompt_hash",
+    "params",
+    "params_trainable",
+    "pretrained_vision",
+    "mark",
+)
 """Conditions in which the seeds of one row must agree."""
 
 _OF_FOLD = ("split_hash", "cases_hash", "label_hash", "spacing_hash", "n", "leaks", "stopping", "ended_early")
@@ -211,6 +219,7 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "weights": str(manifest.get("tested_weights") or ""),
         "loss": describe_loss(manifest.get("loss")),
         "validation": describe_validation(manifest.get("validation")),
+        "pretrained_vision": str(manifest.get("pretrained_vision") or ""),
         **_find_ending(manifest),
         "mark": LEAK if manifest.get("leak_declared") else "",
         "leaks": test.about.get("leaks") or {},

@@ -78,6 +78,10 @@ def _has_no_text(group: RankingGroup) -> bool:
     return any(row.variant == NO_TEXT.name for rows in group.variants.values() for row in rows)
 
 
+def _has_pretrained_vision(group: RankingGroup) -> bool:
+    return any(row.pretrained_vision for row in group.rows)
+
+
 _GAIN: dict[str, Any] = {"digits": 3, "better": "higher", "shown": "table", "sign": "+", "when": _reads_text}
 _TEXT: dict[str, Any] = {"digits": 3, "better": "higher"}
 
@@ -113,6 +117,11 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("split_hash", "hash of the split"),
     _field("prompt_hash", "hash of the class prompts or reports"),
     _field("metric_version", "version of the metrics"),
+    _field("pretrained_vision", "the pre-trained weights of the vision encoder and their version; empty for random "
+           "weights; tables to read say `yes` or `no` where a row of the group has such weights",
+           title="Pre-trained vision", shown="table", after="encoder", words=True,
+           text=lambda row: "yes" if row.pretrained_vision else "no",
+           when=_has_pretrained_vision),
     _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant` or `control`"),
     _field("reason", "why the row is not ranked, or a remark"),
     _field(

@@ -67,6 +67,19 @@ def test_the_means_agree_with_a_computation_by_hand() -> None:
     assert (bipvl.params, bipvl.params_trainable, bipvl.encoder) == (1_250_000, 1_000_000, "minilm")
 
 
+def test_a_table_shows_which_rows_have_pretrained_vision_as_soon_as_one_has_it() -> None:
+    assert "Pre-trained vision" not in to_markdown(table())
+    weights = "timm:resnet18 hub (abc)"
+    found = leaderboard_of(
+        [*results(), result(job("film", 0, "class"), [0.5, 0.5], pretrained_vision=weights)], controls()
+    )
+    header, *rows = [line for line in to_markdown(found).splitlines() if line.startswith("|")][:5]
+    place = header.split("|").index(" Pre-trained vision ")
+    shown = {line.split("|")[place].strip() for line in rows}
+    assert shown >= {"yes", "no"}
+    assert weights in to_csv(found)
+
+
 def test_one_seed_has_no_deviation() -> None:
     (only,) = group(leaderboard_of(results()[:1], [])).ranked
     assert only.dice == pytest.approx(0.6)
@@ -139,6 +152,7 @@ def test_other_sizes_units_and_numbers_of_cases_are_refused() -> None:
         ("params", 7),
         ("params_trainable", 7),
         ("budget", {"samples": 7}),
+        ("pretrained_vision", "timm:resnet18 hub (abc)"),
     ],
 )
 def test_seeds_of_different_conditions_are_not_averaged(key: str, value: Any) -> None:
