@@ -125,6 +125,10 @@ class SegDataModule(L.LightningDataModule):
     def list_cases(self) -> list[Case]:
         """List all labelled cases in file order. Reads listings and captions, not images."""
 
+    def list_unlabelled(self) -> list[Case]:
+        """List the cases that are only predicted, because they have no label; data sets with a protocol have none."""
+        return []
+
     @abstractmethod
     def split_cases(self, cases: list[Case]) -> Split:
         """Split the cases by `self.protocol`. It gets one case per image."""

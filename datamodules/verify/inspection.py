@@ -33,7 +33,8 @@ def inspect_data_set(
     """Find all faults of a data set; see `datamodules.verify.inspect`."""
     data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
     with caption_faults() as faults:
-        cases = data.list_cases()
+        unlabelled = data.list_unlabelled()
+        cases = [] if unlabelled and _is_for_prediction(data) else data.list_cases()
     findings = [Finding.of(fault) for fault in faults]
     index = data.make_index()
     if data.card.has_reports:
@@ -42,16 +43,19 @@ def inspect_data_set(
         cases, absent = index.existing_cases(cases)
     if absent:
         findings.append(Finding("", str(data.folder), "missing_file", f"{data.folder}: {absent}", ABSENT_CASES_FIX))
-    of_index = index_findings(cases, data.card.has_reports)
-    of_split, split = inspect_split(data, index, cases)
+    every = [*cases, *unlabelled]
+    of_index = index_findings(every, data.card.has_reports)
+    of_split, split = inspect_split(data, index, cases) if cases else ([], None)
     parts = {case_id: part for part in SPLITS for case_id in split.ids_of(part)} if split else {}
     findings += _drop_consequences(of_index + of_split, findings)
     files, classes = 0, []
     signatures: dict[str, ImageSignature] = {}
-    for case in _inspect_cases(data, cases, progress, workers or default_workers(), tolerance):
+    inspected = _inspect_cases(data, every, progress, workers or default_workers(), tolerance)
+    for number, case in enumerate(inspected):
         findings += case.findings
         files += case.files
-        if case.signature is not None:  # further queries of an image are no duplicates
+        # further queries of an image are no duplicates, nor is a case that is only predicted
+        if case.signature is not None and number < len(cases):
             signatures.setdefault(case.signature.case_id, case.signature)
         if case.classes is not None:
             classes.append(case.classes)
@@ -60,15 +64,22 @@ def inspect_data_set(
     findings += [finding for finding in duplicates if finding.kind != "near_duplicate" or not data.card.video]
     unique = list(dict.fromkeys(findings))
     known = set(data.card.known.items())
-    listed = ordered(unique, [case.case_id for case in cases])
+    listed = ordered(unique, [case.case_id for case in every])
     return Report(
         data.name,
         split.protocol if split else data.protocol,
-        len(cases),
+        len(every),
         files,
         tuple(finding for finding in listed if (finding.case_id, finding.kind) not in known),
         tuple(finding for finding in listed if (finding.case_id, finding.kind) in known),
     )
+
+
+def _is_for_prediction(data: SegDataModule) -> bool:
+    """Return whether a folder of a user's own has no labelled case: it can be predicted and not trained on."""
+    from datamodules.bases.own_data import OwnDataModule  # loads torch, which importing this package must not do
+
+    return isinstance(data, OwnDataModule) and not data.list_labelled()
 
 
 def _absent_classes(data: SegDataModule, classes: list[frozenset[int]]) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,7 +168,7 @@ def test_queries_change_the_hash_of_the_cases_and_empty_queries_do_not() -> None
 
 
 def test_a_row_without_a_number_of_its_class_is_the_first() -> None:
-    metrics = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
+    metrics: dict[str, Any] = {"dice": 0.5, "hd95": 2.0, "hd95_pooled": 2.0, "nsd": 0.5, "assd": 1.0}
     assert CaseScore(case_id="a", label="x", tp=1, fp=1, fn=1, unit="mm", status="ok", **metrics).index == 0
 
 
