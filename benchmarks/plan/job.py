@@ -169,6 +169,11 @@ class Plan:
     matrix: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_search(self) -> bool:
+        """Whether the jobs are the trials of `zoo bench tune`, which have no test scores."""
+        return any(job.trial for job in self.jobs)
+
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain Python, for `plan.json`."""
         jobs = [asdict(job) | {"id": job.id} for job in self.jobs]

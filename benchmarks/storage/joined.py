@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.plan.job import TEXTS, Job, Settings
 from benchmarks.storage import layout
 from benchmarks.storage.results import Benchmark, Control, JobResult, read_benchmark, read_run
-from benchmarks.storage.stored_plan import plan_path
+from benchmarks.storage.stored_plan import load_plan, plan_path
 from zoo.config import identity
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import RunError
@@ -44,12 +44,12 @@ def read_folders(paths: Sequence[Path]) -> Benchmark:
         return read_benchmark(folders[0])
     benchmarks, runs, configs, notes = [], [], {}, []
     for folder in folders:
-        if plan_path(folder).is_file():
-            benchmarks.append(_with_shown_names(read_benchmark(folder)))
-            continue
-        inside = [folder] if _is_run(folder) else sorted(_find_runs(folder))
+        inside = [folder] if plan_path(folder).is_file() or _is_run(folder) else sorted(_find_runs(folder))
         notes += [] if inside else [f"Left out: {folder}: no benchmark here (no plan.json), and no run below it."]
         for run in inside:
+            if plan_path(run).is_file() and load_plan(run).is_search:
+                notes.append(f"Left out: {run}: the trials of `zoo bench tune`, which have no test scores.")
+                continue
             if plan_path(run).is_file():
                 benchmarks.append(_with_shown_names(read_benchmark(run)))
                 continue

@@ -143,14 +143,14 @@ def read_benchmark(folder: str | Path) -> Benchmark:
         zoo.errors.RunError: ...
     """
     folder = Path(folder)
-    jobs = load_plan(folder).jobs
-    if any(job.trial for job in jobs):
+    plan = load_plan(folder)
+    if plan.is_search:
         raise RunError(
             f"{folder}: the trials of `zoo bench tune`, which have no test scores.",
             f"Compare the models with their recipes: `zoo bench run ... --recipes {folder / 'recipes'} --out OTHER`.",
         )
-    results = tuple(read_result(folder, job) for job in sorted(jobs, key=lambda job: job.id))
-    return Benchmark(results, tuple(read_all_controls(folder, jobs)), layout.read_costs(folder))
+    results = tuple(read_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id))
+    return Benchmark(results, tuple(read_all_controls(folder, plan.jobs)), layout.read_costs(folder))
 
 
 def read_result(folder: Path, job: Job) -> JobResult:

@@ -148,7 +148,7 @@ def _differences(stored: Plan, added: Plan) -> list[str]:
 
 def _other_kind(stored: Plan, added: Plan) -> list[str]:
     """Return a line where one plan has the trials of `zoo bench tune` and the other the jobs of a comparison."""
-    kinds = ["trials" if any(job.trial for job in plan.jobs) else "a comparison" for plan in (stored, added)]
+    kinds = ["trials" if plan.is_search else "a comparison" for plan in (stored, added)]
     return [f"its jobs: {kinds[0]}, not {kinds[1]}"] if kinds[0] != kinds[1] else []
 
 

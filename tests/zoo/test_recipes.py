@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmarks.plan.tuned import find_tuned
+from tests.helpers.stub_commands import FIT, train_stub
 from tests.helpers.tuned_recipes import write_tuned
 from zoo.config import compose
 from zoo.errors import ConfigError
@@ -69,3 +71,11 @@ def test_a_folder_of_recipes_has_those_of_some_models(tmp_path: Path) -> None:
     (tmp_path / "film-phantom_chest-tiny.yaml").write_text("model: {init_args: {lr: 1}}\n")
     with pytest.raises(ConfigError, match="no recipe of `zoo bench tune`"):
         find_tuned(str(tmp_path), "film", "phantom_chest", "tiny")
+
+
+def test_the_manifest_of_a_run_has_its_recipe_unless_a_flag_changes_a_value(tmp_path: Path) -> None:
+    path = write_tuned(tmp_path, "StubModel", "StubData", lr=0.05)
+    for name, flags, trials in (("tuned", [], 8), ("changed", ["--model.lr", "0.2"], None)):
+        train_stub([*FIT[:-1], "1", "-c", str(path), *flags], tmp_path / name)
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        assert (manifest["tuned"] or {}).get("trials") == trials

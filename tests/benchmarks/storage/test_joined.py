@@ -12,8 +12,10 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.leaderboard.leaderboard import RankingGroup, make_leaderboard
+from benchmarks.plan.job import Plan
 from benchmarks.storage import layout
 from benchmarks.storage.joined import read_folders
+from benchmarks.storage.stored_plan import store_plan
 from tests.helpers.made_up_benchmark import benchmark, finished
 from tests.helpers.sample_benchmark import job
 from tests.helpers.sealed_runs import write_run, write_test
@@ -61,6 +63,26 @@ def test_two_configurations_of_one_model_are_two_rows_that_name_the_difference(t
     run(tmp_path / "a", lr=0.1)
     run(tmp_path / "b", lr=0.2)
     assert [row.label for row in group(tmp_path).rows] == ["unet (tiny), model.lr=0.1", "unet (tiny), model.lr=0.2"]
+
+
+def test_a_run_of_a_tuned_recipe_is_ranked_apart_from_cards(tmp_path: Path) -> None:
+    for name in ("unet", "film"):
+        run(tmp_path / name, name)
+    run(tmp_path / "c", "tmca", tuned={"trials": 8, "search": "space", "seal": "x"})
+    found = group(tmp_path)
+    assert {row.model for row in found.ranked} == {"unet", "film"}
+    assert found.unranked[0].reason == "not comparable: tuning tuned, 8 trials each, not card; search space, not (none)"
+
+
+def test_the_trials_of_a_search_are_left_out_beside_runs(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    store_plan(tmp_path / "tuned", Plan((replace(job("film"), trial=1, texts=()),)))
+    for paths in ((tmp_path,), (tmp_path / "a", tmp_path / "tuned")):
+        found = read_folders(paths)
+        assert [one.job.model for one in found.results] == ["unet"]
+        assert found.notes == (
+            f"Left out: {tmp_path / 'tuned'}: the trials of `zoo bench tune`, which have no test scores.",
+        )
 
 
 def test_the_comparability_check_is_that_of_a_benchmark(tmp_path: Path) -> None:
