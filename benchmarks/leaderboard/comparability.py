@@ -64,19 +64,32 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
 def _check_row(
     row: LeaderboardRow, keys: Sequence[str], recorded: Sequence[str], common: Mapping[str, Any]
 ) -> LeaderboardRow:
-    differing = [key for key in keys if getattr(row, key) != common[key]]
-    differing += [key for key in recorded if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
-    if {"cases_hash", "classes"} & {*differing}:  # then the labels differ too
-        differing = [key for key in differing if key not in ("label_hash", "spacing_hash")]
     prompts = row.text_track != "none" and row.prompt_hash != common.get("prompt_hash", row.prompt_hash)
-    if prompts and row.text_track != "class":
-        differing.append("prompt_hash")
-    reasons = [f"{key} {_shorten(getattr(row, key))}, not {_shorten(common[key])}" for key in differing]
+    texts = ["prompt_hash"] if prompts and row.text_track != "class" else []
+    reasons = list_differences(row, [*keys, *texts], recorded, common)
     if row.dice is None:
         reasons.append("no class in any case")
     if reasons:
         return replace(row, status="refused", reason=f"not comparable: {'; '.join(reasons)}")
     return row.with_mark(PROMPTS) if prompts else row
+
+
+def list_differences(
+    row: LeaderboardRow, keys: Sequence[str], recorded: Sequence[str], common: Mapping[str, Any]
+) -> list[str]:
+    """List the conditions in which a row differs from those of a ranking, each with both values.
+
+    Args:
+        row: The row.
+        keys: The conditions that must agree.
+        recorded: The conditions that must agree as far as they are recorded.
+        common: The conditions of the ranking.
+    """
+    differing = [key for key in keys if getattr(row, key) != common[key]]
+    differing += [key for key in recorded if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
+    if {"cases_hash", "classes"} & {*differing}:  # then the labels differ too
+        differing = [key for key in differing if key not in ("label_hash", "spacing_hash")]
+    return [f"{key} {_shorten(getattr(row, key))}, not {_shorten(common[key])}" for key in differing]
 
 
 def check_control(control: LeaderboardRow, common: Mapping[str, Any], leaking: bool) -> LeaderboardRow:

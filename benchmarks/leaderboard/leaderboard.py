@@ -16,11 +16,14 @@ from typing import Any
 from benchmarks.leaderboard.aggregate import Owners, make_control_row, make_row, make_variant_row
 from benchmarks.leaderboard.comparability import check_control, check_rows, find_warnings
 from benchmarks.leaderboard.over_no_text import add_over_no_text
-from benchmarks.leaderboard.ranking import Ranking, add_intervals, rank_rows
+from benchmarks.leaderboard.ranking import RankedRow, Ranking, add_intervals, rank_rows
 from benchmarks.leaderboard.row import LeaderboardRow
+from benchmarks.leaderboard.stated_rows import FOOTNOTE as STATED_FOOTNOTE
+from benchmarks.leaderboard.stated_rows import as_result, check_stated, compare_stated, make_stated_rows
 from benchmarks.leaderboard.statistics import Test
 from benchmarks.leaderboard.subjects import most_recorded
 from benchmarks.storage.results import Benchmark, JobResult
+from benchmarks.storage.scored import STATED
 from benchmarks.storage.seeds import CARD
 from zoo.metrics.case_scores import LEAK
 
@@ -62,9 +65,11 @@ class RankingGroup:
         unranked: The other models, each with its reason.
         controls: The rows of the controls.
         variants: Row of a full method, ranked or not, to the rows of its variants.
-        recipe: "equal": one budget for all models; "published": each model has its own.
+        recipe: "equal": one budget for all models; "published": each model has its own; "stated": methods outside the
+            zoo alone.
         ranking: The statistics of the ranked rows.
         warnings: Warnings of the comparability check, which refuse no row.
+        pairs: The paired tests against methods outside the zoo, which are among the unranked rows.
 
     Example:
         >>> metrics = {"dice": 0.9, "hd95": 2.0, "hd95_pooled": 1.5, "nsd": 0.8, "assd": 0.7}
@@ -82,10 +87,13 @@ class RankingGroup:
     recipe: str = "equal"
     ranking: Ranking = field(default_factory=Ranking)
     warnings: tuple[str, ...] = ()
+    pairs: tuple[RankedRow, ...] = ()
 
     @property
     def title(self) -> str:
         """What the group compares, in words."""
+        if self.recipe == STATED:
+            return f"{self.data}, methods outside the zoo"
         return f"{self.data}, text track: {self.track}" + ("" if self.recipe == "equal" else f", {self.recipe} recipes")
 
     @property
@@ -114,7 +122,8 @@ class Leaderboard:
     """The leaderboard of a benchmark.
 
     Attributes:
-        groups: The groups of rows that may be ranked, sorted by data set, recipe and text track.
+        groups: The groups of rows that may be ranked, sorted by data set, recipe and text track; then the data sets
+            that have methods outside the zoo alone.
         footnotes: What the columns mean, one sentence or two per footnote.
 
     Example:
@@ -150,15 +159,17 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
     by_row: dict[tuple[Any, ...], dict[str, list[JobResult]]] = {}
     for result in results:
         by_row.setdefault(_row_key(result), {}).setdefault(result.job.variant, []).append(result)
-    owners, spacing = most_recorded(results, "subjects"), most_recorded(results, "spacing")
+    scored = [as_result(part) for part in benchmark.scored]
+    owners, spacing = (most_recorded([*results, *scored], key) for key in ("subjects", "spacing"))
     ablations = [_make_ablation(by_row[key], owners) for key in sorted(by_row)]
     shown = {result.job.data: result.job.shown_data for result in results}
     named = [replace(control, data=shown.get(control.data, control.data)) for control in benchmark.controls]
     controls = [make_control_row(control, spacing) for control in named]
-    rows = iter(add_intervals([*chain(*ablations), *controls], owners))
+    stated = make_stated_rows(benchmark.scored, owners)
+    rows = iter(add_intervals([*chain(*ablations), *controls, *stated], owners))
     ablations = [[next(rows) for _ in ablation] for ablation in ablations]
     ablations = [[add_over_no_text(full, variants), *variants] for full, *variants in ablations]
-    controls = list(rows)
+    controls, stated = [next(rows) for _ in controls], list(rows)
     groups = []
     for data, recipe in sorted({(full.data, full.recipe) for full, *_ in ablations}):
         mine = [ablation for ablation in ablations if (ablation[0].data, ablation[0].recipe) == (data, recipe)]
@@ -168,7 +179,11 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
             of_track = [ablation for ablation in mine if ablation[0].text_track in {"none", track}]
             beside = [row for row in own_controls if row.text_track in {"none", track}]
             groups.append(_make_group(data, track, recipe, of_track, beside, test))
-    return Leaderboard(tuple(groups), (*FOOTNOTES, *_further_footnotes(ablations), *benchmark.notes))
+    alone = sorted({row.data for row in stated} - {group.data for group in groups})
+    groups += [_make_group(data, "none", STATED, [], [], test) for data in alone]
+    groups = [_with_stated(group, [row for row in stated if row.data == group.data], test) for group in groups]
+    further = [*_further_footnotes(ablations), *([STATED_FOOTNOTE] if stated else [])]
+    return Leaderboard(tuple(groups), (*FOOTNOTES, *further, *benchmark.notes))
 
 
 def _row_key(result: JobResult) -> tuple[Any, ...]:
@@ -210,6 +225,14 @@ def _make_group(
         rank_rows(ranked, test),
         find_warnings(ranked, unranked, controls),
     )
+
+
+def _with_stated(group: RankingGroup, stated: Sequence[LeaderboardRow], test: Test) -> RankingGroup:
+    """Add methods outside the zoo to a group, below its ranking, which they do not change."""
+    checked = check_stated(stated, group.ranked)
+    unranked = (*group.unranked, *checked)
+    warnings = find_warnings(group.ranked, unranked, group.controls) if checked else group.warnings
+    return replace(group, unranked=unranked, warnings=warnings, pairs=compare_stated(checked, group.ranked, test))
 
 
 def _further_footnotes(ablations: Sequence[Sequence[LeaderboardRow]]) -> list[str]:

@@ -34,7 +34,7 @@ class RankedRow:
     """
 
     label: str
-    rank: int
+    rank: int | None
     dice: float | None
     dice_low: float | None
     dice_high: float | None
@@ -132,10 +132,15 @@ def _interval_ends(values: Floats) -> dict[str, float | None]:
 
 
 def _mean_over_subjects(row: LeaderboardRow) -> float | None:
-    return _none_for_nan(float(statistics.mean_known(_subject_scores(row), -1))) if row.sample else None
+    return _none_for_nan(float(statistics.mean_known(subject_scores(row), -1))) if row.sample else None
 
 
-def _subject_scores(row: LeaderboardRow) -> Floats:
+def subject_scores(row: LeaderboardRow) -> Floats:
+    """Return the Dice of each subject of a row (`statistics.subject_scores`).
+
+    Raises:
+        ValueError: The row has no scores of cases.
+    """
     if row.sample is None:
         raise ValueError(f"{row.label} has no scores of cases")
     return statistics.subject_scores(row.sample.sums("dice"))
@@ -150,7 +155,7 @@ def rank_rows(rows: Sequence[LeaderboardRow], test: statistics.Test = "wilcoxon"
     """
     if not rows or any(row.sample is None for row in rows):
         return Ranking(test=test)
-    scores = np.stack([_subject_scores(row) for row in rows])
+    scores = np.stack([subject_scores(row) for row in rows])
     printed = np.array([row.dice for row in rows], dtype=float)
     tests = [statistics.compare(one, scores[0], test) for one in scores[1:]]
     corrected = statistics.holm([one.p for one in tests])
@@ -166,7 +171,7 @@ def rank_rows(rows: Sequence[LeaderboardRow], test: statistics.Test = "wilcoxon"
     ranked, labels = [], unique_labels(rows)
     for place, row in enumerate(rows):
         one = tests[place - 1] if place else None
-        ends = _difference_ends(row, rows[0]) if place else {"low": None, "high": None}
+        ends = difference_ends(row, rows[0]) if place else {"low": None, "high": None}
         ranked.append(
             RankedRow(
                 label=labels[row],
@@ -198,10 +203,11 @@ def rank_rows(rows: Sequence[LeaderboardRow], test: statistics.Test = "wilcoxon"
     return Ranking(tuple(ranked), table, _none_for_nan(tau), test)
 
 
-def _difference_ends(row: LeaderboardRow, best: LeaderboardRow) -> dict[str, float | None]:
-    if row.draws is None or best.draws is None:
+def difference_ends(row: LeaderboardRow, other: LeaderboardRow) -> dict[str, float | None]:
+    """Return "low" and "high" of the interval of the Dice of a row minus that of another row of the same subjects."""
+    if row.draws is None or other.draws is None:
         return {"low": None, "high": None}
-    return _interval_ends(row.draws - best.draws)
+    return _interval_ends(row.draws - other.draws)
 
 
 def _none_for_nan(value: float) -> float | None:

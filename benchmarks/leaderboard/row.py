@@ -65,7 +65,8 @@ class LeaderboardRow(MetricValues[float | None]):
 
     `benchmarks.tables.columns.ROW_COLUMNS` defines each field that is a column. A value is None where it does not
     exist: for an incomplete row, the text gain of a model that reads no text, the deviation of one seed, the interval
-    of too few subjects. The status of a complete row is "ok", of a variant "variant", of a control "control".
+    of too few subjects. The status of a complete row is "ok", of a variant "variant", of a control "control", and of a
+    method outside the zoo "stated".
 
     Attributes:
         std: Standard deviation of each metric over the seeds (ddof 1); None for one seed.
@@ -107,6 +108,7 @@ class LeaderboardRow(MetricValues[float | None]):
     params: int | None = None
     params_trainable: int | None = None
     budget: str = ""
+    stated: str = ""
     split_hash: str = ""
     prompt_hash: str = ""
     metric_version: str = ""
@@ -184,6 +186,11 @@ class LeaderboardRow(MetricValues[float | None]):
     def control(self) -> bool:
         """Whether the row is a control and no model."""
         return self.model.startswith("control:")
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the model reads text; of a method outside the zoo, nobody knows."""
+        return self.text_track not in ("none", "")
 
     @property
     def true_tests(self) -> tuple[TestScores, ...]:

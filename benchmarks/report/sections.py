@@ -17,10 +17,11 @@ from benchmarks.report.gallery import Gallery, read_gallery
 from benchmarks.report.provenance import Shared, make_provenance
 from benchmarks.report.svg import SERIES
 from benchmarks.storage.results import Benchmark
+from benchmarks.storage.scored import STATED
 from benchmarks.tables.class_views import class_views
 from benchmarks.tables.costs import FOOTNOTE
 from benchmarks.tables.latex import latex_tables
-from benchmarks.tables.views import TableView, leaderboard_view, ranking_view
+from benchmarks.tables.views import TableView, leaderboard_view, ranking_view, stated_view
 from benchmarks.tables.writers import to_csv
 
 _CURVES = {"val/dice": "Validation Dice, pooled", "train/loss": "Training loss"}
@@ -40,11 +41,13 @@ class Section:
         data: Where the data comes from.
         refused: (row, reason) of each row that is refused or not complete.
         warnings: The warnings of the comparability check.
-        notes: (row, remark) of variants and controls.
+        notes: (row, remark) of variants, controls and methods outside the zoo.
         leaderboard: The ranking, then the unranked rows, the variants and the controls.
         mark: What the mark of the test means, or that no row has it; empty without a test.
         all_columns: Every column of every row, as in the CSV.
         statistics: The statistics of the ranking; None where there is no ranking.
+        stated: The paired tests against methods outside the zoo; None where there are none.
+        stated_legend: What its columns mean.
         wins: Pairwise win rates.
         intervals: The intervals as a figure.
         legend: What the columns of the statistics mean.
@@ -76,6 +79,8 @@ class Section:
     mark: str
     all_columns: TableView
     statistics: TableView | None
+    stated: TableView | None
+    stated_legend: Sequence[str]
     wins: TableView | None
     intervals: Markup | None
     legend: Sequence[str]
@@ -152,7 +157,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
     measured = [costs.get(entry.jobs[0].job.cost_key, {}) for entry in ranked]
     tradeoffs, note = _draw_tradeoffs(key, ranked, measured)
     reasons = [(row, row.reason) for row in group.rows if row.reason]
-    never_ranked = {"control", "variant"}
+    never_ranked = {"control", "variant", STATED}
     return Section(
         key=key,
         title=group.data,
@@ -171,6 +176,8 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         mark=sentences.explain_mark(group),
         all_columns=tables.all_columns_table(group),
         statistics=tables.ranking_table(group),
+        stated=tables.stated_table(group),
+        stated_legend=[line for _, lines in stated_view(group).notes for line in lines] if group.pairs else [],
         wins=wins,
         intervals=plots.fill_width(
             lambda width, more: plots.draw_intervals(ranked, f"{key}-i{more}", width), plots.ACROSS if wins else 1

@@ -10,6 +10,7 @@ from benchmarks.leaderboard.row import unique_labels
 from benchmarks.report.provenance import Shared, find_period
 from benchmarks.report.typography import typeset
 from benchmarks.storage.results import JobResult
+from benchmarks.storage.scored import STATED
 from benchmarks.tables.columns import find_columns
 from benchmarks.tables.numbers import format_number, format_p_value, format_spread
 from benchmarks.tables.views import mark_legend
@@ -63,13 +64,18 @@ def list_warnings(results: Sequence[JobResult], leaderboard: Leaderboard) -> lis
     if any("-dirty" in str(one.manifest.get("git_commit")) for one in results):
         lines.append("Some runs are of a checkout with uncommitted changes (commit ends in -dirty).")
     for group in leaderboard.groups:
-        if group.unranked:
-            total = len(group.ranked) + len(group.unranked)
+        ranked, total = len(group.ranked), _count_models(group)
+        if ranked < total:
             lines.append(
-                f"{group.title}: {len(group.unranked)} of {format_quantity(total, 'model')} not ranked, "
+                f"{group.title}: {total - ranked} of {format_quantity(total, 'model')} not ranked, "
                 "for the reasons below."
             )
     return lines
+
+
+def _count_models(group: RankingGroup) -> int:
+    """Count the rows of models; methods outside the zoo are never ranked and are not counted."""
+    return len(group.ranked) + sum(STATED not in row.mark for row in group.unranked)
 
 
 def write_lead(group: RankingGroup) -> str:
@@ -144,6 +150,6 @@ def list_shared_conditions(group: RankingGroup) -> Shared:
             first.budget.replace(" ", ", ").replace("=", " ").replace("_", " ") if len(budgets) < 2 else "each its own",
         ),
         *((key.capitalize(), _describe_shared(key, group)) for key in ("loss", "validation")),
-        ("Ranked", f"{len(group.ranked)} of {len(group.ranked) + len(group.unranked)} models"),
+        ("Ranked", f"{len(group.ranked)} of {_count_models(group)} models"),
     ]
     return [(name, value) for name, value in pairs if value]

@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.report.entries import Entry
+from benchmarks.storage.scored import STATED
 from benchmarks.tables.class_views import class_view
 from benchmarks.tables.column import Cell, Column
 from benchmarks.tables.columns import ROW_COLUMNS
@@ -25,6 +26,7 @@ from benchmarks.tables.views import (
     make_lines,
     models_of,
     ranking_view,
+    stated_view,
     text_view,
 )
 from zoo.metrics.definitions import METRICS
@@ -40,7 +42,7 @@ def leaderboard_table(group: RankingGroup) -> TableView:
     """Make the leaderboard: the ranking, then the unranked rows, the variants and the controls."""
     columns, lines = group_lines(group, report=True)
     ranks = dict(zip(group.ranked, range(1, len(group.ranked) + 1), strict=True))
-    ranks |= {row: entry.rank for row, entry in zip(group.ranked, group.ranking.rows, strict=False)}
+    ranks |= {row: one.rank for row, one in zip(group.ranked, group.ranking.rows, strict=False) if one.rank}
     kept = []
     for count, column in enumerate(columns):
         texts = {line.cells[count].text for line in lines.values()} - {""}
@@ -55,7 +57,8 @@ def leaderboard_table(group: RankingGroup) -> TableView:
 
     sections = {
         "": group.ranked,
-        "Not ranked": group.unranked,
+        "Not ranked": [row for row in group.unranked if row.status != STATED],
+        "Methods outside the zoo": [row for row in group.unranked if row.status == STATED],
         "Ablation variants": [row for row in group.rows if row.variant],
         "Controls": group.controls,
     }
@@ -101,6 +104,13 @@ def ranking_table(group: RankingGroup) -> TableView | None:
     return without_empty(replace(ranking_view(group), caption=caption))
 
 
+def stated_table(group: RankingGroup) -> TableView | None:
+    """Make the table of the paired tests against methods outside the zoo; None where there are none."""
+    if not group.pairs:
+        return None
+    return without_empty(replace(stated_view(group), caption="Paired tests against methods outside the zoo"))
+
+
 def wins_table(group: RankingGroup) -> TableView | None:
     """Make the table of pairwise win rates, row of the line over row of the column; None for fewer than two rows."""
     labels = list(unique_labels(group.ranked).values())
@@ -128,7 +138,7 @@ def _shade(cell: Cell) -> Cell:
 
 def text_table(group: RankingGroup) -> TableView | None:
     """Make the table of the Dice with each text; None where no row was tested with another text."""
-    rows = [row for row in models_of(group) if row.text_track != "none"]
+    rows = [row for row in models_of(group) if row.reads_text]
     if not any(row.text_gain is not None or row.text_gain_names is not None for row in rows):
         return None
     return without_empty(replace(text_view(group), caption="Dice with each text, same checkpoints"))

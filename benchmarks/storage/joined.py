@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.plan.job import TEXTS, Job, Settings
 from benchmarks.storage import layout
 from benchmarks.storage.results import Benchmark, Control, JobResult, read_benchmark, read_run
+from benchmarks.storage.scored import is_benchmark, refuse_twice
 from benchmarks.storage.stored_plan import load_plan, plan_path
 from zoo.config import identity
 from zoo.engine.run_folder import RunFolder
@@ -40,17 +41,17 @@ def read_folders(paths: Sequence[Path]) -> Benchmark:
             be read.
     """
     folders = expand_paths(paths)
-    if len(folders) == 1 and plan_path(folders[0]).is_file():
+    if len(folders) == 1 and is_benchmark(folders[0]):
         return read_benchmark(folders[0])
     benchmarks, runs, configs, notes = [], [], {}, []
     for folder in folders:
-        inside = [folder] if plan_path(folder).is_file() or _is_run(folder) else sorted(_find_runs(folder))
+        inside = [folder] if is_benchmark(folder) or _is_run(folder) else sorted(_find_runs(folder))
         notes += [] if inside else [f"Left out: {folder}: no benchmark here (no plan.json), and no run below it."]
         for run in inside:
             if plan_path(run).is_file() and load_plan(run).is_search:
                 notes.append(f"Left out: {run}: the trials of `zoo bench tune`, which have no test scores.")
                 continue
-            if plan_path(run).is_file():
+            if is_benchmark(run):
                 benchmarks.append(_with_shown_names(read_benchmark(run)))
                 continue
             lacking = _find_lack(run)
@@ -61,13 +62,16 @@ def read_folders(paths: Sequence[Path]) -> Benchmark:
             runs.append(result)
     results = [result for one in benchmarks for result in _with_trainings(one.results, configs)]
     results = _refuse_twice([*results, *runs])
-    if not results:
+    scored = refuse_twice(part for one in benchmarks for part in one.scored)
+    notes = [*(note for one in benchmarks for note in one.notes), *notes]
+    if not results and not scored:
         raise RunError(" ".join(notes), _FIX)
     return Benchmark(
         tuple(sorted(_with_options(results, configs), key=lambda one: one.job.id)),
         _distinct_controls(control for one in benchmarks for control in one.controls),
         {key: cost for one in benchmarks for key, cost in one.costs.items()},
         tuple(notes),
+        scored,
     )
 
 
@@ -103,7 +107,7 @@ def _is_run(folder: Path) -> bool:
 def _find_runs(folder: Path) -> Iterator[Path]:
     """Yield the runs and benchmarks below a folder; what is below a run is part of it."""
     for child in folder.iterdir() if folder.is_dir() else ():
-        if child.is_dir() and (_is_run(child) or plan_path(child).is_file()):
+        if child.is_dir() and (_is_run(child) or is_benchmark(child)):
             yield child
         elif child.is_dir() and not child.is_symlink():
             yield from _find_runs(child)

@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.plan.job import Job
+from benchmarks.plan.job import Job, Plan
 from benchmarks.storage import layout
+from benchmarks.storage.scored import ScoredPart, read_scored
 from benchmarks.storage.sealed_tests import TestScores as TestScores  # noqa: PLC0414 - a part of the results below
 from benchmarks.storage.sealed_tests import (
     check_job_run,
@@ -21,7 +22,7 @@ from benchmarks.storage.sealed_tests import (
     read_controls_file,
     read_test,
 )
-from benchmarks.storage.stored_plan import load_plan
+from benchmarks.storage.stored_plan import load_plan, plan_path, refuse_trials
 from zoo.engine.run_seals import is_sealed
 from zoo.errors import RunError
 from zoo.utils.hashing import hash_lines
@@ -114,6 +115,7 @@ class Benchmark:
         controls: The controls of all data sets, sorted by data set and name.
         costs: Measured costs by `Job.cost_key`; empty where `zoo bench costs` has not run.
         notes: What was left out, one sentence or two per folder.
+        scored: The scores of methods outside the zoo.
 
     Example:
         >>> from benchmarks.plan.job import Settings
@@ -126,6 +128,7 @@ class Benchmark:
     controls: tuple[Control, ...] = ()
     costs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scored: tuple[ScoredPart, ...] = ()
 
 
 def read_benchmark(folder: str | Path) -> Benchmark:
@@ -143,14 +146,11 @@ def read_benchmark(folder: str | Path) -> Benchmark:
         zoo.errors.RunError: ...
     """
     folder = Path(folder)
-    plan = load_plan(folder)
-    if plan.is_search:
-        raise RunError(
-            f"{folder}: the trials of `zoo bench tune`, which have no test scores.",
-            f"Compare the models with their recipes: `zoo bench run ... --recipes {folder / 'recipes'} --out OTHER`.",
-        )
+    scored, notes = read_scored(folder)
+    plan = load_plan(folder) if plan_path(folder).is_file() or not (scored or notes) else Plan(())
+    refuse_trials(folder, plan)
     results = tuple(read_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id))
-    return Benchmark(results, tuple(read_all_controls(folder, plan.jobs)), layout.read_costs(folder))
+    return Benchmark(results, tuple(read_all_controls(folder, plan.jobs)), layout.read_costs(folder), notes, scored)
 
 
 def read_result(folder: Path, job: Job) -> JobResult:

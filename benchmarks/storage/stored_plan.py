@@ -49,6 +49,19 @@ def load_plan(folder: Path) -> Plan:
         raise RunError(f"{path}: not the plan of a benchmark: {reason}.", "Use another folder.") from error
 
 
+def refuse_trials(folder: Path, plan: Plan) -> None:
+    """Refuse the trials of `zoo bench tune` where results of tests are read.
+
+    Raises:
+        RunError: The plan is a search.
+    """
+    if plan.is_search:
+        raise RunError(
+            f"{folder}: the trials of `zoo bench tune`, which have no test scores.",
+            f"Compare the models with their recipes: `zoo bench run ... --recipes {folder / 'recipes'} --out OTHER`.",
+        )
+
+
 def store_plan(folder: Path, plan: Plan, *, extend: bool = True) -> Plan:
     """Add a plan to the stored plan of a folder, and return both together.
 

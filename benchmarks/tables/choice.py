@@ -9,7 +9,7 @@ from typing import Literal
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.tables.class_views import class_views
 from benchmarks.tables.columns import CLASS_COLUMNS, OF_GROUP, OF_ROW, RANKED_COLUMNS, ROW_COLUMNS
-from benchmarks.tables.views import TableView, leaderboard_view, models_of, ranking_view, text_view
+from benchmarks.tables.views import TableView, leaderboard_view, models_of, ranking_view, stated_view, text_view
 from zoo.errors import ConfigError, did_you_mean
 
 
@@ -74,7 +74,8 @@ def make_views(group: RankingGroup, choice: Choice) -> list[TableView]:
     views = [leaderboard_view(group, choice.row_keys)]
     if choice.stats:
         views += [ranking_view(group)] if group.ranking.rows else []
-        views += [text_view(group)] if any(row.text_track != "none" for row in models_of(group)) else []
+        views += [stated_view(group)] if group.pairs else []
+        views += [text_view(group)] if any(row.reads_text for row in models_of(group)) else []
     views += class_views(group, choice.columns) if choice.per_class else []
     return [controls_as_note(view) for view in views] if choice.controls == "note" else views
 

@@ -15,6 +15,7 @@ from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
 from benchmarks.leaderboard.statistics import LEVEL
 from benchmarks.leaderboard.subjects import INTERVAL_METRICS
 from benchmarks.plan.ablations import NO_TEXT
+from benchmarks.storage.scored import STATED
 from benchmarks.storage.seeds import CARD
 from benchmarks.tables.column import Column, Row
 from benchmarks.tables.numbers import format_count, format_p_value, format_percent
@@ -62,6 +63,12 @@ def _millions(row: LeaderboardRow) -> str:
     return f"{(row.params or 0) / 1e6:.2f}"
 
 
+def _pretrained(row: LeaderboardRow) -> str:
+    if STATED in row.mark:  # the zoo does not know
+        return ""
+    return "yes" if row.pretrained_vision else "no"
+
+
 def _reads_text(group: RankingGroup) -> bool:
     return group.track != "none"
 
@@ -91,7 +98,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("encoder", "the text encoder; empty for a model that reads no text",
            title="Encoder", shown="table", words=True),
     _field("data", "the data set; for own data its title and its kind"),
-    _field("text_track", "origin of the text: `none`, `class`, `report` or `mask-derived`",
+    _field("text_track", "origin of the text: `none`, `class`, `report` or `mask-derived`; empty for a method outside "
+           "the zoo",
            title="Text", shown="table", words=True),
     _field("n", "number of test cases", title="n", shown="table"),
     _field("seeds", "number of seeds that are done", title="Seeds", shown="table", text=_seeds),
@@ -113,22 +121,23 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("params_trainable", "number of trained parameters"),
     *_FURTHER,
     _field("seeds_planned", "number of seeds of the plan"),
-    _field("budget", "training budget: samples and batch size"),
+    _field("budget", "training budget: samples and batch size; of a method outside the zoo, what is stated"),
+    _field("stated", "of a method outside the zoo: what its authors state of its training"),
     _field("split_hash", "hash of the split"),
     _field("prompt_hash", "hash of the class prompts or reports"),
     _field("metric_version", "version of the metrics"),
     _field("pretrained_vision", "the pre-trained weights of the vision encoder and their version; empty for random "
            "weights; tables to read say `yes` or `no` where a row of the group has such weights",
            title="Pre-trained vision", shown="table", after="encoder", words=True,
-           text=lambda row: "yes" if row.pretrained_vision else "no",
+           text=_pretrained,
            when=_has_pretrained_vision),
-    _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant` or `control`"),
+    _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant`, `stated` or `control`"),
     _field("reason", "why the row is not ranked, or a remark"),
     _field(
         "mark",
         "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows; "
         "`unsealed`: scores of an older version, without seals; `early-stopped`: a training ended before its budget; "
-        "`averaged`: an average of the weights was tested",
+        "`averaged`: an average of the weights was tested; `stated`: a method outside the zoo",
     ),
     _field("variant", "the variant of an ablation; empty for the full method"),
     _field("variant_about", "what the variant changes, in words"),
@@ -205,22 +214,23 @@ CLASS_COLUMNS: tuple[Column[ClassRow], ...] = (
 
 RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
     _field("label", "the row, with its encoder where two rows have the same label"),
-    _field("rank", "rank by Dice, from 1; equal Dice, equal rank", title="Rank", better="lower"),
+    _field("rank", "rank by Dice, from 1; equal Dice, equal rank; empty beside a method outside the zoo",
+           title="Rank", better="lower"),
     _field("dice", "as in the leaderboard", title="Dice", digits=3, better="higher"),
     _field("dice_low", "lower end of the 95 % interval of `dice` over subjects",
            title=INTERVAL, digits=3, better="higher", high=attrgetter("dice_high")),
     _field("dice_high", "upper end of that interval"),
-    _field("against", "the row of the comparison: the best; empty for the best row itself"),
-    _field("delta", "`dice` minus that of the best row", title="Δ best", digits=3, better="higher", sign="+"),
+    _field("against", "the row of the comparison: the best, or a method outside the zoo; empty for the best row"),
+    _field("delta", "`dice` minus that of `against`", title="Δ best", digits=3, better="higher", sign="+"),
     _field("delta_low", "lower end of the 95 % interval of `delta`, both rows on the same subjects",
            title=f"Δ {INTERVAL}", digits=3, better="higher", sign="+", high=attrgetter("delta_high")),
     _field("delta_high", "upper end of that interval"),
     _field("pairs", "number of subjects that were compared"),
     _field("p", "two-sided p value of the paired test, uncorrected",
            title="p", better="lower", significant=True, text=lambda row: format_p_value(row.p)),
-    _field("p_holm", "p value corrected by Holm over the rows of the group",
+    _field("p_holm", "p value corrected by Holm over the rows of the group; over the paired tests apart",
            title="p (Holm)", better="lower", significant=True, text=lambda row: format_p_value(row.p_holm)),
-    _field("effect", "matched-pairs rank-biserial correlation with the best row, from -1 (worse on every subject) to 1",
+    _field("effect", "matched-pairs rank-biserial correlation with `against`, from -1 (worse on every subject) to 1",
            title="Effect", digits=2, better="higher", sign="+"),
     _field("win_rate", "share of subjects on which the row beats another row, ties half, mean over the other rows",
            title="Wins", better="higher", text=lambda row: format_percent(row.win_rate)),

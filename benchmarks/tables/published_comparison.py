@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.leaderboard.leaderboard import Leaderboard
 from benchmarks.leaderboard.row import LeaderboardRow
+from benchmarks.storage.scored import STATED
 from benchmarks.tables.published_scores import NOT_READ, OURS, PublishedScore, published_on
 from benchmarks.tables.writers import escape_markdown
 from datamodules.index.card import DataCard
@@ -65,6 +66,7 @@ class Comparison:
 def compare_with_published(leaderboard: Leaderboard) -> Comparison:
     """Compare the rows of a leaderboard with the published numbers for their data sets."""
     rows = [row for row in leaderboard.rows if row.dice is not None and not row.control and not row.variant]
+    rows = [row for row in rows if STATED not in row.mark]  # no row of ours, whatever its name is
     names = sorted({row.data for row in leaderboard.rows})
     lines = [line for data in names for number in published_on(data) for line in _compare(number, rows)]
     models = sorted({row.model for row in rows})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.leaderboard.leaderboard import RankingGroup
-from benchmarks.leaderboard.ranking import ALPHA
+from benchmarks.leaderboard.ranking import ALPHA, RankedRow
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.leaderboard.statistics import FEWEST, RESAMPLES
 from benchmarks.tables.column import Cell, Column, Row
@@ -196,24 +196,52 @@ def ranking_view(group: RankingGroup) -> TableView:
             f"Over no_text: against the row's own no_text, over the seeds that both have; {TESTS[ranking.test]} over "
             "subjects, corrected by Holm over the rows that have a no_text."
         )
-    lines = []
-    for line, row in zip(make_lines(columns, ranking.rows, lambda row: row.label), ranking.rows, strict=True):
-        cells = zip(columns, line.cells, strict=True)
-        marked = (replace(cell, marked=row.worse and column.key == "p_holm") for column, cell in cells)
-        lines.append(replace(line, cells=tuple(marked)))
     return TableView(
         title=f"{group.title}: statistics",
         caption=f"{group.title}: statistics of the ranking over subjects. {mark_legend(group)}".strip(),
         corner="Model",
         columns=tuple(columns),
-        groups=(("", tuple(lines)),),
+        groups=(("", _lines_of_tests(columns, ranking.rows)),),
         notes=(("Legend", tuple(notes)),),
+    )
+
+
+def _lines_of_tests(columns: Sequence[Column[Any]], rows: Sequence[RankedRow]) -> tuple[Line, ...]:
+    """Make one line per row, with the mark of the test at its corrected p value."""
+    lines = []
+    for line, row in zip(make_lines(columns, rows, lambda row: row.label), rows, strict=True):
+        cells = zip(columns, line.cells, strict=True)
+        marked = (replace(cell, marked=row.worse and column.key == "p_holm") for column, cell in cells)
+        lines.append(replace(line, cells=tuple(marked)))
+    return tuple(lines)
+
+
+def stated_view(group: RankingGroup) -> TableView:
+    """Make the table of the paired tests against methods outside the zoo; the ranking does not contain them."""
+    shown = ("dice", "delta", "delta_low", "pairs", "p", "p_holm", "effect", "win_rate")
+    titles = {"delta": "Δ", "pairs": "Subjects"}
+    by_key = {column.key: column for column in RANKED_COLUMNS}
+    against = replace(by_key["against"], title="Against", words=True)
+    columns = [against, *(replace(by_key[key], title=titles.get(key, by_key[key].title)) for key in shown)]
+    notes = (
+        f"Δ: Dice of the model minus that of the method outside the zoo, with its {INTERVAL} over the same subjects. "
+        f"p: {TESTS[group.ranking.test]} over subjects; p (Holm): corrected over the rows of this table alone.",
+        "Wins: share of subjects on which the model is better, ties half. The zoo did not train the method: budget, "
+        "training data and pre-training may differ, so no row of this table is ranked.",
+    )
+    return TableView(
+        title=f"{group.title}: paired tests against methods outside the zoo",
+        caption=f"{group.title}: paired tests against methods outside the zoo, which are not ranked.",
+        corner="Model",
+        columns=tuple(columns),
+        groups=(("", _lines_of_tests(columns, group.pairs)),),
+        notes=(("Legend", notes),),
     )
 
 
 def text_view(group: RankingGroup) -> TableView:
     """Make the table of the Dice with each text, of the models that read text."""
-    rows = [row for row in models_of(group) if row.text_track != "none"]
+    rows = [row for row in models_of(group) if row.reads_text]
     ranked, labels = set(group.ranked), unique_labels(rows)
     dice, *further = find_columns(*("dice", "dice_shuffled", "dice_blank", "dice_names", "text_gain", "text_gain_low"))
     columns = (replace(dice, title="True", std=None), *further)

@@ -37,7 +37,8 @@ def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fals
 
     Args:
         leaderboard: The leaderboard.
-        stats: Instead of `ROW_COLUMNS`, one line per group and ranked row with `RANKED_COLUMNS`.
+        stats: Instead of `ROW_COLUMNS`, one line per group and ranked row with `RANKED_COLUMNS`. Lines without a rank
+            are paired tests against a method outside the zoo.
         per_class: Instead of `ROW_COLUMNS`, one line per row and class with `CLASS_COLUMNS`.
         **more: Further attributes of `Choice`.
     """
@@ -46,7 +47,7 @@ def to_csv(leaderboard: Leaderboard, stats: bool = False, per_class: bool = Fals
         entries = [
             dict(zip(OF_GROUP, name_group(group), strict=True)) | row_as_dict(RANKED_COLUMNS, row)
             for group in leaderboard.groups
-            for row in group.ranking.rows
+            for row in (*group.ranking.rows, *group.pairs)
         ]
         names = [*OF_GROUP, *(column.key for column in RANKED_COLUMNS)]
     elif per_class:
@@ -122,6 +123,7 @@ def _group_as_dict(group: RankingGroup) -> dict[str, Any]:
         "tau": ranking.tau,
         "ranked": [row_as_dict(RANKED_COLUMNS, row) for row in ranking.rows],
         "wins": ranking.wins,
+        "stated": [row_as_dict(RANKED_COLUMNS, row) for row in group.pairs],
         "notes": {label: row.reason for row, label in unique_labels(group.rows).items() if row.reason},
         "warnings": list(group.warnings),
     }

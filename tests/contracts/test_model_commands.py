@@ -12,7 +12,7 @@ import nibabel
 import pytest
 
 from tests.contracts.conftest import Fitted
-from tests.helpers.model_cases import TEST_CASES, runs_whole_commands
+from tests.helpers.model_cases import PHANTOMS, TEST_CASES, runs_whole_commands
 from tests.helpers.weights import same_weights, weights
 from zoo.cli.main import main
 from zoo.metrics.case_scores import read_rows
@@ -51,7 +51,7 @@ def test_validation_and_test_with_blank_text_leave_the_checkpoints_alone(run: Fi
         assert same_weights(state, weights(run.out, name))
 
 
-def test_predictions_are_files_on_the_grid_of_the_images(run: Fitted) -> None:
+def test_predictions_are_files_on_the_grid_of_the_images_and_score_like_the_test(run: Fitted, tmp_path: Path) -> None:
     assert main(run.case.small_words("predict", run.out)) == 0
     files = sorted((run.out / "predictions").iterdir())
     assert len(files) == TEST_CASES[run.case.dims]
@@ -60,3 +60,7 @@ def test_predictions_are_files_on_the_grid_of_the_images(run: Fitted) -> None:
     else:
         assert all(file.name.endswith(".nii.gz") for file in files)
         assert nibabel.load(files[0]).shape == (24, 16, 16)
+    data = [*PHANTOMS[run.case.dims], "--size", "tiny"]
+    assert main(["score", str(run.out / "predictions"), *data, "--name", "Again", "--out", str(tmp_path)]) == 0
+    (scored,) = tmp_path.glob("scored/*/cases.csv")
+    assert scored.read_bytes() == (run.out / "test" / "cases.csv").read_bytes()

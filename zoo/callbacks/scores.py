@@ -94,7 +94,7 @@ class Scores(Callback):
         self.rows += outputs
         if outputs:  # empty if another rank scores the batch
             natives = zip(batch["case_id"], batch.get("native", ()), strict=False)
-            self.images |= {case_id: _describe_image(native) for case_id, native in natives}
+            self.images |= {case_id: describe_image(native) for case_id, native in natives}
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the rows of all ranks; rank 0 checks and writes them."""
@@ -117,7 +117,8 @@ class Scores(Callback):
             write_scores(self.path, self.rows, about | {"zoo": __version__, "git_commit": git_commit()})
 
 
-def _describe_image(native: Native) -> dict[str, list[Any]]:
+def describe_image(native: Native) -> dict[str, list[Any]]:
+    """Return the voxel size and the size in voxels of an image, on its native grid; the second is empty if unknown."""
     spacing = [float(size) for size in native.geometry.spacing]
     shape = [] if native.label is None else [int(size) for size in native.label.shape[-len(spacing) :]]
     return {"spacing": spacing, "shape": shape}

@@ -1,0 +1,168 @@
+"""Scores label images on the test cases of a data set, with the functions and the conditions of `zoo test`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.scoring.files import FoundFiles, find_files, list_some, stem_of
+from benchmarks.scoring.masks import MaskReader, read_truth
+from benchmarks.scoring.values import ClassValues, choose_values
+from benchmarks.storage.scored import SCORED, ScoredPart
+from datamodules.bases.base import SegDataModule
+from zoo import __version__
+from zoo.callbacks.manifest import git_commit
+from zoo.callbacks.scores import check_once, describe, describe_image
+from zoo.errors import DataError, RunError
+from zoo.metrics.case_scores import LEAK, CaseScore
+from zoo.metrics.scoring import score_case
+from zoo.types import Case, Native
+from zoo.utils.hashing import hash_json
+from zoo.utils.seals import hash_file
+
+Progress = Callable[[Iterable[Case]], Iterable[Case]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """The method whose label images are scored.
+
+    Attributes:
+        name: Its name in tables.
+        folder: The folder of its label images.
+        values: `--values`; empty to find it out.
+        missing_as_empty: Whether a case without a file counts as a prediction without any object.
+        stated: What its authors state: key -> text.
+    """
+
+    name: str
+    folder: Path
+    values: str = ""
+    missing_as_empty: bool = False
+    stated: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a part, and what a user should know of the files.
+
+    Attributes:
+        part: The scores.
+        extra: Label images of no test case of this part.
+        notes: One line each.
+    """
+
+    part: ScoredPart
+    extra: frozenset[Path]
+    notes: tuple[str, ...] = ()
+
+
+def score_label_images(data: SegDataModule, method: Method, progress: Progress = iter) -> Scored:
+    """Score the label images of a method on the test cases of a data set.
+
+    Args:
+        data: The data set, with its protocol and fold.
+        method: The method.
+        progress: Passes the cases on, and shows how many are done.
+
+    Raises:
+        RunError: A case has no file or two files, or the folder has no file of any case.
+        DataError: Files cannot be read, have another grid than their images, or have values of no class.
+        ConfigError: `Method.values` does not fit the classes.
+    """
+    facts, cases = data.facts, data.index.cases_of("test")
+    values = choose_values(method.values, method.folder, data.labels, data.dropped_values)
+    wanted = {case.key for case in cases}
+    found = find_files(method.folder, data.cases.values(), wanted, data.labels)
+    missing = [case for case in cases if case.key not in found.of_case]
+    _check_missing(method, missing, found, len(cases))
+    reader = MaskReader(data.labels, values, data.reader)
+    rows, images = _score_cases(data, progress(cases), found, reader, float(facts["tolerance"]))
+    if data.leak_declared:
+        rows = [replace(row, mark=LEAK) for row in rows]
+    check_once(rows, len(cases))
+    files = {str(case.key): [hash_file(path) for path in found.files(case)] for case in cases}
+    about = {
+        **describe(data, rows),
+        **{key: {case: image[key] for case, image in sorted(images.items())} for key in ("spacing", "shape")},
+        **{"text": None, "prompt_hash": None, "patch": None, "leak_declared": data.leak_declared},
+        **{"zoo": __version__, "git_commit": git_commit(), "finished": datetime.now(UTC).isoformat(timespec="seconds")},
+        SCORED: {
+            **identify_part(data, method.name).told,
+            "protocol": data.split.protocol,
+            "folder": str(method.folder.resolve()),
+            "label_images": hash_json(files),
+            "values": _describe_values(values),
+            "missing_as_empty": [str(case.key) for case in missing],
+            "stated": dict(method.stated),
+        },
+    }
+    notes = (values.note,) if values.note else ()
+    return Scored(ScoredPart(tuple(rows), about), frozenset(found.extra), notes)
+
+
+def identify_part(data: SegDataModule, name: str) -> ScoredPart:
+    """Return a part without scores, which tells where its scores will be stored."""
+    told = {"name": name, "data": data.name, "title": str(getattr(data, "title", "") or "")}
+    return ScoredPart((), {"split_hash": data.split_hash, "fold": data.fold, SCORED: told})
+
+
+def _check_missing(method: Method, missing: list[Case], found: FoundFiles, count: int) -> None:
+    """Check that each case has a file.
+
+    Raises:
+        RunError: Cases have none, and they do not count as empty; or no case has one.
+    """
+    if not missing or (method.missing_as_empty and len(missing) < count):
+        return
+    others = [path.name for path in found.extra]
+    strange = [path.name for path in found.unreadable.values()]
+    named = list_some([str(case.key) for case in missing])
+    if strange:
+        fix = f"Save NIfTI or pictures: {list_some(strange)} is not read."
+    elif len(missing) == count and others:
+        fix = f"Name each file by its case: {stem_of(Path(others[0]))} is none."
+    elif len(missing) == count:
+        fix = "Give the folder with the label images of your program."
+    else:
+        fix = "Add the files, or count these cases as empty: --missing-as-empty."
+    raise RunError(f"{method.folder}: no file of {len(missing)} of {count} test cases: {named}.", fix)
+
+
+def _score_cases(
+    data: SegDataModule, cases: Iterable[Case], found: FoundFiles, reader: MaskReader, tolerance: float
+) -> tuple[list[CaseScore], dict[str, dict[str, list[Any]]]]:
+    """Score each case; after a file that cannot be scored, the others are only read, so that all are named.
+
+    Raises:
+        DataError: Files cannot be scored.
+    """
+    rows: list[CaseScore] = []
+    images: dict[str, dict[str, list[Any]]] = {}
+    faults: list[DataError] = []
+    for case in cases:
+        truth = read_truth(data, case)
+        try:
+            mask = reader.read(found.of_case.get(case.key, {}), case, truth)
+        except DataError as error:
+            faults.append(error)
+            continue
+        images[case.case_id] = describe_image(Native(truth.geometry, truth.label))
+        if not faults:
+            grid = truth.geometry
+            rows += score_case(
+                case.case_id, mask, truth.label, data.labels, grid.spacing, grid.unit, tolerance, query=case.query
+            )
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        problems = list_some([error.problem.rstrip(".") for error in faults], "; ")
+        raise DataError(f"{len(faults)} label images cannot be scored: {problems}.", faults[0].fix, faults[0].kind)
+    return rows, images
+
+
+def _describe_values(values: ClassValues) -> dict[str, Any]:
+    return {"from": values.kind, **{n: list(v) for n, v in zip(values.labels.names, values.labels.values, strict=True)}}
