@@ -26,6 +26,7 @@ from benchmarks.storage.seeds import (
 from zoo.errors import RunError
 from zoo.metrics.case_scores import cases_hash
 from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+from zoo.metrics.size_terciles import SizeDice, dice_by_size
 from zoo.metrics.summary import MeanScores, Summary
 
 Owners = Mapping[tuple[str, str], str]
@@ -180,6 +181,7 @@ def _scores(done: Sequence[SeedResult]) -> dict[str, Any]:
     tests = {step: tuple(one.tests[step] for one in done) for step in steps if all(step in one.tests for one in done)}
     true = tests[TRUE_TEXT_STEP]
     summaries = [test.summary for test in true]
+    sizes = [dice_by_size(test.rows) for test in true]
     dices = {text: [test.summary.dice for test in tests.get(f"{TRUE_TEXT_STEP}-{text}", ())] for text in TEXTS}
     gains = {text: list(map(_gap, true, tests.get(f"{TRUE_TEXT_STEP}-{text}", ()))) for text in TEXTS}
     return {
@@ -187,9 +189,18 @@ def _scores(done: Sequence[SeedResult]) -> dict[str, Any]:
         **{key: _mean([getattr(one, key) for one in summaries]) for key in ("dice_global", "missed", "spurious")},
         **{f"dice_{text}": _mean(values) for text, values in dices.items()},
         **{column: _mean(gains[text]) for text, column in TEXTS.items()},
-        "per_class": tuple(_class_row(label, summaries) for label in summaries[0].per_class),
+        **_size_means([overall for overall, _ in sizes]),
+        "per_class": tuple(
+            replace(_class_row(label, summaries), **_size_means([classes[label] for _, classes in sizes]))
+            for label in summaries[0].per_class
+        ),
         "tests": tests,
     }
+
+
+def _size_means(seeds: Sequence[SizeDice]) -> dict[str, Any]:
+    """Return the mean Dice of each size tercile over the seeds."""
+    return {f"dice_{key}": _mean([getattr(one, key) for one in seeds]) for key in SizeDice._fields}
 
 
 def _class_row(label: str, summaries: Sequence[Summary]) -> ClassRow:

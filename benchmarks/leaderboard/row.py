@@ -38,6 +38,9 @@ class ClassRow(MetricValues[float | None]):
         label: The class.
         std: Standard deviation of each metric over the seeds (ddof 1); None for one seed.
         dice_global: Dice of tp, fp and fn summed over cases.
+        dice_small: Mean Dice of the third of the cases with the smallest objects (`zoo.metrics.size_terciles`).
+        dice_medium: Mean Dice of the middle third.
+        dice_large: Mean Dice of the third with the largest objects.
         scored: Number of cases of one seed that enter the means.
         missed: Number of cases of one seed with the object in the label only.
         spurious: Number of cases of one seed with the object in the prediction only.
@@ -57,6 +60,9 @@ class ClassRow(MetricValues[float | None]):
     missed: float
     spurious: float
     absent: float
+    dice_small: float | None = None
+    dice_medium: float | None = None
+    dice_large: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +137,9 @@ class LeaderboardRow(MetricValues[float | None]):
     search: str = ""
     std: MetricValues[float | None] = NO_STD
     dice_global: float | None = None
+    dice_small: float | None = None
+    dice_medium: float | None = None
+    dice_large: float | None = None
     missed: float | None = None
     spurious: float | None = None
     dice_subjects: float | None = None

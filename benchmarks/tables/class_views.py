@@ -19,7 +19,7 @@ def class_views(group: RankingGroup, keys: Sequence[str] = ()) -> list[TableView
         group: The ranking group.
         keys: Keys of scores per class; all scores where none of them is among the keys.
     """
-    scores = [column for column in CLASS_COLUMNS if column.title]
+    scores = [column for column in CLASS_COLUMNS if column.title and column.when(group)]
     scores = [column for column in scores if column.key in keys] or scores
     classes = _list_classes(group)
     if len(classes) != 1:

@@ -19,6 +19,7 @@ from benchmarks.storage.scored import STATED
 from benchmarks.storage.seeds import CARD
 from benchmarks.tables.column import Column, Row
 from benchmarks.tables.numbers import format_count, format_p_value, format_percent
+from benchmarks.tables.size_columns import SIZE_COLUMNS
 from zoo.metrics.definitions import METRICS, Metric
 
 INTERVAL = f"{LEVEL:.0%} CI".replace("%", " %")
@@ -191,6 +192,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
            title="Recipe", shown="table", words=True, after="text_track", when=_has_tuned),
     _field("search", "hash of the search of a tuned recipe: space, seeds, budget and split"),
     _field("options", "where single runs are joined: the options in which the rows of this model differ"),
+    *SIZE_COLUMNS,
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""
 
@@ -209,6 +211,7 @@ CLASS_COLUMNS: tuple[Column[ClassRow], ...] = (
            title="Spurious", better="lower", text=lambda row: format_count(row.spurious)),
     _field("absent", "number of cases of one seed with the object in neither mask",
            title="Absent", text=lambda row: format_count(row.absent)),
+    *SIZE_COLUMNS,
 )  # fmt: skip
 """The columns of the scores per class, in the order of CSV and JSON."""
 

@@ -260,3 +260,19 @@ def test_own_data_has_its_title_and_its_controls() -> None:
     assert [found.data for found in group.rows] == ["skin (image_text_folder)"] * 2
     assert titled.id == job(data="image_text_folder").id
     assert job().shown_data == "hippocampus"
+
+
+def test_a_row_has_the_dice_of_each_size_tercile_as_a_mean_over_the_seeds() -> None:
+    def sized(seed: int, dices: list[float]) -> JobResult:
+        found = result(job("unet", seed), dices)
+        sized_rows = zip(found.tests["test"].rows, (1, 2, 3), strict=True)
+        rows = tuple(replace(one, tp=one.tp * n, fp=one.fp * n, fn=one.fn * n) for one, n in sized_rows)
+        return replace(found, tests={"test": TestScores(rows, found.tests["test"].about)})
+
+    board = leaderboard_of([sized(0, [0.2, 0.5, 0.8]), sized(1, [0.4, 0.5, 1.0])], [])
+    (unet,) = board.rows
+    assert (unet.dice_small, unet.dice_medium, unet.dice_large) == pytest.approx((0.3, 0.5, 0.9))
+    assert unet.per_class[0].dice_small == pytest.approx(0.3)
+    text = to_markdown(board, columns=("model", "dice_small", "dice_medium", "dice_large"))
+    assert "| unet (tiny) | 0.300 | 0.500 | 0.900 |" in text
+    assert "Dice small" not in to_markdown(board)
