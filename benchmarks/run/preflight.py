@@ -28,6 +28,7 @@ from zoo.engine.cost_estimate import (
     count_training_steps,
     find_hub_files,
     format_hours,
+    has_local_vision_weights,
     is_published,
 )
 from zoo.errors import ConfigError, ZooError
@@ -197,8 +198,17 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
 
 
 def _find_missing_weights(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    jobs = list(_one_per_method(jobs))
+    configs = [config for config in map(resolve_config, jobs) if has_local_vision_weights(config)]
+    for weights in dict.fromkeys(str(find_value(config, "model.vision_weights")) for config in configs):
+        from zoo.encoders.vision_weights import find_weights
+
+        try:
+            find_weights(weights)
+        except ZooError as error:
+            yield error
     missing: dict[str, tuple[HubFiles, list[Job]]] = {}
-    for job in _one_per_method(jobs):
+    for job in jobs:
         for files in find_hub_files(resolve_config(job)):
             if not files.here:
                 missing.setdefault(files.repo, (files, []))[1].append(job)

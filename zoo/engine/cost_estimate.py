@@ -183,7 +183,7 @@ def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
         bytes_ = None if size is None else int(size) * 10**6
         found += [HubFiles("model.encoder", encoder, repo, revision, bytes_, here)] if repo else []
     weights = str(find_value(config, "model.vision_weights") or "")
-    if weights and not weights.startswith("package:") and not Path(weights).expanduser().exists():
+    if weights and not has_local_vision_weights(config) and not Path(weights).expanduser().exists():
         repo, _, commit = weights.partition("@")
         revision = commit or "main"
         if repo == "hub":
@@ -191,6 +191,16 @@ def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
         here = is_on_this_machine(repo, revision)
         found.append(HubFiles("model.vision_weights", weights, repo, revision, None, here))
     return tuple(found)
+
+
+def has_local_vision_weights(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration asks for vision weights of an installed package, a folder or a file.
+
+    "convnext" also takes the name of a hub repository, so that a text without a folder is none.
+    """
+    weights = str(find_value(config, "model.vision_weights") or "")
+    of_timm = str(find_value(config, "model.vision") or "").startswith("timm:")
+    return bool(weights) and (weights.startswith("package:") or (of_timm and weights.partition("@")[0] != "hub"))
 
 
 def _timm_repository(vision: str) -> str:

@@ -93,6 +93,14 @@ def test_wrong_options_and_encoders_are_found_before_the_first_job() -> None:
     assert "Did you mean minilm" in problems(jobs)[0]
 
 
+def test_weights_of_a_package_or_a_file_that_is_not_there_are_found_before_the_first_job() -> None:
+    for weights, said in (("package:no-such-package", "no package"), ("absent.pth", "no such file or folder")):
+        overrides = (("model.vision", "timm:resnet18"), ("model.vision_weights", weights))
+        jobs = jobs_of(["unet"], {"phantom_chest": DataEntry()}, Settings("tiny", "cpu", overrides=overrides))
+        [problem] = problems(jobs)
+        assert said in problem
+
+
 def test_weights_that_the_hub_does_not_give_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = jobs_of(["bipvl"], {"phantom_chest": DataEntry()}, Settings("tiny", "cpu"), encoder="biobert")
     [problem] = problems(jobs)
