@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.leaderboard.matched_rows import COMMON, RATE, describe_matched
 from benchmarks.leaderboard.over_no_text import NO_ROW
 from benchmarks.leaderboard.row import AVERAGED, EARLY, LeaderboardRow
 from benchmarks.leaderboard.statistics import FEWEST
+from benchmarks.plan.job import MATCHED
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
-from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED, recorded_values
+from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 
 _CONTROLS = ("split_hash", "metric_version", "n", "cases_hash", "label_hash")
@@ -47,6 +49,9 @@ def check_rows(rows: Sequence[LeaderboardRow]) -> tuple[list[LeaderboardRow], Ma
     complete = [row for row in rows if row.status == "ok"]
     published = any(row.recipe == "published" for row in rows)
     keys, recorded = ([key for key in kind if not (published and key in _OF_RECIPE)] for kind in (ALIKE, RECORDED))
+    if any(row.recipe == MATCHED for row in rows):
+        rates = _most_frequent([{"rates": row.rates} for row in complete]).get("rates")
+        recorded += [*COMMON, *([] if rates == "tuned" else [RATE])]
     common = _most_frequent([{key: getattr(row, key) for key in keys} for row in complete])
     alike = [row for row in complete if all(getattr(row, key) == common[key] for key in keys)]
     if any(row.ended_early for row in alike) and not published:
@@ -86,10 +91,15 @@ def list_differences(
         common: The conditions of the ranking.
     """
     differing = [key for key in keys if getattr(row, key) != common[key]]
-    differing += [key for key in recorded if len(recorded_values(key, (getattr(row, key), common.get(key, "")))) > 1]
+    differing += [key for key in recorded if _differs(getattr(row, key), common.get(key))]
     if {"cases_hash", "classes"} & {*differing}:  # then the labels differ too
         differing = [key for key in differing if key not in ("label_hash", "spacing_hash")]
     return [f"{key} {_shorten(getattr(row, key))}, not {_shorten(common[key])}" for key in differing]
+
+
+def _differs(value: Any, common: Any) -> bool:
+    """Whether a value that both have recorded is another one."""
+    return bool(value) and bool(common) and value != common
 
 
 def check_control(control: LeaderboardRow, common: Mapping[str, Any], leaking: bool) -> LeaderboardRow:
@@ -138,6 +148,7 @@ def find_warnings(
         ),
         *(_warn_of_recipe(key, ranked) for key in ("loss", "validation")),
         "each model has the budget of its own published recipe" if published else "",
+        *describe_matched(ranked),
     ]
     return tuple(filter(None, lines))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.leaderboard.aggregate import Owners, make_control_row, make_row, make_variant_row
 from benchmarks.leaderboard.comparability import check_control, check_rows, find_warnings
+from benchmarks.leaderboard.matched_rows import mark_sizes
 from benchmarks.leaderboard.over_no_text import add_over_no_text
 from benchmarks.leaderboard.ranking import RankedRow, Ranking, add_intervals, rank_rows
 from benchmarks.leaderboard.row import LeaderboardRow
@@ -65,8 +66,7 @@ class RankingGroup:
         unranked: The other models, each with its reason.
         controls: The rows of the controls.
         variants: Row of a full method, ranked or not, to the rows of its variants.
-        recipe: "equal": one budget for all models; "published": each model has its own; "stated": methods outside the
-            zoo alone.
+        recipe: One of `benchmarks.plan.job.RECIPES`, or "stated": methods outside the zoo alone.
         ranking: The statistics of the ranked rows.
         warnings: Warnings of the comparability check, which refuse no row.
         pairs: The paired tests against methods outside the zoo, which are among the unranked rows.
@@ -211,6 +211,7 @@ def _make_group(
     test: Test,
 ) -> RankingGroup:
     rows, common = check_rows([full for full, *_ in ablations])
+    rows = mark_sizes(rows)
     ranked = sorted((row for row in rows if row.status == "ok"), key=lambda row: (-(row.dice or 0.0), *_name_key(row)))
     unranked = sorted((row for row in rows if row.status != "ok"), key=_name_key)
     leaking = {row.split_hash for row in rows if LEAK in row.mark}

@@ -113,6 +113,15 @@ class LeaderboardRow(MetricValues[float | None]):
     seeds_planned: int | None = None
     params: int | None = None
     params_trainable: int | None = None
+    params_text_path: int | None = None
+    params_decoder: int | None = None
+    vision: str = ""
+    norm: str = ""
+    lr: float | None = None
+    optimiser: str = ""
+    augment: str = ""
+    rates: str = ""
+    rate_source: str = ""
     budget: str = ""
     stated: str = ""
     split_hash: str = ""

@@ -150,7 +150,8 @@ def read_benchmark(folder: str | Path) -> Benchmark:
     plan = load_plan(folder) if plan_path(folder).is_file() or not (scored or notes) else Plan(())
     refuse_trials(folder, plan)
     results = tuple(read_result(folder, job) for job in sorted(plan.jobs, key=lambda job: job.id))
-    return Benchmark(results, tuple(read_all_controls(folder, plan.jobs)), layout.read_costs(folder), notes, scored)
+    controls = tuple(read_all_controls(folder, plan.jobs))
+    return Benchmark(results, controls, layout.read_costs(folder), (*plan.notes, *notes), scored)
 
 
 def read_result(folder: Path, job: Job) -> JobResult:

@@ -11,7 +11,7 @@ from benchmarks.plan.job import MATCHED, Job
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult, TestScores, pool_hashes
 from benchmarks.storage.sealed_tests import has_case_twice
-from benchmarks.storage.training_conditions import describe_loss, describe_validation
+from benchmarks.storage.training_conditions import TRAINING, describe_loss, describe_training, describe_validation
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
 from zoo.utils.format import format_quantity
@@ -45,6 +45,7 @@ _SEEDS = (
     "params_trainable",
     "pretrained_vision",
     "mark",
+    *TRAINING,
 )
 """Conditions in which the seeds of one row must agree."""
 
@@ -208,6 +209,7 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         **{key: manifest.get(key) for key in ("params", "params_trainable")},
         "tuning": describe_tuning(result.job),
         "search": result.job.search,
+        **describe_training(result.job, manifest),
         "classes": ", ".join(label for _, label in ordered),
         "label_space": str(test.about.get("label_space_hash") or ""),
         "tolerance": _as_text(test.about.get("tolerance") or ""),

@@ -1,9 +1,15 @@
-"""What a manifest says of a training, in words: its segmentation loss, and what chose its checkpoint."""
+"""What a manifest says of a training, in words: vision network, optimiser, loss, and what chose its checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
+
+from benchmarks.plan.job import MATCHED, Job
+
+TRAINING = ("vision", "norm", "lr", "optimiser", "augment")
+"""Conditions of a training that older versions have not recorded."""
 
 
 def describe_loss(loss: Mapping[str, Any] | None) -> str:
@@ -41,5 +47,41 @@ def describe_validation(validation: Mapping[str, Any] | None) -> str:
     return f"{which}, {interval}" + (f", limit_val_batches {limit}" if limit is not None else "")
 
 
+def describe_training(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the conditions of a training, empty where the manifest does not have them.
+
+    Args:
+        job: The job.
+        manifest: Its manifest.
+
+    Returns:
+        The keys of `TRAINING`; `rates`, "one" or "tuned" for a matched job; `rate_source`; and the trainable parameters
+        of the text path and of the decoder.
+    """
+    training, counts = manifest.get("training") or {}, manifest.get("parameters") or {}
+    return {
+        "vision": _describe_vision(training),
+        "norm": str(training.get("norm") or ""),
+        "lr": training.get("lr"),
+        "optimiser": _join(training, ("weight_decay", "warmup")),
+        "augment": str(training.get("augment") or ""),
+        "rates": "" if job.settings.recipe != MATCHED else "tuned" if job.rate else "one",
+        "rate_source": job.rate,
+        "params_text_path": counts.get("text_path"),
+        "params_decoder": counts.get("decoder"),
+    }
+
+
 def _weigh(weight: float, term: str) -> str:
     return "" if weight == 0 else term if weight == 1 else f"{weight:g} {term}"
+
+
+def _describe_vision(training: Mapping[str, Any]) -> str:
+    name, weights = training.get("vision"), str(training.get("vision_weights") or "")
+    sizes = [f"{key} {training[key]}" for key in ("width", "stages") if training.get(key) is not None]
+    shown = [f"weights {PurePath(weights).name if PurePath(weights).is_absolute() else weights}"] if weights else []
+    return ", ".join([str(name), *sizes, *shown]) if name else ""
+
+
+def _join(values: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return " ".join(f"{key}={values[key]}" for key in keys if key in values)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, Literal, TypeVar
 
 from benchmarks.leaderboard.leaderboard import RankingGroup
+from benchmarks.leaderboard.statistics import LEVEL
 from benchmarks.tables.numbers import format_interval, format_spread
 
 Row = TypeVar("Row")
+
+INTERVAL = f"{LEVEL:.0%} CI".replace("%", " %")
+"""Title of an interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +103,8 @@ class Column(Generic[Row]):
         if self.high is not None:
             return format_interval(value, self.high(row), self.digits, self.sign)
         return format_spread(value, self.std(row) if self.std else None, self.digits, self.sign)
+
+
+def field_column(key: str, note: str, **more: Any) -> Column[Any]:
+    """Return the column of the field of that name."""
+    return Column(key=key, note=note, get=attrgetter(key), **more)

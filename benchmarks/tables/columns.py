@@ -12,23 +12,21 @@ from typing import Any, Literal
 from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.leaderboard.ranking import RankedRow
 from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
-from benchmarks.leaderboard.statistics import LEVEL
 from benchmarks.leaderboard.subjects import INTERVAL_METRICS
-from benchmarks.plan.ablations import NO_TEXT
 from benchmarks.storage.scored import STATED
 from benchmarks.storage.seeds import CARD
-from benchmarks.tables.column import Column, Row
+from benchmarks.tables.column import INTERVAL, Column, Row
+from benchmarks.tables.column import field_column as _field
+from benchmarks.tables.matched_columns import (
+    OVER_NO_TEXT,
+    RANKED_OVER_NO_TEXT,
+    TRAINING_COLUMNS,
+    in_millions,
+    is_matched,
+)
 from benchmarks.tables.numbers import format_count, format_p_value, format_percent
 from benchmarks.tables.size_columns import SIZE_COLUMNS
 from zoo.metrics.definitions import METRICS, Metric
-
-INTERVAL = f"{LEVEL:.0%} CI".replace("%", " %")
-"""Title of an interval."""
-
-
-def _field(key: str, note: str, **more: Any) -> Column[Any]:
-    """Return the column of the field of that name."""
-    return Column(key=key, note=note, get=attrgetter(key), **more)
 
 
 def _metric(metric: Metric, shown: Literal["file", "report", "table"] = "report") -> list[Column[Any]]:
@@ -82,10 +80,6 @@ def _has_class_names(group: RankingGroup) -> bool:
     return _reads_text(group) and any(row.text_gain_names is not None for row in group.rows)
 
 
-def _has_no_text(group: RankingGroup) -> bool:
-    return any(row.variant == NO_TEXT.name for rows in group.variants.values() for row in rows)
-
-
 def _has_pretrained_vision(group: RankingGroup) -> bool:
     return any(row.pretrained_vision for row in group.rows)
 
@@ -119,7 +113,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("text_gain_blank", "`dice` with the true text minus `dice` with empty text", title="Blank gain", **_GAIN),
     _field("params", "number of parameters; tables to read give millions",
            title="Params (M)", shown="table", text=_millions),
-    _field("params_trainable", "number of trained parameters"),
+    _field("params_trainable", "number of trained parameters",
+           title="Trainable (M)", shown="table", when=is_matched, text=in_millions("params_trainable")),
     *_FURTHER,
     _field("seeds_planned", "number of seeds of the plan"),
     _field("budget", "training budget: samples and batch size; of a method outside the zoo, what is stated"),
@@ -138,7 +133,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
         "mark",
         "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows; "
         "`unsealed`: scores of an older version, without seals; `early-stopped`: a training ended before its budget; "
-        "`averaged`: an average of the weights was tested; `stated`: a method outside the zoo",
+        "`averaged`: an average of the weights was tested; `stated`: a method outside the zoo; "
+        "`other-size`: of a matched comparison, not equal in size",
     ),
     _field("variant", "the variant of an ablation; empty for the full method"),
     _field("variant_about", "what the variant changes, in words"),
@@ -148,16 +144,10 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
            std=attrgetter("delta_dice_std"), when=lambda group: bool(group.variants)),
     _field("delta_dice_std", "standard deviation of that difference over the seeds (ddof 1)"),
     _field("delta_seeds", "number of seeds that both have"),
-    _field("over_no_text", "`dice` minus `dice` of the same network trained and tested without text (its variant "
-           "`no_text`), mean over the seeds that both have",
-           title="Over no_text", digits=3, better="higher", shown="table", after="text_gain_blank", sign="+",
-           std=attrgetter("over_no_text_std"), when=_has_no_text),
-    _field("over_no_text_std", "standard deviation of that difference over the seeds (ddof 1)"),
-    _field("over_no_text_low", "lower end of the 95 % interval of `over_no_text` over subjects"),
-    _field("over_no_text_high", "upper end of that interval"),
-    _field("over_no_text_seeds", "number of seeds that the row and its `no_text` have"),
-    _field("over_no_text_note", "why `over_no_text` is empty, or over which seeds it is"),
-    _field("recipe", "`equal`: one budget for all models; `published`: each model has its own"),
+    *OVER_NO_TEXT,
+    *TRAINING_COLUMNS,
+    _field("recipe", "`equal`: one budget for all models; `published`: each model has its own; `matched`: also one "
+           "vision network, optimiser and loss"),
     _field("folds", "number of pooled folds; empty for the splits of the protocol"),
     _field("subjects", "number of test subjects"),
     _field("dice_low", "lower end of the 95 % interval of `dice` over subjects",
@@ -240,19 +230,7 @@ RANKED_COLUMNS: tuple[Column[RankedRow], ...] = (
     _field("mean_rank", "mean rank of the row over the subjects", title="Mean rank", digits=2, better="lower"),
     _field("rank_share", "share of the bootstrap samples in which the row has its rank",
            title="Rank kept", better="higher", text=lambda row: format_percent(row.rank_share)),
-    _field("over_no_text", "as in the leaderboard",
-           title="Over no_text", digits=3, better="higher", sign="+", when=_has_no_text),
-    _field("over_no_text_low", "lower end of the 95 % interval of `over_no_text` over subjects",
-           title=f"Over {INTERVAL}", digits=3, better="higher", sign="+", high=attrgetter("over_no_text_high"),
-           when=_has_no_text),
-    _field("over_no_text_high", "upper end of that interval"),
-    _field("over_no_text_pairs", "number of subjects that were compared with `no_text`"),
-    _field("over_no_text_p", "two-sided p value of the paired test against the row's own `no_text`, uncorrected",
-           better="lower", significant=True),
-    _field("over_no_text_p_holm", "that p value corrected by Holm over the rows that have a `no_text`",
-           title="Over p (Holm)", better="lower", significant=True,
-           text=lambda row: format_p_value(row.over_no_text_p_holm), when=_has_no_text),
-    _field("over_no_text_effect", "matched-pairs rank-biserial correlation with the row's own `no_text`"),
+    *RANKED_OVER_NO_TEXT,
 )  # fmt: skip
 """The columns of the statistics of a ranking, in the order of CSV and JSON."""
 

@@ -14,8 +14,8 @@ from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.ranking import ALPHA, RankedRow
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.leaderboard.statistics import FEWEST, RESAMPLES
-from benchmarks.tables.column import Cell, Column, Row
-from benchmarks.tables.columns import INTERVAL, RANKED_COLUMNS, find_columns, shown_columns
+from benchmarks.tables.column import INTERVAL, Cell, Column, Row
+from benchmarks.tables.columns import RANKED_COLUMNS, find_columns, shown_columns
 from benchmarks.tables.numbers import format_number
 
 TESTS = {
