@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.comparability import check_control
+from benchmarks.leaderboard.comparability import _first_of, _most_frequent, _shorten, check_control
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.plan.job import Settings
 from benchmarks.storage.results import Control, JobResult, TestScores
@@ -377,3 +377,18 @@ def test_six_subjects_are_enough_for_an_interval_and_five_are_not() -> None:
     assert one(full("a", about=six), full("b", about=six)).warnings == ()
     (warning,) = one(full("a", about=five), full("b", about=five)).warnings
     assert warning.startswith("fewer than 6 subjects: no interval and no test")
+
+
+def test_a_warning_shows_five_names_and_the_number_of_the_others() -> None:
+    assert _first_of(list("abcde"), ", ") == "a, b, c, d, e"
+    assert _first_of(list("abcdefg"), ", ") == "a, b, c, d, e and 2 more"
+
+
+def test_a_reason_shortens_hashes_alone() -> None:
+    assert [_shorten(value) for value in ("ab" * 32, "ab" * 30, "", None, 0)] == [
+        *("abababababab...", "ab" * 30, "(none)", "(none)", "0")
+    ]
+
+
+def test_of_equally_frequent_conditions_the_first_in_the_order_of_their_keys_count() -> None:
+    assert _most_frequent([{"size": "tiny", "budget": "a"}, {"size": "published", "budget": "b"}])["budget"] == "a"

@@ -94,3 +94,13 @@ def test_the_order_of_refused_and_pooled_rows_changes_no_table() -> None:
         for form, write in FORMATS.items():
             seen[form].add(write(table, True, form != "csv"))
     assert {form: len(texts) for form, texts in seen.items()} == dict.fromkeys(FORMATS, 1)
+
+
+def test_the_reason_of_a_part_names_its_folds_and_their_number() -> None:
+    three = [range(3), range(3, 6), range(6, 10)]
+    (row_,) = one(fold(0, 0, three[0], folds=None), fold(0, 2, three[2], folds=None)).unranked
+    assert row_.reason == "not ranked: pooled over the folds 0, 2 of 3, counted from 0"
+    (row_,) = one(*(fold(0, n, cases, folds=None) for n, cases in enumerate(three))).ranked
+    assert row_.folds == 3
+    (row_,) = one(*(fold(0, n, cases, folds=5) for n, cases in enumerate(three))).unranked
+    assert row_.reason == "not ranked: pooled over the folds 0, 1, 2 of 5, counted from 0"

@@ -291,6 +291,11 @@ def test_a_resample_without_an_object_makes_no_interval() -> None:
     assert share == pytest.approx([1.0])
 
 
+def test_the_bootstrap_and_the_order_use_as_many_samples_as_the_page_says() -> None:
+    assert statistics.bootstrap([one_class([0.1, 0.5, 0.9])]).shape == (1, 9999)
+    assert (statistics.RESAMPLES, statistics._ORDERS, statistics.DIGITS) == (9999, 1000, 12)
+
+
 def test_six_pairs_have_a_p_value_and_five_have_none() -> None:
     higher = np.arange(1.0, 7.0)
     assert statistics.compare(higher, np.zeros(6)).p == pytest.approx(2 / 2**6)

@@ -313,3 +313,8 @@ def test_the_memory_of_an_entry_is_given_back_where_the_entry_exists(tmp_path: P
     cache.entry("k", never)._block = SimpleNamespace(madvise=calls.append)  # type: ignore[assignment]
     cache.release_memory("k")
     assert calls == [mmap.MADV_DONTNEED]
+
+
+def test_the_folder_of_a_cache_is_made_with_those_above_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "a" / "b" / "c")
+    assert cache.get("k", made).image.shape == cache.get("l", made).image.shape == (1, 2, 3)

@@ -181,3 +181,19 @@ def test_the_spacing_counts_by_the_shift_of_the_last_voxel() -> None:
     due, wider = np.eye(4), np.diag([1, 1, 1.013, 1])
     assert list_differences(geometry(wider), geometry(due), 0.1) == ["the spacing is 1 x 1 x 1.013, not 1 x 1 x 1 mm"]
     assert "spacing is" not in list_differences(geometry(np.diag([1, 1, 1.012, 1])), geometry(due), 0.1)[0]
+
+
+def test_a_difference_equal_to_the_tolerance_is_none() -> None:
+    due, moved, wider = geometry(np.eye(4)), np.eye(4), np.diag([1, 1, 1 + 1 / 16, 1])
+    moved[0, 3] = 0.5
+    check_same_grid(Path("a"), geometry(moved), Path("b"), due, tolerance=0.5)
+    for other in (moved, wider):  # the last of nine voxels is 8 / 16 of a voxel off
+        assert list_differences(geometry(other), due, 0.5)[0].startswith("origin, spacing and direction together")
+
+
+def test_an_axis_that_points_backwards_is_180_degrees_off() -> None:
+    due = affine_of((0.3, 0.2, 0.1), (1, 1, 1), (0, 0, 0))
+    turned = due.copy()
+    turned[:3, 2] *= -1
+    one, other = (plain(tuple(map(tuple, affine.tolist()))) for affine in (turned, due))
+    assert list_differences(one, other, 0.1) == ["the direction of an axis is 180 degrees off"]

@@ -187,3 +187,9 @@ def test_both_distances_in_voxels_are_those_in_mm_divided_by_the_spacing() -> No
     row = score_case("a", guess, truth, LabelSpace(("a",), ((1,),)), (2.0, 2.0), "mm", 1.0)[0]
     assert row.hd95 != row.hd95_pooled
     assert (row.hd95_voxels, row.hd95_pooled_voxels) == (row.hd95 / 2, row.hd95_pooled / 2)
+
+
+def test_the_crop_of_two_empty_masks_has_no_voxel() -> None:
+    empty = np.zeros((4, 4, 4), np.uint8)
+    for one, other, shape in objects(empty, empty, LabelSpace(("a", "b"), ((1,), (2,)))):
+        assert (one.size, other.size, shape) == (0, 0, (4, 4, 4))

@@ -120,3 +120,34 @@ def test_a_large_label_value_takes_no_table_of_its_size() -> None:
     tracemalloc.stop()
     assert classes.tolist() == [0, 1, 2]
     assert peak < 2**26
+
+
+def test_an_image_with_little_contrast_is_normalised() -> None:
+    image = np.random.default_rng(0).normal(5, 0.1, (1, 8, 8, 8)).astype(np.float32)
+    made = preprocess(image, None, geometry((8, 8, 8)), PreprocessingSpec()).image
+    assert (made.mean(), made.std()) == pytest.approx((0, 1), abs=1e-4)
+
+
+def test_voxels_equal_to_the_limit_of_a_crop_are_outside() -> None:
+    image = np.zeros((1, 6, 6), np.float32)
+    image[0, 2:4, 1:5] = 3
+    assert preprocess(image, None, geometry((6, 6)), PreprocessingSpec(crop_above=0.0)).geometry.crop == (
+        (2, 4),
+        (1, 5),
+    )
+
+
+def test_a_spacing_of_another_number_of_axes_is_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        preprocess(np.ones((1, 4, 4), np.float32), None, geometry((4, 4)), PreprocessingSpec(spacing=(1.0, 1.0, 1.0)))
+
+
+def test_a_label_and_a_channel_of_another_shape_are_refused(tmp_path: Path) -> None:
+    for name, shape in (("a", (4, 4, 4)), ("b", (4, 4, 5))):
+        nibabel.save(nibabel.Nifti1Image(np.ones(shape, np.float32), np.eye(4)), tmp_path / f"{name}.nii")
+    a, b = tmp_path / "a.nii", tmp_path / "b.nii"
+    labels = LabelSpace(("x",), ((1,),))
+    assert load_case(Case("c", (a, a), a, "p"), PreprocessingSpec(), labels).image.shape == (2, 4, 4, 4)
+    for case in (Case("c", (a, b), None, "p"), Case("c", (a, a, b), None, "p"), Case("c", (a,), b, "p")):
+        with pytest.raises(DataError, match=r"b\.nii: shape"):
+            load_case(case, PreprocessingSpec(), labels)
