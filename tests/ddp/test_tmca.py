@@ -9,7 +9,6 @@ from torch import Tensor
 
 from tests.helpers.ranks import RankPool
 from zoo.data_facts import DataFacts
-from zoo.models.output import Output
 from zoo.models.tmca.model import TMCA
 from zoo.types import ClassPrompt, LabelSpace
 
@@ -34,9 +33,9 @@ def loss_of(distance: str, weight: Tensor, start: int, stop: int) -> Tensor | No
 
     visual, textual = (torch.nn.functional.normalize(some(2, 8) @ weight, dim=-1) for _ in range(2))
     masks, deepest = (some(16, 16) > 0).float(), some(4)
-    output = Output(torch.empty(0), {"sentences": SENTENCES[2 * start : 2 * stop], "named": some(4)})
+    sentences, named = SENTENCES[2 * start : 2 * stop], some(4)
     rows = torch.tensor([i for i in range(2 * (stop - start)) if i + 2 * start != 3], dtype=torch.long)
-    return model_of(distance)._alignment(visual, textual, masks, deepest, output, rows)
+    return model_of(distance)._alignment(visual, textual, masks, sentences, named, deepest, rows)
 
 
 def on_rank(distance: str, cut: int) -> tuple[float, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
 from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
 
@@ -12,6 +13,16 @@ from zoo.data_facts import DataFacts
 from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.encoders.unet import ACTIVATION, UNetEncoder
 from zoo.encoders.vision import build_vision_encoder
+
+
+class UpStep(UpCat):
+    """MONAI's `UpCat` for maps of which the finer one is twice as large, which `torch.compile` can trace."""
+
+    def forward(self, x: Tensor, x_e: Tensor | None) -> Tensor:
+        """Upsample a map [B, C, *S] and join it with the skip [B, C', *2S], if there is one."""
+        x = self.upsample(x)
+        joined: Tensor = self.convs(x if x_e is None else torch.cat([x_e, x], dim=1))
+        return joined
 
 
 class UNetDecoder(nn.Module):
@@ -36,11 +47,11 @@ class UNetDecoder(nn.Module):
         for index in range(len(widths) - 1, 0, -1):
             last = index == 1 and stride == 1
             out = width if last else widths[index - 1]
-            step = UpCat(spatial_dims, widths[index], widths[index - 1], out, *style, halves=not last)
+            step = UpStep(spatial_dims, widths[index], widths[index - 1], out, *style, halves=not last)
             self._add(f"upcat_{index}", step)
         channels = widths[0]
         while stride > 1:
-            self._add(f"up_{stride}", UpCat(spatial_dims, channels, 0, width, *style, halves=False))
+            self._add(f"up_{stride}", UpStep(spatial_dims, channels, 0, width, *style, halves=False))
             channels, stride = width, stride // 2
 
     def _add(self, name: str, step: nn.Module) -> None:

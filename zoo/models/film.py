@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
+from zoo.models.read_text import read_reports
 from zoo.models.text_unet import TextUNet
-from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 
@@ -41,7 +41,7 @@ class FiLM(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        sentence = self.text(report_strings(text, len(image)), self.device).pooled
+        sentence = read_reports(self.text, text, image).pooled
 
         def modulate(level: int, x: Tensor) -> Tensor:
             scale, shift = self.films[level](sentence)[(..., *(None,) * (x.ndim - 2))].chunk(2, dim=1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.guided import GuidedModule
 from zoo.models.output import Output
-from zoo.text.model_inputs import report_strings
+from zoo.models.read_text import read_reports
 from zoo.types import Text
 
 
@@ -43,7 +43,7 @@ class LanGuide(GuidedModule):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        read = self.text(report_strings(text, len(image)), self.device)
+        read = read_reports(self.text, text, image)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         feature = self.decoder(maps, self.decoder.project(read.tokens, read.mask))
         return Output(crop_to(self.head(feature), image.shape[2:]))

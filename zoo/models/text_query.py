@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
+from zoo.models.read_text import read_prompts
 from zoo.models.text_unet import TextUNet
-from zoo.text.model_inputs import class_prompts
 from zoo.types import Text
 
 
@@ -49,8 +49,7 @@ class TextQuery(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        sentences = [prompt.sentence for prompts in class_prompts(text, len(image)) for prompt in prompts]
-        queries = self.query(self.text(sentences, self.device).pooled).unflatten(0, (len(image), -1))
+        queries = self.query(read_prompts(self.text, text, image).pooled)
         if self.background is not None:
             queries = torch.cat([self.background.expand(len(image), 1, -1), queries], dim=1)
         feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
+from zoo.models.read_text import read_reports
 from zoo.models.text_unet import TextUNet
-from zoo.text.model_inputs import report_strings
 from zoo.types import Text
 
 
@@ -43,7 +43,7 @@ class UNetConcat(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        sentence = self.project(self.text(report_strings(text, len(image)), self.device).pooled)
+        sentence = self.project(read_reports(self.text, text, image).pooled)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         places = sentence[(..., *(None,) * (image.ndim - 2))].expand(-1, -1, *maps[-1].shape[2:])
         maps[-1] = self.join(torch.cat([maps[-1], places], dim=1))

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
+from zoo.models.read_text import read_prompts
 from zoo.models.text_unet import TextUNet
-from zoo.text.model_inputs import class_prompts
 from zoo.types import Text
 
 CODES = ("text", "one_hot")
@@ -69,23 +69,22 @@ class UNetHyper(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
+        codes = self._encode_classes(text, image)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         feature = self.head(self.decoder(maps))
-        codes = self._encode_classes(text, len(image))
         pooled = maps[-1].flatten(2).mean(2)[:, None].expand(-1, codes.shape[1], -1)
         kernels = self.generate(torch.cat([pooled, codes], dim=2))
         logits = apply_kernels(crop_to(feature, image.shape[2:]), kernels)
         return Output(logits)
 
-    def _encode_classes(self, text: Text, batch: int) -> Tensor:
+    def _encode_classes(self, text: Text, image: Tensor) -> Tensor:
         """Compute the code of each class and image, [B, K, D], the background first where classes are exclusive."""
         if self.code == "one_hot":
-            codes = torch.eye(len(self.facts.labels.names), device=self.device).expand(batch, -1, -1)
+            codes = torch.eye(len(self.facts.labels.names), device=image.device).expand(len(image), -1, -1)
         else:
-            sentences = [prompt.sentence for prompts in class_prompts(text, batch) for prompt in prompts]
-            codes = self.text(sentences, self.device).pooled.unflatten(0, (batch, -1))
+            codes = read_prompts(self.text, text, image).pooled
         if self.background is not None:
-            codes = torch.cat([self.background.expand(batch, 1, -1), codes], dim=1)
+            codes = torch.cat([self.background.expand(len(image), 1, -1), codes], dim=1)
         return codes
 
 

@@ -20,7 +20,7 @@ from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
 from zoo.losses.segmentation import masks_of
-from zoo.models.base import SegModule
+from zoo.models.base import SegModule, text_of
 from zoo.models.bipvl.alignment import (
     ConceptTable,
     alignment_losses,
@@ -36,6 +36,7 @@ from zoo.models.bipvl.released import BiPVLReleased
 from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 from zoo.models.output import Output
+from zoo.models.read_text import not_compiled
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
@@ -149,18 +150,16 @@ class BiPVL(SegModule):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, V' of every stage and the deepest map."""
-        prompts = class_prompts(text, len(image))
+        if self.fusions:
+            hidden, mask, packing = self._read(text, image)
         padded = pad_to_two_places(image, self.vision.stride)
         x = self.vision.stem(padded)
         maps, seen = [self._skip(x)], []
-        if self.fusions:
-            sentences = [prompt.sentence for prompt in chain(*prompts)]
-            hidden, mask = self.text.embed_and_run(sentences, self.layers[0], self.device)
-            packing = TokenPacking(mask, [sample for sample, row in enumerate(prompts) for _ in row])
         for level in range(1, len(self.vision.widths)):
             x = fused = self.vision.stage(level, x)
             # The release ignores the result of its last fusion, so the last fusion is not run.
-            if level in self.fused_levels and not (self.released.network and level + 1 == len(self.vision.widths)):
+            dropped = self.released.network and level + 1 == len(self.vision.widths)
+            if self.fusions and level in self.fused_levels and not dropped:
                 i = self.fused_levels.index(level)
                 hidden = self.text.run_layers(hidden, mask, self.layers[max(i - 1, 0)], self.layers[i])
                 out: Fused = self.fusions[i](packing.pack(hidden), packing.mask, to_tokens(x), x.shape[2:])
@@ -169,7 +168,14 @@ class BiPVL(SegModule):
             maps.append(self._skip(x if self.released.network else fused))
             x = fused
         logits = crop_to(self.decoder(padded, maps), image.shape[2:])
-        return Output(logits, {"prompts": prompts, "seen": seen, "deepest": to_tokens(maps[-1]), "grid": x.shape[2:]})
+        return Output(logits, {"seen": seen, "deepest": to_tokens(maps[-1]), "grid": x.shape[2:]})
+
+    @not_compiled
+    def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor, TokenPacking]:
+        """Return the tokens of the prompts before the first fusion [S, L, W], their mask and their packing."""
+        prompts = class_prompts(text, len(image))
+        hidden, mask = self.text.embed_and_run([p.sentence for p in chain(*prompts)], self.layers[0], image.device)
+        return hidden, mask, TokenPacking(mask, [sample for sample, row in enumerate(prompts) for _ in row])
 
     def _skip(self, x: Tensor) -> Tensor:
         """Return a map as the decoder reads it. The released network norms it over channels, without parameters."""
@@ -186,7 +192,8 @@ class BiPVL(SegModule):
         # The visual embedding V of a class is the mean of the deepest features under its map.
         embedded = F.normalize(self.visual_projection(pool_under(class_logits, deepest, labels.exclusive)), dim=-1)
         present = masks.flatten(2).any(-1).nonzero()
-        concepts = [concepts_of(output.extra["prompts"][b][c]) for b, c in present.tolist()]
+        prompts = class_prompts(self.readable(text_of(batch)), len(masks))
+        concepts = [concepts_of(prompts[b][c]) for b, c in present.tolist()]
         visual = embedded.flatten(0, 1).index_select(0, present[:, 0] * embedded.shape[1] + present[:, 1])
         read = self._read_concepts if output.extra["seen"] else self._encode_concepts
         table = ConceptTable(concepts, present[:, 0].tolist())

@@ -8,7 +8,7 @@ the projected text, the alignment, and the prototype. Several classes and 3D are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import chain
 from typing import Any, ClassVar
@@ -26,9 +26,10 @@ from zoo.losses.segmentation import masks_of
 from zoo.models.base import text_of
 from zoo.models.guided import GuidedModule, GuidedReleased
 from zoo.models.output import Output
+from zoo.models.read_text import read_reports
 from zoo.models.tevia.prototype import Foreground, Prototypes, alignment_loss
 from zoo.models.tevia.released import TeViAReleased, check_options
-from zoo.text.model_inputs import class_prompts, report_strings
+from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
 
@@ -109,8 +110,8 @@ class TeViA(GuidedModule):
         return text.train()  # a loaded backbone is in eval mode, and Lightning does not change the mode
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
-        """Compute the logits and, for L_align, the feature [B, head_width, *S], tokens, mask and class prompts."""
-        read = self.text(report_strings(text, len(image)), self.device)
+        """Compute the logits and, for L_align, the feature [B, head_width, *S], tokens and mask."""
+        read = read_reports(self.text, text, image)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         on = self.released.prototype_at_test or self._fitting
         factors = self.prototypes.factors() if self.prototypes is not None and on else None
@@ -120,7 +121,6 @@ class TeViA(GuidedModule):
             "feature": feature,
             "tokens": read.tokens.detach(),
             "mask": read.mask,
-            "prompts": class_prompts(text, len(image)),
         }
         return Output(self.head(feature), extra)
 
@@ -135,9 +135,11 @@ class TeViA(GuidedModule):
         """Compute Dice, cross entropy and alignment; in training, update the prototype with the batch."""
         losses = super().compute_losses(batch, output)
         visuals, used = self._foreground(batch, output)
-        texts = self._texts(output)
+        prompts = class_prompts(self.readable(text_of(batch)), len(batch["image"]))
+        sentences = [prompt.sentence for prompt in chain(*prompts)]
+        texts = self._texts(output, sentences)
         losses["alignment"] = alignment_loss(texts, visuals, used)
-        self._watch_retrieval(output, texts[0], visuals[0])
+        self._watch_retrieval(sentences, texts[0], visuals[0])
         if self.training:
             self._update_prototypes(visuals, used)
         return losses
@@ -153,16 +155,16 @@ class TeViA(GuidedModule):
         ]
         return visuals, used
 
-    def _texts(self, output: Output) -> list[Tensor]:
+    def _texts(self, output: Output, sentences: Sequence[str]) -> list[Tensor]:
         """Compute the mean projected token of each class [B, K, width] per stage.
 
         The tokens have no gradient and are projected again, so that L_align does not reach a trained text encoder.
         """
-        tokens, mask, prompts = output.extra["tokens"], output.extra["mask"], output.extra["prompts"]
+        tokens, mask = output.extra["tokens"], output.extra["mask"]
         classes = len(self.facts.labels.names)
         if classes > 1:
             with torch.no_grad():
-                read = self.text([prompt.sentence for prompt in chain(*prompts)], self.device)
+                read = self.text(sentences, self.device)
             tokens, mask = read.tokens, read.mask
         means = []
         for text, real in self._project(tokens, mask):
@@ -171,11 +173,10 @@ class TeViA(GuidedModule):
         return means
 
     @torch.no_grad()
-    def _watch_retrieval(self, output: Output, texts: Tensor, visuals: Tensor) -> None:
+    def _watch_retrieval(self, sentences: Sequence[str], texts: Tensor, visuals: Tensor) -> None:
         """Log how often a foreground of this rank's batch finds its own text at the deepest stage."""
         have = visuals.any(-1).flatten().nonzero()[:, 0]
         visual, text = (F.normalize(x.float(), dim=-1).flatten(0, 1).index_select(0, have) for x in (visuals, texts))
-        sentences = [prompt.sentence for prompt in chain(*output.extra["prompts"])]
         self.watch_retrieval(EmbeddingPairs(visual, text, text_ids([sentences[i] for i in have.tolist()], have.device)))
 
     def _update_prototypes(self, visuals: list[Tensor], used: list[Tensor]) -> None:

@@ -20,8 +20,10 @@ from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.contrastive import EmbeddingPairs, contrast, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.losses.segmentation import masks_of
+from zoo.models.base import text_of
 from zoo.models.guided import GuidedModule
 from zoo.models.output import Output
+from zoo.models.read_text import not_compiled
 from zoo.models.tmca.alignment import (
     DISTANCES,
     AlignedLevel,
@@ -101,11 +103,7 @@ class TMCA(GuidedModule):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, the guided maps before the gate, the gate logits and the text of every class."""
-        size = len(image)
-        sentences = [prompt.sentence for prompt in chain(*class_prompts(text, size))]
-        # One call: with one class the sentences are the reports, and each distinct string is encoded once.
-        read = self.text([*report_strings(text, size), *sentences], self.device)
-        named = read.pooled[size:].view(size, -1, self.text.width)
+        tokens, mask, named = self._read(text, image)
         found = self.vision(pad_to_two_places(image, self.vision.stride))
         fine, maps = found[: -len(self.aligned)], found[-len(self.aligned) :]
         enhanced, gates = [], []
@@ -113,9 +111,18 @@ class TMCA(GuidedModule):
             better, gate = level.enhance(x, named)
             enhanced.append(better)
             gates += [] if gate is None else [gate]
-        feature = self.decoder([*fine, *enhanced], self.decoder.project(read.tokens[:size], read.mask[:size]))
+        feature = self.decoder([*fine, *enhanced], self.decoder.project(tokens, mask))
         logits = crop_to(self.head(feature), image.shape[2:])
-        return Output(logits, {"maps": maps, "gates": gates, "sentences": sentences, "named": named})
+        return Output(logits, {"maps": maps, "gates": gates, "named": named})
+
+    @not_compiled
+    def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return tokens and mask of the reports, and the pooled text of each class [B, K, W]."""
+        size = len(image)
+        sentences = [prompt.sentence for prompt in chain(*class_prompts(text, size))]
+        # One call: with one class the sentences are the reports, and each distinct string is encoded once.
+        read = self.text([*report_strings(text, size), *sentences], image.device)
+        return read.tokens[:size], read.mask[:size], read.pooled[size:].unflatten(0, (size, -1))
 
     def _levels(self) -> list[AlignedLevel]:
         return [cast(AlignedLevel, level) for level in self.aligned]
@@ -133,7 +140,10 @@ class TMCA(GuidedModule):
         textual = torch.stack([level.read(output.extra["named"]) for level in levels], dim=2)
         # An absent class has no target to align. With one class, the report also describes an empty image.
         present = masks.flatten(2).any(-1) if masks.shape[1] > 1 else masks.new_ones(len(masks), 1)
-        term = self._alignment(visual, textual, masks, pooled[-1], output, present.flatten().nonzero()[:, 0])
+        prompts = class_prompts(self.readable(text_of(batch)), len(masks))
+        sentences = [prompt.sentence for prompt in chain(*prompts)]
+        compared = (masks, sentences, output.extra["named"], pooled[-1])
+        term = self._alignment(visual, textual, *compared, present.flatten().nonzero()[:, 0])
         if term is None:
             self.log_absent_term("alignment")
         else:
@@ -159,7 +169,14 @@ class TMCA(GuidedModule):
         return torch.stack(losses).mean()
 
     def _alignment(
-        self, visual: Tensor, textual: Tensor, masks: Tensor, deepest: Tensor, output: Output, rows: Tensor
+        self,
+        visual: Tensor,
+        textual: Tensor,
+        masks: Tensor,
+        sentences: Sequence[str],
+        named: Tensor,
+        deepest: Tensor,
+        rows: Tensor,
     ) -> Tensor | None:
         """Compute the contrast of the pairs of all ranks, averaged over levels; None without two distinct texts.
 
@@ -167,18 +184,17 @@ class TMCA(GuidedModule):
             visual: [B, K, levels, embedding].
             textual: As `visual`.
             masks: Float [B, K, *S].
+            sentences: B * K sentences.
+            named: Their pooled text, [B, K, W].
             deepest: Deepest features under each target, [B, K, C].
-            output: Result of `forward_features`.
             rows: Indices of the used pairs among the B * K pairs, int [P].
         """
-        sentences = [output.extra["sentences"][row] for row in rows.tolist()]
+        sentences = [sentences[row] for row in rows.tolist()]
 
         def chosen(x: Tensor) -> Tensor:
             return x.flatten(0, 1).index_select(0, rows)
 
-        compared = compute_traits(
-            self.distance, chosen(masks), sentences, chosen(output.extra["named"]), chosen(deepest)
-        )
+        compared = compute_traits(self.distance, chosen(masks), sentences, chosen(named), chosen(deepest))
         visual, textual, ids, compared, classes = gather_rows(
             chosen(visual), chosen(textual), text_ids(sentences, rows.device), compared, rows % masks.shape[1]
         )
