@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.ranks import RankPool
+from tests.helpers.worker_groups import write_groups
 
 pytest_plugins = ["tests.helpers.processor_time"]
 
@@ -21,7 +22,7 @@ RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTE
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep tests together that share something expensive: the ranks, the machine, or the fixtures of their module.
 
     A module with an expensive fixture that has many parameters puts the mark `xdist_group` on the parameters.
@@ -36,6 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         else:
             continue
         item.add_marker(pytest.mark.xdist_group(group))
+    if config.getoption("loadgroup", False):  # in a worker of pytest-xdist
+        write_groups(items)
 
 
 @pytest.fixture(scope="session", autouse=True)
