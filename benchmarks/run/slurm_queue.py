@@ -191,6 +191,6 @@ def _state(task: Task, element: Element | None) -> str:
     state, note = check_job_state(task.target, [step for step, _ in task.steps])
     if state == "done" or element is None or element.state == "RUNNING":
         return f"{state} {note}".rstrip()
-    if state == "failed" and not element.queued:
+    if state in ("failed", "damaged") and not element.queued:
         return f"{state} {note}"
     return element.describe()
