@@ -60,3 +60,4 @@ def test_one_process_tests_every_case_and_the_draws_of_a_seed_stay() -> None:
     assert list(ExactOnceSampler(3)) == [0, 1, 2]
     assert [case_of(draw, 5, 0) for draw in range(10)] == [3, 2, 0, 4, 1, 0, 4, 3, 2, 1]
     assert [case_of(draw, 5, 1) for draw in range(5)] == [4, 2, 1, 0, 3]
+    assert [case for case, _ in DrawSampler(5, 5)] == [3, 2, 0, 4, 1]
