@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import BertModel, BertTokenizer
 from tests.helpers.text_encoder_folders import write_bert
 from tests.zoo.models.test_tevia import FACTS, PROMPT, SMALL
 from zoo.encoders.text import build_text_encoder
+from zoo.layers.guided_decoder import GuideStage
 from zoo.models.guided import GuidedModule, GuidedReleased
 from zoo.models.lan_guide import LanGuide
 from zoo.models.tevia.model import TeViA
@@ -84,3 +86,17 @@ def test_the_image_reads_the_encoder_at_padding_and_no_word_after_the_24th() -> 
     model.train().eval()
     assert not torch.allclose(logits(model, SHORT), before, atol=1e-4)
     torch.testing.assert_close(logits(model, LONG), cut, atol=1e-6, rtol=1e-6)
+
+
+def test_the_released_place_of_an_image_token_is_its_number() -> None:
+    """A token in row 1, column 0 of a map of 4 columns has the code of the number 4: sin and cos, interleaved."""
+    by_hand = torch.tensor(
+        [[math.sin(4 / 10_000 ** (2 * i / 8)), math.cos(4 / 10_000 ** (2 * i / 8))] for i in range(4)]
+    )
+    stage = GuideStage(2, 8, 4, 6, 2, 1.0, "instance", None, 0, flat_places=True).eval()
+    caught: list[Tensor] = []
+    stage.self_attention.register_forward_pre_hook(lambda _, args: caught.append(args[0] - args[2]))  # query - value
+    stage(torch.randn(1, 8, 4, 4), torch.randn(1, 4, 8, 8), torch.randn(1, 2, 8), torch.ones(1, 2, dtype=torch.bool))
+    torch.testing.assert_close(caught[0][0, 4], by_hand.flatten(), atol=1e-5, rtol=1e-5)
+    model = LanGuide(FACTS.to_dict(), **SMALL, norm="instance", released=GuidedReleased(flat_places=True))
+    assert all(one.flat_places for one in model.decoder.stages)

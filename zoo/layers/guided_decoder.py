@@ -69,6 +69,7 @@ class GuideStage(nn.Module):
         norm: Normalisation of the convolutions: "batch" as released, or "instance".
         tokens: See `TextProjection`.
         kept: See `TextProjection`.
+        flat_places: True: the place of an image token is its number, as released. False: its coordinate on each axis.
     """
 
     text_path: ClassVar[tuple[str, ...]] = ("project", "cross_norm", "cross_attention", "cross_out", "gain")
@@ -84,6 +85,7 @@ class GuideStage(nn.Module):
         norm: str,
         tokens: int | None,
         kept: int,
+        flat_places: bool = False,
     ) -> None:
         super().__init__()
         self.project = TextProjection(text_width, width, tokens, kept)
@@ -91,6 +93,7 @@ class GuideStage(nn.Module):
         self.cross_norm, self.cross_out = nn.LayerNorm(width), nn.LayerNorm(width)
         self.self_attention, self.cross_attention = Attention(width, 1), Attention(width, heads)
         self.gain = nn.Parameter(torch.tensor(gain))
+        self.flat_places = flat_places
         self.up = UnetrUpBlock(spatial_dims, width, width_out, kernel_size=3, upsample_kernel_size=2, norm_name=norm)
 
     def forward(self, x: Tensor, skip: Tensor, text: Tensor, mask: Tensor, prototype: Tensor | None = None) -> Tensor:
@@ -108,7 +111,8 @@ class GuideStage(nn.Module):
         """
         size = x.shape[2:]
         image = to_tokens(x)
-        place = positions(size, image.shape[-1], x.device)
+        count, width = image.shape[1:]
+        place = sequence_positions(count, width, x.device) if self.flat_places else positions(size, width, x.device)
         u = self.self_norm(image)
         query = u + place if prototype is None else (u + place) * (1 + prototype)
         image = image + self.self_out(self.self_attention(query, query, u))
@@ -135,6 +139,7 @@ class GuidedDecoder(nn.Module):
         gain: See `GuideStage`.
         norm: See `GuideStage`.
         tokens: See `TextProjection`.
+        flat_places: See `GuideStage`.
 
     Raises:
         ConfigError: See `StagedEncoder.text_levels`.
@@ -150,6 +155,7 @@ class GuidedDecoder(nn.Module):
         gain: float = 1.421,
         norm: str = "batch",
         tokens: int | None = None,
+        flat_places: bool = False,
     ) -> None:
         super().__init__()
         widths = encoder.widths[::-1]
@@ -157,7 +163,7 @@ class GuidedDecoder(nn.Module):
         steps = list(pairwise(widths))
         guided, unguided = steps[: len(encoder.text_levels)], steps[len(encoder.text_levels) :]
         self.stages = nn.ModuleList(
-            GuideStage(spatial_dims, width, out, text_width, heads, gain, norm, tokens, kept[i])
+            GuideStage(spatial_dims, width, out, text_width, heads, gain, norm, tokens, kept[i], flat_places)
             for i, (width, out) in enumerate(guided)
         )
         self.ups = nn.ModuleList(

@@ -22,6 +22,7 @@ class GuidedReleased:
     Attributes:
         tokens: None: text of any length, padding masked. 24: the fixed length of the released code. The tokeniser
             cuts or pads each text to it, and the image reads the encoder's output at padding too.
+        flat_places: True: the place of an image token is its number. False: its coordinate on each axis.
 
     Example:
         >>> GuidedReleased(tokens=24)
@@ -29,6 +30,7 @@ class GuidedReleased:
     """
 
     tokens: int | None = None
+    flat_places: bool = False
 
 
 class GuidedModule(SegModule):
@@ -75,7 +77,8 @@ class GuidedModule(SegModule):
         self.text = self.build_text(encoder, freeze_text, released)
         self.vision = build_vision_encoder(vision, dims, self.facts.in_channels, width, stages, vision_weights)
         self.guided_widths = [self.vision.widths[level] for level in self.vision.text_levels]  # finest first
-        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, released.tokens)
+        old = (released.tokens, released.flat_places)
+        self.decoder = GuidedDecoder(dims, self.vision, self.text.width, head_width, heads, gain, norm, *old)
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         self.head = conv(head_width, self.facts.labels.channels, kernel_size=1)
 

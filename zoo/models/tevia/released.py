@@ -17,6 +17,7 @@ class TeViAReleased(GuidedReleased):
     Attributes:
         tokens: None: text of any length, padding masked, P_s of shape [1, width]. 24: the fixed length of the
             release, padding read, P_s of shape [tokens kept, width].
+        flat_places: See `GuidedReleased`.
         text_dropout: Keep the dropout of a frozen text encoder active in training. Its tokens are not cached then.
         foreground: "adaptive", "resize" (released) or "masked_mean"; see `Foreground`.
         skip_empty: False: empty masks count in L_align and in the prototype.
