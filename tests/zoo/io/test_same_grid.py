@@ -197,3 +197,11 @@ def test_an_axis_that_points_backwards_is_180_degrees_off() -> None:
     turned[:3, 2] *= -1
     one, other = (plain(tuple(map(tuple, affine.tolist()))) for affine in (turned, due))
     assert list_differences(one, other, 0.1) == ["the direction of an axis is 180 degrees off"]
+
+
+def test_an_axis_that_agrees_up_to_rounding_leaves_the_angle_of_the_others() -> None:
+    """The product of the third axes is 1 + 2e-16, of which there is no arc cosine."""
+    one, other = (
+        plain(tuple(map(tuple, affine_of((0.075, 0.2, about), (1, 1, 1), (0, 0, 0)).tolist()))) for about in (0.1, 0.4)
+    )
+    assert list_differences(one, other, 0.1) == ["the direction of an axis is 17.19 degrees off"]
