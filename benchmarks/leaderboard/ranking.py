@@ -24,7 +24,7 @@ ALPHA = 0.05
 class RankedRow:
     """The place of a row in the ranking of its group; a value is None where it does not exist.
 
-    `benchmarks.tables.columns.RANKED_COLUMNS` defines each field.
+    `benchmarks.tables.statistics_columns.RANKED_COLUMNS` defines each field.
 
     Example:
         >>> from dataclasses import fields

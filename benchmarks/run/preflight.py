@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import MATCHED, Job, Plan
 from benchmarks.run.gpu_pool import Pool, visible_gpus
+from benchmarks.run.missing_weights import find_missing_weights
 from benchmarks.storage.layout import job_folder
 from benchmarks.storage.sealed_tests import check_job_state
 from datamodules.index.card import DataCard
@@ -24,16 +25,13 @@ from zoo.cards import ModelCard
 from zoo.engine.cost_estimate import (
     DAY,
     FEW_STEPS,
-    HubFiles,
     count_training_steps,
-    find_hub_files,
     format_hours,
-    has_local_vision_weights,
     is_published,
 )
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, ENCODERS, MODELS
-from zoo.settings import assume_yes, offline
+from zoo.settings import assume_yes
 from zoo.utils.config_values import find_value
 from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options
@@ -44,7 +42,6 @@ log = logging.getLogger(__name__)
 
 _RESERVE = 1 << 30  # bytes that stay free: score files, logs, pictures
 _CHECKPOINT_BYTES = 12  # per parameter: the weight and two moments of AdamW
-_HUB_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def find_problems(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
         checks += [
             _find_missing_devices(jobs, conditions),
             _find_endless(jobs, conditions),
-            _find_missing_weights(jobs),
+            find_missing_weights(_one_per_method(jobs)),
             _find_missing_cases(jobs),
             _find_full_disk(jobs, conditions),
         ]
@@ -195,43 +192,6 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
             f"{job.method}: the published size without a GPU, {takes}.",
             "Measure it with --probe, add --yes to run it anyway, or use --trainer cpu (the tiny size) or a GPU.",
         )
-
-
-def _find_missing_weights(jobs: Iterable[Job]) -> Iterator[ZooError]:
-    jobs = list(_one_per_method(jobs))
-    configs = [config for config in map(resolve_config, jobs) if has_local_vision_weights(config)]
-    for weights in dict.fromkeys(str(find_value(config, "model.vision_weights")) for config in configs):
-        from zoo.encoders.vision_weights import find_weights
-
-        try:
-            find_weights(weights)
-        except ZooError as error:
-            yield error
-    missing: dict[str, tuple[HubFiles, list[Job]]] = {}
-    for job in jobs:
-        for files in find_hub_files(resolve_config(job)):
-            if not files.here:
-                missing.setdefault(files.repo, (files, []))[1].append(job)
-    for files, users in missing.values():
-        reason = "ZOO_OFFLINE=1 forbids the download" if offline() else _unreachable(files)
-        if reason:
-            models = ", ".join(dict.fromkeys(job.model for job in users))
-            yield ConfigError(
-                f"{models}: the weights {files.describe()} are needed, and {reason}.",
-                f"Run `hf download {files.repo}` where there is a network and copy the cache, or choose another "
-                f"--{files.option}.",
-            )
-
-
-def _unreachable(files: HubFiles) -> str:
-    """Return why the hub does not give a repository; empty where it does."""
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(files.repo, revision=files.revision, timeout=_HUB_SECONDS)
-    except Exception as error:  # noqa: BLE001 - the client raises errors of three libraries
-        return f"the hub cannot be asked ({type(error).__name__})"
-    return ""
 
 
 def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:

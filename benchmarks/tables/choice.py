@@ -8,7 +8,8 @@ from typing import Literal
 
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.tables.class_views import class_views
-from benchmarks.tables.columns import CLASS_COLUMNS, OF_GROUP, OF_ROW, RANKED_COLUMNS, ROW_COLUMNS
+from benchmarks.tables.columns import CLASS_COLUMNS, OF_GROUP, OF_ROW, ROW_COLUMNS
+from benchmarks.tables.statistics_columns import RANKED_COLUMNS
 from benchmarks.tables.views import TableView, leaderboard_view, models_of, ranking_view, stated_view, text_view
 from zoo.errors import ConfigError, did_you_mean
 

@@ -15,8 +15,9 @@ from benchmarks.leaderboard.ranking import ALPHA, RankedRow
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.leaderboard.statistics import FEWEST, RESAMPLES
 from benchmarks.tables.column import INTERVAL, Cell, Column, Row
-from benchmarks.tables.columns import RANKED_COLUMNS, find_columns, shown_columns
+from benchmarks.tables.columns import find_columns, shown_columns
 from benchmarks.tables.numbers import format_number
+from benchmarks.tables.statistics_columns import RANKED_COLUMNS
 
 TESTS = {
     "wilcoxon": "two-sided Wilcoxon signed-rank test (zeros by Pratt)",

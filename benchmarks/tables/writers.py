@@ -15,7 +15,6 @@ from benchmarks.tables.columns import (
     CLASS_COLUMNS,
     OF_GROUP,
     OF_ROW,
-    RANKED_COLUMNS,
     ROW_COLUMNS,
     class_rows_as_dicts,
     find_columns,
@@ -23,6 +22,7 @@ from benchmarks.tables.columns import (
     rows_as_dicts,
 )
 from benchmarks.tables.latex import to_latex
+from benchmarks.tables.statistics_columns import RANKED_COLUMNS
 from benchmarks.tables.views import TableView
 from zoo.utils.csv_text import format_csv
 from zoo.utils.safe_text import to_printable

@@ -12,7 +12,8 @@ import pytest
 from benchmarks.leaderboard.ranking import RankedRow
 from benchmarks.leaderboard.row import ClassRow, LeaderboardRow
 from benchmarks.tables.column import Column
-from benchmarks.tables.columns import CLASS_COLUMNS, RANKED_COLUMNS, ROW_COLUMNS, rows_as_dicts
+from benchmarks.tables.columns import CLASS_COLUMNS, ROW_COLUMNS, rows_as_dicts
+from benchmarks.tables.statistics_columns import RANKED_COLUMNS
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from zoo.metrics.definitions import METRIC_KEYS
 
