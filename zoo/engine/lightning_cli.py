@@ -80,7 +80,8 @@ class ZooCLI(LightningCLI):
         config = without_refused(config, where_accepted or {}, self._accepted)
         check_names(config, flags, classes)
         self._trainer_arguments: dict[str, Any] = {}
-        self._resolved: Config | None = None
+        self._linked: list[tuple[str, str]] = []
+        self._dumped: Config | None = None
         try:
             with explain_construction(flags):
                 self._parse(*set_texts(config, flags, classes))
@@ -126,8 +127,10 @@ class ZooCLI(LightningCLI):
         parser.add_argument("--init_from", type=str | None, default=None)
         if "facts" in self._accepted["model"]:
             parser.link_arguments("data.facts", "model.init_args.facts", apply_on="instantiate")
+            self._linked.append(("model", "facts"))
         if "seed" in self._accepted["data"]:
             parser.link_arguments("seed_everything", "data.init_args.seed", apply_on="parse")
+            self._linked.append(("data", "seed"))
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the given arguments and ignore those of the process."""
@@ -138,17 +141,25 @@ class ZooCLI(LightningCLI):
 
         The key `init_from` is the hash of the weights of `--init-from`.
         """
-        if self._resolved is None:  # the parser checks every value again when it prints them
-            with explain_construction(self.flags):
-                config = self._dump(skip_link_targets=True, skip_unset=False)
-            config.pop("config", None)
-            if config.get("init_from") is None:
-                config.pop("init_from", None)  # only a run that has it is printed with it
-            self._resolved = config
-        return deepcopy(self._resolved)
+        with explain_construction(self.flags):
+            config = self._dump()
+        for section, name in self._linked:
+            arguments = config[section].get("init_args", {})
+            arguments.pop(name, None)
+            if not arguments:
+                config[section].pop("init_args", None)
+        config.pop("config", None)
+        if config.get("init_from") is None:
+            config.pop("init_from", None)  # only a run that has it is printed with it
+        return config
 
-    def _dump(self, **options: Any) -> Config:
+    def _dump(self) -> Config:
         """Return the configuration as plain Python. The parser, which reads values again, does not see the texts."""
+        if self._dumped is None:  # the parser checks every value again, which takes as long as to parse them
+            self._dumped = self._make_dump()
+        return deepcopy(self._dumped)
+
+    def _make_dump(self) -> Config:
         config = self.config.clone()
         places = [
             (section, name)
@@ -158,15 +169,14 @@ class ZooCLI(LightningCLI):
         ]
         for number, (section, name) in enumerate(places):
             config[section]["init_args"][name] = f"text-{number}"
-        dumped: Config = yaml.safe_load(self.parser.dump(config, **options))
+        dumped: Config = yaml.safe_load(self.parser.dump(config, skip_link_targets=False, skip_unset=False))
         for section, name in places:
-            if name in dumped[section].get("init_args", {}):  # a linked argument may be left out
-                dumped[section]["init_args"][name] = self.config[section]["init_args"][name]
+            dumped[section]["init_args"][name] = self.config[section]["init_args"][name]
         return dumped
 
     def _dump_config(self) -> None:
-        """Keep the arguments that a checkpoint stores; Lightning calls this before it builds a class."""
-        self.config_dump = self._dump(skip_link_targets=False, skip_unset=False)
+        """Keep the arguments that a checkpoint stores; Lightning calls this before it builds each class."""
+        self.config_dump = self._dump()
 
     def instantiate_classes(self) -> None:
         """Build nothing yet: the run folder is checked between parsing and building."""
