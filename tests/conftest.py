@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from tests.helpers.ranks import RankPool
 from tests.helpers.worker_groups import write_groups
 
-pytest_plugins = ["tests.helpers.processor_time"]
+pytest_plugins = ["tests.helpers.line_probes", "tests.helpers.processor_time"]
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -66,6 +68,14 @@ def _frozen_imports() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()  # at its end, the process must release them
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stacks_without_sources() -> Iterator[None]:
+    """Leave the source lines out of `inspect.stack()`; Lightning reads the names of the files, at each checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "stack", partial(inspect.stack, 0))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from tests.helpers.line_probes import measure_process
 from tests.helpers.warm_process import WARM
 
 
 def _serve(rank: int, world: int, port: int, pipe: Connection) -> None:
+    measure_process()
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from multiprocessing import get_context, set_start_method
 from pathlib import Path
 
+from tests.helpers.line_probes import measure_process
+
 WARM = get_context("forkserver")
 WARM.set_forkserver_preload(
     [
+        "tests.helpers.line_probes",  # first, because it measures the modules that are imported after it
         *("zoo.cli.fit", "zoo.engine.lightning_cli", "zoo.encoders.tiny", "zoo.models.bipvl.model"),
         *("zoo.callbacks.checkpoints", "zoo.callbacks.overlays", "zoo.callbacks.scores", "zoo.callbacks.predictions"),
     ]
@@ -56,6 +59,7 @@ class WarmCommand:
 
 
 def _run(words: list[str], log: str, environment: Mapping[str, str]) -> None:
+    measure_process()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
