@@ -6,7 +6,7 @@ the model differ, the line says so and has no difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Line:
         published: The published number.
         ours: Our row of the same method; None where there is none.
         dice: Our Dice in percent, in the convention of the published number.
+        hd95: Our HD95, where the source has one; `hd95_unit` of our row is its unit.
         difference: Our Dice minus the published Dice, in percent points; None where they are not comparable.
         obstacles: Why the two numbers are not comparable.
     """
@@ -34,6 +35,7 @@ class Line:
     published: PublishedScore
     ours: LeaderboardRow | None = None
     dice: float | None = None
+    hd95: float | None = None
     difference: float | None = None
     obstacles: tuple[str, ...] = ()
 
@@ -57,6 +59,7 @@ class Comparison:
         lines = [
             asdict(line.published)
             | {"ours": line.dice, "row": line.ours.label if line.ours else None}
+            | {"ours_hd95": line.hd95, "ours_hd95_unit": line.ours.hd95_unit if line.ours else None}
             | {"difference": line.difference, "obstacles": list(line.obstacles)}
             for line in self.lines
         ]
@@ -80,40 +83,49 @@ def compare_with_published(leaderboard: Leaderboard) -> Comparison:
 def _compare(number: PublishedScore, rows: Sequence[LeaderboardRow]) -> list[Line]:
     """Return one line per row of ours with the same method, or one line without a row."""
     mine = [row for row in rows if row.data == number.data and number.model and row.model == number.model]
-    return [_line(number, row) for row in mine] or [Line(number)]
+    return [compare_row(number, row) for row in mine] or [Line(number)]
 
 
-def _line(number: PublishedScore, row: LeaderboardRow) -> Line:
+def compare_row(number: PublishedScore, row: LeaderboardRow) -> Line:
+    """Put a row of ours beside a published number, in its convention."""
     column = OURS.get(number.convention)
-    value = getattr(row, column) if column else None
+    value = getattr(row, column) if column and number.dice is not None else None
     dice = None if value is None else 100 * float(value)
-    obstacles = [row.reason] if row.status == "incomplete" else []
-    if column is None:
-        obstacles.append("its convention is not stated")
-    if row.n != number.test:
-        obstacles.append(f"{number.test} test images there, {row.n} here")
+    obstacles = tuple(_list_obstacles(number, row))
+    comparable = dice is not None and number.dice is not None and not obstacles
+    difference = dice - number.dice if comparable and dice is not None and number.dice is not None else None
+    # HD95 has no difference, because sources do not say which value an empty prediction has.
+    return Line(number, row, dice, None if number.hd95 is None else row.hd95, difference, obstacles)
+
+
+def _list_obstacles(number: PublishedScore, row: LeaderboardRow) -> Iterator[str]:
+    """Say why a published number and a row of ours are not comparable."""
+    if row.status == "incomplete":
+        yield row.reason
+    if number.convention not in OURS:
+        yield "its convention is not stated"
+    if number.test is None:
+        yield "its number of test images is not stated"
+    elif row.n != number.test:
+        yield f"{number.test} test images there, {row.n} here"
+    if number.folds != row.folds:
+        yield f"{_say_folds(number.folds)} there, {_say_folds(row.folds)} here"
     if row.size != "published":
-        obstacles.append(f"size {row.size}")
-    if DataCard.of(DATA.get(number.data)).empty_masks:  # released code scores a correct empty prediction as 0 or 1
-        obstacles.append("images without a lesion count there and are left out here")
-    comparable = dice is not None and not obstacles
-    return Line(number, row, dice, dice - number.dice if comparable and dice is not None else None, tuple(obstacles))
+        yield f"size {row.size}"
+    if (
+        number.data in DATA and DataCard.of(DATA.get(number.data)).empty_masks
+    ):  # released code scores a correct empty prediction as 0 or 1
+        yield "images without a lesion count there and are left out here"
+
+
+def _say_folds(folds: int | None) -> str:
+    return f"{folds} folds" if folds else "one split"
 
 
 def to_markdown(comparison: Comparison) -> str:
     """Return the comparison as a Markdown table with its sources."""
-    head = [
-        "data",
-        "method",
-        "published",
-        "convention",
-        "split",
-        "source",
-        "ours",
-        "row",
-        "difference",
-        "not comparable",
-    ]
+    head = ["data", "method", "published", "convention", "split", "source", "read in", "IoU", "HD95", "NSD"]
+    head += ["ours", "our HD95", "row", "difference", "not comparable"]
     lines = [f"| {' | '.join(map(escape_markdown, _cells(line)))} |" for line in comparison.lines]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
     notes = list(dict.fromkeys(_cite(line.published) for line in comparison.lines))
@@ -121,28 +133,44 @@ def to_markdown(comparison: Comparison) -> str:
     notes += [f"No published number is listed for {data}." for data in comparison.unknown]
     if lines:
         notes.append(
-            "Dice in percent. `difference`: ours minus published, where convention, test images and size agree."
+            "Dice, IoU and NSD in percent. `ours`: our Dice in the convention of the published number. `difference`: "
+            "ours minus published, where convention, test images and size agree. HD95 is a mean over images or cases."
         )
     return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _cells(line: Line) -> list[str]:
     number = line.published
-    spread = f" ± {number.std:.2f}" if number.std is not None else ""
     return [
         number.data,
         number.method + (f" ({number.note})" if number.note else ""),
-        f"{number.dice:.2f}{spread}",
+        _percent(number.dice) + (f" ± {number.std:.2f}" if number.std is not None else ""),
         number.convention,
         number.split,
         number.source.key,
-        "" if line.dice is None else f"{line.dice:.2f}",
+        number.source.read_in,
+        _percent(number.iou),
+        _distance(number.hd95, number.hd95_unit),
+        "" if number.nsd is None else f"{number.nsd:.1f} (tolerance {number.nsd_tolerance})",
+        _percent(line.dice),
+        "" if line.ours is None else _distance(line.hd95, line.ours.hd95_unit),
         "" if line.ours is None else line.ours.label,
         "" if line.difference is None else f"{line.difference:+.2f}",
         "; ".join(line.obstacles),
     ]
 
 
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _distance(value: float | None, unit: str) -> str:
+    """Return a distance with its unit, which a source may not state."""
+    if value is None:
+        return ""
+    return f"{value:.2f} {unit}" if unit in ("px", "mm") else f"{value:.2f} (unit not stated)"
+
+
 def _cite(number: PublishedScore) -> str:
     source = number.source
-    return f"{source.key}{' (re-run by others)' if source.rerun else ''}: {source.citation}; {source.where}."
+    return f"{source.key} (read in: {source.read_in}): {source.citation}; {source.where}."
