@@ -237,7 +237,7 @@ def test_the_documented_plans_exist() -> None:
 
 def test_the_demo_has_the_jobs_of_the_typed_command() -> None:
     matrix, written = read_matrix(find_plan("demo"))
-    budget = (("data.epoch_samples", "1280"), ("trainer.max_epochs", "3"))
+    budget = (("data.epoch_samples", "1280"), ("trainer.max_epochs", "4"))
     typed = plan_of(["unet", "bipvl"], ["phantom_chest"], [0], settings=Settings("tiny", "demo", overrides=budget))
     assert make_plan(matrix, written).jobs == typed.jobs
 
