@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from datamodules.cli.common import add_data_arguments, console, open_data, progress
+from zoo.errors import ConfigError
 
 HELP = "count cases and subjects, shapes, spacing, class shares and captions, and score what text alone predicts"
 
@@ -16,14 +17,22 @@ HELP = "count cases and subjects, shapes, spacing, class shares and captions, an
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_data_arguments(parser)
+    parser.add_argument("--fold", metavar="F", type=int, help="fold of a k-fold by subject, from 0")
 
 
 def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
+    if arguments.fold is not None:
+        if "fold" in options:
+            raise ConfigError("zoo data stats: --fold beside --data.fold.", "Leave one of them out.")
+        options = {**options, "fold": str(arguments.fold)}
     data = open_data(arguments, options)
     from datamodules.analysis.statistics import describe_data
+    from datamodules.analysis.training_summary import store_summary
 
+    summary, path = store_summary(data, progress)
     facts, out = describe_data(data, progress), console()
+    facts["training"] = {"file": str(path), "hash": summary.hash, **summary.to_dict()}
     if arguments.json:
         out.print_json(data=facts)
         return 0
@@ -41,6 +50,9 @@ def _tables(facts: Mapping[str, Any]) -> list[Table]:
         sizes = facts[key]
         ranges = [_span(sizes, axis) for axis in range(len(sizes["least"]))]
         overview.add_row(f"{key} ({sizes.get('unit', 'voxels')})", " x ".join(ranges))
+    training = facts["training"]
+    overview.add_row("training cases", str(sum(grid["cases"] for grid in training["grids"])))
+    overview.add_row("training summary", f"{training['file']} ({training['hash'][:12]})")
     splits = _table("splits", "split", "cases", "subjects", "empty masks")
     for name, split in facts["parts"].items():
         splits.add_row(name, *(str(split[key]) for key in ("cases", "subjects", "empty masks")))
