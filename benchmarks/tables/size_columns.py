@@ -28,9 +28,9 @@ SIZE_COLUMNS: tuple[Column[Any], ...] = tuple(
         digits=3,
         better="higher",
         get=attrgetter(f"dice_{key}"),
-        shown="report",
         when=_has_sizes,
     )
     for key, note in _THIRDS.items()
 )
-"""Dice of the size terciles (`zoo.metrics.size_terciles`)."""
+"""Dice of the size terciles (`zoo.metrics.size_terciles`): in the tables per class and of all columns, because the
+leaderboard of the report must fit a page."""

@@ -26,7 +26,7 @@ class GuidedReleased:
 
     Example:
         >>> GuidedReleased(tokens=24)
-        GuidedReleased(tokens=24)
+        GuidedReleased(tokens=24, flat_places=False)
     """
 
     tokens: int | None = None

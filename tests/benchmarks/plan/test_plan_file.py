@@ -255,6 +255,6 @@ def test_plan_prints_the_jobs_and_their_steps(capsys: pytest.CaptureFixture[str]
     assert main(["plan", "demo"]) == 0
     printed = capsys.readouterr().out
     assert "fit test test-shuffled test-blank test-names" in printed
-    assert "2 jobs, 960 training steps, 5 tests" in printed
+    assert "2 jobs, 1280 training steps, 5 tests" in printed
     assert main(["plan", "--models", "unet", "--data", "phantom_chest", "--trainer.max_steps", "7", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["methods"][0]["steps"] == 7
