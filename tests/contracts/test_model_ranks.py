@@ -78,6 +78,10 @@ def made(small: Network) -> SegModule:
     torch.manual_seed(0)
     module = small.build(small.smallest)
     module.double().train()  # in single precision, rounding alone may exceed the tolerance
+    with torch.no_grad():
+        for parameter in module.parameters():
+            # A layer that starts at zero makes equal embeddings of equal texts. Rounding would then choose among them.
+            parameter += 0.02 * torch.randn_like(parameter)
     for part in module.modules():
         if isinstance(part, _BatchNorm | nn.Dropout):  # each rank has its own statistics and its own draws
             part.eval()
