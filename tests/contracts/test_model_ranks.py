@@ -81,7 +81,7 @@ def made(small: Network) -> SegModule:
     with torch.no_grad():
         for parameter in module.parameters():
             # A layer that starts at zero makes equal embeddings of equal texts. Rounding would then choose among them.
-            parameter += 0.02 * torch.randn_like(parameter)
+            parameter.add_(0.02 * torch.randn_like(parameter))
     for part in module.modules():
         if isinstance(part, _BatchNorm | nn.Dropout):  # each rank has its own statistics and its own draws
             part.eval()
