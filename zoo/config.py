@@ -7,7 +7,7 @@ recipe of the model and the data set < trainer preset < `-c` files < flags. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from zoo.errors import ConfigError
 from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
 from zoo.utils.config_files import check_config
+from zoo.utils.config_values import list_leaves
 from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
@@ -256,28 +257,6 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     leaves = list_leaves(config, without=MACHINE_KEYS)
     return {key: _without_paths(value) for key, value in leaves if value is not None}
-
-
-def list_leaves(config: Mapping[str, Any], at: str = "", *, without: Container[str] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of each leaf of a configuration.
-
-    Args:
-        config: The configuration.
-        at: Dotted key of this mapping, with a dot at its end.
-        without: Dotted keys that are left out, with everything below them.
-
-    Example:
-        >>> dict(list_leaves({"trainer": {"max_epochs": 5}}))
-        {'trainer.max_epochs': 5}
-    """
-    for key, value in config.items():
-        name = f"{at}{key}"
-        if name in without:
-            continue
-        if isinstance(value, Mapping):
-            yield from list_leaves(value, f"{name}.", without=without)
-        else:
-            yield name, value
 
 
 def _without_paths(value: Any) -> Any:

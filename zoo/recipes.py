@@ -22,6 +22,7 @@ import yaml
 from zoo.errors import ConfigError
 from zoo.registry import read_yaml
 from zoo.utils.config_files import check_config
+from zoo.utils.config_values import list_leaves, plain_key, value_to_text
 from zoo.utils.hashing import hash_json
 from zoo.utils.seals import SEAL, add_seal
 from zoo.utils.typed_content import read_content
@@ -90,7 +91,7 @@ class TunedRecipe:
     @property
     def pairs(self) -> Pairs:
         """The values as (key, value) pairs of a command line: `("model.loss.dice_per", "image")`."""
-        return tuple((k, v if isinstance(v, str) else json.dumps(v)) for k, v in _leaves(self.layer))
+        return tuple((k, value_to_text(v)) for k, v in _leaves(self.layer))
 
     @property
     def search_hash(self) -> str:
@@ -179,11 +180,7 @@ def _seal(tuned: Mapping[str, Any], layer: Mapping[str, Any]) -> str:
     return str(add_seal({"tuned": dict(tuned), "layer": dict(layer)})[SEAL])
 
 
-def _leaves(layer: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(layer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the dotted key, as on a command line, and the value of each leaf."""
-    for key, value in layer.items():
-        name = at if key == "init_args" else f"{at}.{key}".lstrip(".")
-        if isinstance(value, Mapping):
-            yield from _leaves(value, name)
-        elif key != "class_path":
-            yield name, value
+    leaves = ((plain_key(key), value) for key, value in list_leaves(layer))
+    return ((key, value) for key, value in leaves if not key.endswith(".class_path"))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
 from zoo.registry import DATA
+from zoo.utils.config_values import section_keys
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser, parse_options
+from zoo.utils.format import list_some
 from zoo.utils.safe_text import is_printable
 from zoo.utils.terminal import write_error, write_output
 
@@ -176,12 +178,7 @@ def _read_benchmark_options(out: Path, name: str) -> tuple[str, dict[str, str], 
 
 def _data_options(job: Job) -> dict[str, str]:
     """Return the options of the data set that a job has; those of a training change no case."""
-    pairs = dict((*job.settings.overrides, *job.overrides))
-    given = {
-        key.removeprefix("data.").removeprefix("init_args."): value
-        for key, value in pairs.items()
-        if key.startswith("data.")
-    }
+    given = section_keys((*job.settings.overrides, *job.overrides), "data")
     own = {"root": job.root} if job.root else {}
     return {**given, **own, **({} if job.folds is None else {"folds": str(job.folds)})}
 
@@ -205,8 +202,6 @@ def _with_fold(options: Mapping[str, str], fold: str | None, planned: set[int | 
 
 def _notes(method: Method, found: Sequence[Scored], data: SegDataModule) -> list[str]:
     """Return what a user should know of the files, one line each."""
-    from benchmarks.scoring.files import list_some
-
     lines = [note for one in found for note in one.notes]
     extra = sorted(frozenset.intersection(*(one.extra for one in found)))
     if extra:

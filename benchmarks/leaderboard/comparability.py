@@ -20,6 +20,7 @@ from benchmarks.plan.job import MATCHED
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
 from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION
+from zoo.utils.format import list_some
 
 _CONTROLS = ("split_hash", "metric_version", "n", "cases_hash", "label_hash")
 """Conditions in which a control must agree with the models, as far as the control has them."""
@@ -169,7 +170,7 @@ def _warn_of_leaks(rows: Sequence[LeaderboardRow]) -> str:
     leaks = {subject: splits for row in marked for subject, splits in row.leaks.items()}
     subjects = [f"{subject} ({' and '.join(splits)})" for subject, splits in sorted(leaks.items())]
     text = "the protocol has subjects in two or more splits, as its card declares"
-    return _warn(text + (f": {_first_of(subjects, ', ')}" if leaks else ""), marked)
+    return _warn(text + (f": {list_some(subjects, most=_SHOWN)}" if leaks else ""), marked)
 
 
 def _warn_of_recipe(key: str, rows: Sequence[LeaderboardRow]) -> str:
@@ -194,13 +195,7 @@ def _group_labels(key: str, rows: Sequence[LeaderboardRow]) -> list[str]:
 
 def _warn_of_shared_images(controls: Sequence[LeaderboardRow]) -> str:
     found = list(dict.fromkeys(image for row in controls for image in row.shared_images))
-    return f"two splits share images: {_first_of(found, '; ')}" if found else ""
-
-
-def _first_of(texts: Sequence[str], separator: str) -> str:
-    """Return the first few texts and the number of the others."""
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return separator.join(texts[:_SHOWN]) + more
+    return f"two splits share images: {list_some(found, '; ', _SHOWN)}" if found else ""
 
 
 def _warn(text: str, rows: Sequence[LeaderboardRow]) -> str:

@@ -9,7 +9,6 @@ A variant is the full model with some changed arguments. Every model that reads 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from zoo.cards import ModelCard
 from zoo.errors import ConfigError, did_you_mean
 from zoo.registry import CONFIGS, Card, read_yaml
+from zoo.utils.config_values import value_to_text
 
 ABLATIONS = CONFIGS / "ablation"
 """The folder of the ablations."""
@@ -149,7 +149,7 @@ def _value(where: str, key: object, value: object) -> str:
         raise ConfigError(
             f"{where}: the value of {key} is not plain.", "Write a text, a number, true, false or a list."
         )
-    return value if isinstance(value, str) else json.dumps(value)
+    return value_to_text(value)
 
 
 def _refuse_unknown(names: Sequence[str], ablations: Mapping[str, Sequence[Variant]]) -> None:

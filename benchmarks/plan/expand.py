@@ -19,7 +19,7 @@ from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
-from zoo.utils.config_values import find_value, with_values
+from zoo.utils.config_values import find_value, section_keys, with_values
 
 _BUDGET = {  # the keys of a budget, each with the value that means "not set", or None without such a value
     "trainer.max_epochs": "null",
@@ -203,7 +203,7 @@ def _equal_budget(job: Job) -> KeyValues:
     shared = job.settings
     own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
     plain = compose(None, job.data, size=shared.size, preset=shared.trainer or None).config
-    typed = {key.replace(".init_args", "") for key, _ in (*shared.overrides, *job.overrides)}
+    typed = job.overridden
     pairs = []
     for key, unset in _BUDGET.items():
         wanted, has = find_value(plain, key), find_value(own, key)
@@ -222,7 +222,7 @@ def _with_equal_loss(job: Job) -> Job:
         return job
     shared = job.settings
     own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
-    typed = {key.replace(".init_args", "") for key, _ in (*shared.overrides, *job.overrides)}
+    typed = job.overridden
     released = find_value(own, "model.loss") or {}
     pairs = [
         (key, value)
@@ -244,7 +244,7 @@ def _check_dimensions(model: Card, data: Card) -> None:
 def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matrix) -> None:
     """Refuse an override of an argument that a variant changes, because an override goes to every job."""
     typed = (*matrix.settings.overrides, *(pair for entry in matrix.data.values() for pair in entry.overrides))
-    keys = {key.removeprefix("model.").removeprefix("init_args.") for key, _ in typed if key.startswith("model.")}
+    keys = set(section_keys(typed, "model"))
     for model, variants in ablations.items():
         for variant in variants:
             for key in sorted(keys & dict(variant.changes).keys()):

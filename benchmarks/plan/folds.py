@@ -10,6 +10,7 @@ from datamodules.index.cases import FOLDS
 from datamodules.index.split_files import read_split_file
 from zoo.errors import ConfigError
 from zoo.registry import DATA
+from zoo.utils.config_values import plain_key
 
 
 def check_folds(jobs: Iterable[Job]) -> None:
@@ -47,7 +48,7 @@ def _chosen_folds(jobs: Iterable[Job]) -> dict[tuple[str, int], set[int]]:
 
 
 def _count_folds(job: Job) -> int:
-    given = {key.replace(".init_args.", "."): value for key, value in (*job.settings.overrides, *job.overrides)}
+    given = {plain_key(key): value for key, value in (*job.settings.overrides, *job.overrides)}
     if "data.split" not in given:
         return job.folds or FOLDS
     return read_split_file(Path(given["data.split"])).folds or FOLDS

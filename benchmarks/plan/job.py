@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from zoo.utils.config_values import plain_key
+
 PLAN_VERSION = 3
 READABLE_VERSIONS = (2, 3)
 """Commit 9890fda writes version 2, in which a job has `rung` in place of `variant`. Tables read such a plan."""
@@ -133,6 +135,11 @@ class Job:
         """The fit, and one test for each text of the model."""
         texts = ("true",) if self.track == "none" and self.texts else self.texts
         return ("fit", *("test" if text == "true" else f"test-{text}" for text in texts))
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """The dotted keys of all overrides, as a user types them."""
+        return frozenset(plain_key(key) for key, _ in (*self.settings.overrides, *self.overrides))
 
     def argument_pairs(self) -> KeyValues:
         """Return what is set over the composed layers: encoder, fold, overrides, and the changes of the variant."""

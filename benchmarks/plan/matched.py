@@ -6,7 +6,6 @@ The common values of each size are in `configs/matched/<size>.yaml`. The `matche
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 from benchmarks.plan.job import MATCHED, Job, KeyValues
 from benchmarks.plan.tuned import find_tuned
 from zoo.cards import ModelCard
-from zoo.config import Config, compose, list_leaves
+from zoo.config import Config, compose
 from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, Card, read_yaml
-from zoo.utils.config_values import find_value
+from zoo.utils.config_values import find_value, list_leaves, value_to_text
 
 COMMON = CONFIGS / "matched"
 """The folder of the common values of each size."""
@@ -75,7 +74,7 @@ def matched_values(job: Job, options: MatchedOptions) -> tuple[KeyValues, str]:
     Raises:
         ConfigError: The common values cannot be read, or a card sets a value that no data set gives.
     """
-    typed = {_plain(key) for key, _ in (*job.settings.overrides, *job.overrides)}
+    typed = job.overridden
     shared = job.settings
     own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
     plain = compose(None, job.data, size=shared.size, preset=shared.trainer or None).config
@@ -89,7 +88,7 @@ def matched_values(job: Job, options: MatchedOptions) -> tuple[KeyValues, str]:
         if tuned is None or tuned.lr is None:
             source = "card"
         else:
-            values["model.lr"], source = json.dumps(tuned.lr), f"tuned, {tuned.trials} trials"
+            values["model.lr"], source = value_to_text(tuned.lr), f"tuned, {tuned.trials} trials"
     values = dict(_budget_of_data(own, plain, job, typed)) | values
     return tuple((key, value) for key, value in values.items() if not _is_typed(key, typed)), source
 
@@ -120,15 +119,14 @@ def read_common(size: str, own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         own: The composed configuration of a model. It decides over the options that not every model has.
     """
     content = read_yaml(COMMON / f"{size}.yaml")
-    for key, value in content["values"].items():
-        fields = value.items() if isinstance(value, Mapping) else None
-        yield from [(f"{key}.{name}", _text(one)) for name, one in fields] if fields else [(key, _text(value))]
+    for key, value in list_leaves(content["values"]):
+        yield key, value_to_text(value)
     for key, value in content["where_set"].items():
         if find_value(own, key) is not None:
-            yield key, _text(value)
+            yield key, value_to_text(value)
 
 
-def _budget_of_data(own: Config, plain: Config, job: Job, typed: set[str]) -> Iterator[tuple[str, str]]:
+def _budget_of_data(own: Config, plain: Config, job: Job, typed: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield the values of the data set and the trainer where the card or the recipe of a model has others."""
     mine, theirs = dict(_shared_leaves(own)), dict(_shared_leaves(plain))
     for key, value in mine.items():
@@ -136,11 +134,11 @@ def _budget_of_data(own: Config, plain: Config, job: Job, typed: set[str]) -> It
             continue
         if key not in theirs and key.startswith("data."):
             raise ConfigError(
-                f"The card of '{job.model}' sets {key} to {_text(value)}, and that of '{job.data}' does not set it: "
-                "the models would not be matched.",
+                f"The card of '{job.model}' sets {key} to {value_to_text(value)}, and that of '{job.data}' does not "
+                "set it: the models would not be matched.",
                 f"Give --{key} VALUE for all models.",
             )
-        yield key, _text(theirs.get(key, _UNSET.get(key)))
+        yield key, value_to_text(theirs.get(key, _UNSET.get(key)))
 
 
 def _shared_leaves(config: Config) -> Iterator[tuple[str, Any]]:
@@ -148,15 +146,7 @@ def _shared_leaves(config: Config) -> Iterator[tuple[str, Any]]:
     yield from list_leaves((config.get("data") or {}).get("init_args") or {}, "data.")
 
 
-def _is_typed(key: str, typed: set[str]) -> bool:
+def _is_typed(key: str, typed: frozenset[str]) -> bool:
     """Whether a key, or a group that holds it, is among the typed keys."""
     parts = key.split(".")
     return any(".".join(parts[:end]) in typed for end in range(2, len(parts) + 1))
-
-
-def _plain(key: str) -> str:
-    return key.replace(".init_args.", ".")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -25,6 +25,7 @@ from zoo.config import SIZES, check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, read_yaml
 from zoo.utils.config_files import check_overrides
+from zoo.utils.config_values import value_to_text
 
 PLANS = CONFIGS / "bench"
 """The folder of the plans of the zoo."""
@@ -140,9 +141,7 @@ def _overrides(value: Any, where: str, name: str = "overrides") -> KeyValues:
     for key in value:
         refuse_key(str(key), f"{where}: {name}")
     check_overrides(value.items(), f"{where}: {name}")
-    return tuple(
-        sorted((str(key), entry if isinstance(entry, str) else json.dumps(entry)) for key, entry in value.items())
-    )
+    return tuple(sorted((str(key), value_to_text(entry)) for key, entry in value.items()))
 
 
 def _without_groups(value: Any) -> Any:

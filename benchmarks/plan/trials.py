@@ -16,6 +16,7 @@ from zoo.config import PRESETS, config_hash, find_card, identity
 from zoo.errors import ConfigError
 from zoo.recipes import recipe_name
 from zoo.registry import MODELS
+from zoo.utils.config_values import section_keys, value_to_text
 
 NO_TEST_CASES = ("trainer.limit_test_batches", "0")
 """The override that keeps a training from preparing the test cases: a search must not open them."""
@@ -109,7 +110,7 @@ def check_equal(jobs: Iterable[Job], trials: int) -> None:
 def _values_of(point: dict[str, Value], own: Sequence[str]) -> KeyValues:
     shared = [(name, value) for name, value in point.items() if name != OWN_TERM]
     weights = [(name, point[OWN_TERM]) for name in own if OWN_TERM in point]
-    return tuple((name, v if isinstance(v, str) else json.dumps(v)) for name, v in (*shared, *weights))
+    return tuple((name, value_to_text(v)) for name, v in (*shared, *weights))
 
 
 def _parse(text: str) -> Any:
@@ -153,7 +154,7 @@ def _refuse_tests(jobs: Iterable[Job]) -> None:
 def _refuse_set_arguments(job: Job, searched: Sequence[str]) -> None:
     """Refuse an override of an argument that the space has. The common values of a matched plan give way."""
     given = (*job.settings.overrides, *(job.overrides if job.settings.recipe != MATCHED else ()))
-    keys = {key.removeprefix("model.").removeprefix("init_args.") for key, _ in given if key.startswith("model.")}
+    keys = section_keys(given, "model")
     for name in searched:
         if name in keys:
             raise ConfigError(

@@ -64,8 +64,7 @@ def apply_recipe(job: Job, folder: str) -> Job:
     job = replace(job, tuned_split=str(recipe.tuned.search.get("split_hash") or ""))
     if matched:
         return job
-    given = {key.replace("model.init_args.", "model.") for key, _ in (*job.settings.overrides, *job.overrides)}
-    set_twice = [key for key, _ in recipe.pairs if key in given]
+    set_twice = [key for key, _ in recipe.pairs if key in job.overridden]
     if set_twice:
         raise ConfigError(f"--{set_twice[0]} is set, and {recipe.path} has it too.", "Remove the flag, or --recipes.")
     if job.encoder != recipe.tuned.encoder:

@@ -18,6 +18,7 @@ from datamodules.index.case_names import normalise_name
 from zoo.errors import RunError
 from zoo.io.pictures import SUFFIXES
 from zoo.types import Case, CaseKey, LabelSpace
+from zoo.utils.format import list_some
 from zoo.utils.safe_text import to_file_name
 
 LABEL_SUFFIXES = (".nii.gz", ".nii", *SUFFIXES)
@@ -33,9 +34,6 @@ _ENDINGS = re.compile(
 
 _CHANNEL = re.compile(r"_0000$")
 _REGION = re.compile(r"-(\d+)$")
-
-SHOWN = 10
-"""Most names that one message lists."""
 
 WHOLE = 0
 """Number of a file that holds all classes; the files of single classes have numbers from 1."""
@@ -70,7 +68,7 @@ class CaseFinder:
 
     def __init__(self, cases: Iterable[Case], labels: LabelSpace) -> None:
         cases = list(cases)
-        self._classes = {_plain(name): number for number, name in enumerate(labels.names, start=1)}
+        self._classes = {plain_name(name): number for number, name in enumerate(labels.names, start=1)}
         self._regions = 0 if labels.exclusive or len(labels.names) == 1 else len(labels.names)
         self._by_id = {name: case.key for case in cases for name in _own_names(case)}
         others = [(name, case.key) for case in cases for name in _names_of_files(case)]
@@ -104,7 +102,7 @@ class CaseFinder:
         found = None if path.parent == folder else self.by_name(path.parent.name)
         if found is None:
             return None
-        number = self._classes.get(_plain(stem))
+        number = self._classes.get(plain_name(stem))
         return (found, number) if number else ((found, WHOLE) if alone else None)
 
 
@@ -147,12 +145,6 @@ def find_files(folder: Path, cases: Iterable[Case], wanted: Collection[CaseKey],
     return FoundFiles(found, extra, {key: path for key, path in unreadable.items() if key not in found})
 
 
-def list_some(names: Sequence[object], separator: str = ", ") -> str:
-    """Return the first names, and the number of the others."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return separator.join(map(str, names[:SHOWN])) + more
-
-
 def is_label_image(path: Path) -> bool:
     """Return whether a file has the suffix of a label image."""
     return path.name.lower().endswith(LABEL_SUFFIXES)
@@ -186,5 +178,6 @@ def _names_of_files(case: Case) -> set[str]:
     return stems | {_CHANNEL.sub("", stem) for stem in stems}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return the letters and digits of a name, in lower case: `Left_Kidney` and `left kidney` are one class."""
     return re.sub(r"[\W_]+", "", name.casefold())

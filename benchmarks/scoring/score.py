@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scoring.files import FoundFiles, find_files, list_some, stem_of
+from benchmarks.scoring.files import FoundFiles, find_files, stem_of
 from benchmarks.scoring.masks import MaskReader, read_truth
 from benchmarks.scoring.values import ClassValues, choose_values
 from benchmarks.storage.scored import SCORED, ScoredPart
@@ -20,6 +20,7 @@ from zoo.errors import DataError, RunError
 from zoo.metrics.case_scores import LEAK, CaseScore
 from zoo.metrics.scoring import score_case
 from zoo.types import Case, Native
+from zoo.utils.format import list_some
 from zoo.utils.hashing import hash_json
 from zoo.utils.seals import hash_file
 

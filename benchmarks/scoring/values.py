@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.scoring.files import plain_name
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import ConfigError, DataError, RunError, UnknownNameError
 from zoo.preprocessing.apply import to_classes
@@ -148,8 +149,8 @@ def _by_listing(path: Path, card: ClassValues) -> ClassValues:
     Where it has other names but the values of the data card, those values hold, and a note says so.
     """
     listed = _read_listing(path)
-    named = {_plain(name): values for name, values in listed.items()}
-    wanted = {name: named.get(_plain(name), []) for name in card.labels.names}
+    named = {plain_name(name): values for name, values in listed.items()}
+    wanted = {name: named.get(plain_name(name), []) for name in card.labels.names}
     found = {value for values in listed.values() for value in values} - {0}
     if all(wanted.values()):
         labels = _space(wanted, card.labels, str(path), "or give --values")
@@ -177,12 +178,8 @@ def _read_listing(path: Path) -> dict[str, list[int]]:
         values = values if isinstance(values, list) else [values]
         if not all(isinstance(one, int) for one in values):
             raise RunError(f"{path}: labels.{key} is {value!r}.", "Correct it, or give --values.")
-        if _plain(name) not in _BACKGROUND:
+        if plain_name(str(name)) not in _BACKGROUND:
             found[str(name)] = values
     if not found:
         raise RunError(f"{path}: it has no labels.", "Correct it, or give --values.")
     return found
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", str(name).casefold())

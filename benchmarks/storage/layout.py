@@ -102,7 +102,7 @@ def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
     return costs
 
 
-def write_costs(folder: Path, costs: Mapping[str, Mapping[str, Any]]) -> None:
+def store_costs(folder: Path, costs: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the costs by `Job.cost_key`."""
     write_sealed(costs_path(folder), {"version": 1, "costs": costs})
 

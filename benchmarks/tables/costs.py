@@ -19,8 +19,7 @@ from benchmarks.plan.job import Job, Plan
 from benchmarks.plan.models import share_import_path
 from benchmarks.run.failure_reasons import find_reason
 from benchmarks.run.job_runner import ZOO
-from benchmarks.storage.layout import read_costs
-from benchmarks.storage.layout import write_costs as store_costs
+from benchmarks.storage.layout import read_costs, store_costs
 from benchmarks.storage.stored_plan import load_plan
 from benchmarks.tables.column import Column
 from benchmarks.tables.latex import latex_tables

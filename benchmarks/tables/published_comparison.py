@@ -92,8 +92,7 @@ def compare_row(number: PublishedScore, row: LeaderboardRow) -> Line:
     value = getattr(row, column) if column and number.dice is not None else None
     dice = None if value is None else 100 * float(value)
     obstacles = tuple(_list_obstacles(number, row))
-    comparable = dice is not None and number.dice is not None and not obstacles
-    difference = dice - number.dice if comparable and dice is not None and number.dice is not None else None
+    difference = None if dice is None or number.dice is None or obstacles else dice - number.dice
     # HD95 has no difference, because sources do not say which value an empty prediction has.
     return Line(number, row, dice, None if number.hd95 is None else row.hd95, difference, obstacles)
 
@@ -112,9 +111,8 @@ def _list_obstacles(number: PublishedScore, row: LeaderboardRow) -> Iterator[str
         yield f"{_say_folds(number.folds)} there, {_say_folds(row.folds)} here"
     if row.size != "published":
         yield f"size {row.size}"
-    if (
-        number.data in DATA and DataCard.of(DATA.get(number.data)).empty_masks
-    ):  # released code scores a correct empty prediction as 0 or 1
+    # Released code scores a correct empty prediction as 0 or 1.
+    if number.data in DATA and DataCard.of(DATA.get(number.data)).empty_masks:
         yield "images without a lesion count there and are left out here"
 
 

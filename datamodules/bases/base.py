@@ -102,13 +102,8 @@ class SegDataModule(L.LightningDataModule):
         val_cases: int | None = None,
     ) -> None:
         super().__init__()
-        self.root, self.patch, self.seed, self.augment, self.num_workers = (
-            root,
-            tuple(patch),
-            seed,
-            augment,
-            num_workers,
-        )
+        self.root, self.patch, self.seed = root, tuple(patch), seed
+        self.augment, self.num_workers = augment, num_workers
         self.batch_size, self.epoch_samples, self.val_cases = batch_size, epoch_samples, val_cases
         self.card = DataCard.of(DATA.get(self.name))
         self.name, self.text = self.card.name, text

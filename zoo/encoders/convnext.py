@@ -11,7 +11,7 @@ from transformers import ConvNextConfig, ConvNextModel
 
 from zoo.encoders.huggingface import BROKEN, fetch, is_commit, quiet
 from zoo.encoders.staged_encoder import StagedEncoder
-from zoo.encoders.vision_weights import PACKAGE, find_weights
+from zoo.encoders.vision_weights import HUB_FILES, PACKAGE, find_weights
 from zoo.errors import ConfigError
 
 DEPTHS = (3, 3, 9, 3)
@@ -109,7 +109,7 @@ def _load(weights: str, sizes: dict[str, Any]) -> Any:
     elif not folder.is_dir():
         repo, _, revision = weights.partition("@")
         card = {"repo": repo, "revision": revision or "main"}
-        folder = fetch(card, "model.safetensors", "pytorch_model.bin", what="vision encoder")
+        folder = fetch(card, *HUB_FILES, what="vision encoder")
     try:
         with quiet():
             result: Any = ConvNextModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)

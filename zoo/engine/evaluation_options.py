@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoo.config import MACHINE_KEYS, Config, list_leaves
+from zoo.config import MACHINE_KEYS, Config
 from zoo.engine.arguments import Request
 from zoo.errors import ConfigError
 from zoo.utils.config_files import without_foreign_callbacks
+from zoo.utils.config_values import list_leaves
 
 EVALUATION_KEYS = frozenset(
     {

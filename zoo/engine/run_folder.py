@@ -18,6 +18,7 @@ from zoo.config import Composed, config_hash, differing_keys
 from zoo.errors import CheckpointError, ConfigError, RunError
 from zoo.registry import read_yaml
 from zoo.utils.atomic_files import UNFINISHED
+from zoo.utils.format import list_some
 from zoo.utils.json_objects import read_object
 
 _PATHS_OF_9890FDA = re.compile(
@@ -202,10 +203,9 @@ class RunFolder:
             raise RunError(f"{self.config}: this is not the configuration of a run.", "Choose another --out.")
         differing = differing_keys(found, config)
         if differing:
-            shown = ", ".join(f"{key} ({old} -> {new})" for key, old, new in differing[:8])
-            more = f" and {len(differing) - 8} more" if len(differing) > 8 else ""
+            shown = list_some([f"{key} ({old} -> {new})" for key, old, new in differing], most=8)
             raise ConfigError(
-                f"{self.path}: has a run with another configuration: {shown}{more}.",
+                f"{self.path}: has a run with another configuration: {shown}.",
                 "Choose another --out, or repeat the options of the run.",
             )
         content = self.read_manifest() if manifest is None else manifest

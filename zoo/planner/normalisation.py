@@ -50,8 +50,10 @@ def choose_normalisation(summary: DatasetSummary) -> tuple[tuple[Normalisation, 
         reason = f"CT has one scale: clip to the foreground's 0.5th and 99.5th percentiles ({ranges}), then z-score"
         return tuple(Normalisation("ct", intensities=one) for one in summary.intensities), reason
     inside = summary.kept < KEPT
-    where = f"inside the crop's mask, because the crop keeps {summary.kept:.0%} of the voxels" if inside else "of all"
-    reason = f"no fixed scale ({summary.modality or 'modality unknown'}): z-score of each image, {where}"
-    return (Normalisation("z_score", inside),) * summary.in_channels, reason.replace(
-        ", of all", ", over all its voxels"
+    where = (
+        f"inside the crop's mask, because the crop keeps {summary.kept:.0%} of the voxels"
+        if inside
+        else "over all its voxels"
     )
+    reason = f"no fixed scale ({summary.modality or 'modality unknown'}): z-score of each image, {where}"
+    return (Normalisation("z_score", inside),) * summary.in_channels, reason

@@ -1,7 +1,8 @@
 """`plan`: the rules of nnU-Net in their order, from the voxel size to the batch size.
 
 Source: the planner of nnU-Net (Isensee et al., Nature Methods 2021) and its presets with a residual encoder (Isensee
-et al., MICCAI 2024), written from a description of their rules. docs/planner.md names the rules.
+et al., MICCAI 2024). Their rules were read in a description and in the released planner (Apache-2.0); the code is
+written anew. docs/planner.md names the rules.
 """
 
 from __future__ import annotations

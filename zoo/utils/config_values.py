@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.utils.text_files import parse_value
 
 Config = dict[str, Any]
+
+
+def plain_key(key: str) -> str:
+    """Return a dotted key as a user types it, without the groups of a configuration.
+
+    Example:
+        >>> plain_key("model.init_args.lr")
+        'model.lr'
+    """
+    return key.replace(".init_args.", ".")
+
+
+def section_keys(pairs: Iterable[tuple[str, str]], section: str) -> dict[str, str]:
+    """Return the values of one section of dotted flags by the argument alone.
+
+    Example:
+        >>> section_keys([("data.init_args.fold", "1"), ("model.lr", "0.1")], "data")
+        {'fold': '1'}
+    """
+    plain = ((plain_key(key), value) for key, value in pairs)
+    return {key.removeprefix(f"{section}."): value for key, value in plain if key.startswith(f"{section}.")}
+
+
+def value_to_text(value: Any) -> str:
+    """Return a value as a user types it after a flag: a text as it is, everything else as JSON.
+
+    Example:
+        >>> value_to_text("image"), value_to_text(0.001), value_to_text(None)
+        ('image', '0.001', 'null')
+    """
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def list_leaves(config: Mapping[str, Any], at: str = "", *, without: Container[str] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of each leaf of a configuration.
+
+    Args:
+        config: The configuration.
+        at: Dotted key of this mapping, with a dot at its end.
+        without: Dotted keys that are left out, with everything below them.
+
+    Example:
+        >>> dict(list_leaves({"trainer": {"max_epochs": 5}}))
+        {'trainer.max_epochs': 5}
+    """
+    for key, value in config.items():
+        name = f"{at}{key}"
+        if name in without:
+            continue
+        if isinstance(value, Mapping):
+            yield from list_leaves(value, f"{name}.", without=without)
+        else:
+            yield name, value
 
 
 def find_value(config: Mapping[str, Any], key: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def format_quantity(count: int, thing: str) -> str:
     """Return a count with its noun.
@@ -11,6 +13,17 @@ def format_quantity(count: int, thing: str) -> str:
         ('1 job', '2 jobs')
     """
     return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def list_some(names: Sequence[object], separator: str = ", ", most: int = 10) -> str:
+    """Return the first names, and the number of the others.
+
+    Example:
+        >>> list_some(["a", "b", "c", "d"], most=2)
+        'a, b and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(map(str, names[:most])) + more
 
 
 def format_duration(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.comparability import _first_of, _most_frequent, _shorten, check_control
+from benchmarks.leaderboard.comparability import _SHOWN, _most_frequent, _shorten, check_control
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.plan.job import Settings
 from benchmarks.storage.results import Control, JobResult, TestScores
@@ -19,6 +19,7 @@ from tests.helpers.comparable_results import FACTS, full, one
 from tests.helpers.sample_benchmark import leaderboard_of
 from tests.helpers.sample_rows import row
 from zoo.metrics.case_scores import CaseScore, cases_hash
+from zoo.utils.format import list_some
 
 
 def scored(found: JobResult, *rows: Any, **about: Any) -> JobResult:
@@ -272,8 +273,8 @@ def test_six_subjects_are_enough_for_an_interval_and_five_are_not() -> None:
 
 
 def test_a_warning_shows_five_names_and_the_number_of_the_others() -> None:
-    assert _first_of(list("abcde"), ", ") == "a, b, c, d, e"
-    assert _first_of(list("abcdefg"), ", ") == "a, b, c, d, e and 2 more"
+    assert list_some(list("abcde"), most=_SHOWN) == "a, b, c, d, e"
+    assert list_some(list("abcdefg"), most=_SHOWN) == "a, b, c, d, e and 2 more"
 
 
 def test_a_reason_shortens_hashes_alone() -> None:

@@ -159,7 +159,7 @@ def test_a_reason_to_leave_out_a_test_counts_only_if_the_benchmark_wrote_it(tmp_
 @pytest.mark.parametrize("name", ["plan.json", "costs.json"])
 def test_an_edited_plan_and_edited_costs_are_refused_with_the_command(name: str, tmp_path: Path) -> None:
     benchmark(tmp_path)
-    layout.write_costs(tmp_path, {JOBS[0].cost_key: {"params": 1}})
+    layout.store_costs(tmp_path, {JOBS[0].cost_key: {"params": 1}})
     assert read_benchmark(tmp_path).costs == {JOBS[0].cost_key: {"params": 1}}
     path = tmp_path / name
     path.write_text(re.sub(r"\b1\b", "2", path.read_text()))
