@@ -52,6 +52,7 @@ class Section:
         intervals: The intervals as a figure.
         legend: What the columns of the statistics mean.
         classes: One table per metric, with one column per class; none for a single class.
+        sizes: Dice by the size of the object; None where no class has three objects.
         boxes: One figure per class, of the ranked models, which alone can be compared.
         tradeoffs: Dice against parameters and, where costs are measured, against latency.
         tradeoff_note: What is missing in the figures of costs.
@@ -85,6 +86,7 @@ class Section:
     intervals: Markup | None
     legend: Sequence[str]
     classes: Sequence[TableView]
+    sizes: TableView | None
     boxes: Sequence[Markup]
     tradeoffs: Sequence[Markup]
     tradeoff_note: str
@@ -184,6 +186,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         ),
         legend=[line for _, lines in ranking_view(group).notes for line in lines] if group.ranking.rows else [],
         classes=tables.class_tables(group),
+        sizes=tables.size_table(group),
         boxes=_draw_boxes(key, ranked, drawn) if ranked else [],
         tradeoffs=tradeoffs,
         tradeoff_note=note,

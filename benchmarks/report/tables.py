@@ -16,9 +16,10 @@ from benchmarks.report.entries import Entry
 from benchmarks.storage.scored import STATED
 from benchmarks.tables.class_views import class_view
 from benchmarks.tables.column import Cell, Column
-from benchmarks.tables.columns import ROW_COLUMNS
+from benchmarks.tables.columns import ROW_COLUMNS, find_columns
 from benchmarks.tables.costs import COST_COLUMNS
 from benchmarks.tables.numbers import format_percent
+from benchmarks.tables.size_columns import SIZE_COLUMNS
 from benchmarks.tables.views import (
     Line,
     TableView,
@@ -142,6 +143,17 @@ def text_table(group: RankingGroup) -> TableView | None:
     if not any(row.text_gain is not None or row.text_gain_names is not None for row in rows):
         return None
     return without_empty(replace(text_view(group), caption="Dice with each text, same checkpoints"))
+
+
+def size_table(group: RankingGroup) -> TableView | None:
+    """Make the table of the Dice by the size of the object; None where no class has three objects."""
+    if not any(column.when(group) for column in SIZE_COLUMNS):
+        return None
+    rows, columns = models_of(group), find_columns("dice", *(column.key for column in SIZE_COLUMNS))
+    ranked, labels = set(group.ranked), unique_labels(rows)
+    lines = make_lines(columns, rows, labels.__getitem__, lambda row: "" if row in ranked else row.status)
+    caption = "Dice by the size of the object: the smallest, middle and largest third of the cases"
+    return TableView("Dice by size", caption, "Model", tuple(columns), (("", lines),))
 
 
 def class_tables(group: RankingGroup) -> list[TableView]:

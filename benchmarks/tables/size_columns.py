@@ -32,5 +32,5 @@ SIZE_COLUMNS: tuple[Column[Any], ...] = tuple(
     )
     for key, note in _THIRDS.items()
 )
-"""Dice of the size terciles (`zoo.metrics.size_terciles`): in the tables per class and of all columns, because the
-leaderboard of the report must fit a page."""
+"""Dice of the size terciles (`zoo.metrics.size_terciles`). The report has a table of them, because the leaderboard must
+fit a page."""

@@ -88,7 +88,9 @@ def parse_yaml(text: str) -> Any:
 
 
 def parse_value(text: str) -> Any:
-    """Parse a value as the command line does: `5` is a number, and a text that is not YAML stays a text.
+    """Parse a value as YAML: `5` is a number, and a text that is not YAML stays a text.
+
+    YAML takes `1e-5` for a text, and `1.0e-5` for a number.
 
     Example:
         >>> parse_value("5"), parse_value("[a")

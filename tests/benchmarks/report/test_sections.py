@@ -84,6 +84,15 @@ def test_each_text_has_its_dice_and_the_gain_its_interval(section: Section, grou
     assert line.cells[-1].text == f"[{row.text_gain_low:+.3f}, {row.text_gain_high:+.3f}]"
 
 
+def test_each_ranked_row_has_its_dice_by_the_size_of_the_object(section: Section, group: RankingGroup) -> None:
+    assert section.sizes is not None
+    assert [column.title for column in section.sizes.columns] == ["Dice", "Dice small", "Dice medium", "Dice large"]
+    found = [[cell.value for cell in line.cells] for line in section.sizes.groups[0][1]]
+    due = [[row.dice, row.dice_small, row.dice_medium, row.dice_large] for row in group.ranked]
+    assert found == [pytest.approx(values, abs=5e-4) for values in due]
+    assert all(row.dice_small is not None for row in group.ranked)
+
+
 def test_the_unfolded_table_has_the_columns_of_the_csv(section: Section) -> None:
     heads = [column.title for column in section.all_columns.columns]
     assert set(heads) < {column.key for column in ROW_COLUMNS}
