@@ -37,6 +37,7 @@ class ModelCard:
             another. A matched comparison leaves such a model out. Empty for the other models.
         own_term: Arguments that weigh the model's own loss term, beside Dice and cross entropy. `zoo bench tune` gives
             all of them one weight.
+        cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelCard:
     batch_norm: bool = False
     vision: str = ""
     own_term: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values.

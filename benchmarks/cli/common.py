@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,15 @@ def read_results(folders: Sequence[Path]) -> Benchmark:
     for note in found.notes:
         write_error(note)
     return found
+
+
+def find_place(folders: Sequence[Path], name: str) -> Path:
+    """Return where a file about folders is written: in the folder, or beside several folders."""
+    from benchmarks.storage.joined import expand_paths
+
+    found = expand_paths(folders)
+    beside = found[0] if len(found) == 1 else Path(os.path.commonpath([folder.absolute() for folder in found]))
+    return beside / name
 
 
 def refuse_further(further: Sequence[str]) -> None:

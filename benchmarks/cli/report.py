@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli.common import add_folders, read_results, refuse_further
+from benchmarks.cli.common import add_folders, find_place, read_results, refuse_further
 from zoo.utils.terminal import write_output
 
 
@@ -23,11 +22,8 @@ def add(verbs: Any) -> None:
 def _report(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
     from benchmarks.report import write_report
-    from benchmarks.storage.joined import expand_paths
 
-    folders = expand_paths(known.folders)
-    beside = folders[0] if len(folders) == 1 else Path(os.path.commonpath([folder.absolute() for folder in folders]))
-    out = known.out or beside / "report.html"
+    out = known.out or find_place(known.folders, "report.html")
     write_report(read_results(known.folders), out)
     write_output(f"{out} ({out.stat().st_size / 1e6:.1f} MB)\n")
     return 0

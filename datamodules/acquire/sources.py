@@ -86,6 +86,7 @@ class Source:
         also: Names of other archives with the same data set, whose checksums are not known.
         steps: Steps for a person; "{name}" is replaced by the name of the data set.
         source: Where this information was read.
+        cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
     """
 
     licence: str
@@ -97,6 +98,7 @@ class Source:
     source: tuple[str, ...]
     also: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the attributes are complete and consistent.
@@ -107,7 +109,7 @@ class Source:
         for key in ("licence", "homepage", "citation", "layout"):
             if not isinstance(getattr(self, key), str) or not getattr(self, key):
                 raise ValueError(f"{key} is missing")
-        for key in ("also", "steps", "source"):
+        for key in ("also", "steps", "source", "cite"):
             if not all(isinstance(entry, str) and entry for entry in getattr(self, key)):
                 raise ValueError(f"{key}: texts are expected")
         if self.access not in ACCESS:
@@ -139,7 +141,9 @@ def parse_source(content: Mapping[str, Any], where: str) -> Source:
     rest = dict(content)
     try:
         files = tuple(File(**entry) for entry in rest.pop("files", []))
-        lists: dict[str, Any] = {key: tuple(rest.pop(key)) for key in ("also", "steps", "source") if key in rest}
+        lists: dict[str, Any] = {
+            key: tuple(rest.pop(key)) for key in ("also", "steps", "source", "cite") if key in rest
+        }
         return Source(files=files, **lists, **rest)
     except (TypeError, ValueError) as error:
         raise ConfigError(

@@ -25,6 +25,7 @@ class Metric:
         direction: "higher" or "lower": the better values.
         worst: Value of a missed or spurious object: a number, or "diagonal" for the diagonal of the image.
         doc: Definition in one line of Markdown.
+        cite: Keys of `configs/citations.yaml`; `zoo bench cite` writes them.
 
     Example:
         >>> METRICS[0].key, METRICS[0].worst_value(diagonal=5.0)
@@ -39,6 +40,7 @@ class Metric:
     direction: Literal["higher", "lower"]
     worst: float | Literal["diagonal"]
     doc: str
+    cite: tuple[str, ...] = ()
 
     def worst_value(self, diagonal: float) -> float:
         """Return the value of a missed or spurious object.
@@ -60,7 +62,7 @@ class Metric:
 
 
 METRICS = (
-    Metric("dice", "Dice", "", "higher", 0.0, "2 tp / (2 tp + fp + fn)"),
+    Metric("dice", "Dice", "", "higher", 0.0, "2 tp / (2 tp + fp + fn)", ("dice1945measures",)),
     Metric(
         "hd95",
         "HD95",
@@ -69,6 +71,7 @@ METRICS = (
         "diagonal",
         "the larger of the two directed 95th percentiles of the border distances "
         "(convention of MONAI and Metrics Reloaded)",
+        ("huttenlocher1993comparing",),
     ),
     Metric(
         "hd95_pooled",
@@ -77,6 +80,7 @@ METRICS = (
         "lower",
         "diagonal",
         "the 95th percentile of the border distances of both directions together (convention of medpy)",
+        ("huttenlocher1993comparing",),
     ),
     Metric(
         "nsd",
@@ -86,8 +90,17 @@ METRICS = (
         0.0,
         "share of the border voxels of both masks within the tolerance of the other border "
         "(the data card gives the tolerance)",
+        ("nikolov2018deep",),
     ),
-    Metric("assd", "ASSD", "distance", "lower", "diagonal", "mean of the border distances of both directions together"),
+    Metric(
+        "assd",
+        "ASSD",
+        "distance",
+        "lower",
+        "diagonal",
+        "mean of the border distances of both directions together",
+        ("heimann2009comparison",),
+    ),
 )
 """All metrics, in the order of the columns of `cases.csv`."""
 
