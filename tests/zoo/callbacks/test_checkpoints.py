@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.hostile_files import save_with_code
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
 from zoo.callbacks.manifest import RUN_KEY
 from zoo.errors import CheckpointError
@@ -46,3 +47,14 @@ def test_the_checkpoint_of_another_run_in_a_run_folder_is_refused(tmp_path: Path
     manifest.write_text(json.dumps({"config_hash": "b" * 64}))
     with pytest.raises(CheckpointError, match=r"the checkpoint of another run \(configuration aaaa.*not bbbb.*zoo fit"):
         load(path)
+
+
+@pytest.mark.parametrize("archive", [True, False], ids=["zip", "old"])
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path: Path, archive: bool) -> None:
+    path = tmp_path / "last.ckpt"
+    trace = save_with_code(path, {"state_dict": {"weight": torch.zeros(2)}}, archive=archive)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        load(path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        AtomicCheckpointIO().load_checkpoint(path, weights_only=False)
+    assert not trace.exists()

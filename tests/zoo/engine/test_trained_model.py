@@ -11,6 +11,7 @@ import yaml
 
 import zoo
 from datamodules import build_datamodule
+from tests.helpers.hostile_files import save_with_code
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.run_seals import seal_files
 from zoo.errors import CheckpointError, ConfigError, RunError
@@ -76,3 +77,16 @@ def test_a_checkpoint_that_is_not_what_the_training_wrote_is_not_loaded(tmp_path
     torch.save(checkpoint_of(UNet(model.facts.to_dict(), channels=(8, 8, 8, 8, 8, 8))), run / "checkpoints/last.ckpt")
     with pytest.raises(CheckpointError, match=r"last\.ckpt: this is not the checkpoint that the training wrote"):
         zoo.load_run(run)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_code_in_the_checkpoint_of_a_run_is_refused_and_not_run(tmp_path: Path, sealed: bool) -> None:
+    model = UNet(build_datamodule("phantom_chest", "tiny").facts, channels=(8, 8, 8, 8, 8, 8))
+    run = write_run(tmp_path / "run", "zoo.models.UNet", {})
+    trace = save_with_code(run / "checkpoints" / "last.ckpt", checkpoint_of(model))
+    if sealed:
+        content = {"finished": "2026-01-31", FILES: seal_files(RunFolder(run), {})}
+        (run / "manifest.json").write_text(json.dumps(add_seal(content)))
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        zoo.load_run(run)
+    assert not trace.exists()
