@@ -17,7 +17,7 @@ from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.writers import to_csv, to_markdown
 from tests.helpers.comparable_results import FACTS, full, one
 from tests.helpers.sample_benchmark import leaderboard_of
-from tests.helpers.sample_rows import row
+from tests.helpers.sample_rows import absent, row
 from zoo.metrics.case_scores import CaseScore, cases_hash
 from zoo.utils.format import list_some
 
@@ -285,3 +285,8 @@ def test_a_reason_shortens_hashes_alone() -> None:
 
 def test_of_equally_frequent_conditions_the_first_in_the_order_of_their_keys_count() -> None:
     assert _most_frequent([{"size": "tiny", "budget": "a"}, {"size": "published", "budget": "b"}])["budget"] == "a"
+
+
+def test_a_row_without_an_object_in_any_case_is_refused() -> None:
+    group = one(scored(full("a"), *(absent(f"c{i}", "x") for i in range(10))))
+    assert [found.reason for found in group.unranked] == ["not comparable: no class in any case"]

@@ -308,3 +308,18 @@ def test_a_subject_with_a_score_in_one_row_counts_in_the_win_rate() -> None:
     rates = statistics.win_rates(scores)
     assert rates[0].tolist() == pytest.approx([0.5, 1 / 3])
     assert rates[1].tolist() == pytest.approx([2 / 3, 0.5])
+
+
+def test_resamples_at_once_have_the_means_of_each_alone_where_a_seed_lacks_a_class() -> None:
+    nan = float("nan")
+    values = np.array([[[0.8, nan], [0.6, nan]], [[1.0, 0.2], [0.5, 0.4]]])  # two seeds, two subjects, two classes
+    sums = statistics.sum_subjects(values, np.arange(2), 2)
+    weights = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
+    by_hand = [(0.7 + (0.75 + 0.3) / 2) / 2, (0.8 + (1.0 + 0.2) / 2) / 2, (0.6 + (0.5 + 0.4) / 2) / 2]
+    assert statistics.table_mean(sums, weights) == pytest.approx(by_hand)
+
+
+def test_a_resample_in_which_all_rows_are_equal_agrees_with_no_ranking() -> None:
+    draws = np.array([[0.9, 0.5], [0.5, 0.5]])
+    _, tau = statistics.rank_stability(np.array([0.9, 0.5]), draws)
+    assert tau == pytest.approx((1 + 0) / 2)

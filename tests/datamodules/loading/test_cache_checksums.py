@@ -117,3 +117,12 @@ def test_a_disk_that_keeps_nothing_is_reported(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Entry, "is_intact", lambda entry, name: False)
     with pytest.raises(DataError, match="is damaged as soon as it is written"):
         Cache(tmp_path).read("k", "b", pack)
+
+
+def test_an_entry_that_another_process_has_made_again_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Cache(tmp_path).entry("k", pack)
+    answers = iter([False])  # the first reader sees the damage
+    monkeypatch.setattr(Entry, "is_intact", lambda entry, name: next(answers, True))
+    assert Cache(tmp_path).read("k", "b", never).image[0, 0, 0] == 1.0

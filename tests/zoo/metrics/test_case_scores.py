@@ -105,6 +105,14 @@ def test_the_memory_order_does_not_change_the_scores() -> None:
         ({"tolerance": math.nan}, "tolerance"),
         ({"mask": np.zeros((0, 2, 2), np.uint8), "label": np.zeros((0, 2, 2), np.uint8)}, "shape"),
         ({"labels": LabelSpace(("a", "b"), ((1,), (2,)), exclusive=False)}, "there are 10 masks for 2 classes"),
+        (
+            {
+                "labels": LabelSpace(("a", "b"), ((1,), (2,)), exclusive=False),
+                "mask": np.full((2, 4, 4, 4), 2, np.uint8),
+                "label": np.ones((2, 4, 4, 4), np.uint8),
+            },
+            "the value 2, but the highest valid value is 1",
+        ),
     ],
 )
 def test_masks_that_cannot_be_scored_are_refused(change: dict[str, object], message: str) -> None:

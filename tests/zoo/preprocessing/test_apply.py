@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -151,3 +152,10 @@ def test_a_label_and_a_channel_of_another_shape_are_refused(tmp_path: Path) -> N
     for case in (Case("c", (a, b), None, "p"), Case("c", (a, a, b), None, "p"), Case("c", (a,), b, "p")):
         with pytest.raises(DataError, match=r"b\.nii: shape"):
             load_case(case, PreprocessingSpec(), labels)
+
+
+def test_the_size_follows_from_the_voxel_sizes_of_the_image_and_of_the_network() -> None:
+    image = np.ones((1, 10, 12, 4), np.float32)
+    native = replace(geometry((10, 12, 4)), spacing=(0.5, 2.0, 5.0))
+    made = preprocess(image, None, native, PreprocessingSpec(spacing=(1.0, 1.0, 2.5)))
+    assert made.image.shape == (1, 5, 24, 8)
