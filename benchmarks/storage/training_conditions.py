@@ -63,7 +63,7 @@ def describe_training(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "vision": _describe_vision(training),
         "norm": str(training.get("norm") or ""),
         "lr": training.get("lr"),
-        "optimiser": _join(training, ("weight_decay", "warmup")),
+        "optimiser": _join(training, ("weight_decay", "warmup", "gradient_clip")),
         "augment": str(training.get("augment") or ""),
         "rates": "" if job.settings.recipe != MATCHED else "tuned" if job.rate else "one",
         "rate_source": job.rate,

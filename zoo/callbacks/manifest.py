@@ -118,7 +118,7 @@ class RunRecord(Callback):
             "params": getattr(module, "params", sum(p.numel() for p in weights)),
             "params_trainable": getattr(module, "params_trainable", sum(p.numel() for p in weights if p.requires_grad)),
             "parameters": count_parameters(module),
-            "training": describe_training(module, data),
+            "training": describe_training(module, data, trainer.gradient_clip_val),
             "encoder_versions": encoder_versions(module),
             "pretrained_vision": describe_pretraining(module),
             "started": None,
@@ -140,10 +140,11 @@ def describe_pretraining(module: nn.Module) -> str:
     return "; ".join(f"{name} ({version})" for name, version in found.items())
 
 
-def describe_training(module: LightningModule, data: Any) -> dict[str, Any]:
+def describe_training(module: LightningModule, data: Any, gradient_clip: float | None = None) -> dict[str, Any]:
     """Return what a comparison may have in common beside the budget: vision network, optimiser, loss, augmentation."""
     given = getattr(module, "hparams", {})
     options = {name: value for name, value in given.items() if name in MATCHED_OPTIONS}
+    options |= {"gradient_clip": gradient_clip} if gradient_clip else {}
     found: dict[str, Any] = json.loads(json.dumps(options | {"augment": getattr(data, "augment", None)}, default=str))
     return found
 

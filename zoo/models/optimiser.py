@@ -9,11 +9,13 @@ from lightning.pytorch import Trainer
 
 
 def has_fused_step(trainer: Trainer) -> bool:
-    """Whether one kernel can update all parameters: on the CPU and on CUDA, except under the scaler of 16-mixed.
+    """Whether one kernel can update all parameters: on the CPU and on CUDA, with two exceptions.
 
-    There the kernel undoes the scaling of the gradients itself, so that Lightning refuses to clip them.
+    The kernel undoes the scaling of 16-mixed itself. Therefore Lightning refuses to clip gradients in front of it, in
+    any mixed precision.
     """
-    return trainer.strategy.root_device.type in ("cpu", "cuda") and trainer.precision != "16-mixed"
+    clipped = trainer.precision.endswith("-mixed") and bool(trainer.gradient_clip_val)
+    return trainer.strategy.root_device.type in ("cpu", "cuda") and trainer.precision != "16-mixed" and not clipped
 
 
 def warm_up_then_cosine(steps: int, warmup: float) -> Callable[[int], float]:

@@ -46,6 +46,10 @@ def group_of(*results: JobResult) -> RankingGroup:
             "loss Dice per batch + cross entropy, not Dice per image + cross entropy",
         ),
         ({"weight_decay": 0.1}, "optimiser weight_decay=0.1 warmup=0.05, not weight_decay=0.01 warmup=0.05"),
+        (
+            {"gradient_clip": 1.0},
+            "optimiser weight_decay=0.01 warmup=0.05 gradient_clip=1.0, not weight_decay=0.01 warmup=0.05",
+        ),
         ({"augment": "full"}, "augment full, not none"),
         ({"norm": "batch"}, "norm batch, not instance"),
         ({"rate": "tuned, 8 trials"}, "rates tuned, not one"),

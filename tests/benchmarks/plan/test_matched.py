@@ -27,7 +27,7 @@ from zoo.utils.config_values import find_value
 NINE = ("unet", "film", "unet_concat", "text_query", "lan_guide", "tmca", "tevia", "bipvl", "unet_hyper")
 ALIKE = (
     *(f"model.{name}" for name in ("vision", "width", "stages", "lr", "weight_decay", "warmup", "loss")),
-    *("data.batch_size", "data.epoch_samples", "trainer.max_epochs"),
+    *("data.batch_size", "data.epoch_samples", "trainer.max_epochs", "trainer.gradient_clip_val"),
 )
 TINY = Settings("tiny", "cpu")
 

@@ -33,6 +33,7 @@ class _Trainer:
     max_epochs = 3
     max_steps = -1
     accumulate_grad_batches = 1
+    gradient_clip_val = None
     datamodule = None
 
     def __init__(self, zero: bool = True, limit: int | float | None = 1.0) -> None:
@@ -97,5 +98,6 @@ def test_the_manifest_has_what_a_matched_comparison_has_in_common() -> None:
         "light",
     )
     assert {"weight_decay", "warmup", "width", "stages", "norm"} <= found.keys()
-    assert "channels" not in found
+    assert not {"channels", "gradient_clip"} & found.keys()
+    assert describe_training(model, None, 1.0)["gradient_clip"] == 1.0
     assert describe_training(LightningModule(), None) == {"augment": None}
