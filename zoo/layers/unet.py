@@ -10,7 +10,7 @@ from monai.networks.nets.basic_unet import UpCat
 from torch import Tensor, nn
 
 from zoo.data_facts import DataFacts
-from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.staged_encoder import AtLevel, StagedEncoder
 from zoo.encoders.unet import ACTIVATION, UNetEncoder
 from zoo.encoders.vision import build_vision_encoder
 
@@ -36,33 +36,51 @@ class UNetDecoder(nn.Module):
         encoder: The encoder whose maps are decoded.
         width: Channels of the last feature map, at full resolution.
         norm: "instance" or "batch".
+        extra: Channels that a model adds to the map of every step but the last, by `at_step` of `forward`.
+
+    Attributes:
+        step_widths: Channels of the map of each step, without `extra`, coarsest first.
+        step_strides: Stride of the map of each step, relative to the image.
     """
 
-    def __init__(self, spatial_dims: int, encoder: StagedEncoder, width: int, norm: str = "instance") -> None:
+    def __init__(
+        self, spatial_dims: int, encoder: StagedEncoder, width: int, norm: str = "instance", extra: int = 0
+    ) -> None:
         super().__init__()
         self.width = width
+        self.step_widths: list[int] = []
+        self.step_strides: list[int] = []
         widths, stride = encoder.widths, encoder.stem_stride
         style = (ACTIVATION, (norm, {"affine": True}), True)
         self.steps: list[str] = []
         for index in range(len(widths) - 1, 0, -1):
             last = index == 1 and stride == 1
             out = width if last else widths[index - 1]
-            step = UpStep(spatial_dims, widths[index], widths[index - 1], out, *style, halves=not last)
-            self._add(f"upcat_{index}", step)
+            channels = widths[index] + (extra if self.steps else 0)
+            step = UpStep(spatial_dims, channels, widths[index - 1], out, *style, halves=not last)
+            self._add(f"upcat_{index}", step, out, stride * 2 ** (index - 1))
         channels = widths[0]
         while stride > 1:
-            self._add(f"up_{stride}", UpStep(spatial_dims, channels, 0, width, *style, halves=False))
+            channels += extra if self.steps else 0
+            self._add(
+                f"up_{stride}", UpStep(spatial_dims, channels, 0, width, *style, halves=False), width, stride // 2
+            )
             channels, stride = width, stride // 2
 
-    def _add(self, name: str, step: nn.Module) -> None:
+    def _add(self, name: str, step: nn.Module, width: int, stride: int) -> None:
         self.add_module(name, step)
         self.steps.append(name)
+        self.step_widths.append(width)
+        self.step_strides.append(stride)
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Compute the last feature map [B, width, *S] from the maps of the encoder, finest first."""
+    def forward(self, maps: Sequence[Tensor], at_step: AtLevel = lambda _, feature: feature) -> Tensor:
+        """Compute the last feature map [B, width, *S] from the maps of the encoder, finest first.
+
+        `at_step` changes the map of step 0 (the coarsest), 1, ... before the next step reads it.
+        """
         feature, skips = maps[-1], list(maps[:-1])
-        for name in self.steps:
-            feature = getattr(self, name)(feature, skips.pop() if skips else None)
+        for index, name in enumerate(self.steps):
+            feature = at_step(index, getattr(self, name)(feature, skips.pop() if skips else None))
         return feature
 
 
@@ -88,6 +106,7 @@ def build_unet(
     width: int | None = None,
     stages: int | None = None,
     vision_weights: str = "",
+    extra: int = 0,
 ) -> UNetParts:
     """Build the parts of a plain U-Net for a data set.
 
@@ -100,6 +119,7 @@ def build_unet(
         width: Channels of the first map; None: the first of `channels`.
         stages: Stages after the first map; None: as many as `channels` has.
         vision_weights: See `build_vision_encoder`.
+        extra: See `UNetDecoder`.
 
     Raises:
         ConfigError: See `build_vision_encoder`.
@@ -116,7 +136,7 @@ def build_unet(
     else:
         encoder = build_vision_encoder(vision, dims, facts.in_channels, widths[0], len(widths) - 1, vision_weights)
         last = encoder.widths[0]
-    decoder = UNetDecoder(dims, encoder, last, norm)
+    decoder = UNetDecoder(dims, encoder, last, norm, extra)
     conv = nn.Conv2d if dims == 2 else nn.Conv3d
     return UNetParts(encoder, decoder, conv(last, facts.labels.channels, kernel_size=1))
 

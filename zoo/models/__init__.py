@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.output import Output as Output
+    from zoo.models.sat import SAT as SAT
+    from zoo.models.sat import SATReleased as SATReleased
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
     from zoo.models.text_query import TextQuery as TextQuery
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.models.unet_hyper import UNetHyper as UNetHyper
 
 __all__ = [
+    "SAT",
     "TMCA",
     "BiPVL",
     "BiPVLReleased",
@@ -30,6 +33,7 @@ __all__ = [
     "GuidedReleased",
     "LanGuide",
     "Output",
+    "SATReleased",
     "SegModule",
     "TeViA",
     "TeViAReleased",
@@ -52,6 +56,8 @@ __getattr__, __dir__ = lazy_exports(
         "GuidedReleased": "zoo.models.guided",
         "LanGuide": "zoo.models.lan_guide",
         "FiLM": "zoo.models.film",
+        "SAT": "zoo.models.sat",
+        "SATReleased": "zoo.models.sat",
         "TextQuery": "zoo.models.text_query",
         "UNet": "zoo.models.unet",
         "UNetConcat": "zoo.models.unet_concat",
