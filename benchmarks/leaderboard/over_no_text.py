@@ -17,6 +17,7 @@ from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import Sums
 from benchmarks.leaderboard.subjects import Sample
 from benchmarks.plan.ablations import NO_TEXT
+from benchmarks.storage.training_conditions import TRAINING
 
 NO_ROW = "no row of the variant"
 """Why a row has no value where its `no_text` was not trained."""
@@ -68,6 +69,10 @@ def _find_reason(row: LeaderboardRow, other: LeaderboardRow) -> str:
         return f"its `no_text` changes {other.variant_changes}, not {_CHANGES} alone"
     if not {*row.seed_numbers} & {*other.seed_numbers}:
         return "no seed that both have"
+    differing = [key for key in TRAINING if getattr(other, key) != getattr(row, key)]
+    if differing:  # for example, the card has changed between the two trainings
+        shown = "; ".join(f"{key} {getattr(other, key)}, not {getattr(row, key)}" for key in differing)
+        return f"its `no_text` was trained otherwise: {shown}"
     same = (row.sample.cohort, row.sample.classes) == (other.sample.cohort, other.sample.classes)
     return "" if same else "its `no_text` has other cases or subjects"
 

@@ -71,6 +71,10 @@ def test_only_the_seeds_that_both_have_are_compared() -> None:
         ),
         ([no_text(0, split_hash="other")], "its `no_text` is refused: not comparable with the full method"),
         ([no_text(0, [0.5] * 5)], "its `no_text` is refused: not comparable with the full method"),
+        (
+            [no_text(0, training={"lr": 0.001})],
+            "its `no_text` was trained otherwise: lr 0.001, not None",
+        ),
         ([no_text(1)], "no seed that both have"),
         (
             [result(variant("no_text", 0, changes=(("lr", "1"), ("use_text", "false"))), *[WITHOUT[0]] * 3)],
