@@ -63,7 +63,8 @@ def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
         find_convention(known.protocol)  # a wrong name ends the command before anything is read
     if known.costs:
         return _write(write_costs(read_results(known.folders).costs, known.format), known.out)
-    leaderboard = make_leaderboard(read_results(known.folders), known.test)
+    plain = not known.protocol and not choice.needs_statistics(known.format)
+    leaderboard = make_leaderboard(read_results(known.folders), None if plain else known.test)
     if known.protocol:
         return _write(write_convention(leaderboard, known.format, known.protocol), known.out)
     return _write(FORMATS[known.format](leaderboard, **asdict(choice)), known.out)

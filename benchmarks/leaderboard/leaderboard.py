@@ -17,7 +17,7 @@ from benchmarks.leaderboard.aggregate import Owners, make_control_row, make_row,
 from benchmarks.leaderboard.comparability import check_control, check_rows, find_warnings
 from benchmarks.leaderboard.matched_rows import mark_sizes
 from benchmarks.leaderboard.over_no_text import add_over_no_text
-from benchmarks.leaderboard.ranking import RankedRow, Ranking, add_intervals, rank_rows
+from benchmarks.leaderboard.ranking import RankedRow, Ranking, add_intervals, add_samples, rank_rows
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.stated_rows import FOOTNOTE as STATED_FOOTNOTE
 from benchmarks.leaderboard.stated_rows import as_result, check_stated, compare_stated, make_stated_rows
@@ -143,12 +143,13 @@ class Leaderboard:
         return list(dict.fromkeys(row for group in self.groups for row in group.rows))
 
 
-def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboard:
+def make_leaderboard(benchmark: Benchmark, test: Test | None = "wilcoxon") -> Leaderboard:
     """Make rows of the results of a benchmark, and groups of the rows; no file is read.
 
     Args:
         benchmark: The results and controls (`benchmarks.read_benchmark`).
-        test: The paired test of each row against the best: "wilcoxon" or "permutation".
+        test: The paired test of each row against the best: "wilcoxon" or "permutation". None leaves out the tests and
+            intervals of all rows, which takes a tenth of the time.
 
     Example:
         >>> from benchmarks import Benchmark
@@ -166,7 +167,8 @@ def make_leaderboard(benchmark: Benchmark, test: Test = "wilcoxon") -> Leaderboa
     named = [replace(control, data=shown.get(control.data, control.data)) for control in benchmark.controls]
     controls = [make_control_row(control, spacing) for control in named]
     stated = make_stated_rows(benchmark.scored, owners)
-    rows = iter(add_intervals([*chain(*ablations), *controls, *stated], owners))
+    sampled = add_samples([*chain(*ablations), *controls, *stated], owners)
+    rows = iter(add_intervals(sampled) if test else sampled)
     ablations = [[next(rows) for _ in ablation] for ablation in ablations]
     ablations = [[add_over_no_text(full, variants), *variants] for full, *variants in ablations]
     controls, stated = [next(rows) for _ in controls], list(rows)
@@ -208,7 +210,7 @@ def _make_group(
     recipe: str,
     ablations: Sequence[Sequence[LeaderboardRow]],
     controls: Sequence[LeaderboardRow],
-    test: Test,
+    test: Test | None,
 ) -> RankingGroup:
     rows, common = check_rows([full for full, *_ in ablations])
     rows = mark_sizes(rows)
@@ -223,17 +225,18 @@ def _make_group(
         tuple(check_control(row, common, row.split_hash in leaking) for row in controls),
         {row: tuple(variants) for row, (_, *variants) in zip(rows, ablations, strict=True) if variants},
         recipe,
-        rank_rows(ranked, test),
+        rank_rows(ranked, test) if test else Ranking(),
         find_warnings(ranked, unranked, controls),
     )
 
 
-def _with_stated(group: RankingGroup, stated: Sequence[LeaderboardRow], test: Test) -> RankingGroup:
+def _with_stated(group: RankingGroup, stated: Sequence[LeaderboardRow], test: Test | None) -> RankingGroup:
     """Add methods outside the zoo to a group, below its ranking, which they do not change."""
     checked = check_stated(stated, group.ranked)
     unranked = (*group.unranked, *checked)
     warnings = find_warnings(group.ranked, unranked, group.controls) if checked else group.warnings
-    return replace(group, unranked=unranked, warnings=warnings, pairs=compare_stated(checked, group.ranked, test))
+    pairs = compare_stated(checked, group.ranked, test) if test else ()
+    return replace(group, unranked=unranked, warnings=warnings, pairs=pairs)
 
 
 def _further_footnotes(ablations: Sequence[Sequence[LeaderboardRow]]) -> list[str]:

@@ -15,7 +15,6 @@ import numpy as np
 from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.leaderboard.statistics import Sums
-from benchmarks.leaderboard.subjects import Sample
 from benchmarks.plan.ablations import NO_TEXT
 from benchmarks.storage.training_conditions import TRAINING
 
@@ -43,7 +42,7 @@ def add_over_no_text(row: LeaderboardRow, variants: Iterable[LeaderboardRow]) ->
     common = sorted({*row.seed_numbers} & {*other.seed_numbers})
     mine, theirs = (_of_seeds(one, common) for one in (row, other))
     gaps = [a - b for a, b in zip(_dice_of_seeds(row, common), _dice_of_seeds(other, common), strict=True)]
-    low, high = _interval(row.sample, mine, theirs)
+    low, high = (None, None) if row.draws is None else _interval(mine, theirs)
     few = len(common) < max(len(row.seed_numbers), len(other.seed_numbers))
     return replace(
         row,
@@ -90,10 +89,8 @@ def _dice_of_seeds(row: LeaderboardRow, seeds: Sequence[int]) -> list[float]:
     return [np.nan if value is None else value for value in values]
 
 
-def _interval(sample: Sample, mine: Sums, other: Sums) -> tuple[float | None, float | None]:
+def _interval(mine: Sums, other: Sums) -> tuple[float | None, float | None]:
     """Return the interval of the difference over subjects, both rows on the same draws."""
-    if len(sample.subjects) < statistics.FEWEST:
-        return None, None
     one, two = statistics.bootstrap([mine, other])
     return (None, None) if np.isnan(one - two).any() else statistics.interval(one - two)
 

@@ -80,14 +80,24 @@ class Ranking:
     test: statistics.Test = "wilcoxon"
 
 
-def add_intervals(rows: Sequence[LeaderboardRow], owners: Owners) -> list[LeaderboardRow]:
-    """Add the samples and the intervals to rows; rows of the same subjects have the same bootstrap samples.
+def add_samples(rows: Sequence[LeaderboardRow], owners: Owners) -> list[LeaderboardRow]:
+    """Add the scores by subject to rows, and their mean over subjects.
 
     Args:
         rows: The rows.
         owners: The subject of each case.
     """
     found = [_add_samples(row, owners) for row in rows]
+    return [replace(row, dice_subjects=_mean_over_subjects(row)) for row in found]
+
+
+def add_intervals(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
+    """Add the intervals to rows; rows of the same subjects have the same bootstrap samples.
+
+    Args:
+        rows: The rows with their samples.
+    """
+    found = list(rows)
     cohorts: dict[str, list[int]] = {}
     for place, row in enumerate(found):
         if row.sample and len(row.sample.subjects) >= statistics.FEWEST:
@@ -98,7 +108,7 @@ def add_intervals(rows: Sequence[LeaderboardRow], owners: Owners) -> list[Leader
         values = dict(zip(keys, drawn, strict=True))
         for place in places:
             found[place] = _add_interval(found[place], {key[1:]: v for key, v in values.items() if key[0] == place})
-    return [replace(row, dice_subjects=_mean_over_subjects(row)) for row in found]
+    return found
 
 
 def _add_samples(row: LeaderboardRow, owners: Owners) -> LeaderboardRow:

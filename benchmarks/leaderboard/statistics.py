@@ -2,6 +2,8 @@
 
 `values` are the scores of one row: float (R seeds, N cases, K classes), NaN where there is no score. A subject has one
 case or several. Cases of one subject are not independent, so subjects are drawn and paired, and not cases.
+
+`scipy.stats` is imported where it is called: it takes two seconds, and a table without statistics does not need it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 Test = Literal["wilcoxon", "permutation"]
@@ -119,6 +120,8 @@ def bootstrap(rows: Sequence[Sums], resamples: int = RESAMPLES, seed: int = SEED
     Returns:
         (rows, resamples), NaN where a seed of a bootstrap sample has no score.
     """
+    from scipy import stats
+
     subjects = rows[0].total.shape[1]
 
     def statistic(drawn: Any, axis: int) -> Floats:
@@ -185,10 +188,14 @@ def _wilcoxon(gaps: Floats) -> float:
 
 @lru_cache(maxsize=4096)  # an exact p value with ties takes 8,192 statistics, and several tables have the same pairs
 def _wilcoxon_of(gaps: tuple[float, ...]) -> float:
+    from scipy import stats
+
     return float(stats.wilcoxon(gaps, zero_method="pratt", correction=True, method="auto").pvalue)
 
 
 def _permutation(gaps: Floats) -> float:
+    from scipy import stats
+
     rng = np.random.default_rng(SEED)
     found = stats.permutation_test(
         (gaps,),
@@ -212,6 +219,8 @@ def rank_biserial(gaps: Floats) -> float:
     Args:
         gaps: The differences of one pair or more.
     """
+    from scipy import stats
+
     signed = stats.rankdata(np.abs(gaps)) * np.sign(gaps)
     both = float(np.abs(signed).sum())
     return float(signed.sum()) / both if both else 0.0
@@ -253,6 +262,8 @@ def mean_ranks(scores: Floats) -> Floats:
     Returns:
         (rows,).
     """
+    from scipy import stats
+
     full = _filled(scores)[:, ~np.isnan(scores).all(axis=0)]
     if not full.shape[1] or np.isnan(full).any():
         return np.full(len(scores), np.nan)
@@ -270,6 +281,8 @@ def rank_stability(printed: Floats, draws: Floats) -> tuple[Floats, float]:
         The share of bootstrap samples in which each row has its rank; and the mean of Kendall's tau (b) between the
         ranking and the rankings of the first 1,000 samples, NaN for a single row.
     """
+    from scipy import stats
+
     complete = np.round(draws[:, ~np.isnan(draws).any(axis=0)], DIGITS)
     if not complete.shape[1]:
         return np.full(len(printed), np.nan), float("nan")

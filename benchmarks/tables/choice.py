@@ -49,6 +49,14 @@ class Choice:
                 hint = did_you_mean(key, known, f"Choose among {', '.join(known)}.", most=1)
                 raise ConfigError(f"zoo bench table: unknown column '{key}'.", hint)
 
+    def needs_statistics(self, form: str) -> bool:
+        """Whether the tables have an interval or a test of any row. Files for programs always have intervals.
+
+        Args:
+            form: See `check`.
+        """
+        return self.stats or form in ("csv", "json") or any(key.endswith(("_low", "_high")) for key in self.columns)
+
     def _list_known(self, form: str) -> list[str]:
         ranked, classes = ([column.key for column in columns] for columns in (RANKED_COLUMNS, CLASS_COLUMNS))
         if form == "csv" and self.stats:

@@ -75,7 +75,7 @@ def result(one: Job, *dices: Sequence[float], about: Mapping[str, Any] | None = 
 
 
 def leaderboard_of(
-    results: Iterable[JobResult], controls: Iterable[Control] = (), test: Test = "wilcoxon"
+    results: Iterable[JobResult], controls: Iterable[Control] = (), test: Test | None = "wilcoxon"
 ) -> Leaderboard:
     """Return the leaderboard of results that are in no folder."""
     return make_leaderboard(Benchmark(tuple(results), tuple(controls)), test)

@@ -15,6 +15,8 @@ from benchmarks.plan.plan_file import SECTIONS
 from benchmarks.run import local as runner
 from benchmarks.storage import layout
 from benchmarks.storage.stored_plan import load_plan
+from tests.helpers.made_up_benchmark import benchmark
+from tests.helpers.sample_benchmark import job
 from zoo.errors import ConfigError
 
 RUN = ["run", "--models", "unet,bipvl", "--data", "hippocampus", "--seeds", "0,1", "--trainer", "cpu"]
@@ -144,13 +146,17 @@ def test_an_override_without_a_value_does_not_swallow_the_next_flag() -> None:
         parse_overrides(["--model.lr", "--model.width", "3"])
 
 
-def test_help_and_tables_need_no_torch() -> None:
+def test_help_and_tables_need_no_torch_and_no_statistics(tmp_path: Path) -> None:
+    folder = benchmark(tmp_path / "b", [job("unet"), job("unet", 1)], ["x"], cases=8)
     code = (
-        "import sys, contextlib\nfrom benchmarks.cli import main\nimport benchmarks.leaderboard.leaderboard\n"
+        "import sys, contextlib\nfrom benchmarks.cli import main\n"
         "with contextlib.suppress(SystemExit):\n    main(['run', '--help'])\n"
-        "sys.exit('torch' in sys.modules)"
+        "code = main(['table', sys.argv[1]])\n"
+        "heavy = {'torch', 'scipy.stats', 'pandas', 'statsmodels'} & set(sys.modules)\n"
+        "sys.exit(code or ', '.join(heavy) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--model.encoder" in done.stdout
+    assert "| unet (tiny) |" in done.stdout
     assert SECTIONS == ("trainer.", "data.", "model.")

@@ -14,7 +14,7 @@ from benchmarks.storage.results import Control, JobResult, TestScores
 from benchmarks.tables.choice import Choice
 from benchmarks.tables.latex import to_latex
 from benchmarks.tables.writers import to_csv, to_json, to_markdown
-from tests.helpers.sample_benchmark import job, leaderboard_of, result
+from tests.helpers.sample_benchmark import job, leaderboard_of, result, variant
 from tests.helpers.sample_rows import row
 from zoo.errors import ConfigError
 
@@ -97,3 +97,32 @@ def test_each_latex_table_has_a_label_of_its_own() -> None:
     labels = [line for line in text.splitlines() if line.startswith(r"\label")]
     assert labels[0] == r"\label{tab:hippocampus-text-track-none}"
     assert len(set(labels)) == len(labels) == text.count(r"\caption")
+
+
+def test_a_table_to_read_is_the_same_without_intervals_and_tests() -> None:
+    ten = [0.5, 0.6, 0.7, 0.8, 0.9, 0.55, 0.65, 0.75, 0.85, 0.95]
+    results = [
+        result(job("bipvl", 0, "class"), *[ten] * 3),
+        result(variant("no_text"), *[ten[::-1]] * 3),
+        result(job("unet"), ten),
+    ]
+    plain, whole = (leaderboard_of(results, test=test) for test in (None, "wilcoxon"))
+    for keys in ((), ("model", "dice", "over_no_text", "text_gain")):
+        for write in (to_markdown, to_latex):
+            assert write(plain, columns=keys) == write(whole, columns=keys)
+    assert plain.rows[0].dice_low is None
+    assert plain.groups[0].ranking.rows == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "form", "needed"),
+    [
+        (Choice(), "md", False),
+        (Choice(per_class=True, controls="note"), "latex", False),
+        (Choice(stats=True), "md", True),
+        (Choice(), "csv", True),
+        (Choice(columns=("model", "hd95_low")), "md", True),
+    ],
+)
+def test_intervals_are_computed_where_a_table_has_them(choice: Choice, form: str, needed: bool) -> None:
+    assert choice.needs_statistics(form) is needed
