@@ -8,7 +8,7 @@ WORKERS := -n logical --maxprocesses 8 --dist loadgroup
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -51,6 +51,9 @@ test-kills: setup-test  ## a benchmark under fire: four models, two data sets, t
 
 test-mutants: setup-test  ## 300 changed places of the modules that make numbers: do their tests notice? (up to two hours)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.helpers.mutants --sample 300 --seed 0
+
+model-index: setup-test  ## docs/models/index.md from the cards, the published scores and docs/results.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.helpers.model_index
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,6 +38,8 @@ class ModelCard:
         own_term: Arguments that weigh the model's own loss term, beside Dice and cross entropy. `zoo bench tune` gives
             all of them one weight.
         cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
+        original_licence: The licence of the code that the authors of the method released; "none" where it has none.
+            Empty where they released no code, and for a control of the zoo.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ModelCard:
     vision: str = ""
     own_term: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
+    original_licence: str = ""
 
     def __post_init__(self) -> None:
         """Check the values.

@@ -27,10 +27,10 @@ class RealSteps(TorchFunctionMode):
 
 
 @contextmanager
-def no_weights() -> Iterator[None]:
-    """Build networks on the meta device, and load no pre-trained weights."""
+def no_weights(device: str = "meta") -> Iterator[None]:
+    """Build networks on the meta device or with random weights on another, and load no pre-trained weights."""
     with ExitStack() as stack:
-        stack.enter_context(torch.device("meta"))
+        stack.enter_context(torch.device(device))
         stack.enter_context(RealSteps())
         stack.enter_context(patch("zoo.encoders.huggingface.load", _text_backbone))
         stack.enter_context(patch("zoo.encoders.openclip.load", _text_backbone))
