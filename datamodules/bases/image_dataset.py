@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -137,11 +138,11 @@ def caption_table(root: Path, split: str) -> Path | None:
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """The pictures of a folder by stem, sorted by name, without the hidden files of macOS."""
+    ranks = {suffix: rank for rank, suffix in enumerate(SUFFIXES)}
+    pictures = [path for path in _visible(folder) if path.suffix.lower() in ranks]
     found: dict[str, Path] = {}
-    for suffix in SUFFIXES:
-        for path in _visible(folder):
-            if path.suffix.lower() == suffix:
-                found.setdefault(normalise_name(path.stem), path)
+    for path in sorted(pictures, key=lambda path: ranks[path.suffix.lower()]):
+        found.setdefault(normalise_name(path.stem), path)
     return dict(sorted(found.items()))
 
 
@@ -245,4 +246,4 @@ def _visible(folder: Path) -> list[Path]:
     """The visible entries of a folder, sorted; none where there is no folder."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # paths compare slowly

@@ -48,13 +48,15 @@ Make = Callable[[], Iterable[tuple[str, PreparedCase]]]
 _ALIGN = 64  # bytes: a cache line of the processor, and a multiple of every item size
 
 
-def entry_key(files: Sequence[Path], preparation: Any) -> str:
+def entry_key(files: Sequence[Path], preparation: Any, folders: dict[Path, Path] | None = None) -> str:
     """Compute the name of the entry for prepared files.
 
     Args:
         files: The source files. Each counts with its path, its size, and the times of the last change of its content
             and of its state. `touch` and `cp -p` cannot set back the time of the state.
         preparation: Plain Python that determines the arrays: preprocessing, labels, reader, hash of the code.
+        folders: The resolved path of each folder, filled by the call. Calls for many files of a folder resolve its
+            path once.
 
     Raises:
         DataError: A file is missing.
@@ -65,8 +67,23 @@ def entry_key(files: Sequence[Path], preparation: Any) -> str:
             state = path.stat()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror}).", "Download the file again.") from error
-        states.append([str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns])
+        states.append(
+            [
+                str(_resolve(path, {} if folders is None else folders)),
+                state.st_size,
+                state.st_mtime_ns,
+                state.st_ctime_ns,
+            ]
+        )
     return hash_json({"files": states, "preparation": preparation})[:32]
+
+
+def _resolve(path: Path, folders: dict[Path, Path]) -> Path:
+    if path.is_symlink():
+        return path.resolve()
+    if path.parent not in folders:
+        folders[path.parent] = path.parent.resolve()
+    return folders[path.parent] / path.name
 
 
 def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str:

@@ -56,6 +56,7 @@ class PreparedCases:
         self._as_one, self._cases, self._load = as_one, cases, load
         self._preprocessing_of, self._reader, self._labels, self._code = preprocessing_of, reader, labels, code
         self._names: dict[CaseKey, str] = {}
+        self._folders: dict[Path, Path] = {}
         self._chosen: dict[str, Case] = {}
         self.memory: dict[CaseKey, PreparedCase] = {}
 
@@ -164,7 +165,7 @@ class PreparedCases:
             files = [file for path in paths for file in self._reader.files(path)]
             recipe = {"recipe": asdict(self._preprocessing_of(case)), **self._common}
             recipe |= {"query": case.query} if case.query else {}
-            self._names[case.key] = entry_key(files, recipe)
+            self._names[case.key] = entry_key(files, recipe, self._folders)
         return self._names[case.key]
 
     @cached_property

@@ -31,6 +31,18 @@ def test_the_key_depends_on_the_file_and_on_the_preparation(tmp_path: Path) -> N
         entry_key([tmp_path / "missing"], {})
 
 
+def test_links_have_the_key_of_their_target_whether_or_not_folders_are_resolved_once(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    file = tmp_path / "real" / "a"
+    file.write_text("one")
+    (tmp_path / "folder").symlink_to(tmp_path / "real")
+    (tmp_path / "file").symlink_to(file)
+    folders: dict[Path, Path] = {}
+    for path in (file, tmp_path / "folder" / "a", tmp_path / "file"):
+        assert entry_key([path], {}) == entry_key([path], {}, folders) == entry_key([file], {})
+    assert folders == {tmp_path / "real": tmp_path / "real", tmp_path / "folder": tmp_path / "real"}
+
+
 def test_the_key_depends_on_a_change_that_keeps_size_and_time(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("one")
