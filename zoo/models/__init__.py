@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from zoo.models.film import FiLM as FiLM
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
+    from zoo.models.lvit.model import LViT as LViT
+    from zoo.models.lvit.model import LViTReleased as LViTReleased
     from zoo.models.output import Output as Output
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
@@ -31,6 +33,8 @@ __all__ = [
     "BiPVLReleased",
     "FiLM",
     "GuidedReleased",
+    "LViT",
+    "LViTReleased",
     "LanGuide",
     "Output",
     "SATReleased",
@@ -55,6 +59,8 @@ __getattr__, __dir__ = lazy_exports(
         "TMCA": "zoo.models.tmca.model",
         "GuidedReleased": "zoo.models.guided",
         "LanGuide": "zoo.models.lan_guide",
+        "LViT": "zoo.models.lvit.model",
+        "LViTReleased": "zoo.models.lvit.model",
         "FiLM": "zoo.models.film",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",

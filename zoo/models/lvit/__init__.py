@@ -1,0 +1,1 @@
+"""LViT: its network and its transformer."""
