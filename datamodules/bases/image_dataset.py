@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -246,4 +245,5 @@ def _visible(folder: Path) -> list[Path]:
     """The visible entries of a folder, sorted; none where there is no folder."""
     if not folder.is_dir():
         return []
-    return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # paths compare slowly
+    paths = sorted(folder.iterdir(), key=lambda path: path.name)  # paths compare slower than names
+    return [path for path in paths if not path.name.startswith(".")]
