@@ -63,7 +63,7 @@ def describe_training(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "vision": _describe_vision(training),
         "norm": str(training.get("norm") or ""),
         "lr": training.get("lr"),
-        "optimiser": _join(training, ("weight_decay", "warmup", "gradient_clip")),
+        "optimiser": _describe_optimiser(training),
         "augment": str(training.get("augment") or ""),
         "rates": "" if job.settings.recipe != MATCHED else "tuned" if job.rate else "one",
         "rate_source": job.rate,
@@ -81,6 +81,15 @@ def _describe_vision(training: Mapping[str, Any]) -> str:
     sizes = [f"{key} {training[key]}" for key in ("width", "stages") if training.get(key) is not None]
     shown = [f"weights {PurePath(weights).name if PurePath(weights).is_absolute() else weights}"] if weights else []
     return ", ".join([str(name), *sizes, *shown]) if name else ""
+
+
+def _describe_optimiser(training: Mapping[str, Any]) -> str:
+    """Describe the optimiser; AdamW with a cosine, the default, has no name."""
+    chosen = training.get("optimiser") or {}
+    by_sgd = chosen.get("name") == "sgd"
+    shown = [f"SGD momentum={chosen.get('momentum')}"] if by_sgd else []
+    shown += [f"schedule=poly power={chosen.get('power')}"] if chosen.get("schedule") == "poly" else []
+    return " ".join(filter(None, [*shown, _join(training, ("weight_decay", "warmup", "gradient_clip"))]))
 
 
 def _join(values: Mapping[str, Any], keys: tuple[str, ...]) -> str:

@@ -56,7 +56,7 @@ TRAINING_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("lr", "the peak learning rate",
            title="Rate", shown="table", after="params_text_path", when=_has_own_rates,
            text=lambda row: f"{row.lr:g} ({row.rate_source})" if row.rate_source else f"{row.lr:g}"),
-    _field("optimiser", "weight decay and warm-up of AdamW"),
+    _field("optimiser", "weight decay and warm-up of AdamW, or of the optimiser that is named"),
     _field("augment", "the augmentation"),
     _field("rates", "of a matched row: `one` common rate, or the `tuned` rate of each model"),
     _field("rate_source", "of a matched row with its own rate: `tuned, N trials` or `card`"),

@@ -48,7 +48,7 @@ RUN_KEY = "zoo_config_hash"
 
 MATCHED_OPTIONS = (
     *("vision", "width", "stages", "vision_weights", "norm", "freeze_text"),
-    *("lr", "weight_decay", "warmup", "loss"),
+    *("lr", "weight_decay", "warmup", "optimiser", "loss"),
 )
 """Options of a model that a matched comparison has in common, as far as the model has them."""
 

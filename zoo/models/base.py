@@ -27,7 +27,7 @@ from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
 from zoo.models.finite_values import FiniteModule, check_logits, check_loss
-from zoo.models.optimiser import has_fused_step, warm_up_then_cosine
+from zoo.models.optimiser import OptimiserOptions, build_optimiser, rate_over_steps
 from zoo.models.output import Output
 from zoo.models.parameter_counts import count_parameters
 from zoo.preprocessing.undo import native_mask
@@ -62,13 +62,14 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
 
     Args:
         facts: `DataFacts.to_dict()` of the data set. The command line takes it from the data module.
-        lr: Peak learning rate of AdamW.
-        weight_decay: Weight decay of AdamW, for every parameter.
-        warmup: Share of all steps in which the rate rises linearly. A cosine to zero follows.
+        lr: Peak learning rate.
+        weight_decay: Weight decay, for every parameter.
+        warmup: Share of all steps in which the rate rises linearly. The schedule of `optimiser` follows, to zero.
         overlap: Overlap of sliding windows, in [0, 1).
         use_text: False is an ablation: the same network reads empty strings only.
         loss: Form and weights of Dice and cross entropy.
         max_windows: Most sliding windows per image, as a quick check on its middle only; None for the whole image.
+        optimiser: AdamW or SGD, and the schedule of the rate.
 
     Attributes:
         text_path: Attributes of the class that would be absent without text; see `count_parameters`.
@@ -108,6 +109,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         use_text: bool = True,
         loss: LossOptions = LossOptions(),  # noqa: B008 - it is immutable
         max_windows: int | None = None,
+        optimiser: OptimiserOptions = OptimiserOptions(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
         for key, value, right in (
@@ -131,6 +133,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.overlap = overlap
         self.use_text = use_text
         self.max_windows = max_windows
+        self.optimiser = as_group(OptimiserOptions, optimiser)
         self.loss = as_group(LossOptions, loss)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
         self.validation_scores = ValidationScores(self.facts.labels.names)
@@ -279,13 +282,8 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap, self.max_windows)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW with linear warm-up and a cosine to zero over all steps of the run."""
-        optimizer = torch.optim.AdamW(
-            (p for p in self.parameters() if p.requires_grad),
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            fused=has_fused_step(self.trainer),
-        )
+        """Return the optimiser, with a linear warm-up and its schedule to zero over all steps of the run."""
+        optimizer = build_optimiser(self.parameters(), self.optimiser, self.lr, self.weight_decay, self.trainer)
         planned = self.trainer.estimated_stepping_batches
         if not math.isfinite(planned):
             raise ConfigError(
@@ -293,5 +291,6 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
                 "Give --trainer.max_epochs or --trainer.max_steps.",
             )
         steps = max(int(planned), 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_up_then_cosine(steps, self.warmup))
+        factor = rate_over_steps(steps, self.warmup, self.optimiser)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

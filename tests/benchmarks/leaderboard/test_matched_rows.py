@@ -50,6 +50,10 @@ def group_of(*results: JobResult) -> RankingGroup:
             {"gradient_clip": 1.0},
             "optimiser weight_decay=0.01 warmup=0.05 gradient_clip=1.0, not weight_decay=0.01 warmup=0.05",
         ),
+        (
+            {"optimiser": {"name": "sgd", "momentum": 0.9, "schedule": "poly", "power": 0.5}},
+            "optimiser SGD momentum=0.9 schedule=poly power=0.5 weight_decay=0.01 warmup=0.05, not weight_decay=0.01",
+        ),
         ({"augment": "full"}, "augment full, not none"),
         ({"norm": "batch"}, "norm batch, not instance"),
         ({"rate": "tuned, 8 trials"}, "rates tuned, not one"),
