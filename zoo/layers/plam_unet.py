@@ -10,23 +10,11 @@ from itertools import pairwise
 from typing import Self
 
 import torch
-from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.staged_encoder import StagedEncoder
-
-
-def conv_norm_relu(dims: int, inputs: int, outputs: int, norm: str, kernel: int = 3) -> nn.Module:
-    """Build a convolution of stride 1, a norm and ReLU, in 1 to 3 dimensions."""
-    style = {"norm": (norm, {"affine": True}), "act": "RELU", "adn_ordering": "NA"}
-    block: nn.Module = Convolution(dims, inputs, outputs, kernel_size=kernel, **style)
-    return block
-
-
-def two_convs(dims: int, inputs: int, outputs: int, norm: str) -> nn.Sequential:
-    """Build two convolutions of kernel size 3, each with norm and ReLU."""
-    return nn.Sequential(conv_norm_relu(dims, inputs, outputs, norm), conv_norm_relu(dims, outputs, outputs, norm))
+from zoo.layers.convolutions import conv_norm_relu, two_convs
 
 
 class PooledEncoder(StagedEncoder):

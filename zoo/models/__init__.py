@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.lvit.model import LViT as LViT
     from zoo.models.lvit.model import LViTReleased as LViTReleased
+    from zoo.models.mmi_unet import MMIReleased as MMIReleased
+    from zoo.models.mmi_unet import MMIUNet as MMIUNet
     from zoo.models.output import Output as Output
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
@@ -36,6 +38,8 @@ __all__ = [
     "LViT",
     "LViTReleased",
     "LanGuide",
+    "MMIReleased",
+    "MMIUNet",
     "Output",
     "SATReleased",
     "SegModule",
@@ -61,6 +65,8 @@ __getattr__, __dir__ = lazy_exports(
         "LanGuide": "zoo.models.lan_guide",
         "LViT": "zoo.models.lvit.model",
         "LViTReleased": "zoo.models.lvit.model",
+        "MMIReleased": "zoo.models.mmi_unet",
+        "MMIUNet": "zoo.models.mmi_unet",
         "FiLM": "zoo.models.film",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",

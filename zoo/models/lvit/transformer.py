@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zoo.encoders.text_backbone import TextTokens
 from zoo.layers.attention import Attention
-from zoo.layers.plam_unet import conv_norm_relu
+from zoo.layers.convolutions import conv_norm_relu
 from zoo.layers.tokens import to_map, to_tokens
 
 
