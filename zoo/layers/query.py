@@ -5,6 +5,7 @@ This is the decoder of SAT and of VoxTell. A prompt is a query, and its mask doe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -80,3 +81,14 @@ def pool_to_deepest(maps: Sequence[Tensor]) -> list[Tensor]:
     """Average each map [B, C, *S] of a staged encoder, finest first, over the grid of the last one."""
     pool = F.avg_pool2d if maps[-1].ndim == 4 else F.avg_pool3d
     return [pool(one, 2 ** (len(maps) - 1 - level)) if one is not maps[-1] else one for level, one in enumerate(maps)]
+
+
+def prior_logit(prior: float) -> float:
+    """Compute the bias of a mask of which a share `prior` is foreground at the start of the training.
+
+    Raises:
+        ConfigError: The share is not between 0 and 1.
+    """
+    if not 0 < prior < 1:
+        raise ConfigError(f"--model.prior {prior} is not a share between 0 and 1.", "Use 0.05, for example.")
+    return math.log(prior / (1 - prior))

@@ -106,7 +106,6 @@ def build_unet(
     width: int | None = None,
     stages: int | None = None,
     vision_weights: str = "",
-    extra: int = 0,
 ) -> UNetParts:
     """Build the parts of a plain U-Net for a data set.
 
@@ -119,7 +118,6 @@ def build_unet(
         width: Channels of the first map; None: the first of `channels`.
         stages: Stages after the first map; None: as many as `channels` has.
         vision_weights: See `build_vision_encoder`.
-        extra: See `UNetDecoder`.
 
     Raises:
         ConfigError: See `build_vision_encoder`.
@@ -136,7 +134,7 @@ def build_unet(
     else:
         encoder = build_vision_encoder(vision, dims, facts.in_channels, widths[0], len(widths) - 1, vision_weights)
         last = encoder.widths[0]
-    decoder = UNetDecoder(dims, encoder, last, norm, extra)
+    decoder = UNetDecoder(dims, encoder, last, norm)
     conv = nn.Conv2d if dims == 2 else nn.Conv3d
     return UNetParts(encoder, decoder, conv(last, facts.labels.channels, kernel_size=1))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.models.unet import UNet as UNet
     from zoo.models.unet_concat import UNetConcat as UNetConcat
     from zoo.models.unet_hyper import UNetHyper as UNetHyper
+    from zoo.models.voxtell import VoxTell as VoxTell
 
 __all__ = [
     "SAT",
@@ -49,6 +50,7 @@ __all__ = [
     "UNet",
     "UNetConcat",
     "UNetHyper",
+    "VoxTell",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -74,5 +76,6 @@ __getattr__, __dir__ = lazy_exports(
         "UNet": "zoo.models.unet",
         "UNetConcat": "zoo.models.unet_concat",
         "UNetHyper": "zoo.models.unet_hyper",
+        "VoxTell": "zoo.models.voxtell",
     },
 )

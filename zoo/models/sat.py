@@ -6,7 +6,6 @@ from a description of the released code, which has no licence. `docs/models/sat.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.errors import ConfigError
-from zoo.layers.query import QueryDecoder, pool_to_deepest
+from zoo.layers.query import QueryDecoder, pool_to_deepest, prior_logit
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.deep_supervision import supervise_deeply
 from zoo.models.output import Output
@@ -97,8 +95,6 @@ class SAT(TextUNet):
     ) -> None:
         super().__init__(facts, **kwargs)
         released = as_group(SATReleased, released)
-        if not 0 < prior < 1:
-            raise ConfigError(f"--model.prior {prior} is not a share between 0 and 1.", "Use 0.05, for example.")
         _ = self.vision.text_levels  # raises where no map is coarse enough
         self.head = nn.Identity()
         self.query = nn.Linear(self.text.width, query_width)
@@ -118,7 +114,7 @@ class SAT(TextUNet):
             )
             for width, hidden in zip(self.decoder.step_widths[::-1][:scales], hidden_widths, strict=False)
         )
-        start = torch.full((len(self.masks),), math.log(prior / (1 - prior)))
+        start = torch.full((len(self.masks),), prior_logit(prior))
         self.bias = None if released.no_bias else nn.Parameter(start)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
