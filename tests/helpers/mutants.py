@@ -45,6 +45,8 @@ TESTS = {
     "benchmarks/leaderboard/subjects.py": LEADERBOARD,
     "benchmarks/storage/seeds.py": f"tests/benchmarks/storage {LEADERBOARD}",
     "zoo/preprocessing/apply.py": "tests/zoo/preprocessing",
+    "zoo/preprocessing/label_grid.py": "tests/zoo/preprocessing",
+    "zoo/preprocessing/label_steps.py": "tests/zoo/preprocessing",
     "zoo/preprocessing/undo.py": "tests/zoo/preprocessing",
     "zoo/io/same_grid.py": "tests/zoo/io/test_same_grid.py",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import EllipsisType
 
 import numpy as np
@@ -10,10 +11,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.preprocessing.label_grid import LabelGrid
+from zoo.preprocessing.logit_rows import SMALL, LogitRows
 from zoo.types import Geometry, LabelSpace
 
 INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 """Mode of `torch.nn.functional.interpolate` by the number of spatial dimensions."""
+
+
+class NativeMask:
+    """The label mask of an image on the grid of its file, filled while logits arrive.
+
+    Args:
+        network: Shape of the network grid.
+        geometry: Geometry of the image, as `preprocess` returns it.
+        labels: The label space.
+        device: Where the logits are.
+
+    Attributes:
+        mask: uint8 with the layout of `zoo.types.Native.label`, in RAS order.
+        grid: Receives the logits.
+    """
+
+    def __init__(self, network: Sequence[int], geometry: Geometry, labels: LabelSpace, device: torch.device) -> None:
+        shape = ras_shape(geometry)
+        self.mask = np.zeros(shape if labels.exclusive else (labels.channels, *shape), np.uint8)
+        window: tuple[EllipsisType | slice, ...] = (..., *(slice(start, stop) for start, stop in geometry.crop))
+        self.inner = self.mask[window]
+        self.grid = LabelGrid(network, self.inner, labels.exclusive, labels.channels, device)
 
 
 def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArray[np.uint8]:
@@ -36,16 +61,15 @@ def native_mask(logits: Tensor, geometry: Geometry, labels: LabelSpace) -> NDArr
         >>> native_mask(torch.ones(1, 4, 4), geometry, labels).shape
         (1, 8, 6)
     """
-    size = [stop - start for start, stop in geometry.crop]
-    mode = INTERPOLATION[len(size)]
-    grid = F.interpolate(logits[None].float(), size=size, mode=mode, align_corners=False)[0]
-    decision = grid.argmax(dim=0) if labels.exclusive else grid > 0
-    inner = decision.to(torch.uint8).cpu().numpy()
-    window: tuple[EllipsisType | slice, ...] = (..., *(slice(start, stop) for start, stop in geometry.crop))
-    shape = inner.shape[: inner.ndim - len(size)] + ras_shape(geometry)
-    mask = np.zeros(shape, dtype=np.uint8)
-    mask[window] = inner
-    return mask
+    native = NativeMask(logits.shape[1:], geometry, labels, logits.device)
+    rows, size = logits.detach().float().contiguous(), native.inner.shape[-logits.ndim + 1 :]
+    if len(size) == 3 or sum(size) > SMALL:  # a smaller image takes no time
+        native.grid.add(LogitRows(rows if rows.ndim == 4 else rows[:, :, None]), rows.shape[1])
+        if native.grid.finite:
+            return native.mask
+    grid = F.interpolate(rows[None], size=size, mode=INTERPOLATION[len(size)], align_corners=False)[0]
+    native.inner[...] = (grid.argmax(dim=0) if labels.exclusive else grid > 0).to(torch.uint8).cpu().numpy()
+    return native.mask
 
 
 def ras_shape(geometry: Geometry) -> tuple[int, ...]:
