@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
 from benchmarks.plan.job import MATCHED, KeyValues, Plan, Settings
 from benchmarks.plan.matched import RATES, MatchedOptions
-from benchmarks.plan.plan_file import OWN, SECTIONS, find_plan, read_budget, read_matrix
+from benchmarks.plan.models import expand_kinds
+from benchmarks.plan.plan_file import OWN, SECTIONS, read_budget, read_plan
 from zoo.config import check_seed
 from zoo.errors import ConfigError
 from zoo.utils.flags import Parser, parse_pairs
@@ -42,7 +43,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     if isinstance(parser, Parser):
         parser.sections = SECTIONS
     parser.add_argument(
-        "--models", type=_names, help="names of `zoo list models`, classes (mynet.MyNet) and card files"
+        "--models",
+        type=_names,
+        help="names of `zoo list models`, classes (mynet.MyNet) and card files; all, vision or text for a kind",
     )
     parser.add_argument("--data", type=_names, help="names of `zoo list data`, separated by commas")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
@@ -117,8 +120,7 @@ def _from_file(known: argparse.Namespace, plan: str, overrides: KeyValues) -> Pl
     given = [key for key, default in FLAGS.items() if getattr(known, key) != default]
     if given:
         raise ConfigError(f"zoo bench: --{given[0]} beside a plan.", "Change the key in a copy of the plan's file.")
-    path = find_plan(plan)
-    matrix, written = read_matrix(path)
+    path, matrix, written = read_plan(plan)
     matrix, changed = _with_flags(matrix, known)
     written = written | changed
     both = tuple(sorted((dict(matrix.settings.overrides) | dict(overrides)).items()))
@@ -142,7 +144,8 @@ def _with_flags(matrix: Matrix, known: argparse.Namespace) -> tuple[Matrix, dict
     if "no_text" in given:
         fields["no_text"] = {"all": [], "none": None}.get(",".join(given["no_text"]), given["no_text"])
     elif matrix.no_text and known.models:
-        fields["no_text"] = [name for name in matrix.no_text if name in known.models] or None
+        names = expand_kinds(known.models).names
+        fields["no_text"] = [name for name in matrix.no_text if name in names] or None
     matched = {"rates": known.matched_lr, "recipes": known.recipes}
     fields["matched"] = replace(matrix.matched, **{key: value for key, value in matched.items() if value})
     given |= {"matched_lr": known.matched_lr} if known.matched_lr else {}

@@ -13,11 +13,10 @@ from benchmarks.cli.choice import add_to, choose_plan, parse_overrides
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan
 from benchmarks.plan.models import share_import_path
-from benchmarks.plan.plan_file import PLANS, list_plans
+from benchmarks.plan.plan_file import describe_plan, list_plans
 from benchmarks.plan.tuned import describe_untuned
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan
-from zoo.registry import read_yaml
 from zoo.utils.format import format_duration, format_quantity
 from zoo.utils.terminal import write_error, write_output
 
@@ -36,8 +35,8 @@ def add(verbs: Any) -> None:
 
 def _plan(known: argparse.Namespace, further: Sequence[str]) -> int:
     if not known.plan and known.models is None and known.data is None:
-        for name in list_plans():
-            write_output(f"{name:<13}{read_yaml(PLANS / f'{name}.yaml').get('about', '')}\n")
+        width = max(map(len, list_plans())) + 2
+        write_output("".join(f"{name:<{width}}{describe_plan(name)}\n" for name in list_plans()))
         return 0
     plan = choose_plan(known, known.plan, parse_overrides(further))
     share_import_path(plan.jobs)

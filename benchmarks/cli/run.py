@@ -10,9 +10,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, split_further
-from benchmarks.cli.plan import seconds_per_job, write_lines
+from benchmarks.cli.plan import seconds_per_job, write_costs, write_lines
 from benchmarks.plan.folds import describe_parts
-from benchmarks.plan.job import Plan
+from benchmarks.plan.job import Job, Plan
 from benchmarks.plan.models import share_import_path
 from benchmarks.plan.tuned import describe_untuned
 from benchmarks.run.cost_estimate import estimate_costs
@@ -67,10 +67,13 @@ def _run(known: argparse.Namespace, further: Sequence[str]) -> int:
     options, further = split_slurm(known, further)
     asked = choose_plan(known, known.plan, parse_overrides(further))
     rooted = with_stored_folders(known.out, asked)
-    seconds = print_costs(rooted) if known.probe else None
+    open_jobs = list_open_jobs(known.out, rooted)
+    seconds = print_costs(rooted.jobs, True) if known.probe else None
     conditions = Conditions(known.out, known.launcher == "local", known.yes, seconds, known.jobs_at_once)
-    check_plan(list_open_jobs(known.out, rooted), conditions, write_error)
+    check_plan(open_jobs, conditions, write_error)
     plan = store_plan(known.out, asked, extend=known.extend or not known.plan)
+    if not known.probe:
+        print_costs(open_jobs, False)
     failed, states = run_stored(known, plan, options)
     write_output(f"{states}; `zoo bench table {quote(str(known.out))}`\n")
     return int(failed > 0)
@@ -122,10 +125,21 @@ def run_stored(
     return failed, count_states(job.state for job in read_progress(known.out, plan))
 
 
-def print_costs(plan: Plan) -> dict[str, float]:
-    """Measure and print the costs of a plan; return the measured seconds of one job by its cost key."""
-    found = estimate_costs(plan, True, write_error)
-    write_error("\n".join(write_lines(plan, found)))
+def print_costs(jobs: Sequence[Job], probe: bool, *, per_method: bool = False) -> dict[str, float]:
+    """Print what jobs will cost; return the measured seconds of one job by its cost key, without a probe nothing.
+
+    Args:
+        jobs: The jobs.
+        probe: Whether to measure some steps of each method first.
+        per_method: Whether to print a line per method without a probe, too.
+    """
+    if not jobs:
+        return {}
+    plan = Plan(tuple(jobs))
+    found = estimate_costs(plan, probe, write_error)
+    lines = write_lines(plan, found) if probe else write_costs(found)
+    lines = lines if probe or per_method else lines[-1:]
+    write_error("\n".join([*lines, *([] if probe else ["--probe measures the time of a step first"])]))
     return seconds_per_job(plan, found)
 
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.choice import add_to, choose_plan, parse_count, parse_overrides, parse_seeds
-from benchmarks.cli.plan import seconds_per_job, write_costs
-from benchmarks.cli.run import add_runner_flags, run_stored, split_slurm
+from benchmarks.cli.run import add_runner_flags, print_costs, run_stored, split_slurm
 from benchmarks.plan.job import Job, Plan
 from benchmarks.plan.search_space import DEFAULT, MOST_TRIALS, read_space
 from benchmarks.plan.trials import Search, check_equal, make_trials
-from benchmarks.run.cost_estimate import Cost, estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan, list_open_jobs
 from benchmarks.storage.stored_plan import load_plan, plan_path, store_plan, with_stored_folders
 from zoo.config import check_seed
@@ -51,7 +49,8 @@ def _tune(known: argparse.Namespace, further: Sequence[str]) -> int:
     check_equal(_with_stored(known.out, asked), search.trials)
     rooted = with_stored_folders(known.out, asked)
     open_jobs = list_open_jobs(known.out, rooted)
-    seconds = _print_costs(open_jobs, known.probe)
+    trials = [replace(job, trial=0) for job in open_jobs]  # the values of a trial change no cost
+    seconds = print_costs(trials, known.probe, per_method=True)
     conditions = Conditions(known.out, known.launcher == "local", known.yes, seconds, known.jobs_at_once)
     check_plan(open_jobs, conditions, write_error)
     plan = store_plan(known.out, asked)
@@ -67,15 +66,3 @@ def _with_stored(out: Path, asked: Plan) -> list[Job]:
     """Return the trials of the command and those that are stored, each name once."""
     stored = load_plan(out).jobs if plan_path(out).is_file() else ()
     return list(({job.name: job for job in stored if job.trial} | {job.name: job for job in asked.jobs}).values())
-
-
-def _print_costs(jobs: Sequence[Job], probe: bool) -> dict[str, float]:
-    """Print the costs of the trials that are not done, per model; return the seconds of one by its cost key."""
-    if not jobs:
-        return {}
-    plan = Plan(tuple(replace(job, trial=0) for job in jobs))  # the values of a trial change no cost
-    found: list[Cost] = estimate_costs(plan, probe, write_error)
-    lines = write_costs(found)
-    hint = [] if probe else ["--probe measures the time of a step first"]
-    write_error("\n".join([*lines, *hint]))
-    return seconds_per_job(plan, found)

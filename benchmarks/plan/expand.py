@@ -12,7 +12,7 @@ from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import EQUAL, MATCHED, TEXTS, Job, KeyValues, Plan, Settings
 from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values, read_common
-from benchmarks.plan.models import PlanModel, find_model, refuse_equal_names
+from benchmarks.plan.models import PlanModel, expand_kinds, find_model, find_obstacle, refuse_equal_names
 from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
@@ -54,7 +54,7 @@ class Matrix:
     """Models x data sets x folds x recipes x variants x seeds, with one size, trainer and overrides.
 
     Attributes:
-        models: Names of models, classes and files of cards.
+        models: Names of models, classes and files of cards, and kinds of models (`benchmarks.plan.models.KINDS`).
         data: Names of data sets, each with its entry.
         seeds: The seeds of each combination.
         settings: The settings that all jobs share. An empty size becomes that of the trainer preset.
@@ -91,8 +91,9 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             does not support the dimensions of a data set, or no model has an ablation. An override sets an argument
             that a variant changes. A fold does not exist.
     """
-    found, cards = _find_all(matrix.models, list(matrix.data))
-    if not (matrix.models and matrix.data and matrix.seeds):
+    choice = expand_kinds(matrix.models)
+    found, cards = _find_all(choice.names, list(matrix.data))
+    if not (found and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
     refuse_equal_names(found)
     models = {model.card.name: model for model in found}
@@ -103,14 +104,20 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     _refuse_overridden(ablations, matrix)
     jobs: dict[str, Job] = {}
     configs: dict[str, Mapping[str, Any]] = {}
+    without: dict[str, None] = {}  # what the plan says of models that a kind gave and a data set cannot have
     for typed, entry in matrix.data.items():
         card = cards[typed]
         name = card.name
         for fold, (model, chosen), recipe in product(entry.chosen_folds, models.items(), matrix.recipes):
             if recipe == MATCHED and model in left_out:
                 continue
-            _check_dimensions(chosen.card, card)
             base = _full_method(matrix, name, entry, card, chosen)
+            obstacle = _find_obstacle(base, card, chosen, entry, matrix, recipe)
+            if obstacle and model in choice.of_kind:
+                without[f"{model} is left out: it {obstacle}"] = None
+                continue
+            if obstacle:
+                raise ConfigError(f"The model '{model}' {obstacle}.", "Remove one of the two.")
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = _with_budget(replace(base, overrides=entry.overrides), matrix)
@@ -123,12 +130,13 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
                 for seed in matrix.seeds:
                     one = replace(job, seed=seed)
                     jobs[one.id] = one
+    notes = (*choice.notes, *without, *left_out.values())
     if not jobs:
-        raise ConfigError("An empty plan.", f"{'; '.join(left_out.values())}.")
+        raise ConfigError("An empty plan.", f"{'; '.join(notes)}.")
     check_encoders(jobs.values())
     check_folds(jobs.values())
     check_recipes(jobs.values(), matrix.matched.recipes)
-    return Plan(tuple(jobs.values()), configs, dict(written or {}), tuple(left_out.values()))
+    return Plan(tuple(jobs.values()), configs, dict(written or {}), notes)
 
 
 def _with_no_text(
@@ -232,13 +240,10 @@ def _with_equal_loss(job: Job) -> Job:
     return replace(job, overrides=(*job.overrides, *pairs))
 
 
-def _check_dimensions(model: Card, data: Card) -> None:
-    takes, has = ModelCard.of(model).spatial_dims, DataCard.of(data).spatial_dims
-    if takes and has not in takes:
-        raise ConfigError(
-            f"The model '{model.name}' takes no {has}-dimensional images, which '{data.name}' has.",
-            "Remove one of the two.",
-        )
+def _find_obstacle(base: Job, data: Card, model: PlanModel, entry: DataEntry, matrix: Matrix, recipe: str) -> str:
+    typed = (*matrix.settings.overrides, *entry.overrides)
+    changed = recipe == MATCHED or bool(section_keys(typed, "model"))
+    return find_obstacle(model, data, base.settings.size, changed)
 
 
 def _refuse_overridden(ablations: Mapping[str, Sequence[Variant]], matrix: Matrix) -> None:

@@ -1,16 +1,17 @@
-"""The models of a plan: registered names, classes (`mynet.MyNet`) and files of cards (`./mynet.yaml`)."""
+"""The models of a plan: registered names, classes (`mynet.MyNet`), files of cards (`./mynet.yaml`), kinds (`all`)."""
 
 from __future__ import annotations
 
 import inspect
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.job import Job
+from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
 from zoo.config import find_card
 from zoo.errors import ConfigError
@@ -18,6 +19,13 @@ from zoo.registry import MODELS, Card
 from zoo.utils.plugins import import_object
 
 _FIX = "Put its folder on the path, as in `PYTHONPATH=. zoo bench ...`, or correct the name."
+
+KINDS: Mapping[str, Callable[[ModelCard], bool]] = {
+    "all": lambda card: True,
+    "vision": lambda card: card.text == "none",
+    "text": lambda card: card.reads_text,
+}
+"""Words that stand for registered models -> whether a model is one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,64 @@ class PlanModel:
             return said not in ("", "none")
         starts = [vars(one).get("__init__") for one in inspect.getmro(_import_class(self.card))]
         return any("encoder" in inspect.signature(start).parameters for start in starts if start)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The names of models after each kind is replaced by its models.
+
+    Attributes:
+        names: The names in their order, each once.
+        of_kind: The names that a kind alone gave. Such a model is left out of a data set for which it has no network;
+            a model that somebody names is refused there.
+        notes: The models that a kind leaves out because their cards are broken, one sentence per model.
+    """
+
+    names: tuple[str, ...]
+    of_kind: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def expand_kinds(names: Sequence[str]) -> Choice:
+    """Replace each kind among the names of models.
+
+    Args:
+        names: Names, classes, files of cards, and words of `KINDS`.
+
+    Example:
+        >>> expand_kinds(["unet", "vision"]).names[0]
+        'unet'
+    """
+    found: list[str] = []
+    broken: dict[str, str] = {}
+    for name in names:
+        if name not in KINDS:
+            found.append(name)
+            continue
+        for card in MODELS:
+            if card.broken:
+                broken[card.name] = f"{card.name} is left out: {card.broken}"
+            elif KINDS[name](ModelCard.of(card)):
+                found.append(card.name)
+    of_kind = frozenset(found) - {*names}
+    return Choice(tuple(dict.fromkeys(found)), of_kind, tuple(broken.values()))
+
+
+def find_obstacle(model: PlanModel, data: Card, size: str, changed: bool) -> str:
+    """Say why a model has no network for a data set; empty where it has one.
+
+    Args:
+        model: The model.
+        data: The card of the data set.
+        size: "tiny" or "published"; empty where only the dimensions are asked.
+        changed: Whether options of the model are typed or matched, so that the network is not that of the card.
+    """
+    card, dims = ModelCard.of(model.card), DataCard.of(data).spatial_dims
+    if card.spatial_dims and dims not in card.spatial_dims:
+        return f"takes no {dims}-dimensional images, which '{data.name}' has"
+    if size == "published" and not changed and card.parameters and dims not in card.parameters:
+        return f"has no published network for the {dims}-dimensional images of '{data.name}'"
+    return ""
 
 
 def find_model(value: str) -> PlanModel:

@@ -8,7 +8,8 @@
     seeds: [0, 1, 2]
     trainer: cpu
 
-A name means a plan of the zoo, `configs/bench/<name>.yaml`. A value with a slash or with `.yaml` means a file.
+A name means a plan of the zoo, `configs/bench/<name>.yaml`, or a public data set without such a file: its plan is
+`configs/bench/any/public_set.yaml` with this data set. A value with a slash or with `.yaml` means a file.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ from typing import Any
 from benchmarks.plan.expand import DataEntry, Matrix
 from benchmarks.plan.job import EQUAL, RECIPES, TEXTS, KeyValues, Settings
 from benchmarks.plan.matched import RATES, MatchedOptions
+from datamodules.acquire.sources import load_source
+from datamodules.index.card import DataCard
 from zoo.config import SIZES, check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
-from zoo.registry import CONFIGS, read_yaml
+from zoo.registry import CONFIGS, DATA, Card, read_yaml
 from zoo.utils.config_files import check_overrides
 from zoo.utils.config_values import value_to_text
 
 PLANS = CONFIGS / "bench"
 """The folder of the plans of the zoo."""
+
+PUBLIC_SET = PLANS / "any" / "public_set.yaml"
+"""The plan of a public data set that has no file of its own."""
 
 KEYS = (
     *("about", "models", "data", "seeds", "variants", "texts", "size", "trainer", "devices", "encoder"),
@@ -50,24 +56,23 @@ OWN = {
 
 
 def list_plans() -> list[str]:
-    """List the names of the plans of the zoo."""
-    return sorted(path.stem for path in PLANS.glob("*.yaml"))
+    """List the names of the plans of the zoo: its files, and the public data sets that have no file."""
+    return sorted({*_list_files(), *_list_public_sets()})
 
 
-def find_plan(value: str) -> Path:
-    """Find the file of `--plan VALUE`.
+def describe_plan(name: str) -> str:
+    """Return what a plan of the zoo compares."""
+    return str(_read_content(name)[1].get("about", ""))
+
+
+def read_plan(value: str) -> tuple[Path, Matrix, dict[str, Any]]:
+    """Read the plan of `--plan VALUE`: its file, its matrix and its content.
 
     Raises:
-        ConfigError: There is no such plan or file.
+        ConfigError: There is no such plan or file, or the file is not a matrix.
     """
-    if "/" in value or value.endswith((".yaml", ".yml")):
-        path = Path(value).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such file.", f"Give a file, or one of {', '.join(list_plans())}.")
-        return path
-    if value not in list_plans():
-        raise UnknownNameError("plan", value, list_plans(), "zoo bench plan")
-    return PLANS / f"{value}.yaml"
+    path, content = _read_content(value)
+    return path, parse_matrix(content, str(path)), content
 
 
 def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
@@ -77,7 +82,45 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
         ConfigError: The file is not a matrix. The message gives the file, the key and the mistake.
     """
     content = read_yaml(path)
-    where = str(path)
+    return parse_matrix(content, str(path)), content
+
+
+def _read_content(value: str) -> tuple[Path, dict[str, Any]]:
+    if "/" in value or value.endswith((".yaml", ".yml")):
+        path = Path(value).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file.", f"Give a file, or one of {', '.join(list_plans())}.")
+        return path, read_yaml(path)
+    if value in _list_files():
+        path = PLANS / f"{value}.yaml"
+        return path, read_yaml(path)
+    if value not in DATA or not _is_public(DATA.get(value)):
+        raise UnknownNameError("plan", value, list_plans(), "zoo bench plan")
+    content = read_yaml(PUBLIC_SET)
+    card = DataCard.of(DATA.get(value))
+    about = str(content["about"]).replace("{title}", card.title)
+    return PUBLIC_SET, content | {"about": about, "data": [card.name]}
+
+
+def _list_files() -> list[str]:
+    return sorted(path.stem for path in PLANS.glob("*.yaml"))
+
+
+def _list_public_sets() -> list[str]:
+    return [card.name for card in DATA if not card.broken and _is_public(card)]
+
+
+def _is_public(card: Card) -> bool:
+    """Return whether somebody published a data set of the zoo."""
+    return card.origin == "zoo" and not DataCard.of(card).embedded and load_source(DataCard.of(card)) is not None
+
+
+def parse_matrix(content: Mapping[str, Any], where: str) -> Matrix:
+    """Make the matrix of the content of a file.
+
+    Raises:
+        ConfigError: The content is not a matrix. The message gives the file, the key and the mistake.
+    """
     _known_keys(content, KEYS, where)
     for key in ("models", "data"):
         if not content.get(key):
@@ -90,7 +133,7 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
         overrides=_overrides(content.get("overrides", {}), where),
         recipe=budget[0],
     )
-    matrix = Matrix(
+    return Matrix(
         models=_words(content["models"], f"{where}: models"),
         data=_data(content["data"], where),
         seeds=[check_seed(seed, f"{where}: seeds") for seed in _numbers(content.get("seeds", [0]), f"{where}: seeds")],
@@ -106,7 +149,6 @@ def read_matrix(path: Path) -> tuple[Matrix, dict[str, Any]]:
             _word(content.get("recipes", ""), f"{where}: recipes"),
         ),
     )
-    return matrix, content
 
 
 def _data(content: Any, where: str) -> dict[str, DataEntry]:

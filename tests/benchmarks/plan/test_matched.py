@@ -15,13 +15,15 @@ from benchmarks.plan.expand import DataEntry, Matrix, make_plan, resolve_config
 from benchmarks.plan.job import Job, Plan, Settings
 from benchmarks.plan.matched import COMMON, MatchedOptions
 from benchmarks.plan.models import PlanModel
-from benchmarks.plan.plan_file import find_plan, read_matrix
+from benchmarks.plan.plan_file import read_matrix, read_plan
 from benchmarks.storage.stored_plan import load_plan, store_plan
+from datamodules.index.card import DataCard
 from tests.helpers.sample_benchmark import names
 from tests.helpers.tuned_recipes import write_tuned
+from zoo.cards import ModelCard
 from zoo.config import SIZES
 from zoo.errors import ConfigError
-from zoo.registry import MODELS, read_yaml
+from zoo.registry import DATA, MODELS, read_yaml
 from zoo.utils.config_values import find_value
 
 NINE = ("unet", "film", "unet_concat", "text_query", "lan_guide", "tmca", "tevia", "bipvl", "unet_hyper")
@@ -151,12 +153,15 @@ def test_no_text_is_planned_once_beside_all_variants() -> None:
 
 
 @pytest.mark.parametrize("name", ["matched_qata", "matched_hippocampus", "matched_phantom"])
-def test_a_matched_plan_of_the_zoo_has_the_nine_models_and_each_no_text(name: str) -> None:
-    matrix, _ = read_matrix(find_plan(name))
+def test_a_matched_plan_of_the_zoo_has_unet_all_that_read_text_and_each_no_text(name: str) -> None:
+    _, matrix, _ = read_plan(name)
     jobs = make_plan(matrix).jobs
-    assert sorted({job.model for job in jobs}) == sorted(NINE)
+    dims = DataCard.of(DATA.get(jobs[0].data)).spatial_dims
+    cards = [ModelCard.of(card) for card in MODELS]
+    readers = {card.name for card in cards if card.reads_text and dims in card.spatial_dims and card.vision != "own"}
+    assert {job.model for job in jobs} == {"unet", *readers}
     assert {job.settings.recipe for job in jobs} == {"matched"}
-    assert len([job for job in jobs if job.variant == "no_text"]) == len(NINE) - 1
+    assert {job.model for job in jobs if job.variant == "no_text"} == readers
 
 
 def planned(arguments: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
