@@ -6,10 +6,10 @@ from monai.networks.blocks import Convolution
 from torch import nn
 
 
-def conv_norm_relu(dims: int, inputs: int, outputs: int, norm: str, kernel: int = 3) -> nn.Module:
+def conv_norm_relu(dims: int, inputs: int, outputs: int, norm: str, kernel: int = 3, bias: bool = True) -> nn.Module:
     """Build a convolution of stride 1, a norm and ReLU, in 1 to 3 dimensions."""
     style = {"norm": (norm, {"affine": True}), "act": "RELU", "adn_ordering": "NA"}
-    block: nn.Module = Convolution(dims, inputs, outputs, kernel_size=kernel, **style)
+    block: nn.Module = Convolution(dims, inputs, outputs, kernel_size=kernel, bias=bias, **style)
     return block
 
 

@@ -67,3 +67,15 @@ def sequence_positions(length: int, width: int, device: torch.device) -> Tensor:
     phase = torch.arange(length, device=device)[:, None] * frequency
     code = torch.stack([phase.sin(), phase.cos()], dim=-1).flatten(1)
     return code[None, :, :width]
+
+
+def index_positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
+    """Compute sine and cosine of the index on each axis, last axis first, [1, N, width]."""
+    share = max(width // len(size) // 2 * 2, 2)  # the last channels are cut where there are too few for all axes
+    codes = [sequence_positions(n, share, device)[0].T for n in size]
+    spread = [
+        code.view(share, *[n if i == axis else 1 for i, n in enumerate(size)]).expand(-1, *size)
+        for axis, code in enumerate(codes)
+    ]
+    place = torch.cat(spread[::-1]).flatten(1).T
+    return F.pad(place, (0, width - place.shape[1]))[None]

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
+    from zoo.models.cris import CRIS as CRIS
+    from zoo.models.cris import CRISReleased as CRISReleased
     from zoo.models.film import FiLM as FiLM
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from zoo.models.voxtell import VoxTell as VoxTell
 
 __all__ = [
+    "CRIS",
     "SAT",
     "TMCA",
     "BiPVL",
     "BiPVLReleased",
+    "CRISReleased",
     "FiLM",
     "GuidedReleased",
     "LViT",
@@ -69,6 +73,8 @@ __getattr__, __dir__ = lazy_exports(
         "LViTReleased": "zoo.models.lvit.model",
         "MMIReleased": "zoo.models.mmi_unet",
         "MMIUNet": "zoo.models.mmi_unet",
+        "CRIS": "zoo.models.cris",
+        "CRISReleased": "zoo.models.cris",
         "FiLM": "zoo.models.film",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",

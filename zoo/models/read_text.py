@@ -52,3 +52,10 @@ def read_prompts(encoder: TextEncoder, text: Text, image: Tensor) -> ReadPrompts
     prompts = class_prompts(text, len(image))
     pooled = encoder([prompt.sentence for row in prompts for prompt in row], image.device).pooled
     return ReadPrompts(prompts, pooled.unflatten(0, (len(image), -1)))
+
+
+@not_compiled
+def read_prompt_tokens(encoder: TextEncoder, text: Text, image: Tensor) -> TextTokens:
+    """Encode the sentence of each class and image with its tokens: B times K strings, the K of an image in a row."""
+    prompts = class_prompts(text, len(image))
+    return encoder([prompt.sentence for row in prompts for prompt in row], image.device)  # type: ignore[no-any-return]
