@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from zoo.engine.trained_model import load_run as load_run
     from zoo.metrics.scoring import score_case as score_case
     from zoo.models.base import SegModule as SegModule
+    from zoo.segment.result import Segmentation as Segmentation
+    from zoo.segment.segmenter import Segmenter as Segmenter
+    from zoo.segment.segmenter import load as load
     from zoo.types import (
         Batch as Batch,
     )
@@ -45,7 +48,10 @@ __all__ = [
     "LabelSpace",
     "Prediction",
     "SegModule",
+    "Segmentation",
+    "Segmenter",
     "Text",
+    "load",
     "load_run",
     "load_weights",
     "make_facts",
@@ -64,6 +70,9 @@ __getattr__, __dir__ = lazy_exports(
         "Text": "zoo.types",
         "make_facts": "zoo.data_facts",
         "SegModule": "zoo.models.base",
+        "Segmentation": "zoo.segment.result",
+        "Segmenter": "zoo.segment.segmenter",
+        "load": "zoo.segment.segmenter",
         "load_run": "zoo.engine.trained_model",
         "load_weights": "zoo.engine.initial_weights",
         "score_case": "zoo.metrics.scoring",

@@ -35,6 +35,7 @@ from datamodules.loading.used_cases import spread_cases
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.preprocessing.spec import PreprocessingSpec
+from zoo.preprocessing.training_input import TrainingInput
 from zoo.registry import DATA
 from zoo.settings import cache_root
 from zoo.text.laterality import allowed_flips
@@ -139,6 +140,15 @@ class SegDataModule(L.LightningDataModule):
     def preprocessing_of(self, case: Case) -> PreprocessingSpec:
         """The preprocessing of one case, for data sets with several modalities."""
         return self.preprocessing()
+
+    def preprocessing_by_kind(self) -> dict[str, PreprocessingSpec]:
+        """The preprocessing of each kind of image by its name; a data set with one kind names it ""."""
+        return {"": self.preprocessing()}
+
+    @property
+    def training_input(self) -> TrainingInput:
+        """What a checkpoint must know of the images."""
+        return TrainingInput(self.preprocessing_by_kind(), self._flips, self.card.unit)
 
     @cached_property
     def reader(self) -> Reader:
@@ -302,8 +312,11 @@ class SegDataModule(L.LightningDataModule):
         """Augment a training batch (one that has draws) on the device."""
         if self.augment == "none" or "draw" not in batch:
             return batch
-        flips = allowed_flips(self.card.flips, self.card.spatial_dims, self.card.sides_known, self.prompts)
-        return augment(batch, self.seed, flips, self.augment, self.patch)
+        return augment(batch, self.seed, self._flips, self.augment, self.patch)
+
+    @property
+    def _flips(self) -> tuple[int, ...]:
+        return allowed_flips(self.card.flips, self.card.spatial_dims, self.card.sides_known, self.prompts)
 
     def _evaluation(self, split: str) -> DataLoader[Any]:
         return self._loader(self.cases_of(split), self.text_source.for_split(split), split)

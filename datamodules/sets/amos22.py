@@ -62,6 +62,12 @@ class Amos22(VolumeDataModule):
         """By the modality of the case."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
+    def preprocessing_by_kind(self) -> dict[str, PreprocessingSpec]:
+        """That of CT and that of MR, if the training has both."""
+        if self.modality != "both":
+            return super().preprocessing_by_kind()
+        return {"ct": self.preprocessing(), "mr": PreprocessingSpec(spacing=self.spacing)}
+
     def list_cases(self) -> list[Case]:
         """Every image and label of the two labelled folders, and every further case of `dataset.json`."""
         candidates = (self.folder, self.folder / "amos22", self.folder / "amos22" / "amos22")

@@ -86,6 +86,12 @@ class MMWHS(VolumeDataModule):
         """By the modality of the case."""
         return PreprocessingSpec(spacing=self.spacing) if modality_of(case) == "mr" else self.preprocessing()
 
+    def preprocessing_by_kind(self) -> dict[str, PreprocessingSpec]:
+        """That of CT and that of MR, if the training has both."""
+        if self.modality != "both":
+            return super().preprocessing_by_kind()
+        return {"ct": self.preprocessing(), "mr": PreprocessingSpec(spacing=self.spacing)}
+
     def list_cases(self) -> list[Case]:
         """Every labelled case; the name of its image without `_image` is the case id and the subject."""
         files: dict[str, dict[str, Path]] = {}

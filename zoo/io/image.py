@@ -142,7 +142,7 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
     if single:
         mask, stacked = mask[0], False
     grids = list(mask) if stacked else [mask]
-    grids = [_to_file_axes(grid, geometry, path) for grid in grids]
+    grids = [to_file_axes(grid, geometry, path) for grid in grids]
     if is_nifti(path):
         volume = np.stack(grids, axis=-1) if stacked else grids[0]
         write_atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
@@ -253,7 +253,17 @@ def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tupl
     return np.ascontiguousarray(turned), Geometry(rows, shape, crop, tuple(float(s) for s in steps), "mm", path)
 
 
-def _to_file_axes(grid: NDArray[np.uint8], geometry: Geometry, path: Path) -> NDArray[np.uint8]:
+def to_file_axes(grid: NDArray[Any], geometry: Geometry, path: Path) -> NDArray[Any]:
+    """Turn an array on the grid of a file from RAS order to the axes of the file.
+
+    Args:
+        grid: [*S] in RAS order, or [H, W].
+        geometry: The geometry of the file.
+        path: The file, for error messages.
+
+    Raises:
+        DataError: The shape does not fit the geometry.
+    """
     if geometry.affine is not None and grid.ndim == 3:
         to_file = ornt_transform(_RAS, io_orientation(np.asarray(geometry.affine)))
         grid = nib.orientations.apply_orientation(grid, to_file)

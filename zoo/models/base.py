@@ -30,6 +30,7 @@ from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.optimiser import OptimiserOptions, build_optimiser, rate_over_steps
 from zoo.models.output import Output
 from zoo.models.parameter_counts import count_parameters
+from zoo.preprocessing.training_input import KEY as TRAINING_INPUT
 from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
@@ -265,6 +266,12 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     def on_test_epoch_end(self) -> None:
         """Log the mean scores over all cases, for `trainer.test` of a Python user."""
         self.log_dict(self.test_scores.compute(self.trainer.world_size), sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what `zoo.load` needs for a new image: the preprocessing of the training."""
+        known = getattr(getattr(self.trainer, "datamodule", None), "training_input", None)
+        if known is not None:
+            checkpoint[TRAINING_INPUT] = known.to_dict()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""

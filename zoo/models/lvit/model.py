@@ -69,6 +69,7 @@ class LViT(SegModule):
         ConfigError: No map has a stride of `token_stride` or less, or `token_stride` is no power of two.
 
     Example:
+        >>> import torch
         >>> from zoo import make_facts
         >>> model = LViT(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", width=8, token_stride=8)
         >>> tuple(model(torch.zeros(2, 1, 32, 32), Text(model.facts.prompts)).shape)

@@ -1,0 +1,238 @@
+"""`zoo.load`: a trained model on new images gives the masks of `zoo predict`, without the data of its training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+
+import zoo
+from datamodules import SegDataModule, build_datamodule
+from tests.helpers.data_sets import make_hippocampus, make_qata, write_nifti, write_png
+from zoo.errors import CheckpointError, ConfigError, DataError, TextError
+from zoo.io.image import write_prediction
+from zoo.models import FiLM, SegModule, TextQuery, UNet
+from zoo.preprocessing import PreprocessingSpec
+from zoo.preprocessing.training_input import TrainingInput
+
+SMALL: dict[str, Any] = {"vision": "unet", "width": 4, "stages": 2}
+
+
+def train(data: SegDataModule, model: SegModule, run: Path) -> dict[str, Any]:
+    """Train one step, write a run folder, and return the predictions of the test cases by case."""
+    trainer = Trainer(
+        accelerator="cpu", max_steps=1, limit_val_batches=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(model, data)
+    trainer.save_checkpoint(run / "checkpoints" / "last.ckpt")
+    config = {"model": {"class_path": f"zoo.models.{type(model).__name__}", "init_args": {}}, "data": {}}
+    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    batches = trainer.predict(model, data) or []
+    return {one.case_id: one for batch in batches for one in batch}
+
+
+def turn(path: Path, axes: tuple[int, ...], flips: tuple[int, ...], sizes: tuple[float, ...], angle: float) -> None:
+    """Store a volume with other axes, mirrored, with other voxel sizes, and turned in space."""
+    array = np.flip(np.transpose(np.asarray(nib.load(path).dataobj), axes), flips)
+    columns = np.diag(sizes)[:, np.argsort(np.argsort(axes))] if axes == (0, 1, 2) else np.diag(sizes)[:, list(axes)]
+    for axis in flips:
+        columns[:, axis] *= -1
+    turned = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]) @ columns
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turned, (10, -20, 30)
+    write_nifti(path, np.ascontiguousarray(array), affine)
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[Path]]:
+    """A run on volumes whose folder is gone, its predictions, and the raw files."""
+    home = tmp_path_factory.mktemp("volumes")
+    task = make_hippocampus(home, n=10)
+    grids = [((0, 1, 2), (), (1.0, 1.0, 1.0), 0.0), ((1, 0, 2), (0,), (1.0, 1.5, 0.8), 0.0)]
+    grids += [((2, 0, 1), (1, 2), (0.7, 1.0, 1.3), 0.2), ((0, 1, 2), (0, 1), (1.2, 0.9, 1.0), 0.3)]
+    files = sorted((task / "imagesTr").glob("hippo*.nii.gz"))
+    for place, file in enumerate(files):
+        for path in (file, task / "labelsTr" / file.name):
+            turn(path, *grids[place % len(grids)])
+    data = build_datamodule("hippocampus", "tiny", root=str(task), patch=[16, 16, 16], batch_size=1, epoch_samples=1)
+    found = train(data, UNet(data.facts, **SMALL), home / "run")
+    raw = home / "raw"
+    shutil.move(task / "imagesTr", raw)
+    shutil.rmtree(task)
+    return home / "run", found, [raw / file.name for file in files]
+
+
+def test_volumes_in_any_grid_get_the_masks_of_predict(
+    volumes: tuple[Path, dict[str, Any], list[Path]], tmp_path: Path
+) -> None:
+    run, predictions, files = volumes
+    segmenter = zoo.load(run)
+    seen = [file for file in files if file.name.removesuffix(".nii.gz") in predictions]
+    assert len(seen) >= 2
+    for file in seen:
+        prediction = predictions[file.name.removesuffix(".nii.gz")]
+        found = segmenter(file)
+        assert found.prediction.mask.any()
+        np.testing.assert_array_equal(found.prediction.mask, prediction.mask)
+        (written,) = found.save(tmp_path / "mask.nii.gz")
+        (expected,) = write_prediction(tmp_path / "due.nii.gz", prediction._replace(geometry=found.geometry))
+        assert written.read_bytes()[10:] == expected.read_bytes()[10:]  # gzip stores the name and the time before
+        stored = nib.load(written)
+        np.testing.assert_array_equal(np.asarray(stored.dataobj), found.mask)
+        np.testing.assert_array_equal(stored.affine, nib.load(file).affine)
+
+
+def test_the_network_gets_the_arrays_of_the_training_bit_for_bit(tmp_path: Path) -> None:
+    task = make_hippocampus(tmp_path, n=10)
+    data = build_datamodule("hippocampus", "tiny", root=str(task), patch=[16, 16, 16])
+    segmenter = zoo.Segmenter(UNet(data.facts, **SMALL).eval(), data.training_input)
+    for case in list(data.cases.values())[:2]:
+        prepared = segmenter.prepare(case.images[0])
+        np.testing.assert_array_equal(prepared.image, data.load(case).image)
+        assert prepared.geometry == data.load(case).geometry
+
+
+def test_sizes_and_probabilities_are_those_of_the_mask(volumes: tuple[Path, dict[str, Any], list[Path]]) -> None:
+    run, _, files = volumes
+    found = zoo.load(run)(files[2])
+    voxel = float(np.prod(nib.load(files[2]).header.get_zooms()))
+    for number, name in enumerate(("anterior", "posterior"), 1):
+        assert found.voxels()[name] == np.count_nonzero(found.mask == number)
+        assert found.volumes()[name] == pytest.approx(found.voxels()[name] * voxel / 1000, rel=1e-4)
+    both = np.stack([found.probabilities("anterior"), found.probabilities("posterior")])
+    assert both.shape[1:] == found.mask.shape
+    stacked = np.concatenate([1 - both.sum(axis=0, keepdims=True), both])
+    agrees = stacked.argmax(axis=0) == found.mask
+    assert agrees.mean() > 0.999  # rounding may decide between two equal classes
+    with pytest.raises(ValueError, match="'liver' is not one of the classes anterior, posterior"):
+        found.probabilities("liver")
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], SegDataModule]:
+    """A run on pictures with reports, its predictions, and its data."""
+    home = tmp_path_factory.mktemp("reports")
+    root = make_qata(home, train=12, test=3, size=40)
+    data = build_datamodule("qata_cov19", "tiny", root=str(root), patch=[32, 32], batch_size=2, epoch_samples=2)
+    model = FiLM(data.facts, encoder="tiny", **SMALL)
+    return home / "run", train(data, model, home / "run"), data
+
+
+def test_a_picture_with_its_report_gets_the_mask_of_predict(
+    reports: tuple[Path, dict[str, Any], SegDataModule],
+) -> None:
+    run, predictions, data = reports
+    segmenter = zoo.load(str(run))
+    assert segmenter.reads_text
+    for case_id, prediction in predictions.items():
+        case = data.index.case(case_id)
+        found = segmenter(str(case.images[0]), case.report)
+        np.testing.assert_array_equal(found.mask, prediction.mask[0])
+        assert (found.text.reports, found.track, found.warnings) == ((case.report,), "mask-derived", ())
+
+
+def test_the_text_of_a_report_must_be_written_out(reports: tuple[Path, dict[str, Any], SegDataModule]) -> None:
+    segmenter = zoo.load(reports[0])
+    image = np.zeros((40, 40))
+    with pytest.raises(TextError, match=r'trained with a report per image\. Give a report, or "" for none'):
+        segmenter(image)
+    with pytest.raises(TextError, match="trained with a report"):
+        segmenter(image, {"lesion": "Left."})
+    found = segmenter(image, "")
+    assert found.text.reports == ("",)
+    assert found.warnings == ("The text is empty: the model was trained with a text for each image.",)
+
+
+def of_classes(
+    model: Callable[..., SegModule] = TextQuery, names: tuple[str, ...] = ("liver", "spleen")
+) -> zoo.Segmenter:
+    facts = zoo.make_facts(names, patch=[16, 16])
+    options = {} if model is UNet else {"encoder": "tiny"}
+    return zoo.Segmenter(model(facts, **options, **SMALL).eval(), TrainingInput({"": PreprocessingSpec()}, (), "px"))
+
+
+def test_prompts_of_classes_are_replaced_one_by_one() -> None:
+    segmenter, image = of_classes(), np.random.default_rng(0).random((16, 16))
+    assert segmenter(image).text.classes == segmenter.model.facts.prompts
+    found = segmenter(image, {"spleen": "The organ on the left."})
+    assert [prompt.sentence for prompt in found.text.classes] == ["Liver.", "The organ on the left."]
+    assert not torch.equal(found.logits, segmenter(image).logits)
+    assert segmenter(image, {"liver": " "}).warnings == ("The text of the class 'liver' is empty.",)
+    with pytest.raises(TextError, match=r"'kidney' is no class of this model. Its classes are liver, spleen"):
+        segmenter(image, {"kidney": "A kidney."})
+    with pytest.raises(TextError, match=r"with a text per class. Map classes to texts: liver, spleen"):
+        segmenter(image, "The liver.")
+    assert of_classes(names=("liver",))(image, "An organ.").text.classes[0].sentence == "An organ."
+
+
+def test_a_model_without_text_takes_none() -> None:
+    segmenter = of_classes(UNet)
+    assert (segmenter.reads_text, segmenter.track) == (False, "none")
+    with pytest.raises(TextError, match="reads no text"):
+        segmenter(np.zeros((16, 16)), {"liver": "The liver."})
+
+
+def test_threads_get_the_masks_of_one_thread() -> None:
+    segmenter = of_classes()
+    images = np.random.default_rng(1).random((8, 16, 16))
+    expected = [segmenter(image).mask for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        for mask, one in zip(expected, threads.map(segmenter, images), strict=True):
+            np.testing.assert_array_equal(mask, one.mask)
+
+
+def test_images_of_another_kind_are_refused(tmp_path: Path) -> None:
+    segmenter = of_classes(UNet)
+    picture = write_png(tmp_path / "a.png", np.zeros((16, 16), np.uint8))
+    volume = write_nifti(tmp_path / "a.nii.gz", np.zeros((4, 4, 4), np.float32))
+    assert segmenter(picture).mask.shape == (16, 16)
+    refused: list[tuple[Any, str]] = [
+        (volume, r"a\.nii\.gz: 3D with 1 channel, but the model was trained on 2D images with 1 channel"),
+        (np.zeros((3, 16, 16)), "array: 2D with 3 channels"),
+        (np.full((16, 16), np.nan), "array: a value is not finite"),
+        ([], "An empty list"),
+        ([picture, picture], "2D with 2 channels"),
+        (tmp_path / "none.png", r"none\.png: no such file"),
+        (tmp_path, "a folder without `.dcm` files"),
+        (tmp_path / "a.txt", r"a\.txt: no image format of the zoo"),
+    ]
+    for image, message in refused:
+        with pytest.raises(DataError, match=message):
+            segmenter(image)
+    with pytest.raises(DataError, match="does not fit 2 axes"):
+        segmenter(np.zeros((16, 16)), spacing=(1.0, 0.0))
+    with pytest.raises(DataError, match="a file has its own spacing"):
+        segmenter(picture, spacing=(1.0, 1.0))
+    with pytest.raises(ConfigError, match="kind 'ct' is no kind of image"):
+        segmenter(picture, kind="ct")
+
+
+def test_a_set_of_two_modalities_has_the_preprocessing_of_each() -> None:
+    found = build_datamodule("amos22", "tiny").training_input
+    assert found.preprocessing.keys() == {"ct", "mr"}
+    assert found.preprocessing["mr"].window is None
+    assert TrainingInput.from_dict(found.to_dict()) == found
+    assert build_datamodule("amos22", "tiny", modality="mr").training_input.preprocessing.keys() == {""}
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(
+    reports: tuple[Path, dict[str, Any], SegDataModule], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(reports[0], run)
+    file = run / "checkpoints" / "last.ckpt"
+    content = torch.load(file, weights_only=True)
+    del content["zoo_input"]
+    torch.save(content, file)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: it does not say how the images .* Train again"):
+        zoo.load(run)

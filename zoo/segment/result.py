@@ -1,0 +1,113 @@
+"""The segmentation of one new image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.io.image import prediction_suffix, to_file_axes, write_prediction
+from zoo.preprocessing.undo import INTERPOLATION, ras_shape
+from zoo.types import Geometry, LabelSpace, Prediction, Text
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The segmentation of one image, on the grid of its file.
+
+    Attributes:
+        mask: uint8 [*N] with the axes of the file: 0..K where classes exclude each other, 0 and 1 for one class. For
+            overlapping classes [K, *N] of 0 and 1.
+        labels: The names of the K classes.
+        text: The text that the network read.
+        track: Where the text of the training came from, one of `zoo.types.TRACKS`; "none" if the network reads none.
+        warnings: What the user should know of this image, one sentence each.
+        prediction: The mask in RAS order, for `write_prediction`.
+        logits: float32 [K, *S], or [1 + K, *S] where classes exclude each other, on the grid of the network.
+
+    Example:
+        >>> labels = LabelSpace(("lesion",), ((1,),), exclusive=False)
+        >>> geometry = Geometry(None, (4, 4), ((0, 4), (0, 4)), (1.0, 1.0), "px")
+        >>> mask = np.eye(4, dtype=np.uint8)
+        >>> prediction = Prediction("a", mask[None], geometry)
+        >>> found = Segmentation(mask, labels, Text(()), "none", (), prediction, torch.zeros(1, 4, 4))
+        >>> found.volumes(), float(found.probabilities().max())
+        ({'lesion': 4.0}, 0.5)
+    """
+
+    mask: NDArray[np.uint8]
+    labels: LabelSpace
+    text: Text
+    track: str
+    warnings: tuple[str, ...]
+    prediction: Prediction = field(repr=False)
+    logits: Tensor = field(repr=False)
+
+    @property
+    def geometry(self) -> Geometry:
+        """How the grid of the network lies in the file."""
+        return self.prediction.geometry
+
+    def volumes(self) -> dict[str, float]:
+        """Compute the size of each class: millilitres where voxels have a size in mm, else pixels."""
+        voxel = float(np.prod(self.geometry.spacing)) / 1000 if self.geometry.unit == "mm" else 1.0
+        return {name: voxels * voxel for name, voxels in self.voxels().items()}
+
+    def voxels(self) -> dict[str, int]:
+        """Count the voxels of each class."""
+        mask = self.prediction.mask
+        if self.labels.exclusive:
+            counts = np.bincount(mask.reshape(-1), minlength=len(self.labels.names) + 1)[1:]
+        else:
+            counts = mask.reshape(len(mask), -1).sum(axis=1, dtype=np.int64)
+        return {name: int(count) for name, count in zip(self.labels.names, counts, strict=True)}
+
+    def probabilities(self, name: str | None = None) -> NDArray[np.float32]:
+        """Compute the probability of a class on the grid of the file.
+
+        The logits are resampled before the softmax or sigmoid, as for `mask`. Outside of the crop the probability is 0.
+
+        Args:
+            name: The class; by default the only one.
+
+        Returns:
+            float32 [*N] with the axes of the file.
+
+        Raises:
+            ValueError: There is no such class, or several and none was named.
+        """
+        names = self.labels.names
+        if name is None and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            raise ValueError(f"'{name}' is not one of the classes {', '.join(names)}")
+        crop = self.geometry.crop
+        size = [stop - start for start, stop in crop]
+        grid = F.interpolate(self.logits[None].float(), size=size, mode=INTERPOLATION[len(size)], align_corners=False)
+        place = names.index(name) + self.labels.exclusive
+        inner = (torch.softmax(grid[0], 0) if self.labels.exclusive else torch.sigmoid(grid[0]))[place]
+        whole = np.zeros(ras_shape(self.geometry), np.float32)
+        whole[tuple(slice(start, stop) for start, stop in crop)] = inner.cpu().numpy()
+        return to_file_axes(whole, self.geometry, Path(name))
+
+    def save(self, path: str | Path) -> tuple[Path, ...]:
+        """Write the mask with the axes and the affine of the image: a NIfTI file, or a PNG file for a picture.
+
+        Args:
+            path: The file. Without a suffix it gets that of its format.
+
+        Returns:
+            The written files; see `zoo.io.image.write_prediction`.
+
+        Raises:
+            RunError: The folder cannot be written.
+        """
+        file = Path(path).expanduser()
+        if not file.suffix:
+            file = file.with_name(f"{file.name}{prediction_suffix(self.geometry)}")
+        return write_prediction(file, self.prediction)

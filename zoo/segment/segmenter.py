@@ -1,0 +1,185 @@
+"""`zoo.load`: a trained model that segments new images, with the preprocessing of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from torch import nn
+
+from zoo.callbacks.checkpoints import load as load_checkpoint
+from zoo.encoders.text import TextEncoder
+from zoo.engine.run_folder import RunFolder
+from zoo.engine.trained_model import load_run
+from zoo.errors import CheckpointError, ConfigError, TextError
+from zoo.io.image import to_file_axes
+from zoo.models.base import SegModule
+from zoo.models.finite_values import check_logits
+from zoo.preprocessing.apply import PreparedCase, preprocess
+from zoo.preprocessing.training_input import KEY, TrainingInput
+from zoo.preprocessing.undo import native_mask
+from zoo.segment.result import Segmentation
+from zoo.segment.scan import Scan, read_scan
+from zoo.types import Batch, ClassPrompt, Prediction, Text
+
+NO_TEXT = "The text is empty: the model was trained with a text for each image."
+"""Warning of an image with an empty text."""
+
+
+class Segmenter:
+    """A trained model that segments new images. Threads may share it.
+
+    Args:
+        model: The model, in evaluation mode.
+        images: What the checkpoint knows of the images of the training.
+        precision: The precision of the training: under "bf16-mixed" the network computes in bfloat16.
+
+    Example:
+        >>> from zoo import make_facts
+        >>> from zoo.models import UNet
+        >>> from zoo.preprocessing import PreprocessingSpec
+        >>> model = UNet(make_facts(["lesion"], patch=[16, 16]), channels=[4] * 6).eval()
+        >>> segmenter = Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(16, 16))}, (), "px"))
+        >>> segmenter(np.zeros((20, 30))).mask.shape
+        (20, 30)
+    """
+
+    def __init__(self, model: SegModule, images: TrainingInput, precision: str = "32-true") -> None:
+        self.model, self.images, self.precision = model, images, precision
+        self._lock = Lock()
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the network reads a text."""
+        return self.model.use_text and any(isinstance(part, TextEncoder) for part in self.model.modules())
+
+    @property
+    def track(self) -> str:
+        """Where the text of the training came from; "none" if the network reads none."""
+        return self.model.facts.track if self.reads_text else "none"
+
+    def to(self, device: str | torch.device) -> Segmenter:
+        """Move the model to a device, and return the segmenter."""
+        nn.Module.to(self.model, torch.device(device))
+        return self
+
+    def __call__(
+        self,
+        image: Scan,
+        text: str | Mapping[str, str] | None = None,
+        *,
+        spacing: Sequence[float] | None = None,
+        kind: str = "",
+    ) -> Segmentation:
+        """Segment one image.
+
+        Args:
+            image: A file, a folder with a DICOM series, one file per channel, or an array (`read_scan`).
+            text: For a model that was trained with reports: the report. For a model that was trained with a prompt
+                per class: None for these prompts, a sentence per class that differs, or the sentence of the only
+                class. An empty report must be written out, and gives a warning.
+            spacing: Voxel size of an array, per axis.
+            kind: The kind of image ("ct", "mr"), if the training had several.
+
+        Returns:
+            The mask on the grid of the file, with the text that was read.
+
+        Raises:
+            DataError: The image cannot be read, or is of another kind than those of the training.
+            TextError: The text is missing, or is not of the kind of the training.
+            ConfigError: The kind of image is unknown.
+            RunError: A logit is not finite.
+        """
+        read, warnings = self._choose_text(text)
+        prepared = self.prepare(image, spacing=spacing, kind=kind)
+        batch: Batch = {
+            "image": torch.from_numpy(prepared.image)[None].to(self.model.device),
+            "case_id": [str(prepared.geometry.source or "array")],
+            "spacing": torch.tensor([prepared.geometry.spacing]),
+            "classes": read.classes,
+        }
+        if read.reports is not None:
+            batch["reports"] = list(read.reports)
+        reduced = torch.bfloat16 if self.precision == "bf16-mixed" else None
+        with self._lock, torch.no_grad(), torch.autocast(self.model.device.type, reduced, reduced is not None):
+            logits = check_logits(self.model, self.model.predict_logits(batch), batch["case_id"], [])[0].float().cpu()
+        labels, geometry = self.model.facts.labels, prepared.geometry
+        prediction = Prediction(batch["case_id"][0], native_mask(logits, geometry, labels), geometry)
+        grids = [prediction.mask] if labels.exclusive else list(prediction.mask)
+        turned = [to_file_axes(grid, geometry, Path(prediction.case_id)) for grid in grids]
+        mask = turned[0] if len(turned) == 1 else np.stack(turned)
+        return Segmentation(mask, labels, read, self.track, warnings, prediction, logits)
+
+    def prepare(self, image: Scan, *, spacing: Sequence[float] | None = None, kind: str = "") -> PreparedCase:
+        """Read an image and bring it to the grid of the network, as in the training; see `__call__`."""
+        facts = self.model.facts
+        array, geometry = read_scan(image, facts.in_channels, facts.spatial_dims, spacing)
+        kinds = self.images.preprocessing
+        if kind not in kinds:
+            known = ", ".join(kinds)
+            raise ConfigError(f"kind '{kind}' is no kind of image of the training.", f"Give one of: {known}.")
+        return preprocess(array, None, geometry, kinds[kind])
+
+    def _choose_text(self, text: str | Mapping[str, str] | None) -> tuple[Text, tuple[str, ...]]:
+        """Return the text of the network, and warnings."""
+        prompts = self.model.facts.prompts
+        if not self.reads_text:
+            if text is not None:
+                raise TextError("This model reads no text.", "Leave out the text.")
+            return Text(prompts), ()
+        if self.track != "class":
+            if not isinstance(text, str):
+                raise TextError("This model was trained with a report per image.", 'Give a report, or "" for none.')
+            return Text(prompts, (text,)), () if text.strip() else (NO_TEXT,)
+        if isinstance(text, str):
+            if len(prompts) > 1:
+                names = ", ".join(prompt.name for prompt in prompts)
+                raise TextError("This model was trained with a text per class.", f"Map classes to texts: {names}.")
+            text = {prompts[0].name: text}
+        return self._replace_prompts(text or {})
+
+    def _replace_prompts(self, texts: Mapping[str, str]) -> tuple[Text, tuple[str, ...]]:
+        prompts = self.model.facts.prompts
+        unknown = [name for name in texts if name not in {prompt.name for prompt in prompts}]
+        if unknown:
+            names = ", ".join(prompt.name for prompt in prompts)
+            raise TextError(f"'{unknown[0]}' is no class of this model.", f"Its classes are {names}.")
+        chosen = tuple(
+            ClassPrompt(prompt.name, texts[prompt.name], (texts[prompt.name],)) if prompt.name in texts else prompt
+            for prompt in prompts
+        )
+        empty = [prompt.name for prompt in chosen if not prompt.sentence.strip()]
+        return Text(chosen), tuple(f"The text of the class '{name}' is empty." for name in empty)
+
+
+def load(source: str | Path, checkpoint: str | Path | None = None, device: str = "cpu") -> Segmenter:
+    """Load a trained model that segments new images. The data of the training are not needed.
+
+    Args:
+        source: The run folder that `zoo fit --out` wrote, or `results/<job>` of a benchmark.
+        checkpoint: The checkpoint; by default the one with the best validation score, else the last.
+        device: The device, as torch names it.
+
+    Raises:
+        RunError, CheckpointError, ConfigError: As `zoo.load_run`; or the checkpoint does not say how the images were
+            prepared, because an earlier version wrote it.
+
+    Example:
+        >>> load("runs/none")
+        Traceback (most recent call last):
+        zoo.errors.RunError: runs/none: no run is here. Train one first: `zoo fit ... --out runs/none`.
+    """
+    model = load_run(source, checkpoint)
+    run = RunFolder(Path(source).expanduser())
+    file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
+    content = load_checkpoint(file)
+    if KEY not in content:
+        raise CheckpointError(
+            f"{file}: it does not say how the images of the training were prepared: an earlier version wrote it.",
+            "Train again, or use `zoo predict` with the data.",
+        )
+    precision = str((run.read_config().get("trainer") or {}).get("precision") or "32-true")
+    return Segmenter(model, TrainingInput.from_dict(content[KEY]), precision).to(device)
