@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.leaderboard.leaderboard import Leaderboard
 from benchmarks.leaderboard.row import LeaderboardRow
 from benchmarks.storage.scored import STATED
-from benchmarks.tables.published_scores import NOT_READ, OURS, PublishedScore, published_on
+from benchmarks.tables.published_scores import OURS, PublishedScore, describe_silence, published_on
 from benchmarks.tables.writers import escape_markdown
 from datamodules.index.card import DataCard
 from zoo.registry import DATA
@@ -75,7 +75,7 @@ def compare_with_published(leaderboard: Leaderboard) -> Comparison:
     models = sorted({row.model for row in rows})
     return Comparison(
         tuple(lines),
-        tuple(f"{model}: {NOT_READ[model]}" for model in models if model in NOT_READ),
+        tuple(f"{model}: {describe_silence(model)}" for model in models if describe_silence(model)),
         tuple(data for data in names if not published_on(data)),
     )
 
@@ -111,6 +111,8 @@ def _list_obstacles(number: PublishedScore, row: LeaderboardRow) -> Iterator[str
         yield f"{_say_folds(number.folds)} there, {_say_folds(row.folds)} here"
     if row.size != "published":
         yield f"size {row.size}"
+    if number.network:
+        yield f"{number.network} there"
     # Released code scores a correct empty prediction as 0 or 1.
     if number.data in DATA and DataCard.of(DATA.get(number.data)).empty_masks:
         yield "images without a lesion count there and are left out here"

@@ -86,7 +86,9 @@ class PublishedScore:
         convention: One of `CONVENTIONS`.
         split: Number of train, val and test images, by the source or its code; or "not stated".
         source: The source.
-        model: The name in this zoo of the method; empty where the zoo has no such model.
+        model: The name in this zoo of the method, also of one that has still to join; rows of ours stand beside the
+            number as soon as the model exists. Empty for a method that the zoo does not plan.
+        network: What the network there has other than the published size of `model` here; empty where they agree.
         dice: Dice in percent, None where the source has none.
         iou: IoU in percent, None where the source has none.
         hd95: HD95 in `hd95_unit`, None where the source has none.
@@ -105,6 +107,7 @@ class PublishedScore:
     split: str
     source: Source
     model: str = ""
+    network: str = ""
     dice: float | None = None
     iou: float | None = None
     hd95: float | None = None
@@ -125,6 +128,8 @@ class PublishedScore:
         for name in ("method", "split"):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name} is empty")
+        if self.network and not self.model:
+            raise ValueError("network says how a model differs, and model is missing")
         if self.convention not in CONVENTIONS:
             raise ValueError(f"convention is '{self.convention}', not one of {', '.join(CONVENTIONS)}")
         if self.dice is None and self.hd95 is None and self.nsd is None:
@@ -210,7 +215,19 @@ NOT_READ = {
     "tmca": "TMCA (arXiv 2412.13533, Expert Systems with Applications 2026): only the abstracts, no result number",
     "tevia": "TeViA: only the abstract, no result number; its repository has neither logs nor results",
 }
-"""Our models without a readable published number, and why."""
+"""Why no published number of a model could be read, where there is a reason."""
+
+
+def describe_silence(model: str) -> str:
+    """Say why no published number of a model is listed; empty where one is.
+
+    Example:
+        >>> describe_silence("unet"), describe_silence("unet_concat")
+        ('', 'no number of it was found in a source that we could read')
+    """
+    if any(number.model == model for number in all_published()):
+        return ""
+    return NOT_READ.get(model, "no number of it was found in a source that we could read")
 
 
 def published_on(data: str) -> tuple[PublishedScore, ...]:

@@ -28,7 +28,7 @@ from zoo.errors import ConfigError
 from zoo.registry import CONFIGS, DATA, MODELS, read_yaml
 
 RIVALS = {
-    *("nnunet", "mednext", "swin_unetr", "swin_unetr_v2", "unetpp", "attention_unet", "fpn"),
+    *("nnunet", "resenc_unet", "mednext", "swin_unetr", "swin_unetr_v2", "unetpp", "attention_unet", "fpn"),
     *("voxtell", "sat", "cris", "lvit", "mmi_unet", "dd_cmd", "clipseg", "reclmis", "medclipseg"),
 }
 """Names that the zoo reserves for methods of the listed papers; their rows are compared as soon as they exist."""
@@ -106,6 +106,7 @@ GOOD = "method: X, dice: 80, convention: dice per image, split: not stated, sour
         (GOOD.replace("dice: 80", "dice: 800"), "dice is 800"),
         (f"{GOOD}, iou: 66.67", "a mean dice of 80.0 has an IoU above 66.67"),
         (f"{GOOD.replace('per image', 'pooled')}, iou: 70", "a pooled dice of 80.0 has the IoU 66.67"),
+        (f"{GOOD}, network: kernel 5", "network says how a model differs, and model is missing"),
         (f"{GOOD}, test: 0", "test and folds are positive"),
         (f"{GOOD}, colour: red", "unknown key scores[1].colour"),
     ],
@@ -176,6 +177,25 @@ def test_numbers_over_five_folds_are_compared_with_five_folds_only() -> None:
     number = replace(find("btcv", "nnU-Net", "nnU-Net presets"), model="unet")
     assert compare_row(number, row).obstacles == ("5 folds there, one split here",)
     assert compare_row(number, replace(row, folds=5)).difference == pytest.approx(80 - 83.08)
+
+
+def test_a_model_that_joins_without_a_published_number_is_named() -> None:
+    done = [result(job("mynet", data="monuseg"), [0.5] * 14), result(job("unet", data="monuseg"), [0.5] * 14)]
+    silent = compare_with_published(leaderboard_of(done, [])).silent
+    assert silent == ("mynet: no number of it was found in a source that we could read",)
+
+
+def test_numbers_of_a_model_stand_beside_its_rows_as_soon_as_it_joins() -> None:
+    done = [result(job("lvit", data="monuseg", size="published"), [0.5 + 0.4 * (i % 2) for i in range(14)])]
+    (line,) = [line for line in compare_with_published(leaderboard_of(done, [])).lines if line.ours]
+    assert line.published.method == "LViT-T"
+    assert line.difference == pytest.approx(70.0 - 80.36)
+
+
+def test_a_number_of_another_network_of_the_model_has_no_difference() -> None:
+    row = replace(leaderboard_of([result(job("mednext", data="btcv", size="published"), [0.8] * 30)]).rows[0], folds=5)
+    assert compare_row(find("btcv", "MedNeXt L k3", "nnU-Net presets"), row).obstacles == ()
+    assert compare_row(find("btcv", "MedNeXt L k5", "nnU-Net presets"), row).obstacles == ("kernel 5 there",)
 
 
 def test_models_and_data_without_published_numbers_are_listed() -> None:
