@@ -23,6 +23,7 @@ RUN = {
     "predict": "write one label image per case",
 }
 COST = {"profile": "measure parameters, operations, time and memory"}
+USE = {"segment": "segment new images with a trained model and a text"}
 INFO = {
     "list": "list the installed models, data, encoders and trainers",
     "show": "print the card of a model, data set or encoder",
@@ -60,7 +61,7 @@ def print_usage() -> None:
     """Print the help of `zoo`: the commands, and the options of `zoo fit`."""
     console = _console()
     console.print(f"zoo {__version__}: compare text-guided medical image segmentation models\n")
-    commands = RUN | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
+    commands = RUN | USE | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
     console.print("[bold]Commands[/bold]")
     _print_rows(console, commands.items())
     _print_options(console, "fit")

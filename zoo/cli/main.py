@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 from zoo import __version__
-from zoo.cli.help import COST, INFO, RUN, plugin_points, print_usage
+from zoo.cli.help import COST, INFO, RUN, USE, plugin_points, print_usage
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
 from zoo.utils.foreign_names import FOREIGN_COMMANDS
@@ -58,35 +59,20 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _load_command(command: str) -> Callable[[list[str]], int | None]:
-    """Load the function of a command; only the commands of a run load torch."""
-    if command == "fit":
-        from zoo.cli import fit
-
-        return fit.main
-    if command in RUN:
-        from zoo.cli import evaluate
-
-        return partial(evaluate.main, command)
-    if command in COST:
-        from zoo.cli import profile
-
-        return profile.main
-    if command == "completion":
-        from zoo.cli import completion
-
-        return completion.main
-    if command in INFO:
-        from zoo.cli import info
-
-        return partial(info.main, command)
-    return _load_plugin(command)
+    """Load the function of a command; only the commands that run a model load torch."""
+    modules = {**dict.fromkeys(RUN, "evaluate"), **dict.fromkeys(USE, "segment"), **dict.fromkeys(COST, "profile")}
+    modules |= {**dict.fromkeys(INFO, "info"), "completion": "completion", "fit": "fit"}
+    if command not in modules:
+        return _load_plugin(command)
+    function: Callable[..., int | None] = import_module(f"zoo.cli.{modules[command]}").main
+    return partial(function, command) if modules[command] in ("evaluate", "info") else function
 
 
 def _load_plugin(command: str) -> Callable[[list[str]], int | None]:
     """Load a command that a package declares in the entry point group `zoo.commands`."""
     points = plugin_points()
     if command not in points:
-        known = [*RUN, *COST, *INFO, *points]
+        known = [*RUN, *USE, *COST, *INFO, *points]
         meant = FOREIGN_COMMANDS.get(command.lower())
         otherwise = f"Known: {', '.join(known)}."
         hint = f"Did you mean `zoo {meant}`?" if meant else did_you_mean(command, known, otherwise)

@@ -28,6 +28,7 @@ class Segmentation:
         track: Where the text of the training came from, one of `zoo.types.TRACKS`; "none" if the network reads none.
         warnings: What the user should know of this image, one sentence each.
         prediction: The mask in RAS order, for `write_prediction`.
+        image: float32 [C, *S], what the network saw.
         logits: float32 [K, *S], or [1 + K, *S] where classes exclude each other, on the grid of the network.
 
     Example:
@@ -35,7 +36,8 @@ class Segmentation:
         >>> geometry = Geometry(None, (4, 4), ((0, 4), (0, 4)), (1.0, 1.0), "px")
         >>> mask = np.eye(4, dtype=np.uint8)
         >>> prediction = Prediction("a", mask[None], geometry)
-        >>> found = Segmentation(mask, labels, Text(()), "none", (), prediction, torch.zeros(1, 4, 4))
+        >>> image, logits = np.zeros((1, 4, 4), np.float32), torch.zeros(1, 4, 4)
+        >>> found = Segmentation(mask, labels, Text(()), "none", (), prediction, image, logits)
         >>> found.volumes(), float(found.probabilities().max())
         ({'lesion': 4.0}, 0.5)
     """
@@ -46,6 +48,7 @@ class Segmentation:
     track: str
     warnings: tuple[str, ...]
     prediction: Prediction = field(repr=False)
+    image: NDArray[np.float32] = field(repr=False)
     logits: Tensor = field(repr=False)
 
     @property
@@ -60,12 +63,27 @@ class Segmentation:
 
     def voxels(self) -> dict[str, int]:
         """Count the voxels of each class."""
+        return {name: int(np.count_nonzero(self._mask_of(name, self.mask))) for name in self.labels.names}
+
+    def box(self, name: str) -> list[tuple[int, int]] | None:
+        """Compute the box around a class: (start, stop) per axis of the file; None where the class is absent."""
+        mask = self._mask_of(name, self.mask)
+        if not mask.any():
+            return None
+        hits = [np.flatnonzero(mask.any(axis=tuple({*range(mask.ndim)} - {axis}))) for axis in range(mask.ndim)]
+        return [(int(hit[0]), int(hit[-1]) + 1) for hit in hits]
+
+    def masks(self) -> NDArray[np.bool_]:
+        """Return one mask per class, bool [K, *N], in RAS order."""
         mask = self.prediction.mask
+        return np.stack([self._mask_of(name, mask) for name in self.labels.names])
+
+    def _mask_of(self, name: str, mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        place = self.labels.names.index(name)
         if self.labels.exclusive:
-            counts = np.bincount(mask.reshape(-1), minlength=len(self.labels.names) + 1)[1:]
-        else:
-            counts = mask.reshape(len(mask), -1).sum(axis=1, dtype=np.int64)
-        return {name: int(count) for name, count in zip(self.labels.names, counts, strict=True)}
+            return np.asarray(mask == place + 1)
+        stacked = mask if mask.ndim > len(self.geometry.shape) else mask[None]
+        return np.asarray(stacked[place] > 0)
 
     def probabilities(self, name: str | None = None) -> NDArray[np.float32]:
         """Compute the probability of a class on the grid of the file.

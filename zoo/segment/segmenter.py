@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.callbacks.checkpoints import load as load_checkpoint
 from zoo.encoders.text import TextEncoder
@@ -23,19 +24,25 @@ from zoo.preprocessing.training_input import KEY, TrainingInput
 from zoo.preprocessing.undo import native_mask
 from zoo.segment.result import Segmentation
 from zoo.segment.scan import Scan, read_scan
+from zoo.text.laterality import AXIS, follow_mirror
 from zoo.types import Batch, ClassPrompt, Prediction, Text
+from zoo.utils.seals import hash_file_once
 
 NO_TEXT = "The text is empty: the model was trained with a text for each image."
 """Warning of an image with an empty text."""
 
 
 class Segmenter:
-    """A trained model that segments new images. Threads may share it.
+    """A trained model that segments new images, or several whose probabilities are averaged. Threads may share it.
 
     Args:
         model: The model, in evaluation mode.
         images: What the checkpoint knows of the images of the training.
         precision: The precision of the training: under "bf16-mixed" the network computes in bfloat16.
+        others: Further models of the same training in other folds or with other seeds.
+        mirror: Also segment the mirrored images, along every set of the axes along which training mirrored, and
+            average the probabilities. Left and right of a report are exchanged where the image is.
+        weights: SHA-256 of each checkpoint.
 
     Example:
         >>> from zoo import make_facts
@@ -47,8 +54,19 @@ class Segmenter:
         (20, 30)
     """
 
-    def __init__(self, model: SegModule, images: TrainingInput, precision: str = "32-true") -> None:
-        self.model, self.images, self.precision = model, images, precision
+    def __init__(
+        self,
+        model: SegModule,
+        images: TrainingInput,
+        precision: str = "32-true",
+        others: Sequence[SegModule] = (),
+        mirror: bool = False,
+        weights: Sequence[str] = (),
+    ) -> None:
+        self.model, self.images, self.precision, self.weights = model, images, precision, tuple(weights)
+        self.models = (model, *others)
+        axes = images.flips if mirror else ()
+        self._views = [view for count in range(len(axes) + 1) for view in combinations(axes, count)]
         self._lock = Lock()
 
     @property
@@ -62,8 +80,9 @@ class Segmenter:
         return self.model.facts.track if self.reads_text else "none"
 
     def to(self, device: str | torch.device) -> Segmenter:
-        """Move the model to a device, and return the segmenter."""
-        nn.Module.to(self.model, torch.device(device))
+        """Move the models to a device, and return the segmenter."""
+        for model in self.models:
+            nn.Module.to(model, torch.device(device))
         return self
 
     def __call__(
@@ -105,13 +124,13 @@ class Segmenter:
             batch["reports"] = list(read.reports)
         reduced = torch.bfloat16 if self.precision == "bf16-mixed" else None
         with self._lock, torch.no_grad(), torch.autocast(self.model.device.type, reduced, reduced is not None):
-            logits = check_logits(self.model, self.model.predict_logits(batch), batch["case_id"], [])[0].float().cpu()
+            logits = self._compute(batch).cpu()
         labels, geometry = self.model.facts.labels, prepared.geometry
         prediction = Prediction(batch["case_id"][0], native_mask(logits, geometry, labels), geometry)
         grids = [prediction.mask] if labels.exclusive else list(prediction.mask)
         turned = [to_file_axes(grid, geometry, Path(prediction.case_id)) for grid in grids]
         mask = turned[0] if len(turned) == 1 else np.stack(turned)
-        return Segmentation(mask, labels, read, self.track, warnings, prediction, logits)
+        return Segmentation(mask, labels, read, self.track, warnings, prediction, prepared.image, logits)
 
     def prepare(self, image: Scan, *, spacing: Sequence[float] | None = None, kind: str = "") -> PreparedCase:
         """Read an image and bring it to the grid of the network, as in the training; see `__call__`."""
@@ -122,6 +141,24 @@ class Segmenter:
             known = ", ".join(kinds)
             raise ConfigError(f"kind '{kind}' is no kind of image of the training.", f"Give one of: {known}.")
         return preprocess(array, None, geometry, kinds[kind])
+
+    def _compute(self, batch: Batch) -> Tensor:
+        """Compute the logits of one image, or those of the mean probabilities over models and mirrored images."""
+        every = [self._compute_view(model, batch, axes) for model in self.models for axes in self._views]
+        if len(every) == 1:
+            return every[0]
+        if self.model.facts.labels.exclusive:
+            mean = torch.stack([torch.softmax(one, 0) for one in every]).mean(0)
+            return mean.clamp_min(torch.finfo(mean.dtype).tiny).log()
+        return torch.logit(torch.stack([torch.sigmoid(one) for one in every]).mean(0), eps=1e-7)
+
+    def _compute_view(self, model: SegModule, batch: Batch, axes: tuple[int, ...]) -> Tensor:
+        """Compute the logits of an image that is mirrored along some axes, on the grid of the image itself."""
+        places = [axis + 1 for axis in axes]  # behind the channels
+        view = Batch(**{**batch, "image": batch["image"].flip([place + 1 for place in places])})
+        view = follow_mirror(view, [AXIS[model.facts.spatial_dims] in axes])
+        logits = check_logits(model, model.predict_logits(view), batch["case_id"], [])[0].float()
+        return logits.flip(places)
 
     def _choose_text(self, text: str | Mapping[str, str] | None) -> tuple[Text, tuple[str, ...]]:
         """Return the text of the network, and warnings."""
@@ -155,25 +192,55 @@ class Segmenter:
         return Text(chosen), tuple(f"The text of the class '{name}' is empty." for name in empty)
 
 
-def load(source: str | Path, checkpoint: str | Path | None = None, device: str = "cpu") -> Segmenter:
+def load(
+    source: str | Path | Sequence[str | Path],
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    mirror: bool = False,
+) -> Segmenter:
     """Load a trained model that segments new images. The data of the training are not needed.
 
     Args:
-        source: The run folder that `zoo fit --out` wrote, or `results/<job>` of a benchmark.
-        checkpoint: The checkpoint; by default the one with the best validation score, else the last.
+        source: The run folder that `zoo fit --out` wrote, or `results/<job>` of a benchmark. Several runs are averaged.
+        checkpoint: The checkpoint of a single run; by default the one with the best validation score, else the last.
         device: The device, as torch names it.
+        mirror: See `Segmenter`.
 
     Raises:
-        RunError, CheckpointError, ConfigError: As `zoo.load_run`; or the checkpoint does not say how the images were
-            prepared, because an earlier version wrote it.
+        RunError, CheckpointError, ConfigError: As `zoo.load_run`; the checkpoint does not say how the images were
+            prepared, because an earlier version wrote it; or the runs have other classes, texts or preprocessing.
 
     Example:
         >>> load("runs/none")
         Traceback (most recent call last):
         zoo.errors.RunError: runs/none: no run is here. Train one first: `zoo fit ... --out runs/none`.
     """
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if not sources or (checkpoint and len(sources) > 1):
+        raise ConfigError(
+            f"{len(sources)} runs and a checkpoint do not fit.", "Name one run, or leave out the checkpoint."
+        )
+    first, *others = (_load_one(Path(one).expanduser(), checkpoint) for one in sources)
+    for path, other in zip(sources[1:], others, strict=True):
+        if (key := _find_difference(first, other)) is not None:
+            raise ConfigError(f"{path}: {key} not as in {sources[0]}.", "Average runs of one model and data set only.")
+    models, weights = [one.model for one in others], [one.weights[0] for one in (first, *others)]
+    return Segmenter(first.model, first.images, first.precision, models, mirror, weights).to(device)
+
+
+def _find_difference(one: Segmenter, other: Segmenter) -> str | None:
+    """Name what differs between the inputs and outputs of two models; None where they fit together."""
+    for name in ("labels", "prompts", "spatial_dims", "in_channels", "track"):
+        if getattr(one.model.facts, name) != getattr(other.model.facts, name):
+            return f"`{name}` is"
+    if one.images != other.images or one.reads_text != other.reads_text:
+        return "preprocessing and text are"
+    return None
+
+
+def _load_one(source: Path, checkpoint: str | Path | None) -> Segmenter:
     model = load_run(source, checkpoint)
-    run = RunFolder(Path(source).expanduser())
+    run = RunFolder(source)
     file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
     content = load_checkpoint(file)
     if KEY not in content:
@@ -182,4 +249,4 @@ def load(source: str | Path, checkpoint: str | Path | None = None, device: str =
             "Train again, or use `zoo predict` with the data.",
         )
     precision = str((run.read_config().get("trainer") or {}).get("precision") or "32-true")
-    return Segmenter(model, TrainingInput.from_dict(content[KEY]), precision).to(device)
+    return Segmenter(model, TrainingInput.from_dict(content[KEY]), precision, weights=[hash_file_once(file)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +13,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-import yaml
-from lightning.pytorch import Trainer
 
 import zoo
 from datamodules import SegDataModule, build_datamodule
-from tests.helpers.data_sets import make_hippocampus, make_qata, write_nifti, write_png
+from tests.helpers.data_sets import make_hippocampus, write_nifti, write_png
+from tests.zoo.segment.conftest import SMALL
 from zoo.errors import CheckpointError, ConfigError, DataError, TextError
 from zoo.io.image import write_prediction
-from zoo.models import FiLM, SegModule, TextQuery, UNet
+from zoo.models import SegModule, TextQuery, UNet
 from zoo.preprocessing import PreprocessingSpec
 from zoo.preprocessing.training_input import TrainingInput
-
-SMALL: dict[str, Any] = {"vision": "unet", "width": 4, "stages": 2}
-
-
-def train(data: SegDataModule, model: SegModule, run: Path) -> dict[str, Any]:
-    """Train one step, write a run folder, and return the predictions of the test cases by case."""
-    trainer = Trainer(
-        accelerator="cpu", max_steps=1, limit_val_batches=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
-    trainer.fit(model, data)
-    trainer.save_checkpoint(run / "checkpoints" / "last.ckpt")
-    config = {"model": {"class_path": f"zoo.models.{type(model).__name__}", "init_args": {}}, "data": {}}
-    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    batches = trainer.predict(model, data) or []
-    return {one.case_id: one for batch in batches for one in batch}
-
-
-def turn(path: Path, axes: tuple[int, ...], flips: tuple[int, ...], sizes: tuple[float, ...], angle: float) -> None:
-    """Store a volume with other axes, mirrored, with other voxel sizes, and turned in space."""
-    array = np.flip(np.transpose(np.asarray(nib.load(path).dataobj), axes), flips)
-    columns = np.diag(sizes)[:, np.argsort(np.argsort(axes))] if axes == (0, 1, 2) else np.diag(sizes)[:, list(axes)]
-    for axis in flips:
-        columns[:, axis] *= -1
-    turned = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]) @ columns
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = turned, (10, -20, 30)
-    write_nifti(path, np.ascontiguousarray(array), affine)
-
-
-@pytest.fixture(scope="module")
-def volumes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[Path]]:
-    """A run on volumes whose folder is gone, its predictions, and the raw files."""
-    home = tmp_path_factory.mktemp("volumes")
-    task = make_hippocampus(home, n=10)
-    grids = [((0, 1, 2), (), (1.0, 1.0, 1.0), 0.0), ((1, 0, 2), (0,), (1.0, 1.5, 0.8), 0.0)]
-    grids += [((2, 0, 1), (1, 2), (0.7, 1.0, 1.3), 0.2), ((0, 1, 2), (0, 1), (1.2, 0.9, 1.0), 0.3)]
-    files = sorted((task / "imagesTr").glob("hippo*.nii.gz"))
-    for place, file in enumerate(files):
-        for path in (file, task / "labelsTr" / file.name):
-            turn(path, *grids[place % len(grids)])
-    data = build_datamodule("hippocampus", "tiny", root=str(task), patch=[16, 16, 16], batch_size=1, epoch_samples=1)
-    found = train(data, UNet(data.facts, **SMALL), home / "run")
-    raw = home / "raw"
-    shutil.move(task / "imagesTr", raw)
-    shutil.rmtree(task)
-    return home / "run", found, [raw / file.name for file in files]
 
 
 def test_volumes_in_any_grid_get_the_masks_of_predict(
@@ -116,16 +69,6 @@ def test_sizes_and_probabilities_are_those_of_the_mask(volumes: tuple[Path, dict
     assert agrees.mean() > 0.999  # rounding may decide between two equal classes
     with pytest.raises(ValueError, match="'liver' is not one of the classes anterior, posterior"):
         found.probabilities("liver")
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], SegDataModule]:
-    """A run on pictures with reports, its predictions, and its data."""
-    home = tmp_path_factory.mktemp("reports")
-    root = make_qata(home, train=12, test=3, size=40)
-    data = build_datamodule("qata_cov19", "tiny", root=str(root), patch=[32, 32], batch_size=2, epoch_samples=2)
-    model = FiLM(data.facts, encoder="tiny", **SMALL)
-    return home / "run", train(data, model, home / "run"), data
 
 
 def test_a_picture_with_its_report_gets_the_mask_of_predict(
@@ -236,3 +179,50 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(
     torch.save(content, file)
     with pytest.raises(CheckpointError, match=r"last\.ckpt: it does not say how the images .* Train again"):
         zoo.load(run)
+
+
+def test_probabilities_of_several_models_and_of_mirrored_images_are_averaged() -> None:
+    for names in (("liver", "spleen"), ("lesion",)):
+        first, second = of_classes(names=names), of_classes(names=names)
+        images = TrainingInput({"": PreprocessingSpec()}, (0, 1), "px")
+        image = np.random.default_rng(2).random((16, 16))
+        both = zoo.Segmenter(first.model, images, others=[second.model])(image)
+        alone = [first(image), second(image)]
+        views = [alone[0]]
+        for axes in ((0,), (1,), (0, 1)):
+            view = first(np.ascontiguousarray(np.flip(image, axes)))
+            views.append(replace(view, logits=view.logits.flip([axis + 1 for axis in axes])))
+        mirrored = zoo.Segmenter(first.model, images, mirror=True)(image)
+        for name in names:
+            for found, parts in ((both, alone), (mirrored, views)):
+                mean = np.mean([part.probabilities(name) for part in parts], axis=0)
+                np.testing.assert_allclose(found.probabilities(name), mean, atol=1e-5)
+
+
+def test_left_and_right_of_a_report_follow_the_mirrored_image(
+    reports: tuple[Path, dict[str, Any], SegDataModule],
+) -> None:
+    model = zoo.load(reports[0]).model
+    read: list[str] = []
+    predict = model.predict_logits
+
+    def watch(batch: Any) -> torch.Tensor:
+        read.extend(batch["reports"])
+        return predict(batch)
+
+    model.predict_logits = watch  # type: ignore[method-assign]
+    zoo.Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(32, 32))}, (0, 1), "px"), mirror=True)(
+        np.zeros((40, 40)), "upper left lung"
+    )
+    assert read == ["upper left lung", "upper left lung", "upper right lung", "upper right lung"]
+
+
+def test_runs_of_another_training_are_not_averaged(
+    volumes: tuple[Path, dict[str, Any], list[Path]], reports: tuple[Path, dict[str, Any], SegDataModule]
+) -> None:
+    found = zoo.load([volumes[0], volumes[0]])(volumes[2][0])
+    np.testing.assert_array_equal(found.mask, zoo.load(volumes[0])(volumes[2][0]).mask)
+    with pytest.raises(ConfigError, match=r"`labels` is not as in .* Average runs of one model and data set only"):
+        zoo.load([volumes[0], reports[0]])
+    with pytest.raises(ConfigError, match="2 runs and a checkpoint do not fit"):
+        zoo.load([volumes[0], volumes[0]], checkpoint=volumes[0] / "checkpoints" / "last.ckpt")

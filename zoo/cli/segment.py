@@ -1,0 +1,124 @@
+"""`zoo segment`: masks of images that belong to no data set, with a trained model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from zoo.cli.help import USE
+from zoo.cli.process import prepared_process
+from zoo.errors import ConfigError, DataError
+from zoo.utils.activity import set_activity
+from zoo.utils.flags import Parser
+from zoo.utils.format import format_quantity
+from zoo.utils.hashing import hash_json
+from zoo.utils.terminal import write_output
+
+
+def main(argv: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        argv: The words after `segment`.
+
+    Returns:
+        0.
+
+    Raises:
+        DataError: An image could not be read; the others are segmented.
+    """
+    parser = Parser(prog="zoo segment", description=USE["segment"], allow_abbrev=False)
+    add_arguments(parser)
+    known = parser.parse_args(argv)
+    _check(known)
+    with prepared_process():
+        _segment(known)
+    return 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command; `zoo completion` reads them too."""
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="images, folders with images, DICOM series")
+    parser.add_argument("--run", action="append", default=[], metavar="DIR", help="run folder; several are averaged")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the masks")
+    parser.add_argument("--text", metavar="TEXT", help="the report of every image, or the sentence of the only class")
+    parser.add_argument(
+        "--class-text",
+        action="append",
+        default=[],
+        metavar="CLASS=TEXT",
+        help="the sentence of a class, once per class",
+    )
+    parser.add_argument("--text-csv", type=Path, metavar="FILE", help="table with the columns file and text")
+    parser.add_argument("--ckpt", type=Path, metavar="FILE", help="checkpoint of the only run (default: the best)")
+    parser.add_argument(
+        "--kind", default="", metavar="KIND", help="kind of image (ct, mr) where the training had several"
+    )
+    parser.add_argument("--mirror", action="store_true", help="average over mirrored images, where training mirrored")
+    parser.add_argument("--probabilities", action="store_true", help="write the probability of each class")
+    parser.add_argument("--overlay", action="store_true", help="write a picture with the outlines of the classes")
+    parser.add_argument("--csv", action="store_true", help="write volumes.csv: voxels, volume and box of each class")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: auto)")
+
+
+def _check(known: argparse.Namespace) -> None:
+    """Check what can be known before torch is loaded.
+
+    Raises:
+        ConfigError: No run, or texts that exclude each other.
+    """
+    if not known.run:
+        raise ConfigError("zoo segment: no model.", "Give --run DIR, the folder that `zoo fit --out DIR` wrote.")
+    given = [name for name in ("text", "class_text", "text_csv") if getattr(known, name) not in (None, [])]
+    if len(given) > 1:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ConfigError(f"zoo segment: {flags} exclude each other.", "Give one of them.")
+
+
+def _segment(known: argparse.Namespace) -> None:
+    from zoo.segment.inputs import ScanFile, list_scans, parse_class_texts, read_texts
+
+    scans: Sequence[ScanFile] = list_scans(known.inputs)
+    texts: Sequence[str | Mapping[str, str] | None]
+    if known.text_csv is not None:
+        texts = read_texts(known.text_csv, scans)
+    else:
+        texts = [parse_class_texts(known.class_text) or known.text] * len(scans)
+    set_activity("loading PyTorch")
+    import torch
+
+    from zoo.segment.batch import Outputs, segment_all
+    from zoo.segment.record import Record
+    from zoo.segment.segmenter import load
+
+    device = known.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    set_activity("loading the model")
+    segmenter = load(known.run, known.ckpt, mirror=known.mirror)
+    try:
+        segmenter.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device {device}: {str(error).splitlines()[0]}.", "Use --device cpu.") from error
+    outputs = Outputs(known.probabilities, known.overlay)
+    made_by = [*segmenter.weights, known.kind, known.mirror, known.probabilities, known.overlay]
+    record = Record(known.out, hash_json(made_by))
+    set_activity("segmenting")
+    errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, write_output_line)
+    done = [scan.name for scan in scans if scan.name in record.done]
+    if known.csv and done:
+        write_output_line(f"volumes in {record.write_table(done)}")
+    write_output_line(f"{len(done)} of {format_quantity(len(scans), 'image')} in {known.out}")
+    if errors:
+        raise DataError(
+            f"{len(errors)} of {format_quantity(len(scans), 'image')} could not be read: {' '.join(errors[:3])}",
+            "Run the command again when they are mended.",
+        )
+
+
+def write_output_line(line: str) -> None:
+    """Print a line at once."""
+    with suppress(BrokenPipeError):
+        write_output(f"{line}\n")
