@@ -16,13 +16,24 @@ log = logging.getLogger(__name__)
 
 @cache
 def has_numba() -> bool:
-    """Return whether numba can be imported; where it cannot, log once that slower code computes the same results."""
+    """Return whether numba can compile here; where it cannot, log once that slower code computes the same results."""
     try:
-        import numba  # noqa: F401
+        import numba
     except ImportError as error:  # also raised where numba refuses the version of numpy
-        log.warning("numba cannot be imported (%s): slower code computes the same results.", error)
-        return False
-    return True
+        problem = f"numba cannot be imported ({error})"
+    else:
+        if not numba.config.DISABLE_JIT:
+            return True
+        problem = "NUMBA_DISABLE_JIT is set"
+    log.warning("%s: slower code computes the same results.", problem)
+    return False
+
+
+def compile_part(function: F) -> F:
+    """Return a function that is compiled into each compiled function that calls it: a call for each row takes time."""
+    import numba
+
+    return numba.njit(forceinline=True)(function)  # type: ignore[no-any-return]
 
 
 def compile_function(function: F) -> F:

@@ -22,7 +22,7 @@ from benchmarks.tables.views import TableView, make_lines
 from benchmarks.tables.writers import csv_text, json_text, markdown_table, name_row
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import dice_of_counts
+from zoo.metrics.definitions import dice_of_counts, iou_of_counts
 
 Score = Callable[[CaseScore, Sequence[float] | None], float | None]
 """A row and the size of its voxels to its score; None where the convention leaves the row out."""
@@ -77,7 +77,7 @@ def dice(tp: int, fp: int, fn: int) -> float | None:
 
 def iou(tp: int, fp: int, fn: int) -> float | None:
     """Return tp / (tp + fp + fn), the Jaccard index; None where all counts are 0."""
-    return tp / (tp + fp + fn) if tp + fp + fn else None
+    return iou_of_counts(tp, fp, fn) if tp + fp + fn else None
 
 
 def _foreground(row: CaseScore, _: Sequence[float] | None) -> float | None:

@@ -1,7 +1,7 @@
 """The metrics: one list that the score files, the means and the documentation read.
 
 To add a metric, add an entry to `METRICS` and a field to `MetricValues` here, and compute it in
-`zoo.metrics.surface` (from borders) or in `zoo.metrics.scoring` (from counts). Then copy the row that
+`zoo.metrics.distance_counts` (from borders) or in `zoo.metrics.scoring` (from counts). Then copy the row that
 `tests/zoo/metrics/test_definitions.py` prints into `docs/metrics.md`.
 """
 
@@ -137,6 +137,22 @@ def dice_of_counts(tp: int, fp: int, fn: int) -> float:
     """
     total = 2 * tp + fp + fn
     return 2 * tp / total if total else math.nan
+
+
+def iou_of_counts(tp: int, fp: int, fn: int) -> float:
+    """Compute the Jaccard index of counts of voxels; NaN where neither mask has a voxel.
+
+    Args:
+        tp: Number of voxels in both masks.
+        fp: Number of voxels in the prediction only.
+        fn: Number of voxels in the label only.
+
+    Example:
+        >>> iou_of_counts(1, 1, 2)
+        0.25
+    """
+    total = tp + fp + fn
+    return tp / total if total else math.nan
 
 
 def absent_values() -> dict[str, float]:

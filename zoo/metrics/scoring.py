@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, status_of
-from zoo.metrics.class_masks import objects
+from zoo.metrics.comparison import Comparison, compare_masks
 from zoo.metrics.definitions import METRICS, absent_values, dice_of_counts, worst_values
-from zoo.metrics.surface import diagonal, surface_scores
+from zoo.metrics.surface import diagonal
 from zoo.types import LabelSpace
 
 
@@ -52,11 +52,11 @@ def score_case(
     """
     mask, label = np.asarray(mask), np.asarray(label)
     _check(case_id, query, mask, label, labels, spacing, tolerance)
+    image = mask.shape if labels.exclusive else mask.shape[1:]
+    found = compare_masks(mask, label, labels, spacing, tolerance)
     return [
-        _score(case_id, query, name, index, predicted, true, image, spacing, unit, tolerance)
-        for index, (name, (predicted, true, image)) in enumerate(
-            zip(labels.names, objects(mask, label, labels), strict=True), start=1
-        )
+        _score(case_id, query, name, index, compared, image, spacing, unit)
+        for index, (name, compared) in enumerate(zip(labels.names, found, strict=True), start=1)
     ]
 
 
@@ -65,23 +65,18 @@ def _score(
     query: str,
     name: str,
     index: int,
-    predicted: NDArray[np.bool_],
-    true: NDArray[np.bool_],
+    compared: Comparison,
     image: tuple[int, ...],
     spacing: Sequence[float],
     unit: str,
-    tolerance: float,
 ) -> CaseScore:
-    tp = int(np.count_nonzero(predicted & true))
-    fp = int(np.count_nonzero(predicted)) - tp
-    fn = int(np.count_nonzero(true)) - tp
+    tp, fp, fn, surface = compared
     status, longest = status_of(tp, fp, fn), diagonal(image, spacing)
     longest_voxels = diagonal(image, [1.0] * len(image))
     if status == "absent":
         values, in_voxels = absent_values(), dict.fromkeys(VOXELS, math.nan)
-    elif status == "ok":
-        surface = surface_scores(predicted, true, spacing, tolerance)._asdict()
-        computed = {"dice": dice_of_counts(tp, fp, fn), **surface}
+    elif surface is not None:
+        computed = {"dice": dice_of_counts(tp, fp, fn), **surface._asdict()}
         # Rounding may make a distance longer than the diagonal; a hit would then score worse than a miss.
         values = {metric.key: metric.limit(computed[metric.key], longest) for metric in METRICS}
         in_voxels = {key: min(computed[key], longest_voxels) for key in VOXELS}

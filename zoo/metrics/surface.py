@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDING = 1e-9
-"""Relative margin of the tolerance, so that a distance equal to the tolerance does not depend on rounding."""
+from zoo.metrics.distance_counts import DistanceScores, score_distances
 
 
 class SurfaceScores(NamedTuple):
@@ -28,6 +27,7 @@ class SurfaceScores(NamedTuple):
         assd: Mean distance of the border voxels of both masks together (medpy; MONAI with symmetric=True).
         hd95_voxels: `hd95` with voxels of side 1, as papers print it if they did not use the spacing.
         hd95_pooled_voxels: `hd95_pooled` with voxels of side 1.
+        hd: The largest distance (Hausdorff distance).
     """
 
     hd95: float
@@ -36,6 +36,7 @@ class SurfaceScores(NamedTuple):
     assd: float
     hd95_voxels: float
     hd95_pooled_voxels: float
+    hd: float
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
@@ -75,21 +76,27 @@ def surface_scores(
         tolerance: Tolerance of `nsd` in the same unit; an equal distance is within it.
     """
     borders = border(first), border(second)
-    there, back = directed_distances(*borders, spacing)
-    both = np.concatenate([there, back])
-    larger, pooled = _percentiles(there, back)
-    if len({float(size) for size in spacing}) == 1:
-        in_voxels = (larger / float(spacing[0]), pooled / float(spacing[0]))
-    else:
-        in_voxels = _percentiles(*directed_distances(*borders, [1.0] * first.ndim))
-    return SurfaceScores(
-        hd95=larger,
-        hd95_pooled=pooled,
-        nsd=float(np.mean(both <= tolerance * (1 + _ROUNDING))),
-        assd=float(both.mean()),
-        hd95_voxels=in_voxels[0],
-        hd95_pooled_voxels=in_voxels[1],
-    )
+    found = [_score(*directed_distances(*borders, spacing), tolerance)]
+    if not is_isotropic(spacing):
+        found.append(_score(*directed_distances(*borders, [1.0] * first.ndim), tolerance))
+    return gather_scores(found, spacing)
+
+
+def is_isotropic(spacing: Sequence[float]) -> bool:
+    """Return whether voxels have the same size along all axes, so that distances in voxels need no further search."""
+    return len({float(size) for size in spacing}) == 1
+
+
+def gather_scores(found: Sequence[DistanceScores], spacing: Sequence[float]) -> SurfaceScores:
+    """Put together the scores in physical units and in voxels.
+
+    Args:
+        found: The scores in the unit of the spacing, then those in voxels; the latter where they are anisotropic.
+        spacing: Size of a voxel on each axis.
+    """
+    hd, larger, pooled, nsd, assd = found[0]
+    in_voxels = found[1][1:3] if len(found) > 1 else (larger / float(spacing[0]), pooled / float(spacing[0]))
+    return SurfaceScores(larger, pooled, nsd, assd, *in_voxels, hd)
 
 
 def directed_distances(
@@ -111,10 +118,10 @@ def directed_distances(
     return _nearest(first, second, scale), _nearest(second, first, scale)
 
 
-def _percentiles(there: NDArray[np.float64], back: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the larger of the directed 95th percentiles, and the percentile of both directions together."""
-    larger = max(np.percentile(there, 95), np.percentile(back, 95))
-    return float(larger), float(np.percentile(np.concatenate([there, back]), 95))
+def _score(there: NDArray[np.float64], back: NDArray[np.float64], tolerance: float) -> DistanceScores:
+    distances, places = np.unique(np.concatenate([there, back]), return_inverse=True)
+    first, second = (np.bincount(one, minlength=distances.size) for one in np.split(places, [there.size]))
+    return score_distances(distances, first, second, tolerance)
 
 
 def _nearest(start: NDArray[np.bool_], goal: NDArray[np.bool_], scale: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,6 +131,8 @@ def _nearest(start: NDArray[np.bool_], goal: NDArray[np.bool_], scale: NDArray[n
     if apart.any():
         from scipy.spatial import cKDTree  # half a second, which each command that reads scores would pay
 
-        tree = cKDTree(np.argwhere(goal) * scale, balanced_tree=False, compact_nodes=False)
-        distances[apart[start]] = tree.query(np.argwhere(apart) * scale)[0]
+        goals, places = np.argwhere(goal), np.argwhere(apart)
+        tree = cKDTree(goals * scale, balanced_tree=False, compact_nodes=False)
+        steps = goals[tree.query(places * scale)[1]] - places  # the tree rounds the places, and steps are exact
+        distances[apart[start]] = np.sqrt(((steps * scale) ** 2).sum(1))
     return distances

@@ -18,6 +18,7 @@ from zoo.metrics.definitions import METRIC_KEYS
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
+pytestmark = pytest.mark.usefixtures("way")
 DIAGONAL = math.hypot(9 * 0.5, 11 * 1.0, 7 * 3.0)
 
 

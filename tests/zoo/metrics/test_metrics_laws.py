@@ -19,6 +19,7 @@ from zoo.metrics.surface import border, diagonal
 from zoo.types import LabelSpace
 
 Mask = NDArray[np.uint8]
+pytestmark = pytest.mark.usefixtures("way")
 ONE = LabelSpace(names=("organ",), values=((1,),), exclusive=False)
 DISTANCES = tuple(metric.key for metric in METRICS if metric.direction == "lower")
 HIGHER_IS_BETTER = tuple(metric.key for metric in METRICS if metric.direction == "higher")

@@ -20,6 +20,7 @@ from zoo.metrics.surface import border, directed_distances
 from zoo.types import LabelSpace
 
 Mask = NDArray[np.bool_]
+pytestmark = pytest.mark.usefixtures("way")
 ONE = LabelSpace(names=("organ",), values=((1,),), exclusive=False)
 TOLERANCE = 2.0
 
