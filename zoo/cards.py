@@ -40,6 +40,9 @@ class ModelCard:
         cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
         original_licence: The licence of the code that the authors of the method released; "none" where it has none.
             Empty where they released no code, and for a control of the zoo.
+        planned: The preset of the planner that `--size planned` takes; empty where the shape of the network cannot
+            follow from the data.
+        untrained: First part of the name of parameters whose gradient stays 0 -> the reason.
     """
 
     name: str
@@ -54,6 +57,8 @@ class ModelCard:
     own_term: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
     original_licence: str = ""
+    planned: str = ""
+    untrained: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the values.

@@ -14,6 +14,8 @@ from typing import Any
 
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
+from zoo.planner.blueprint import Plan
+from zoo.planner.presets import PRESETS as PRESETS_OF_PLANS
 from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
 from zoo.utils.config_files import check_config
@@ -21,6 +23,12 @@ from zoo.utils.config_values import list_leaves
 from zoo.utils.hashing import hash_json
 
 SIZES = ("tiny", "published")
+"""The sizes of a card."""
+
+PLANNED = "planned"
+PLANNED_SIZES = (PLANNED, *(f"{PLANNED}-{preset}" for preset in PRESETS_OF_PLANS))
+"""The sizes that the planner makes of the training cases: of the preset of the card, or of a named one."""
+
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
 """The trainer presets; `zoo.cards.PresetCard` is their `about`."""
 
@@ -53,13 +61,14 @@ class Composed:
         config: The configuration without class defaults and flags.
         model: Name of the model; empty if the command gives none.
         data: Name of the data set; empty if the command gives none.
-        size: One of `SIZES`.
+        size: One of `SIZES` or `PLANNED_SIZES`.
         preset: Name of the trainer preset, "auto" for Lightning's own choice.
         layers: Names of the layers that are not empty, in order.
         model_card: The typed card of the model.
         then: Steps that follow `fit` under this trainer preset: "validate", "test", "test-blank", ....
         where_accepted: Dotted key -> value of this preset that is left out where the class has no such argument.
         tuned: The tuned recipe among the `-c` files.
+        plan: The plan of a planned size.
     """
 
     config: Config
@@ -72,6 +81,11 @@ class Composed:
     then: tuple[str, ...] = ()
     where_accepted: Mapping[str, Any] = field(default_factory=dict)
     tuned: TunedRecipe | None = None
+    plan: Plan | None = None
+
+
+Planner = Callable[[Config, ModelCard, str], tuple[Plan, Mapping[str, Any]]]
+"""Makes the plan of a planned size and its layer: from all layers without it, the card of the model, and the size."""
 
 
 def check_seed(value: Any, shown: str) -> int:
@@ -157,6 +171,7 @@ def compose(
     preset: str | None = None,
     files: Sequence[Path] = (),
     base: Mapping[str, Any] | None = None,
+    planner: Planner | None = None,
 ) -> Composed:
     """Merge all layers except class defaults and flags.
 
@@ -167,6 +182,7 @@ def compose(
         preset: Value of `--trainer`: the name or file of a preset; None or "auto" for no preset.
         files: The `-c` files, in order.
         base: Configuration of an earlier run. Then the preset and the files override it, and cards are not read.
+        planner: Makes the layer of a planned size, which overrides that of "published". None leaves it out.
 
     Raises:
         ConfigError: Names are wrong (the message has every mistake), or a layer does not fit.
@@ -179,21 +195,26 @@ def compose(
     model_card, data_card, preset_card = _all_or_every_mistake(looked_up)
     preset_facts = PresetCard.of(preset_card)
     chosen = size or preset_facts.size or "published"
-    if chosen not in SIZES:
-        raise ConfigError(f"Unknown size '{chosen}'.", f"Choose --size {' or --size '.join(SIZES)}.")
+    if chosen not in (*SIZES, *PLANNED_SIZES):
+        raise ConfigError(f"Unknown size '{chosen}'.", f"Choose --size {' or --size '.join((*SIZES, PLANNED))}.")
+    of_card = chosen if chosen in SIZES else "published"
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if base is None:
         layers += [(f"model {model_card.name}", model_card.config), (f"data {data_card.name}", data_card.config)]
-        layers += [(f"size {chosen}", card.sizes.get(chosen, {})) for card in (model_card, data_card)]
-        layers += _recipe(model_card, data_card, chosen)
+        layers += [(f"size {of_card}", card.sizes.get(of_card, {})) for card in (model_card, data_card)]
+        layers += _recipe(model_card, data_card, of_card)
+    planned_at = len(layers)
     layers.append((f"trainer {preset_card.name}", preset_card.config))
     layers += [(str(path), _read_file(path)) for path in files]
     tuned = [recipe for recipe in map(read_tuned, files) if recipe]
     for recipe in tuned:
         check_names(recipe, model_card.name, data_card.name, chosen if base is None else "")
-    config: Config = dict(base or {})
-    for name, layer in layers:
-        config = merge(config, layer, name)
+    config = _merge_all(base, layers)
+    found: Plan | None = None
+    if base is None and planner and chosen in PLANNED_SIZES:
+        found, layer = planner(config, ModelCard.of(model_card), chosen)
+        layers.insert(planned_at, (f"plan {found.preset}", layer))
+        config = _merge_all(base, layers)
     names = tuple(dict.fromkeys(name for name, layer in layers if layer))
     return Composed(
         config,
@@ -206,7 +227,15 @@ def compose(
         preset_facts.then,
         {key: leaf for key, leaf in list_leaves(preset_card.config) if key in preset_facts.where_accepted},
         tuned[-1] if tuned else None,
+        found,
     )
+
+
+def _merge_all(base: Mapping[str, Any] | None, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Config:
+    config: Config = dict(base or {})
+    for name, layer in layers:
+        config = merge(config, layer, name)
+    return config
 
 
 def _read_file(path: Path) -> Config:

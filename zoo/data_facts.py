@@ -23,6 +23,7 @@ class DataFacts:
         track: One of `TRACKS`.
         tolerance: Tolerance of the normalised surface distance, in the unit of the data set.
         prompt_version: Version of the texts of `prompts`; 0 where they are only the names of the classes.
+        flips: The axes along which training may mirror an image.
 
     Example:
         >>> facts = DataFacts.from_dict(make_facts(["liver", "spleen"], patch=[96, 96, 96]))
@@ -39,6 +40,7 @@ class DataFacts:
     track: str
     tolerance: float = 2.0
     prompt_version: int = 0
+    flips: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, which the command line links from the data to the model."""
@@ -53,6 +55,7 @@ class DataFacts:
             "track": self.track,
             "tolerance": self.tolerance,
             "prompt_version": self.prompt_version,
+            "flips": list(self.flips),
         }
 
     @classmethod
@@ -68,6 +71,7 @@ class DataFacts:
             track=facts["track"],
             tolerance=float(facts["tolerance"]),
             prompt_version=int(facts.get("prompt_version", 0)),
+            flips=tuple(int(axis) for axis in facts.get("flips", ())),
         )
 
 

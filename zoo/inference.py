@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import torch
 from monai.inferers import SlidingWindowInferer
@@ -52,6 +53,29 @@ def predict_logits(
         single = Text(text.classes, None if text.reports is None else text.reports[i : i + 1])
         parts.append(window(image[i : i + 1], lambda x, single=single: forward(x, single)))
     return torch.cat(parts)
+
+
+def average_mirrored(
+    forward: Callable[[Tensor, Text], Tensor], axes: Sequence[int]
+) -> Callable[[Tensor, Text], Tensor]:
+    """Build the mean of a forward function over an image and its mirrors along all subsets of some axes.
+
+    Args:
+        forward: The forward function of a model that reads no text: a text may name a side.
+        axes: Spatial axes, 0 for the first.
+
+    Example:
+        >>> forward = average_mirrored(lambda image, text: image.cumsum(-1), [1])
+        >>> forward(torch.ones(1, 1, 2, 3), Text(())).tolist()
+        [[[[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]]]
+    """
+    subsets = [[axis + 2 for axis in some] for n in range(len(axes) + 1) for some in combinations(axes, n)]
+
+    def mean(image: Tensor, text: Text) -> Tensor:
+        total = torch.stack([forward(image.flip(some), text).flip(some) for some in subsets]).mean(0)
+        return total
+
+    return mean
 
 
 def middle_of(shape: Sequence[int], patch: Sequence[int], overlap: float, most: int) -> tuple[slice, ...] | None:

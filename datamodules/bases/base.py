@@ -22,17 +22,20 @@ from datamodules.acquire.sources import find_folder
 from datamodules.augment import augment, margin
 from datamodules.bases.memory import check_training_fits
 from datamodules.bases.options import check_options
+from datamodules.bases.stored_summary import load_summary
 from datamodules.index.card import DataCard
 from datamodules.index.cases import FOLDS, CaseIndex, split_options
 from datamodules.index.split_files import read_split_file
 from datamodules.index.splits import SPLITS, Split
 from datamodules.loading.cache import preparing_code
-from datamodules.loading.datasets import EvaluationSet, TrainingSet
+from datamodules.loading.datasets import FOREGROUND_SHARE, EvaluationSet, TrainingSet
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
 from datamodules.loading.text_source import SplitText, TextSource
 from datamodules.loading.used_cases import spread_cases
+from zoo.errors import ConfigError
 from zoo.io.readers import Reader
+from zoo.planner.summary import DatasetSummary
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.preprocessing.training_input import TrainingInput
@@ -69,6 +72,7 @@ class SegDataModule(L.LightningDataModule):
         folds: Number of folds of a k-fold by subject; default 5.
         split: A JSON file with splits (`datamodules.index.split_files`); `fold` chooses one of its folds.
         val_cases: Most val cases that are validated, at even distances in the order of the ids; None for all.
+        foreground_share: Share of the training patches around a foreground voxel, in [0, 1].
 
     Example:
         >>> from datamodules.sets import PhantomChest
@@ -101,6 +105,7 @@ class SegDataModule(L.LightningDataModule):
         folds: int | None = None,
         split: str | None = None,
         val_cases: int | None = None,
+        foreground_share: float = FOREGROUND_SHARE,
     ) -> None:
         super().__init__()
         self.root, self.patch, self.seed = root, tuple(patch), seed
@@ -113,6 +118,11 @@ class SegDataModule(L.LightningDataModule):
         self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
         check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text, num_workers, val_cases)
+        if not 0 <= foreground_share <= 1:
+            raise ConfigError(
+                f"--data.foreground_share {foreground_share} is not between 0 and 1.", "nnU-Net has 0.33, the zoo 0.67."
+            )
+        self.foreground_share = foreground_share
 
     listed = False
     """Whether published listings name all cases, also those of which a user has no file."""
@@ -148,7 +158,7 @@ class SegDataModule(L.LightningDataModule):
     @property
     def training_input(self) -> TrainingInput:
         """What a checkpoint must know of the images."""
-        return TrainingInput(self.preprocessing_by_kind(), self._flips, self.card.unit)
+        return TrainingInput(self.preprocessing_by_kind(), self.flips, self.card.unit)
 
     @cached_property
     def reader(self) -> Reader:
@@ -191,6 +201,14 @@ class SegDataModule(L.LightningDataModule):
         cases = self.index.cases_of(split)
         return spread_cases(cases, self.val_cases) if split == "val" and self.val_cases else cases
 
+    def training_summary(self) -> DatasetSummary:
+        """What `zoo data stats` has measured of the training cases of the protocol and fold, for the planner.
+
+        Raises:
+            DataError: There is no summary, or it is stale; the message has the command that measures again.
+        """
+        return load_summary(self)
+
     @property
     def split_hash(self) -> str:
         """The hash of the splits; reads the index."""
@@ -222,6 +240,11 @@ class SegDataModule(L.LightningDataModule):
         prompts = load_prompts(self.card.prompts, tuple(self.card.classes))
         return tuple(prompt for prompt in prompts if prompt.name in self.labels.names)
 
+    @property
+    def flips(self) -> tuple[int, ...]:
+        """The axes along which training may mirror."""
+        return allowed_flips(self.card.flips, self.card.spatial_dims, self.card.sides_known, self.prompts)
+
     @cached_property
     def prompt_version(self) -> int:
         """The version of the class prompts."""
@@ -235,7 +258,8 @@ class SegDataModule(L.LightningDataModule):
     @property
     def facts(self) -> dict[str, Any]:
         """What a model must know (`DataFacts.to_dict`)."""
-        return self.card.facts(self.protocol, self.patch, self.prompts, self.prompt_version).to_dict()
+        facts = self.card.facts(self.protocol, self.patch, self.prompts, self.prompt_version, self.flips)
+        return facts.to_dict()
 
     @cached_property
     def folder(self) -> Path:
@@ -289,7 +313,8 @@ class SegDataModule(L.LightningDataModule):
         """Numbered draws; `set_epoch` of the sampler selects the next draws."""
         text = self.text_source.for_split("train")
         wider = margin(self.augment, self.patch)
-        dataset = TrainingSet(self.index.cases_of("train"), self.prepared, self.patch, self.seed, text, wider)
+        cases = self.index.cases_of("train")
+        dataset = TrainingSet(cases, self.prepared, self.patch, self.seed, text, wider, self.foreground_share)
         return training_loader(dataset, self.epoch_samples, self.batch_size, self.num_workers, self._share)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -312,11 +337,7 @@ class SegDataModule(L.LightningDataModule):
         """Augment a training batch (one that has draws) on the device."""
         if self.augment == "none" or "draw" not in batch:
             return batch
-        return augment(batch, self.seed, self._flips, self.augment, self.patch)
-
-    @property
-    def _flips(self) -> tuple[int, ...]:
-        return allowed_flips(self.card.flips, self.card.spatial_dims, self.card.sides_known, self.prompts)
+        return augment(batch, self.seed, self.flips, self.augment, self.patch)
 
     def _evaluation(self, split: str) -> DataLoader[Any]:
         return self._loader(self.cases_of(split), self.text_source.for_split(split), split)

@@ -170,7 +170,12 @@ class DataCard:
         return tuple(sorted({value for values in self.classes.values() for value in values} - kept))
 
     def facts(
-        self, protocol: str, patch: tuple[int, ...], prompts: tuple[ClassPrompt, ...], prompt_version: int
+        self,
+        protocol: str,
+        patch: tuple[int, ...],
+        prompts: tuple[ClassPrompt, ...],
+        prompt_version: int,
+        flips: tuple[int, ...] = (),
     ) -> DataFacts:
         """What a model must know of the data set under a protocol."""
         return DataFacts(
@@ -183,6 +188,7 @@ class DataCard:
             track=self.track,
             tolerance=self.tolerance,
             prompt_version=prompt_version,
+            flips=flips,
         )
 
     def _kept_classes(self, protocol: str) -> dict[str, tuple[int, ...]]:

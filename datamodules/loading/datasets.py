@@ -19,7 +19,7 @@ from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Batch, Case, CaseKey, Native
 
 FOREGROUND_SHARE = 2 / 3
-"""Share of the patches around a foreground voxel. The class of the voxel is drawn among those of the case."""
+"""Default share of the patches around a foreground voxel. The class of the voxel is drawn among those of the case."""
 
 Item = dict[str, Any]
 BatchBuffer = dict[str, Tensor]
@@ -36,6 +36,7 @@ class TrainingSet(Dataset[Batch]):
         seed: Seed of the draws.
         text: The text that a batch carries.
         margin: Voxels on each side that are cut beside the patch; they do not move the patch. Default 0.
+        foreground_share: Share of the patches around a foreground voxel.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class TrainingSet(Dataset[Batch]):
         seed: int,
         text: SplitText,
         margin: Sequence[int] | None = None,
+        foreground_share: float = FOREGROUND_SHARE,
     ) -> None:
         self.cases, self.prepared, self.patch, self.seed, self.text = cases, prepared, patch, seed, text
+        self.foreground_share = foreground_share
         self.margin = tuple(margin or [0] * len(patch))
 
     def __len__(self) -> int:
@@ -81,7 +84,7 @@ class TrainingSet(Dataset[Batch]):
         for slot, (index, draw) in enumerate(draws):
             case = self.cases[index]
             prepared = self.prepared(case)
-            start = patch_start(prepared, self.patch, generator(self.seed, draw))
+            start = patch_start(prepared, self.patch, generator(self.seed, draw), self.foreground_share)
             wider = [first - more for first, more in zip(start, self.margin, strict=True)]
             for name, (channels, _) in self._kinds.items():
                 array = getattr(prepared, name)
@@ -167,19 +170,25 @@ def _item(case: Case, prepared: PreparedCase) -> Item:
     return {"key": case.key, "spacing": spacing}
 
 
-def patch_start(prepared: PreparedCase, patch: tuple[int, ...], rng: np.random.Generator) -> list[int]:
+def patch_start(
+    prepared: PreparedCase,
+    patch: tuple[int, ...],
+    rng: np.random.Generator,
+    foreground_share: float = FOREGROUND_SHARE,
+) -> list[int]:
     """The first voxel of a patch on each axis; negative where the volume is smaller than the patch.
 
     Args:
         prepared: The case; `foreground` lists the voxels that a patch may be centred on.
         patch: Size of the patch.
         rng: The random generator of the draw.
+        foreground_share: Probability of a patch around a foreground voxel.
     """
     shape = prepared.image.shape[1:]
     low = [-(max(size - n, 0) // 2) for n, size in zip(shape, patch, strict=True)]
     high = [max(n - size, 0) + first for n, size, first in zip(shape, patch, low, strict=True)]
     foreground = prepared.foreground
-    if foreground is not None and len(foreground) and rng.random() < FOREGROUND_SHARE:
+    if foreground is not None and len(foreground) and rng.random() < foreground_share:
         column = foreground[:, 0]  # sorted
         edges = np.searchsorted(column, np.arange(column[-1] + 2))
         label = rng.choice(np.flatnonzero(np.diff(edges)))

@@ -15,6 +15,7 @@ from torch import Tensor
 from tests.contracts.conftest import Fitted
 from tests.helpers.model_cases import TEST_CASES
 from tests.helpers.weights import same_weights, weights
+from zoo.cards import ModelCard
 from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
 from zoo.layers.tokens import crop_to
@@ -124,6 +125,16 @@ def test_every_parameter_has_a_part_in_the_loss(fitted: Fitted) -> None:
     for label in (batch["label"], torch.zeros_like(batch["label"])):
         loss_of(fitted.module, {**batch, "label": label}).backward()
         assert not without_gradient(fitted.module)
+
+
+def test_every_parameter_is_trained_or_named_by_the_card(fitted: Fitted) -> None:
+    """After some steps, so that what starts at zero has left it."""
+    loss_of(fitted.trained, fitted.training).backward()
+    weights_of = [(name, weight) for name, weight in fitted.trained.named_parameters() if weight.requires_grad]
+    still = [name for name, weight in weights_of if weight.grad is None or not weight.grad.any()]
+    named = tuple(ModelCard.of(fitted.case.card).untrained)
+    assert [name for name in still if not name.startswith(named)] == []
+    assert [one for one in named if not any(name.startswith(one) for name in still)] == []
 
 
 def test_text_reaches_the_logits_of_text_models_only(fitted: Fitted) -> None:

@@ -19,7 +19,7 @@ from zoo import __version__, settings
 from zoo.cards import CardSummary
 from zoo.cli.console import print_table, print_text
 from zoo.cli.help import INFO
-from zoo.config import PRESETS, SIZES
+from zoo.config import PLANNED_SIZES, PRESETS, SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
 from zoo.utils.flags import Parser
@@ -54,7 +54,13 @@ def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         names = "name of `zoo list models`, `zoo list data`, `zoo list encoders` or `zoo list trainers`"
         parser.add_argument("name", nargs="*", metavar="NAME", help=names)
         parser.add_argument("--data", default="", metavar="NAME", help="what a training of the model on this set needs")
-        parser.add_argument("--size", default="", choices=("", *SIZES), metavar="SIZE", help="tiny or published")
+        parser.add_argument(
+            "--size",
+            default="",
+            choices=("", *SIZES, *PLANNED_SIZES),
+            metavar="SIZE",
+            help="tiny, published or planned",
+        )
         parser.add_argument("--trainer", default="", metavar="PRESET", help="trainer preset of the training")
         parser.add_argument("--probe", action="store_true", help="with --data: measure some steps: time and memory")
 

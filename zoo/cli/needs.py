@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from collections.abc import Sequence
 
-from zoo.engine.arguments import compose_request, parse
+from zoo.config import PLANNED, Composed
+from zoo.engine.arguments import Flag, compose_request, parse
 from zoo.engine.cost_estimate import DAY, PROBE_LIMIT, find_needs, format_hours, measure_steps, total_seconds
-from zoo.errors import RunError
+from zoo.engine.planned_size import plan_size
+from zoo.errors import ConfigError, DataError, RunError
 from zoo.utils.config_values import with_values
 from zoo.utils.format import format_bytes
 from zoo.utils.terminal import write_output
@@ -30,12 +33,26 @@ def show_needs(model: str, arguments: argparse.Namespace) -> None:
     composed = compose_request(request)
     needs = find_needs(composed, with_values(composed.config, request.flags))
     lines = {f"{composed.model} ({composed.size})": f"on {composed.data}", **needs.lines()}
+    plan = describe_plan(composed, request.flags)
     if not arguments.probe:
         lines["time"] = "--probe measures some steps: seconds per step, memory and hours"
     for title, text in lines.items():
         write_output(f"{title:<22}{text}\n")
+    for line in plan:
+        write_output(f"{line}\n")
     if arguments.probe:
         _show_probe(words, needs.steps)
+
+
+def describe_plan(composed: Composed, flags: Sequence[Flag]) -> list[str]:
+    """Describe the plan of a model for a data set, line by line, whatever the size; nothing where it takes no plan."""
+    if not composed.model_card.planned:
+        return []
+    try:
+        found = composed.plan or plan_size(composed.config, composed.model_card, PLANNED, flags)[0]
+    except (ConfigError, DataError) as error:
+        return [f"{'--size planned':<22}{error}"]
+    return list(found.lines())
 
 
 def _show_probe(words: list[str], steps: int | None) -> None:

@@ -15,6 +15,8 @@ VISION_ENCODERS = {
     "conv": "zoo.encoders.conv.ConvEncoder",
     "swin_v2": "zoo.encoders.swin.SwinEncoder",
     "convnext": "zoo.encoders.convnext.ConvNeXtEncoder",
+    "nnunet": "zoo.encoders.nnunet.NNUNetEncoder",
+    "resenc": "zoo.encoders.nnunet.ResidualEncoder",
     "timm:": "zoo.encoders.timm_encoder.TimmEncoder",
 }
 """Name -> class. A class is imported when a model asks for it. After a colon comes the name of one of its networks."""
@@ -26,8 +28,8 @@ def build_vision_encoder(
     """Build a vision encoder by its name in `VISION_ENCODERS`.
 
     Args:
-        kind: "unet" (any number of stages, the first map at full resolution), "conv" (any number of stages), "swin_v2"
-            (4 stages), "convnext" (2D, up to 3 stages) or "timm:NAME" (2D, a network of timm).
+        kind: "unet", "nnunet" or "resenc" (any number of stages, the first map at full resolution), "conv" (any number
+            of stages), "swin_v2" (4 stages), "convnext" (2D, up to 3 stages) or "timm:NAME" (2D, a network of timm).
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
         width: Channels of the first map. Every stage doubles them. A network of timm has its own widths.

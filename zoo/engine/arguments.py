@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from zoo.config import Composed, check_seed, compose
 from zoo.engine.options import Option, find_option, options_of
+from zoo.engine.planned_size import plan_size
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.training_options import add_callbacks
 from zoo.errors import ConfigError, did_you_mean
@@ -132,7 +134,13 @@ def compose_request(request: Request) -> Composed:
             base, _ = without_foreign_callbacks(base)  # a flag that repeats one of them adds it again
         check_config(base, str(folder.config), confirmed=" ".join(value for _, value in request.flags))
     composed = compose(
-        request.model, request.data, size=request.size, preset=request.preset, files=request.files, base=base
+        request.model,
+        request.data,
+        size=request.size,
+        preset=request.preset,
+        files=request.files,
+        base=base,
+        planner=partial(plan_size, flags=request.flags),
     )
     missing = [f"--{key}" for key in ("model", "data") if not getattr(composed, key) and key not in composed.config]
     if missing:

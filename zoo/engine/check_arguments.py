@@ -63,7 +63,7 @@ def check_names(config: Mapping[str, Any], flags: Iterable[Flag], classes: Mappi
     """
     known = {section: option_names(kind) for section, kind in classes.items()}
     known["trainer"] = frozenset(inspect.signature(Trainer.__init__).parameters) - {"self"}
-    tops = {"seed_everything", "init_from", *known}
+    tops = {"seed_everything", "init_from", "plan", *known}
     mistakes = [_unknown("key", key, tops, "") for key in config if key not in tops]
     for argument in _arguments(config, flags, classes):
         shown, section, name, value = argument

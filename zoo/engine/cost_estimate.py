@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cards import ModelCard
-from zoo.config import Composed, find_card
+from zoo.config import PLANNED_SIZES, Composed, find_card
 from zoo.registry import DATA, ENCODERS, MODELS
 from zoo.utils.batch_limits import limit_batches
 from zoo.utils.config_values import find_value
@@ -162,7 +162,9 @@ def _encoder(name: str, freeze: bool | None) -> tuple[int | None, bool]:
 
 
 def is_published(model: str, size: str) -> bool:
-    """Return whether a model has a published size by its card, and this is the size."""
+    """Return whether a size is the published one of a model, by its card, or one of the planner, which is as large."""
+    if size in PLANNED_SIZES:
+        return True
     if size != "published" or model not in MODELS:
         return False
     card = MODELS.get(model)

@@ -125,6 +125,7 @@ class ZooCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the arguments that must agree, if the two classes have them; classes of other packages may lack them."""
         parser.add_argument("--init_from", type=str | None, default=None)
+        parser.add_argument("--plan", type=dict[str, str] | None, default=None)
         if "facts" in self._accepted["model"]:
             parser.link_arguments("data.facts", "model.init_args.facts", apply_on="instantiate")
             self._linked.append(("model", "facts"))
@@ -139,7 +140,7 @@ class ZooCLI(LightningCLI):
     def resolved(self) -> Config:
         """Return every key with its value, without linked keys. The same run results from this configuration.
 
-        The key `init_from` is the hash of the weights of `--init-from`.
+        The key `init_from` is the hash of the weights of `--init-from`, and `plan` has the hashes of a planned size.
         """
         with explain_construction(self.flags):
             config = self._dump()
@@ -149,8 +150,9 @@ class ZooCLI(LightningCLI):
             if not arguments:
                 config[section].pop("init_args", None)
         config.pop("config", None)
-        if config.get("init_from") is None:
-            config.pop("init_from", None)  # only a run that has it is printed with it
+        for key in ("init_from", "plan"):  # only a run that has it is printed with it
+            if config.get(key) is None:
+                config.pop(key, None)
         return config
 
     def _dump(self) -> Config:

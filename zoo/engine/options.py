@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.config import PLANNED_SIZES, SIZES
+
 RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
 _RUN = RUN_VERBS[:-1]
 _EVALUATE = ("validate", "test", "predict")
@@ -59,9 +61,9 @@ OPTIONS = (
         "--size",
         "size",
         "SIZE",
-        "tiny or published (default: published; tiny with --trainer cpu and debug)",
+        "tiny, published (default; tiny with --trainer cpu and debug), or planned: as the training cases ask for",
         GROUPS[0],
-        choices=("tiny", "published"),
+        choices=(*SIZES, *PLANNED_SIZES),
     ),
     Option(
         "--trainer",

@@ -11,21 +11,31 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def pad_to_stride(image: Tensor, stride: int) -> Tensor:
-    """Pad an image [B, C, *S] with zeros at the end of each axis to the next multiple of `stride`."""
-    gaps = [-size % stride for size in image.shape[2:]]
+def pad_to_stride(image: Tensor, stride: int | Sequence[int]) -> Tensor:
+    """Pad an image [B, C, *S] with zeros at the end of each axis to the next multiple of `stride`.
+
+    Args:
+        image: The image.
+        stride: One number, or one per axis.
+    """
+    gaps = [-size % step for size, step in zip(image.shape[2:], _per_axis(stride, image), strict=True)]
     if not any(gaps):
         return image
     return F.pad(image, [n for gap in reversed(gaps) for n in (0, gap)])
 
 
-def pad_to_two_places(x: Tensor, stride: int) -> Tensor:
+def _per_axis(stride: int | Sequence[int], image: Tensor) -> Sequence[int]:
+    return [stride] * (image.ndim - 2) if isinstance(stride, int) else stride
+
+
+def pad_to_two_places(x: Tensor, stride: int | Sequence[int]) -> Tensor:
     """Pad as `pad_to_stride` does, and by one more stride where the deepest map would have a single place.
 
     Instance norm and self-attention need at least two places.
     """
     padded = pad_to_stride(x, stride)
-    return F.pad(padded, (0, stride)) if all(size == stride for size in padded.shape[2:]) else padded
+    steps = _per_axis(stride, x)
+    return F.pad(padded, (0, steps[-1])) if list(padded.shape[2:]) == list(steps) else padded
 
 
 def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from monai.losses.utils import compute_tp_fp_fn
@@ -20,6 +20,9 @@ _PIECE = 2**24  # logits per piece of whole images
 DICE_PER = ("image", "batch")
 """What one soft Dice is computed over."""
 
+BATCH_IN_2D = "batch_in_2d"
+"""The choice of one of both by the number of axes."""
+
 
 @dataclass(frozen=True)
 class LossOptions:
@@ -28,7 +31,8 @@ class LossOptions:
     Attributes:
         dice_per: "image": one Dice per class and sample of the batch (a picture, or a patch of a volume), as MONAI's
             default and nnU-Net in 3D have it. Reported is the mean Dice per case, which it follows. "batch": one Dice
-            per class over the samples of all devices; a large object then outweighs small ones.
+            per class over the samples of all devices; a large object then outweighs small ones. "batch_in_2d": "batch"
+            for pictures and "image" for patches of volumes, as nnU-Net has it without a plan.
         squared: Square shares and targets in the denominator of Dice (Milletari et al., V-Net, 3DV 2016).
         background: Count the background as a class of Dice. Only with exclusive classes.
         dice: Weight of Dice, 0 or more.
@@ -49,13 +53,20 @@ class LossOptions:
     cross_entropy: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.dice_per not in DICE_PER:
-            raise ConfigError(f"--model.loss.dice_per {self.dice_per!r} is unknown.", f"Use {' or '.join(DICE_PER)}.")
+        known = (*DICE_PER, BATCH_IN_2D)
+        if self.dice_per not in known:
+            raise ConfigError(f"--model.loss.dice_per {self.dice_per!r} is unknown.", f"Use {' or '.join(known)}.")
         if not (min(self.dice, self.cross_entropy) >= 0 < self.dice + self.cross_entropy):
             raise ConfigError(
                 f"No loss with the weights dice {self.dice} and cross_entropy {self.cross_entropy}.",
                 "A weight is 0 or more, and one of the two is above 0.",
             )
+
+    def for_axes(self, spatial_dims: int) -> LossOptions:
+        """Return the options for pictures or volumes: "batch_in_2d" becomes one of the other two."""
+        if self.dice_per != BATCH_IN_2D:
+            return self
+        return replace(self, dice_per="batch" if spatial_dims == 2 else "image")
 
     @property
     def weights(self) -> dict[str, float]:
@@ -82,7 +93,7 @@ class SoftDice(nn.Module):
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Compute the loss of logits [B, K, *S] and a label as in `Batch`."""
         sums = self.sums(logits, label)
-        if self.options.dice_per == "image":
+        if self._per(logits) == "image":
             return gather_rows(_one_minus_dice(*sums))[0].mean()
         return _one_minus_dice(*gather_rows(sums[None])[0].sum(0)).mean()
 
@@ -93,8 +104,11 @@ class SoftDice(nn.Module):
         if self.exclusive and not self.options.background:
             shares, target = shares[:, 1:], target[:, 1:]
         space, power = list(range(2, logits.ndim)), 2 if self.options.squared else 1
-        axes = space if self.options.dice_per == "image" else [0, *space]
+        axes = space if self._per(logits) == "image" else [0, *space]
         return torch.stack(compute_tp_fp_fn(shares, target, axes, power, False))
+
+    def _per(self, logits: Tensor) -> str:
+        return self.options.for_axes(logits.ndim - 2).dice_per
 
 
 def _one_minus_dice(tp: Tensor, fp: Tensor, fn: Tensor) -> Tensor:

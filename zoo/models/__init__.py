@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zoo.models.lvit.model import LViTReleased as LViTReleased
     from zoo.models.mmi_unet import MMIReleased as MMIReleased
     from zoo.models.mmi_unet import MMIUNet as MMIUNet
+    from zoo.models.nnunet import NNUNet as NNUNet
+    from zoo.models.nnunet import ResEncUNet as ResEncUNet
     from zoo.models.output import Output as Output
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
@@ -45,7 +47,9 @@ __all__ = [
     "LanGuide",
     "MMIReleased",
     "MMIUNet",
+    "NNUNet",
     "Output",
+    "ResEncUNet",
     "SATReleased",
     "SegModule",
     "TeViA",
@@ -76,6 +80,8 @@ __getattr__, __dir__ = lazy_exports(
         "CRIS": "zoo.models.cris",
         "CRISReleased": "zoo.models.cris",
         "FiLM": "zoo.models.film",
+        "NNUNet": "zoo.models.nnunet",
+        "ResEncUNet": "zoo.models.nnunet",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",
         "TextQuery": "zoo.models.text_query",

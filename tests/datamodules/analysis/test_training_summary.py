@@ -12,13 +12,11 @@ from PIL import Image
 
 from datamodules.analysis.training_summary import (
     ForegroundIntensities,
-    load_summary,
     measure_training,
-    origin_of,
-    stats_command,
     store_summary,
 )
 from datamodules.bases.base import SegDataModule
+from datamodules.bases.stored_summary import load_summary, origin_of, stats_command
 from datamodules.build import build_datamodule
 from datamodules.cli import main
 from tests.helpers.data_sets import make_hippocampus, make_qata, write_nifti
