@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
+    from zoo.models.clip_universal import ClipUniversal as ClipUniversal
     from zoo.models.cris import CRIS as CRIS
     from zoo.models.cris import CRISReleased as CRISReleased
     from zoo.models.film import FiLM as FiLM
@@ -40,6 +41,7 @@ __all__ = [
     "BiPVL",
     "BiPVLReleased",
     "CRISReleased",
+    "ClipUniversal",
     "FiLM",
     "GuidedReleased",
     "LViT",
@@ -79,6 +81,7 @@ __getattr__, __dir__ = lazy_exports(
         "MMIUNet": "zoo.models.mmi_unet",
         "CRIS": "zoo.models.cris",
         "CRISReleased": "zoo.models.cris",
+        "ClipUniversal": "zoo.models.clip_universal",
         "FiLM": "zoo.models.film",
         "NNUNet": "zoo.models.nnunet",
         "ResEncUNet": "zoo.models.nnunet",

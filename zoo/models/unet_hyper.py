@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError
+from zoo.layers.kernels import SIZE, WIDTH, apply_kernels
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompts
@@ -21,10 +22,6 @@ from zoo.models.text_unet import TextUNet
 from zoo.types import Text
 
 CODES = ("text", "one_hot")
-WIDTH = 8
-"""Channels of the generated layers, as in both papers."""
-SHAPES = ((WIDTH, WIDTH), (WIDTH, WIDTH), (1, WIDTH))
-"""Outputs and inputs of the three generated layers."""
 
 
 class UNetHyper(TextUNet):
@@ -64,8 +61,7 @@ class UNetHyper(TextUNet):
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
         self.head = conv(self.decoder.width, WIDTH, kernel_size=1)
         self.background = nn.Parameter(torch.randn(1, width)) if labels.exclusive else None
-        outputs = sum(rows * columns + rows for rows, columns in SHAPES)
-        self.generate = nn.Linear(self.vision.widths[-1] + width, outputs)
+        self.generate = nn.Linear(self.vision.widths[-1] + width, SIZE)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
@@ -86,23 +82,3 @@ class UNetHyper(TextUNet):
         if self.background is not None:
             codes = torch.cat([self.background.expand(len(image), 1, -1), codes], dim=1)
         return codes
-
-
-def apply_kernels(feature: Tensor, kernels: Tensor) -> Tensor:
-    """Apply three generated convolutions of kernel size 1, with ReLU between them.
-
-    Args:
-        feature: Features, [B, 8, *S].
-        kernels: Weights and biases of the three layers per image and class, [B, K, 153].
-
-    Returns:
-        One logit per class and place, [B, K, *S].
-    """
-    x = feature.flatten(2)[:, None].expand(-1, kernels.shape[1], -1, -1)
-    at = 0
-    for layer, (rows, columns) in enumerate(SHAPES):
-        weight = kernels[..., at : at + rows * columns].unflatten(-1, (rows, columns))
-        bias = kernels[..., at + rows * columns : at + rows * columns + rows]
-        at += rows * columns + rows
-        x = weight @ (x.relu() if layer else x) + bias[..., None]
-    return torch.unflatten(x.squeeze(2), 2, feature.shape[2:])
