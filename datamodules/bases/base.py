@@ -158,7 +158,7 @@ class SegDataModule(L.LightningDataModule):
     @property
     def training_input(self) -> TrainingInput:
         """What a checkpoint must know of the images."""
-        return TrainingInput(self.preprocessing_by_kind(), self.flips, self.card.unit)
+        return TrainingInput(self.preprocessing_by_kind(), self.card.unit)
 
     @cached_property
     def reader(self) -> Reader:

@@ -18,29 +18,27 @@ class TrainingInput:
 
     Attributes:
         preprocessing: Kind of image to its preprocessing. A data set with one kind of image names it "".
-        flips: The axes along which training mirrored, counted from 0.
         unit: Unit of the voxel sizes: "mm" or "px".
 
     Example:
-        >>> found = TrainingInput({"": PreprocessingSpec(size=(64, 64))}, flips=(1,), unit="px")
+        >>> found = TrainingInput({"": PreprocessingSpec(size=(64, 64))}, unit="px")
         >>> TrainingInput.from_dict(found.to_dict()) == found
         True
     """
 
     preprocessing: Mapping[str, PreprocessingSpec]
-    flips: tuple[int, ...]
     unit: str
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, for checkpoints."""
         specs = {kind: asdict(spec) for kind, spec in self.preprocessing.items()}
-        return {"preprocessing": specs, "flips": list(self.flips), "unit": self.unit}
+        return {"preprocessing": specs, "unit": self.unit}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> TrainingInput:
         """The inverse of `to_dict`."""
         specs = {str(kind): _read_spec(spec) for kind, spec in content["preprocessing"].items()}
-        return cls(specs, tuple(int(axis) for axis in content["flips"]), str(content["unit"]))
+        return cls(specs, str(content["unit"]))
 
 
 def _read_spec(content: Mapping[str, Any]) -> PreprocessingSpec:

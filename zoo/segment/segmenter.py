@@ -49,7 +49,7 @@ class Segmenter:
         >>> from zoo.models import UNet
         >>> from zoo.preprocessing import PreprocessingSpec
         >>> model = UNet(make_facts(["lesion"], patch=[16, 16]), channels=[4] * 6).eval()
-        >>> segmenter = Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(16, 16))}, (), "px"))
+        >>> segmenter = Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(16, 16))}, "px"))
         >>> segmenter(np.zeros((20, 30))).mask.shape
         (20, 30)
     """
@@ -65,7 +65,7 @@ class Segmenter:
     ) -> None:
         self.model, self.images, self.precision, self.weights = model, images, precision, tuple(weights)
         self.models = (model, *others)
-        axes = images.flips if mirror else ()
+        axes = model.facts.flips if mirror else ()
         self._views = [view for count in range(len(axes) + 1) for view in combinations(axes, count)]
         self._lock = Lock()
 
@@ -230,7 +230,7 @@ def load(
 
 def _find_difference(one: Segmenter, other: Segmenter) -> str | None:
     """Name what differs between the inputs and outputs of two models; None where they fit together."""
-    for name in ("labels", "prompts", "spatial_dims", "in_channels", "track"):
+    for name in ("labels", "prompts", "spatial_dims", "in_channels", "track", "flips"):
         if getattr(one.model.facts, name) != getattr(other.model.facts, name):
             return f"`{name}` is"
     if one.images != other.images or one.reads_text != other.reads_text:

@@ -99,9 +99,9 @@ def test_the_text_of_a_report_must_be_written_out(reports: tuple[Path, dict[str,
 def of_classes(
     model: Callable[..., SegModule] = TextQuery, names: tuple[str, ...] = ("liver", "spleen")
 ) -> zoo.Segmenter:
-    facts = zoo.make_facts(names, patch=[16, 16])
+    facts = {**zoo.make_facts(names, patch=[16, 16]), "flips": [0, 1]}
     options = {} if model is UNet else {"encoder": "tiny"}
-    return zoo.Segmenter(model(facts, **options, **SMALL).eval(), TrainingInput({"": PreprocessingSpec()}, (), "px"))
+    return zoo.Segmenter(model(facts, **options, **SMALL).eval(), TrainingInput({"": PreprocessingSpec()}, "px"))
 
 
 def test_prompts_of_classes_are_replaced_one_by_one() -> None:
@@ -184,7 +184,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(
 def test_probabilities_of_several_models_and_of_mirrored_images_are_averaged() -> None:
     for names in (("liver", "spleen"), ("lesion",)):
         first, second = of_classes(names=names), of_classes(names=names)
-        images = TrainingInput({"": PreprocessingSpec()}, (0, 1), "px")
+        images = first.images
         image = np.random.default_rng(2).random((16, 16))
         both = zoo.Segmenter(first.model, images, others=[second.model])(image)
         alone = [first(image), second(image)]
@@ -203,6 +203,7 @@ def test_left_and_right_of_a_report_follow_the_mirrored_image(
     reports: tuple[Path, dict[str, Any], SegDataModule],
 ) -> None:
     model = zoo.load(reports[0]).model
+    model.facts = replace(model.facts, flips=(0, 1))
     read: list[str] = []
     predict = model.predict_logits
 
@@ -211,7 +212,7 @@ def test_left_and_right_of_a_report_follow_the_mirrored_image(
         return predict(batch)
 
     model.predict_logits = watch  # type: ignore[method-assign]
-    zoo.Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(32, 32))}, (0, 1), "px"), mirror=True)(
+    zoo.Segmenter(model, TrainingInput({"": PreprocessingSpec(size=(32, 32))}, "px"), mirror=True)(
         np.zeros((40, 40)), "upper left lung"
     )
     assert read == ["upper left lung", "upper left lung", "upper right lung", "upper right lung"]
