@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zoo.models.clip_universal import ClipUniversal as ClipUniversal
     from zoo.models.cris import CRIS as CRIS
     from zoo.models.cris import CRISReleased as CRISReleased
+    from zoo.models.dd_cmd import DDCMD as DDCMD
     from zoo.models.film import FiLM as FiLM
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CRIS",
+    "DDCMD",
     "SAT",
     "TMCA",
     "BiPVL",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = lazy_exports(
         "CRIS": "zoo.models.cris",
         "CRISReleased": "zoo.models.cris",
         "ClipUniversal": "zoo.models.clip_universal",
+        "DDCMD": "zoo.models.dd_cmd",
         "FiLM": "zoo.models.film",
         "NNUNet": "zoo.models.nnunet",
         "ResEncUNet": "zoo.models.nnunet",
