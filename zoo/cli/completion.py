@@ -13,7 +13,7 @@ from typing import Any
 import shtab
 
 from zoo.cli import info, segment
-from zoo.cli.help import COST, INFO, RUN, USE, plugin_points
+from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
 from zoo.config import PRESETS
 from zoo.engine.options import Option, options_of
 from zoo.registry import DATA, MODELS, Registry

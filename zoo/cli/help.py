@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from zoo import __version__
+from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
 from zoo.config import compose
-from zoo.engine.arguments import Request
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
-from zoo.utils.plugins import list_points
 from zoo.utils.terminal import SafeConsole
 
-RUN = {
-    "fit": "train a model on a data set, or continue an interrupted run",
-    "validate": "score a checkpoint of a run on the validation cases",
-    "test": "score a checkpoint of a run on the test cases, one row per case and class",
-    "predict": "write one label image per case",
-}
-COST = {"profile": "measure parameters, operations, time and memory"}
-USE = {"segment": "segment new images with a trained model and a text"}
-INFO = {
-    "list": "list the installed models, data, encoders and trainers",
-    "show": "print the card of a model, data set or encoder",
-    "env": "print versions and settings, for a bug report",
-    "completion": "print the completion of a shell: bash, zsh or tcsh",
-}
+if TYPE_CHECKING:
+    from zoo.engine.arguments import Request
 
 _USAGE = {
     "fit": "zoo fit --model NAME --data NAME [options]",
@@ -49,12 +35,6 @@ _NOTES = {
 _WIDTH = 110
 _NAMES = 28
 """The widths of a help text, and of its column of names."""
-
-
-def plugin_points() -> dict[str, EntryPoint]:
-    """Return the commands that installed packages declare in the entry point group `zoo.commands`, by name."""
-    points, _ = list_points("zoo.commands", entry_points)
-    return {point.name: point for point in points}
 
 
 def print_usage() -> None:

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from zoo import __version__, settings
 from zoo.cards import CardSummary
+from zoo.cli.commands import INFO
 from zoo.cli.console import print_table, print_text
-from zoo.cli.help import INFO
 from zoo.config import PLANNED_SIZES, PRESETS, SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml

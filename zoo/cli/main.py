@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 
 from zoo import __version__
-from zoo.cli.help import COST, INFO, RUN, USE, plugin_points, print_usage
+from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
 from zoo.utils.foreign_names import FOREIGN_COMMANDS
@@ -50,6 +50,8 @@ def _require_utf8() -> None:
 def _dispatch(arguments: list[str]) -> int:
     command, *rest = arguments or ["--help"]
     if command in ("--help", "-h", "help"):
+        from zoo.cli.help import print_usage
+
         print_usage()
         return 0
     if command in ("--version", "-V"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from zoo.cli.help import USE
+from zoo.cli.commands import USE
 from zoo.cli.process import prepared_process
 from zoo.errors import ConfigError, DataError
 from zoo.utils.activity import set_activity

@@ -9,9 +9,7 @@ from zoo.cards import ModelCard
 from zoo.config import PLANNED, Config
 from zoo.errors import ConfigError
 from zoo.planner.blueprint import Plan
-from zoo.planner.planning import plan
 from zoo.planner.presets import PRESETS
-from zoo.utils.class_args import argument_names, convert_arguments
 from zoo.utils.config_values import with_values
 from zoo.utils.plugins import import_object
 
@@ -38,6 +36,9 @@ def plan_size(
         ConfigError: The network of the model cannot follow from the data, or the data set gives no summary.
         DataError: There is no summary of the training cases; the message has the command that makes one.
     """
+    from zoo.planner.planning import plan  # numpy and jsonargparse, which the listing commands do not load
+    from zoo.utils.class_args import argument_names, convert_arguments
+
     preset = choose_preset(card, size)
     section = with_values(config, flags).get("data") or {}
     kind = import_object(str(section.get("class_path", "")))

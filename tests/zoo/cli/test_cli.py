@@ -119,7 +119,7 @@ def test_help_and_version_are_printed(capsys: pytest.CaptureFixture[str]) -> Non
 def test_commands_of_other_packages_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     broken = EntryPoint("broken", "no_such_module:main", "zoo.commands")
     echo = EntryPoint("echo", "builtins:len", "zoo.commands")
-    monkeypatch.setattr("zoo.cli.help.entry_points", lambda group: [broken, echo])
+    monkeypatch.setattr("zoo.cli.commands.entry_points", lambda group: [broken, echo])
     assert cli.main(["echo", "a", "b"]) == 2, "its exit code is ours"
     assert "no_such_module" in failed(["broken"], capsys)
     assert cli.main(["--help"]) == 0, "a broken one breaks nothing else"
@@ -146,7 +146,7 @@ def test_an_error_of_a_worker_is_one_line() -> None:
 def test_listing_commands_load_no_torch(words: list[str]) -> None:
     code = (
         "import sys; from zoo.cli.main import main; code = main(sys.argv[1:]);"
-        "heavy = {'torch', 'lightning', 'monai', 'omegaconf', 'numpy'} & set(sys.modules);"
+        "heavy = {'torch', 'lightning', 'monai', 'omegaconf', 'numpy', 'jsonargparse', 'numba'} & set(sys.modules);"
         "sys.exit(code or ', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ import pytest
 from lightning.pytorch import Trainer
 
 from datamodules.bases.base import SegDataModule
-from zoo.cli.help import COST, INFO, RUN
+from zoo.cli.commands import COST, INFO, RUN
 from zoo.engine.arguments import parse
 from zoo.engine.options import find_option
 from zoo.errors import ConfigError
