@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from zoo.models.output import Output as Output
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
+    from zoo.models.seqca import SeqCA as SeqCA
+    from zoo.models.seqca import SeqCAReleased as SeqCAReleased
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
     from zoo.models.text_query import TextQuery as TextQuery
@@ -56,6 +58,8 @@ __all__ = [
     "ResEncUNet",
     "SATReleased",
     "SegModule",
+    "SeqCA",
+    "SeqCAReleased",
     "TeViA",
     "TeViAReleased",
     "TextQuery",
@@ -90,6 +94,8 @@ __getattr__, __dir__ = lazy_exports(
         "ResEncUNet": "zoo.models.nnunet",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",
+        "SeqCA": "zoo.models.seqca",
+        "SeqCAReleased": "zoo.models.seqca",
         "TextQuery": "zoo.models.text_query",
         "UNet": "zoo.models.unet",
         "UNetConcat": "zoo.models.unet_concat",
