@@ -17,6 +17,7 @@ import torch
 import zoo
 from datamodules import SegDataModule, build_datamodule
 from tests.helpers.data_sets import make_hippocampus, write_nifti, write_png
+from tests.helpers.volume_sets import make_brats, make_chaos
 from tests.zoo.segment.conftest import SMALL
 from zoo.errors import CheckpointError, ConfigError, DataError, TextError
 from zoo.io.image import write_prediction
@@ -227,3 +228,13 @@ def test_runs_of_another_training_are_not_averaged(
         zoo.load([volumes[0], reports[0]])
     with pytest.raises(ConfigError, match="2 runs and a checkpoint do not fit"):
         zoo.load([volumes[0], volumes[0]], checkpoint=volumes[0] / "checkpoints" / "last.ckpt")
+
+
+def test_a_dicom_series_and_several_channels_get_the_arrays_of_their_data_sets(tmp_path: Path) -> None:
+    for name, root in (("chaos", make_chaos(tmp_path / "c")), ("brats", make_brats(tmp_path / "b"))):
+        data = build_datamodule(name, "tiny", root=str(root), patch=[16, 16, 16])
+        segmenter = zoo.Segmenter(UNet(data.facts, **SMALL).eval(), data.training_input)
+        case = next(iter(data.cases.values()))
+        image = case.images[0].parent if name == "chaos" else list(case.images)
+        np.testing.assert_array_equal(segmenter.prepare(image).image, data.load(case).image)
+        assert segmenter(image).mask.shape[-3:] == data.load(case).geometry.shape
