@@ -33,8 +33,11 @@ class ModelCard:
             text encoder. A dimension without a published network has no entry.
         batch_norm: Whether the published size normalises over the batch. Each device then has its own statistics,
             and several devices do not compute exactly what one device computes.
-        vision: "own" where the text runs inside the vision encoder of the model, so that `--model.vision` cannot choose
-            another. A matched comparison leaves such a model out. Empty for the other models.
+        vision: "own" where the vision network is part of the method, so that `--model.vision` cannot choose another:
+            the text runs inside it, or the method is the network. A matched comparison leaves such a model out. Empty
+            for the other models.
+        host: The `--model.vision` that puts the encoder of a vision-only model under other methods; empty if none does.
+        no_host: Why a vision-only model has no `host`.
         own_term: Arguments that weigh the model's own loss term, beside Dice and cross entropy. `zoo bench tune` gives
             all of them one weight.
         cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
@@ -54,6 +57,8 @@ class ModelCard:
     parameters: Mapping[int, int] = field(default_factory=dict)
     batch_norm: bool = False
     vision: str = ""
+    host: str = ""
+    no_host: str = ""
     own_term: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
     original_licence: str = ""

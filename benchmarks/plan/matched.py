@@ -52,12 +52,21 @@ def leave_out(models: Iterable[Card], recipes: Sequence[str]) -> dict[str, str]:
     """
     if MATCHED not in recipes:
         return {}
+    own = (about for about in map(ModelCard.of, models) if about.vision == "own")
     return {
-        card.name: f"{card.name} is left out of the matched comparison: its text runs inside its own vision encoder "
+        about.name: f"{about.name} is left out of the matched comparison: {_explain(about)} "
         "(`vision: own` in its card); budget `equal` ranks it"
-        for card in models
-        if ModelCard.of(card).vision == "own"
+        for about in own
     }
+
+
+def _explain(about: ModelCard) -> str:
+    """Say why no common vision network can be put into a model."""
+    if about.reads_text:
+        return "its text runs inside its own vision encoder"
+    if about.host:
+        return f"it is one vision network, and `--model.vision {about.host}` puts its encoder under all models"
+    return f"it is one vision network{f', and {about.no_host}' if about.no_host else ''}"
 
 
 def matched_values(job: Job, options: MatchedOptions) -> tuple[KeyValues, str]:

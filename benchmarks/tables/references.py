@@ -28,6 +28,7 @@ ZOO = ("textsegzoo",)
 
 VISION = {
     "unet": ("falk2019unet",),
+    "swin": ("liu2021swin", "hatamizadeh2021swin"),
     "swin_v2": ("liu2021swin", "he2023swinunetr"),
     "convnext": ("liu2022convnet",),
     "timm": ("wightman2019timm",),

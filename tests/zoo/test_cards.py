@@ -9,6 +9,7 @@ import yaml
 
 from zoo.cards import CardSummary, ModelCard, PresetCard
 from zoo.config import PRESETS
+from zoo.encoders.vision import VISION_ENCODERS
 from zoo.errors import ConfigError
 from zoo.registry import DATA, ENCODERS, MODELS, Card, card_from
 
@@ -17,6 +18,14 @@ def test_every_registered_model_and_preset_has_a_correct_card() -> None:
     cards = [ModelCard.of(card) for card in MODELS if not card.broken]
     assert all(card.title and card.licence and card.text and card.spatial_dims for card in cards)
     assert "tiny" in [PresetCard.of(card).size for card in PRESETS]
+
+
+def test_every_vision_only_model_names_its_host_or_says_why_it_has_none() -> None:
+    cards = [ModelCard.of(card) for card in MODELS if not card.broken]
+    for card in (one for one in cards if not one.reads_text):
+        assert bool(card.host) != bool(card.no_host), card.name
+        family, colon, _ = card.host.partition(":")
+        assert not card.host or family + colon in VISION_ENCODERS, card.name
 
 
 @pytest.mark.parametrize(

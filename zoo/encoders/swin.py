@@ -1,14 +1,15 @@
-"""The Swin vision encoder of SwinUNETR-V2."""
+"""The Swin vision encoders of SwinUNETR and SwinUNETR-V2."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from monai.networks.nets.swin_unetr import SwinTransformer
 from torch import Tensor
 
 from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.errors import ConfigError
 
 
 class SwinEncoder(StagedEncoder):
@@ -25,9 +26,13 @@ class SwinEncoder(StagedEncoder):
         heads: Attention heads per stage.
         window: Size of an attention window on every axis.
         checkpoint: Recompute activations in the backward pass, to save memory.
+
+    Raises:
+        ConfigError: The attention heads do not divide the width.
     """
 
     limits = "4 stages"
+    convolutions: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -40,6 +45,11 @@ class SwinEncoder(StagedEncoder):
         checkpoint: bool = True,
     ) -> None:
         super().__init__()
+        if width < 1 or width % heads[0]:
+            raise ConfigError(
+                f"--model.width {width}: the {heads[0]} attention heads of the first Swin stage do not divide it.",
+                f"Give a multiple of {heads[0]}, such as 24 or 48.",
+            )
         self.widths = tuple(width * 2**i for i in range(len(depths) + 1))
         self.swin = SwinTransformer(
             in_chans=in_channels,
@@ -50,7 +60,7 @@ class SwinEncoder(StagedEncoder):
             num_heads=tuple(heads),
             use_checkpoint=checkpoint,
             spatial_dims=spatial_dims,
-            use_v2=True,
+            use_v2=self.convolutions,
         )
 
     @classmethod
@@ -72,6 +82,13 @@ class SwinEncoder(StagedEncoder):
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """See the base class."""
-        x = getattr(self.swin, f"layers{index}c")[0](x.contiguous())
+        if self.convolutions:
+            x = getattr(self.swin, f"layers{index}c")[0](x.contiguous())
         out: Tensor = getattr(self.swin, f"layers{index}")[0](x.contiguous())
         return out
+
+
+class PlainSwinEncoder(SwinEncoder):
+    """The encoder of MONAI's SwinUNETR: no convolution precedes a stage."""
+
+    convolutions: ClassVar[bool] = False

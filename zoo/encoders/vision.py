@@ -13,6 +13,9 @@ from zoo.errors import ConfigError
 VISION_ENCODERS = {
     "unet": "zoo.encoders.unet.UNetEncoder",
     "conv": "zoo.encoders.conv.ConvEncoder",
+    "mednext": "zoo.encoders.mednext.MedNeXtEncoder",
+    "segresnet": "zoo.encoders.segresnet.SegResNetEncoder",
+    "swin": "zoo.encoders.swin.PlainSwinEncoder",
     "swin_v2": "zoo.encoders.swin.SwinEncoder",
     "convnext": "zoo.encoders.convnext.ConvNeXtEncoder",
     "nnunet": "zoo.encoders.nnunet.NNUNetEncoder",
@@ -28,8 +31,9 @@ def build_vision_encoder(
     """Build a vision encoder by its name in `VISION_ENCODERS`.
 
     Args:
-        kind: "unet", "nnunet" or "resenc" (any number of stages, the first map at full resolution), "conv" (any number
-            of stages), "swin_v2" (4 stages), "convnext" (2D, up to 3 stages) or "timm:NAME" (2D, a network of timm).
+        kind: "unet", "nnunet", "resenc" or "segresnet" (any number of stages, the first map at full resolution),
+            "mednext" (4 stages, the first map at full resolution), "conv" (any number of stages), "swin" or "swin_v2"
+            (4 stages), "convnext" (2D, up to 3 stages) or "timm:NAME" (2D, a network of timm).
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
         width: Channels of the first map. Every stage doubles them. A network of timm has its own widths.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import SafetensorError
@@ -27,6 +27,14 @@ _PREFIXES = ("", "module.", "_orig_mod.", "model.")
 """Beginnings of names that wrappers add: DDP, torch.compile, a LightningModule around a network."""
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@runtime_checkable
+class ResizesWeights(Protocol):
+    """A model that can take weights of another shape, such as larger kernels from smaller ones."""
+
+    def resize_weight(self, weight: Tensor, shape: Sequence[int]) -> Tensor | None:
+        """Return the weight in the shape of the model's; None if it cannot be resized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class LoadedWeights:
         source: The file.
         sha256: Hash of the content of the file.
         loaded: Names of the tensors of the model that have the values of the file.
+        resized: Those of `loaded` that the model resized: name -> (shape in the file, shape in the model).
         new: Names of the tensors of the model that the file lacks.
         reshaped: Names in both with different shapes: (in the file, in the model). The model keeps its own values.
         unused: Names in the file that the model lacks.
@@ -65,6 +74,7 @@ class LoadedWeights:
     reshaped: Mapping[str, Shapes]
     unused: tuple[str, ...]
     sizes: Mapping[str, int] = field(repr=False)
+    resized: Mapping[str, Shapes] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python, for the manifest."""
@@ -72,8 +82,9 @@ class LoadedWeights:
             "source": str(self.source),
             "sha256": self.sha256,
             "loaded": len(self.loaded),
+            "resized": _as_lists(self.resized),
             "new": list(self.new),
-            "other_shape": {name: [list(shape) for shape in shapes] for name, shapes in self.reshaped.items()},
+            "other_shape": _as_lists(self.reshaped),
             "left_out": list(self.unused),
         }
 
@@ -85,7 +96,8 @@ class LoadedWeights:
         mine = [name.split(".")[:-1] for name in (*self.loaded, *self.new, *self.reshaped)]
         depth = 1 + len(list(takewhile(lambda names: len(set(names)) == 1, zip(*mine, strict=False))))
         for names, status in (
-            (self.loaded, "loaded"),
+            (tuple(name for name in self.loaded if name not in self.resized), "loaded"),
+            (tuple(self.resized), "loaded, resized by interpolation"),
             (self.new, "new: the file has no such weights"),
             (self.unused, "left out: the model has no such weights"),
         ):
@@ -125,7 +137,7 @@ def read_weights(source: str | Path) -> InitialWeights:
 def load_weights(model: nn.Module, source: str | Path | InitialWeights) -> LoadedWeights:
     """Give a model the weights of another run or file where name and shape agree; the others stay as they are.
 
-    `zoo fit --init-from` does the same.
+    A model with `ResizesWeights` also takes weights of other shapes. `zoo fit --init-from` does the same.
 
     Args:
         model: The model.
@@ -169,24 +181,37 @@ def match_weights(model: nn.Module, weights: InitialWeights) -> tuple[LoadedWeig
         (_without_prefix(weights.tensors, prefix) for prefix in _PREFIXES),
         key=lambda names: len(names.keys() & here.keys()),
     )
-    fitting = {name: there[name] for name in sorted(there.keys() & here.keys()) if _shapes_agree(there, here, name)}
+    shared = sorted(there.keys() & here.keys())
+    fitting = {name: there[name] for name in shared if _shapes_agree(there, here, name)}
+    resized: dict[str, Tensor] = {}
+    if fitting and isinstance(model, ResizesWeights):
+        for name in (one for one in shared if one not in fitting):
+            value = model.resize_weight(there[name], here[name].shape)
+            if value is not None:
+                resized[name] = value
+    fitting |= resized
     if not fitting:
         raise CheckpointError(
             f"{weights.source}: none of its {len(weights.tensors)} weights has a name and a shape of this model.",
             "Name a run of the same method (`zoo list models`).",
         )
-    both = sorted((there.keys() & here.keys()) - fitting.keys())
+    shapes = {name: (tuple(there[name].shape), tuple(here[name].shape)) for name in shared}
     unused = tuple(sorted(there.keys() - here.keys()))
     report = LoadedWeights(
         source=weights.source,
         sha256=weights.sha256,
         loaded=tuple(fitting),
         new=tuple(sorted(here.keys() - there.keys())),
-        reshaped={name: (tuple(there[name].shape), tuple(here[name].shape)) for name in both},
+        reshaped={name: shapes[name] for name in shared if name not in fitting},
         unused=unused,
         sizes={name: value.numel() for name, value in here.items()} | {name: there[name].numel() for name in unused},
+        resized={name: shapes[name] for name in resized},
     )
     return report, fitting
+
+
+def _as_lists(shapes: Mapping[str, Shapes]) -> dict[str, list[list[int]]]:
+    return {name: [list(shape) for shape in pair] for name, pair in shapes.items()}
 
 
 def _shapes_agree(there: Mapping[str, Tensor], here: Mapping[str, Tensor], name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoo.utils.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from zoo.models.attention_unet import AttentionUNet as AttentionUNet
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from zoo.models.cris import CRISReleased as CRISReleased
     from zoo.models.dd_cmd import DDCMD as DDCMD
     from zoo.models.film import FiLM as FiLM
+    from zoo.models.fpn import FPN as FPN
     from zoo.models.guided import GuidedReleased as GuidedReleased
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.lvit.model import LViT as LViT
     from zoo.models.lvit.model import LViTReleased as LViTReleased
+    from zoo.models.mednext import MedNeXt as MedNeXt
     from zoo.models.mmi_unet import MMIReleased as MMIReleased
     from zoo.models.mmi_unet import MMIUNet as MMIUNet
     from zoo.models.nnunet import NNUNet as NNUNet
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from zoo.models.output import Output as Output
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
+    from zoo.models.segresnet import SegResNet as SegResNet
     from zoo.models.seqca import SeqCA as SeqCA
     from zoo.models.seqca import SeqCAReleased as SeqCAReleased
+    from zoo.models.swin_unetr import SwinUNETR as SwinUNETR
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
     from zoo.models.text_query import TextQuery as TextQuery
@@ -35,13 +40,18 @@ if TYPE_CHECKING:
     from zoo.models.unet import UNet as UNet
     from zoo.models.unet_concat import UNetConcat as UNetConcat
     from zoo.models.unet_hyper import UNetHyper as UNetHyper
+    from zoo.models.unetpp import UNetPlusPlus as UNetPlusPlus
+    from zoo.models.unetr import UNETR as UNETR
     from zoo.models.voxtell import VoxTell as VoxTell
 
 __all__ = [
     "CRIS",
     "DDCMD",
+    "FPN",
     "SAT",
     "TMCA",
+    "UNETR",
+    "AttentionUNet",
     "BiPVL",
     "BiPVLReleased",
     "CRISReleased",
@@ -53,19 +63,23 @@ __all__ = [
     "LanGuide",
     "MMIReleased",
     "MMIUNet",
+    "MedNeXt",
     "NNUNet",
     "Output",
     "ResEncUNet",
     "SATReleased",
     "SegModule",
+    "SegResNet",
     "SeqCA",
     "SeqCAReleased",
+    "SwinUNETR",
     "TeViA",
     "TeViAReleased",
     "TextQuery",
     "UNet",
     "UNetConcat",
     "UNetHyper",
+    "UNetPlusPlus",
     "VoxTell",
 ]
 
@@ -98,6 +112,13 @@ __getattr__, __dir__ = lazy_exports(
         "SeqCAReleased": "zoo.models.seqca",
         "TextQuery": "zoo.models.text_query",
         "UNet": "zoo.models.unet",
+        "UNetPlusPlus": "zoo.models.unetpp",
+        "AttentionUNet": "zoo.models.attention_unet",
+        "SegResNet": "zoo.models.segresnet",
+        "MedNeXt": "zoo.models.mednext",
+        "SwinUNETR": "zoo.models.swin_unetr",
+        "UNETR": "zoo.models.unetr",
+        "FPN": "zoo.models.fpn",
         "UNetConcat": "zoo.models.unet_concat",
         "UNetHyper": "zoo.models.unet_hyper",
         "VoxTell": "zoo.models.voxtell",

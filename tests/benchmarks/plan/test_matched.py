@@ -125,6 +125,18 @@ def test_a_model_with_its_own_vision_network_is_left_out_with_the_reason(
         matched(["lan_guide"])
 
 
+def test_a_vision_only_network_is_left_out_and_its_encoder_is_offered_as_the_host() -> None:
+    notes = matched(["unet", "segresnet", "unetr"]).notes
+    reasons = [note.partition("comparison: it is one vision network, and ")[2] for note in notes]
+    end = " (`vision: own` in its card); budget `equal` ranks it"
+    assert reasons == [
+        f"`--model.vision segresnet` puts its encoder under all models{end}",
+        f"its transformer has one resolution, and no stages between which a text could enter{end}",
+    ]
+    host = MatchedOptions((("model.vision", "segresnet"),))
+    assert {value(job, "model.vision") for job in matched(["unet", "film", "fpn"], options=host).jobs} == {"segresnet"}
+
+
 def test_the_cards_of_a_matched_comparison_may_not_have_different_text_encoders() -> None:
     matrix = Matrix(["film", "lan_guide"], {"phantom_chest": DataEntry()}, [0], Settings("published"))
     with pytest.raises(

@@ -37,10 +37,12 @@ def test_positions_tell_every_place_apart() -> None:
     [
         *(("conv", 2, 2), ("conv", 3, 3), ("swin_v2", 4, 2), ("swin_v2", 4, 3)),
         *(("unet", 3, 2), ("unet", 2, 3), ("convnext", 1, 2)),
+        *(("swin", 4, 2), ("swin", 4, 3), ("segresnet", 4, 2), ("segresnet", 2, 3)),
+        *(("mednext", 4, 2), ("mednext", 4, 3)),
     ],
 )
 def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
-    width, side = 12, 64
+    width, side = 24, 64
     encoder = build_vision_encoder(kind, dims, 1, width, stages)
     image = torch.randn(1, 1, *[side] * dims)
     maps = [encoder.stem(image)]
@@ -50,6 +52,12 @@ def test_encoder_and_decoder_fit(kind: str, stages: int, dims: int) -> None:
     assert [m.shape[2] for m in maps] == [side // (encoder.stem_stride * 2**i) for i in range(stages + 1)]
     assert encoder.stride == side // maps[-1].shape[2]
     assert UDecoder(dims, 1, encoder, 4, full_width=6)(image, maps).shape == (1, 4, *[side] * dims)
+
+
+@pytest.mark.parametrize(("kind", "width"), [("swin", 16), ("swin_v2", 16), ("segresnet", 12)])
+def test_a_width_that_heads_or_groups_do_not_divide_is_refused(kind: str, width: int) -> None:
+    with pytest.raises(ConfigError, match=rf"--model.width {width}: the .*\n?.*Give"):
+        build_vision_encoder(kind, 2, 1, width, 4)
 
 
 def test_unknown_encoder_is_refused() -> None:

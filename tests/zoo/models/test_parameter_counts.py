@@ -17,13 +17,14 @@ from zoo.registry import MODELS
 from zoo.types import Text
 
 CHANNELS = (4, 4, 8, 8, 8, 4)
-NAMES = [card.name for card in MODELS if not card.broken]
+NAMES = [card.name for card in MODELS if not card.broken and ModelCard.of(card).vision != "own"]
 
 
 def build(name: str, **options: Any) -> SegModule:
     """Return a small model by its name."""
-    kind = getattr(models, MODELS.get(name).config["model"]["class_path"].rpartition(".")[2])
-    encoder = {} if name == "unet" else {"encoder": "tiny", "freeze_text": True}
+    card = MODELS.get(name)
+    kind = getattr(models, card.config["model"]["class_path"].rpartition(".")[2])
+    encoder = {"encoder": "tiny", "freeze_text": True} if ModelCard.of(card).reads_text else {}
     model: SegModule = kind(make_facts(["liver", "spleen"], patch=[32, 32]), **(encoder | options))
     return model
 
