@@ -39,7 +39,7 @@ def origin_of(data: SegDataModule) -> Origin:
     if data.card.embedded:  # no file: the options make the grid, which the first case shows
         geometry = data.load(cases[0]).geometry
         states["grid"] = hash_json([geometry.crop, geometry.spacing])
-    return Origin(data.name, data.split.protocol, data.fold, data.split_hash, hash_json(states))
+    return Origin(data.name, data.protocol, data.fold, data.split_hash, hash_json(states))
 
 
 def stats_command(data: SegDataModule) -> str:
