@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # One worker per core and one thread per worker; pytest-xdist keeps a group of tests on one worker (tests/conftest.py).
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS := -n logical --maxprocesses 8 --dist loadgroup
+# The claims of benchmarks/perf that two cores can check.
+PERF := metrics loop_dice export
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -54,6 +56,10 @@ test-mutants: setup-test  ## 300 changed places of the modules that make numbers
 
 model-index: setup-test  ## docs/models/index.md from the cards, the published scores and docs/results.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.helpers.model_index
+
+perf: setup-test  ## timings against other packages, for two cores (half an hour); ends with an error where one is missed
+	@failed=0; for script in $(PERF); do \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.perf.$$script || failed=1; done; exit $$failed
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -70,8 +70,9 @@ def _compare(
         first, second = first[None], second[None]
     scale = (*([1.0] if flat else []), *map(float, spacing))
     units = [scale] if is_isotropic(spacing) else [scale, (1.0, 1.0, 1.0)]
-    tables = make_tables(tuple(units), flat)
-    counts, found = _search(first, second, classes, units, tables, flat)
+    borders = Borders.allocate(*first.shape)
+    tables = make_tables(tuple(units), flat, *borders.shape[1:])
+    counts, found = _search(first, second, borders, classes, units, tables, flat)
     compared = []
     for value in range(1, classes + 1):
         tp = int(counts[2, value])
@@ -90,6 +91,7 @@ def _compare(
 def _search(
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
+    borders: Borders,
     classes: int,
     units: Sequence[tuple[float, ...]],
     tables: OffsetTables,
@@ -98,25 +100,22 @@ def _search(
     """Count the voxels of each class [3, 256] (first, second, both), and its border voxels by their distance."""
     depth, height, width = first.shape
     threads = _count_threads() if first.size >= _IN_THREADS else 1
-    edges = np.linspace(0, depth, min(depth, 4 * threads if threads > 1 else 1) + 1).astype(int).tolist()
-    slabs = list(pairwise(edges))
-    borders = Borders.allocate(depth, height, width)
-    padded = borders.shape[2]
+    pieces = min(depth, 4 * threads) if threads > 1 else 1
+    slabs = list(pairwise(depth * piece // pieces for piece in range(pieces + 1)))
     shape, one, other = (depth, height, width), first.reshape(-1), second.reshape(-1)
 
     def mark(slab: tuple[int, int]) -> NDArray[np.int64]:
         counts = np.zeros((3, 256), np.int64)
         kernels.mark_borders(
-            *slab, shape, flat, one, other, padded, borders.maps[0], borders.maps[1], borders.filled, counts
+            *slab, shape, flat, one, other, borders.shape[2], borders.maps[0], borders.maps[1], borders.filled, counts
         )
         return counts
 
     of_slab = _run(mark, slabs, threads)
-    counts = np.sum(of_slab, axis=0)
+    counts = sum(of_slab[1:], of_slab[0])
     paired = (counts[0] > 0) & (counts[1] > 0)
     paired[0], paired[classes + 1 :] = False, False
     ranks = max(lengths.size for lengths in tables.lengths)
-    jumps = (tables.steps[:, :, 0] * height + tables.steps[:, :, 1]) * padded + tables.steps[:, :, 2]
 
     def search(job: tuple[int, tuple[int, int], int]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
         own, slab, voxels = job
@@ -132,7 +131,7 @@ def _search(
             borders.filled,
             paired,
             tables.steps,
-            jumps,
+            tables.jumps,
             tables.ranks,
             tables.reach,
             found,
@@ -144,7 +143,7 @@ def _search(
     jobs = [(own, slab, int(n[own].sum())) for own in range(2) for slab, n in zip(slabs, of_slab, strict=True)]
     results = _run(search, jobs, threads)
     halves = slice(len(slabs)), slice(len(slabs), None)
-    near = np.sum([found for found, _ in results], axis=0)
+    near = sum((found for found, _ in results[1:]), results[0][0])
     far = [[np.concatenate(of) for of in zip(*(far for _, far in results[own]), strict=True)] for own in halves]
     return counts, _Found(near, search_far(borders, near[0].sum(-1).T, far, units, partial(_run, threads=threads)))
 

@@ -79,4 +79,10 @@ def score_distances(
             within += both[index]
     voxels = both.sum()
     larger = max(find_percentile(distances, there, _SHARE), find_percentile(distances, back, _SHARE))
-    return float(largest), larger, find_percentile(distances, both, _SHARE), within / voxels, total / voxels
+    return (
+        float(largest),
+        larger,
+        find_percentile(distances, both, _SHARE),
+        float(within / voxels),
+        float(total / voxels),
+    )

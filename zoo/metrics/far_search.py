@@ -66,6 +66,8 @@ def search_far(
         units: The size of a voxel along each axis [3], in each unit.
         run: Computes a function of several arguments, in threads or not.
     """
+    if not any(places.size for of_map in far for places in of_map):
+        return {}
     values = [[borders.maps[own, places] for places in of_map] for own, of_map in enumerate(far)]
     totals = near + [np.bincount(of_map[0], minlength=near.shape[1]) for of_map in values]
     jobs = []

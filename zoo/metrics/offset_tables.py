@@ -19,27 +19,31 @@ class OffsetTables(NamedTuple):
 
     Attributes:
         steps: The offsets [units, N, 3], the shortest first; the first is 0. Zeros fill up a table, and 8 divides N.
+        jumps: The same offsets [units, N] as differences of the indices of a volume.
         ranks: Rank [units, N] of the length of each offset among the different lengths.
         reach: The largest offset along each axis.
         lengths: The different lengths of each table, in ascending order. A table has all up to its last one.
     """
 
     steps: NDArray[np.int64]
+    jumps: NDArray[np.int64]
     ranks: NDArray[np.int64]
     reach: tuple[int, int, int]
     lengths: tuple[NDArray[np.float64], ...]
 
 
-@lru_cache(32)
-def make_tables(units: tuple[tuple[float, ...], ...], flat: bool) -> OffsetTables:
+@lru_cache(64)
+def make_tables(units: tuple[tuple[float, ...], ...], flat: bool, height: int, width: int) -> OffsetTables:
     """Make the tables of some units of distance.
 
     Args:
         units: The size of a voxel along each axis [3], in each unit.
         flat: Whether offsets along the first axis are left out, because the image has two dimensions.
+        height: Number of rows of a slab of the volume.
+        width: Length of a row in memory.
 
     Example:
-        >>> make_tables(((1.0, 1.0, 1.0),), flat=True).lengths[0][:3].round(3).tolist()
+        >>> make_tables(((1.0, 1.0, 1.0),), flat=True, height=4, width=8).lengths[0][:3].round(3).tolist()
         [0.0, 1.0, 1.414]
     """
     tables = [_make_table(np.array(scale), flat) for scale in units]
@@ -51,7 +55,8 @@ def make_tables(units: tuple[tuple[float, ...], ...], flat: bool) -> OffsetTable
         steps[unit, : len(table)], ranks[unit, : len(table)] = table, rank
         different.append(once)
     x, y, z = steps.max((0, 1)).tolist()
-    return OffsetTables(steps, ranks, (x, y, z), tuple(different))
+    jumps = np.ascontiguousarray((steps[:, :, 0] * height + steps[:, :, 1]) * width + steps[:, :, 2])
+    return OffsetTables(steps, jumps, ranks, (x, y, z), tuple(different))
 
 
 def _make_table(scale: NDArray[np.float64], flat: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

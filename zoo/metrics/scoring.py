@@ -54,8 +54,9 @@ def score_case(
     _check(case_id, query, mask, label, labels, spacing, tolerance)
     image = mask.shape if labels.exclusive else mask.shape[1:]
     found = compare_masks(mask, label, labels, spacing, tolerance)
+    longest = diagonal(image, spacing), diagonal(image, [1.0] * len(image))
     return [
-        _score(case_id, query, name, index, compared, image, spacing, unit)
+        _score(case_id, query, name, index, compared, longest, unit)
         for index, (name, compared) in enumerate(zip(labels.names, found, strict=True), start=1)
     ]
 
@@ -66,13 +67,12 @@ def _score(
     name: str,
     index: int,
     compared: Comparison,
-    image: tuple[int, ...],
-    spacing: Sequence[float],
+    diagonals: tuple[float, float],
     unit: str,
 ) -> CaseScore:
     tp, fp, fn, surface = compared
-    status, longest = status_of(tp, fp, fn), diagonal(image, spacing)
-    longest_voxels = diagonal(image, [1.0] * len(image))
+    status = status_of(tp, fp, fn)
+    longest, longest_voxels = diagonals
     if status == "absent":
         values, in_voxels = absent_values(), dict.fromkeys(VOXELS, math.nan)
     elif surface is not None:

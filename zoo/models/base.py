@@ -22,7 +22,7 @@ from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError
 from zoo.inference import predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
-from zoo.losses.segmentation import LossOptions, SegmentationLoss, masks_of
+from zoo.losses.segmentation import LossOptions, SegmentationLoss
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
@@ -137,7 +137,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.optimiser = as_group(OptimiserOptions, optimiser)
         self.loss = as_group(LossOptions, loss).for_axes(self.facts.spatial_dims)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
-        self.validation_scores = ValidationScores(self.facts.labels.names)
+        self.validation_scores = ValidationScores(self.facts.labels.names, self.facts.labels.exclusive)
         self.test_scores = ScoredCases(self.facts.labels, self.facts.tolerance)
         self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
         self.tested: list[Prediction] = []  # predictions of the last test batch, for callbacks that show them
@@ -244,11 +244,12 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         if batch.get("spare"):
             return
         logits = check_logits(self, self.predict_logits(batch), batch["case_id"], batch.get("query") or [])
-        labels = self.facts.labels
-        decision = logits.argmax(1, keepdim=True) if labels.exclusive else logits > 0
-        predicted, true = (masks_of(one, len(labels.names), labels.exclusive) for one in (decision, batch["label"]))
-        loss = self.segmentation_loss.of_whole_images(logits, batch["label"])
-        self.validation_scores.update(predicted, true, loss)
+        label = batch["label"]
+        loss = self.segmentation_loss.of_whole_images(logits, label)
+        if self.facts.labels.exclusive:
+            self.validation_scores.update(logits.argmax(1, keepdim=True), label, loss)
+        else:
+            self.validation_scores.update(logits > 0, label.bool(), loss)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/dice`, the Dice of each class and `val/loss`, from sums over ranks: the same on every rank."""
