@@ -21,6 +21,7 @@ class SwinUNETR(VisionOnly):
         facts: See `SegModule`.
         width: Channels of the first map, a multiple of 12. Each of the four stages doubles them.
         convolutions: A residual convolution precedes each stage, as in SwinUNETR-V2.
+        window: Size of an attention window on every axis. Its memory grows with the power of the dimensions.
         checkpoint: Compute the Swin blocks again in the backward pass, to save memory.
         **kwargs: See `SegModule`.
 
@@ -43,6 +44,7 @@ class SwinUNETR(VisionOnly):
         facts: Mapping[str, Any],
         width: int = 48,
         convolutions: bool = False,
+        window: int = 7,
         checkpoint: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -53,6 +55,7 @@ class SwinUNETR(VisionOnly):
             self.facts.in_channels,
             self.facts.labels.channels,
             feature_size=width,
+            window_size=window,
             spatial_dims=self.facts.spatial_dims,
             use_v2=convolutions,
             use_checkpoint=checkpoint,
