@@ -18,6 +18,7 @@ from tests.helpers.weights import same_weights, weights
 from zoo.cards import ModelCard
 from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
+from zoo.encoders.text_backbone import TextTokens
 from zoo.layers.tokens import crop_to
 from zoo.metrics.case_scores import read_rows
 from zoo.models.base import SegModule, text_of
@@ -105,6 +106,31 @@ def test_forward_gives_logits_without_a_label(fitted: Fitted) -> None:
     logits = logits_of(module, batch["image"], text)
     assert logits.shape == (len(batch["image"]), module.facts.labels.channels, *batch["image"].shape[2:])
     torch.testing.assert_close(logits_of(module, batch["image"][:1], first), logits[:1], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_text_is_encoded_once_for_all_windows_of_an_image(fitted: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, image = fitted.module.eval(), fitted.evaluation["image"]
+    encoders = [part for part in module.modules() if isinstance(part, TextEncoder)]
+    for encoder in encoders:
+        encoder.train().eval()
+        encoder._caches.clear()
+    encoded: list[tuple[int, int | None, str]] = []
+    encode = TextEncoder._encode
+
+    def watch(self: TextEncoder, strings: list[str], stop: int | None, device: torch.device) -> TextTokens:
+        encoded.extend((id(self), stop, string) for string in strings)
+        return encode(self, strings, stop, device)
+
+    monkeypatch.setattr(TextEncoder, "_encode", watch)
+    windows: list[int] = []
+    hook = module.register_forward_hook(lambda _, inputs, __: windows.append(len(inputs[0])))
+    repeats = 2 * module.facts.patch[0] // image.shape[2] + 1
+    module.predict_logits({**fitted.evaluation, "image": torch.cat([image] * repeats, 2)})
+    hook.remove()
+    assert len(windows) >= 2 * len(image), "several windows per image"
+    assert len(encoded) == len(set(encoded)), "no string twice"
+    assert bool(encoded) or not encoders
 
 
 @pytest.mark.parametrize("size", [1, 3])

@@ -147,6 +147,7 @@ class TextEncoder(nn.Module):
     def replace_text(self) -> None:
         """Put one learned vector in place of the token embeddings of every string. The layers after it stay."""
         self.vector = nn.Parameter(0.02 * torch.randn(self.width))  # BERT's deviation of an embedding
+        self._caches.clear()
 
     def parameter_count(self) -> int:
         """Count all weights of the backbone, frozen or not."""
@@ -160,7 +161,7 @@ class TextEncoder(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Set the mode as `nn.Module.train`. A frozen encoder stays in eval mode; a trained one clears its cache."""
         super().train(mode and not self.frozen)
-        if not self.frozen:  # in both directions, because Lightning may return to training without a call of `train`
+        if self._changes:  # in both directions, because Lightning may return to training without a call of `train`
             self._caches.clear()
         return self
 
@@ -199,6 +200,11 @@ class TextEncoder(nn.Module):
     def _backbone(self) -> TextBackbone:
         return self._hidden_backbone[0] if self.frozen else self.backbone
 
+    @property
+    def _changes(self) -> bool:
+        """Whether training changes what the encoder returns: its weights or the learned vector."""
+        return not self.frozen or self.vector is not None
+
     def _place(self, device: torch.device | str | None) -> torch.device:
         """Return the device to work on, and move a frozen backbone to it, which `Module.to` does not reach."""
         here = next(self._backbone.parameters()).device
@@ -218,12 +224,13 @@ class TextEncoder(nn.Module):
         if not strings:
             raise TextError(f"No strings for the text encoder '{self.name}'.", 'Give at least one string, or "".')
         place = self._place(device)
-        if self.vector is not None:  # the strings do not matter, and a cached vector would not be trained
+        read = strings if self.vector is None else [""] * len(strings)
+        if not self._changes or not (self.training or torch.is_grad_enabled()):
+            return self._cached(read, stop, place)
+        self._caches.clear()  # a gradient is needed, so the weights will change
+        if self.vector is not None:
             one = self._encode([""], stop, place)
             return TextTokens(*(part.expand(len(strings), *part.shape[1:]) for part in one))
-        if self.frozen or not (self.training or torch.is_grad_enabled()):
-            return self._cached(strings, stop, place)
-        self._caches.clear()  # a gradient is needed, so the weights will change
         distinct = list(dict.fromkeys(strings))
         return spread(self._encode(distinct, stop, place), distinct, strings)
 
@@ -234,9 +241,9 @@ class TextEncoder(nn.Module):
         return self._backbone.finish(hidden, mask) if stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
 
     def _cached(self, strings: Sequence[str], stop: int | None, device: torch.device) -> TextTokens:
-        """Encode missing strings: a frozen encoder in full precision, a trained one in the precision of the caller."""
-        autocast = torch.is_autocast_enabled(device.type)
-        precision = torch.get_autocast_dtype(device.type) if autocast and not self.frozen else None
+        """Encode missing strings: in full precision, but what is trained in the precision of the caller."""
+        autocast = self._changes and torch.is_autocast_enabled(device.type)
+        precision = torch.get_autocast_dtype(device.type) if autocast else None
         if precision != self._precision:
             self._caches.clear()
             self._precision = precision
@@ -246,7 +253,7 @@ class TextEncoder(nn.Module):
         with (
             torch.inference_mode(False),
             torch.no_grad(),
-            torch.autocast(device.type, enabled=autocast and not self.frozen),
+            torch.autocast(device.type, enabled=autocast),
         ):
             for start in range(0, len(new), _CHUNK):
                 chunk = new[start : start + _CHUNK]

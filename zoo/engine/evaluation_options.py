@@ -14,6 +14,7 @@ from zoo.utils.config_values import list_leaves
 EVALUATION_KEYS = frozenset(
     {
         *("data.init_args.text", "data.init_args.batch_size", "model.init_args.overlap"),
+        *("model.init_args.windows.batch", "model.init_args.windows.skip_below"),
         *("trainer.precision", "trainer.inference_mode", "trainer.deterministic", "trainer.benchmark"),
     }
 )

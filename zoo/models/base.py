@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo.data_facts import DataFacts
 from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError
-from zoo.inference import predict_logits
+from zoo.inference import WindowOptions, predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
 from zoo.losses.segmentation import LossOptions, SegmentationLoss
 from zoo.metrics.case_scores import CaseScore
@@ -30,8 +30,9 @@ from zoo.models.finite_values import FiniteModule, check_logits, check_loss
 from zoo.models.optimiser import OptimiserOptions, build_optimiser, rate_over_steps
 from zoo.models.output import Output
 from zoo.models.parameter_counts import count_parameters
+from zoo.models.predicted_cases import predict_cases
+from zoo.models.predicted_cases import text_of as text_of  # noqa: PLC0414 - models import it from here
 from zoo.preprocessing.training_input import KEY as TRAINING_INPUT
-from zoo.preprocessing.undo import native_mask
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
 from zoo.utils.class_args import as_group
@@ -39,14 +40,8 @@ from zoo.utils.renamed import reject_old_names
 
 log = logging.getLogger(__name__)
 
-_RANGES = {"warmup": "between 0 and 1", "overlap": "between 0 and 1", "max_windows": "1 or more"}
+_RANGES = {"warmup": "between 0 and 1"}
 RENAMED = {"encode": "forward_features", "training_losses": "compute_losses", "combine": "total_loss"}
-
-
-def text_of(batch: Batch) -> Text:
-    """Return the class prompts and the reports of a batch as the text of a model."""
-    reports = batch.get("reports")
-    return Text(batch["classes"], None if reports is None else tuple(reports))
 
 
 class _FinishedMeta(ABCMeta):
@@ -70,6 +65,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         use_text: False is an ablation: the same network reads empty strings only.
         loss: Form and weights of Dice and cross entropy.
         max_windows: Most sliding windows per image, as a quick check on its middle only; None for the whole image.
+        windows: Which windows are computed, and how many at once.
         optimiser: AdamW or SGD, and the schedule of the rate.
 
     Attributes:
@@ -111,14 +107,13 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         loss: LossOptions = LossOptions(),  # noqa: B008 - it is immutable
         max_windows: int | None = None,
         optimiser: OptimiserOptions = OptimiserOptions(),  # noqa: B008 - it is immutable
+        windows: WindowOptions = WindowOptions(),  # noqa: B008 - it is immutable
     ) -> None:
         super().__init__()
         for key, value, right in (
             ("lr", lr, lr >= 0),
             ("weight_decay", weight_decay, weight_decay >= 0),
             ("warmup", warmup, 0 <= warmup <= 1),
-            ("overlap", overlap, 0 <= overlap < 1),
-            ("max_windows", max_windows, max_windows is None or max_windows > 0),
         ):
             if not right:
                 fix = "`zoo show NAME` prints the card's value."
@@ -131,9 +126,8 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.lr = lr
         self.weight_decay = weight_decay
         self.warmup = warmup
-        self.overlap = overlap
         self.use_text = use_text
-        self.max_windows = max_windows
+        self.windows = as_group(WindowOptions, windows).plan(self.facts.patch, overlap, max_windows)
         self.optimiser = as_group(OptimiserOptions, optimiser)
         self.loss = as_group(LossOptions, loss).for_axes(self.facts.spatial_dims)
         self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
@@ -278,16 +272,15 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""
         if batch.get("spare"):
             return []
-        logits = check_logits(self, self.predict_logits(batch), batch["case_id"], batch.get("query") or [])
-        queries = batch.get("query") or [""] * len(logits)
-        return [
-            Prediction(case_id, native_mask(one, native.geometry, self.facts.labels), native.geometry, query)
-            for case_id, query, one, native in zip(batch["case_id"], queries, logits, batch["native"], strict=True)
-        ]
+        return predict_cases(self, batch)
+
+    def predict_window(self, image: Tensor, text: Text) -> Tensor:
+        """Compute the logits of images [B, C, *S] within the patch; `forward`, where a model does not override this."""
+        return self(image, text)  # type: ignore[no-any-return]
 
     def predict_logits(self, batch: Batch) -> Tensor:
-        """Compute the logits of whole images on the grid of the network."""
-        return predict_logits(self, batch["image"], text_of(batch), self.facts.patch, self.overlap, self.max_windows)
+        """Compute the logits of whole images on the grid of the network, without gradients."""
+        return predict_logits(self.predict_window, batch["image"], text_of(batch), *self.windows)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimiser, with a linear warm-up and its schedule to zero over all steps of the run."""

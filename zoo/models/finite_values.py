@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -24,6 +24,8 @@ from torch.optim import Optimizer
 
 from zoo.errors import CheckpointError, RunError
 from zoo.metrics.case_scores import describe_case
+
+T = TypeVar("T")
 
 LOWEST_SCALE = 2.0**-20
 """A gradient scaler that begins at 2^16 has left out 36 steps one after the other when it comes here."""
@@ -147,11 +149,33 @@ def check_logits(module: LightningModule, logits: Tensor, case_ids: Sequence[str
     finite = torch.isfinite(flat.amax(1)) & torch.isfinite(flat.amin(1))
     if bool(finite.all()):
         return logits
-    place = int(finite.logical_not().nonzero()[0])
+    raise _logits_error(module, int(finite.logical_not().nonzero()[0]), case_ids, queries)
+
+
+def check_case_logits(
+    module: LightningModule, masks: Sequence[T | None], case_ids: Sequence[str], queries: Sequence[str]
+) -> list[T]:
+    """Return the masks of a batch if the logits of all of them are finite; see `check_logits`.
+
+    Args:
+        module: The model.
+        masks: The masks of the B cases; None where the logits of a case are not finite.
+        case_ids: The B cases.
+        queries: Their queries; empty if a case has one query.
+    """
+    found = []
+    for place, mask in enumerate(masks):
+        if mask is None:
+            raise _logits_error(module, place, case_ids, queries)
+        found.append(mask)
+    return found
+
+
+def _logits_error(module: LightningModule, place: int, case_ids: Sequence[str], queries: Sequence[str]) -> RunError:
     case = describe_case(case_ids[place], queries[place] if queries else "").rstrip(",")
     fit = module._trainer is not None and module.trainer.state.fn == TrainerFn.FITTING  # `trainer` raises without one
     where = f" (validation after epoch {module.current_epoch}, step {module.global_step})" if fit else ""
-    raise RunError(
+    return RunError(
         f"{case}: the logits of the model are not finite{where}.",
         _MEND if fit else "Use `--trainer.precision 32`, or train again with a lower `--model.lr`.",
     )

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from zoo.encoders.nnunet import NNUNetEncoder, ResidualEncoder, make_stages
 from zoo.errors import ConfigError
-from zoo.inference import average_mirrored, predict_logits
+from zoo.inference import average_mirrored
 from zoo.layers.nnunet import NNUNetDecoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.deep_supervision import supervise_deeply
-from zoo.models.base import SegModule, text_of
+from zoo.models.base import SegModule
 from zoo.models.output import Output
 from zoo.types import Batch, Text
 
@@ -92,12 +92,10 @@ class NNUNet(SegModule):
         sides = output.extra.get("sides", {})
         return supervise_deeply(self.segmentation_loss, output.logits, sides, batch["label"], without_last=True)
 
-    def predict_logits(self, batch: Batch) -> Tensor:
-        """Compute the logits of whole images on the grid of the network."""
-        if not self.mirror:
-            return super().predict_logits(batch)
-        forward = average_mirrored(self, self.facts.flips)
-        return predict_logits(forward, batch["image"], text_of(batch), self.facts.patch, self.overlap, self.max_windows)
+    def predict_window(self, image: Tensor, text: Text) -> Tensor:
+        """Compute the logits of a window, averaged over mirrors if `mirror` is on."""
+        logits: Tensor = (average_mirrored(self, self.facts.flips) if self.mirror else self)(image, text)
+        return logits
 
 
 class ResEncUNet(NNUNet):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -298,3 +299,25 @@ def test_a_frozen_cache_follows_the_device(build: Build) -> None:
     assert there.tokens.device.type == "cuda"
     torch.testing.assert_close(there.pooled[:4].cpu(), here.pooled, atol=1e-4, rtol=1e-3)
     assert encoder(STRINGS, "cpu").pooled.device.type == "cpu"
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_a_learned_vector_is_encoded_once_between_two_updates(freeze: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = build_text_encoder("tiny", freeze=freeze)
+    encoder.replace_text()
+    assert encoder.vector is not None
+    encoder.train().eval()
+    runs = Mock(wraps=encoder.run_layers)
+    monkeypatch.setattr(encoder, "run_layers", runs)
+    with torch.no_grad():
+        first = encoder(["a", "b"]).pooled
+        assert torch.equal(encoder(["c"]).pooled, first[:1])
+    assert runs.call_count == 1, "once for all strings"
+    encoder.train()
+    encoder(["a"]).pooled[:, 0].sum().backward()  # the sum over a normalised layer is constant
+    assert encoder.vector.grad is not None
+    assert encoder.vector.grad.any()
+    with torch.no_grad():
+        encoder.vector.mul_(-2.0)
+        encoder.eval()
+        assert not torch.equal(encoder(["a"]).pooled, first[:1])

@@ -18,6 +18,7 @@ from zoo.callbacks.checkpoints import checkpoints, load
 from zoo.errors import CheckpointError, RunError
 from zoo.models.finite_values import FiniteModule, FiniteValues, check_logits, check_loss, check_weights
 from zoo.models.unet import UNet
+from zoo.types import Geometry, Native
 
 STEPS = 3  # per epoch
 
@@ -160,3 +161,13 @@ def test_minus_infinity_is_allowed_in_a_mask_alone() -> None:
     check_weights({"mask": mask, "steps": torch.tensor(3), "none": torch.zeros(0), "half": torch.ones(2).half()}, "f")
     with pytest.raises(CheckpointError, match="f: mask holds"):
         check_weights({"mask": mask - 1}, "f")
+
+
+def test_a_volume_of_several_windows_whose_logits_are_not_finite_names_the_case() -> None:
+    model = UNet(make_facts(["lesion"], patch=[16] * 3), channels=[4] * 6).eval()
+    torch.nn.init.constant_(next(model.parameters()), math.nan)
+    geometry = Geometry(None, (20, 16, 16), ((0, 20), (0, 16), (0, 16)), (1.0,) * 3, "mm")
+    batch: Any = {"image": torch.zeros(1, 1, 20, 16, 16), "case_id": ["case7"], "classes": model.facts.prompts}
+    batch["native"] = [Native(geometry, None)]
+    with pytest.raises(RunError, match="Case 'case7': the logits of the model are not finite"):
+        model.predict_step(batch, 0)
