@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS := -n logical --maxprocesses 8 --dist loadgroup
 # The claims of benchmarks/perf that two cores can check.
-PERF := metrics loop_dice export
+PERF := metrics loop_dice export windows
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help

@@ -87,6 +87,9 @@ def compare(
         0 where all bars are reached, else 1.
     """
     found = difference(ours.run(), peer.run())
+    for side in (ours, peer):
+        if side.unrelated:
+            side.unrelated()  # of the calls that do not count
     results = {side.name: Measured([], []) for side in (ours, peer)}
     for _ in range(repeats):
         for side in (ours, peer):
