@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zoo.models.base import SegModule as SegModule
     from zoo.models.bipvl.model import BiPVL as BiPVL
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
+    from zoo.models.cat_text import CATText as CATText
     from zoo.models.clip_universal import ClipUniversal as ClipUniversal
     from zoo.models.cris import CRIS as CRIS
     from zoo.models.cris import CRISReleased as CRISReleased
@@ -54,6 +55,7 @@ __all__ = [
     "AttentionUNet",
     "BiPVL",
     "BiPVLReleased",
+    "CATText",
     "CRISReleased",
     "ClipUniversal",
     "FiLM",
@@ -101,6 +103,7 @@ __getattr__, __dir__ = lazy_exports(
         "MMIUNet": "zoo.models.mmi_unet",
         "CRIS": "zoo.models.cris",
         "CRISReleased": "zoo.models.cris",
+        "CATText": "zoo.models.cat_text",
         "ClipUniversal": "zoo.models.clip_universal",
         "DDCMD": "zoo.models.dd_cmd",
         "FiLM": "zoo.models.film",
