@@ -1,6 +1,6 @@
 """DD-CMD: decoder stages in which the text changes a map by attention and by its frequencies, and refinement by text.
 
-Rahman and Hammond (MICCAI 2026). The released code has no licence. This file is written from a description of it.
+Rahman and Hammond (MICCAI 2026). The released code, without a licence, was read; this file is written anew.
 `docs/models/dd_cmd.md` compares the two.
 """
 

@@ -1,7 +1,7 @@
 """MMI-UNet: image and report change each other after every stage of the vision encoder.
 
 Bui et al., "Visual-textual matching attention for lesion segmentation in chest images" (MICCAI 2024). The released code
-is GPL-3.0. This file is written from a description of that code. `docs/models/mmi_unet.md` compares the two.
+is GPL-3.0; it was read, and this file is written anew. `docs/models/mmi_unet.md` compares the two.
 """
 
 from __future__ import annotations
