@@ -55,7 +55,7 @@ class LossOptions:
     def __post_init__(self) -> None:
         known = (*DICE_PER, BATCH_IN_2D)
         if self.dice_per not in known:
-            raise ConfigError(f"--model.loss.dice_per {self.dice_per!r} is unknown.", f"Use {' or '.join(known)}.")
+            raise ConfigError(f"--model.loss.dice_per {self.dice_per!r} is unknown.", f"Use one of {', '.join(known)}.")
         if not (min(self.dice, self.cross_entropy) >= 0 < self.dice + self.cross_entropy):
             raise ConfigError(
                 f"No loss with the weights dice {self.dice} and cross_entropy {self.cross_entropy}.",

@@ -36,7 +36,10 @@ def _error(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--model.tokens", "24"], "The option '--model.tokens' has a new name: --model.released.tokens."),
         (["--model.init_args.segmentation=dice"], "has a new name: --model.init_args.loss.cross_entropy."),
         (["--model.released.segmentation", "dice"], "has a new name: --model.loss.cross_entropy."),
-        (["--model.loss.dice_per", "case"], "--model.loss.dice_per 'case' is unknown. Use image or batch."),
+        (
+            ["--model.loss.dice_per", "case"],
+            "--model.loss.dice_per 'case' is unknown. Use one of image, batch, batch_in_2d.",
+        ),
         (["--model", "bipvl", "--model.variant", "release"], "has a new name: --model.released.network."),
         (["--model", "bipvl", "--model.released.network", "draft"], "released.network=draft: not of the type bool"),
         (["--model", "bipvl", "--model.freeze_fusion", "true"], "a new name: --model.released.freeze_fusion."),
