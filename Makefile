@@ -10,7 +10,7 @@ PERF := metrics loop_dice export windows
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index perf clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
