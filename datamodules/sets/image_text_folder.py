@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.bases.own_data import OwnDataModule
-from datamodules.files.caption_tables import read_table, text_column
+from datamodules.files.caption_tables import text_column
 from datamodules.files.class_values import class_values, has_colours, have_common_value
 from datamodules.files.find_files import FileFinder, find_file
 from datamodules.index.case_names import join_paths
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, make_split
 from zoo.errors import DataError
 from zoo.io.pictures import PictureReader
+from zoo.io.tables import read_table
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import read_yaml
 from zoo.types import Case

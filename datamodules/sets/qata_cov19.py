@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from datamodules.bases.image_dataset import LVIT, Layout, SliceDataModule, existing_ids, lvit_cases, split_folders
-from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import Split, make_split
 from zoo.errors import DataError
+from zoo.io.tables import read_table
 from zoo.types import Case
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 from zoo.errors import ConfigError, DataError
 from zoo.io.image import is_nifti
 from zoo.io.pictures import SUFFIXES
-from zoo.utils.csv_text import parse_csv
+from zoo.io.tables import read_numbered_rows
 from zoo.utils.format import list_some
-from zoo.utils.text_files import read_text
 
 FILE_COLUMN = "file"
 """Column of a table of texts that names the image."""
@@ -85,37 +83,26 @@ def _describe(path: Path) -> ScanFile:
 
 
 def read_texts(table: Path, scans: Sequence[ScanFile]) -> list[str | Mapping[str, str]]:
-    """Read the text of each image from a CSV table.
+    """Read the text of each image from a table.
 
     Args:
-        table: A table with the columns `file` and `text`, or `file` and one column per class. `file` is the name of
-            the image file, with or without its suffix.
+        table: CSV or xlsx (`zoo.io.tables`) with the columns `file` and `text`, or `file` and one column per class.
+            `file` is the name of the image file, with or without its suffix.
         scans: The images.
 
     Returns:
         One text per image, in their order: a string, or class -> sentence.
 
     Raises:
-        DataError: The table is not readable, a row has another number of cells, or an image has no row or several.
+        DataError: The table is not readable (`read_numbered_rows`), or an image has no row or several.
     """
-    try:
-        head, *lines = parse_csv(read_text(table))
-    except (csv.Error, ValueError) as error:
-        raise DataError(
-            f"{table}: not a CSV table ({error}).", f"Write a header: {FILE_COLUMN},{TEXT_COLUMN}."
-        ) from error
-    if FILE_COLUMN not in head or len(head) < 2 or len({*head}) < len(head):
+    head, lines = read_numbered_rows(table, f"{FILE_COLUMN} and {TEXT_COLUMN}")
+    if FILE_COLUMN not in head or len(head) < 2:
         raise DataError(f"{table}: the header is {', '.join(head)}.", f"Write {FILE_COLUMN},{TEXT_COLUMN}.")
     rows: dict[str, dict[str, str]] = {}
-    for number, line in enumerate(lines, start=2):
-        if not line:
-            continue
-        if len(line) != len(head):
-            raise DataError(
-                f"{table}, row {number}: {len(line)} cells for {len(head)} columns.", "Quote texts with commas."
-            )
+    for number, line in lines:
         row = dict(zip(head, line, strict=True))
-        name = row.pop(FILE_COLUMN).strip()
+        name = row.pop(FILE_COLUMN)
         if name in rows:
             raise DataError(f"{table}, row {number}: a second row for '{name}'.", "Remove one.")
         rows[name] = row

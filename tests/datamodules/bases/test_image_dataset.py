@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.files.caption_tables import read_table
 from datamodules.index.splits import SPLITS
 from datamodules.verify import inspect, verify
 from tests.helpers.all_sets import built, counts
@@ -25,6 +24,7 @@ from tests.helpers.image_sets import (
     write_table,
 )
 from zoo.errors import DataError
+from zoo.io.tables import read_table
 
 
 def test_gray_values_are_thresholded_only_in_declared_data_sets(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.files.caption_tables import read_captions, read_table
+from datamodules.files.caption_tables import read_captions
 from tests.helpers.image_sets import (
     write_table,
 )
 from zoo.errors import DataError
+from zoo.io.tables import read_table
 
 
 def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:

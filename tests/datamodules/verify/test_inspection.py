@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.files.caption_tables import read_table
 from datamodules.verify import verify
 from tests.helpers.all_sets import built
 from tests.helpers.image_sets import (
@@ -14,6 +13,7 @@ from tests.helpers.image_sets import (
     write_table,
 )
 from zoo.errors import DataError
+from zoo.io.tables import read_table
 
 
 def test_a_mask_for_several_cases_is_refused_in_training_and_is_a_finding(tmp_path: Path) -> None:

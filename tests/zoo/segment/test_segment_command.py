@@ -110,6 +110,14 @@ def test_each_picture_gets_its_text_from_a_table(reports: Reports, tmp_path: Pat
     assert [row["text"] for row in rows] == [case.report for case in cases]
 
 
+def test_a_word_for_a_missing_value_is_an_empty_text_and_not_a_report(reports: Reports, tmp_path: Path) -> None:
+    image = write_png(tmp_path / "in" / "a.png", np.zeros((40, 40), np.uint8))
+    table = texts(tmp_path, "file,text", "a.png,nan")
+    assert segment(image, "--run", reports[0], "--text-csv", table, "--out", tmp_path / "out") == 0
+    line = json.loads((tmp_path / "out" / "segmented.jsonl").read_text())
+    assert (line["asked"], len(line["warnings"])) == ("", 1)
+
+
 def test_nothing_of_the_user_and_of_another_command_is_replaced(
     reports: Reports, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,7 +152,8 @@ def test_nothing_of_the_user_and_of_another_command_is_replaced(
         (["a.png"], "no model. Give --run DIR"),
         (["a.png", "--run", "RUN", "--text", "x", "--text-csv", "t.csv"], "--text and --text-csv exclude each other"),
         (["a.png", "--run", "RUN", "--text-csv", "t.csv"], "t.csv: no row for a.png"),
-        (["a.png", "--run", "RUN", "--text-csv", "wide.csv"], "wide.csv, row 2: 3 cells for 2 columns"),
+        (["a.png", "--run", "RUN", "--text-csv", "wide.csv"], "wide.csv: row 2 has 3 cells, the header has 2"),
+        (["a.png", "--run", "RUN", "--text-csv", "open.csv"], "open.csv: not a readable table (row 2: "),
         (["a.png", "--run", "RUN", "--text-csv", "twice.csv"], "twice.csv, row 3: a second row for 'a.png'"),
         (["a.png", "--run", "RUN", "--text-csv", "head.csv"], "head.csv: the header is image, caption"),
         (["a.png", "--run", "RUN"], "trained with a report per image"),
@@ -166,6 +175,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     for name, content in [
         ("t", "file,text\nb.png,Left."),
         ("wide", "file,text\na.png,Left, upper."),
+        ("open", 'file,text\na.png,"Left, upper.\nb.png,Right.'),
         ("twice", "file,text\na.png,Left.\na.png,Right."),
         ("head", "image,caption\na.png,Left."),
     ]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.files.caption_tables import read_table
 from datamodules.loading.cache import OPEN, Cache
 from zoo.io import read_image
+from zoo.io.tables import read_table
 from zoo.preprocessing.apply import PreparedCase
 from zoo.types import Geometry
 from zoo.utils.exit_codes import run_command
