@@ -11,6 +11,16 @@ from torch import Tensor
 from zoo.types import Text
 
 
+def list_mirrors(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """List all subsets of some axes, the empty one first: the mirrors of an image.
+
+    Example:
+        >>> list_mirrors((0, 2))
+        [(), (0,), (2,), (0, 2)]
+    """
+    return [some for count in range(len(axes) + 1) for some in combinations(axes, count)]
+
+
 def average_mirrored(
     forward: Callable[[Tensor, Text], Tensor], axes: Sequence[int]
 ) -> Callable[[Tensor, Text], Tensor]:
@@ -25,7 +35,7 @@ def average_mirrored(
         >>> forward(torch.ones(1, 1, 2, 3), Text(())).tolist()
         [[[[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]]]
     """
-    subsets = [[axis + 2 for axis in some] for n in range(len(axes) + 1) for some in combinations(axes, n)]
+    subsets = [[axis + 2 for axis in some] for some in list_mirrors(axes)]
 
     def mean(image: Tensor, text: Text) -> Tensor:
         total = torch.stack([forward(image.flip(some), text).flip(some) for some in subsets]).mean(0)

@@ -136,13 +136,8 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
         DataError: The shape of the mask does not fit the geometry.
         RunError: The folder cannot be written.
     """
-    mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
-    stacked = mask.ndim == len(geometry.shape) + 1
-    single = stacked and mask.shape[0] == 1
-    if single:
-        mask, stacked = mask[0], False
-    grids = list(mask) if stacked else [mask]
-    grids = [to_file_axes(grid, geometry, path) for grid in grids]
+    geometry, grids = prediction.geometry, to_file_grids(prediction, path)
+    stacked, single = len(grids) > 1, len(grids) == 1 and prediction.mask.ndim > len(geometry.shape)
     if is_nifti(path):
         volume = np.stack(grids, axis=-1) if stacked else grids[0]
         write_atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
@@ -251,6 +246,21 @@ def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tupl
     rows = tuple(tuple(float(value) for value in row) for row in affine)
     crop = tuple((0, int(n)) for n in turned.shape[:3])
     return np.ascontiguousarray(turned), Geometry(rows, shape, crop, tuple(float(s) for s in steps), "mm", path)
+
+
+def to_file_grids(prediction: Prediction, path: Path) -> list[NDArray[np.uint8]]:
+    """Return the masks of a prediction with the axes of its file: one label map, or one mask per overlapping class.
+
+    Args:
+        prediction: The mask in RAS order, with the layout of `Native.label`.
+        path: The file, for error messages.
+
+    Raises:
+        DataError: The shape of the mask does not fit the geometry.
+    """
+    mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
+    grids = list(mask) if mask.ndim > len(geometry.shape) else [mask]
+    return [to_file_axes(grid, geometry, path) for grid in grids]
 
 
 def to_file_axes(grid: NDArray[Any], geometry: Geometry, path: Path) -> NDArray[Any]:

@@ -33,6 +33,7 @@ from zoo.models.parameter_counts import count_parameters
 from zoo.models.predicted_cases import predict_cases
 from zoo.models.predicted_cases import text_of as text_of  # noqa: PLC0414 - models import it from here
 from zoo.preprocessing.training_input import KEY as TRAINING_INPUT
+from zoo.preprocessing.training_input import TrainingInput
 from zoo.text.model_inputs import blank
 from zoo.types import Batch, Prediction, Text
 from zoo.utils.class_args import as_group
@@ -71,6 +72,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     Attributes:
         text_path: Attributes of the class that would be absent without text; see `count_parameters`.
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
+        training_input: The preprocessing of the images of the training, in a model that a checkpoint was loaded into.
 
     Example:
         >>> from torch import nn
@@ -90,6 +92,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     text_terms: ClassVar[tuple[str, ...]] = ()
     text_path: ClassVar[tuple[str, ...]] = ()
     renamed_arguments: ClassVar[Mapping[str, str]] = {}
+    training_input: TrainingInput | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a model that still defines a method under its old name."""
@@ -267,6 +270,12 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         known = getattr(getattr(self.trainer, "datamodule", None), "training_input", None)
         if known is not None:
             checkpoint[TRAINING_INPUT] = known.to_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the checkpoint says of the images of its training."""
+        super().on_load_checkpoint(checkpoint)
+        if TRAINING_INPUT in checkpoint:
+            self.training_input = TrainingInput.from_dict(checkpoint[TRAINING_INPUT])
 
     def predict_step(self, batch: Batch, batch_idx: int) -> list[Prediction]:
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""

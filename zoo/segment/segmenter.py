@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from threading import Lock
 
@@ -11,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.callbacks.checkpoints import load as load_checkpoint
 from zoo.encoders.text import TextEncoder
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.trained_model import load_run
 from zoo.errors import CheckpointError, ConfigError, TextError
-from zoo.io.image import to_file_axes
+from zoo.inference import list_mirrors
+from zoo.io.image import to_file_grids
 from zoo.models.base import SegModule
 from zoo.models.finite_values import check_logits
 from zoo.preprocessing.apply import PreparedCase, preprocess
-from zoo.preprocessing.training_input import KEY, TrainingInput
+from zoo.preprocessing.training_input import TrainingInput
 from zoo.preprocessing.undo import native_mask
 from zoo.segment.result import Segmentation
 from zoo.segment.scan import Scan, read_scan
@@ -65,8 +64,7 @@ class Segmenter:
     ) -> None:
         self.model, self.images, self.precision, self.weights = model, images, precision, tuple(weights)
         self.models = (model, *others)
-        axes = model.facts.flips if mirror else ()
-        self._views = [view for count in range(len(axes) + 1) for view in combinations(axes, count)]
+        self._views = list_mirrors(model.facts.flips if mirror else ())
         self._lock = Lock()
 
     @property
@@ -127,9 +125,8 @@ class Segmenter:
             logits = self._compute(batch).cpu()
         labels, geometry = self.model.facts.labels, prepared.geometry
         prediction = Prediction(batch["case_id"][0], native_mask(logits, geometry, labels), geometry)
-        grids = [prediction.mask] if labels.exclusive else list(prediction.mask)
-        turned = [to_file_axes(grid, geometry, Path(prediction.case_id)) for grid in grids]
-        mask = turned[0] if len(turned) == 1 else np.stack(turned)
+        grids = to_file_grids(prediction, Path(prediction.case_id))
+        mask = grids[0] if len(grids) == 1 else np.stack(grids)
         return Segmentation(mask, labels, read, self.track, warnings, prediction, prepared.image, logits)
 
     def prepare(self, image: Scan, *, spacing: Sequence[float] | None = None, kind: str = "") -> PreparedCase:
@@ -242,11 +239,10 @@ def _load_one(source: Path, checkpoint: str | Path | None) -> Segmenter:
     model = load_run(source, checkpoint)
     run = RunFolder(source)
     file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
-    content = load_checkpoint(file)
-    if KEY not in content:
+    if model.training_input is None:
         raise CheckpointError(
             f"{file}: it does not say how the images of the training were prepared: an earlier version wrote it.",
             "Train again, or use `zoo predict` with the data.",
         )
     precision = str((run.read_config().get("trainer") or {}).get("precision") or "32-true")
-    return Segmenter(model, TrainingInput.from_dict(content[KEY]), precision, weights=[hash_file_once(file)])
+    return Segmenter(model, model.training_input, precision, weights=[hash_file_once(file)])
