@@ -84,6 +84,7 @@ class MedNeXtEncoder(StagedEncoder):
     """
 
     limits = "4 stages, the first map at full resolution"
+    only_stages = 4
     stem_stride = 1
 
     def __init__(self, spatial_dims: int, in_channels: int, width: int) -> None:
@@ -92,11 +93,6 @@ class MedNeXtEncoder(StagedEncoder):
         self.widths = tuple(width * 2**level for level in range(5))
         self.first, self.down = net.stem, net.down_blocks
         self.levels = nn.ModuleList([*net.enc_stages, net.bottleneck])
-
-    @classmethod
-    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """See the base class."""
-        return stages == 4 and not weights
 
     @classmethod
     def build(

@@ -209,11 +209,6 @@ class NNUNetEncoder(StagedEncoder):
         return ConvBlock(into, out, kernel, stride)
 
     @classmethod
-    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """See the base class."""
-        return not weights
-
-    @classmethod
     def build(
         cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
     ) -> Self:

@@ -22,6 +22,7 @@ class StagedEncoder(nn.Module, ABC):
 
     Attributes:
         limits: What the encoder supports, for the error text of `build_vision_encoder`.
+        only_stages: The only number of stages that the encoder has; None for any number.
         widths: Channels of the stem and of every stage.
         stem_stride: Stride of the stem, relative to the image: a power of two.
 
@@ -34,13 +35,17 @@ class StagedEncoder(nn.Module, ABC):
     """
 
     limits: ClassVar[str]
+    only_stages: ClassVar[int | None] = None
     widths: tuple[int, ...]
     stem_stride: int = 2
 
     @classmethod
-    @abstractmethod
     def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """Whether the encoder exists in this dimension, with this number of stages and with these weights."""
+        """Whether the encoder exists in this dimension, with this number of stages and with these weights.
+
+        By default it has no weights, and any number of stages or `only_stages`.
+        """
+        return not weights and cls.only_stages in (None, stages)
 
     @classmethod
     @abstractmethod

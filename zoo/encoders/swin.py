@@ -32,6 +32,7 @@ class SwinEncoder(StagedEncoder):
     """
 
     limits = "4 stages"
+    only_stages = 4
     convolutions: ClassVar[bool] = True
 
     def __init__(
@@ -62,11 +63,6 @@ class SwinEncoder(StagedEncoder):
             spatial_dims=spatial_dims,
             use_v2=self.convolutions,
         )
-
-    @classmethod
-    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """See the base class."""
-        return stages == 4 and not weights
 
     @classmethod
     def build(

@@ -38,11 +38,6 @@ class UNetEncoder(StagedEncoder):
             self.add_module(f"down_{index}", Down(spatial_dims, *self.widths[index - 1 : index + 1], *style))
 
     @classmethod
-    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """See the base class."""
-        return not weights
-
-    @classmethod
     def build(
         cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
     ) -> Self:

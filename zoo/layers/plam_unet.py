@@ -40,11 +40,6 @@ class PooledEncoder(StagedEncoder):
         )
 
     @classmethod
-    def supports(cls, spatial_dims: int, stages: int, weights: str) -> bool:
-        """See the base class."""
-        return not weights
-
-    @classmethod
     def build(
         cls, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, network: str = ""
     ) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -75,6 +76,11 @@ class QueryDecoder(nn.Module):
             query = layer(query, key, tokens)
         out: Tensor = self.norm(query)
         return out
+
+
+def prepend_background(background: Tensor | None, vectors: Tensor) -> Tensor:
+    """Put the learned vector of the background [1, C] before the vectors [B, K, C] of the classes, if there is one."""
+    return vectors if background is None else torch.cat([background.expand(len(vectors), 1, -1), vectors], dim=1)
 
 
 def pool_to_deepest(maps: Sequence[Tensor]) -> list[Tensor]:

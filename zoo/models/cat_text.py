@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.layers.attention import Attention, mlp
+from zoo.layers.query import prepend_background
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_tokens
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompts
@@ -124,8 +125,7 @@ class CATText(TextUNet):
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, and `cosines`: of each query and text, [B, N, N]; None for one class."""
         texts = read_prompts(self.text, text, image).pooled
-        if self.background is not None:
-            texts = torch.cat([self.background.expand(len(image), 1, -1), texts], dim=1)
+        texts = prepend_background(self.background, texts)
         queries = self.queries.repeat(len(image), 1, 1)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         for step, level in enumerate(self.levels):

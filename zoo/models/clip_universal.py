@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ConfigError
 from zoo.layers.kernels import SIZE, WIDTH, apply_kernels
+from zoo.layers.query import prepend_background
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompts
@@ -87,9 +88,7 @@ class ClipUniversal(TextUNet):
             codes = self.classes.weight.expand(len(image), -1, -1)
         else:
             codes = self.classes(read_prompts(self.text, text, image).pooled)
-        if self.background is None:
-            return codes
-        return torch.cat([self.background.expand(len(image), 1, -1), codes], dim=1)
+        return prepend_background(self.background, codes)
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.layers.query import QueryDecoder, pool_to_deepest, prior_logit
+from zoo.layers.query import QueryDecoder, pool_to_deepest, prepend_background, prior_logit
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.deep_supervision import supervise_deeply
 from zoo.models.output import Output
@@ -120,8 +120,7 @@ class SAT(TextUNet):
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, and those of the coarser maps: `sides`, stride -> logits."""
         queries = self.query(read_prompts(self.text, text, image).pooled)
-        if self.background is not None:
-            queries = torch.cat([self.background.expand(len(image), 1, -1), queries], dim=1)
+        queries = prepend_background(self.background, queries)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         queries = self._read_image(queries, maps)
         features: list[Tensor] = []

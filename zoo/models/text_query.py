@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.query import prepend_background
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompts
@@ -50,8 +51,7 @@ class TextQuery(TextUNet):
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
         queries = self.query(read_prompts(self.text, text, image).pooled)
-        if self.background is not None:
-            queries = torch.cat([self.background.expand(len(image), 1, -1), queries], dim=1)
+        queries = prepend_background(self.background, queries)
         feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))
         feature = crop_to(feature, image.shape[2:])
         logits = torch.einsum("bkc,bc...->bk...", queries, feature) / feature.shape[1] ** 0.5
