@@ -37,7 +37,7 @@ def _cite(known: argparse.Namespace, further: Sequence[str]) -> int:
     from benchmarks.tables.references import collect_references
 
     benchmark = read_results(known.folders)
-    leaderboard = make_leaderboard(benchmark)
+    leaderboard = make_leaderboard(benchmark, None)
     found = collect_references(benchmark, leaderboard)
     paragraph = write_paragraph(benchmark, leaderboard, found)
     out = known.out or find_place(known.folders, "references.bib")

@@ -24,6 +24,6 @@ def _compare(known: argparse.Namespace, further: Sequence[str]) -> int:
     from benchmarks.leaderboard.leaderboard import make_leaderboard
     from benchmarks.tables.published_comparison import compare_with_published, to_markdown
 
-    found = compare_with_published(make_leaderboard(read_results(known.folders)))
+    found = compare_with_published(make_leaderboard(read_results(known.folders), None))
     write_output(json.dumps(found.to_dict(), indent=1) + "\n" if known.format == "json" else to_markdown(found))
     return 0

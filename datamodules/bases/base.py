@@ -30,7 +30,6 @@ from datamodules.loading.datasets import FOREGROUND_SHARE, EvaluationSet, Traini
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
 from datamodules.loading.text_source import SplitText
-from zoo.errors import ConfigError
 from zoo.planner.summary import DatasetSummary
 from zoo.preprocessing.apply import PreparedCase, load_case
 from zoo.registry import DATA
@@ -109,11 +108,8 @@ class SegDataModule(DescribedData):
         self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
         self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
-        check_options(self.card, tuple(patch), batch_size, epoch_samples, augment, text, num_workers, val_cases)
-        if not 0 <= foreground_share <= 1:
-            raise ConfigError(
-                f"--data.foreground_share {foreground_share} is not between 0 and 1.", "nnU-Net has 0.33, the zoo 0.67."
-            )
+        given = (batch_size, epoch_samples, augment, text, num_workers, val_cases, foreground_share)
+        check_options(self.card, tuple(patch), *given)
         self.foreground_share = foreground_share
 
     def load(self, case: Case) -> PreparedCase:

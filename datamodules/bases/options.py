@@ -21,13 +21,15 @@ def check_options(
     text: str,
     num_workers: int = 0,
     val_cases: int | None = None,
+    foreground_share: float = 0.0,
 ) -> None:
     """Check the options of a data set against its card; see `SegDataModule` for what each means.
 
     Raises:
         UnknownNameError: There is no such augmentation or text control.
         ConfigError: The patch does not fit the images or the memory, an epoch is shorter than a batch, the number of
-            workers is negative or far beyond what a machine can run, or no case would be validated.
+            workers is negative or far beyond what a machine can run, no case would be validated, or a share is
+            beyond [0, 1].
     """
     if augment not in PRESETS:
         raise UnknownNameError("--data.augment", augment, PRESETS, f"zoo show {card.name}")
@@ -46,6 +48,10 @@ def check_options(
     if val_cases is not None and val_cases < 1:
         raise ConfigError(
             f"--data.val_cases {val_cases}: no case would be validated.", "Give 1 or more, or null for all val cases."
+        )
+    if not 0 <= foreground_share <= 1:
+        raise ConfigError(
+            f"--data.foreground_share {foreground_share} is not between 0 and 1.", "nnU-Net has 0.33, the zoo 0.67."
         )
     if not 0 < batch_size <= epoch_samples:
         raise ConfigError(

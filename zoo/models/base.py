@@ -281,7 +281,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         """Predict one mask per case on the native grid; nothing for a batch that another rank scores."""
         if batch.get("spare"):
             return []
-        return predict_cases(self, batch)
+        return predict_cases(self, batch, whole=type(self).predict_logits is not SegModule.predict_logits)
 
     def predict_window(self, image: Tensor, text: Text) -> Tensor:
         """Compute the logits of images [B, C, *S] within the patch; `forward`, where a model does not override this."""

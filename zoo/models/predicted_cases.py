@@ -19,7 +19,7 @@ def text_of(batch: Batch) -> Text:
     return Text(batch["classes"], None if reports is None else tuple(reports))
 
 
-def predict_cases(model: SegModule, batch: Batch) -> list[Prediction]:
+def predict_cases(model: SegModule, batch: Batch, whole: bool) -> list[Prediction]:
     """Predict one mask per case on the native grid.
 
     The logits of a volume that exceeds the patch are decided while its windows are added up, so that the logits of the
@@ -28,15 +28,14 @@ def predict_cases(model: SegModule, batch: Batch) -> list[Prediction]:
     Args:
         model: The model.
         batch: The batch, with `native`.
+        whole: Compute the logits of whole images, because the model has a `predict_logits` of its own.
 
     Raises:
         RunError: The logits of a case are not finite.
     """
-    from zoo.models.base import SegModule  # it imports this module
-
     image, cases, queries = batch["image"], batch["case_id"], batch.get("query") or []
     geometries, labels = [native.geometry for native in batch.get("native", [])], model.facts.labels
-    if model.windows.allow_rows(image) and type(model).predict_logits is SegModule.predict_logits:
+    if model.windows.allow_rows(image) and not whole:
         found = predict_masks(model.predict_window, image, text_of(batch), model.windows, geometries, labels)
         masks = check_case_logits(model, found, cases, queries)
     else:
