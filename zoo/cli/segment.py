@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from zoo.cli.commands import USE
+from zoo.cli.console import print_text
 from zoo.cli.process import prepared_process
 from zoo.errors import ConfigError, DataError
 from zoo.utils.activity import set_activity
 from zoo.utils.flags import Parser
 from zoo.utils.format import format_quantity
 from zoo.utils.hashing import hash_json
-from zoo.utils.terminal import write_output
 
 
 def main(argv: list[str]) -> int:
@@ -106,19 +105,13 @@ def _segment(known: argparse.Namespace) -> None:
     made_by = [*segmenter.weights, known.kind, known.mirror, known.probabilities, known.overlay]
     record = Record(known.out, hash_json(made_by))
     set_activity("segmenting")
-    errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, write_output_line)
+    errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, print_text)
     done = [scan.name for scan in scans if scan.name in record.done]
     if known.csv and done:
-        write_output_line(f"volumes in {record.write_table(done)}")
-    write_output_line(f"{len(done)} of {format_quantity(len(scans), 'image')} in {known.out}")
+        print_text(f"volumes in {record.write_table(done)}")
+    print_text(f"{len(done)} of {format_quantity(len(scans), 'image')} in {known.out}")
     if errors:
         raise DataError(
             f"{len(errors)} of {format_quantity(len(scans), 'image')} could not be read: {' '.join(errors[:3])}",
             "Run the command again when they are mended.",
         )
-
-
-def write_output_line(line: str) -> None:
-    """Print a line at once."""
-    with suppress(BrokenPipeError):
-        write_output(f"{line}\n")
