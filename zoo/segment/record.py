@@ -73,6 +73,7 @@ class Record:
 
     def add(self, scan: ScanFile, text: AskedText, found: Segmentation, files: Sequence[Path]) -> None:
         """Add an image whose files are complete."""
+        volumes = found.volumes()
         line = {
             "name": scan.name,
             "image": str(scan.path),
@@ -85,7 +86,7 @@ class Record:
             "warnings": list(found.warnings),
             "unit": "ml" if found.geometry.unit == "mm" else "px",
             "classes": {
-                name: {"voxels": voxels, "volume": found.volumes()[name], "box": found.box(name)}
+                name: {"voxels": voxels, "volume": volumes[name], "box": found.box(name)}
                 for name, voxels in found.voxels().items()
             },
         }
