@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MEASURED = "TESTS_MEASURE_LINES"
 PACKAGES = [REPOSITORY / name for name in ("zoo", "datamodules", "benchmarks")]
+COMPILED = "*_kernels.py"
+"""Files of functions that numba compiles: it cannot compile a probe, and nobody sees the lines of machine code."""
+
 ALWAYS = 2**31 - 1
 """How often a probe is called before SlipCover removes it. Code that a function already runs is never replaced."""
 
@@ -43,7 +46,7 @@ def _start() -> Slipcover | None:
 
     os.environ[MEASURED] = "1"
     probes = Slipcover(d_miss_threshold=ALWAYS, exclude_lines=[])  # coverage.py has the excluded lines
-    ImportManager(probes, FileMatcher(sources=PACKAGES)).__enter__()
+    ImportManager(probes, FileMatcher(sources=PACKAGES, omit=[COMPILED])).__enter__()
     return probes
 
 

@@ -32,7 +32,7 @@ from tests.helpers.paths import REPOSITORY
 METRICS, LEADERBOARD, LOADING = "tests/zoo/metrics", "tests/benchmarks/leaderboard", "tests/datamodules/loading"
 TESTS = {
     "zoo/metrics/surface.py": METRICS,
-    "zoo/metrics/distance_counts.py": METRICS,
+    "zoo/metrics/distance_kernels.py": METRICS,
     "zoo/metrics/compiled_comparison.py": METRICS,
     "zoo/metrics/far_search.py": METRICS,
     "zoo/metrics/scipy_comparison.py": METRICS,

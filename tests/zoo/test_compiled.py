@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import logging
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import numba
 import numpy as np
 import pytest
 
+from tests.helpers.line_probes import COMPILED
+from tests.helpers.paths import REPOSITORY
 from zoo.compiled import compile_function, has_numba
 from zoo.metrics.comparison import compare_masks
 from zoo.types import LabelSpace
@@ -63,3 +67,18 @@ def test_a_package_that_cannot_be_written_keeps_its_kernels_elsewhere(
     assert double(4) == 8
     assert before == numba.config.CACHE_DIR
     assert bool(caplog.messages) == (folder == "cannot be written")
+
+
+def test_compiled_functions_are_in_the_files_that_coverage_leaves_out() -> None:
+    """numba cannot compile the probes that `tests.helpers.line_probes` puts into other files."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    assert COMPILED in settings["tool"]["coverage"]["run"]["omit"]
+    assert COMPILED == "*_kernels.py"
+    found = 0
+    for path in (REPOSITORY / "zoo").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        decorated = [path.stem] * len(re.findall(r"^@compile_(?:function|part)$", text, re.MULTILINE))
+        passed = re.findall(r"(?:compile_function|compile_part|register_jitable)\((\w+)\.", text)
+        assert [name for name in (*decorated, *passed) if not name.endswith("_kernels")] == [], path
+        found += len(decorated) + len(passed)
+    assert found >= 10

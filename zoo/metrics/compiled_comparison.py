@@ -13,7 +13,7 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from zoo.compiled import compile_function
-from zoo.metrics import distance_counts, kernels
+from zoo.metrics import distance_kernels, scoring_kernels
 from zoo.metrics.comparison import Comparison
 from zoo.metrics.far_search import Borders, FarDistances, search_far
 from zoo.metrics.offset_tables import OffsetTables, make_tables
@@ -30,8 +30,8 @@ _IN_THREADS = 1 << 20
 
 _NONE = np.empty(0)
 
-register_jitable(distance_counts.find_percentile)
-_score_distances = compile_function(distance_counts.score_distances)
+register_jitable(distance_kernels.find_percentile)
+_score_distances = compile_function(distance_kernels.score_distances)
 
 
 class _Found(NamedTuple):
@@ -106,7 +106,7 @@ def _search(
 
     def mark(slab: tuple[int, int]) -> NDArray[np.int64]:
         counts = np.zeros((3, 256), np.int64)
-        kernels.mark_borders(
+        scoring_kernels.mark_borders(
             *slab, shape, flat, one, other, borders.shape[2], borders.maps[0], borders.maps[1], borders.filled, counts
         )
         return counts
@@ -121,7 +121,7 @@ def _search(
         own, slab, voxels = job
         found = np.zeros((len(units), classes + 1, 2, ranks), np.int64)
         far, missing = np.empty((len(units), voxels), np.int64), np.zeros(len(units), np.int64)
-        kernels.search_near(
+        scoring_kernels.search_near(
             own,
             *slab,
             borders.shape,

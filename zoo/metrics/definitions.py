@@ -1,7 +1,7 @@
 """The metrics: one list that the score files, the means and the documentation read.
 
 To add a metric, add an entry to `METRICS` and a field to `MetricValues` here, and compute it in
-`zoo.metrics.distance_counts` (from borders) or in `zoo.metrics.scoring` (from counts). Then copy the row that
+`zoo.metrics.distance_kernels` (from borders) or in `zoo.metrics.scoring` (from counts). Then copy the row that
 `tests/zoo/metrics/test_definitions.py` prints into `docs/metrics.md`.
 """
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.metrics import kernels
+from zoo.metrics import scoring_kernels
 
 _FEW = 64
 """Number of voxels up to which cells take longer to make than they save."""
@@ -38,7 +38,7 @@ class Borders(NamedTuple):
     @classmethod
     def allocate(cls, depth: int, height: int, width: int) -> Borders:
         """Return borders without a voxel. The system gives memory only to pages that are written."""
-        padded = -(-width // kernels.WORD) * kernels.WORD
+        padded = -(-width // scoring_kernels.WORD) * scoring_kernels.WORD
         maps, filled = np.zeros((2, depth * height * padded), np.uint8), np.zeros(depth * height, np.uint8)
         return cls((depth, height, padded), maps, maps.view(np.uint64), filled)
 
@@ -93,7 +93,7 @@ def _list_goals(
     starts = np.zeros(totals.size + 1, np.int64)
     starts[1:] = np.cumsum(np.where(wanted[: totals.size], totals, 0))
     goals = np.empty((3, starts[-1]), np.int32)
-    kernels.list_borders(
+    scoring_kernels.list_borders(
         borders.shape, borders.maps[other], borders.words[other], borders.filled, wanted, starts[:-1].copy(), goals
     )
     return goals, starts
@@ -112,7 +112,7 @@ def _measure(job: _Job) -> NDArray[np.float64]:
     starts = np.append(firsts, goals.shape[1])
     lowest, highest = (limit.reduceat(goals, firsts, axis=1) for limit in (np.minimum, np.maximum))
     squares = np.empty(job.places.shape[1])
-    kernels.search_far(job.places, goals, starts, lowest, highest, job.scale, squares)
+    scoring_kernels.search_far(job.places, goals, starts, lowest, highest, job.scale, squares)
     return np.sort(np.sqrt(squares))
 
 

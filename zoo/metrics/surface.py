@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.metrics.distance_counts import DistanceScores, score_distances
+from zoo.metrics.distance_kernels import DistanceScores, score_distances
 
 
 class SurfaceScores(NamedTuple):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tests.helpers.random_masks import draw_label_space, draw_pair, draw_spacing
 from zoo.metrics import comparison, compiled_comparison, far_search, offset_tables
 from zoo.metrics.compiled_comparison import compare_compiled
-from zoo.metrics.distance_counts import find_percentile
+from zoo.metrics.distance_kernels import find_percentile
 from zoo.metrics.scipy_comparison import compare_with_scipy
 from zoo.types import LabelSpace
 
