@@ -16,6 +16,7 @@ from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
 from zoo.planner.blueprint import Plan
 from zoo.planner.presets import PRESETS as PRESETS_OF_PLANS
+from zoo.publishing import Publish, read_terms
 from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
 from zoo.utils.config_files import check_config
@@ -69,6 +70,7 @@ class Composed:
         where_accepted: Dotted key -> value of this preset that is left out where the class has no such argument.
         tuned: The tuned recipe among the `-c` files.
         plan: The plan of a planned size.
+        publish: What the terms of the data set allow to publish.
     """
 
     config: Config
@@ -82,6 +84,7 @@ class Composed:
     where_accepted: Mapping[str, Any] = field(default_factory=dict)
     tuned: TunedRecipe | None = None
     plan: Plan | None = None
+    publish: Publish = field(default_factory=Publish)
 
 
 Planner = Callable[[Config, ModelCard, str], tuple[Plan, Mapping[str, Any]]]
@@ -228,6 +231,7 @@ def compose(
         {key: leaf for key, leaf in list_leaves(preset_card.config) if key in preset_facts.where_accepted},
         tuned[-1] if tuned else None,
         found,
+        read_terms(data_card.about, data_card.place),
     )
 
 

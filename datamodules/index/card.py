@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
+from zoo.publishing import Publish
 from zoo.registry import Card
 from zoo.types import TRACKS, ClassPrompt, LabelSpace
 from zoo.utils.typed_content import read_content
@@ -67,6 +68,7 @@ class DataCard:
         listing: Label value to the name that `dataset.json` must have for it (Medical Segmentation Decathlon).
         source: Where the data set is available (`datamodules.acquire.sources.Source`), for a card of another
             package; None where `configs/sources` says it.
+        publish: What the terms of the data set allow to publish.
     """
 
     name: str
@@ -94,6 +96,7 @@ class DataCard:
     absent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     listing: Mapping[int, str] = field(default_factory=dict)
     source: Mapping[str, Any] | None = None
+    publish: Publish = field(default_factory=Publish)
 
     def __post_init__(self) -> None:
         """Check the values that a type cannot check.

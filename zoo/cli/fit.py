@@ -188,6 +188,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
         "config_hash": config_hash(config),
         "folder": folder.path.resolve().name,
         "tuned": _claim_recipe(composed, config),
+        "publish": composed.publish.to_dict(),
     }
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     record = RunRecord(folder.config, folder.manifest, text, known, composed.model_card.text == "none")
