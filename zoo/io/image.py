@@ -1,7 +1,8 @@
-"""Read and write NIfTI and PNG files. Arrays of volumes are in RAS order; a prediction gets the axes of its image file.
+"""Read and write NIfTI, NRRD, MetaImage and PNG files.
 
-The affine is the only source of the spacing and orientation of a volume, as in nibabel. Every fault of a file is a
-`DataError` of one line that begins with the path of the file.
+Arrays of volumes are in RAS order; a prediction gets the axes of its image file. The affine is the only source of the
+spacing and orientation of a volume, as in nibabel. Every fault of a file is a `DataError` of one line that begins with
+the path of the file.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zoo.errors import DataError
+from zoo.io.axes import to_file_axes as to_file_axes  # noqa: PLC0414 - others import it from here
+from zoo.io.axes import to_file_grids as to_file_grids  # noqa: PLC0414 - others import it from here
+from zoo.io.axes import to_ras as to_ras  # noqa: PLC0414 - others import it from here
+from zoo.io.itk import is_itk, itk_name, read_itk, write_itk
 from zoo.io.nifti_header import affine_in_mm, check_voxel_size, mm_per_unit, open_nifti, too_long
 from zoo.io.raster import read_raster
 from zoo.types import Geometry, Prediction
@@ -30,7 +33,6 @@ from zoo.utils.limits import get_limit
 from zoo.utils.open_files import lacks_open_files
 
 NIFTI = (".nii", ".nii.gz")
-_RAS = axcodes2ornt(("R", "A", "S"))
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, zlib.error, struct.error, ImageFileError, HeaderDataError),
     *(
@@ -54,8 +56,8 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
     """Read an image of one channel.
 
     Args:
-        path: A NIfTI file (3-D, or 4-D with one channel) or a picture that Pillow reads (2-D, upright, one page).
-            A colour picture becomes gray.
+        path: A NIfTI file (3-D, or 4-D with one channel), a NRRD or MetaImage file (3-D or 2-D), or a picture that
+            Pillow reads (2-D, upright, one page). A colour picture becomes gray.
 
     Returns:
         The array and its geometry. The array is float32, in RAS order for a volume and (H, W) for a picture. The
@@ -71,10 +73,11 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], Geometry]:
 
 
 def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geometry]:
-    """Read a NIfTI file whose fourth axis holds the channels, as in the Medical Segmentation Decathlon.
+    """Read a file with several channels.
 
     Args:
-        path: A NIfTI file (4-D).
+        path: A NIfTI file whose fourth axis holds the channels, as in the Medical Segmentation Decathlon; or a NRRD or
+            MetaImage file with a vector per voxel.
         channels: The number of channels that the file must have.
 
     Returns:
@@ -85,7 +88,7 @@ def read_channels(path: Path, channels: int) -> tuple[NDArray[np.float32], Geome
     """
     array, geometry = _read(path, np.float32, channels)
     _check_finite(array, path)
-    return np.ascontiguousarray(np.moveaxis(array, 3, 0)), geometry
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)), geometry
 
 
 def read_label(path: Path, by_colour: bool = False) -> tuple[NDArray[np.int32], Geometry]:
@@ -114,7 +117,9 @@ def read_label(path: Path, by_colour: bool = False) -> tuple[NDArray[np.int32], 
 
 
 def prediction_suffix(geometry: Geometry) -> str:
-    """Return the suffix of a prediction file: the format of the image, PNG or NIfTI."""
+    """Return the suffix of a prediction file: the format of the image, with PNG for pictures."""
+    if geometry.source is not None and is_itk(geometry.source):
+        return Path(itk_name(geometry.source.name)).suffix
     return ".png" if geometry.affine is None else ".nii.gz"
 
 
@@ -122,11 +127,12 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
     """Write a prediction with the axes, affine and shape of its image file, completely or not at all.
 
     A NIfTI file contains 0..K for exclusive classes, 0 and 1 for one mask, and K masks along a fourth axis for
-    overlapping regions. A PNG file contains 0 and 255 for one mask and 0..K for exclusive classes. Overlapping regions
-    become one PNG file each, `<stem>-<number>.png`, numbered from 1.
+    overlapping regions. A NRRD or MetaImage file has the same values, and a vector of K masks per voxel. A PNG file
+    contains 0 and 255 for one mask and 0..K for exclusive classes. Overlapping regions become one PNG file each,
+    `<stem>-<number>.png`, numbered from 1.
 
     Args:
-        path: The file to write. Its suffix chooses between NIfTI and PNG.
+        path: The file to write. Its suffix chooses the format.
         prediction: The mask in RAS order, with the layout of `Native.label`.
 
     Returns:
@@ -141,6 +147,9 @@ def write_prediction(path: Path, prediction: Prediction) -> tuple[Path, ...]:
     if is_nifti(path):
         volume = np.stack(grids, axis=-1) if stacked else grids[0]
         write_atomically(path, lambda temporary: nib.save(_nifti(volume, geometry), temporary))
+        return (path,)
+    if is_itk(path):
+        write_itk(path, np.stack(grids, axis=-1) if stacked else grids[0], geometry)
         return (path,)
     if not stacked:
         scale = 255 if single else 1
@@ -168,6 +177,8 @@ def _read(
             f"{path}: no such file.", "Download it again, or give the right folder with --data.root.", "missing_file"
         )
     try:
+        if is_itk(path):
+            return read_itk(path, dtype, channels)
         if channels is None and not is_nifti(path):
             return read_raster(path, dtype, by_colour)
         return _read_nifti(path, dtype, channels)
@@ -213,73 +224,6 @@ def _voxels(image: Any, path: Path, dtype: Any) -> NDArray[Any]:
             if left < 0:
                 raise too_long(path, 16 * get_limit("extra_mb"))
     return array
-
-
-def to_ras(array: NDArray[Any], affine: NDArray[np.float64], path: Path) -> tuple[NDArray[Any], Geometry]:
-    """Turn the first three axes of an array into RAS order.
-
-    Args:
-        array: [X, Y, Z, ...] in the order of the file.
-        affine: 4x4, from voxels to RAS millimetres.
-        path: The file, for the geometry and for error messages.
-
-    Returns:
-        The array and its geometry.
-
-    Raises:
-        DataError: The affine cannot be inverted or does not determine the axes.
-    """
-    spacing = voxel_sizes(affine)
-    volume = abs(np.linalg.det(affine[:3, :3]))  # zero where two axes have the same direction
-    if not np.isfinite(affine).all() or not (spacing > 0).all() or volume < 1e-6 * spacing.prod():
-        raise DataError(
-            f"{path}: the header has no usable affine.",
-            "Correct the header or download the file again.",
-            "affine_unusable",
-        )
-    turn = ornt_transform(io_orientation(affine), _RAS)
-    if np.isnan(turn).any():
-        raise DataError(f"{path}: the affine does not determine the axes.", "Correct the header.", "affine_unusable")
-    shape = array.shape[:3]
-    turned = nib.orientations.apply_orientation(array, turn)
-    steps = voxel_sizes(affine @ inv_ornt_aff(turn, shape))
-    rows = tuple(tuple(float(value) for value in row) for row in affine)
-    crop = tuple((0, int(n)) for n in turned.shape[:3])
-    return np.ascontiguousarray(turned), Geometry(rows, shape, crop, tuple(float(s) for s in steps), "mm", path)
-
-
-def to_file_grids(prediction: Prediction, path: Path) -> list[NDArray[np.uint8]]:
-    """Return the masks of a prediction with the axes of its file: one label map, or one mask per overlapping class.
-
-    Args:
-        prediction: The mask in RAS order, with the layout of `Native.label`.
-        path: The file, for error messages.
-
-    Raises:
-        DataError: The shape of the mask does not fit the geometry.
-    """
-    mask, geometry = np.asarray(prediction.mask, dtype=np.uint8), prediction.geometry
-    grids = list(mask) if mask.ndim > len(geometry.shape) else [mask]
-    return [to_file_axes(grid, geometry, path) for grid in grids]
-
-
-def to_file_axes(grid: NDArray[Any], geometry: Geometry, path: Path) -> NDArray[Any]:
-    """Turn an array on the grid of a file from RAS order to the axes of the file.
-
-    Args:
-        grid: [*S] in RAS order, or [H, W].
-        geometry: The geometry of the file.
-        path: The file, for error messages.
-
-    Raises:
-        DataError: The shape does not fit the geometry.
-    """
-    if geometry.affine is not None and grid.ndim == 3:
-        to_file = ornt_transform(_RAS, io_orientation(np.asarray(geometry.affine)))
-        grid = nib.orientations.apply_orientation(grid, to_file)
-    if grid.shape != geometry.shape:
-        raise DataError(f"{path}: a mask of shape {grid.shape} for an image of shape {geometry.shape}.")
-    return np.ascontiguousarray(grid)
 
 
 def _nifti(volume: NDArray[np.uint8], geometry: Geometry) -> Any:

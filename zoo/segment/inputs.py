@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo.errors import ConfigError, DataError
 from zoo.io.image import is_nifti
+from zoo.io.itk import is_itk, itk_name
 from zoo.io.pictures import SUFFIXES
 from zoo.io.tables import read_numbered_rows
 from zoo.utils.format import list_some
@@ -61,7 +62,9 @@ def _expand(path: Path) -> list[Path]:
     inside = [one for one in sorted(path.iterdir()) if not one.name.startswith(".")]
     found = [one for one in inside if (_is_series(one) if one.is_dir() else _is_image(one))]
     if not found:
-        raise DataError(f"{path}: no image in it.", "Name a folder with NIfTI files, pictures or DICOM series.")
+        raise DataError(
+            f"{path}: no image in it.", "Name a folder with NIfTI, NRRD or MHA files, pictures or DICOM series."
+        )
     return found
 
 
@@ -70,7 +73,7 @@ def _is_series(path: Path) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    return is_nifti(path) or path.suffix.lower() in SUFFIXES
+    return is_nifti(path) or is_itk(path) or path.suffix.lower() in SUFFIXES
 
 
 def _describe(path: Path) -> ScanFile:
@@ -79,6 +82,8 @@ def _describe(path: Path) -> ScanFile:
     if is_nifti(path):
         stem = path.name[: path.name.lower().rindex(".nii")]
         return ScanFile(path, stem, path.name[len(stem) :].lower())
+    if is_itk(path):
+        return ScanFile(path, path.stem, Path(itk_name(path.name)).suffix)
     return ScanFile(path, path.stem, ".png")
 
 

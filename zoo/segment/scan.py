@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 from zoo.io.dicom import SeriesReader
 from zoo.io.image import is_nifti, read_channels, read_image, to_ras
+from zoo.io.itk import ITK_SUFFIXES, is_itk
 from zoo.io.pictures import SUFFIXES, read_picture
 from zoo.io.same_grid import check_same_voxels
 from zoo.types import Geometry
@@ -29,9 +30,9 @@ def read_scan(
     """Read an image.
 
     Args:
-        image: A NIfTI file, a picture, a folder with the DICOM files of one series, a sequence with one file per
-            channel, or an array [*S] or [C, *S]. The axes of a volume in an array point to the right, to the front
-            and upwards (RAS).
+        image: A NIfTI, NRRD or MetaImage file, a picture, a folder with the DICOM files of one series, a sequence with
+            one file per channel, or an array [*S] or [C, *S]. The axes of a volume in an array point to the right, to
+            the front and upwards (RAS).
         channels: The number of channels of the model.
         spatial_dims: 2 or 3.
         spacing: Voxel size of an array per axis, in the unit of the training; 1 by default. A file has its own.
@@ -85,8 +86,8 @@ def _of_file(path: Path, channels: int) -> tuple[NDArray[np.float32], Geometry]:
         return SeriesReader().image(slices[0])
     if path.suffix.lower() in SUFFIXES:
         return read_picture(path, channels)
-    if not is_nifti(path):
-        known = ", ".join((".nii", ".nii.gz", *SUFFIXES))
+    if not is_nifti(path) and not is_itk(path):
+        known = ", ".join((".nii", ".nii.gz", *ITK_SUFFIXES, *SUFFIXES))
         raise DataError(f"{path}: no image format of the zoo.", f"Known are {known} and folders with a DICOM series.")
     if channels > 1:
         return read_channels(path, channels)

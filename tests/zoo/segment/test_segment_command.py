@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +17,9 @@ from PIL import Image
 import zoo
 from datamodules import SegDataModule
 from tests.helpers.data_sets import write_png
+from tests.helpers.itk_files import write_mha, write_nrrd
 from zoo.cli.main import main
+from zoo.io import read_label
 from zoo.segment.segmenter import Segmenter
 
 Volumes = tuple[Path, dict[str, Any], list[Path]]
@@ -64,6 +67,40 @@ def test_a_folder_gets_a_mask_per_image_and_a_broken_one_stops_no_other(
     box = found.box("posterior")
     assert box is not None
     assert row["box"] == " ".join(f"{start}:{stop}" for start, stop in box)
+
+
+def test_files_of_slicer_and_itk_get_masks_in_their_own_grid_and_format(volumes: Volumes, tmp_path: Path) -> None:
+    run, _, files = volumes
+    expected, segmenter = {}, zoo.load(run)
+    (tmp_path / "in").mkdir()
+    for file in files[:4]:  # four grids: plain, flipped and anisotropic, oblique with other axes, oblique and flipped
+        image, stem = nib.load(file), file.name.removesuffix(".nii.gz")
+        array = np.asarray(image.dataobj, np.float32)
+        write_nrrd(tmp_path / "in" / f"{stem}.nrrd", array, image.affine, "left-posterior-superior")
+        write_mha(tmp_path / "in" / f"{stem}m.mha", array, image.affine)
+        write_mha(tmp_path / "in" / f"{stem}d.mhd", array, image.affine)
+        expected[stem] = (segmenter(file).mask, image.affine)
+    assert segment(tmp_path / "in", "--run", run, "--out", tmp_path / "out") == 0
+    masks = sorted(path.name for path in (tmp_path / "out").iterdir() if path.name != "segmented.jsonl")
+    assert masks == sorted(f"{stem}{end}" for stem in expected for end in (".nrrd", "m.mha", "d.mha"))
+    for stem, (mask, affine) in expected.items():
+        stored, header = nrrd.read(str(tmp_path / "out" / f"{stem}.nrrd"))
+        np.testing.assert_array_equal(stored, mask)
+        lps = np.diag([-1.0, -1.0, 1.0]) @ affine[:3]
+        np.testing.assert_allclose(np.array(header["space directions"]).T, lps[:, :3], atol=1e-6)
+        np.testing.assert_allclose(header["space origin"], lps[:, 3], atol=1e-6)
+        for name in (f"{stem}m.mha", f"{stem}d.mha"):
+            content = (tmp_path / "out" / name).read_bytes()
+            assert content.startswith(b"ObjectType = Image\nNDims = 3\n")
+            np.testing.assert_array_equal(
+                read_label(tmp_path / "out" / name)[0], read_label_like(mask, affine, tmp_path)
+            )
+
+
+def read_label_like(mask: Any, affine: Any, folder: Path) -> Any:
+    """Return a mask as a NIfTI file of nibabel gives it."""
+    nib.save(nib.Nifti1Image(mask, affine), folder / "due.nii.gz")
+    return read_label(folder / "due.nii.gz")[0]
 
 
 def test_a_command_that_was_killed_goes_on_and_repeats_nothing(
