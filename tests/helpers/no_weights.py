@@ -36,6 +36,7 @@ def no_weights(device: str = "meta") -> Iterator[None]:
         stack.enter_context(patch("zoo.encoders.openclip.load", _text_backbone))
         stack.enter_context(patch("zoo.encoders.convnext._load", _convnext))
         stack.enter_context(patch("zoo.encoders.timm_encoder._load", lambda *_: "none"))
+        stack.enter_context(patch("zoo.encoders.plain_vit._load", lambda *_: "none"))
         stack.enter_context(patch("zoo.encoders.timm_encoder.TimmEncoder._check"))  # it computes maps
         yield
 

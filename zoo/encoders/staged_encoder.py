@@ -17,7 +17,11 @@ ATTENTION_STRIDE = 4
 """Smallest stride of a map whose places attend to each other. Finer maps have too many places."""
 
 
-class StagedEncoder(nn.Module, ABC):
+class VisionEncoder(nn.Module):
+    """A vision network. Tables count its parameters apart, and a run records its pre-trained weights."""
+
+
+class StagedEncoder(VisionEncoder, ABC):
     """A stem and stages. Each stage halves the grid.
 
     Attributes:

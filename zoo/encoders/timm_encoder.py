@@ -63,7 +63,7 @@ class TimmEncoder(StagedEncoder):
         self.widths = tuple(int(one["num_chs"]) for one in info[: stages + 1])
         self.stem_stride = strides[0]
         self.levels = nn.ModuleList(nn.Sequential(*level) for level in _split(network, model, stages))
-        scale, shift = _normalisation(config, in_channels * self.repeat)
+        scale, shift = normalisation(config, in_channels * self.repeat)
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
         self._check(network, model)
@@ -172,8 +172,13 @@ def _split(network: str, model: nn.Module, stages: int) -> list[list[nn.Module]]
     raise _unusable(network, "its stages are not separate modules")
 
 
-def _normalisation(config: dict[str, Any], channels: int) -> tuple[Tensor, Tensor]:
-    """Return scale and shift [1, C, 1, 1] from mean 0 and deviation 1 to what the weights expect of ImageNet."""
+def normalisation(config: dict[str, Any], channels: int) -> tuple[Tensor, Tensor]:
+    """Compute scale and shift [1, C, 1, 1] that give an image of mean 0 and deviation 1 what weights expect.
+
+    Args:
+        config: The `mean` and `std` per colour that the weights expect; those of ImageNet where they are absent.
+        channels: Channels of the image. Other numbers than three get the mean over the colours.
+    """
     mean, deviation = (torch.tensor(config.get(key) or default) for key, default in _STATISTICS)
     usual_mean, usual_deviation = (torch.tensor(default) for _, default in _STATISTICS)
     scale, shift = usual_deviation / deviation, (usual_mean - mean) / deviation

@@ -62,6 +62,22 @@ def find_weights(weights: str, repo: str = "") -> tuple[Path, str]:
     return file, f"local, SHA-256 {hash_file(file)[:12]}"
 
 
+def find_published(weights: str) -> tuple[Path, str]:
+    """Find weights as `find_weights` does, or those of any hub repository, `REPO` or `REPO@COMMIT`.
+
+    Returns:
+        The file, and the version of the weights, as `find_weights` gives them.
+
+    Raises:
+        ConfigError: A folder or a package has no file of weights, or several.
+        TextError: There is no such file, and the hub does not give such a repository.
+    """
+    if weights.startswith(PACKAGE) or Path(weights).expanduser().exists():
+        return find_weights(weights)
+    repo, _, commit = weights.partition("@")
+    return find_weights(f"hub@{commit}" if commit else "hub", repo)
+
+
 def _find_packaged(weights: str) -> tuple[Path, str]:
     name = weights.removeprefix(PACKAGE)
     folder = find_folder(name.replace("-", "_")) if name else None
@@ -153,4 +169,4 @@ def assign_tensors(model: nn.Module, tensors: Mapping[str, Tensor], file: Path, 
     model.load_state_dict(fitting, strict=False)
 
 
-_FIX = "Give the weights of the network that --model.vision names."
+_FIX = "Give the weights of this network, of the same sizes."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zoo.models.bipvl.released import BiPVLReleased as BiPVLReleased
     from zoo.models.cat_text import CATText as CATText
     from zoo.models.clip_universal import ClipUniversal as ClipUniversal
+    from zoo.models.clipseg import CLIPSeg as CLIPSeg
     from zoo.models.cris import CRIS as CRIS
     from zoo.models.cris import CRISReleased as CRISReleased
     from zoo.models.dd_cmd import DDCMD as DDCMD
@@ -56,6 +57,7 @@ __all__ = [
     "BiPVL",
     "BiPVLReleased",
     "CATText",
+    "CLIPSeg",
     "CRISReleased",
     "ClipUniversal",
     "FiLM",
@@ -105,6 +107,7 @@ __getattr__, __dir__ = lazy_exports(
         "CRISReleased": "zoo.models.cris",
         "CATText": "zoo.models.cat_text",
         "ClipUniversal": "zoo.models.clip_universal",
+        "CLIPSeg": "zoo.models.clipseg",
         "DDCMD": "zoo.models.dd_cmd",
         "FiLM": "zoo.models.film",
         "NNUNet": "zoo.models.nnunet",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.staged_encoder import VisionEncoder
 from zoo.encoders.text import TextEncoder
 
 
@@ -18,7 +18,7 @@ def count_parameters(model: nn.Module) -> dict[str, int | None]:
     Returns:
         total: All parameters, with those of a frozen text encoder.
         trainable: Those that training changes.
-        vision: Those of the vision encoder; 0 for a model without a `StagedEncoder`.
+        vision: Those of the vision encoder; 0 for a model without a `VisionEncoder`.
         text_encoder: Those of the text encoder, frozen or not.
         text_path: Those that are trainable and would be absent without text: the attributes of `text_path`, and a text
             encoder that is trained, without the learned vector of the variant `no_text`. 0 without a text encoder; None
@@ -42,7 +42,7 @@ def count_parameters(model: nn.Module) -> dict[str, int | None]:
     of_vision = {
         id(weight): weight
         for part in model.modules()
-        if isinstance(part, StagedEncoder)
+        if isinstance(part, VisionEncoder)
         for weight in part.parameters()
     }
     declared = [(part, name) for part in model.modules() for name in getattr(type(part), "text_path", ())]

@@ -24,7 +24,17 @@ from zoo.errors import TextError
 from zoo.registry import ENCODERS
 
 STRINGS = ["left kidney", "right kidney of the patient", ""]
-NAMES = ["biobert", "biomedclip", "clinicalbert", "clip_vit_b32", "cxr_bert", "minilm", "pubmedbert", "tiny"]
+NAMES = [
+    "biobert",
+    "biomedclip",
+    "clinicalbert",
+    "clip_vit_b16",
+    "clip_vit_b32",
+    "cxr_bert",
+    "minilm",
+    "pubmedbert",
+    "tiny",
+]
 
 
 def one_line(caught: pytest.ExceptionInfo[TextError]) -> str:
