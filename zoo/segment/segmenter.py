@@ -11,9 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.encoders.text import TextEncoder
-from zoo.engine.run_folder import RunFolder
-from zoo.engine.trained_model import load_run
-from zoo.errors import CheckpointError, ConfigError, TextError
+from zoo.errors import ConfigError, TextError
 from zoo.inference import list_mirrors
 from zoo.io.image import to_file_grids
 from zoo.models.base import SegModule
@@ -21,11 +19,12 @@ from zoo.models.finite_values import check_logits
 from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.training_input import TrainingInput
 from zoo.preprocessing.undo import native_mask
+from zoo.segment.model_file import write_model
 from zoo.segment.result import Segmentation
 from zoo.segment.scan import Scan, read_scan
+from zoo.segment.sources import load_source
 from zoo.text.laterality import AXIS, follow_mirror
 from zoo.types import Batch, ClassPrompt, Prediction, Text
-from zoo.utils.seals import hash_file_once
 
 NO_TEXT = "The text is empty: the model was trained with a text for each image."
 """Warning of an image with an empty text."""
@@ -82,6 +81,26 @@ class Segmenter:
         for model in self.models:
             nn.Module.to(model, torch.device(device))
         return self
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model in one file, which `zoo.load` reads on another machine: safetensors, without pickle.
+
+        Args:
+            path: The file, with the suffix `.safetensors`; an earlier file of this name is replaced.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: Another suffix, or several models whose probabilities are averaged.
+            RunError: The file cannot be written.
+        """
+        file = Path(path).expanduser()
+        if file.suffix != ".safetensors" or len(self.models) > 1:
+            reason = "its suffix is not .safetensors" if len(self.models) == 1 else f"{len(self.models)} models"
+            raise ConfigError(f"{file}: {reason}.", "Save one model in a file FILE.safetensors.")
+        write_model(file, self.model, self.images, self.precision)
+        return file
 
     def __call__(
         self,
@@ -198,7 +217,8 @@ def load(
     """Load a trained model that segments new images. The data of the training are not needed.
 
     Args:
-        source: The run folder that `zoo fit --out` wrote, or `results/<job>` of a benchmark. Several runs are averaged.
+        source: The run folder that `zoo fit --out` wrote, `results/<job>` of a benchmark, a checkpoint, or a file of
+            `Segmenter.save`. Several are averaged.
         checkpoint: The checkpoint of a single run; by default the one with the best validation score, else the last.
         device: The device, as torch names it.
         mirror: See `Segmenter`.
@@ -217,7 +237,7 @@ def load(
         raise ConfigError(
             f"{len(sources)} runs and a checkpoint do not fit.", "Name one run, or leave out the checkpoint."
         )
-    first, *others = (_load_one(Path(one).expanduser(), checkpoint) for one in sources)
+    first, *others = (_load_one(one, checkpoint) for one in sources)
     for path, other in zip(sources[1:], others, strict=True):
         if (key := _find_difference(first, other)) is not None:
             raise ConfigError(f"{path}: {key} not as in {sources[0]}.", "Average runs of one model and data set only.")
@@ -235,14 +255,6 @@ def _find_difference(one: Segmenter, other: Segmenter) -> str | None:
     return None
 
 
-def _load_one(source: Path, checkpoint: str | Path | None) -> Segmenter:
-    model = load_run(source, checkpoint)
-    run = RunFolder(source)
-    file = run.checkpoint(Path(checkpoint).expanduser() if checkpoint else None)
-    if model.training_input is None:
-        raise CheckpointError(
-            f"{file}: it does not say how the images of the training were prepared: an earlier version wrote it.",
-            "Train again, or use `zoo predict` with the data.",
-        )
-    precision = str((run.read_config().get("trainer") or {}).get("precision") or "32-true")
-    return Segmenter(model, model.training_input, precision, weights=[hash_file_once(file)])
+def _load_one(source: str | Path, checkpoint: str | Path | None) -> Segmenter:
+    found = load_source(source, checkpoint)
+    return Segmenter(found.model, found.images, found.precision, weights=[found.sha256])
