@@ -24,6 +24,7 @@ class DataFacts:
         tolerance: Tolerance of the normalised surface distance, in the unit of the data set.
         prompt_version: Version of the texts of `prompts`; 0 where they are only the names of the classes.
         flips: The axes along which training may mirror an image.
+        partial: Whether a label may have voxels of which nobody has said what they are (`zoo.types.UNKNOWN`).
 
     Example:
         >>> facts = DataFacts.from_dict(make_facts(["liver", "spleen"], patch=[96, 96, 96]))
@@ -41,6 +42,7 @@ class DataFacts:
     tolerance: float = 2.0
     prompt_version: int = 0
     flips: tuple[int, ...] = ()
+    partial: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, which the command line links from the data to the model."""
@@ -56,6 +58,7 @@ class DataFacts:
             "tolerance": self.tolerance,
             "prompt_version": self.prompt_version,
             "flips": list(self.flips),
+            **({"partial": True} if self.partial else {}),  # absent in the facts of runs before partial labels
         }
 
     @classmethod
@@ -72,6 +75,7 @@ class DataFacts:
             tolerance=float(facts["tolerance"]),
             prompt_version=int(facts.get("prompt_version", 0)),
             flips=tuple(int(axis) for axis in facts.get("flips", ())),
+            partial=bool(facts.get("partial", False)),
         )
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 TRACKS = ("none", "class", "report", "mask-derived")
 """Where the text of a data set comes from. Two text tracks are never ranked together."""
 
+UNKNOWN = 255
+"""Value of a label where nobody has said whether the voxel belongs to the object (partial labels). Losses leave such
+voxels out; a test refuses them."""
+
 
 class ClassPrompt(NamedTuple):
     """The text of one class.
@@ -189,7 +193,8 @@ class Batch(TypedDict):
     """What every data module gives and every model takes. `S` is (H, W) or the three RAS axes.
 
     image: float32 [B, C, *S]. label: uint8 [B, 1, *S] of 0..K where classes are exclusive, else
-    uint8 {0, 1} [B, K, *S]; absent in prediction. spacing: float32 [B, D], in the order of S.
+    uint8 {0, 1} [B, K, *S]; `UNKNOWN` where a partial label says nothing; absent in prediction.
+    spacing: float32 [B, D], in the order of S.
     query: B names, absent where every image has one query. reports: B strings, absent where the data set has none.
     native: B entries, in evaluation only.
     draw: B draw numbers, in training only. spare: True where this rank has no case of its own and

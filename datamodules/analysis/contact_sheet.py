@@ -72,7 +72,7 @@ def _picture(data: SegDataModule, prepared: PreparedCase) -> tuple[Image.Image, 
     names, exclusive = data.labels.names, data.labels.exclusive
     masks = np.zeros((len(names), *image.shape[1:]), bool)
     if label is not None:
-        masks = np.stack([label[0] == k + 1 if exclusive else label[k] > 0 for k in range(len(names))])
+        masks = np.stack([label[0] == k + 1 if exclusive else label[k] == 1 for k in range(len(names))])
     geometry = prepared.geometry
     sizes = zip(geometry.crop, geometry.spacing, image.shape[1:], strict=True)
     spacing = [(stop - start) * step / n for (start, stop), step, n in sizes]

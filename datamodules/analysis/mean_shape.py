@@ -46,7 +46,7 @@ def compute_coverage(mask: Mask, labels: LabelSpace, grid: Sequence[int]) -> Sha
     Returns:
         float32 [K, *grid] in [0, 1].
     """
-    classes = [mask == k for k in range(1, len(labels.names) + 1)] if labels.exclusive else mask.astype(bool)
+    classes = [mask == k for k in range(1, len(labels.names) + 1)] if labels.exclusive else mask == 1
     cells = [
         F.interpolate(
             torch.from_numpy(np.ascontiguousarray(one, dtype=np.float32))[None, None], tuple(grid), mode="area"

@@ -50,7 +50,7 @@ def describe_data(data: SegDataModule, progress: Callable[[Iterable[Case]], Iter
         native = prepared.native if prepared.native is not None else prepared.label
         if native is None:
             continue
-        masks = native if not data.labels.exclusive else [native == number for number in range(1, len(names) + 1)]
+        masks = native == 1 if not data.labels.exclusive else [native == number for number in range(1, len(names) + 1)]
         counts = np.array([int(np.count_nonzero(mask)) for mask in masks])
         empty[split_of.get(case.case_id, "")] += not counts.any()
         voxels += counts

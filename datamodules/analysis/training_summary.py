@@ -16,7 +16,7 @@ from zoo.errors import DataError
 from zoo.planner.files import write_summary
 from zoo.planner.summary import CT, DatasetSummary, Grid, Intensities
 from zoo.preprocessing.apply import PreparedCase
-from zoo.types import Case
+from zoo.types import UNKNOWN, Case
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def _add_foreground(found: ForegroundIntensities, data: SegDataModule, case: Cas
     native = prepared.native if prepared.native is not None else prepared.label
     if native is None:
         return
-    labelled = native > 0
+    labelled = (native > 0) & (native != UNKNOWN)
     mask = labelled if labelled.ndim == data.card.spatial_dims else labelled.any(axis=0)
     channel = 0
     for path in case.images:

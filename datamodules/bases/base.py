@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from datamodules.augment import augment, margin
@@ -29,12 +31,13 @@ from datamodules.loading.cache import preparing_code
 from datamodules.loading.datasets import FOREGROUND_SHARE, EvaluationSet, TrainingSet
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
+from datamodules.loading.query_images import QueryImages
 from datamodules.loading.text_source import SplitText
 from zoo.planner.summary import DatasetSummary
-from zoo.preprocessing.apply import PreparedCase, load_case
+from zoo.preprocessing.apply import PreparedCase, add_label, load_image, load_label
 from zoo.registry import DATA
 from zoo.settings import cache_root
-from zoo.types import Batch, Case
+from zoo.types import Batch, Case, Geometry
 from zoo.utils.activity import track
 from zoo.utils.renamed import reject_old_names
 
@@ -111,14 +114,31 @@ class SegDataModule(DescribedData):
         given = (batch_size, epoch_samples, augment, text, num_workers, val_cases, foreground_share)
         check_options(self.card, tuple(patch), *given)
         self.foreground_share = foreground_share
+        self.query_images = QueryImages()
 
     def load(self, case: Case) -> PreparedCase:
-        """Read and prepare a case without the cache. An embedded data set generates the case here.
+        """Read and prepare a case without the cache. The queries of an image share its array.
 
         Raises:
             DataError: A file is not as the card describes it; the message begins with the file.
         """
-        return load_case(case, self.preprocessing_of(case), self.labels, self.reader)
+        make = partial(self.load_image, case)
+        image = self.query_images.get(case.case_id, make) if case.query else make()
+        native = self.load_label(case, image.geometry)
+        return image if native is None else add_label(image, native)
+
+    def load_image(self, case: Case) -> PreparedCase:
+        """Read and prepare the image of a case, without its label. An embedded data set generates the image here."""
+        return load_image(case, self.preprocessing_of(case), self.reader)
+
+    def load_label(self, case: Case, geometry: Geometry) -> NDArray[np.uint8] | None:
+        """Read the label of a case on the grid of its file; None where it has none.
+
+        Args:
+            case: The case.
+            geometry: The geometry of its image.
+        """
+        return None if case.label is None else load_label(case, geometry, self.labels, self.reader)
 
     def training_summary(self) -> DatasetSummary:
         """What `zoo data stats` has measured of the training cases of the protocol and fold, for the planner.
@@ -141,7 +161,9 @@ class SegDataModule(DescribedData):
 
     def _code(self) -> str:
         """The hash of the code that makes the arrays, with that of a data set that overrides `load`."""
-        own = [] if type(self).load is SegDataModule.load else [type(self)]
+        hooks = ("load", "load_image", "load_label")
+        inherited = all(getattr(type(self), name) is getattr(SegDataModule, name) for name in hooks)
+        own = [] if inherited else [type(self)]
         return preparing_code([type(self.reader), *own], without=SegDataModule.__mro__)
 
     # What the trainer calls
@@ -166,6 +188,7 @@ class SegDataModule(DescribedData):
         log.info("%s: %d cases to prepare or to find prepared", self.name, len(cases))
         for case in track(cases, "preparing case"):
             self.prepared_cases.prepare(case)
+        self.query_images.clear()
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Numbered draws; `set_epoch` of the sampler selects the next draws."""

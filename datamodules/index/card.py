@@ -10,14 +10,17 @@ from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
 from zoo.publishing import Publish
 from zoo.registry import Card
-from zoo.types import TRACKS, ClassPrompt, LabelSpace
+from zoo.types import TRACKS, UNKNOWN, ClassPrompt, LabelSpace
 from zoo.utils.typed_content import read_content
 
 LATERALITIES = ("", "image", "patient")
 """Whose left a text means: the image's or the patient's; empty where nobody has said it."""
 
-MOST_CLASSES = 255
-"""Largest number of exclusive classes: a label map has 8 bits per voxel, and 0 is the background."""
+MOST_CLASSES = UNKNOWN - 1
+"""Largest number of exclusive classes: a label map has 8 bits per voxel, 0 is the background, and 255 is unknown."""
+
+LABELS = ("complete", "partial")
+"""Whether every voxel without label is background, or is unknown in some cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class DataCard:
         flips: The axes along which training may mirror an image, counted from 0.
         embedded: Whether the data set is generated, so that it has no files.
         empty_masks: Whether a mask may be background alone.
+        labelled: One of `LABELS`.
+        queries: Whether an image has several queries, each with a text and a mask of its own.
         video: Whether neighbouring images are frames of one video, so that near duplicates are no findings.
         folder: Name of the folder in `ZOO_DATA` and in the cache; empty for the registered name.
         known: Case id to the kind of finding that the published data set is known to have.
@@ -90,6 +95,8 @@ class DataCard:
     flips: tuple[int, ...] = ()
     embedded: bool = False
     empty_masks: bool = False
+    labelled: str = "complete"
+    queries: bool = False
     video: bool = False
     folder: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
@@ -104,7 +111,8 @@ class DataCard:
         Raises:
             ValueError: A value is not one of those that are known; the message begins with the key.
         """
-        for key, known in (("spatial_dims", (2, 3)), ("track", TRACKS), ("laterality", LATERALITIES)):
+        choices = (("spatial_dims", (2, 3)), ("track", TRACKS), ("laterality", LATERALITIES), ("labelled", LABELS))
+        for key, known in choices:
             if getattr(self, key) not in known:
                 listed = ", ".join(str(value) for value in known if value != "")
                 raise ValueError(f"{key} is '{getattr(self, key)}', not one of {listed}")
@@ -116,6 +124,8 @@ class DataCard:
             raise ValueError(f"flips is {list(self.flips)}, not a list of axes from 0 to {self.spatial_dims - 1}")
         if self.exclusive and len(self.classes) > MOST_CLASSES:
             raise ValueError(f"classes has {len(self.classes)} exclusive classes, more than {MOST_CLASSES}")
+        if self.labelled == "partial" and not self.exclusive and len(self.classes) > 1:
+            raise ValueError("labelled is partial, but several overlapping classes have no value for unknown voxels")
         if not self.protocols:
             raise ValueError("protocols is empty; name one protocol or more")
         for name, protocol in self.protocols.items():
@@ -192,6 +202,7 @@ class DataCard:
             tolerance=self.tolerance,
             prompt_version=prompt_version,
             flips=flips,
+            partial=self.labelled == "partial",
         )
 
     def _kept_classes(self, protocol: str) -> dict[str, tuple[int, ...]]:

@@ -28,7 +28,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from datamodules.loading.entry import ARRAYS, BLOCK, TABLE, Entry, checksum
+from datamodules.loading.entry import ARRAYS, BLOCK, TABLE, Entry, array_sum, checksum
 from datamodules.loading.foreground import list_foreground
 from zoo.errors import DataError
 from zoo.preprocessing.apply import PreparedCase, load_case
@@ -96,7 +96,7 @@ def preparing_code(kinds: Iterable[type], without: Collection[type] = ()) -> str
         without: Classes that are not followed, because they make no arrays: the common base of the data sets.
     """
     limits = (get_limit, raise_limit)  # they refuse a file, and change no array
-    return hash_code([load_case, list_foreground, Cache._write, Entry, *kinds], [*without, *limits])
+    return hash_code([load_case, list_foreground, Cache._write, Writer, Entry, *kinds], [*without, *limits])
 
 
 class Cache:
@@ -225,7 +225,8 @@ class Cache:
         try:
             # The block is written and not mapped: in a map, a full disk would end the process without an error.
             with (temporary / BLOCK).open("wb") as block:
-                places = {name: _append(block, name, prepared) for name, prepared in cases}
+                writer = Writer(block)
+                places = {name: writer.append_case(name, prepared) for name, prepared in cases}
                 table = {"bytes": block.tell(), "cases": places}
                 block.flush()
                 os.fsync(block.fileno())  # without it, a power cut could leave a renamed entry without content
@@ -244,15 +245,33 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _append(block: BinaryIO, name: str, prepared: PreparedCase) -> dict[str, Any]:
-    """Append the arrays of a case to the block; return their positions, the geometry and the checksum."""
-    places, arrays = {}, []
-    for kind in ARRAYS:
-        array: NDArray[Any] | None = getattr(prepared, kind)
-        if array is not None:
-            block.write(bytes(-block.tell() % _ALIGN))
-            places[kind] = [block.tell(), list(array.shape), array.dtype.str]
-            arrays.append(np.ascontiguousarray(array))
-            block.write(arrays[-1].data)
-    geometry = {**asdict(prepared.geometry), "source": str(prepared.geometry.source or "")}
-    return {"arrays": places, "geometry": geometry, "checksum": checksum(name, places, geometry, arrays)}
+class Writer:
+    """Appends arrays to the block of an entry. The queries of an image follow each other and share its array."""
+
+    def __init__(self, block: BinaryIO) -> None:
+        self._block = block
+        self._image: tuple[NDArray[Any], list[Any], int] | None = None
+
+    def append_case(self, name: str, prepared: PreparedCase) -> dict[str, Any]:
+        """Append the arrays of a case; return their positions, the geometry and the checksum."""
+        places, sums = {}, []
+        for kind in ARRAYS:
+            array: NDArray[Any] | None = getattr(prepared, kind)
+            if array is not None:
+                place, found = self._append_image(array) if kind == "image" else self._append(array)
+                places[kind] = place
+                sums.append(found)
+        geometry = {**asdict(prepared.geometry), "source": str(prepared.geometry.source or "")}
+        return {"arrays": places, "geometry": geometry, "checksum": checksum(name, places, geometry, sums)}
+
+    def _append_image(self, image: NDArray[Any]) -> tuple[list[Any], int]:
+        if self._image is None or self._image[0] is not image:
+            self._image = (image, *self._append(image))
+        return self._image[1:]
+
+    def _append(self, array: NDArray[Any]) -> tuple[list[Any], int]:
+        self._block.write(bytes(-self._block.tell() % _ALIGN))
+        place = [self._block.tell(), list(array.shape), array.dtype.str]
+        packed = np.ascontiguousarray(array)
+        self._block.write(packed.data)
+        return place, array_sum(packed)

@@ -39,6 +39,7 @@ class Entry:
             self._block = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._block) != table["bytes"]:
             raise ValueError(f"{folder}: the block has {len(self._block)} bytes instead of {table['bytes']}")
+        self._image_sums: dict[int, int] = {}
 
     def __getitem__(self, name: str) -> PreparedCase:
         """Return a case. Its arrays are read-only and are read from disk when they are used."""
@@ -51,22 +52,32 @@ class Entry:
         """Return whether the arrays and the geometry of a case have the checksum that they were written with."""
         try:
             case = self._cases[name]
-            arrays = [self._view(*place) for place in case["arrays"].values()]
-            return bool(case["checksum"] == checksum(name, case["arrays"], case["geometry"], arrays))
+            sums = [self._sum(kind, *place) for kind, place in case["arrays"].items()]
+            return bool(case["checksum"] == checksum(name, case["arrays"], case["geometry"], sums))
         except (KeyError, ValueError, TypeError, AttributeError):
             return False
+
+    def _sum(self, kind: str, offset: int, shape: list[int], dtype: str) -> int:
+        """The checksum of an array; an image, which several queries may share, is read once."""
+        if kind != "image":
+            return array_sum(self._view(offset, shape, dtype))
+        if offset not in self._image_sums:
+            self._image_sums[offset] = array_sum(self._view(offset, shape, dtype))
+        return self._image_sums[offset]
 
     def _view(self, offset: int, shape: list[int], dtype: str) -> NDArray[Any]:
         count = int(np.prod(shape))
         return np.frombuffer(self._block, dtype, count, offset if count else 0).reshape(shape)
 
 
-def checksum(name: str, places: Any, geometry: Any, arrays: Sequence[NDArray[Any]]) -> int:
-    """Return the CRC-32 of a case: of its name, the positions of its arrays, its geometry, and the arrays."""
-    found = zlib.crc32(json.dumps([name, places, geometry], sort_keys=True).encode())
-    for array in (one for one in arrays if one.size):
-        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found)
-    return found
+def array_sum(array: NDArray[Any]) -> int:
+    """Return the CRC-32 of the bytes of an array."""
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data) if array.size else 0
+
+
+def checksum(name: str, places: Any, geometry: Any, sums: Sequence[int]) -> int:
+    """Return the CRC-32 of a case: of its name, the positions and the checksums of its arrays, and its geometry."""
+    return zlib.crc32(json.dumps([name, places, geometry, list(sums)], sort_keys=True).encode())
 
 
 def _geometry(content: dict[str, Any]) -> Geometry:

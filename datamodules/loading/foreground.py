@@ -22,7 +22,7 @@ def list_foreground(label: NDArray[np.uint8], exclusive: bool, classes: int) -> 
     """
     rows = []
     for number in range(classes):
-        mask = label[0] == number + 1 if exclusive else label[number] > 0
+        mask = label[0] == number + 1 if exclusive else label[number] == 1
         found = np.flatnonzero(mask)
         if len(found) > PER_CLASS:
             chosen = np.random.default_rng(number).choice(len(found), PER_CLASS, replace=False)

@@ -58,6 +58,7 @@ class PreparedCases:
         self._names: dict[CaseKey, str] = {}
         self._folders: dict[Path, Path] = {}
         self._chosen: dict[str, Case] = {}
+        self._image_entries: dict[str, tuple[str, Make]] = {}
         self.memory: dict[CaseKey, PreparedCase] = {}
 
     def for_others(self, cases: Callable[[], Mapping[CaseKey, Case]]) -> PreparedCases:
@@ -75,7 +76,7 @@ class PreparedCases:
             if case.key not in self.memory:
                 self.memory[case.key] = self._make(case)
             return self.memory[case.key]
-        if self._as_one:
+        if self._as_one or case.query:
             name, make = self._entry_of(case)
             return self._cache.read(name, str(case.key), make)
         return self._cache.get(self._name(case), partial(self._make, case))
@@ -88,7 +89,7 @@ class PreparedCases:
         """
         if self._cache is None:
             self.get(case)
-        elif self._as_one:
+        elif self._as_one or case.query:
             self._cache.entry(*self._entry_of(case))
         else:
             self._cache.entry(self._name(case), lambda: [("", self._make(case))])
@@ -125,7 +126,20 @@ class PreparedCases:
 
     def _entry_of(self, case: Case) -> tuple[str, Make]:
         """The name of the entry that holds a case beside others, and what makes the entry."""
+        if not self._as_one:  # one entry per image, so that its queries share the array of the image
+            if case.case_id not in self._image_entries:
+                queries = {one.key: one for one in self._queries[case.case_id]}
+                self._image_entries[case.case_id] = self._describe_entry(queries, progress=iter)
+            return self._image_entries[case.case_id]
         return self._chosen_entry if str(case.key) in self._chosen else self._one_entry
+
+    @cached_property
+    def _queries(self) -> dict[str, list[Case]]:
+        """The queries of each image, in their order."""
+        found: dict[str, list[Case]] = {}
+        for case in self._cases().values():
+            found.setdefault(case.case_id, []).append(case)
+        return found
 
     @cached_property
     def _one_entry(self) -> tuple[str, Make]:

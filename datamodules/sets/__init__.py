@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datamodules.sets.nifti_folder import NiftiFolder as NiftiFolder
     from datamodules.sets.phantom_abdomen import PhantomAbdomen as PhantomAbdomen
     from datamodules.sets.phantom_chest import PhantomChest as PhantomChest
+    from datamodules.sets.phantom_findings import PhantomFindings as PhantomFindings
     from datamodules.sets.polyps import (
         CVC300 as CVC300,
     )
@@ -58,6 +59,7 @@ __all__ = [
     "NiftiFolder",
     "PhantomAbdomen",
     "PhantomChest",
+    "PhantomFindings",
     "QataCov19",
 ]
 
@@ -78,6 +80,7 @@ __getattr__, __dir__ = lazy_exports(
         "NiftiFolder": "datamodules.sets.nifti_folder",
         "PhantomAbdomen": "datamodules.sets.phantom_abdomen",
         "PhantomChest": "datamodules.sets.phantom_chest",
+        "PhantomFindings": "datamodules.sets.phantom_findings",
         "Kvasir": "datamodules.sets.polyps",
         "ClinicDB": "datamodules.sets.polyps",
         "ColonDB": "datamodules.sets.polyps",

@@ -102,8 +102,13 @@ def test_training_and_selection_see_no_reported_case(data: SegDataModule) -> Non
 
 def test_evaluation_visits_each_case_once(data: SegDataModule) -> None:
     for part, loader in (("val", data.val_dataloader()), ("test", data.test_dataloader())):
-        seen = [case for batch in loader for case in batch["case_id"]]
-        assert sorted(seen) == sorted(data.split.ids_of(part))
+        seen = [
+            key
+            for batch in loader
+            for key in zip(batch["case_id"], batch.get("query", [""] * len(batch["case_id"])), strict=True)
+        ]
+        assert sorted(seen) == sorted(case.key for case in data.index.cases_of(part))
+        assert {case_id for case_id, _ in seen} == set(data.split.ids_of(part))
         batch = next(iter(loader))
         native = batch["native"][0]
         assert native.label is not None

@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from zoo.errors import ConfigError
 from zoo.losses.distributed import gather_rows
+from zoo.types import UNKNOWN
 
 _SMOOTH = 1e-5  # MONAI's default
+_SURE = 30.0  # a logit whose probability is 1 within single precision
 _PIECE = 2**24  # logits per piece of whole images
 
 DICE_PER = ("image", "batch")
@@ -124,16 +126,18 @@ class SegmentationLoss(nn.Module):
     Args:
         exclusive: True: softmax over background and K classes. False: one sigmoid per channel.
         options: The form of Dice.
+        partial: Whether a label may have voxels that are unknown. They are in no term.
     """
 
-    def __init__(self, exclusive: bool, options: LossOptions | None = None) -> None:
+    def __init__(self, exclusive: bool, options: LossOptions | None = None, partial: bool = False) -> None:
         super().__init__()
         self.exclusive = exclusive
+        self.partial = partial
         self.dice = SoftDice(exclusive, options or LossOptions())
 
     def forward(self, logits: Tensor, label: Tensor) -> dict[str, Tensor]:
         """Compute the losses of logits [B, K, *S] and a label as in `Batch`."""
-        logits = logits.float()
+        logits, label = self._known(logits.float(), label)
         return {"dice": self.dice(logits, label), "cross_entropy": self.cross_entropy(logits, label)}
 
     def cross_entropy(self, logits: Tensor, label: Tensor) -> Tensor:
@@ -150,15 +154,41 @@ class SegmentationLoss(nn.Module):
         sums, entropy = torch.zeros((), device=logits.device), torch.zeros((), device=logits.device)
         pieces = math.ceil(logits.numel() / _PIECE)
         for part, truth in zip(logits.chunk(pieces, 2), label.chunk(pieces, 2), strict=True):
-            sums = sums + self.dice.sums(part.float(), truth)
-            entropy = entropy + self.cross_entropy(part.float(), truth) * part.shape[2] / logits.shape[2]
+            shown, known = self._known(part.float(), truth)
+            sums = sums + self.dice.sums(shown, known)
+            entropy = entropy + self.cross_entropy(shown, known) * part.shape[2] / logits.shape[2]
         options = self.dice.options
         return options.dice * _one_minus_dice(*sums).mean() + options.cross_entropy * entropy
 
+    def _known(self, logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        return hide_unknown(logits, label, self.exclusive) if self.partial else (logits, label)
+
+
+def hide_unknown(logits: Tensor, label: Tensor, exclusive: bool) -> tuple[Tensor, Tensor]:
+    """Make unknown voxels sure background in logits and label: no true or false positive, no gradient, no loss.
+
+    A mean over voxels still counts them, so that its gradient does not depend on how samples are divided over devices.
+
+    Args:
+        logits: [B, K, *S].
+        label: As in `Batch`, with `UNKNOWN`.
+        exclusive: Whether channel 0 is the background.
+
+    Example:
+        >>> logits, label = hide_unknown(torch.ones(1, 1, 2), torch.tensor([[[1, 255]]]), exclusive=False)
+        >>> logits.tolist(), label.tolist()
+        ([[[1.0, -30.0]]], [[[1, 0]]])
+    """
+    sure = torch.full((logits.shape[1],), -_SURE, device=logits.device, dtype=logits.dtype)
+    if exclusive:
+        sure[0] = _SURE
+    unknown = label == UNKNOWN
+    return torch.where(unknown, sure.view(1, -1, *[1] * (logits.ndim - 2)), logits), label.masked_fill(unknown, 0)
+
 
 def masks_of(label: Tensor, classes: int, exclusive: bool) -> Tensor:
-    """Return the foreground masks, bool [B, classes, *S], of a label as in `Batch`."""
+    """Return the foreground masks, bool [B, classes, *S], of a label as in `Batch`; unknown voxels are outside."""
     if not exclusive:
-        return label.bool()
+        return label == 1
     values = torch.arange(1, classes + 1, device=label.device).view(1, -1, *[1] * (label.ndim - 2))
     return label == values

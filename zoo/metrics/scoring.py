@@ -13,7 +13,7 @@ from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, status_of
 from zoo.metrics.comparison import Comparison, compare_masks
 from zoo.metrics.definitions import METRICS, absent_values, dice_of_counts, worst_values
 from zoo.metrics.surface import diagonal
-from zoo.types import LabelSpace
+from zoo.types import UNKNOWN, LabelSpace
 
 
 def score_case(
@@ -117,6 +117,8 @@ def _check(
         problem = f"there are {len(mask)} masks for {classes} classes"
     elif mask.dtype != np.uint8 or label.dtype != np.uint8:
         problem = f"masks must be uint8, but these are {mask.dtype} and {label.dtype}"
+    elif label.max() == UNKNOWN:
+        problem = "its label is partial: some voxels are unknown, and a score needs all of them"
     elif max(mask.max(), label.max()) > highest:
         problem = f"a mask has the value {max(mask.max(), label.max())}, but the highest valid value is {highest}"
     elif len(spacing) != axes or not all(0 < float(size) < math.inf for size in spacing):

@@ -22,7 +22,7 @@ from zoo.encoders.text import TextEncoder
 from zoo.errors import ConfigError
 from zoo.inference import WindowOptions, predict_logits
 from zoo.losses.contrastive import EmbeddingPairs, retrieval
-from zoo.losses.segmentation import LossOptions, SegmentationLoss
+from zoo.losses.segmentation import LossOptions, SegmentationLoss, hide_unknown
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.scored_cases import ScoredCases
 from zoo.metrics.validation_scores import ValidationScores
@@ -133,7 +133,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         self.windows = as_group(WindowOptions, windows).plan(self.facts.patch, overlap, max_windows)
         self.optimiser = as_group(OptimiserOptions, optimiser)
         self.loss = as_group(LossOptions, loss).for_axes(self.facts.spatial_dims)
-        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss)
+        self.segmentation_loss = SegmentationLoss(self.facts.labels.exclusive, self.loss, self.facts.partial)
         self.validation_scores = ValidationScores(self.facts.labels.names, self.facts.labels.exclusive)
         self.test_scores = ScoredCases(self.facts.labels, self.facts.tolerance)
         self.term_weights: dict[str, float] = self.loss.weights  # weights of the terms whose weight is not 1
@@ -242,6 +242,8 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
             return
         logits = check_logits(self, self.predict_logits(batch), batch["case_id"], batch.get("query") or [])
         label = batch["label"]
+        if self.facts.partial:
+            logits, label = hide_unknown(logits, label, self.facts.labels.exclusive)
         loss = self.segmentation_loss.of_whole_images(logits, label)
         if self.facts.labels.exclusive:
             self.validation_scores.update(logits.argmax(1, keepdim=True), label, loss)

@@ -72,19 +72,29 @@ def load_case(case: Case, spec: PreprocessingSpec, labels: LabelSpace, reader: R
         (1, 8, 6)
     """
     reader = reader or Reader()
+    prepared = load_image(case, spec, reader)
+    return prepared if case.label is None else add_label(prepared, load_label(case, prepared.geometry, labels, reader))
+
+
+def load_image(case: Case, spec: PreprocessingSpec, reader: Reader) -> PreparedCase:
+    """Read, check and preprocess the image of a case, without its label; see `load_case`."""
     channels = [reader.image(path) for path in case.images]
     geometry = channels[0][1]
     for path, (_, other) in zip(case.images[1:], channels[1:], strict=True):
         check_same_voxels(path, other, case.images[0], geometry)
     image = channels[0][0] if len(channels) == 1 else np.concatenate([array for array, _ in channels])
-    del channels  # before the label is read, because each copy of a CT has 150 MB
-    native = None
-    if case.label is not None:
-        raw, other = reader.label(case.label)
-        check_same_voxels(case.label, other, case.images[0], geometry)
-        native = to_classes(raw, labels, case.label)
-        del raw
-    return preprocess(image, native, geometry, spec)
+    del channels  # each copy of a CT has 150 MB
+    return _prepare_image(image, geometry, spec)
+
+
+def load_label(case: Case, geometry: Geometry, labels: LabelSpace, reader: Reader) -> NDArray[np.uint8]:
+    """Read and check the label of a case that has one, on the grid of its file; see `load_case`."""
+    path = case.label
+    if path is None:
+        raise ValueError(f"{case.key} has no label")
+    raw, other = reader.label(path)
+    check_same_voxels(path, other, case.images[0], geometry)
+    return to_classes(raw, labels, path)
 
 
 def to_classes(raw: NDArray[np.int32], labels: LabelSpace, path: Path) -> NDArray[np.uint8]:
@@ -144,18 +154,38 @@ def preprocess(
         >>> prepared.image.shape
         (1, 4, 4)
     """
+    prepared = _prepare_image(image, geometry, spec)
+    return prepared if native is None else add_label(prepared, native)
+
+
+def _prepare_image(image: NDArray[np.float32], geometry: Geometry, spec: PreprocessingSpec) -> PreparedCase:
+    """Crop, normalise and resample an image; the result has no label yet."""
     crop = _box(image, spec.crop_above)
     inside = tuple(slice(start, stop) for start, stop in crop)
     cropped = image[(slice(None), *inside)]
     size = _network_size(cropped.shape[1:], geometry.spacing, spec)
-    network = _resample(_normalise(cropped, spec.window), size)
-    geometry = replace(geometry, crop=crop)
-    if native is None:
-        return PreparedCase(network, None, geometry)
-    stacked = native[None] if native.ndim == image.ndim - 1 else native
-    label = _resample_label(np.ascontiguousarray(stacked[(slice(None), *inside)]), size)
-    same_grid = cropped.shape == image.shape and label.shape[1:] == image.shape[1:]
-    return PreparedCase(network, label, geometry, None if same_grid else native)
+    return PreparedCase(_resample(_normalise(cropped, spec.window), size), None, replace(geometry, crop=crop))
+
+
+def add_label(prepared: PreparedCase, native: NDArray[np.uint8]) -> PreparedCase:
+    """Add a label to a prepared image, whose array is shared: an image with many queries is prepared once.
+
+    Args:
+        prepared: The image, with or without another label.
+        native: The label on the grid of the file, with the layout of `zoo.types.Native.label`.
+
+    Example:
+        >>> geometry = Geometry(affine=None, shape=(8, 6), crop=((0, 8), (0, 6)), spacing=(1.0, 1.0), unit="px")
+        >>> image = preprocess(np.ones((1, 8, 6), np.float32), None, geometry, PreprocessingSpec(size=(4, 4)))
+        >>> add_label(image, np.ones((1, 8, 6), np.uint8)).image is image.image
+        True
+    """
+    crop, size = prepared.geometry.crop, prepared.image.shape[1:]
+    stacked = native[None] if native.ndim == len(size) else native
+    whole = stacked.shape[1:]
+    label = _resample_label(np.ascontiguousarray(stacked[(slice(None), *(slice(*part) for part in crop))]), size)
+    same_grid = tuple(stop - start for start, stop in crop) == whole == size
+    return prepared._replace(label=label, native=None if same_grid else native, foreground=None)
 
 
 def _box(image: NDArray[np.float32], above: float | None) -> tuple[tuple[int, int], ...]:

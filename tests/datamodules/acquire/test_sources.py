@@ -35,7 +35,7 @@ GOOD: dict[str, Any] = {
 
 def test_only_own_data_and_generated_data_have_no_source() -> None:
     without = {card.name for card in CARDS} - {card.name for card in ON_DISK}
-    assert without == {"image_text_folder", "nifti_folder", "phantom_abdomen", "phantom_chest"}
+    assert without == {"image_text_folder", "nifti_folder", "phantom_abdomen", "phantom_chest", "phantom_findings"}
 
 
 def test_every_source_file_belongs_to_a_data_set() -> None:
@@ -123,7 +123,7 @@ def test_the_list_shows_how_to_get_each_data_set(
         "nifti_folder": "own",
     }
     assert [name for name, row in rows.items() if row["available"]] == [
-        *("amos22", "amos22_ct", "amos22_mr", "phantom_abdomen", "phantom_chest")
+        *("amos22", "amos22_ct", "amos22_mr", "phantom_abdomen", "phantom_chest", "phantom_findings")
     ]
     assert rows["btcv"] | {"title": ""} == {
         **{"name": "btcv", "aliases": [], "title": "", "dims": 3, "modality": "CT", "text": "class", "classes": 13},

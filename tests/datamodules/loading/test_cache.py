@@ -126,7 +126,7 @@ def test_a_changed_file_is_prepared_again_and_an_unchanged_one_is_not_read(
     after = second.prepared(second.index.case("hippocampus_002")).image
     assert before.shape != after.shape or not np.array_equal(before, after)
     read: list[str] = []
-    monkeypatch.setattr("datamodules.bases.base.load_case", lambda case, *_: read.append(case.case_id))
+    monkeypatch.setattr("datamodules.bases.base.load_image", lambda case, *_: read.append(case.case_id))
     third = build_datamodule("hippocampus", "tiny", root=str(task))
     third.setup("fit")
     assert not read
@@ -152,7 +152,7 @@ def test_pictures_are_one_entry_for_every_split_fold_and_share(
     entries = sorted((own_cache / "data" / "qata_cov19").glob("[!.]*"))
     assert len(entries) == 1
     values = {name: np.array(first.prepared(case).image) for name, case in first.cases.items()}
-    monkeypatch.setattr("datamodules.bases.base.load_case", never)
+    monkeypatch.setattr("datamodules.bases.base.load_image", never)
     for options in ({}, {"train_share": 0.5}, {"fold": 0, "folds": 2}):
         again = images(root, **options)
         for name, case in again.cases.items():

@@ -214,11 +214,11 @@ def test_a_name_in_another_encoding_is_one_line(clean: dict[str, Path], tmp_path
 
 
 def test_more_exclusive_classes_than_a_label_map_has_values_are_refused(clean: dict[str, Path], tmp_path: Path) -> None:
-    many = {"background": 0, **{f"region {number}": number for number in range(1, 257)}}
-    with pytest.raises(DataError, match="classes has 256 exclusive classes, more than 255"):
+    many = {"background": 0, **{f"region {number}": number for number in range(1, 256)}}
+    with pytest.raises(DataError, match="classes has 255 exclusive classes, more than 254"):
         volumes(copied(clean, tmp_path, "nnunet", labels=many))
-    del many["region 256"]
-    assert len(volumes(copied(clean, tmp_path / "b", "nnunet", labels=many)).labels.names) == 255
+    del many["region 255"]
+    assert len(volumes(copied(clean, tmp_path / "b", "nnunet", labels=many)).labels.names) == 254
 
 
 def test_too_few_subjects_are_no_missing_cases(clean: dict[str, Path], tmp_path: Path) -> None:
