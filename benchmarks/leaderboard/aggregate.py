@@ -29,6 +29,9 @@ from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 from zoo.metrics.size_terciles import SizeDice, dice_by_size
 from zoo.metrics.summary import MeanScores, Summary
 
+NO_QUERIES = "it reads no text, so it cannot tell the queries of an image apart"
+"""Why a model without text is not ranked where an image has several queries."""
+
 Owners = Mapping[tuple[str, str], str]
 """(data set, case) to the subject."""
 
@@ -70,11 +73,10 @@ def make_row(results: Sequence[JobResult], owners: Owners) -> LeaderboardRow:
     scored = scored if all(result.sealed for result in results) else scored.with_mark(UNSEALED)
     scored = scored.with_mark(EARLY) if scored.ended_early else scored
     scored = scored.with_mark(AVERAGED) if scored.weights not in ("", "trained") else scored
-    if done[0].part:
-        return replace(
-            scored, status="incomplete", reason=f"not ranked: pooled over the {done[0].part}, counted from 0"
-        )
-    return scored
+    unranked = f"pooled over the {done[0].part}, counted from 0" if done[0].part else ""
+    if row.text_track == "none" and done[0].tests[TRUE_TEXT_STEP].has_queries:
+        unranked = unranked or NO_QUERIES
+    return replace(scored, status="incomplete", reason=f"not ranked: {unranked}") if unranked else scored
 
 
 def make_variant_row(results: Sequence[JobResult], full: Sequence[JobResult], owners: Owners) -> LeaderboardRow:

@@ -6,6 +6,7 @@
 * `all-background`;
 * `mean-shape` of the training masks;
 * `text-only`, the mean shape of the training cases with the same report;
+* `union`, where an image has several queries: the union of all masks of the image answers each of them;
 * the reference values that the data set itself defines.
 
 `controls.json` also lists the images that two splits share.
@@ -24,6 +25,7 @@ import numpy as np
 
 from benchmarks.storage.layout import write_sealed
 from datamodules.analysis.mean_shape import TEXT_ONLY, fit_mean_shapes, load_native_labels
+from datamodules.analysis.union import UNION, answer_with_unions
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
@@ -128,7 +130,18 @@ def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
                 data.card.tolerance,
                 query=case.query,
             )
+    if data.card.queries and not data.labels.exclusive:
+        rows[UNION] = _score_unions(data)
     return rows
+
+
+def _score_unions(data: SegDataModule) -> list[CaseScore]:
+    """Score the union of all masks of an image as the answer to each of its queries."""
+    scored: list[CaseScore] = []
+    for case, union, mask, geometry in answer_with_unions(data, "test"):
+        how = (data.labels, geometry.spacing, geometry.unit, data.card.tolerance, case.query)
+        scored += score_case(case.case_id, union, mask, *how)
+    return scored
 
 
 if __name__ == "__main__":

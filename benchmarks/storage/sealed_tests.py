@@ -65,6 +65,12 @@ class TestScores:
         """
         return summarise(self.rows)
 
+    @property
+    def has_queries(self) -> bool:
+        """Whether an image has several queries, each with rows of its own."""
+        keys = {row.key for row in self.rows}
+        return len({case_id for case_id, _ in keys}) < len(keys)
+
 
 def has_case_twice(rows: Sequence[CaseScore]) -> bool:
     """Return whether two rows have the same case, query and class."""

@@ -157,7 +157,7 @@ def fit_mean_shapes(data: SegDataModule) -> dict[str, MeanShape]:
 
     @lru_cache(KEPT)
     def coverage_of(case: Case) -> Share:
-        return compute_coverage(_native_label(data, case, "train")[0], data.labels, data.patch)
+        return compute_coverage(load_native_label(data, case, "train")[0], data.labels, data.patch)
 
     for case in data.index.cases_of("train"):
         for shape in shapes.values():
@@ -172,10 +172,15 @@ def load_native_labels(data: SegDataModule, split: str) -> Iterator[tuple[Case, 
         DataError: A file does not fit the card, or a case has no label.
     """
     for case in sorted(data.index.cases_of(split), key=lambda case: case.report or ""):
-        yield case, *_native_label(data, case, split)
+        yield case, *load_native_label(data, case, split)
 
 
-def _native_label(data: SegDataModule, case: Case, split: str) -> tuple[Mask, Geometry]:
+def load_native_label(data: SegDataModule, case: Case, split: str) -> tuple[Mask, Geometry]:
+    """Read the native label of a case, and its geometry.
+
+    Raises:
+        DataError: A file does not fit the card, or the case has no label.
+    """
     native = native_of(data.prepared(case), data.labels.exclusive)
     data.prepared_cases.release_memory()
     if native.label is None:

@@ -290,3 +290,13 @@ def test_of_equally_frequent_conditions_the_first_in_the_order_of_their_keys_cou
 def test_a_row_without_an_object_in_any_case_is_refused() -> None:
     group = one(scored(full("a"), *(absent(f"c{i}", "x") for i in range(10))))
     assert [found.reason for found in group.unranked] == ["not comparable: no class in any case"]
+
+
+def test_a_model_without_text_has_no_rank_where_an_image_has_several_queries() -> None:
+    blind = full("a")
+    rows = blind.tests["test"].rows
+    asked = scored(blind, *(replace(row, case_id=f"scan{n // 2}", query=str(n % 2)) for n, row in enumerate(rows)))
+    group = one(asked)
+    assert not group.ranked
+    assert group.unranked[0].reason == "not ranked: it reads no text, so it cannot tell the queries of an image apart"
+    assert group.unranked[0].dice == pytest.approx(one(blind).ranked[0].dice)

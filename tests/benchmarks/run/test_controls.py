@@ -22,6 +22,7 @@ from benchmarks.storage.layout import cases_path, controls_folder, job_folder, w
 from benchmarks.storage.results import Control, read_all_controls, read_benchmark, read_controls
 from benchmarks.storage.stored_plan import store_plan
 from datamodules.build import build_datamodule
+from datamodules.sets import PhantomFindings
 from tests.helpers.data_sets import make_hippocampus
 from tests.helpers.made_up_benchmark import finished
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
@@ -174,3 +175,21 @@ def test_the_table_lists_images_that_two_splits_share(tmp_path: Path) -> None:
     control = Control("all-background", "hippocampus", shared_images=tuple(shared), dice=0.0)
     (block,) = leaderboard_of([result(job(), [0.5] * 8)], [control]).groups
     assert f"two splits share images: {shared[0]}" in block.warnings
+
+
+def test_an_image_with_several_queries_has_the_union_of_its_masks_as_a_control(tmp_path: Path) -> None:
+    out = controls_folder(tmp_path, "phantom_findings")
+    size = ["--data.counts=[6,1,6]", "--data.shape=[16,16,16]", "--data.patch=[16,16,16]"]
+    assert main(["--data", "phantom_findings", "--size", "tiny", "--out", str(out), *size]) == 0
+    data = build_datamodule("phantom_findings", "tiny", counts=[6, 1, 6], shape=[16, 16, 16], patch=[16, 16, 16])
+    rows = {row.key: row for row in read_rows(out / "union" / "cases.csv")}
+    assert isinstance(data, PhantomFindings)
+    for case in data.index.cases_of("test"):
+        drawn = data.draw(case)
+        mine = drawn.mask(int(case.query))
+        union = np.any([drawn.mask(index) for index in range(len(drawn.findings))], axis=0)
+        if mine.any():
+            assert rows[case.key].dice == pytest.approx(2 * mine.sum() / (mine.sum() + union.sum()))
+        else:
+            assert rows[case.key].status == "spurious"
+    assert summary(found(tmp_path, "phantom_findings")["union"]).cases == len(rows)
