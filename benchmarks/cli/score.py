@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
+from zoo.metrics.definitions import CONVENTIONS
 from zoo.registry import DATA
 from zoo.utils.config_values import section_keys
 from zoo.utils.exit_codes import run_command
@@ -80,6 +81,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="what you state: budget, training_data, pre_training, paper, url",
     )
     parser.add_argument(
+        "--convention",
+        action="append",
+        default=[],
+        choices=CONVENTIONS,
+        help="also score by the convention of surface-distance (DeepMind), for tables with --protocol",
+    )
+    parser.add_argument(
         "--size", metavar="NAME", help="size of the data card (default: that of the benchmark, or published)"
     )
     parser.epilog = "Further --data.KEY VALUE are options of the data set, as in `zoo fit`."
@@ -101,7 +109,7 @@ def _score(argv: Sequence[str]) -> int:
 
     check_target(known.out)
     stated = read_stated(known.stated) if known.stated else {}
-    method = Method(name, known.predictions, known.values, known.missing_as_empty, stated)
+    method = Method(name, known.predictions, known.values, known.missing_as_empty, stated, known.convention)
     size, defaults, folds = _read_benchmark_options(known.out, DATA.get(known.data).name)
     options = _with_fold({**defaults, **options}, known.fold, folds, known.out)
     return _score_and_store(known, method, known.size or size, options)

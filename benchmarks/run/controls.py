@@ -31,6 +31,7 @@ from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, format_rows, write_rows
+from zoo.metrics.definitions import CONVENTIONS
 from zoo.metrics.scoring import score_case
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import parse_options
@@ -129,6 +130,7 @@ def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
                 geometry.unit,
                 data.card.tolerance,
                 query=case.query,
+                conventions=CONVENTIONS,
             )
     if data.card.queries and not data.labels.exclusive:
         rows[UNION] = _score_unions(data)

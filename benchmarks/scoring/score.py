@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ class Method:
         values: `--values`; empty to find it out.
         missing_as_empty: Whether a case without a file counts as a prediction without any object.
         stated: What its authors state: key -> text.
+        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Method:
     values: str = ""
     missing_as_empty: bool = False
     stated: Mapping[str, str] = field(default_factory=dict)
+    conventions: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def score_label_images(data: SegDataModule, method: Method, progress: Progress =
     missing = [case for case in cases if case.key not in found.of_case]
     _check_missing(method, missing, found, len(cases))
     reader = MaskReader(data.labels, values, data.reader)
-    rows, images = _score_cases(data, progress(cases), found, reader, float(facts["tolerance"]))
+    rows, images = _score_cases(data, progress(cases), found, reader, float(facts["tolerance"]), method.conventions)
     if data.leak_declared:
         rows = [replace(row, mark=LEAK) for row in rows]
     check_once(rows, len(cases))
@@ -134,7 +136,12 @@ def _check_missing(method: Method, missing: list[Case], found: FoundFiles, count
 
 
 def _score_cases(
-    data: SegDataModule, cases: Iterable[Case], found: FoundFiles, reader: MaskReader, tolerance: float
+    data: SegDataModule,
+    cases: Iterable[Case],
+    found: FoundFiles,
+    reader: MaskReader,
+    tolerance: float,
+    conventions: Collection[str],
 ) -> tuple[list[CaseScore], dict[str, dict[str, list[Any]]]]:
     """Score each case; after a file that cannot be scored, the others are only read, so that all are named.
 
@@ -155,7 +162,15 @@ def _score_cases(
         if not faults:
             grid = truth.geometry
             rows += score_case(
-                case.case_id, mask, truth.label, data.labels, grid.spacing, grid.unit, tolerance, query=case.query
+                case.case_id,
+                mask,
+                truth.label,
+                data.labels,
+                grid.spacing,
+                grid.unit,
+                tolerance,
+                query=case.query,
+                conventions=conventions,
             )
     if len(faults) == 1:
         raise faults[0]

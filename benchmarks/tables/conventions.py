@@ -22,7 +22,7 @@ from benchmarks.tables.views import TableView, make_lines
 from benchmarks.tables.writers import csv_text, json_text, markdown_table, name_row
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import dice_of_counts, iou_of_counts
+from zoo.metrics.definitions import SURFACE_DISTANCE, dice_of_counts, iou_of_counts
 
 Score = Callable[[CaseScore, Sequence[float] | None], float | None]
 """A row and the size of its voxels to its score; None where the convention leaves the row out."""
@@ -108,6 +108,24 @@ def _pooled_in_voxels(row: CaseScore, spacing: Sequence[float] | None) -> float 
     return row.hd95_pooled / _voxel(row, spacing) if math.isnan(row.hd95_pooled_voxels) else row.hd95_pooled_voxels
 
 
+def _by_surfels(row: CaseScore, _: Sequence[float] | None) -> float | None:
+    return _surfels(row, row.hd95_surfels) if row.status == "ok" else None
+
+
+def _nsd_by_surfels(row: CaseScore, _: Sequence[float] | None) -> float | None:
+    return _surfels(row, row.nsd_surfels) if row.status != "absent" else None
+
+
+def _surfels(row: CaseScore, value: float) -> float:
+    """Return a score in the convention of surface-distance, which a test computes on request."""
+    if math.isnan(value):
+        raise RunError(
+            f"case {row.case_id} was not scored by {SURFACE_DISTANCE}; run `zoo test` or `zoo score` again with "
+            f"`--convention {SURFACE_DISTANCE}`"
+        )
+    return value
+
+
 def _voxel(row: CaseScore, spacing: Sequence[float] | None) -> float:
     """Return the side of a voxel, for rows of an older version without distances in voxels."""
     if row.unit == "px":
@@ -150,6 +168,19 @@ CONVENTIONS: Mapping[str, Convention] = {
         _pooled_in_voxels,
         None,
         True,
+    ),
+    "hd95-surface-distance-drop-missed": Convention(
+        "mean HD95 of DeepMind's surface-distance (corners of voxels, weighed by area) of the objects that were found",
+        "HD95",
+        _by_surfels,
+        None,
+        True,
+    ),
+    "nsd-surface-distance": Convention(
+        "mean surface Dice of DeepMind's surface-distance at the tolerance of the data set, 0 for missed and spurious "
+        "objects",
+        "NSD",
+        _nsd_by_surfels,
     ),
 }
 """The conventions by name."""

@@ -14,6 +14,7 @@ from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, default_folder
 from zoo.engine.run_seals import check_run, choose_checkpoint, describe_origin
+from zoo.errors import ConfigError
 from zoo.utils.activity import set_activity
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolde
         default_root_dir=str(folder.path),
         enable_checkpointing=False,
     )
+    if request.conventions:
+        set_conventions(cli.model, request)
     arguments: dict[str, Any] = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     with explain_errors(folder, cli.flags):
         if request.verb == "validate":
@@ -92,6 +95,23 @@ def evaluate(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolde
             cli.trainer.predict(cli.model, return_predictions=False, **arguments)
     if cli.trainer.is_global_zero:
         _print_results(cli, request.verb, scores, predictions)
+
+
+def set_conventions(model: Any, request: Request) -> None:
+    """Tell the model which further conventions its test scores by.
+
+    Raises:
+        ConfigError: The model scores in a way of its own.
+    """
+    from zoo.metrics.scored_cases import ScoredCases
+
+    scores = getattr(model, "test_scores", None)
+    if not isinstance(scores, ScoredCases):
+        raise ConfigError(
+            f"--convention: {type(model).__name__} scores its test itself.",
+            "Leave it out, or pass `conventions` to `zoo.metrics.score_case` in its test_step.",
+        )
+    scores.conventions = request.conventions
 
 
 def text_control(config: Config) -> str:

@@ -44,6 +44,7 @@ class Request:
         loggers: Values of `--logger`.
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
+        conventions: Values of `--convention`.
         yes: Whether a training of more than a day may start.
         print_config: Whether the command only prints the resolved configuration.
         help: What the command only prints: "options", "all" for those of Lightning too, or nothing.
@@ -65,6 +66,7 @@ class Request:
     loggers: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
+    conventions: tuple[str, ...] = ()
     yes: bool = False
     print_config: bool = False
     help: str = ""
@@ -236,8 +238,8 @@ def _with_option(request: Request, option: Option, value: str) -> Request:
     read: object = value
     if field == "files":
         read = (*request.files, Path(value))
-    elif field == "loggers":
-        read = (*request.loggers, value)
+    elif field in ("loggers", "conventions"):
+        read = (*getattr(request, field), value)
     elif field in ("out", "ckpt", "init_from"):
         read = Path(value).expanduser()
     elif field == "seed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zoo.config import PLANNED_SIZES, SIZES
+from zoo.metrics.definitions import CONVENTIONS
 
 RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
 _RUN = RUN_VERBS[:-1]
@@ -89,6 +90,15 @@ OPTIONS = (
         "checkpoint of the run to evaluate (default: the best, else the last)",
         GROUPS[0],
         verbs=_EVALUATE,
+    ),
+    Option(
+        "--convention",
+        "conventions",
+        "NAME",
+        "also score by the convention of surface-distance (DeepMind), for tables with --protocol",
+        GROUPS[0],
+        verbs=("test",),
+        choices=CONVENTIONS,
     ),
     Option(
         "--precision",

@@ -15,7 +15,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.metrics.definitions import METRIC_KEYS, METRICS, MetricValues, dice_of_counts
+from zoo.metrics.definitions import METRIC_KEYS, SURFELS, VOXELS, MetricValues
+from zoo.metrics.row_checks import check_values
 from zoo.utils.atomic_files import write_text
 from zoo.utils.csv_text import format_csv, parse_csv
 from zoo.utils.hashing import hash_bytes, hash_lines
@@ -27,24 +28,20 @@ UNITS = ("mm", "px")
 LEAK = "leak"
 """Mark of a row if the data card declares that the protocol has subjects in two splits."""
 
-VOXELS = ("hd95_voxels", "hd95_pooled_voxels")
-"""Fields that the conventions of other papers need. No leaderboard shows them; older files lack them."""
-
 COUNTS = ("tp", "fp", "fn")
 
 COLUMNS = ("case_id", "query", "label", *COUNTS, *METRIC_KEYS, "unit", "status", "index", *VOXELS)
-"""The columns of a file without marked rows, in their order."""
+"""The columns of every file, in their order."""
 
-MARKED = (*COLUMNS, "mark")
-"""The columns of a file with marked rows."""
-
-_ROUNDING = 1e-9
-"""Difference that rounding may make between a Dice and the Dice of its counts."""
+_FURTHER = ((), SURFELS, ("mark",), (*SURFELS, "mark"))
+"""Columns that a file has behind them only where a row has a value."""
 
 _OPTIONAL = ((), ("query",), VOXELS, ("query", *VOXELS))
 """Groups of columns that a file of an older version may lack."""
 
-_HEADS = {tuple(name for name in head if name not in lacking) for head in (COLUMNS, MARKED) for lacking in _OPTIONAL}
+_HEADS = {
+    (*(name for name in COLUMNS if name not in lacking), *further) for further in _FURTHER for lacking in _OPTIONAL
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +63,8 @@ class CaseScore(MetricValues[float]):
         index: Position of the class in the label space, from 1; the rows of a case are sorted by it.
         hd95_voxels: `hd95` computed with voxels of side 1; NaN where it is unknown.
         hd95_pooled_voxels: `hd95_pooled` computed with voxels of side 1; NaN where it is unknown.
+        hd95_surfels: HD95 as surface-distance computes it; NaN where it was not asked for.
+        nsd_surfels: NSD as surface-distance computes it; NaN where it was not asked for.
         mark: `LEAK`, or empty.
 
     Raises:
@@ -91,6 +90,8 @@ class CaseScore(MetricValues[float]):
     index: int = 0
     hd95_voxels: float = math.nan
     hd95_pooled_voxels: float = math.nan
+    hd95_surfels: float = math.nan
+    nsd_surfels: float = math.nan
     mark: str = ""
 
     def __post_init__(self) -> None:
@@ -142,34 +143,12 @@ def status_of(tp: int, fp: int, fn: int) -> str:
     return "spurious" if fp else "absent"
 
 
-def check_values(row: CaseScore) -> None:
-    """Check the values of a row against its counts and against each other.
-
-    Raises:
-        ValueError: The Dice is not that of the counts, a ratio is not between 0 and 1, a distance is negative, or a
-            missed or spurious object has not the worst values.
-    """
-    for name in VOXELS:
-        if getattr(row, name) < 0 or math.isinf(getattr(row, name)):
-            raise ValueError(f"{name} is {getattr(row, name)}, which is no distance")
-    if row.status == "absent":
-        return
-    dice = dice_of_counts(row.tp, row.fp, row.fn)
-    if not math.isclose(row.dice, dice, abs_tol=_ROUNDING):
-        raise ValueError(f"dice is {row.dice}, but the counts tp, fp, fn = {row.tp}, {row.fp}, {row.fn} give {dice}")
-    for metric in METRICS:
-        value, highest = getattr(row, metric.key), math.inf if metric.unit == "distance" else 1.0
-        if not 0 <= value <= highest:
-            raise ValueError(f"{metric.key} is {value}, which is no {metric.unit or 'ratio'}")
-        if row.status != "ok" and metric.worst not in ("diagonal", value):
-            raise ValueError(f"{metric.key} is {value} although the object is {row.status}")
-
-
 def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
     """Write rows as CSV, sorted by case, query and class.
 
     The order of `rows` does not change the file. NaN becomes an empty cell; `read_rows` restores every
-    other number exactly. Only a file with marked rows has the column `mark`.
+    other number exactly. Only a file with marked rows has the column `mark`, and only one with scores by
+    surface-distance has the columns `SURFELS`.
 
     Args:
         path: The file; the new file replaces it in one step.
@@ -197,7 +176,8 @@ def format_rows(rows: Iterable[CaseScore]) -> str:
         RunError: Two rows have the same case, query and class.
     """
     ordered = sort_rows(rows)
-    columns = MARKED if any(row.mark for row in ordered) else COLUMNS
+    surfels = SURFELS if any(not math.isnan(row.nsd_surfels) for row in ordered) else ()
+    columns = (*COLUMNS, *surfels, *(("mark",) if any(row.mark for row in ordered) else ()))
     lines = ([_cell(getattr(row, name)) for name in columns] for row in ordered)
     return format_csv([columns, *lines])
 
@@ -296,5 +276,5 @@ def _row(columns: Sequence[str], line: Sequence[str]) -> CaseScore:
         raise ValueError(f"it has {len(line)} cells, but the first line names {len(columns)} columns")
     cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
-    scores = {name: float(cells.pop(name) or math.nan) for name in (*METRIC_KEYS, *VOXELS) if name in cells}
+    scores = {name: float(cells.pop(name) or math.nan) for name in (*METRIC_KEYS, *VOXELS, *SURFELS) if name in cells}
     return CaseScore(**cells, **counts, **scores)  # type: ignore[arg-type]

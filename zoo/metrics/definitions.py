@@ -104,6 +104,17 @@ METRICS = (
 )
 """All metrics, in the order of the columns of `cases.csv`."""
 
+SURFACE_DISTANCE = "surface-distance"
+
+CONVENTIONS = (SURFACE_DISTANCE,)
+"""Further conventions by name, whose scores are computed on request: `zoo.metrics.surfels`."""
+
+VOXELS = ("hd95_voxels", "hd95_pooled_voxels")
+"""Fields of a row that the conventions of other papers need. No leaderboard shows them; older files lack them."""
+
+SURFELS = ("hd95_surfels", "nsd_surfels")
+"""Fields of a row in the convention of surface-distance."""
+
 METRIC_KEYS = tuple(metric.key for metric in METRICS)
 
 

@@ -101,19 +101,31 @@ def _list_goals(
 
 def _measure(job: _Job) -> NDArray[np.float64]:
     """Return the distances of a job in ascending order."""
-    goals = job.goals
+    return np.sort(measure_distances(job.places, job.goals, job.scale))
+
+
+def measure_distances(
+    places: NDArray[np.int32], goals: NDArray[np.int32], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distance [M] from each place to its nearest goal.
+
+    Args:
+        places: Coordinates [3, M], neighbours near each other.
+        goals: Coordinates [3, N].
+        scale: Size of a voxel along each axis [3].
+    """
     firsts = np.zeros(1, np.int64)
-    if job.places.shape[1] > _FEW:
-        cells = _number_cells(goals, job.scale)
+    if places.shape[1] > _FEW:
+        cells = _number_cells(goals, scale)
         order = np.argsort(cells, kind="stable")
         goals, cells = goals[:, order], cells[order]
         firsts = np.flatnonzero(np.diff(cells.astype(np.int64), prepend=-1))
     goals = np.ascontiguousarray(goals)
     starts = np.append(firsts, goals.shape[1])
     lowest, highest = (limit.reduceat(goals, firsts, axis=1) for limit in (np.minimum, np.maximum))
-    squares = np.empty(job.places.shape[1])
-    scoring_kernels.search_far(job.places, goals, starts, lowest, highest, job.scale, squares)
-    return np.sort(np.sqrt(squares))
+    squares = np.empty(places.shape[1])
+    scoring_kernels.search_far(places, goals, starts, lowest, highest, scale, squares)
+    return np.sqrt(squares)
 
 
 def _number_cells(goals: NDArray[np.int32], scale: NDArray[np.float64]) -> NDArray[np.uint16]:

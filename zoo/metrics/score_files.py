@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import RunError
-from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, format_rows, read_rows
-from zoo.metrics.definitions import METRICS
+from zoo.metrics.case_scores import CaseScore, describe_case, format_rows, read_rows
+from zoo.metrics.definitions import METRICS, SURFELS, VOXELS
 from zoo.utils.atomic_files import write_text
 from zoo.utils.hashing import hash_text
 from zoo.utils.seals import FILES, SEAL, add_seal, is_intact
@@ -95,7 +95,9 @@ def _find_impossible_distance(row: CaseScore, about: Mapping[str, Any]) -> str:
     from zoo.metrics.surface import diagonal  # with numpy, which a reader of rows without sizes does not need
 
     limits = {metric.key: diagonal(shape, spacing) for metric in METRICS if metric.unit == "distance"}
-    for name, longest in (limits | dict.fromkeys(VOXELS, diagonal(shape, [1.0] * len(shape)))).items():
+    limits |= dict.fromkeys(VOXELS, diagonal(shape, [1.0] * len(shape)))
+    limits[SURFELS[0]] = diagonal([size + 1 for size in shape], spacing)  # between the outer corners of the image
+    for name, longest in limits.items():
         value = getattr(row, name)
         equal = math.isclose(value, longest, rel_tol=_ROUNDING)
         wrong = not equal if row.status != "ok" else value > longest and not equal

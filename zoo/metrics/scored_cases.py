@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -24,12 +24,14 @@ class ScoredCases:
         tolerance: Tolerance of NSD.
 
     Attributes:
+        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
         rows: One row per case, query and class, of this process.
     """
 
     def __init__(self, labels: LabelSpace, tolerance: float) -> None:
         self.labels = labels
         self.tolerance = tolerance
+        self.conventions: Collection[str] = ()
         self.rows: list[CaseScore] = []
 
     def reset(self) -> None:
@@ -55,6 +57,7 @@ class ScoredCases:
                 native.geometry.unit,
                 self.tolerance,
                 query=prediction.query,
+                conventions=self.conventions,
             )
         self.rows += rows
         return rows

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import DataError
-from zoo.metrics.case_scores import VOXELS, CaseScore, describe_case, status_of
+from zoo.errors import DataError, UnknownNameError
+from zoo.metrics.case_scores import CaseScore, describe_case, status_of
 from zoo.metrics.comparison import Comparison, compare_masks
-from zoo.metrics.definitions import METRICS, absent_values, dice_of_counts, worst_values
+from zoo.metrics.definitions import (
+    CONVENTIONS,
+    METRICS,
+    SURFACE_DISTANCE,
+    VOXELS,
+    absent_values,
+    dice_of_counts,
+    worst_values,
+)
 from zoo.metrics.surface import diagonal
+from zoo.metrics.surfels import SurfelScores, compare_surfels
 from zoo.types import UNKNOWN, LabelSpace
 
 
@@ -25,6 +35,7 @@ def score_case(
     unit: str,
     tolerance: float,
     query: str = "",
+    conventions: Collection[str] = (),
 ) -> list[CaseScore]:
     """Compare a prediction with its label: one row per class, in the order of the label space.
 
@@ -38,8 +49,10 @@ def score_case(
         unit: Unit of the spacing: "mm" or "px".
         tolerance: Tolerance of the metric `nsd`, in the unit of the spacing.
         query: The query of the case; empty where a case has one query.
+        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
 
     Raises:
+        UnknownNameError: There is no such convention.
         DataError: The shapes, values, spacing or tolerance are invalid or contradict each other.
 
     Example:
@@ -55,10 +68,34 @@ def score_case(
     image = mask.shape if labels.exclusive else mask.shape[1:]
     found = compare_masks(mask, label, labels, spacing, tolerance)
     longest = diagonal(image, spacing), diagonal(image, [1.0] * len(image))
-    return [
+    rows = [
         _score(case_id, query, name, index, compared, longest, unit)
         for index, (name, compared) in enumerate(zip(labels.names, found, strict=True), start=1)
     ]
+    for convention in conventions:
+        check_convention(convention)
+    if SURFACE_DISTANCE not in conventions:
+        return rows
+    surfels = compare_surfels(mask, label, labels, spacing, tolerance)
+    farthest = diagonal([size + 1 for size in image], spacing)  # between the outer corners of the image
+    return [_add_surfels(row, one, farthest) for row, one in zip(rows, surfels, strict=True)]
+
+
+def check_convention(name: str) -> None:
+    """Check the name of a convention.
+
+    Raises:
+        UnknownNameError: There is no such convention.
+    """
+    if name not in CONVENTIONS:
+        raise UnknownNameError("convention", name, CONVENTIONS, "zoo test --help")
+
+
+def _add_surfels(row: CaseScore, scores: SurfelScores, farthest: float) -> CaseScore:
+    """Return a row with its scores in the convention of surface-distance; a missed or spurious object has the worst."""
+    if row.status == "absent":
+        return row
+    return replace(row, hd95_surfels=min(scores.hd95, farthest), nsd_surfels=scores.nsd)
 
 
 def _score(

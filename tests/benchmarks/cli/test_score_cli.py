@@ -48,7 +48,7 @@ def test_label_images_become_a_row_and_the_files_of_other_cases_are_named(
 ) -> None:
     out, stated = tmp_path / "out", tmp_path / "ours.yaml"
     stated.write_text("Budget: {epochs: 300}\ntraining data: its train split\npre-training: none\npaper: Doe 2026\n")
-    assert score(there.files, out, *there.root, "--stated", str(stated)) == 0
+    assert score(there.files, out, *there.root, "--stated", str(stated), "--convention", "surface-distance") == 0
     shown = capsys.readouterr()
     assert "anterior" in shown.out
     assert f"`zoo bench table {out}` shows the row Ours." in shown.out
@@ -57,6 +57,9 @@ def test_label_images_become_a_row_and_the_files_of_other_cases_are_named(
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["model"], row["status"], row["n"]) == ("Ours", "stated", 2)
     assert row["stated"] == "budget: epochs 300; training data: its train split; pre-training: none; paper: Doe 2026"
+    assert bench(["table", str(out), "--format", "json", "--protocol", "nsd-surface-distance"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["scored"], row["reason"]) == (4, "")
 
 
 def test_nothing_that_exists_is_overwritten(

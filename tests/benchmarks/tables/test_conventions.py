@@ -7,6 +7,7 @@ import io
 import json
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from medpy.metric.binary import hd95 as medpy_hd95
 from monai.metrics import DiceMetric, compute_hausdorff_distance
 from numpy.typing import NDArray
+from surface_distance import metrics as deepmind
 from torchmetrics.functional.classification import binary_f1_score, binary_jaccard_index
 
 from benchmarks.cli import main
@@ -52,10 +54,12 @@ def masks() -> list[tuple[Masks, Masks]]:
     return [*found, (empty, full), (full, empty), (empty, empty)]
 
 
-def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL)) -> TestScores:
+def scored(
+    spacing: tuple[float, ...] = (VOXEL, VOXEL), conventions: Sequence[str] = ("surface-distance",)
+) -> TestScores:
     rows: list[CaseScore] = []
     for number, (guess, truth) in enumerate(masks()):
-        rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0)
+        rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0, conventions=conventions)
     return TestScores(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})
 
 
@@ -103,6 +107,23 @@ def test_hd95_in_voxels_without_missed_objects_agrees_with_monai() -> None:
 def test_pooled_hd95_in_voxels_agrees_with_medpy() -> None:
     expected = np.mean([medpy_hd95(guess, truth) for guess, truth in masks()[:3]])
     assert value("hd95-pooled-px-drop-missed") == pytest.approx(expected)
+
+
+def test_scores_by_surface_distance_agree_with_the_package() -> None:
+    found = []
+    for guess, truth in masks()[:3]:
+        distances = deepmind.compute_surface_distances(truth > 0, guess > 0, (VOXEL, VOXEL))
+        hd95 = deepmind.compute_robust_hausdorff(distances, 95)
+        found.append((hd95, deepmind.compute_surface_dice_at_tolerance(distances, 2.0)))
+    hd95, nsd = np.sum(found, axis=0).tolist()
+    assert value("hd95-surface-distance-drop-missed") == pytest.approx(hd95 / 3)
+    assert value("nsd-surface-distance") == pytest.approx(nsd / 5)  # the missed and the spurious object have 0
+
+
+def test_rows_that_were_not_scored_by_surface_distance_say_how_to_get_it() -> None:
+    for name in ("hd95-surface-distance-drop-missed", "nsd-surface-distance"):
+        with pytest.raises(RunError, match=r"case c0 was not scored by surface-distance; .*--convention surface-d"):
+            value(name, scored(conventions=()))
 
 
 @pytest.mark.parametrize("name", sorted(CONVENTIONS))

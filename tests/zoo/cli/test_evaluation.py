@@ -8,18 +8,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tests.helpers.stub_commands import FIT, STUB, error_line
 from zoo.callbacks.predictions import Predictions
 from zoo.callbacks.scores import Scores
-from zoo.cli.evaluate import _print_results
+from zoo.cli.evaluate import _print_results, set_conventions
 from zoo.cli.main import main
+from zoo.engine.arguments import parse
 from zoo.engine.trained_model import load_run
 from zoo.errors import RunError
 from zoo.metrics.case_scores import METRIC_VERSION, cases_hash, read_rows
 from zoo.metrics.score_files import read_scores
+from zoo.metrics.scored_cases import ScoredCases
+from zoo.types import Geometry, LabelSpace, Native, Prediction
 from zoo.utils.seals import hash_file, is_intact
 
 pytestmark = pytest.mark.usefixtures("stub_importable")
@@ -36,6 +40,19 @@ def test_test_writes_each_case_once_and_prints_a_table(finished: Path, capsys: p
     assert (finished / "test-shuffled" / "cases.csv").is_file()
     about = json.loads((finished / "test-shuffled" / "about.json").read_text())
     assert about["changed_options"] == {"data.init_args.text": "shuffled"}
+
+
+def test_a_convention_by_name_adds_its_scores_to_each_row(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["test", "--out", str(finished), "--convention", "surface-distance"]
+    scores = ScoredCases(LabelSpace(("lesion",), ((1,),)), 1.0)
+    set_conventions(SimpleNamespace(test_scores=scores), parse("test", asked[1:]))
+    mask = np.eye(4, dtype=np.uint8)
+    grid = Geometry(None, (4, 4), ((0, 4), (0, 4)), (1.0, 1.0), "px")
+    [row] = scores.score([Prediction("a", mask, grid)], [Native(grid, mask)])
+    assert (row.hd95_surfels, row.nsd_surfels) == (0, 1)
+    assert "--convention: StubModel scores its test itself" in error_line(asked, capsys)
+    assert "Unknown convention 'surface'" in error_line([*asked[:-1], "surface"], capsys)
+    assert "--convention is no option of `zoo predict`" in error_line(["predict", *asked[1:]], capsys)
 
 
 @pytest.mark.parametrize("more", [[], ["--ema", "0.9"]])

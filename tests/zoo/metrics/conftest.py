@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from zoo.metrics import comparison
+from zoo.metrics import comparison, surfels
 
 
 @pytest.fixture(scope="module", params=["numba", "scipy"])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Compute scores by compiled kernels, then by SciPy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "has_numba", lambda: request.param == "numba")
+        for module in (comparison, surfels):
+            patch.setattr(module, "has_numba", lambda: request.param == "numba")
         yield request.param
