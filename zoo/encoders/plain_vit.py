@@ -35,6 +35,7 @@ class PlainViT(VisionEncoder):
         places: Learned positions per axis.
         weights: Pre-trained weights of a transformer of this kind and these sizes, in 2D, with the names of timm or of
             open_clip; see `find_published`. Empty for random ones. Blocks that are not built are not read.
+        freeze: Whether the weights are frozen. None: where they are pre-trained.
         projected: Channels after the last norm and CLIP's projection; 0: neither is built.
 
     Raises:
@@ -56,6 +57,7 @@ class PlainViT(VisionEncoder):
         patch: int,
         places: int,
         weights: str = "",
+        freeze: bool | None = None,
         projected: int = 0,
     ) -> None:
         super().__init__()
@@ -84,6 +86,7 @@ class PlainViT(VisionEncoder):
         scale, shift = normalisation(of_weights, channels)
         self.register_buffer("scale", scale.view(1, -1, *[1] * dims), persistent=False)
         self.register_buffer("shift", shift.view(1, -1, *[1] * dims), persistent=False)
+        self.requires_grad_(not (bool(weights) if freeze is None else freeze))
         self.name, self.revision = weights, _load(self, weights, patch, channels) if weights else ""
 
     scale: Tensor

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from zoo.models.lan_guide import LanGuide as LanGuide
     from zoo.models.lvit.model import LViT as LViT
     from zoo.models.lvit.model import LViTReleased as LViTReleased
+    from zoo.models.medclipseg.model import MedCLIPSeg as MedCLIPSeg
+    from zoo.models.medclipseg.model import MedCLIPSegReleased as MedCLIPSegReleased
     from zoo.models.mednext import MedNeXt as MedNeXt
     from zoo.models.mmi_unet import MMIReleased as MMIReleased
     from zoo.models.mmi_unet import MMIUNet as MMIUNet
@@ -67,6 +69,8 @@ __all__ = [
     "LanGuide",
     "MMIReleased",
     "MMIUNet",
+    "MedCLIPSeg",
+    "MedCLIPSegReleased",
     "MedNeXt",
     "NNUNet",
     "Output",
@@ -121,6 +125,8 @@ __getattr__, __dir__ = lazy_exports(
         "UNetPlusPlus": "zoo.models.unetpp",
         "AttentionUNet": "zoo.models.attention_unet",
         "SegResNet": "zoo.models.segresnet",
+        "MedCLIPSeg": "zoo.models.medclipseg.model",
+        "MedCLIPSegReleased": "zoo.models.medclipseg.model",
         "MedNeXt": "zoo.models.mednext",
         "SwinUNETR": "zoo.models.swin_unetr",
         "UNETR": "zoo.models.unetr",

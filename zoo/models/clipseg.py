@@ -93,8 +93,8 @@ class CLIPSeg(SegModule):
             )
         self.levels = sorted(levels, reverse=True)
         self.text = build_text_encoder(encoder, freeze_text)
-        self.vision = PlainViT(dims, channels, width, self.levels[0] + 1, heads, patch, places, vision_weights)
-        self.vision.requires_grad_(not (bool(vision_weights) if freeze_vision is None else freeze_vision))
+        sizes = (width, self.levels[0] + 1, heads, patch, places)
+        self.vision = PlainViT(dims, channels, *sizes, vision_weights, freeze_vision)
         self.scale, self.shift = (nn.Linear(self.text.width, reduce_width) for _ in range(2))
         self.reduces = nn.ModuleList(nn.Linear(width, reduce_width) for _ in self.levels)
         options: dict[str, Any] = {"dropout": 0.0, "batch_first": True}

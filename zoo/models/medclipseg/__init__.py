@@ -1,0 +1,1 @@
+"""MedCLIPSeg: its network and its parts."""
