@@ -29,10 +29,11 @@ from datamodules.index.split_files import read_split_file
 from datamodules.index.splits import SPLITS
 from datamodules.loading.cache import preparing_code
 from datamodules.loading.datasets import FOREGROUND_SHARE, EvaluationSet, TrainingSet
+from datamodules.loading.last_used import LastUsed
 from datamodules.loading.loaders import ProcessShare, evaluation_loader, move_tensors, training_loader, used_cases
 from datamodules.loading.prepared_cases import PreparedCases
-from datamodules.loading.query_images import QueryImages
 from datamodules.loading.text_source import SplitText
+from zoo.errors import ConfigError
 from zoo.planner.summary import DatasetSummary
 from zoo.preprocessing.apply import PreparedCase, add_label, load_image, load_label
 from zoo.registry import DATA
@@ -111,10 +112,13 @@ class SegDataModule(DescribedData):
         self.protocol = self.choose_protocol(protocol or (file.protocol_among(self.card.protocols) if file else None))
         self.fold, self.folds = fold, folds or (file.folds if file else None) or FOLDS
         self.split_options = split_options(train_share, fold, folds, file)
+        if fold is not None and self.card.labelled == "partial":
+            problem = f"--data.fold {fold}: the training labels of {self.name} are partial: no score can use them."
+            raise ConfigError(problem, "Leave out --data.fold: the protocols report complete labels.")
         given = (batch_size, epoch_samples, augment, text, num_workers, val_cases, foreground_share)
         check_options(self.card, tuple(patch), *given)
         self.foreground_share = foreground_share
-        self.query_images = QueryImages()
+        self.query_images: LastUsed[PreparedCase] = LastUsed()
 
     def load(self, case: Case) -> PreparedCase:
         """Read and prepare a case without the cache. The queries of an image share its array.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Kvasir as Kvasir,
     )
     from datamodules.sets.qata_cov19 import QataCov19 as QataCov19
+    from datamodules.sets.rexgroundingct import RexGroundingCT as RexGroundingCT
 
 __all__ = [
     "ACDC",
@@ -61,6 +62,7 @@ __all__ = [
     "PhantomChest",
     "PhantomFindings",
     "QataCov19",
+    "RexGroundingCT",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -87,5 +89,6 @@ __getattr__, __dir__ = lazy_exports(
         "CVC300": "datamodules.sets.polyps",
         "Etis": "datamodules.sets.polyps",
         "QataCov19": "datamodules.sets.qata_cov19",
+        "RexGroundingCT": "datamodules.sets.rexgroundingct",
     },
 )

@@ -81,6 +81,9 @@ class _CaseInspector:
     def inspect_label(self) -> None:
         """Check that the label is readable, has known values and the grid of the image, and fits the caption."""
         path = self.case.label
+        if path is not None and path.is_file() and self._has_own_labels():
+            self._inspect_own_label(path)
+            return
         found = self.attempt(lambda: self.data.reader.label(path)) if path is not None and path.is_file() else None
         if path is None or found is None:
             return
@@ -95,6 +98,24 @@ class _CaseInspector:
                 self.classes = frozenset(np.flatnonzero(np.bincount(classes.ravel())[1:]).tolist())
             else:
                 self.classes = frozenset(np.flatnonzero(classes.reshape(len(classes), -1).any(axis=1)).tolist())
+
+    def _has_own_labels(self) -> bool:
+        """Whether the data set reads labels in a way of its own, such as one channel of a file per query."""
+        from datamodules.bases.base import SegDataModule  # loads torch, which importing this package must not do
+
+        return type(self.data).load_label is not SegDataModule.load_label
+
+    def _inspect_own_label(self, path: Path) -> None:
+        """Check a label that only the data set can read; it needs a readable image."""
+        if self._first is None:
+            return
+        geometry = self._first[1]
+        native = self.attempt(lambda: self.data.load_label(self.case, geometry))
+        self.files += 1
+        if native is not None:
+            mask = native == 1
+            self.classes = frozenset(np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1)).tolist())
+            self._inspect_mask(path, mask.any(axis=0))
 
     def _inspect_image(self, path: Path) -> ImageSignature | None:
         """Compute the signature of one image file; the array is freed at the end of this call."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
 from tests.helpers.volume_sets import VOLUME_REPLICAS
 
@@ -148,6 +149,7 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,
+    "rexgroundingct": make_rexgroundingct,
 }
 """The function that writes the layout of each data set on disk; it returns the root. The contract tests use all."""
 

@@ -1,0 +1,205 @@
+"""ReXGroundingCT: findings of chest CT reports, each with a sentence and a mask of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.bases.volume import VolumeDataModule
+from datamodules.files.find_files import path_exists
+from datamodules.files.nifti_layout import find_volume, nifti_stem
+from datamodules.index.splits import Split, hold_out_val
+from datamodules.loading.last_used import LastUsed
+from zoo.errors import DataError
+from zoo.io.axes import to_ras
+from zoo.io.channel_masks import ChannelMasks, read_channel_masks
+from zoo.preprocessing.spec import PreprocessingSpec
+from zoo.types import UNKNOWN, Case, Geometry
+from zoo.utils.text_files import read_json
+
+BASE, CHALLENGE = "dataset.json", "MICCAI_challenge_dataset.json"
+"""The listings: of the base release with 50 val cases, and of the challenge of 2026 with 200."""
+
+EXAMPLES = 3
+"""Most entities of a finding that a training label shows. A label with fewer shows all of them."""
+
+NO_CHEST = ("train_11755_a_3", "train_11755_a_4")
+"""Volumes of CT-RATE that show no chest."""
+
+_WINDOW = (-1000.0, 1000.0)  # also cuts the padding of -8192 and single voxels above 16,000
+log = logging.getLogger(__name__)
+
+
+class RexGroundingCT(VolumeDataModule):
+    """One volume per entry of the listing, one query per finding.
+
+    `root` holds the listings and `segmentations/<name>`. The CTs are those of CT-RATE's `train_fixed` and
+    `valid_fixed`, which are got separately: `<name>` in the layout of CT-RATE or in one folder, in `root` or in `ct`.
+
+    A mask file has the findings on its first axis, and its affine says nothing: voxels are paired with those of the
+    CT as the file stores them. A listing is checked against the masks: number of findings, shape, voxels per finding.
+    A training label shows at most 3 entities of a finding; if it shows 3, its other voxels are unknown.
+
+    Protocols: `miccai26` reports the 200 val cases of the challenge, `base50` the 50 of the base release, `added150`
+    the 150 others. The val split is cut from the train cases, by subject; subjects of the reported cases are left out
+    of it and of train. The masks of the test cases are not published.
+
+    Args:
+        ct: Folder of the CTs; default `root`.
+        **kwargs: See `VolumeDataModule`.
+    """
+
+    name = "rexgroundingct"
+    listed = True
+
+    def __init__(self, ct: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ct = ct
+        self._masks: LastUsed[ChannelMasks] = LastUsed()
+
+    def preprocessing(self) -> PreprocessingSpec:
+        """Window and spacing."""
+        return PreprocessingSpec(window=_WINDOW, spacing=self.spacing)
+
+    def list_cases(self) -> list[Case]:
+        """One case per finding of the training entries and of the reported entries."""
+        cases = []
+        for entry in [*self._train, *self._reported]:
+            stem = nifti_stem(Path(entry["name"]))
+            image, label = self._find_ct(stem), find_volume(self.folder / "segmentations", stem)
+            subject = _subject_of(stem)
+            findings = sorted(entry["findings"].items(), key=lambda one: int(one[0]))
+            cases += [Case(stem, (image,), label, subject, str(text).strip(), key) for key, text in findings]
+        return cases
+
+    def split_cases(self, cases: list[Case]) -> Split:
+        """The reported cases of the protocol, and the train cases of other subjects, of which a tenth is val."""
+        reported = {nifti_stem(Path(entry["name"])) for entry in self._reported}
+        return hold_out_val(self.protocol, cases, reported)
+
+    def load_label(self, case: Case, geometry: Geometry) -> NDArray[np.uint8] | None:
+        """Read the mask of a finding; the voxels that a label of examples does not show are unknown.
+
+        Raises:
+            DataError: The masks do not fit the listing or the CT.
+        """
+        if case.label is None or geometry.affine is None:
+            return None
+        path, entry = case.label, self._entries[case.case_id]
+        if tuple(entry["shape"]) != geometry.shape:
+            problem = f"{case.images[0]}: shape {geometry.shape}, but the listing says {tuple(entry['shape'])}."
+            raise DataError(problem, "Get the CT of CT-RATE's `fixed` folders, unchanged.", "shape_mismatch")
+        count = len(entry["findings"])
+        masks = self._masks.get(path, lambda: read_channel_masks(path, count, geometry.shape))
+        order = sorted(entry["findings"], key=int)
+        mask = masks.mask(order.index(case.query))
+        listed, found = entry.get("pixels", {}).get(case.query), int(mask.sum())
+        if listed is not None and int(listed) != found:
+            problem = f"{path}: finding {case.query} has {found} voxels, but the listing says {listed}."
+            raise DataError(problem, "Get the listing and the masks of one release.", "label_values")
+        ras, _ = to_ras(mask, np.asarray(geometry.affine), case.images[0])
+        if self._is_partial(case):
+            ras = np.where(ras == 1, np.uint8(1), np.uint8(UNKNOWN))
+        return ras[None]
+
+    def _is_partial(self, case: Case) -> bool:
+        """Whether the label of a query may lack entities: a training label with the most entities that one shows."""
+        shown = int(self._entries[case.case_id].get("entity_counts", {}).get(case.query, 0))
+        return case.case_id in self._trained and shown >= EXAMPLES
+
+    def _find_ct(self, stem: str) -> Path:
+        """The CT of an entry: in CT-RATE's layout, or in one folder."""
+        parts = stem.split("_")
+        part = {"train": "train_fixed", "valid": "valid_fixed"}.get(parts[0], parts[0])
+        folder = Path("_".join(parts[:2])) / "_".join(parts[:3])
+        root = self.folder if self.ct is None else Path(self.ct).expanduser()
+        places = [root / "dataset" / part / folder, root / part / folder, root, root / "ct"]
+        found = [find_volume(place, stem) for place in places]
+        return next((path for path in found if path_exists(path)), found[0])
+
+    @cached_property
+    def _train(self) -> list[Mapping[str, Any]]:
+        """The training entries, without volumes that show no chest and without subjects of the reported cases."""
+        reported = {_subject_of(entry["name"]) for entry in self._reported}
+        kept: list[Mapping[str, Any]] = []
+        left: list[Mapping[str, Any]] = []
+        for entry in self._listing(BASE if self.protocol == "base50" else CHALLENGE)["train"]:
+            stem = nifti_stem(Path(entry["name"]))
+            (left if stem in NO_CHEST or _subject_of(stem) in reported else kept).append(entry)
+        if left:
+            names = ", ".join(entry["name"] for entry in left[:5])
+            log.info(
+                "%s: %d training volumes are left out (no chest, or a reported subject): %s",
+                self.name,
+                len(left),
+                names,
+            )
+        return kept
+
+    @cached_property
+    def _reported(self) -> list[Mapping[str, Any]]:
+        """The entries that the protocol reports."""
+        if self.protocol == "base50":
+            return self._listing(BASE)["val"]
+        reported = self._listing(CHALLENGE)["val"]
+        if self.protocol == "added150":
+            base = {entry["name"] for entry in self._listing(BASE)["val"]}
+            return [entry for entry in reported if entry["name"] not in base]
+        return reported
+
+    @cached_property
+    def _entries(self) -> dict[str, Mapping[str, Any]]:
+        return {nifti_stem(Path(entry["name"])): entry for entry in [*self._train, *self._reported]}
+
+    @cached_property
+    def _trained(self) -> frozenset[str]:
+        return frozenset(nifti_stem(Path(entry["name"])) for entry in self._train)
+
+    def _listing(self, name: str) -> dict[str, list[Mapping[str, Any]]]:
+        """Read a listing and check what is relied on.
+
+        Raises:
+            DataError: The file is missing, or an entry lacks a key.
+        """
+        path = self.folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: no such file.", "Get the listings of the release.", "missing_file")
+        try:
+            content = read_json(path)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}.", "Download the file again.", "unreadable") from error
+        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in ("train", "val")):
+            raise DataError(f"{path}: no lists `train` and `val`.", "Download the file again.", "unreadable")
+        for part in ("train", "val"):
+            for number, entry in enumerate(content[part]):
+                _check_entry(f"{path}: {part}[{number}]", entry)
+        return content
+
+
+def _check_entry(place: str, entry: Any) -> None:
+    """Check the keys of an entry that are relied on."""
+    given = entry if isinstance(entry, dict) else {}
+    findings, shape = given.get("findings"), given.get("shape")
+    fix = "Download the file again; a later release needs a new reader."
+    if not isinstance(given.get("name"), str) or not isinstance(findings, dict) or not findings:
+        raise DataError(f"{place} has no `name` or no `findings`.", fix, "unreadable")
+    if not all(key.isdigit() and isinstance(text, str) for key, text in findings.items()):
+        raise DataError(f"{place}: `findings` is not {{number: text}}.", fix, "unreadable")
+    if not (isinstance(shape, list) and len(shape) == 3 and all(type(size) is int for size in shape)):
+        raise DataError(f"{place}: `shape` is not three numbers.", fix, "unreadable")
+
+
+def _subject_of(name: str) -> str:
+    """The subject of a volume: the first two parts of its name.
+
+    Example:
+        >>> _subject_of("train_1741_b_2.nii.gz")
+        'train_1741'
+    """
+    return "_".join(name.split("_")[:2])
