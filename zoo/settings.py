@@ -21,6 +21,12 @@ def data_root() -> Path | None:
     return Path(value).expanduser() if value else None
 
 
+def hub_root() -> Path | None:
+    """Return `ZOO_HUB`, a folder with packages of trained models in place of the Hugging Face hub; None if not set."""
+    value = os.environ.get("ZOO_HUB")
+    return Path(value).expanduser() if value else None
+
+
 def offline() -> bool:
     """Return whether `ZOO_OFFLINE=1` is set: no model hub is asked, not even for a newer version of a cached file."""
     return os.environ.get("ZOO_OFFLINE", "0").lower() in {"1", "true", "yes"}
@@ -36,6 +42,7 @@ def describe() -> dict[str, str]:
     return {
         "ZOO_CACHE": str(cache_root()),
         "ZOO_DATA": str(data_root() or "(not set)"),
+        "ZOO_HUB": str(hub_root() or "(not set)"),
         "ZOO_OFFLINE": "1" if offline() else "0",
         "ZOO_ALLOWED_CLASSES": ", ".join(sorted(allowed_classes())) or "(not set)",
         limits.VARIABLE: ",".join(f"{name}={value}" for name, value in limits.read_limits().items()) or "(not set)",

@@ -14,6 +14,10 @@ RUN = {
 }
 COST = {"profile": "measure parameters, operations, time and memory"}
 USE = {"segment": "segment new images with a trained model and a text"}
+SHARE = {
+    "push": "pack a trained run for others: into a folder or onto a hub",
+    "pull": "fetch a packed model, and compare each file with its SHA-256",
+}
 INFO = {
     "list": "list the installed models, data, encoders and trainers",
     "show": "print the card of a model, data set or encoder",

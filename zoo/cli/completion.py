@@ -12,8 +12,8 @@ from typing import Any
 
 import shtab
 
-from zoo.cli import info, segment
-from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
+from zoo.cli import info, segment, share
+from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
 from zoo.config import PRESETS
 from zoo.engine.options import Option, options_of
 from zoo.registry import DATA, MODELS, Registry
@@ -61,6 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
             command.add_argument(name)
     for name, text in USE.items():
         segment.add_arguments(commands.add_parser(name, help=text))
+    for name, text in SHARE.items():
+        share.add_arguments(name, commands.add_parser(name, help=text))
     for name, text in INFO.items():
         command = commands.add_parser(name, help=text)
         if name == "completion":

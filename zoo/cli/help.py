@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from zoo import __version__
-from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
+from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
 from zoo.config import compose
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
 from zoo.utils.terminal import SafeConsole
@@ -41,7 +41,7 @@ def print_usage() -> None:
     """Print the help of `zoo`: the commands, and the options of `zoo fit`."""
     console = _console()
     console.print(f"zoo {__version__}: compare text-guided medical image segmentation models\n")
-    commands = RUN | USE | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
+    commands = RUN | USE | SHARE | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
     console.print("[bold]Commands[/bold]")
     _print_rows(console, commands.items())
     _print_options(console, "fit")

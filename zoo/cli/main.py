@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 
 from zoo import __version__
-from zoo.cli.commands import COST, INFO, RUN, USE, plugin_points
+from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
 from zoo.errors import RunError, did_you_mean
 from zoo.utils.exit_codes import run_command
 from zoo.utils.foreign_names import FOREIGN_COMMANDS
@@ -63,18 +63,23 @@ def _dispatch(arguments: list[str]) -> int:
 def _load_command(command: str) -> Callable[[list[str]], int | None]:
     """Load the function of a command; only the commands that run a model load torch."""
     modules = {**dict.fromkeys(RUN, "evaluate"), **dict.fromkeys(USE, "segment"), **dict.fromkeys(COST, "profile")}
-    modules |= {**dict.fromkeys(INFO, "info"), "completion": "completion", "fit": "fit"}
+    modules |= {
+        **dict.fromkeys(SHARE, "share"),
+        **dict.fromkeys(INFO, "info"),
+        "completion": "completion",
+        "fit": "fit",
+    }
     if command not in modules:
         return _load_plugin(command)
     function: Callable[..., int | None] = import_module(f"zoo.cli.{modules[command]}").main
-    return partial(function, command) if modules[command] in ("evaluate", "info") else function
+    return partial(function, command) if modules[command] in ("evaluate", "info", "share") else function
 
 
 def _load_plugin(command: str) -> Callable[[list[str]], int | None]:
     """Load a command that a package declares in the entry point group `zoo.commands`."""
     points = plugin_points()
     if command not in points:
-        known = [*RUN, *USE, *COST, *INFO, *points]
+        known = [*RUN, *USE, *SHARE, *COST, *INFO, *points]
         meant = FOREIGN_COMMANDS.get(command.lower())
         otherwise = f"Known: {', '.join(known)}."
         hint = f"Did you mean `zoo {meant}`?" if meant else did_you_mean(command, known, otherwise)

@@ -17,6 +17,9 @@ from zoo.callbacks.checkpoints import load
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.run_seals import check_run, choose_checkpoint
 from zoo.errors import CheckpointError
+from zoo.hub.names import is_hub_name
+from zoo.hub.package import is_package, read_package
+from zoo.hub.pull import fetch
 from zoo.models.finite_values import check_weights
 from zoo.utils.hashing import hash_bytes
 
@@ -110,18 +113,20 @@ class LoadedWeights:
 
 
 def read_weights(source: str | Path) -> InitialWeights:
-    """Read the weights of a run folder, a checkpoint or a safetensors file, without running code in it.
+    """Read the weights of a run folder, a package, a checkpoint or a safetensors file, without running code in it.
 
     Args:
         source: The folder of a run (its best checkpoint, else its last), a `.ckpt`, `.pt` or `.pth` file of a state
-            dictionary, or a `.safetensors` file.
+            dictionary, a `.safetensors` file, the folder of a package, or its name: `hub:OWNER/NAME@COMMIT`.
 
     Raises:
-        RunError: The folder holds no run.
+        RunError: The folder holds no run, or the package was changed or cannot be fetched.
         CheckpointError: The file cannot be read, has no weights, or has weights that are not finite.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = fetch(str(source)) if is_hub_name(str(source)) else Path(source).expanduser()
+    if path.is_dir() and is_package(path):
+        path = read_package(path).find_weights()
+    elif path.is_dir():
         run = RunFolder(path)
         run.read_config()
         path = choose_checkpoint(run, None, check_run(run))

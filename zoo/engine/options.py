@@ -145,8 +145,8 @@ OPTIONS = (
     Option(
         "--init-from",
         "init_from",
-        "RUN|FILE",
-        "weights to start from where name and shape agree: a run folder, a checkpoint or a safetensors file",
+        "RUN|FILE|hub:NAME",
+        "weights to start from where name and shape agree: a run folder, a checkpoint, a safetensors file or a package",
         GROUPS[1],
         verbs=_FIT,
     ),

@@ -217,8 +217,8 @@ def load(
     """Load a trained model that segments new images. The data of the training are not needed.
 
     Args:
-        source: The run folder that `zoo fit --out` wrote, `results/<job>` of a benchmark, a checkpoint, or a file of
-            `Segmenter.save`. Several are averaged.
+        source: The run folder that `zoo fit --out` wrote, `results/<job>` of a benchmark, a checkpoint, a file of
+            `Segmenter.save`, or a package: its folder or `hub:OWNER/NAME@COMMIT`. Several are averaged.
         checkpoint: The checkpoint of a single run; by default the one with the best validation score, else the last.
         device: The device, as torch names it.
         mirror: See `Segmenter`.

@@ -1,4 +1,4 @@
-"""Where a trained model comes from: a run folder, one of its checkpoints, or a model in one file."""
+"""Where a trained model comes from: a run folder, one of its checkpoints, a model in one file, or a package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.trained_model import load_run
 from zoo.errors import CheckpointError, ConfigError
+from zoo.hub.names import is_hub_name
+from zoo.hub.package import is_package, read_package
+from zoo.hub.pull import fetch
 from zoo.models.base import SegModule
 from zoo.preprocessing.training_input import TrainingInput
 from zoo.segment.model_file import read_checkpoint, read_model
@@ -35,17 +38,22 @@ def load_source(source: str | Path, checkpoint: str | Path | None = None) -> Loa
     """Load a trained model.
 
     Args:
-        source: A run folder, a checkpoint, or a safetensors file of `write_model`.
+        source: A run folder, a checkpoint, a safetensors file of `write_model`, the folder of a package, or the name of
+            one: `hub:OWNER/NAME@COMMIT`.
         checkpoint: The checkpoint of a run folder; by default the one with the best validation score, else the last.
 
     Raises:
         RunError, CheckpointError, ConfigError: As `load_run`, `read_model` and `read_checkpoint`.
     """
-    path = Path(source).expanduser()
-    if not path.is_file():
+    path = fetch(str(source)) if is_hub_name(str(source)) else Path(source).expanduser()
+    packed = path.is_dir() and is_package(path)
+    if not path.is_file() and not packed:
         return _load_run(path, checkpoint)
     if checkpoint is not None:
-        raise ConfigError(f"{path}: a file has one model.", f"Leave out the checkpoint {checkpoint}.")
+        what = "package" if packed else "file"
+        raise ConfigError(f"{path}: a {what} has one model.", f"Leave out the checkpoint {checkpoint}.")
+    if packed:
+        path = read_package(path).find_weights()
     run = _find_run(path)
     if run is not None:
         return _load_run(run, path)
