@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.plan.expand import DataEntry, Matrix, make_plan, set_root
-from benchmarks.plan.job import MATCHED, KeyValues, Plan, Settings
+from benchmarks.plan.job import DEFAULT_TEXTS, MATCHED, TEXTS, KeyValues, Plan, Settings
 from benchmarks.plan.matched import RATES, MatchedOptions
 from benchmarks.plan.models import expand_kinds
-from benchmarks.plan.plan_file import OWN, SECTIONS, read_budget, read_plan
+from benchmarks.plan.plan_file import OWN, SECTIONS, read_budget, read_plan, read_texts
 from zoo.config import check_seed
 from zoo.errors import ConfigError
 from zoo.utils.flags import Parser, parse_pairs
@@ -57,6 +57,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="size of the models (default: that of the trainer preset)",
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
+    parser.add_argument(
+        "--texts", type=_names, help=f"also test with these texts: {', '.join(TEXTS[len(DEFAULT_TEXTS) :])}"
+    )
     parser.add_argument("--budget", type=_names, help="equal (default), published, matched, or several with commas")
     parser.add_argument(
         "--no-text",
@@ -85,7 +88,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices", type=parse_count, help="processes per job")
     parser.epilog = (
         "Beside a plan, --models, --seeds, --model.encoder, --variants, --budget, --no-text, --matched-lr and "
-        "--recipes change it. Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply to every job."
+        "--recipes change it, and --texts adds texts. Further --trainer.KEY, --data.KEY and --model.KEY VALUE apply "
+        "to every job."
     )
 
 
@@ -139,6 +143,9 @@ def _with_flags(matrix: Matrix, known: argparse.Namespace) -> tuple[Matrix, dict
     keys |= {"budget": known.budget, "no_text": known.no_text}
     given = {key: value for key, value in keys.items() if value}
     fields: dict[str, Any] = {key: given[key] for key in ("models", "seeds", "encoder", "variants") if key in given}
+    if known.texts:  # beside those of the plan, because a text is compared with the true text and the other controls
+        fields["texts"] = read_texts([*matrix.texts, *known.texts], "--texts")
+        given["texts"] = list(fields["texts"])
     if "budget" in given:
         fields["recipes"] = read_budget(given["budget"], "--budget")
     if "no_text" in given:

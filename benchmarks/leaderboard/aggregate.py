@@ -28,6 +28,7 @@ from zoo.metrics.case_scores import cases_hash
 from zoo.metrics.definitions import METRIC_KEYS, MetricValues
 from zoo.metrics.size_terciles import SizeDice, dice_by_size
 from zoo.metrics.summary import MeanScores, Summary
+from zoo.text.controls import CONTROLS, SHUFFLED, TRUE
 
 NO_QUERIES = "it reads no text, so it cannot tell the queries of an image apart"
 """Why a model without text is not ranked where an image has several queries."""
@@ -35,7 +36,7 @@ NO_QUERIES = "it reads no text, so it cannot tell the queries of an image apart"
 Owners = Mapping[tuple[str, str], str]
 """(data set, case) to the subject."""
 
-TEXTS = {"shuffled": "text_gain", "blank": "text_gain_blank", "names": "text_gain_names"}
+TEXTS = {SHUFFLED: "text_gain"} | {text: f"text_gain_{text}" for text in CONTROLS if text not in (TRUE, SHUFFLED)}
 """Each text control, and the field for the Dice that the true text gains over it."""
 
 

@@ -35,8 +35,8 @@ FOOTNOTES = (
     "diagonal as its distance. Millimetres (mm) and pixels (px) are never averaged together.",
     "missed, spurious: number of (case, class) pairs of one seed, mean over seeds. n: number of cases.",
     "text_gain: dice with the true text minus dice with shuffled text, text_gain_blank: minus dice with no text, "
-    "text_gain_names: minus dice with the names of the classes alone; same checkpoint, mean over seeds; empty for "
-    "models that read no text.",
+    "text_gain_names: minus dice with the names of the classes alone, and likewise for rewritten text; same "
+    "checkpoint, mean over seeds; empty for models that read no text.",
     "Controls are not models, and they are never ranked.",
 )
 

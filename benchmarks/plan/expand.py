@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
-from benchmarks.plan.job import EQUAL, MATCHED, TEXTS, Job, KeyValues, Plan, Settings
+from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, MATCHED, Job, KeyValues, Plan, Settings
 from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values, read_common
 from benchmarks.plan.models import PlanModel, expand_kinds, find_model, find_obstacle, refuse_equal_names
 from benchmarks.plan.tuned import apply_recipe, check_recipes
@@ -73,7 +73,7 @@ class Matrix:
     settings: Settings = field(default_factory=Settings)
     encoder: str = ""
     variants: Sequence[str] | None = None
-    texts: tuple[str, ...] = TEXTS
+    texts: tuple[str, ...] = DEFAULT_TEXTS
     recipes: Sequence[str] = (EQUAL,)
     no_text: Sequence[str] | None = None
     matched: MatchedOptions = field(default_factory=MatchedOptions)

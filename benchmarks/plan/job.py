@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from zoo.text.controls import CONTROLS, DEFAULT_CONTROLS
 from zoo.utils.config_values import plain_key
 
 PLAN_VERSION = 3
 READABLE_VERSIONS = (2, 3)
 """Commit 9890fda writes version 2, in which a job has `rung` in place of `variant`. Tables read such a plan."""
 
-TEXTS = ("true", "shuffled", "blank", "names")
-"""The texts that a model is tested with if it reads text."""
+TEXTS, DEFAULT_TEXTS = CONTROLS, DEFAULT_CONTROLS
+"""The texts that a model can be tested with if it reads text, and those of a plan that names none."""
 
 EQUAL, PUBLISHED, MATCHED = RECIPES = ("equal", "published", "matched")
 """The budgets of a plan. Rows of different budgets are ranked separately."""
@@ -84,7 +85,7 @@ class Job:
     about: str = ""
     fold: int | None = None
     folds: int | None = None
-    texts: tuple[str, ...] = TEXTS
+    texts: tuple[str, ...] = DEFAULT_TEXTS
     overrides: KeyValues = ()
     digest: str = ""
     source: str = ""
@@ -199,7 +200,7 @@ def _job(entry: Mapping[str, Any]) -> Job:
     fields.setdefault("variant", entry.get("rung", ""))
     for key in ("changes", "overrides"):
         fields[key] = _pairs(entry.get(key, ()))
-    fields["texts"] = tuple(entry.get("texts", TEXTS))
+    fields["texts"] = tuple(entry.get("texts", DEFAULT_TEXTS))
     settings = dict(entry["settings"])
     settings["overrides"] = _pairs(settings["overrides"])
     return Job(**fields, settings=Settings(**settings))

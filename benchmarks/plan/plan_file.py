@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.expand import DataEntry, Matrix
-from benchmarks.plan.job import EQUAL, RECIPES, TEXTS, KeyValues, Settings
+from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, RECIPES, TEXTS, KeyValues, Settings
 from benchmarks.plan.matched import RATES, MatchedOptions
 from datamodules.acquire.sources import load_source
 from datamodules.index.card import DataCard
@@ -140,7 +140,7 @@ def parse_matrix(content: Mapping[str, Any], where: str) -> Matrix:
         settings=settings,
         encoder=_word(content.get("encoder", ""), f"{where}: encoder"),
         variants=read_all_or_names(content.get("variants"), f"{where}: variants"),
-        texts=_texts(content.get("texts", list(TEXTS)), f"{where}: texts"),
+        texts=read_texts(content.get("texts", list(DEFAULT_TEXTS)), f"{where}: texts"),
         recipes=budget,
         no_text=read_all_or_names(content.get("no_text"), f"{where}: no_text"),
         matched=MatchedOptions(
@@ -229,7 +229,12 @@ def read_all_or_names(value: Any, where: str) -> list[str] | None:
     return [] if value in ("all", True) else _words(value, where)
 
 
-def _texts(value: Any, where: str) -> tuple[str, ...]:
+def read_texts(value: Any, where: str) -> tuple[str, ...]:
+    """Read the texts of the tests; the true text is always the first.
+
+    Raises:
+        ConfigError: A text is unknown.
+    """
     items = value if isinstance(value, list) else [value]
     texts = _words(["true" if item is True else item for item in items], where, TEXTS)  # YAML reads `true` as a boolean
     return ("true", *(text for text in texts if text != "true"))  # every text is compared with the true text

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from benchmarks.report.entries import Curve, Entry
-from benchmarks.report.svg import INK, MUTED, RULE, SERIES, inline_svg, page_style
+from benchmarks.report.svg import INK, SERIES, inline_svg, page_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,9 +26,6 @@ ACROSS = 3
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
-
-_SPAN = 0.05
-"""Smallest range of the Dice axis of `draw_text_dots`, so that a difference in the third digit does not look large."""
 
 _POINTS = 60  # up to this number of cases, each case is a point
 
@@ -68,7 +65,7 @@ def draw_boxes(entries: Sequence[Entry], label: str | None, key: str, width: flo
         width: Width in inches.
     """
     with page_style():
-        figure, axes = _make_figure(0.55 + 0.42 * len(entries), width)
+        figure, axes = make_figure(0.55 + 0.42 * len(entries), width)
         title = label or "mean over classes"
         for row, entry in enumerate(entries):
             values = entry.case_dices(label)
@@ -128,7 +125,7 @@ def draw_scatter(
     if not points:
         return None
     with page_style():
-        figure, axes = _make_figure(2.7, width)
+        figure, axes = make_figure(2.7, width)
         for entry, x, dice in points:
             colour, marker = find_colour(entry.place), MARKERS[entry.place % len(MARKERS)]
             axes.errorbar(x, dice, entry.row.std.dice, fmt=marker, color=colour, markersize=6, elinewidth=1, capsize=2)
@@ -194,7 +191,7 @@ def draw_curves(
     with page_style():
         from matplotlib.ticker import FixedLocator, MaxNLocator
 
-        figure, axes = _make_figure(2.5, width)
+        figure, axes = make_figure(2.5, width)
         for entry, curve in lines:
             x, y = zip(*curve, strict=True)
             dots = "." if len(x) < 30 else ""
@@ -229,7 +226,7 @@ def draw_intervals(entries: Sequence[Entry], key: str, width: float = WIDTH) -> 
     if not any(entry.row.dice_low is not None for entry in entries):
         return None
     with page_style():
-        figure, axes = _make_figure(0.55 + 0.4 * len(entries), width)
+        figure, axes = make_figure(0.55 + 0.4 * len(entries), width)
         for number, entry in enumerate(entries):
             row, colour = entry.row, find_colour(entry.place)
             if row.dice_low is not None and row.dice_high is not None:
@@ -242,49 +239,8 @@ def draw_intervals(entries: Sequence[Entry], key: str, width: float = WIDTH) -> 
         return inline_svg(figure, key, f"Dice and its 95 % interval: {', '.join(_names(entries))}")
 
 
-def draw_text_dots(entries: Sequence[Entry], key: str) -> Markup | None:
-    """Draw the Dice with each text, joined by one line per model; None where no model reads text.
-
-    Args:
-        entries: The models.
-        key: Prefix of the ids of the figure.
-    """
-    shown = [(entry, entry.texts) for entry in entries if len(entry.texts) > 1]
-    if not shown:
-        return None
-    with page_style():
-        figure, axes = _make_figure(0.75 + 0.44 * len(shown), WIDTH)
-        for row, (entry, dices) in enumerate(shown):
-            axes.plot([min(dices.values()), max(dices.values())], [row, row], color=RULE, lw=2, zorder=1)
-            for number, (text, dice) in enumerate(dices.items()):
-                filled = find_colour(entry.place) if text == "true" else "none"
-                axes.plot(
-                    dice, row, MARKERS[number], markersize=6.5, mfc=filled, mec=find_colour(entry.place), mew=1.3, ls=""
-                )
-            axes.text(0, row - 0.28, entry.name, va="bottom", fontsize=8, transform=axes.get_yaxis_transform())
-        texts = list(dict.fromkeys(text for _, dices in shown for text in dices))
-        for number, text in enumerate(texts):
-            axes.plot([], [], MARKERS[number], mfc=MUTED if text == "true" else "none", mec=MUTED, ls="", label=text)
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 1.0),
-            ncols=len(texts),
-            frameon=False,
-            fontsize=8,
-            handletextpad=0.1,
-            columnspacing=1.0,
-            labelcolor=MUTED,
-        )
-        axes.set(ylim=(len(shown) - 0.55, -0.75), yticks=[], xlabel="Dice")
-        values = [dice for _, dices in shown for dice in dices.values()]
-        room = max(0.08 * (max(values) - min(values)), _SPAN / 2 - (max(values) - min(values)) / 2)
-        axes.set_xlim(min(values) - room, max(values) + room)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
-        return inline_svg(figure, key, f"Dice with each text: {', '.join(entry.name for entry, _ in shown)}")
-
-
-def _make_figure(height: float, width: float) -> tuple[Figure, Axes]:
+def make_figure(height: float, width: float) -> tuple[Figure, Axes]:
+    """Make a figure with one plot, of a size in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -16,6 +16,7 @@ from benchmarks.report.entries import Entry, make_entries, read_curves
 from benchmarks.report.gallery import Gallery, read_gallery
 from benchmarks.report.provenance import Shared, make_provenance
 from benchmarks.report.svg import SERIES
+from benchmarks.report.text_dots import draw_text_dots
 from benchmarks.storage.results import Benchmark
 from benchmarks.storage.scored import STATED
 from benchmarks.tables.class_views import class_views
@@ -192,7 +193,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         tradeoff_note=note,
         costs=tables.cost_table(ranked, measured),
         text=tables.text_table(group),
-        text_figure=plots.draw_text_dots(ranked, f"{key}-t"),
+        text_figure=draw_text_dots(ranked, f"{key}-t"),
         curves=_draw_curves(key, models),
         models=[(e.name, e.place % len(SERIES), plots.find_dash(e.place)) for e in models],
         galleries=galleries,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
+from benchmarks.leaderboard.aggregate import TEXTS
 from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.leaderboard.row import LeaderboardRow, unique_labels
 from benchmarks.report.entries import Entry
@@ -140,7 +141,7 @@ def _shade(cell: Cell) -> Cell:
 def text_table(group: RankingGroup) -> TableView | None:
     """Make the table of the Dice with each text; None where no row was tested with another text."""
     rows = [row for row in models_of(group) if row.reads_text]
-    if not any(row.text_gain is not None or row.text_gain_names is not None for row in rows):
+    if not any(getattr(row, gain) is not None for row in rows for gain in TEXTS.values()):
         return None
     return without_empty(replace(text_view(group), caption="Dice with each text, same checkpoints"))
 

@@ -24,6 +24,7 @@ from benchmarks.tables.matched_columns import (
 )
 from benchmarks.tables.numbers import format_count
 from benchmarks.tables.size_columns import SIZE_COLUMNS
+from benchmarks.tables.text_columns import REWRITE_DICES, REWRITE_GAINS
 from zoo.metrics.definitions import METRICS, Metric
 
 
@@ -109,6 +110,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("text_gain", "`dice` with the true text minus `dice` with shuffled text, same checkpoint",
            title="Text gain", **_GAIN),
     _field("text_gain_blank", "`dice` with the true text minus `dice` with empty text", title="Blank gain", **_GAIN),
+    *REWRITE_GAINS,
     _field("params", "number of parameters; tables to read give millions",
            title="Params (M)", shown="table", text=_millions),
     _field("params_trainable", "number of trained parameters",
@@ -162,6 +164,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("dice_shuffled", "`dice` with shuffled text", title="Shuffled", **_TEXT),
     _field("dice_blank", "`dice` with empty text", title="Blank", **_TEXT),
     _field("dice_names", "`dice` with the names of the classes alone", title="Names", **_TEXT),
+    *REWRITE_DICES,
     _field("classes", "names of the classes"),
     _field("label_space", "hash of the label space"),
     _field("tolerance", "tolerance of `nsd`, in its unit"),

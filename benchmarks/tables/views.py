@@ -18,6 +18,7 @@ from benchmarks.tables.column import INTERVAL, Cell, Column, Row
 from benchmarks.tables.columns import find_columns, shown_columns
 from benchmarks.tables.numbers import format_number
 from benchmarks.tables.statistics_columns import RANKED_COLUMNS
+from benchmarks.tables.text_columns import REWRITE_DICES
 
 TESTS = {
     "wilcoxon": "two-sided Wilcoxon signed-rank test (zeros by Pratt)",
@@ -245,11 +246,12 @@ def text_view(group: RankingGroup) -> TableView:
     rows = [row for row in models_of(group) if row.reads_text]
     ranked, labels = set(group.ranked), unique_labels(rows)
     dice, *further = find_columns(*("dice", "dice_shuffled", "dice_blank", "dice_names", "text_gain", "text_gain_low"))
-    columns = (replace(dice, title="True", std=None), *further)
+    rewritten = [column for column in REWRITE_DICES if any(column.get(row) is not None for row in rows)]
+    columns = (replace(dice, title="True", std=None), *further[:3], *rewritten, *further[3:])
     return TableView(
         title=f"{group.title}: Dice with other text",
         caption=f"{group.title}: Dice of the same checkpoints with the true text, the text of another case, no text, "
-        "and class names alone.",
+        f"{'class names alone, and rewritten text' if rewritten else 'and class names alone'}.",
         corner="Model",
         columns=columns,
         groups=(("", make_lines(columns, rows, labels.__getitem__, lambda row: "" if row in ranked else row.status)),),

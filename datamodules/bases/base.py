@@ -59,8 +59,8 @@ class SegDataModule(DescribedData):
         epoch_samples: Training samples between two validations.
         num_workers: Threads that make batches ahead; 0 makes them in the main thread. They change no draw.
         protocol: Name of the protocol; default the first of the card.
-        text: Text control of val and test: "true", "shuffled", "blank" or "names".
-        seed: Seed of the training draws and of the shuffled text, not of the split.
+        text: Text control of val and test: one of `zoo.text.controls.CONTROLS`.
+        seed: Seed of the training draws and of shuffled and rewritten text, not of the split.
         augment: Augmentation of training batches (`datamodules.augment`): "none", "light", "full" or "elastic".
         train_share: Share of the train split that is used, from its first case on.
         fold: Number of the fold that is the test split, from 0; None for the splits of the protocol.

@@ -12,6 +12,7 @@ import lightning as L
 from datamodules.acquire.sources import find_folder
 from datamodules.index.card import DataCard
 from datamodules.index.cases import CaseIndex, SplitOptions
+from datamodules.index.findings import SIDE_CONTRADICTION
 from datamodules.index.splits import Split
 from datamodules.loading.text_source import TextSource
 from datamodules.loading.used_cases import spread_cases
@@ -20,6 +21,7 @@ from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.preprocessing.training_input import TrainingInput
 from zoo.text.laterality import allowed_flips
 from zoo.text.prompt_files import load_prompts, prompt_version
+from zoo.text.wordings import find_wordings
 from zoo.types import Case, CaseKey, ClassPrompt, LabelSpace
 
 
@@ -151,7 +153,15 @@ class DescribedData(L.LightningDataModule):
     @cached_property
     def text_source(self) -> TextSource:
         """The text of all batches."""
-        return TextSource(self.prompts, self.card.has_reports, self.index.cases_of, self.text, self.seed)
+        return TextSource(
+            self.prompts,
+            self.card.has_reports,
+            self.index.cases_of,
+            self.text,
+            self.seed,
+            contradicting={case_id for case_id, finding in self.card.known.items() if finding == SIDE_CONTRADICTION},
+            wordings=lambda: find_wordings(self.card.prompts, tuple(self.card.classes)),
+        )
 
     @property
     def facts(self) -> dict[str, Any]:

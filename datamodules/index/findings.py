@@ -9,6 +9,8 @@ from typing import Any
 
 from zoo.errors import FAULTS, DataError, Fault
 
+SIDE_CONTRADICTION: Fault = "side_contradiction"
+
 KINDS: dict[Fault, str] = {
     "subject_leak": "a subject is in two splits",
     "duplicate_across_parts": "the same image is in two splits",
@@ -35,7 +37,7 @@ KINDS: dict[Fault, str] = {
     "caption_empty": "a caption is empty",
     "caption_doubled": "a caption table names a file twice",
     "caption_without_image": "a caption names a file that is missing",
-    "side_contradiction": "left and right in the caption differ from the mask",
+    SIDE_CONTRADICTION: "left and right in the caption differ from the mask",
     "duplicate": "the same image is in one split twice",
     "near_duplicate": "nearly the same image is in one split twice, with two subjects",
 }

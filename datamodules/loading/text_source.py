@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoo.text.controls import control_classes, control_reports
+from zoo.text.controls import BLANK, NAMES, TRUE, control_classes, control_reports
 from zoo.types import Case, CaseKey, ClassPrompt
 from zoo.utils.hashing import hash_json
 
@@ -38,7 +38,9 @@ class TextSource:
         has_reports: Whether every case has a report.
         cases_of: Gives the cases of a split.
         control: The text control, one of `zoo.text.controls.CONTROLS`.
-        seed: Seed of the shuffled text.
+        seed: Seed of the shuffled and the rewritten text.
+        contradicting: Ids of the images whose report is known to name a side without a finding.
+        wordings: Gives the further wordings of each class; None for a data set without.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class TextSource:
         prompts: tuple[ClassPrompt, ...],
         has_reports: bool,
         cases_of: Callable[[str], Iterable[Case]],
-        control: str = "true",
+        control: str = TRUE,
         seed: int = 0,
+        contradicting: Container[str] = frozenset(),
+        wordings: Callable[[], Mapping[str, Sequence[str]] | None] = lambda: None,
     ) -> None:
         self.prompts, self.has_reports, self.control, self.seed = prompts, has_reports, control, seed
-        self._cases_of = cases_of
+        self._cases_of, self._contradicting, self._wordings = cases_of, contradicting, wordings
 
     def for_split(self, split: str) -> SplitText:
         """The text of a split.
@@ -59,15 +63,15 @@ class TextSource:
             split: "train", "val" or "test".
 
         Raises:
-            NotApplicableError: The control is "shuffled" and there is nothing to exchange.
+            NotApplicableError: The text control does not apply: there is nothing to exchange or to rewrite.
         """
-        return self._of_cases(self._cases_of(split), "true" if split == "train" else self.control)
+        return self._of_cases(self._cases_of(split), TRUE if split == "train" else self.control)
 
     def for_groups(self, groups: Iterable[Sequence[Case]]) -> SplitText:
         """The text of groups of cases that are evaluated; shuffled text is exchanged within a group.
 
         Raises:
-            NotApplicableError: The control is "shuffled" and there is nothing to exchange in a group.
+            NotApplicableError: The text control does not apply to a group.
         """
         texts = [self._of_cases(group, self.control) for group in groups if group]
         reports = [text.reports for text in texts if text.reports is not None]
@@ -75,12 +79,14 @@ class TextSource:
 
     def _of_cases(self, cases: Iterable[Case], control: str) -> SplitText:
         if not self.has_reports:
-            return SplitText(control_classes(self.prompts, control, self.seed))
+            return SplitText(control_classes(self.prompts, control, self.seed, self._wordings()))
+        cases = list(cases)
         reports = {case.key: case.report or "" for case in cases}
-        without_text = control in ("blank", "names")  # shuffled reports are beside the true class prompts
+        without_text = control in (BLANK, NAMES)  # other reports are beside the true class prompts
         classes = control_classes(self.prompts, control) if without_text else self.prompts
         names = [prompt.name for prompt in self.prompts]
-        return SplitText(classes, control_reports(reports, control, self.seed, names))
+        contradicting = frozenset(case.key for case in cases if case.case_id in self._contradicting)
+        return SplitText(classes, control_reports(reports, control, self.seed, names, contradicting))
 
     def hash_of(self, cases: Iterable[Case]) -> str:
         """SHA-256 of the true class prompts and, where the data set has reports, of the report of each case."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.index.findings import Finding
+from datamodules.index.findings import SIDE_CONTRADICTION, Finding
 from datamodules.verify.duplicates import ImageSignature, compute_signature
 from datamodules.verify.laterality_check import find_contradiction, low_is_left
 from zoo.errors import DataError, Fault
@@ -153,7 +153,7 @@ class _CaseInspector:
             if problem:
                 whose = self.data.card.laterality
                 fix = f"Correct the caption or the mask; on the card, left is the left of the {whose}."
-                self._add(self.case.images[0], "side_contradiction", problem, fix)
+                self._add(self.case.images[0], SIDE_CONTRADICTION, problem, fix)
 
     def _add(self, path: Path, kind: Fault, problem: str, fix: str) -> None:
         self.findings.append(Finding(self.case.case_id, str(path), kind, f"{path}: {problem}.", fix))

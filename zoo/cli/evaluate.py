@@ -115,7 +115,7 @@ def set_conventions(model: Any, request: Request) -> None:
 
 
 def text_control(config: Config) -> str:
-    """Return the text control of a configuration: "true", "shuffled", "blank" or "names"."""
+    """Return the text control of a configuration, one of `zoo.text.controls.CONTROLS`."""
     return (config["data"].get("init_args") or {}).get("text") or "true"
 
 

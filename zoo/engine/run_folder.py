@@ -76,7 +76,7 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     def scores(self, text: str) -> Path:
-        """Return the score file of `zoo test` with "true", "shuffled", "blank" or "names" text."""
+        """Return the score file of `zoo test` with a text control (`zoo.text.controls.CONTROLS`)."""
         return self.path / f"test{_suffix(text)}" / "cases.csv"
 
     @property

@@ -23,8 +23,9 @@ from zoo.segment.model_file import write_model
 from zoo.segment.result import Segmentation
 from zoo.segment.scan import Scan, read_scan
 from zoo.segment.sources import load_source
+from zoo.text.controls import replace_prompt
 from zoo.text.laterality import AXIS, follow_mirror
-from zoo.types import Batch, ClassPrompt, Prediction, Text
+from zoo.types import Batch, Prediction, Text
 
 NO_TEXT = "The text is empty: the model was trained with a text for each image."
 """Warning of an image with an empty text."""
@@ -201,8 +202,7 @@ class Segmenter:
             names = ", ".join(prompt.name for prompt in prompts)
             raise TextError(f"'{unknown[0]}' is no class of this model.", f"Its classes are {names}.")
         chosen = tuple(
-            ClassPrompt(prompt.name, texts[prompt.name], (texts[prompt.name],)) if prompt.name in texts else prompt
-            for prompt in prompts
+            replace_prompt(prompt, texts[prompt.name]) if prompt.name in texts else prompt for prompt in prompts
         )
         empty = [prompt.name for prompt in chosen if not prompt.sentence.strip()]
         return Text(chosen), tuple(f"The text of the class '{name}' is empty." for name in empty)

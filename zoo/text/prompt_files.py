@@ -49,13 +49,29 @@ def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassP
         ConfigError: The file is not YAML.
     """
     path = prompt_file(stem_or_path)
+    classes = read_classes(path, names, "{sentence: ..., ...}")
+    return tuple(_prompt(path, name, classes[name]) for name in names)
+
+
+def read_classes(path: Path, names: Sequence[str], entry: str) -> dict[str, Any]:
+    """Read the entry of each class from a file of prompts or wordings, with a version and the classes of the card.
+
+    Args:
+        path: The file.
+        names: The class names of the card, in label order.
+        entry: What an entry looks like, for the message.
+
+    Raises:
+        TextError: There is no version or class, or the classes or their order differ from `names`.
+        ConfigError: The file is not YAML.
+    """
     content = read_yaml(path)
     _version(path, content)
     classes = content.get("classes")
     if not isinstance(classes, dict):
-        raise TextError(f"{path}: `classes` is missing.", "Write `classes: {name: {sentence: ..., ...}}`.")
+        raise TextError(f"{path}: `classes` is missing.", f"Write `classes: {{name: {entry}}}`.")
     _check_names(path, list(classes), list(names))
-    return tuple(_prompt(path, name, classes[name]) for name in names)
+    return classes
 
 
 def prompt_version(stem_or_path: str | Path) -> int:

@@ -19,10 +19,13 @@ from scipy import stats as scipy_stats
 from benchmarks.leaderboard import statistics
 from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup
 from benchmarks.storage.results import Control, JobResult, TestScores
+from benchmarks.tables.columns import rows_as_dicts
 from benchmarks.tables.latex import PREAMBLE, to_latex
+from benchmarks.tables.text_columns import TITLES
 from benchmarks.tables.writers import to_csv, to_json, to_markdown
 from tests.helpers.sample_benchmark import job, leaderboard_of, result
 from tests.helpers.sample_rows import absent, row
+from zoo.text.rewrites import REWRITES
 
 BEST = [0.90, 0.85, 0.80, 0.95, 0.70, 0.88, 0.92, 0.81, 0.77, 0.93]
 NEAR = [0.91, 0.80, 0.81, 0.94, 0.69, 0.89, 0.91, 0.80, 0.78, 0.92]
@@ -128,6 +131,20 @@ def test_class_names_alone_have_columns_where_they_were_tested() -> None:
     assert best.dice_names == pytest.approx(np.mean(FAR))
     assert " | Names gain | " in to_markdown(names)
     assert "Dice with other text" in to_markdown(names, stats=True)
+
+
+@pytest.mark.parametrize("rule", REWRITES)
+def test_rewritten_text_has_columns_beside_shuffled_and_blank_where_it_was_tested(rule: str) -> None:
+    best = next(one for one in results() if one.job.model == group(table()).ranked[0].model)
+    rewritten = TestScores(best.tests["test-shuffled"].rows, ABOUT)
+    found = leaderboard_of([replace(best, tests={**best.tests, f"test-{rule}": rewritten})], [])
+    (values,) = rows_as_dicts(found)
+    assert values[f"dice_{rule}"] == values["dice_shuffled"]
+    assert values[f"text_gain_{rule}"] == values["text_gain"]
+    title = TITLES[rule][0]
+    assert f" gain | {title} gain | Params (M) |" in to_markdown(found)
+    assert f" | {title} | Text gain |" in to_markdown(found, stats=True)
+    assert "Paraphrase" not in to_markdown(table())
 
 
 def test_an_absent_class_is_left_out_of_its_subject_alone() -> None:

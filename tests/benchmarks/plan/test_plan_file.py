@@ -323,6 +323,16 @@ def test_a_run_prints_what_it_will_cost_before_it_starts(
     ]
 
 
+def test_texts_of_the_command_are_added_to_those_of_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["--texts", "contradict,paraphrase,blank"]
+    assert main(["plan", "demo", *texts]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("  fit test")  # a model that reads no text
+    assert lines[1].endswith("  fit test test-shuffled test-blank test-names test-contradict test-paraphrase")
+    assert main(["plan", "demo", "--texts", "paraphrases"]) == 2
+    assert "--texts: unknown 'paraphrases'. Did you mean paraphrase?" in capsys.readouterr().err
+
+
 def test_plan_prints_the_jobs_and_their_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan"]) == 0
     assert "hippocampus" in capsys.readouterr().out

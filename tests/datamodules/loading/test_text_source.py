@@ -49,6 +49,13 @@ def test_without_reports_a_control_changes_the_class_prompts() -> None:
     assert shuffled.reports_of(KEYS) is None
 
 
+def test_without_reports_a_paraphrase_is_a_wording_of_each_class() -> None:
+    wordings = {"liver": ("Hepar.", "A big gland."), "spleen": ("Lien.", "A small organ.")}
+    text = TextSource(PROMPTS, False, CASES.__getitem__, "paraphrase", seed=3, wordings=lambda: wordings)
+    assert [prompt.sentence for prompt in text.for_split("test").classes] == ["A big gland.", "A small organ."]
+    assert text.for_split("train").classes == PROMPTS
+
+
 def test_a_shuffle_of_one_report_is_refused() -> None:
     alone = TextSource(PROMPTS, True, lambda split: CASES["test"][1:], "shuffled")
     with pytest.raises(NotApplicableError, match="same"):

@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
+from datamodules.verify.laterality_check import find_contradiction
 from tests.helpers.data_sets import make_btcv, make_hippocampus, make_qata, write_nifti
 from zoo.data_facts import DataFacts
 from zoo.errors import ConfigError, DataError, UnknownNameError
+from zoo.text.captions import read_caption
+from zoo.types import CaseKey
 
 SETS = ("hippocampus", "qata_cov19", "btcv")
 
@@ -248,3 +252,23 @@ def test_the_real_qata_has_its_published_cases(real_data: Path) -> None:
     assert first["image"].shape == (16, 1, 128, 128)
     assert first["native"][0].label.shape == (1, 224, 224)
     assert len({case.report for case in data.cases.values()}) == 52
+
+
+@pytest.mark.realdata
+def test_a_contradicting_caption_of_qata_denies_a_part_of_its_mask(real_data: Path) -> None:
+    data = build_datamodule("qata_cov19", "tiny", root=str(real_data / "QaTa-COV19-v2"), text="contradict")
+    wrong = [name for name, finding in data.card.known.items() if finding == "side_contradiction"]
+    cases = [*data.cases_of("test"), *(data.cases[CaseKey(name)] for name in wrong)]
+    reports = data.text_source.for_groups([cases]).reports_of([case.key for case in cases])
+    assert reports is not None
+    for case, report in zip(cases, reports, strict=True):
+        assert case.label is not None
+        mask = np.asarray(Image.open(case.label)) > 0
+        if case.case_id in wrong:
+            assert report == case.report  # it contradicts already: exchanged, it would be true
+            assert find_contradiction(report, mask, data.card)
+        else:
+            told = read_caption(report)
+            assert told is not None
+            half = mask[:, :112] if "right" in told.zones else mask[:, 112:]
+            assert half.sum() > 0.07 * mask.sum()

@@ -68,3 +68,43 @@ def test_a_control_that_does_not_apply_has_an_exit_code_of_its_own() -> None:
     with pytest.raises(NotApplicableError):
         shuffle()
     assert run_command(shuffle) == 3
+
+
+WORDINGS = {"left_kidney": ("One.", "Two."), "liver": ("Three.", "Four.")}
+ORGANS = (ClassPrompt("left_kidney", "On the left.", ("A bean.", "On the left.")), ClassPrompt("liver", "Large."))
+
+
+def test_a_paraphrase_of_class_prompts_is_the_wording_of_the_seed() -> None:
+    assert control_classes(ORGANS, "paraphrase", 3, WORDINGS) == (
+        ClassPrompt("left_kidney", "Two.", ("Two.", "Two.")),
+        ClassPrompt("liver", "Four.", ()),
+    )
+
+
+def test_contradicting_class_prompts_have_the_other_side() -> None:
+    assert control_classes(ORGANS, "contradict") == (
+        ClassPrompt("left_kidney", "On the right.", ("A bean.", "On the right.")),
+        ORGANS[1],
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "control", "reason"),
+    [
+        (ORGANS, "paraphrase", "have no wordings"),
+        (ORGANS, "synonym", "rewrites reports"),
+        (ORGANS[1:], "contradict", "no class prompt names a side"),
+    ],
+)
+def test_class_prompts_that_cannot_be_rewritten_say_why(
+    classes: tuple[ClassPrompt, ...], control: str, reason: str
+) -> None:
+    with pytest.raises(NotApplicableError, match=reason):
+        control_classes(classes, control)
+
+
+def test_a_report_that_contradicts_its_mask_already_is_not_exchanged_into_a_true_one() -> None:
+    caption = "Unilateral pulmonary infection, one infected area, upper left lung."
+    got = control_reports({"a": caption, "wrong": caption}, "contradict", contradicting={"wrong"})
+    assert got == {"a": caption.replace("left", "right"), "wrong": caption}
+    assert control_reports({"wrong": caption}, "paraphrase", contradicting={"wrong"})["wrong"] != caption
