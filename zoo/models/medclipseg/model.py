@@ -62,8 +62,8 @@ class MedCLIPSeg(SegModule):
         facts: See `SegModule`.
         encoder: Text encoder by name or folder.
         freeze_text: Freeze the text encoder. None keeps the encoder's own default.
-        freeze_vision: Freeze the vision transformer. None: freeze it where its weights are pre-trained.
         vision_weights: Pre-trained weights of the vision transformer, in 2D; see `PlainViT`.
+        freeze_vision: Freeze the vision transformer. None: freeze it where its weights are pre-trained.
         width: Channels of the vision transformer.
         depth: Blocks of the vision transformer. The layers of the text encoder are spread evenly over them.
         heads: Heads of the vision transformer.
@@ -102,8 +102,8 @@ class MedCLIPSeg(SegModule):
         facts: Mapping[str, Any],
         encoder: str = "pubmedbert",
         freeze_text: bool | None = None,
-        freeze_vision: bool | None = None,
         vision_weights: str = "",
+        freeze_vision: bool | None = None,
         width: int = 768,
         depth: int = 12,
         heads: int = 12,
