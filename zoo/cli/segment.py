@@ -15,6 +15,8 @@ from zoo.utils.flags import Parser
 from zoo.utils.format import format_quantity
 from zoo.utils.hashing import hash_json
 
+FORMATS = ("same", "nifti")
+
 
 def main(argv: list[str]) -> int:
     """Run the command.
@@ -59,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probabilities", action="store_true", help="write the probability of each class")
     parser.add_argument("--overlay", action="store_true", help="write a picture with the outlines of the classes")
     parser.add_argument("--csv", action="store_true", help="write volumes.csv: voxels, volume and box of each class")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help="form of the masks: that of the image (DICOM SEG for a DICOM series), or nifti for every volume",
+    )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: auto)")
 
 
@@ -79,7 +87,10 @@ def _check(known: argparse.Namespace) -> None:
 def _segment(known: argparse.Namespace) -> None:
     from zoo.segment.inputs import ScanFile, list_scans, parse_class_texts, read_texts
 
-    scans: Sequence[ScanFile] = list_scans(known.inputs)
+    scans: Sequence[ScanFile] = list_scans(known.inputs, known.format == "nifti")
+    inside = {Path(word).expanduser().resolve() for word in known.inputs}
+    if known.out.expanduser().resolve() in inside:
+        raise ConfigError(f"--out {known.out}: masks beside the images would be read as images.", "Name another --out.")
     texts: Sequence[str | Mapping[str, str] | None]
     if known.text_csv is not None:
         texts = read_texts(known.text_csv, scans)
@@ -103,6 +114,7 @@ def _segment(known: argparse.Namespace) -> None:
         raise ConfigError(f"--device {device}: {str(error).splitlines()[0]}.", "Use --device cpu.") from error
     outputs = Outputs(known.probabilities, known.overlay)
     made_by = [*segmenter.weights, known.kind, known.mirror, known.probabilities, known.overlay]
+    made_by += [] if known.format == FORMATS[0] else [known.format]  # records of earlier versions stay valid
     record = Record(known.out, hash_json(made_by))
     set_activity("segmenting")
     errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, print_text)

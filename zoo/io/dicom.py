@@ -1,9 +1,9 @@
-"""DICOM series with one PNG mask per slice, the format of the CHAOS challenge. Needs the extra `dicom`."""
+"""DICOM series, also with one PNG mask per slice as in the CHAOS challenge. Needs the extra `dicom`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,8 +21,17 @@ from zoo.utils.child_process import ChildError, ChildPool
 from zoo.utils.extras import advise_extra
 from zoo.utils.limits import get_limit, raise_limit
 
+DICOM = ".dcm"
+
 _processes = ChildPool()
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MAGIC = b"DICM"
+_MAGIC_PLACE = 128
+_INDEX = "DICOMDIR"  # the index of a medium; it has the mark of DICOM files, and no image
+_OTHER_SUFFIXES = (".dic", ".dicom", ".ima")
+_SAME = 1e-3
+"""Largest difference between the direction cosines, or the pixel sizes in mm, of two slices of a series. Two slices
+that are not farther apart lie on one place."""
 UNEVEN = 0.5
 """Largest difference between a slice distance and the mean distance, as a share of the mean. Above it, a slice is
 missing."""
@@ -62,7 +71,7 @@ class SeriesReader(Reader):
 
     def image(self, path: Path) -> tuple[NDArray[np.float32], Geometry]:
         """Read a series; intensities are rescaled as in its headers. See `Reader.image`."""
-        series = _series(path)
+        series = read_series(path)
         slices = [_read(file)[1] for file in series.files]
         _same_shapes(series.files, slices)
         volume = np.stack([slices[place] for place in series.order], axis=-1).astype(np.float32)
@@ -83,7 +92,9 @@ class SeriesReader(Reader):
 
     def files(self, path: Path) -> list[Path]:
         """List the slices, or the masks, of a series; see `Reader.files`."""
-        return _files_in(path.parent, path.suffix) or [path]
+        if path.suffix.lower() in (DICOM, ".png"):
+            return _files_in(path.parent, path.suffix) or [path]
+        return list_slices(path.parent) or [path]
 
     def _paired(self, path: Path, masks: list[Path]) -> tuple[Series, list[Path]]:
         """Find the series that the masks belong to, and sort the masks in its order."""
@@ -100,21 +111,48 @@ class SeriesReader(Reader):
         stems = {mask.stem: mask for mask in masks}
         for files in all_files:  # in-phase and opposed-phase slices have different names and the same positions
             if {file.stem for file in files} == set(stems):
-                return _series(files[0]), [stems[file.stem] for file in files]
+                return read_series(files[0]), [stems[file.stem] for file in files]
         if len(all_files[0]) != len(masks):
             raise DataError(
                 f"{path}: {len(masks)} masks for the {len(all_files[0])} slices of {all_files[0][0].parent}.",
                 "Download the case again.",
                 "incomplete_series",
             )
-        return _series(all_files[0][0]), masks
+        return read_series(all_files[0][0]), masks
+
+
+def list_slices(folder: Path) -> list[Path]:
+    """List the slices of the series in a folder, in the order of the numbers in their names.
+
+    These are the `.dcm` files. Where there is none, these are the files with the mark of a DICOM file: scanners and
+    archives give out slices without a suffix.
+
+    Example:
+        >>> list_slices(Path("no/such/folder"))
+        []
+    """
+    return _files_in(folder, DICOM) or sorted((one for one in _inside(folder) if _has_mark(one)), key=_numbers)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    inside = folder.iterdir() if folder.is_dir() else iter(())
+    return (file for file in inside if not file.name.startswith("."))
+
+
+def _has_mark(path: Path) -> bool:
+    """Whether a file begins as DICOM files do. A file with the suffix of another format is not opened."""
+    suffix = path.suffix.lower()
+    other = suffix not in _OTHER_SUFFIXES and re.fullmatch(r"\.[a-z]+[0-9]?", suffix)
+    if other or path.name.upper() == _INDEX or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        file.seek(_MAGIC_PLACE)
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _files_in(folder: Path, suffix: str) -> list[Path]:
     """The files of a folder with a suffix, also in capitals, in the order of the numbers in their names."""
-    inside = folder.iterdir() if folder.is_dir() else iter(())
-    found = [file for file in inside if file.suffix.lower() == suffix.lower() and not file.name.startswith("._")]
-    return sorted(found, key=_numbers)
+    return sorted((file for file in _inside(folder) if file.suffix.lower() == suffix.lower()), key=_numbers)
 
 
 def _numbers(path: Path) -> tuple[tuple[int, ...], str]:
@@ -131,18 +169,30 @@ def _same_shapes(files: list[Path], slices: list[Any]) -> None:
             )
 
 
-def _series(path: Path) -> Series:
-    """Read the headers of the series that a slice belongs to; any of its slices gives the same result."""
+def read_series(path: Path) -> Series:
+    """Read the headers of the series that a slice belongs to; any of its slices gives the same result.
+
+    Raises:
+        DataError: A slice is unreadable, slices lie in several directions or on one place, or a slice is missing.
+    """
     files = SeriesReader().files(path)
     headers = [_read(file, pixels=False)[0] for file in files]
     first = headers[0]
+    for file, header in zip(files, headers, strict=True):
+        own, due = ([*one["direction"], *one["spacing"][:2]] for one in (header, first))
+        if not np.allclose(own, due, rtol=0, atol=_SAME):
+            raise _mixed(f"{file}: another direction or pixel size than {files[0]}.")
     direction = np.array(first["direction"]).reshape(3, 3)
     origins = np.array([header["origin"] for header in headers])
     along = origins @ direction[:, 2]
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order])
+    doubled = np.flatnonzero(steps < _SAME)
+    if len(doubled):
+        pair = [files[place] for place in order[doubled[0] : doubled[0] + 2]]
+        raise _mixed(f"{pair[0]}: at the position of {pair[1].name}.")
     step = float(steps.mean()) if len(steps) else float(first["spacing"][2])
-    if len(steps) and (step <= 0 or (np.abs(steps - step) > UNEVEN * step).any()):
+    if (np.abs(steps - step) > UNEVEN * step).any():
         raise DataError(
             f"{path}: the slices of {path.parent} are not evenly spaced.",
             "Download the series again.",
@@ -156,6 +206,10 @@ def _series(path: Path) -> Series:
     )
     affine[:3, 3] = origins[order[0]]
     return Series(files, order, _LPS_TO_RAS @ affine)
+
+
+def _mixed(problem: str) -> DataError:
+    return DataError(problem, "Put the slices of each series into a folder of their own.", "incomplete_series")
 
 
 def _read(path: Path, pixels: bool = True) -> tuple[Mapping[str, Any], NDArray[Any]]:
@@ -173,6 +227,10 @@ def _read(path: Path, pixels: bool = True) -> tuple[Mapping[str, Any], NDArray[A
     except ChildError as error:
         problem = " ".join(str(error).split()).rpartition(":")[2].strip()
         raise DataError(f"{path}: truncated or unreadable ({problem}).", "Download the file again.") from error
+    if header["frames"] > 1 or header["values"] > 1:
+        what = f"{header['frames']} frames" if header["frames"] > 1 else f"{header['values']} values per pixel"
+        fix = "Give one file per slice with one value per pixel, or convert the image to NIfTI."
+        raise DataError(f"{path}: {what} in one DICOM file.", fix, "dimensions")
     if pixels and array is None:
         size = int(header["size"])
         raise DataError(f"{path}: a slice of {size} pixels, more than {most}.", raise_limit("pixels", size))

@@ -16,8 +16,9 @@ def read_slice(path: str, pixels: bool, most: int) -> tuple[dict[str, Any], NDAr
         most: The most pixels of a slice.
 
     Returns:
-        `direction` (9 numbers), `origin` and `spacing` (3 each, mm, LPS) and `size` (pixels of the slice, by its
-        header); and the pixels [row, column], which are None if they are not read or too many.
+        `direction` (9 numbers), `origin` and `spacing` (3 each, mm, LPS), `frames` of the file, `values` per pixel and
+        `size` (pixels of the slice), all by its header; and the pixels [row, column], which are None if they are not
+        read or too many.
 
     Raises:
         RuntimeError: The file cannot be read.
@@ -29,9 +30,8 @@ def read_slice(path: str, pixels: bool, most: int) -> tuple[dict[str, Any], NDAr
     reader.SetFileName(path)
     reader.ReadImageInformation()
     header = {"direction": reader.GetDirection(), "origin": reader.GetOrigin(), "spacing": reader.GetSpacing()}
-    size = 1
-    for length in reader.GetSize():
-        size *= length
-    if not pixels or size > most:
-        return {**header, "size": size}, None
-    return {**header, "size": size}, sitk.GetArrayFromImage(reader.Execute())[0]
+    lengths = [*reader.GetSize(), 1]
+    header |= {"frames": lengths[2], "values": reader.GetNumberOfComponents(), "size": lengths[0] * lengths[1]}
+    if not pixels or header["size"] > most or header["frames"] > 1:
+        return header, None
+    return header, sitk.GetArrayFromImage(reader.Execute())[0]

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoo.errors import DataError, to_one_line
+from zoo.io.dicom import DICOM, list_slices
+from zoo.segment.dicom_seg import read_headers
 from zoo.segment.inputs import ScanFile
 from zoo.segment.record import AskedText, Record
 from zoo.segment.result import Segmentation
@@ -57,7 +59,7 @@ def segment_all(
         say: Prints a line.
 
     Returns:
-        The errors, one line per image that could not be read.
+        The errors, one line per image that could not be read, or whose mask has no file of its form.
 
     Raises:
         TextError: A text is not of the kind of the training, whatever the image.
@@ -68,12 +70,14 @@ def segment_all(
     errors, begun = [], time.monotonic()
     for number, (scan, text) in enumerate(open_ones, start=1):
         try:
+            if scan.suffix == DICOM:
+                read_headers(list_slices(scan.path)[0])  # before the network computes for minutes
             found = segmenter(scan.path, text, kind=kind)
+            files = _write(record.folder, scan, found, outputs)
         except DataError as error:
             errors.append(to_one_line(error))
             say(f"[{number}/{len(open_ones)}] {errors[-1]}")
             continue
-        files = _write(record.folder, scan, found, outputs)
         record.add(scan, text, found, files)
         left = (time.monotonic() - begun) / number * (len(open_ones) - number)
         warnings = "".join(f" {warning}" for warning in found.warnings)

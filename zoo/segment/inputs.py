@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ConfigError, DataError
-from zoo.io.image import is_nifti
+from zoo.io.dicom import DICOM, list_slices
+from zoo.io.image import NIFTI, is_nifti
 from zoo.io.itk import is_itk, itk_name
 from zoo.io.pictures import SUFFIXES
 from zoo.io.tables import read_numbered_rows
@@ -35,16 +36,20 @@ class ScanFile:
     suffix: str
 
 
-def list_scans(inputs: Iterable[str]) -> list[ScanFile]:
+def list_scans(inputs: Iterable[str], nifti: bool = False) -> list[ScanFile]:
     """List the images of files and folders, in order.
 
-    A folder with `.dcm` files is one series. Another folder stands for the images that lie in it, not deeper.
+    A folder with DICOM files is one series. Another folder stands for the images that lie in it, not deeper.
+
+    Args:
+        inputs: Files and folders.
+        nifti: Whether masks of volumes are NIfTI files, and not in the form of the image.
 
     Raises:
         DataError: There is no such file, a folder has no image, or two images would have one name.
     """
     paths = [path for word in inputs for path in _expand(Path(word).expanduser())]
-    scans = [_describe(path) for path in dict.fromkeys(paths)]
+    scans = [_describe(path, nifti) for path in dict.fromkeys(paths)]
     places: dict[str, list[str]] = {}
     for scan in scans:
         places.setdefault(scan.name, []).append(str(scan.path))
@@ -69,21 +74,21 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _is_series(path: Path) -> bool:
-    return path.is_dir() and any(one.suffix.lower() == ".dcm" for one in path.iterdir())
+    return path.is_dir() and bool(list_slices(path))
 
 
 def _is_image(path: Path) -> bool:
     return is_nifti(path) or is_itk(path) or path.suffix.lower() in SUFFIXES
 
 
-def _describe(path: Path) -> ScanFile:
+def _describe(path: Path, nifti: bool) -> ScanFile:
     if path.is_dir():
-        return ScanFile(path, path.resolve().name, ".nii.gz")
+        return ScanFile(path, path.resolve().name, NIFTI[-1] if nifti else DICOM)
     if is_nifti(path):
         stem = path.name[: path.name.lower().rindex(".nii")]
         return ScanFile(path, stem, path.name[len(stem) :].lower())
     if is_itk(path):
-        return ScanFile(path, path.stem, Path(itk_name(path.name)).suffix)
+        return ScanFile(path, path.stem, NIFTI[-1] if nifti else Path(itk_name(path.name)).suffix)
     return ScanFile(path, path.stem, ".png")
 
 

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+import zoo
+from zoo.io.dicom import DICOM
 from zoo.io.image import prediction_suffix, to_file_axes, write_prediction
 from zoo.preprocessing.undo import INTERPOLATION, ras_shape
+from zoo.segment.dicom_seg import SOFTWARE, Algorithm, write_dicom_seg
 from zoo.types import Geometry, LabelSpace, Prediction, Text
 
 
@@ -30,6 +33,8 @@ class Segmentation:
         prediction: The mask in RAS order, for `write_prediction`.
         image: float32 [C, *S], what the network saw.
         logits: float32 [K, *S], or [1 + K, *S] where classes exclude each other, on the grid of the network.
+        network: The name of the network.
+        weights: SHA-256 of each checkpoint.
 
     Example:
         >>> labels = LabelSpace(("lesion",), ((1,),), exclusive=False)
@@ -50,6 +55,8 @@ class Segmentation:
     prediction: Prediction = field(repr=False)
     image: NDArray[np.float32] = field(repr=False)
     logits: Tensor = field(repr=False)
+    network: str = ""
+    weights: tuple[str, ...] = ()
 
     @property
     def geometry(self) -> Geometry:
@@ -114,18 +121,32 @@ class Segmentation:
         return to_file_axes(whole, self.geometry, Path(name))
 
     def save(self, path: str | Path) -> tuple[Path, ...]:
-        """Write the mask with the axes and the affine of the image: a NIfTI file, or a PNG file for a picture.
+        """Write the mask with the axes and the affine of the image: NIfTI, PNG for a picture, or DICOM SEG.
 
         Args:
-            path: The file. Without a suffix it gets that of its format.
+            path: The file. Without a suffix it gets that of its format. With the suffix `.dcm` the mask of a DICOM
+                series is written as DICOM SEG.
 
         Returns:
             The written files; see `zoo.io.image.write_prediction`.
 
         Raises:
+            DataError: The image has no form for this suffix; see `zoo.segment.dicom_seg.write_dicom_seg`.
             RunError: The folder cannot be written.
         """
         file = Path(path).expanduser()
         if not file.suffix:
             file = file.with_name(f"{file.name}{prediction_suffix(self.geometry)}")
+        if file.suffix.lower() == DICOM:
+            return write_dicom_seg(file, self.prediction, self.labels, self._texts(), self._algorithm())
         return write_prediction(file, self.prediction)
+
+    def _texts(self) -> tuple[str, ...]:
+        """The text of each class, or that of the image; none where the network reads none."""
+        if self.track == "none":
+            return ()
+        return self.text.reports or tuple(prompt.sentence for prompt in self.text.classes)
+
+    def _algorithm(self) -> Algorithm:
+        known = {"text_track": self.track, "weights": " ".join(self.weights)}
+        return Algorithm(self.network or SOFTWARE, zoo.__version__, {key: word for key, word in known.items() if word})

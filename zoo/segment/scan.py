@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
-from zoo.io.dicom import SeriesReader
+from zoo.io.dicom import SeriesReader, list_slices
 from zoo.io.image import is_nifti, read_channels, read_image, to_ras
 from zoo.io.itk import ITK_SUFFIXES, is_itk
 from zoo.io.pictures import SUFFIXES, read_picture
@@ -80,9 +80,9 @@ def _of_files(paths: Sequence[Path], channels: int) -> tuple[NDArray[np.float32]
 
 def _of_file(path: Path, channels: int) -> tuple[NDArray[np.float32], Geometry]:
     if path.is_dir():
-        slices = sorted(one for one in path.iterdir() if one.suffix.lower() == ".dcm")
+        slices = list_slices(path)
         if not slices:
-            raise DataError(f"{path}: a folder without `.dcm` files.", "Give a file, or the folder of a DICOM series.")
+            raise DataError(f"{path}: a folder without DICOM files.", "Give a file, or the folder of a DICOM series.")
         return SeriesReader().image(slices[0])
     if path.suffix.lower() in SUFFIXES:
         return read_picture(path, channels)

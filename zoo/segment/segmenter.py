@@ -147,7 +147,10 @@ class Segmenter:
         prediction = Prediction(batch["case_id"][0], native_mask(logits, geometry, labels), geometry)
         grids = to_file_grids(prediction, Path(prediction.case_id))
         mask = grids[0] if len(grids) == 1 else np.stack(grids)
-        return Segmentation(mask, labels, read, self.track, warnings, prediction, prepared.image, logits)
+        network = type(self.model).__name__
+        return Segmentation(
+            mask, labels, read, self.track, warnings, prediction, prepared.image, logits, network, self.weights
+        )
 
     def prepare(self, image: Scan, *, spacing: Sequence[float] | None = None, kind: str = "") -> PreparedCase:
         """Read an image and bring it to the grid of the network, as in the training; see `__call__`."""

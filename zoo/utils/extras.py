@@ -8,7 +8,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 
 _EXTRAS = {
-    "dicom": ("SimpleITK",),
+    "dicom": ("SimpleITK", "highdicom"),
     "loggers": ("tensorboard", "wandb", "mlflow"),
     "report": ("jinja2", "matplotlib"),
     "slurm": ("submitit",),

@@ -147,7 +147,7 @@ def test_images_of_another_kind_are_refused(tmp_path: Path) -> None:
         ([], "An empty list"),
         ([picture, picture], "2D with 2 channels"),
         (tmp_path / "none.png", r"none\.png: no such file"),
-        (tmp_path, "a folder without `.dcm` files"),
+        (tmp_path, "a folder without DICOM files"),
         (tmp_path / "a.txt", r"a\.txt: no image format of the zoo"),
     ]
     for image, message in refused:
