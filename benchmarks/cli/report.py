@@ -16,6 +16,12 @@ def add(verbs: Any) -> None:
     report = verbs.add_parser("report", help="write one HTML file with tables, figures and cases", allow_abbrev=False)
     add_folders(report)
     report.add_argument("--out", type=Path, help="the file (default: report.html in the folder, or beside the folders)")
+    report.add_argument(
+        "--share",
+        action="store_true",
+        help="leave out pictures and scores of cases where the terms of the data do not allow to publish them "
+        "(default file: report_shared.html)",
+    )
     report.set_defaults(action=_report)
 
 
@@ -23,7 +29,8 @@ def _report(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
     from benchmarks.report import write_report
 
-    out = known.out or find_place(known.folders, "report.html")
-    write_report(read_results(known.folders), out)
+    out = known.out or find_place(known.folders, "report_shared.html" if known.share else "report.html")
+    for line in write_report(read_results(known.folders), out, known.share):
+        write_output(f"{line}\n")
     write_output(f"{out} ({out.stat().st_size / 1e6:.1f} MB)\n")
     return 0

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(benchmark: Benchmark | Path, out: Path) -> None:
+def write_report(benchmark: Benchmark | Path, out: Path, share: bool = False) -> list[str]:
     """Write the report of a benchmark in one step: a reader never finds half a file.
 
     Args:
         benchmark: What was read, or the folder of a benchmark.
         out: The HTML file.
+        share: Leave out what the terms of the data sets do not allow to publish.
+
+    Returns:
+        What is left out and why, one sentence each.
 
     Raises:
         RunError: jinja2 or matplotlib is missing, there is no benchmark in the folder, a file of it cannot be read,
@@ -39,7 +43,9 @@ def write_report(benchmark: Benchmark | Path, out: Path) -> None:
     from benchmarks.storage.results import read_benchmark
 
     found = read_benchmark(benchmark) if isinstance(benchmark, Path) else benchmark
-    write_text(out, render(make_report(found)))
+    report = make_report(found, share)
+    write_text(out, render(report))
+    return list(dict.fromkeys(line for section in report.sections for line in section.left_out))
 
 
 def render(report: Report) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from benchmarks.leaderboard.leaderboard import Leaderboard, RankingGroup, make_leaderboard
-from benchmarks.report import plots, sentences, tables
+from benchmarks.report import plots, sentences, sharing, tables
 from benchmarks.report.common_cases import CommonCase, find_common_cases
 from benchmarks.report.data_facts import DataFact, list_data_facts
 from benchmarks.report.entries import Entry, make_entries, read_curves
@@ -65,6 +65,7 @@ class Section:
         galleries: The pictures, one gallery per model.
         common: The same case for each model.
         copies: "leaderboard", "statistics" and "classes" to the texts that a reader can copy: (format, text).
+        left_out: What a report for others leaves out and why, one sentence each.
     """
 
     key: str
@@ -99,6 +100,7 @@ class Section:
     galleries: Sequence[Gallery]
     common: Sequence[CommonCase]
     copies: Mapping[str, Sequence[tuple[str, str]]]
+    left_out: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,17 @@ class Report:
     costs_note: str
 
 
-def make_report(benchmark: Benchmark) -> Report:
+def make_report(benchmark: Benchmark, share: bool = False) -> Report:
     """Make the content of a report; the curves and pictures are read from the run folders.
 
     Args:
         benchmark: The results, controls and costs.
+        share: Leave out what the terms of the data sets do not allow to publish (`benchmarks.report.sharing`).
     """
     leaderboard = make_leaderboard(benchmark)
-    sections = [_make_section(f"b{count}", group, benchmark) for count, group in enumerate(leaderboard.groups, start=1)]
+    sections = [
+        _make_section(f"b{count}", group, benchmark, share) for count, group in enumerate(leaderboard.groups, start=1)
+    ]
     shared, runs = make_provenance(benchmark.results)
     return Report(
         title=", ".join(dict.fromkeys(group.data for group in leaderboard.groups)),
@@ -150,9 +155,12 @@ def make_report(benchmark: Benchmark) -> Report:
     )
 
 
-def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Section:
+def _make_section(key: str, group: RankingGroup, benchmark: Benchmark, share: bool) -> Section:
     models, costs = make_entries(group, benchmark.results), benchmark.costs
+    of_data = [one for one in benchmark.results if one.job.shown_data == group.data]
+    terms = sharing.find_common_terms(of_data) if share else sharing.ALL
     galleries = [read_gallery(entry) for entry in models]
+    galleries = galleries if terms.allows("images") else sharing.without_pictures(galleries)
     wins = tables.wins_table(group)
     ranked = [entry for entry in models if entry.row in group.ranked]  # figures show what can be compared
     labels = [one.label for row in group.ranked[:1] for one in row.per_class]
@@ -168,7 +176,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         track=group.track,
         lead=sentences.write_lead(group),
         shared=sentences.list_shared_conditions(group),
-        data=list_data_facts([one for one in benchmark.results if one.job.shown_data == group.data]),
+        data=list_data_facts(of_data),
         refused=[(row.label, reason) for row, reason in reasons if row.status not in never_ranked],
         warnings=group.warnings,
         notes=[
@@ -188,7 +196,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         legend=[line for _, lines in ranking_view(group).notes for line in lines] if group.ranking.rows else [],
         classes=tables.class_tables(group),
         sizes=tables.size_table(group),
-        boxes=_draw_boxes(key, ranked, drawn) if ranked else [],
+        boxes=_draw_boxes(key, ranked, drawn) if ranked and terms.allows("rows") else [],
         tradeoffs=tradeoffs,
         tradeoff_note=note,
         costs=tables.cost_table(ranked, measured),
@@ -199,6 +207,7 @@ def _make_section(key: str, group: RankingGroup, benchmark: Benchmark) -> Sectio
         galleries=galleries,
         common=find_common_cases(galleries),
         copies=_write_copies(group),
+        left_out=sharing.explain_left_out(terms, group.data),
     )
 
 
