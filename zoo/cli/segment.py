@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the sentence of a class, once per class",
     )
     parser.add_argument("--text-csv", type=Path, metavar="FILE", help="table with the columns file and text")
+    parser.add_argument("--classes", type=_split, metavar="CLASS,...", help="only these classes (default: all)")
     parser.add_argument("--ckpt", type=Path, metavar="FILE", help="checkpoint of the only run (default: the best)")
     parser.add_argument(
         "--kind", default="", metavar="KIND", help="kind of image (ct, mr) where the training had several"
@@ -68,6 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="form of the masks: that of the image (DICOM SEG for a DICOM series), or nifti for every volume",
     )
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: auto)")
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _check(known: argparse.Namespace) -> None:
@@ -113,11 +118,13 @@ def _segment(known: argparse.Namespace) -> None:
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"--device {device}: {str(error).splitlines()[0]}.", "Use --device cpu.") from error
     outputs = Outputs(known.probabilities, known.overlay)
+    segmenter.choose_classes(known.classes)
     made_by = [*segmenter.weights, known.kind, known.mirror, known.probabilities, known.overlay]
     made_by += [] if known.format == FORMATS[0] else [known.format]  # records of earlier versions stay valid
+    made_by += [known.classes] if known.classes else []
     record = Record(known.out, hash_json(made_by))
     set_activity("segmenting")
-    errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, print_text)
+    errors = segment_all(segmenter, scans, texts, record, outputs, known.kind, print_text, known.classes)
     done = [scan.name for scan in scans if scan.name in record.done]
     if known.csv and done:
         print_text(f"volumes in {record.write_table(done)}")

@@ -46,6 +46,7 @@ def segment_all(
     outputs: Outputs = Outputs(),
     kind: str = "",
     say: Callable[[str], None] = print,
+    classes: Sequence[str] | None = None,
 ) -> list[str]:
     """Segment images that are not done yet.
 
@@ -57,6 +58,7 @@ def segment_all(
         outputs: What is written beside the masks.
         kind: See `Segmenter`.
         say: Prints a line.
+        classes: See `Segmenter`.
 
     Returns:
         The errors, one line per image that could not be read, or whose mask has no file of its form.
@@ -72,7 +74,7 @@ def segment_all(
         try:
             if scan.suffix == DICOM:
                 read_headers(list_slices(scan.path)[0])  # before the network computes for minutes
-            found = segmenter(scan.path, text, kind=kind)
+            found = segmenter(scan.path, text, kind=kind, classes=classes)
             files = _write(record.folder, scan, found, outputs)
         except DataError as error:
             errors.append(to_one_line(error))
@@ -88,7 +90,7 @@ def segment_all(
 def _write(folder: Path, scan: ScanFile, found: Segmentation, outputs: Outputs) -> list[Path]:
     files = list(found.save(folder / f"{scan.name}{scan.suffix}"))
     if outputs.probabilities:
-        files += [_write_probability(folder / scan.name, name, found) for name in found.labels.names]
+        files += [_write_probability(folder / scan.name, name, found) for name in found.asked]
     if outputs.overlay:
         path = folder / f"{scan.name}-overlay.png"
         write_atomically(path, draw(found).save)

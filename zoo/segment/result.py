@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Segmentation:
         logits: float32 [K, *S], or [1 + K, *S] where classes exclude each other, on the grid of the network.
         network: The name of the network.
         weights: SHA-256 of each checkpoint.
+        classes: The classes that were asked for, in label order; empty for all of them.
 
     Example:
         >>> labels = LabelSpace(("lesion",), ((1,),), exclusive=False)
@@ -57,6 +59,12 @@ class Segmentation:
     logits: Tensor = field(repr=False)
     network: str = ""
     weights: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The classes that were asked for, in label order."""
+        return self.classes or self.labels.names
 
     @property
     def geometry(self) -> Geometry:
@@ -70,7 +78,7 @@ class Segmentation:
 
     def voxels(self) -> dict[str, int]:
         """Count the voxels of each class."""
-        return {name: int(np.count_nonzero(self._mask_of(name, self.mask))) for name in self.labels.names}
+        return {name: int(np.count_nonzero(self._mask_of(name, self.mask))) for name in self.asked}
 
     def box(self, name: str) -> list[tuple[int, int]] | None:
         """Compute the box around a class: (start, stop) per axis of the file; None where the class is absent."""
@@ -150,3 +158,25 @@ class Segmentation:
     def _algorithm(self) -> Algorithm:
         known = {"text_track": self.track, "weights": " ".join(self.weights)}
         return Algorithm(self.network or SOFTWARE, zoo.__version__, {key: word for key, word in known.items() if word})
+
+
+def keep_classes(mask: NDArray[np.uint8], labels: LabelSpace, names: Sequence[str]) -> NDArray[np.uint8]:
+    """Keep some classes of a mask; the others become background. The numbers of the classes stay.
+
+    Args:
+        mask: uint8 [*N] of 0..K where classes exclude each other, else [K, *N] of 0 and 1.
+        labels: The K classes.
+        names: The classes to keep.
+
+    Example:
+        >>> labels = LabelSpace(("liver", "spleen"), ((1,), (2,)), exclusive=True)
+        >>> keep_classes(np.array([0, 1, 2], np.uint8), labels, ["spleen"]).tolist()
+        [0, 0, 2]
+    """
+    kept = np.array([name in names for name in labels.names])
+    if kept.all():
+        return mask
+    if labels.exclusive:
+        numbers = np.array([0, *(np.arange(1, len(kept) + 1) * kept)], np.uint8)
+        return numbers[mask]
+    return mask * kept.astype(np.uint8).reshape(-1, *[1] * (mask.ndim - 1))

@@ -20,7 +20,7 @@ from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.training_input import TrainingInput
 from zoo.preprocessing.undo import native_mask
 from zoo.segment.model_file import write_model
-from zoo.segment.result import Segmentation
+from zoo.segment.result import Segmentation, keep_classes
 from zoo.segment.scan import Scan, read_scan
 from zoo.segment.sources import load_source
 from zoo.text.controls import replace_prompt
@@ -110,6 +110,7 @@ class Segmenter:
         *,
         spacing: Sequence[float] | None = None,
         kind: str = "",
+        classes: Sequence[str] | None = None,
     ) -> Segmentation:
         """Segment one image.
 
@@ -120,16 +121,20 @@ class Segmenter:
                 class. An empty report must be written out, and gives a warning.
             spacing: Voxel size of an array, per axis.
             kind: The kind of image ("ct", "mr"), if the training had several.
+            classes: The classes that are asked for; by default all. The network computes all of them, with the prompts
+                of the training for the others. So the mask of a class does not depend on what else is asked for.
 
         Returns:
             The mask on the grid of the file, with the text that was read.
 
         Raises:
             DataError: The image cannot be read, or is of another kind than those of the training.
-            TextError: The text is missing, or is not of the kind of the training.
+            TextError: The text is missing, is not of the kind of the training, or is that of a class which is not
+                asked for; or a class is unknown.
             ConfigError: The kind of image is unknown.
             RunError: A logit is not finite.
         """
+        asked = self.choose_classes(classes, text)
         read, warnings = self._choose_text(text)
         prepared = self.prepare(image, spacing=spacing, kind=kind)
         batch: Batch = {
@@ -144,13 +149,31 @@ class Segmenter:
         with self._lock, torch.no_grad(), torch.autocast(self.model.device.type, reduced, reduced is not None):
             logits = self._compute(batch).cpu()
         labels, geometry = self.model.facts.labels, prepared.geometry
-        prediction = Prediction(batch["case_id"][0], native_mask(logits, geometry, labels), geometry)
+        found = keep_classes(native_mask(logits, geometry, labels), labels, asked)
+        prediction = Prediction(batch["case_id"][0], found, geometry)
         grids = to_file_grids(prediction, Path(prediction.case_id))
         mask = grids[0] if len(grids) == 1 else np.stack(grids)
         network = type(self.model).__name__
         return Segmentation(
-            mask, labels, read, self.track, warnings, prediction, prepared.image, logits, network, self.weights
+            mask, labels, read, self.track, warnings, prediction, prepared.image, logits, network, self.weights, asked
         )
+
+    def choose_classes(
+        self, classes: Sequence[str] | None, text: str | Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
+        """Return the classes that are asked for, in label order; see `__call__`."""
+        names = self.model.facts.labels.names
+        asked = names if classes is None else tuple(classes)
+        unknown = [name for name in asked if name not in names]
+        if unknown or not asked:
+            raise TextError(
+                f"'{unknown[0]}' is no class of this model." if unknown else "No class is asked for.",
+                f"Its classes are {', '.join(names)}.",
+            )
+        unasked = [name for name in text if name in names and name not in asked] if isinstance(text, Mapping) else []
+        if unasked:
+            raise TextError(f"A text for the class '{unasked[0]}', which is not asked for.", "Ask for it, too.")
+        return tuple(name for name in names if name in asked)
 
     def prepare(self, image: Scan, *, spacing: Sequence[float] | None = None, kind: str = "") -> PreparedCase:
         """Read an image and bring it to the grid of the network, as in the training; see `__call__`."""

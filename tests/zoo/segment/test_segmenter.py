@@ -24,6 +24,8 @@ from zoo.io.image import write_prediction
 from zoo.models import SegModule, TextQuery, UNet
 from zoo.preprocessing import PreprocessingSpec
 from zoo.preprocessing.training_input import TrainingInput
+from zoo.segment.result import keep_classes
+from zoo.types import ClassPrompt, LabelSpace
 
 
 def test_volumes_in_any_grid_get_the_masks_of_predict(
@@ -117,6 +119,34 @@ def test_prompts_of_classes_are_replaced_one_by_one() -> None:
     with pytest.raises(TextError, match=r"with a text per class. Map classes to texts: liver, spleen"):
         segmenter(image, "The liver.")
     assert of_classes(names=("liver",))(image, "An organ.").text.classes[0].sentence == "An organ."
+
+
+def test_a_class_left_out_of_the_request_is_background_and_changes_no_other() -> None:
+    segmenter, image = of_classes(), np.random.default_rng(0).random((16, 16))
+    whole = segmenter(image, {"spleen": "Lien."})
+    some = segmenter(image, {"spleen": "Lien."}, classes=["spleen"])
+    assert len(np.unique(whole.mask)) > 1
+    np.testing.assert_array_equal(some.mask, np.where(whole.mask == 2, 2, 0))
+    assert some.voxels() == {"spleen": whole.voxels()["spleen"]}
+    assert list(some.volumes()) == ["spleen"]
+    with pytest.raises(TextError, match=r"'kidney' is no class of this model. Its classes are liver, spleen"):
+        segmenter(image, classes=["kidney"])
+    with pytest.raises(TextError, match="A text for the class 'liver', which is not asked for"):
+        segmenter(image, {"liver": "Hepar."}, classes=["spleen"])
+
+
+def test_overlapping_classes_that_are_left_out_are_empty() -> None:
+    labels = LabelSpace(("node", "duct"), ((1,), (2,)), exclusive=False)
+    kept = keep_classes(np.ones((2, 3, 3), np.uint8), labels, ["duct"])
+    assert kept.sum(axis=(1, 2)).tolist() == [0, 9]
+
+
+def test_a_sentence_replaces_all_texts_of_a_prompt() -> None:
+    segmenter = of_classes()
+    prompt = ClassPrompt("liver", "The liver.", ("Large.", "Brown."))
+    segmenter.model.facts = replace(segmenter.model.facts, prompts=(prompt, *segmenter.model.facts.prompts[1:]))
+    found = segmenter(np.zeros((16, 16)), {"liver": "Hepar."})
+    assert found.text.classes[0] == ClassPrompt("liver", "Hepar.", ("Hepar.", "Hepar."))
 
 
 def test_a_model_without_text_takes_none() -> None:
