@@ -30,7 +30,7 @@ def find_missing_weights(jobs: Sequence[Job]) -> Iterator[ZooError]:
             if not files.here:
                 missing.setdefault(files.repo, (files, []))[1].append(job)
     for files, users in missing.values():
-        reason = "ZOO_OFFLINE=1 forbids the download" if offline() else _unreachable(files)
+        reason = "ZOO_OFFLINE=1 forbids the download" if offline() else ask_hub(files)
         if reason:
             models = ", ".join(dict.fromkeys(job.model for job in users))
             yield ConfigError(
@@ -40,7 +40,7 @@ def find_missing_weights(jobs: Sequence[Job]) -> Iterator[ZooError]:
             )
 
 
-def _unreachable(files: HubFiles) -> str:
+def ask_hub(files: HubFiles) -> str:
     """Return why the hub does not give a repository; empty where it does."""
     from huggingface_hub import HfApi
 
