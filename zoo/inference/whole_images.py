@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from monai.data.utils import compute_importance_map
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.inference.window_sums import WindowSums
-from zoo.inference.windows import WindowPlan, middle_of
+from zoo.inference.windows import WindowPlan, middle_of, weigh_window
 from zoo.preprocessing.undo import NativeMask
 from zoo.types import Geometry, LabelSpace, Text
 
@@ -124,7 +123,7 @@ def _add_windows(
     Yields:
         The sums, and the row after the last one that no later window reaches.
     """
-    importance = compute_importance_map(plan.patch, "gaussian", 0.125, image.device, image.dtype)
+    importance = weigh_window(plan.patch, image)
     rows, shape = min(rows, image.shape[2]), image.shape[3:]
     sums = None if channels is None else WindowSums(channels, rows, shape, importance)
     steps = plan.steps(image)

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from monai.losses.utils import compute_tp_fp_fn
-from monai.networks import one_hot
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -102,15 +100,34 @@ class SoftDice(nn.Module):
     def sums(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return soft true positives, false positives and false negatives of this rank, [3, K]; per image [3, B, K]."""
         shares = logits.softmax(1) if self.exclusive else logits.sigmoid()
-        target = one_hot(label, logits.shape[1]) if self.exclusive else label.to(shares)
+        target = _one_hot(label, logits.shape[1]) if self.exclusive else label.to(shares)
         if self.exclusive and not self.options.background:
             shares, target = shares[:, 1:], target[:, 1:]
-        space, power = list(range(2, logits.ndim)), 2 if self.options.squared else 1
+        space = list(range(2, logits.ndim))
         axes = space if self._per(logits) == "image" else [0, *space]
-        return torch.stack(compute_tp_fp_fn(shares, target, axes, power, False))
+        return torch.stack(_squared_sums(shares, target, axes) if self.options.squared else _sums(shares, target, axes))
 
     def _per(self, logits: Tensor) -> str:
         return self.options.for_axes(logits.ndim - 2).dice_per
+
+
+def _one_hot(label: Tensor, channels: int) -> Tensor:
+    """Return a label [B, 1, *S] as float32 [B, channels, *S]."""
+    zeros = torch.zeros(label.shape[0], channels, *label.shape[2:], device=label.device)
+    return zeros.scatter_(1, label.long(), 1)
+
+
+def _sums(shares: Tensor, target: Tensor, axes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return soft true positives, false positives and false negatives."""
+    tp = (shares * target).sum(axes)
+    return tp, shares.sum(axes) - tp, target.sum(axes) - tp
+
+
+def _squared_sums(shares: Tensor, target: Tensor, axes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of squares: 2 p t = p^2 + t^2 - (p - t)^2, as in MONAI, so that both have equal roundings."""
+    p, t, apart = (torch.linalg.vector_norm(one, dim=axes) ** 2 for one in (shares, target, shares - target))
+    tp = (p + t - apart) / 2
+    return tp, p - tp, t - tp
 
 
 def _one_minus_dice(tp: Tensor, fp: Tensor, fn: Tensor) -> Tensor:
