@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.plan.expand import resolve_config
@@ -20,8 +21,10 @@ from benchmarks.run.gpu_pool import Pool, visible_gpus
 from benchmarks.run.missing_weights import find_missing_weights
 from benchmarks.storage.layout import job_folder
 from benchmarks.storage.sealed_tests import check_job_state
+from datamodules.acquire.sources import find_folder
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
+from zoo.engine.arguments import compose_request, parse
 from zoo.engine.cost_estimate import (
     DAY,
     FEW_STEPS,
@@ -29,6 +32,7 @@ from zoo.engine.cost_estimate import (
     format_hours,
     is_published,
 )
+from zoo.engine.early_checks import check_early_keys, read_sources
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, ENCODERS, MODELS
 from zoo.settings import assume_yes
@@ -83,22 +87,29 @@ def check_plan(jobs: Sequence[Job], conditions: Conditions, report: Callable[[st
 
 
 def find_problems(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
-    """Yield what keeps the jobs from running, each problem once."""
-    checks: list[Iterable[ZooError]] = [_find_untitled(jobs), _find_wrong_options(jobs), _find_unknown_encoders(jobs)]
+    """Yield what keeps the jobs from running, each problem once.
+
+    What needs torch is checked only where nothing else is wrong: to load it takes seconds.
+    """
+    early: list[Iterable[ZooError]] = [_find_untitled(jobs), _find_unknown_keys(jobs), _find_unknown_encoders(jobs)]
+    late: list[Iterable[ZooError]] = [_find_wrong_options(jobs)]
     if conditions.machine:
-        checks += [
+        early += [
             _find_missing_devices(jobs, conditions),
             _find_endless(jobs, conditions),
             find_missing_weights(_one_per_method(jobs)),
-            _find_missing_cases(jobs),
+            _find_missing_folders(jobs),
             _find_full_disk(jobs, conditions),
         ]
+        late.append(_find_missing_cases(jobs))
     seen: set[str] = set()
-    for check in checks:
-        for problem in check:
+    for checks in (early, late):
+        for problem in chain.from_iterable(checks):
             if str(problem) not in seen:
                 seen.add(str(problem))
                 yield problem
+        if seen:
+            return
 
 
 def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
@@ -108,11 +119,21 @@ def _find_untitled(jobs: Iterable[Job]) -> Iterator[ZooError]:
             yield ConfigError(f"{job.data}: the data has no title.", "Give --data.title NAME: tables go by it.")
 
 
+def _find_unknown_keys(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Compare the keys that a user typed with the sources of the classes; `_find_wrong_options` asks the classes."""
+    for job in _one_per_method(job for job in jobs if job.settings.overrides and job.settings.recipe != MATCHED):
+        request = parse("fit", job.flags())
+        try:
+            composed = compose_request(request)
+            check_early_keys(composed, request.flags, read_sources(composed.config))
+        except ZooError as error:
+            yield error
+
+
 def _find_wrong_options(jobs: Iterable[Job]) -> Iterator[ZooError]:
     """Parse the command of each method whose options a user typed or are matched; the cards themselves are tested."""
     logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)  # a line per method else
     for job in _one_per_method(job for job in jobs if job.settings.overrides or job.settings.recipe == MATCHED):
-        from zoo.engine.arguments import compose_request, parse
         from zoo.engine.lightning_cli import ZooCLI
 
         unmatched = _find_unmatched(job)
@@ -194,18 +215,25 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
         )
 
 
-def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
-    """Check the folder, the listing and the splits of each data set; no image is opened."""
-    from datamodules.acquire.sources import find_folder
-
+def _find_missing_folders(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Check that each data set has its folder; data sets of other packages may find theirs themselves."""
     for job in {_data_key(job): job for job in jobs}.values():
         card = DATA.get(job.data)
         facts = DataCard.of(card)
+        if not facts.embedded and (job.root or card.origin == "zoo"):
+            try:
+                find_folder(facts, job.root)
+            except ZooError as error:
+                yield error
+
+
+def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Check the listing and the splits of each data set; no image is opened."""
+    for job in {_data_key(job): job for job in jobs}.values():
+        facts = DataCard.of(DATA.get(job.data))
         if facts.embedded and not job.tuned_split and "data.split" not in dict(job.argument_pairs()):
             continue
         try:
-            if job.root or (card.origin == "zoo" and not facts.embedded):  # others may find theirs themselves
-                find_folder(facts, job.root)
             check_index(job)
         except ZooError as error:
             yield error

@@ -13,12 +13,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from datamodules.index.card import DataCard
-from zoo.errors import ConfigError, DataError
-from zoo.registry import CONFIGS, read_yaml
-from zoo.settings import data_root
+from zoo.data_folders import SOURCES, find_data_folder
+from zoo.errors import ConfigError
+from zoo.registry import read_yaml
 from zoo.utils.format import format_bytes
 
-SOURCES = CONFIGS / "sources"
 ACCESS = ("download", "registration", "by hand")
 """Ways to get a data set: by one command, after a registration, or by downloading files by hand."""
 
@@ -157,13 +156,7 @@ def find_folder(card: DataCard, root: str | None) -> Path:
     Raises:
         DataError: There is no such folder.
     """
-    base = data_root()
-    folder = Path(root).expanduser() if root else base / card.folder_name if base else None
-    if folder is None or not folder.is_dir():
-        missing = f"{folder}: no such folder for '{card.name}'" if folder else f"no folder is known for '{card.name}'"
-        way = "--download" if access_kind(card) == "download" else "--steps"
-        raise DataError(f"{missing}.", f"Run `zoo data prepare {card.name} {way}`, or give --data.root DIR.")
-    return folder.resolve()
+    return find_data_folder(card.name, card.folder_name, root, card.source)
 
 
 def load_source(card: DataCard) -> Source | None:

@@ -9,7 +9,7 @@ import yaml
 
 from zoo.cards import CardSummary, ModelCard, PresetCard
 from zoo.config import PRESETS
-from zoo.encoders.vision import VISION_ENCODERS
+from zoo.encoders.vision_names import VISION_ENCODERS
 from zoo.errors import ConfigError
 from zoo.registry import DATA, ENCODERS, MODELS, Card, card_from
 

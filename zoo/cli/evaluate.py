@@ -10,6 +10,7 @@ from zoo.cli.help import print_help
 from zoo.cli.process import load_lightning, prepared_process, print_config
 from zoo.config import Composed, Config
 from zoo.engine.arguments import Request, compose_request, parse
+from zoo.engine.early_checks import check_early
 from zoo.engine.evaluation_options import check_evaluation_options
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, default_folder
@@ -42,6 +43,7 @@ def main(verb: str, argv: list[str]) -> int:
         return 0
     with prepared_process():
         composed = compose_request(request)
+        check_early(request, composed)
         cli = load_lightning().from_request(request, composed)
         if request.print_config:
             print_config(cli)

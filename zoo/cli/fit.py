@@ -15,6 +15,7 @@ from zoo.cli.help import print_help
 from zoo.cli.process import load_lightning, prepared_process, print_config
 from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request, compose_request, parse
+from zoo.engine.early_checks import check_early
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.engine.run_seals import check_run, seal_files
@@ -44,6 +45,7 @@ def main(argv: list[str]) -> int:
         return 0
     with prepared_process():
         composed = compose_request(request)
+        check_early(request, composed)
         weights = _read_initial_weights(request, composed)
         cli = load_lightning().from_request(
             request,

@@ -11,6 +11,7 @@ from zoo.cli.console import print_table
 from zoo.cli.help import print_help
 from zoo.cli.process import load_lightning, prepared_process
 from zoo.engine.arguments import compose_request, parse
+from zoo.engine.early_checks import check_early
 from zoo.errors import ConfigError
 from zoo.utils.activity import set_activity
 
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--repeats {repeats} is not a whole number.", "Write `--repeats 5`.")
     with prepared_process():
         composed = compose_request(request)
+        check_early(request, composed)
         cli = load_lightning().from_request(request, composed)
         set_activity("building the model")
         cli.build(logger=False, enable_checkpointing=False)

@@ -1,6 +1,6 @@
 """The vision encoders, and `build_vision_encoder`, which finds one by name.
 
-A new encoder needs one file with a `StagedEncoder` and one line in `VISION_ENCODERS`.
+A new encoder needs one file with a `StagedEncoder` and one line in `zoo.encoders.vision_names`.
 """
 
 from __future__ import annotations
@@ -8,21 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.vision_names import VISION_ENCODERS
 from zoo.errors import ConfigError
-
-VISION_ENCODERS = {
-    "unet": "zoo.encoders.unet.UNetEncoder",
-    "conv": "zoo.encoders.conv.ConvEncoder",
-    "mednext": "zoo.encoders.mednext.MedNeXtEncoder",
-    "segresnet": "zoo.encoders.segresnet.SegResNetEncoder",
-    "swin": "zoo.encoders.swin.PlainSwinEncoder",
-    "swin_v2": "zoo.encoders.swin.SwinEncoder",
-    "convnext": "zoo.encoders.convnext.ConvNeXtEncoder",
-    "nnunet": "zoo.encoders.nnunet.NNUNetEncoder",
-    "resenc": "zoo.encoders.nnunet.ResidualEncoder",
-    "timm:": "zoo.encoders.timm_encoder.TimmEncoder",
-}
-"""Name -> class. A class is imported when a model asks for it. After a colon comes the name of one of its networks."""
 
 
 def build_vision_encoder(

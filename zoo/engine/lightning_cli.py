@@ -18,8 +18,9 @@ from zoo.callbacks.checkpoints import AtomicCheckpointIO
 from zoo.callbacks.progress import RunProgressBar
 from zoo.config import Composed, Config
 from zoo.engine.arguments import Flag, Request
-from zoo.engine.check_arguments import EVERY_KEY, check_names, check_trainer, check_types, set_texts
+from zoo.engine.check_arguments import check_trainer, check_types, names_of, set_texts
 from zoo.engine.cpu_allocator import keep_freed_memory
+from zoo.engine.key_checks import EVERY_KEY, check_keys
 from zoo.engine.refusals import explain_construction
 from zoo.engine.training_options import divide_batch
 from zoo.errors import ConfigError
@@ -78,7 +79,7 @@ class ZooCLI(LightningCLI):
         self._classes = classes
         self._accepted = {section: argument_names(kind) for section, kind in classes.items()}
         config = without_refused(config, where_accepted or {}, self._accepted)
-        check_names(config, flags, classes)
+        check_keys(config, flags, names_of(classes))
         self._trainer_arguments: dict[str, Any] = {}
         self._linked: list[tuple[str, str]] = []
         self._dumped: Config | None = None
@@ -210,6 +211,8 @@ class ZooCLI(LightningCLI):
         bars = [RunProgressBar()] if progress and not any(isinstance(one, ProgressBar) for one in callbacks) else []
         # Our models bring this callback along, for trainers in Python too.
         checks = [] if isinstance(self.model, FiniteModule) else [FiniteValues()]
+        if configured.get("num_sanity_val_steps") is None:
+            ours = ours | {"num_sanity_val_steps": 1}  # Lightning's own default is 2; a second batch shows nothing new
         arguments: dict[str, Any] = ours | {
             "callbacks": [*callbacks, *bars, *checks],
             "plugins": [*plugins, AtomicCheckpointIO()],

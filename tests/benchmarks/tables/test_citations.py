@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from benchmarks.tables.citations import all_citations, find_entries, find_year, read_citations
-from datamodules.acquire.sources import SOURCES, parse_source
+from datamodules.acquire.sources import parse_source
 from tests.helpers.paths import REPOSITORY
 from zoo.cards import ModelCard
+from zoo.data_folders import SOURCES
 from zoo.errors import ConfigError
 from zoo.metrics.definitions import METRICS
 from zoo.registry import ENCODERS, MODELS, read_yaml

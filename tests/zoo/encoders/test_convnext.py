@@ -12,7 +12,8 @@ from transformers import ConvNextConfig, ConvNextModel
 
 from zoo.callbacks.manifest import encoder_versions
 from zoo.encoders.convnext import DEPTHS, ConvNeXtEncoder
-from zoo.encoders.vision import VISION_ENCODERS, build_vision_encoder
+from zoo.encoders.vision import build_vision_encoder
+from zoo.encoders.vision_names import VISION_ENCODERS
 from zoo.errors import ConfigError, ZooError
 
 WIDTHS = [8, 16, 32, 64]

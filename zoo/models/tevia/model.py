@@ -9,7 +9,6 @@ the projected text, the alignment, and the prototype. Several classes and 3D are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -70,8 +69,17 @@ class TeViA(GuidedModule):
     text_terms: ClassVar[tuple[str, ...]] = ("alignment",)
     text_path: ClassVar[tuple[str, ...]] = ("prompts",)
     renamed_arguments: ClassVar[Mapping[str, str]] = {
-        field.name: f"released.{field.name}" for field in fields(TeViAReleased)
-    } | dict.fromkeys(("segmentation", "released.segmentation"), "loss.cross_entropy")
+        "tokens": "released.tokens",
+        "flat_places": "released.flat_places",
+        "text_dropout": "released.text_dropout",
+        "foreground": "released.foreground",
+        "skip_empty": "released.skip_empty",
+        "prototype_updates": "released.prototype_updates",
+        "prototype_in_state": "released.prototype_in_state",
+        "prototype_at_test": "released.prototype_at_test",
+        "segmentation": "loss.cross_entropy",
+        "released.segmentation": "loss.cross_entropy",
+    }
 
     def __init__(
         self,
