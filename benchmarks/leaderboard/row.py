@@ -159,6 +159,7 @@ class LeaderboardRow(MetricValues[float | None]):
     dice_shuffled: float | None = None
     dice_blank: float | None = None
     dice_names: float | None = None
+    dice_exchanged: float | None = None
     dice_paraphrase: float | None = None
     dice_synonym: float | None = None
     dice_missing_side: float | None = None
@@ -170,6 +171,7 @@ class LeaderboardRow(MetricValues[float | None]):
     text_gain_high: float | None = None
     text_gain_blank: float | None = None
     text_gain_names: float | None = None
+    text_gain_exchanged: float | None = None
     text_gain_paraphrase: float | None = None
     text_gain_synonym: float | None = None
     text_gain_missing_side: float | None = None

@@ -19,6 +19,7 @@ from zoo.cards import ModelCard
 from zoo.config import Config, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
+from zoo.text.controls import EXCHANGED
 from zoo.utils.config_values import find_value, section_keys, with_values
 
 _BUDGET = {  # the keys of a budget, each with the value that means "not set", or None without such a value
@@ -182,7 +183,7 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
         encoder=(matrix.encoder if matrix.encoder and model.takes_encoder() else own) if model.reads_text else "",
         track=facts.track if model.reads_text else "none",
         settings=replace(settings, size=composed.size),
-        texts=matrix.texts,
+        texts=(*matrix.texts, EXCHANGED) if facts.queries and matrix.texts == DEFAULT_TEXTS else matrix.texts,
         source=model.source,
     )
 

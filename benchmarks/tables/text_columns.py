@@ -9,6 +9,7 @@ from benchmarks.leaderboard.leaderboard import RankingGroup
 from benchmarks.tables.column import Column
 
 TITLES = {
+    "exchanged": ("Exchanged", "the text of another query of the same image"),
     "paraphrase": ("Paraphrase", "the text in other words"),
     "synonym": ("Synonym", "synonyms in the same sentence"),
     "missing_side": ("No side", "the text without left and right"),

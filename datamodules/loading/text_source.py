@@ -6,7 +6,8 @@ from collections import ChainMap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoo.text.controls import BLANK, NAMES, TRUE, control_classes, control_reports
+from zoo.text.controls import BLANK, EXCHANGED, NAMES, SHUFFLED, TRUE, control_classes, control_reports
+from zoo.text.exchanges import from_other_images, within_images
 from zoo.types import Case, CaseKey, ClassPrompt
 from zoo.utils.hashing import hash_json
 
@@ -82,6 +83,9 @@ class TextSource:
             return SplitText(control_classes(self.prompts, control, self.seed, self._wordings()))
         cases = list(cases)
         reports = {case.key: case.report or "" for case in cases}
+        if control in (SHUFFLED, EXCHANGED) and any(key.query for key in reports):
+            exchange = from_other_images if control == SHUFFLED else within_images
+            return SplitText(self.prompts, exchange(reports, self.seed))
         without_text = control in (BLANK, NAMES)  # other reports are beside the true class prompts
         classes = control_classes(self.prompts, control) if without_text else self.prompts
         names = [prompt.name for prompt in self.prompts]

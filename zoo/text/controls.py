@@ -15,11 +15,13 @@ from zoo.types import ClassPrompt
 T = TypeVar("T", bound=Hashable)
 K = TypeVar("K", bound=Hashable)
 TRUE, SHUFFLED, BLANK, NAMES = "true", "shuffled", "blank", "names"
-PARAPHRASE, CONTRADICT = "paraphrase", "contradict"
+EXCHANGED, PARAPHRASE, CONTRADICT = "exchanged", "paraphrase", "contradict"
 DEFAULT_CONTROLS = (TRUE, SHUFFLED, BLANK, NAMES)
 """The texts of a benchmark that names none."""
 
-CONTROLS = (*DEFAULT_CONTROLS, *REWRITES)
+_ONE_QUERY = "an image has one query, and there is nothing to exchange within it."
+
+CONTROLS = (*DEFAULT_CONTROLS, EXCHANGED, *REWRITES)
 
 
 def plain(name: str) -> str:
@@ -68,6 +70,8 @@ def control_reports(
         return dict.fromkeys(reports, ", ".join(map(plain, names)))
     if control == TRUE:
         return dict(reports)
+    if control == EXCHANGED:
+        raise NotApplicableError(f"text '{EXCHANGED}': {_ONE_QUERY}", "Use --data.text shuffled instead.")
     if control in REWRITES:
         kept = contradicting if control == CONTRADICT else frozenset[K]()
         return {key: report if key in kept else rewrite(report, control, seed) for key, report in reports.items()}
@@ -102,6 +106,8 @@ def control_classes(
         return tuple(replace_prompt(prompt, plain(prompt.name)) for prompt in classes)
     if control == TRUE:
         return classes
+    if control == EXCHANGED:
+        raise NotApplicableError(f"text '{EXCHANGED}': {_ONE_QUERY}", "Use --data.text shuffled instead.")
     if control in REWRITES:
         return _rewrite_classes(classes, control, seed, wordings)
     if len(set(classes)) < max(2, len(classes)):
