@@ -13,7 +13,10 @@ RUN = {
     "predict": "write one label image per case",
 }
 COST = {"profile": "measure parameters, operations, time and memory"}
-USE = {"segment": "segment new images with a trained model and a text"}
+USE = {
+    "segment": "segment new images with a trained model and a text",
+    "export": "write a trained model as ONNX, an exported program or safetensors",
+}
 SHARE = {
     "push": "pack a trained run for others: into a folder or onto a hub",
     "pull": "fetch a packed model, and compare each file with its SHA-256",

@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import shtab
 
-from zoo.cli import info, segment, share
+from zoo.cli import info, share
 from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
 from zoo.config import PRESETS
 from zoo.engine.options import Option, options_of
@@ -60,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         for name in dotted:
             command.add_argument(name)
     for name, text in USE.items():
-        segment.add_arguments(commands.add_parser(name, help=text))
+        import_module(f"zoo.cli.{name}").add_arguments(commands.add_parser(name, help=text))
     for name, text in SHARE.items():
         share.add_arguments(name, commands.add_parser(name, help=text))
     for name, text in INFO.items():

@@ -62,7 +62,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _load_command(command: str) -> Callable[[list[str]], int | None]:
     """Load the function of a command; only the commands that run a model load torch."""
-    modules = {**dict.fromkeys(RUN, "evaluate"), **dict.fromkeys(USE, "segment"), **dict.fromkeys(COST, "profile")}
+    modules = {**dict.fromkeys(RUN, "evaluate"), **{name: name for name in USE}, **dict.fromkeys(COST, "profile")}
     modules |= {
         **dict.fromkeys(SHARE, "share"),
         **dict.fromkeys(INFO, "info"),

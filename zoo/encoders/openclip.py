@@ -65,7 +65,7 @@ class ClipBackbone(TextBackbone):
         """See `TextBackbone.finish`."""
         tokens = self.ln_final(hidden)
         end = mask.sum(1) - 1
-        return TextTokens(tokens, mask, tokens[torch.arange(len(tokens), device=tokens.device), end])
+        return TextTokens(tokens, mask, tokens[torch.arange(tokens.shape[0], device=tokens.device), end])
 
 
 def load(config: Mapping[str, Any], frozen: bool) -> tuple[TextBackbone, str]:

@@ -80,7 +80,7 @@ class QueryDecoder(nn.Module):
 
 def prepend_background(background: Tensor | None, vectors: Tensor) -> Tensor:
     """Put the learned vector of the background [1, C] before the vectors [B, K, C] of the classes, if there is one."""
-    return vectors if background is None else torch.cat([background.expand(len(vectors), 1, -1), vectors], dim=1)
+    return vectors if background is None else torch.cat([background.expand(vectors.shape[0], 1, -1), vectors], dim=1)
 
 
 def pool_to_deepest(maps: Sequence[Tensor]) -> list[Tensor]:

@@ -55,6 +55,17 @@ def to_map(tokens: Tensor, size: Sequence[int]) -> Tensor:
     return grid
 
 
+def spaced(start: float, end: float, count: int, device: torch.device) -> Tensor:
+    """Return what `torch.linspace` returns, whose count an exported graph would fix.
+
+    The last digits are those of `torch.linspace`: a step in single precision, from the nearer end, rounded once.
+    """
+    place = torch.arange(count, dtype=torch.float64, device=device)
+    step = (torch.full((), float(end - start), device=device) / max(count - 1, 1)).double()
+    rising, falling = start + step * place, end - step * (count - 1 - place)
+    return torch.where(place < max(count // 2, 1), rising, falling).float()
+
+
 def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
     """Compute sine and cosine of each axis at doubling frequencies, [1, N, width].
 
@@ -62,7 +73,7 @@ def positions(size: Sequence[int], width: int, device: torch.device) -> Tensor:
     """
     bands = width // (2 * len(size))
     frequency = torch.pi * 2.0 ** torch.linspace(0, 6, bands, device=device)
-    axes = torch.meshgrid(*(torch.linspace(0, 1, n, device=device) for n in size), indexing="ij")
+    axes = torch.meshgrid(*(spaced(0, 1, n, device) for n in size), indexing="ij")
     phase = torch.stack([axis.flatten() for axis in axes], dim=-1)[..., None] * frequency
     code = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
     return F.pad(code, (0, width - code.shape[1]))[None]

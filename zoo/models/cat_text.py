@@ -126,7 +126,7 @@ class CATText(TextUNet):
         """Compute the logits, and `cosines`: of each query and text, [B, N, N]; None for one class."""
         texts = read_prompts(self.text, text, image).pooled
         texts = prepend_background(self.background, texts)
-        queries = self.queries.repeat(len(image), 1, 1)
+        queries = self.queries.repeat(image.shape[0], 1, 1)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         for step, level in enumerate(self.levels):
             memory = to_tokens(maps[level])

@@ -85,7 +85,7 @@ class ClipUniversal(TextUNet):
     def _encode_classes(self, text: Text, image: Tensor) -> Tensor:
         """Compute the code of each class and image, [B, K, 256], the background first where classes are exclusive."""
         if isinstance(self.classes, nn.Embedding):
-            codes = self.classes.weight.expand(len(image), -1, -1)
+            codes = self.classes.weight.expand(image.shape[0], -1, -1)
         else:
             codes = self.classes(read_prompts(self.text, text, image).pooled)
         return prepend_background(self.background, codes)

@@ -20,7 +20,7 @@ from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.attention import Attention
 from zoo.layers.convolutions import conv_norm_relu
-from zoo.layers.tokens import crop_to, index_positions, pad_to_two_places, sequence_positions, to_map, to_tokens
+from zoo.layers.tokens import crop_to, index_positions, pad_to_two_places, sequence_positions, spaced, to_map, to_tokens
 from zoo.models.base import SegModule
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompt_tokens
@@ -52,9 +52,9 @@ def double(x: Tensor) -> Tensor:
 
 def with_coordinates(x: Tensor) -> Tensor:
     """Append the coordinate of each axis in [-1, 1], last axis first, to a map [B, C, *S]."""
-    lines = [torch.linspace(-1, 1, n, device=x.device, dtype=x.dtype) for n in x.shape[2:]]
+    lines = [spaced(-1, 1, n, x.device).to(x.dtype) for n in x.shape[2:]]
     grid = torch.meshgrid(*lines, indexing="ij")[::-1]
-    return torch.cat([x, torch.stack(grid).expand(len(x), *[-1] * (x.ndim - 1))], dim=1)
+    return torch.cat([x, torch.stack(grid).expand(x.shape[0], *[-1] * (x.ndim - 1))], dim=1)
 
 
 class Neck(nn.Module):
@@ -232,7 +232,7 @@ class CRIS(SegModule):
         """Compute the logits. The losses need no other value."""
         read = read_prompt_tokens(self.text, text, image)
         padded = pad_to_two_places(image, self.vision.stride)
-        classes = len(read.pooled) // len(image)
+        classes = read.pooled.shape[0] // image.shape[0]
         maps = [one.repeat_interleave(classes, dim=0) for one in self.vision(padded)[-3:]]
         x = self.neck(maps, read.pooled)
         size = x.shape[2:]
@@ -245,7 +245,7 @@ class CRIS(SegModule):
         if logits.shape[2:] != padded.shape[2:]:
             mode = "bilinear" if len(size) == 2 else "trilinear"
             logits = F.interpolate(logits, size=padded.shape[2:], mode=mode)
-        logits = crop_to(logits.view(len(image), classes, *logits.shape[2:]), image.shape[2:])
+        logits = crop_to(logits.view(image.shape[0], classes, *logits.shape[2:]), image.shape[2:])
         if self.facts.labels.exclusive:
             logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
         return Output(logits)

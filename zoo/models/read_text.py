@@ -7,7 +7,9 @@ else, so its network is one graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, ParamSpec, TypeVar
 
 import torch
@@ -16,7 +18,7 @@ from torch import Tensor
 from zoo.encoders.text import TextEncoder
 from zoo.encoders.text_backbone import TextTokens
 from zoo.text.model_inputs import class_prompts, report_strings
-from zoo.types import ClassPrompt, Text
+from zoo.types import Text
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,33 +31,84 @@ def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class ReadPrompts(NamedTuple):
-    """The class prompts of a batch and their embeddings.
+    """The encoded class prompts of a batch.
 
     Attributes:
-        prompts: B tuples of K prompts.
         pooled: One vector per prompt, [B, K, W].
     """
 
-    prompts: list[tuple[ClassPrompt, ...]]
     pooled: Tensor
+
+
+MakeStrings = Callable[[Text, int], Sequence[str]]
+"""Makes the B * n strings of a text and a batch of B images, the n of an image in a row."""
+
+GivenRows = Callable[[TextEncoder, Tensor, MakeStrings, "int | None"], TextTokens]
+"""Gives encoded rows in place of `read_rows`, from its arguments without the text."""
+
+_given: ContextVar[GivenRows | None] = ContextVar("given_rows", default=None)
+
+
+@contextmanager
+def given_rows(give: GivenRows) -> Iterator[None]:
+    """Let every network read given rows in place of strings, as an exported graph does."""
+    token = _given.set(give)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
+def rows_are_given() -> bool:
+    """Return whether rows are given: then shapes must not depend on the lengths of strings."""
+    return _given.get() is not None
+
+
+@not_compiled
+def read_rows(
+    encoder: TextEncoder, text: Text, image: Tensor, make_strings: MakeStrings, stop: int | None = None
+) -> TextTokens:
+    """Encode n strings for each of B images: B * n rows, the n of an image in a row.
+
+    Every network reads its text through this function, so that it can be exported: where rows are given, no string is
+    made, and the batch may have any size.
+
+    Args:
+        encoder: The text encoder.
+        text: The text of the batch.
+        image: Images, [B, C, *S].
+        make_strings: Makes the strings.
+        stop: The layer after the last one that is run; None: all layers and `finish`.
+    """
+    give = _given.get()
+    if give is not None:
+        return give(encoder, image, make_strings, stop)
+    strings = make_strings(text, len(image))
+    if stop is None:
+        return encoder(strings, image.device)  # type: ignore[no-any-return]
+    hidden, mask = encoder.embed_and_run(strings, stop, image.device)
+    return TextTokens(hidden, mask, hidden[:, 0, :0])
 
 
 @not_compiled
 def read_reports(encoder: TextEncoder, text: Text, image: Tensor) -> TextTokens:
     """Encode one string per image: its report, or the class sentences; see `report_strings`."""
-    return encoder(report_strings(text, len(image)), image.device)  # type: ignore[no-any-return]
+    return read_rows(encoder, text, image, report_strings)
 
 
 @not_compiled
 def read_prompts(encoder: TextEncoder, text: Text, image: Tensor) -> ReadPrompts:
     """Encode the sentence of each class and image; see `class_prompts`."""
-    prompts = class_prompts(text, len(image))
-    pooled = encoder([prompt.sentence for row in prompts for prompt in row], image.device).pooled
-    return ReadPrompts(prompts, pooled.unflatten(0, (len(image), -1)))
+    read = read_rows(encoder, text, image, prompt_strings)
+    return ReadPrompts(read.pooled.unflatten(0, (image.shape[0], -1)))
 
 
 @not_compiled
 def read_prompt_tokens(encoder: TextEncoder, text: Text, image: Tensor) -> TextTokens:
     """Encode the sentence of each class and image with its tokens: B times K strings, the K of an image in a row."""
-    prompts = class_prompts(text, len(image))
-    return encoder([prompt.sentence for row in prompts for prompt in row], image.device)  # type: ignore[no-any-return]
+    return read_rows(encoder, text, image, prompt_strings)
+
+
+def prompt_strings(text: Text, batch: int) -> list[str]:
+    """List the sentences of `class_prompts`, the K of an image in a row."""
+    return [prompt.sentence for row in class_prompts(text, batch) for prompt in row]

@@ -135,7 +135,7 @@ class Segmenter:
             RunError: A logit is not finite.
         """
         asked = self.choose_classes(classes, text)
-        read, warnings = self._choose_text(text)
+        read, warnings = self.choose_text(text)
         prepared = self.prepare(image, spacing=spacing, kind=kind)
         batch: Batch = {
             "image": torch.from_numpy(prepared.image)[None].to(self.model.device),
@@ -203,7 +203,7 @@ class Segmenter:
         logits = check_logits(model, model.predict_logits(view), batch["case_id"], [])[0].float()
         return logits.flip(places)
 
-    def _choose_text(self, text: str | Mapping[str, str] | None) -> tuple[Text, tuple[str, ...]]:
+    def choose_text(self, text: str | Mapping[str, str] | None) -> tuple[Text, tuple[str, ...]]:
         """Return the text of the network, and warnings."""
         prompts = self.model.facts.prompts
         if not self.reads_text:

@@ -9,6 +9,7 @@ _ROOT = Path(__file__).parents[2]
 
 _EXTRAS = {
     "dicom": ("SimpleITK", "highdicom"),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
     "loggers": ("tensorboard", "wandb", "mlflow"),
     "report": ("jinja2", "matplotlib"),
     "slurm": ("submitit",),

@@ -7,7 +7,6 @@ released code, but not the body of the paper. `docs/models/bipvl.md` compares th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, ClassVar, cast
 
 import torch
@@ -31,12 +30,12 @@ from zoo.models.bipvl.alignment import (
 )
 from zoo.models.bipvl.decoder import UDecoder
 from zoo.models.bipvl.fusion import BidirectionalFusion, Fused
-from zoo.models.bipvl.packing import TokenPacking
+from zoo.models.bipvl.packing import PaddedRows, TokenPacking
 from zoo.models.bipvl.released import BiPVLReleased
 from zoo.models.bipvl.two_way_fusion import TwoWayFusion
 from zoo.models.bipvl.uncertainty_weights import LearnedWeights
 from zoo.models.output import Output
-from zoo.models.read_text import not_compiled
+from zoo.models.read_text import not_compiled, prompt_strings, read_rows, rows_are_given
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
@@ -171,11 +170,13 @@ class BiPVL(SegModule):
         return Output(logits, {"seen": seen, "deepest": to_tokens(maps[-1]), "grid": x.shape[2:]})
 
     @not_compiled
-    def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor, TokenPacking]:
+    def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor, TokenPacking | PaddedRows]:
         """Return the tokens of the prompts before the first fusion [S, L, W], their mask and their packing."""
-        prompts = class_prompts(text, len(image))
-        hidden, mask = self.text.embed_and_run([p.sentence for p in chain(*prompts)], self.layers[0], image.device)
-        return hidden, mask, TokenPacking(mask, [sample for sample, row in enumerate(prompts) for _ in row])
+        hidden, mask, _ = read_rows(self.text, text, image, prompt_strings, self.layers[0])
+        batch = image.shape[0]
+        if rows_are_given():
+            return hidden, mask, PaddedRows(mask, batch)
+        return hidden, mask, TokenPacking(mask, [row * batch // len(mask) for row in range(len(mask))])
 
     def _skip(self, x: Tensor) -> Tensor:
         """Return a map as the decoder reads it. The released network norms it over channels, without parameters."""

@@ -46,6 +46,39 @@ class TokenPacking:
         return _move(packed, self._places, self._real, self._shape)
 
 
+class PaddedRows:
+    """As `TokenPacking`, with the padding between the strings: its shapes do not depend on the lengths of the strings.
+
+    An exported graph needs this. The results are the same, because no attention reads padding.
+
+    Args:
+        mask: Bool [S, L], True for a real token.
+        rows: The number R of sequences; each has S / R strings.
+
+    Attributes:
+        mask: Bool [R, S / R * L].
+
+    Example:
+        >>> rows = PaddedRows(torch.tensor([[True, True], [True, False]]), rows=1)
+        >>> rows.pack(torch.tensor([[[1.0], [2.0]], [[3.0], [0.0]]])).flatten().tolist()
+        [1.0, 2.0, 3.0, 0.0]
+    """
+
+    def __init__(self, mask: Tensor, rows: int) -> None:
+        self._rows, self._length = rows, mask.shape[1]
+        self.mask = mask.unflatten(0, (rows, -1)).flatten(1)
+
+    def pack(self, tokens: Tensor) -> Tensor:
+        """Put tokens of strings [S, L, W] into the sequences, [R, M, W]."""
+        packed: Tensor = tokens.unflatten(0, (self._rows, -1)).flatten(1, 2)
+        return packed
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Put tokens of the sequences [R, M, W] back into strings, [S, L, W]."""
+        tokens: Tensor = packed.unflatten(1, (-1, self._length)).flatten(0, 1)
+        return tokens
+
+
 def _move(tokens: Tensor, source: Tensor, target: Tensor, shape: Sequence[int]) -> Tensor:
     count, length = shape
     moved = tokens.flatten(0, 1).index_select(0, source)

@@ -23,7 +23,7 @@ from zoo.losses.segmentation import masks_of
 from zoo.models.base import text_of
 from zoo.models.guided import GuidedModule
 from zoo.models.output import Output
-from zoo.models.read_text import not_compiled
+from zoo.models.read_text import not_compiled, read_rows
 from zoo.models.tmca.alignment import (
     DISTANCES,
     AlignedLevel,
@@ -118,11 +118,10 @@ class TMCA(GuidedModule):
     @not_compiled
     def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens and mask of the reports, and the pooled text of each class [B, K, W]."""
-        size = len(image)
-        sentences = [prompt.sentence for prompt in chain(*class_prompts(text, size))]
         # One call: with one class the sentences are the reports, and each distinct string is encoded once.
-        read = self.text([*report_strings(text, size), *sentences], image.device)
-        return read.tokens[:size], read.mask[:size], read.pooled[size:].unflatten(0, (size, -1))
+        read = read_rows(self.text, text, image, _report_and_sentences)
+        tokens, mask, pooled = (part.unflatten(0, (image.shape[0], -1)) for part in read)
+        return tokens[:, 0], mask[:, 0], pooled[:, 1:]
 
     def _levels(self) -> list[AlignedLevel]:
         return [cast(AlignedLevel, level) for level in self.aligned]
@@ -207,6 +206,12 @@ class TMCA(GuidedModule):
             terms = [contrast(levels[n], self.temperature) for n in self.levels]
         found = [term for term in terms if term is not None]
         return torch.stack(found).mean() if found else None
+
+
+def _report_and_sentences(text: Text, batch: int) -> list[str]:
+    """List the report of each image and the sentences of its classes, image by image."""
+    rows = zip(report_strings(text, batch), class_prompts(text, batch), strict=True)
+    return [string for report, row in rows for string in (report, *(prompt.sentence for prompt in row))]
 
 
 def _check(distance: str, enhancement: str, weights: Sequence[float], positive: Sequence[float]) -> None:
