@@ -60,7 +60,7 @@ def describe_training(job: Job, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     training, counts = manifest.get("training") or {}, manifest.get("parameters") or {}
     return {
-        "vision": _describe_vision(training),
+        "vision": _describe_vision(training, str(manifest.get("frozen") or "")),
         "norm": str(training.get("norm") or ""),
         "lr": training.get("lr"),
         "optimiser": _describe_optimiser(training),
@@ -76,10 +76,11 @@ def _weigh(weight: float, term: str) -> str:
     return "" if weight == 0 else term if weight == 1 else f"{weight:g} {term}"
 
 
-def _describe_vision(training: Mapping[str, Any]) -> str:
+def _describe_vision(training: Mapping[str, Any], frozen: str) -> str:
     name, weights = training.get("vision"), str(training.get("vision_weights") or "")
     sizes = [f"{key} {training[key]}" for key in ("width", "stages") if training.get(key) is not None]
     shown = [f"weights {PurePath(weights).name if PurePath(weights).is_absolute() else weights}"] if weights else []
+    shown += ["frozen"] if frozen == "encoder" else []
     return ", ".join([str(name), *sizes, *shown]) if name else ""
 
 

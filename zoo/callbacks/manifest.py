@@ -20,6 +20,7 @@ from torch import nn
 
 from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
+from zoo.callbacks.frozen_encoder import is_frozen
 from zoo.config import config_hash
 from zoo.encoders.staged_encoder import VisionEncoder
 from zoo.errors import RunError
@@ -111,6 +112,7 @@ class RunRecord(Callback):
             "validation": validation(trainer, data),
             "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
             "early_stopping": stopping_rule(getattr(trainer, "callbacks", [])),
+            "frozen": "encoder" if is_frozen(getattr(trainer, "callbacks", [])) else "",
             "epochs": trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None,
             "devices": trainer.world_size,
             "hardware": describe_hardware(next((one.device for one in weights), torch.device("cpu"))),

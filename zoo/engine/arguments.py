@@ -40,6 +40,7 @@ class Request:
         seed: Value of `--seed`; None if it is not given.
         accumulate: Batches per optimiser step; None if it is not given.
         ema: Decay of the average of the weights; None without an average.
+        freeze: What keeps its weights: "encoder", the vision encoder; empty for nothing.
         early_stopping: Validations without a better score after which training stops; None without.
         loggers: Values of `--logger`.
         files: The `-c` files, in the order of the command.
@@ -62,6 +63,7 @@ class Request:
     seed: int | None = None
     accumulate: int | None = None
     ema: float | None = None
+    freeze: str = ""
     early_stopping: int | None = None
     loggers: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()

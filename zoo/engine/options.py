@@ -134,6 +134,15 @@ OPTIONS = (
         default="10",
     ),
     Option(
+        "--freeze",
+        "freeze",
+        "PART",
+        "encoder: the vision encoder keeps the weights with which the run starts",
+        GROUPS[1],
+        verbs=_RUN,
+        choices=("encoder",),
+    ),
+    Option(
         "--logger",
         "loggers",
         "NAME",

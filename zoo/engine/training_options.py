@@ -1,6 +1,6 @@
-"""`--ema`, `--early-stopping` and `--accumulate` as parts of a configuration, and so of the identity of a run.
+"""`--ema`, `--early-stopping`, `--freeze` and `--accumulate` as parts of a configuration.
 
-No torch here.
+So they are part of the identity of a run. No torch here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 AVERAGED_WEIGHTS = "zoo.callbacks.AveragedWeights"
 EARLY_STOPPING = "zoo.callbacks.EarlyStopping"
+FROZEN_ENCODER = "zoo.callbacks.FrozenEncoder"
 
 
 def add_callbacks(request: Request, composed: Composed) -> Composed:
-    """Add the callbacks of `--ema` and `--early-stopping` to the layers; a callback that is there already is replaced.
+    """Add the callbacks of `--ema`, `--early-stopping` and `--freeze` to the layers.
+
+    A callback that is there already is replaced.
 
     Raises:
         ConfigError: A flag replaces the list of callbacks, and with it those of the options.
@@ -30,11 +33,12 @@ def add_callbacks(request: Request, composed: Composed) -> Composed:
         EARLY_STOPPING: {"patience": request.early_stopping},
     }
     added = [{"class_path": path, "init_args": given} for path, given in asked.items() if None not in given.values()]
+    added += [{"class_path": FROZEN_ENCODER}] if request.freeze else []
     if not added:
         return composed
     if any(key == "trainer.callbacks" for key, _ in request.flags):
         raise ConfigError(
-            "--trainer.callbacks replaces the callbacks of --ema and --early-stopping.",
+            "--trainer.callbacks replaces the callbacks of --ema, --early-stopping and --freeze.",
             "Write --trainer.callbacks+=NAME.",
         )
     trainer = composed.config.get("trainer") or {}
