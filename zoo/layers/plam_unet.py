@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.staged_encoder import StagedEncoder
+from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.convolutions import conv_norm_relu, two_convs
 
 
@@ -55,6 +56,25 @@ class PooledEncoder(StagedEncoder):
         """See the base class."""
         out: Tensor = self.downs[index - 1](self.pool(x))
         return out
+
+
+def build_pooled_encoder(
+    vision: str, spatial_dims: int, in_channels: int, width: int, stages: int, weights: str, norm: str
+) -> StagedEncoder:
+    """Build LViT's own encoder ("lvit"), whose norm is chosen, or another one by its name.
+
+    Args:
+        vision: "lvit" or a name of `build_vision_encoder`, which describes the other arguments.
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the image.
+        width: Channels of the first map.
+        stages: Stages after the first map.
+        weights: Pre-trained weights, which "lvit" does not have.
+        norm: Norm of "lvit": "batch" or "instance".
+    """
+    if vision == "lvit" and not weights:
+        return PooledEncoder(spatial_dims, in_channels, pooled_widths(width, stages), norm)
+    return build_vision_encoder(vision, spatial_dims, in_channels, width, stages, weights)
 
 
 def pooled_widths(width: int, stages: int) -> list[int]:

@@ -100,3 +100,10 @@ def index_positions(size: Sequence[int], width: int, device: torch.device) -> Te
     ]
     place = torch.cat(spread[::-1]).flatten(1).T
     return F.pad(place, (0, width - place.shape[1]))[None]
+
+
+def resample_places(learned: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample a learned map [B, C, *places] to the grid of the tokens; unchanged where the grids are equal."""
+    if list(learned.shape[2:]) == list(size):
+        return learned
+    return F.interpolate(learned, size=tuple(size), mode="bilinear" if len(size) == 2 else "trilinear")

@@ -45,10 +45,15 @@ def contrast(pairs: EmbeddingPairs, temperature: float, hard_negatives: int = 0)
     Returns:
         A scalar that is at least 0, or None with fewer than two distinct texts.
     """
-    if len(pairs.ids.unique()) < 2:
+    return contrast_similarities(pairs.visual @ pairs.textual.T, pairs.ids, temperature, hard_negatives)
+
+
+def contrast_similarities(cosine: Tensor, ids: Tensor, temperature: float, hard_negatives: int = 0) -> Tensor | None:
+    """Compute the symmetric InfoNCE of similarities [P, P] of images (rows) and texts; see `contrast`."""
+    if len(ids.unique()) < 2:
         return None
-    cosine = pairs.visual @ pairs.textual.T / temperature
-    same = pairs.ids[:, None] == pairs.ids[None, :]
+    cosine = cosine / temperature
+    same = ids[:, None] == ids[None, :]
     return (_info_nce(cosine, same, hard_negatives) + _info_nce(cosine.T, same, hard_negatives)) / 2
 
 

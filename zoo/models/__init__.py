@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from zoo.models.nnunet import NNUNet as NNUNet
     from zoo.models.nnunet import ResEncUNet as ResEncUNet
     from zoo.models.output import Output as Output
+    from zoo.models.reclmis.model import RecLMIS as RecLMIS
+    from zoo.models.reclmis.model import RecLMISReleased as RecLMISReleased
     from zoo.models.sat import SAT as SAT
     from zoo.models.sat import SATReleased as SATReleased
     from zoo.models.segresnet import SegResNet as SegResNet
@@ -74,6 +76,8 @@ __all__ = [
     "MedNeXt",
     "NNUNet",
     "Output",
+    "RecLMIS",
+    "RecLMISReleased",
     "ResEncUNet",
     "SATReleased",
     "SegModule",
@@ -116,6 +120,8 @@ __getattr__, __dir__ = lazy_exports(
         "FiLM": "zoo.models.film",
         "NNUNet": "zoo.models.nnunet",
         "ResEncUNet": "zoo.models.nnunet",
+        "RecLMIS": "zoo.models.reclmis.model",
+        "RecLMISReleased": "zoo.models.reclmis.model",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",
         "SeqCA": "zoo.models.seqca",

@@ -6,10 +6,9 @@ is GPL-3.0; it was read, and this file is written anew. `docs/models/mmi_unet.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +19,7 @@ from torch.nn import functional as F
 from zoo.encoders.staged_encoder import ATTENTION_STRIDE
 from zoo.encoders.text import build_text_encoder
 from zoo.encoders.vision import build_vision_encoder
-from zoo.layers.attention import Attention
+from zoo.layers.attention import ExchangeLayer
 from zoo.layers.convolutions import conv_norm_relu
 from zoo.layers.tokens import crop_to, pad_to_two_places, positions, sequence_positions, to_map, to_tokens
 from zoo.models.base import SegModule
@@ -49,32 +48,6 @@ class MMIReleased:
     drop_border: bool = False
 
 
-class Interactor(nn.Module):
-    """A post-norm layer: attention of the tokens to themselves, to the other modality, and a feed-forward network.
-
-    Args:
-        width: Channels of both modalities.
-        heads: Most heads; fewer where they do not divide the width.
-        hidden: Hidden channels of the feed-forward network.
-        dropout: Share of values that are set to zero in training.
-    """
-
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.own, self.other = (Attention(width, gcd(width, heads)) for _ in range(2))
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, place: Tensor, y: Tensor, place_y: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
-        """Change tokens [B, N, C] by themselves and by the other tokens; `masks` are those of both."""
-        query = x + place
-        x = self.norms[0](x + self.dropout(self.own(query, query, x, masks[0])))
-        x = self.norms[1](x + self.dropout(self.other(x + place, y + place_y, y, masks[1])))
-        out: Tensor = self.norms[2](x + self.dropout(self.mlp(x)))
-        return out
-
-
 class Bridger(nn.Module):
     """The exchange after one stage, at half the resolution of its map.
 
@@ -84,12 +57,10 @@ class Bridger(nn.Module):
         text_width: Channels of a text token.
         last: No later stage reads the text, so it is not changed.
         released: See `MMIReleased`.
-        interactor: Arguments of `Interactor` after the width.
+        layer: Heads, hidden channels and dropout of the layers; see `ExchangeLayer`.
     """
 
-    def __init__(
-        self, dims: int, width: int, text_width: int, last: bool, released: MMIReleased, *interactor: Any
-    ) -> None:
+    def __init__(self, dims: int, width: int, text_width: int, last: bool, released: MMIReleased, *layer: Any) -> None:
         super().__init__()
         conv, transposed = (nn.Conv2d, nn.ConvTranspose2d) if dims == 2 else (nn.Conv3d, nn.ConvTranspose3d)
         self.released = released
@@ -97,8 +68,8 @@ class Bridger(nn.Module):
         self.grow = transposed(width, width, kernel_size=2, stride=2, bias=False)
         self.project = nn.Linear(text_width, width)
         self.norm_image, self.norm_text = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.read_text = Interactor(width, *interactor)
-        self.read_image = None if last else Interactor(width, *interactor)
+        self.read_text = ExchangeLayer(width, *layer)
+        self.read_image = None if last else ExchangeLayer(width, *layer)
         self.restore = None if last else nn.Linear(width, text_width)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -121,14 +92,14 @@ class Bridger(nn.Module):
         ]
         if self.released.no_places:
             places = [torch.zeros_like(place) for place in places]
-        read = self.read_text(image, places[0], words, places[1], (None, mask))
+        read = self.read_text(image, places[0], None, words, places[1], mask)
         grown = self.grow(to_map(read, small.shape[2:]))
         grown = F.pad(
             grown, [n for side, own in zip(size[::-1], grown.shape[:1:-1], strict=True) for n in (0, side - own)]
         )
         if self.read_image is None or self.restore is None:
             return grown, torch.zeros_like(text)
-        return grown, self.restore(self.read_image(words, places[1], image, places[0], (mask, None)))
+        return grown, self.restore(self.read_image(words, places[1], mask, image, places[0]))
 
 
 class UpStage(nn.Module):
@@ -204,9 +175,9 @@ class MMIUNet(SegModule):
         self.first = (
             last if not exchange else 0 if self.vision.stem_stride >= ATTENTION_STRIDE else self.vision.text_levels[0]
         )
-        interactor = (heads, hidden, dropout)
+        layer = (heads, hidden, dropout)
         self.bridgers = nn.ModuleList(
-            Bridger(dims, widths[i], self.text.width, i == last, self.released, *interactor)
+            Bridger(dims, widths[i], self.text.width, i == last, self.released, *layer)
             for i in range(self.first, last + 1)
         )
         self.ups = nn.ModuleList(UpStage(dims, wide, narrow, norm) for wide, narrow in pairwise(widths[::-1]))

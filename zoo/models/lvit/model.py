@@ -12,11 +12,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.encoders.text import build_text_encoder
-from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
-from zoo.layers.plam_unet import PlaceAttentionDecoder, PooledEncoder, pooled_widths
+from zoo.layers.plam_unet import PlaceAttentionDecoder, build_pooled_encoder
 from zoo.layers.tokens import crop_to, pad_to_two_places
 from zoo.losses.balanced import balanced_cross_entropy
 from zoo.models.base import SegModule
@@ -99,11 +97,7 @@ class LViT(SegModule):
         self.released = as_group(LViTReleased, released)
         dims, channels = self.facts.spatial_dims, self.facts.in_channels
         self.text = build_text_encoder(encoder, freeze_text, self.released.tokens)
-        self.vision: StagedEncoder
-        if vision == "lvit" and not vision_weights:
-            self.vision = PooledEncoder(dims, channels, pooled_widths(width, stages), norm)
-        else:
-            self.vision = build_vision_encoder(vision, dims, channels, width, stages, vision_weights)
+        self.vision = build_pooled_encoder(vision, dims, channels, width, stages, vision_weights, norm)
         widths = self._widths(token_stride)
         near = [0, *widths, 0]
         self.levels = nn.ModuleList(

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zoo.encoders.text_backbone import TextTokens
 from zoo.layers.attention import Attention
 from zoo.layers.convolutions import conv_norm_relu
-from zoo.layers.tokens import to_map, to_tokens
+from zoo.layers.tokens import resample_places, to_map, to_tokens
 
 
 class TokenBlock(nn.Module):
@@ -78,9 +78,9 @@ class TokenLevel(nn.Module):
         """Compute the tokens [B, N, C] of a map, of the tokens of the finer level and, at the finest, of the text."""
         embedded = self.embed(x)
         size = embedded.shape[2:]
-        placed = self.dropout(to_tokens(embedded + fit(self.position, size)))
+        placed = self.dropout(to_tokens(embedded + resample_places(self.position, size)))
         if text is not None:
-            placed = placed + to_tokens(fit(text, size))
+            placed = placed + to_tokens(resample_places(text, size))
         tokens: Tensor = self.down(placed)
         if self.narrow is None or finer is None:
             return tokens
@@ -97,13 +97,6 @@ class TokenLevel(nn.Module):
         """Add the tokens to the map from which they come."""
         restored: Tensor = self.restore(to_map(tokens, [n // self.patch for n in x.shape[2:]]))
         return x + F.interpolate(restored, scale_factor=self.patch)
-
-
-def fit(learned: Tensor, size: torch.Size) -> Tensor:
-    """Resample a map [B, C, *places] to the grid of the tokens; unchanged where the grids are equal."""
-    if learned.shape[2:] == size:
-        return learned
-    return F.interpolate(learned, size=size, mode="bilinear" if len(size) == 2 else "trilinear")
 
 
 def along_tokens(conv: nn.Module, tokens: Tensor) -> Tensor:
