@@ -158,7 +158,7 @@ def _row_without_scores(results: Sequence[JobResult], done: int, planned: int) -
         model=job.model,
         size=job.settings.size,
         encoder=encoder if track != "none" else "",
-        options=jobs[0].options,
+        options=_describe_options(jobs[0].options, manifests),
         data=job.shown_data,
         text_track=track,
         seeds=done,
@@ -170,6 +170,12 @@ def _row_without_scores(results: Sequence[JobResult], done: int, planned: int) -
         jobs=tuple(one.job.id for one in jobs),
         **NO_VALUES,
     )
+
+
+def _describe_options(differing: str, manifests: Sequence[Mapping[str, Any]]) -> str:
+    """Return the options in the label of a row: those in which joined runs differ, and its text loss."""
+    loss = next((str(one["text_loss"]) for one in manifests if one.get("text_loss")), "")
+    return ", ".join(filter(None, [differing, "" if "model.text_loss=" in differing else loss]))
 
 
 def _cases_of_other_subjects(done: Sequence[SeedResult], data: str, owners: Owners) -> list[str]:

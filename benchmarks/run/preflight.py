@@ -29,6 +29,7 @@ from zoo.engine.cost_estimate import (
     DAY,
     FEW_STEPS,
     count_training_steps,
+    find_text_encoders,
     format_hours,
     is_published,
 )
@@ -166,12 +167,12 @@ def _find_unmatched(job: Job) -> ZooError | None:
 
 def _find_unknown_encoders(jobs: Iterable[Job]) -> Iterator[ZooError]:
     for job in _one_per_method(jobs):
-        name = str(find_value(resolve_config(job), "model.encoder") or "")
-        if name and name not in ENCODERS and not Path(name).expanduser().is_dir():
-            try:
-                ENCODERS.get(name)
-            except ZooError as error:
-                yield error
+        try:
+            for _, name in find_text_encoders(resolve_config(job)):
+                if name not in ENCODERS and not Path(name).expanduser().is_dir():
+                    ENCODERS.get(name)
+        except ZooError as error:
+            yield error
 
 
 def _find_missing_devices(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:

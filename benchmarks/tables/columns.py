@@ -182,7 +182,8 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("tuning", "where learning rate, loss and weights come from: `card`, or `tuned, N trials each`",
            title="Recipe", shown="table", words=True, after="text_track", when=_has_tuned),
     _field("search", "hash of the search of a tuned recipe: space, seeds, budget and split"),
-    _field("options", "where single runs are joined: the options in which the rows of this model differ"),
+    _field("options", "where single runs are joined, the options in which the rows of this model differ; the loss by "
+           "which text entered the training of a model that reads none (`--model.text_loss`)"),
     *SIZE_COLUMNS,
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""

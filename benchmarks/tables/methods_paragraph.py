@@ -10,7 +10,7 @@ from benchmarks.plan.job import EQUAL, MATCHED
 from benchmarks.storage.results import Benchmark, JobResult
 from benchmarks.storage.scored import STATED
 from benchmarks.tables.latex import escape_latex
-from benchmarks.tables.references import DATA_SET, ENCODER, METRIC, MODEL, VISION_NETWORK, References
+from benchmarks.tables.references import DATA_SET, ENCODER, LOSS, METRIC, MODEL, VISION_NETWORK, References
 from datamodules.index.card import DataCard
 from datamodules.index.splits import SPLITS
 from zoo.metrics.definitions import METRICS
@@ -53,6 +53,7 @@ def write_paragraph(benchmark: Benchmark, leaderboard: Leaderboard, references: 
         _list_cited(
             "Vision networks:", VISION_NETWORK, (name for _, name in _of(VISION_NETWORK, references)), references
         ),
+        _list_cited("Losses with text in training:", LOSS, (name for _, name in _of(LOSS, references)), references),
         _describe_scores(leaderboard.rows, references),
         _describe_hardware(done),
         f"Methods outside the zoo: {', '.join(map(escape_latex, stated))}." if stated else "",

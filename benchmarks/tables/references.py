@@ -22,6 +22,7 @@ from zoo.cards import ModelCard
 from zoo.errors import ConfigError
 from zoo.metrics.definitions import METRICS
 from zoo.registry import DATA, ENCODERS, MODELS, Card, Registry
+from zoo.text.text_losses import LG_SDG, TextLoss, read_text_loss
 
 ZOO = ("textsegzoo",)
 """What is cited for the zoo itself, and for what it generates."""
@@ -35,7 +36,17 @@ VISION = {
 }
 """Vision network to its publications; a network with the name of a model has those of the model."""
 
-METRIC, MODEL, VISION_NETWORK, DATA_SET, ENCODER = KINDS = ("metric", "model", "vision", "data", "encoder")
+TEXT_LOSS = {LG_SDG: ("kunhimon2024language",)}
+"""A loss by which text enters the training of a model that reads none, to its publications."""
+
+METRIC, MODEL, VISION_NETWORK, DATA_SET, ENCODER, LOSS = KINDS = (
+    "metric",
+    "model",
+    "vision",
+    "data",
+    "encoder",
+    "loss",
+)
 """What can be cited."""
 
 
@@ -82,7 +93,11 @@ def collect_references(benchmark: Benchmark, leaderboard: Leaderboard) -> Refere
     shown = {one.job.shown_data: one.job.data for one in benchmark.results}
     for name in _sorted(row.data for row in rows):
         found.add(DATA_SET, name, _of_data(shown.get(name, name)), f"the data set {name}")
-    for name in _sorted(row.encoder for row in rows if STATED not in row.mark):
+    losses = [one for one in (_text_loss_of(one.manifest) for one in benchmark.results) if one]
+    for name in _sorted(one.name for one in losses):
+        found.add(LOSS, name, find_entries(TEXT_LOSS.get(name, ()), __name__), f"the loss {name}")
+    encoders = [*(row.encoder for row in rows if STATED not in row.mark), *(one.encoder for one in losses)]
+    for name in _sorted(encoders):
         found.add(ENCODER, name, _of_encoder(name), f"the text encoder {name}")
     for metric in METRICS:
         if any(getattr(row, metric.key) is not None for row in rows):
@@ -97,6 +112,11 @@ def _sorted(names: Iterable[str]) -> list[str]:
 def _vision_of(manifest: Mapping[str, Any]) -> str:
     training = manifest.get("training")
     return str(training.get("vision") or "") if isinstance(training, Mapping) else ""
+
+
+def _text_loss_of(manifest: Mapping[str, Any]) -> TextLoss | None:
+    """Return the text loss of a training, which its manifest names first, before its options."""
+    return read_text_loss(str(manifest.get("text_loss") or "").partition(" ")[0])
 
 
 def _of_model(name: str) -> dict[str, str]:

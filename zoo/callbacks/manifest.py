@@ -109,6 +109,7 @@ class RunRecord(Callback):
             "metric_version": METRIC_VERSION,
             "budget": budget(trainer, data),
             "loss": loss_options(module),
+            "text_loss": getattr(module, "text_loss_shown", "") or None,
             "validation": validation(trainer, data),
             "tested_weights": tested_weights(getattr(trainer, "callbacks", [])),
             "early_stopping": stopping_rule(getattr(trainer, "callbacks", [])),

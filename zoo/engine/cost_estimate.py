@@ -18,6 +18,7 @@ from typing import Any
 from zoo.cards import ModelCard
 from zoo.config import PLANNED_SIZES, Composed, find_card
 from zoo.registry import DATA, ENCODERS, MODELS
+from zoo.text.text_losses import read_text_loss
 from zoo.utils.batch_limits import limit_batches
 from zoo.utils.config_values import find_value
 from zoo.utils.format import format_bytes, format_duration
@@ -174,8 +175,9 @@ def is_published(model: str, size: str) -> bool:
 def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
     """Return the weights that the model of a configuration reads from a hub. A local folder is none."""
     found = []
-    encoder = str(find_value(config, "model.encoder") or "")
-    if encoder in ENCODERS:
+    for option, encoder in find_text_encoders(config):
+        if encoder not in ENCODERS:
+            continue
         card = ENCODERS.get(encoder)
         repo, revision = str(card.config.get("repo", "")), str(card.config.get("revision", "main"))
         package = card.config.get("package")
@@ -183,7 +185,7 @@ def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
         size = card.about.get("download_mb")
         here = packaged or is_on_this_machine(repo, revision)
         bytes_ = None if size is None else int(size) * 10**6
-        found += [HubFiles("model.encoder", encoder, repo, revision, bytes_, here)] if repo else []
+        found += [HubFiles(option, encoder, repo, revision, bytes_, here)] if repo else []
     weights = str(find_value(config, "model.vision_weights") or "")
     if weights and not has_local_vision_weights(config) and not Path(weights).expanduser().exists():
         repo, _, commit = weights.partition("@")
@@ -193,6 +195,18 @@ def find_hub_files(config: Mapping[str, Any]) -> tuple[HubFiles, ...]:
         here = is_on_this_machine(repo, revision)
         found.append(HubFiles("model.vision_weights", weights, repo, revision, None, here))
     return tuple(found)
+
+
+def find_text_encoders(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the text encoders that a configuration names: (option, name or folder).
+
+    Raises:
+        ConfigError: There is no text loss of the name of `model.text_loss`.
+    """
+    loss = read_text_loss(str(find_value(config, "model.text_loss") or ""))
+    of_loss = [("model.text_loss", loss.encoder)] if loss else []
+    encoder = str(find_value(config, "model.encoder") or "")
+    return [*([("model.encoder", encoder)] if encoder else []), *of_loss]
 
 
 def has_local_vision_weights(config: Mapping[str, Any]) -> bool:

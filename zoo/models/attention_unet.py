@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai.networks import nets
+from monai.networks.nets.attentionunet import ConvBlock
+from torch import nn
 
 from zoo.models.vision_only import VisionOnly
 
@@ -14,9 +16,9 @@ class AttentionUNet(VisionOnly):
     """Oktay et al., "Attention U-Net: learning where to look for the pancreas" (2018), by MONAI.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         channels: Channels of the levels, the first at full resolution.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Example:
         >>> import torch
@@ -38,4 +40,10 @@ class AttentionUNet(VisionOnly):
             channels=tuple(channels),
             strides=(2,) * (len(channels) - 1),
         )
+        self.widest = channels[-1]
         self.stride = 2 ** (len(channels) - 1)
+
+    def deepest_map(self) -> tuple[nn.Module, int]:
+        """See the base class."""
+        *_, deepest = (part for part in self.net.modules() if isinstance(part, ConvBlock))
+        return deepest, self.widest

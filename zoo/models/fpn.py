@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from zoo.encoders.staged_encoder import ATTENTION_STRIDE, StagedEncoder
 from zoo.encoders.vision import build_vision_encoder
-from zoo.layers.tokens import crop_to, pad_to_two_places
-from zoo.models.base import SegModule
+from zoo.layers.tokens import crop_to
 from zoo.models.output import Output
+from zoo.models.vision_only import VisionOnly
 from zoo.types import Text
 
 FINEST = ATTENTION_STRIDE
@@ -24,21 +24,21 @@ GROUPS = 32
 """Most groups of a group norm."""
 
 
-class FPN(SegModule):
+class FPN(VisionOnly):
     """The semantic branch of Kirillov et al., "Panoptic feature pyramid networks" (CVPR 2019).
 
     Each map of stride 4 or more is projected to one width, and the coarser level is added. Each level is then convolved
     and upsampled to the finest one. The logits are those of the sum, upsampled to the image.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         vision: The vision encoder; see `build_vision_encoder`.
         width: Channels of the first map of the encoder.
         stages: Stages of the encoder after its first map.
         vision_weights: Pre-trained weights of the vision encoder; see `build_vision_encoder`.
         pyramid_width: Channels of the pyramid.
         head_width: Channels of the sum.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Example:
         >>> import torch
@@ -62,12 +62,13 @@ class FPN(SegModule):
         super().__init__(facts, **kwargs)
         dims, channels = self.facts.spatial_dims, self.facts.in_channels
         self.vision = build_vision_encoder(vision, dims, channels, width, stages, vision_weights)
+        self.stride = self.vision.stride
         self.decoder = PyramidDecoder(dims, self.vision, pyramid_width, head_width)
         self.head = _conv(dims, head_width, self.facts.labels.channels, 1)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        padded = pad_to_two_places(image, self.vision.stride)
+        padded = self.pad(image)
         logits = self.head(self.decoder(self.vision(padded)))
         return Output(crop_to(_resize(logits, padded.shape[2:]), image.shape[2:]))
 

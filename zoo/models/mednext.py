@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.encoders.mednext import build_mednext
-from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.tokens import crop_to
 from zoo.losses.deep_supervision import supervise_deeply
-from zoo.models.base import SegModule
 from zoo.models.output import Output
+from zoo.models.vision_only import VisionOnly
 from zoo.types import Batch, Text
 
 
-class MedNeXt(SegModule):
+class MedNeXt(VisionOnly):
     """Roy et al., "MedNeXt" (MICCAI 2023), by MONAI, with a loss on each level of the decoder.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         variant: "S", "B", "M" or "L".
         width: Channels of the first map. Each of the four levels below doubles them.
         kernel: Size of the depthwise kernels. `zoo fit --init-from RUN` with a run of a smaller kernel enlarges its
             kernels (UpKern).
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Raises:
         ConfigError: See `build_mednext`.
@@ -44,17 +44,22 @@ class MedNeXt(SegModule):
         self, facts: Mapping[str, Any], variant: str = "S", width: int = 32, kernel: int = 3, **kwargs: Any
     ) -> None:
         super().__init__(facts, **kwargs)
+        self.widest = 16 * width
         labels = self.facts.labels.channels
         self.net = build_mednext(variant, self.facts.spatial_dims, self.facts.in_channels, labels, width, kernel)
 
+    def deepest_map(self) -> tuple[nn.Module, int]:
+        """See the base class."""
+        return self.net.bottleneck, self.widest
+
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits; in training, `extra["sides"]` has those of the coarser levels by their stride."""
-        found: Tensor | Sequence[Tensor] = self.net(pad_to_two_places(image, self.stride))
+        found: Tensor | Sequence[Tensor] = self.net(self.pad(image))
         logits, *sides = [found] if isinstance(found, Tensor) else found
         by_stride = {2 ** (level + 1): side for level, side in enumerate(sides)}
         return Output(crop_to(logits, image.shape[2:]), {"sides": by_stride})
 
-    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+    def segmentation_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """Compute Dice and cross entropy, each a weighted mean over the levels; the weights halve per level."""
         return supervise_deeply(self.segmentation_loss, output.logits, output.extra["sides"], batch["label"])
 

@@ -12,20 +12,20 @@ from zoo.encoders.nnunet import NNUNetEncoder, ResidualEncoder, make_stages
 from zoo.errors import ConfigError
 from zoo.inference import average_mirrored
 from zoo.layers.nnunet import NNUNetDecoder
-from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.tokens import crop_to
 from zoo.losses.deep_supervision import supervise_deeply
-from zoo.models.base import SegModule
 from zoo.models.output import Output
+from zoo.models.vision_only import VisionOnly
 from zoo.types import Batch, Text
 
 
-class NNUNet(SegModule):
+class NNUNet(VisionOnly):
     """Isensee et al., "nnU-Net: a self-configuring method for biomedical image segmentation" (Nature Methods 2021).
 
     `--size planned` fills the shape of the network from the training cases (`zoo.planner`).
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         features: Features of each stage. None: 32, doubled up to 512 in 2D and 320 in 3D; 7 stages in 2D, 6 in 3D.
         strides: Stride of each stage per axis; 1 in the first stage. None: 2 in all further stages.
         kernels: Kernel of each stage per axis. None: 3.
@@ -33,7 +33,7 @@ class NNUNet(SegModule):
         decoder_convs: Convolutions of each decoder stage.
         deep_supervision: Also hold the logits of the coarser stages to the label, the coarsest with weight 0.
         mirror: Average the prediction over the mirrors that training draws (`flips` of the data card).
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Raises:
         ConfigError: The shape is none.
@@ -66,6 +66,7 @@ class NNUNet(SegModule):
         self.mirror = mirror
         shape = make_stages(self.facts.spatial_dims, features, strides, kernels, blocks)
         self.vision = self.encoder_class(self.facts.in_channels, shape)
+        self.stride = self.vision.divisor
         self.decoder = NNUNetDecoder(self.vision, decoder_convs)
         conv = nn.Conv2d if self.facts.spatial_dims == 2 else nn.Conv3d
         widths = shape.features[:-1] or shape.features
@@ -79,7 +80,7 @@ class NNUNet(SegModule):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits and, in training, those of the coarser stages: `sides`, stride per axis -> logits."""
-        maps = self.decoder(self.vision(pad_to_two_places(image, self.vision.divisor)))
+        maps = self.decoder(self.vision(self.pad(image)))
         logits = crop_to(self.heads[0](maps[0]), image.shape[2:])
         if not self.training:
             return Output(logits)
@@ -87,7 +88,7 @@ class NNUNet(SegModule):
         sides = [head(one) for head, one in zip(heads, maps[1:], strict=False)]
         return Output(logits, {"sides": dict(zip(self.side_strides, sides, strict=False))})
 
-    def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+    def segmentation_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """Compute Dice and cross entropy, over all stages but the coarsest, which stays in the graph."""
         sides = output.extra.get("sides", {})
         return supervise_deeply(self.segmentation_loss, output.logits, sides, batch["label"], without_last=True)
@@ -102,7 +103,7 @@ class ResEncUNet(NNUNet):
     """Isensee et al., "nnU-Net Revisited" (MICCAI 2024): nnU-Net with a residual encoder and a lighter decoder.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         blocks: Residual blocks of each encoder stage; the last number holds for all further stages.
         decoder_convs: Convolutions of each decoder stage.
         **kwargs: See `NNUNet`.

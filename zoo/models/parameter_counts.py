@@ -48,7 +48,8 @@ def count_parameters(model: nn.Module) -> dict[str, int | None]:
     declared = [(part, name) for part in model.modules() for name in getattr(type(part), "text_path", ())]
     of_text = {
         id(weight): weight
-        for part, name in (declared if encoders else [])
+        for part, name in declared
+        if encoders or part is not model  # the model's own path is absent with its encoder; a part for training is not
         for weight in _parameters(getattr(part, name))
     }
     learned = {id(encoder.vector) for encoder in encoders if encoder.vector is not None}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai.networks import nets
+from torch import nn
 
 from zoo.encoders.segresnet import BLOCKS, GROUPS, check_width
 from zoo.errors import ConfigError
@@ -18,12 +19,12 @@ class SegResNet(VisionOnly):
     The variational autoencoder, which regularised the training, is left out, as in MONAI.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         width: Channels at full resolution, a multiple of 8. Each of the further levels doubles them.
         blocks_down: Residual blocks per level of the encoder.
         blocks_up: Residual blocks per level of the decoder.
         dropout: Share of channels that training sets to zero after the first convolution.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Raises:
         ConfigError: `width` is no multiple of the groups of the group norm, or `blocks_up` has not one entry less than
@@ -64,4 +65,9 @@ class SegResNet(VisionOnly):
             blocks_down=tuple(blocks_down),
             blocks_up=tuple(blocks_up),
         )
+        self.widest = width * 2 ** (len(blocks_down) - 1)
         self.stride = 2 ** (len(blocks_down) - 1)
+
+    def deepest_map(self) -> tuple[nn.Module, int]:
+        """See the base class."""
+        return self.net.down_layers[-1], self.widest

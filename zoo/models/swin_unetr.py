@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from monai.networks import nets
+from torch import nn
 
 from zoo.errors import ConfigError
 from zoo.models.vision_only import VisionOnly
@@ -18,12 +19,12 @@ class SwinUNETR(VisionOnly):
     """Hatamizadeh et al., "Swin UNETR" (2021), and He et al., "SwinUNETR-V2" (MICCAI 2023), by MONAI.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         width: Channels of the first map, a multiple of 12. Each of the four stages doubles them.
         convolutions: A residual convolution precedes each stage, as in SwinUNETR-V2.
         window: Size of an attention window on every axis. Its memory grows with the power of the dimensions.
         checkpoint: Compute the Swin blocks again in the backward pass, to save memory.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Raises:
         ConfigError: `width` is no multiple of 12.
@@ -51,6 +52,7 @@ class SwinUNETR(VisionOnly):
         super().__init__(facts, **kwargs)
         if width < 1 or width % WIDTH_STEP:
             raise ConfigError(f"--model.width {width} is not a multiple of {WIDTH_STEP}.", "Give 12, 24, 36, 48, ...")
+        self.widest = 16 * width
         self.net = nets.SwinUNETR(
             self.facts.in_channels,
             self.facts.labels.channels,
@@ -60,3 +62,7 @@ class SwinUNETR(VisionOnly):
             use_v2=convolutions,
             use_checkpoint=checkpoint,
         )
+
+    def deepest_map(self) -> tuple[nn.Module, int]:
+        """See the base class."""
+        return self.net.encoder10, self.widest

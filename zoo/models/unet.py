@@ -7,18 +7,18 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.layers.tokens import crop_to, pad_to_two_places
+from zoo.layers.tokens import crop_to
 from zoo.layers.unet import build_unet, read_earlier_names
-from zoo.models.base import SegModule
 from zoo.models.output import Output
+from zoo.models.vision_only import VisionOnly
 from zoo.types import Text
 
 
-class UNet(SegModule):
+class UNet(VisionOnly):
     """Falk et al., "U-Net: deep learning for cell counting, detection, and morphometry" (2019), by MONAI.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         channels: With the vision encoder "unet": channels of its levels, the first at full resolution, and of the last
             up-step. `width` or `stages` replace them.
         norm: "instance" or "batch"; of the decoder, and of the encoder "unet".
@@ -26,7 +26,7 @@ class UNet(SegModule):
         width: Channels of the first map; None: the first of `channels`.
         stages: Stages after the first map; None: as many as `channels` has.
         vision_weights: Pre-trained weights of the vision encoder; see `build_vision_encoder`.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Example:
         >>> import torch
@@ -50,9 +50,10 @@ class UNet(SegModule):
         super().__init__(facts, **kwargs)
         parts = build_unet(self.facts, channels, norm, vision, width, stages, vision_weights)
         self.vision, self.decoder, self.head = parts
+        self.stride = self.vision.stride
         self.register_load_state_dict_pre_hook(read_earlier_names)
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))
+        feature = self.decoder(self.vision(self.pad(image)))
         return Output(crop_to(self.head(feature), image.shape[2:]))

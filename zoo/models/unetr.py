@@ -9,25 +9,25 @@ from monai.networks import nets
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.layers.tokens import crop_to, pad_to_two_places, to_map, to_tokens
-from zoo.models.base import SegModule
+from zoo.layers.tokens import crop_to, to_map, to_tokens
 from zoo.models.output import Output
+from zoo.models.vision_only import VisionOnly
 from zoo.types import Text
 
 
-class UNETR(SegModule):
+class UNETR(VisionOnly):
     """Hatamizadeh et al., "UNETR: transformers for 3D medical image segmentation" (WACV 2022), by MONAI.
 
     MONAI's network takes images of one size. Here the learned position codes are interpolated to the grid of the image,
     so that an image of any size is segmented. On the patch they stay as they are.
 
     Args:
-        facts: See `SegModule`.
+        facts: See `VisionOnly`.
         width: Channels of the last feature map.
         token_width: Channels of a token.
         feed_width: Channels inside the feed-forward layers.
         heads: Attention heads.
-        **kwargs: See `SegModule`.
+        **kwargs: See `VisionOnly`.
 
     Example:
         >>> import torch
@@ -60,18 +60,23 @@ class UNETR(SegModule):
             num_heads=heads,
             spatial_dims=self.facts.spatial_dims,
         )
+        self.last_map, self.widest = nn.Identity(), token_width
         for block in self.net.vit.blocks:
             block.norm_cross_attn = nn.Identity()  # MONAI builds a norm that no forward pass reaches
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        net, padded = self.net, pad_to_two_places(image, self.stride)
+        net, padded = self.net, self.pad(image)
         shallow, middle, deep, last = self._maps(padded)
-        x = net.decoder5(last, net.encoder4(deep))
+        x = net.decoder5(self.last_map(last), net.encoder4(deep))
         x = net.decoder4(x, net.encoder3(middle))
         x = net.decoder3(x, net.encoder2(shallow))
         x = net.decoder2(x, net.encoder1(padded))
         return Output(crop_to(net.out(x), image.shape[2:]))
+
+    def deepest_map(self) -> tuple[nn.Module, int]:
+        """See the base class."""
+        return self.last_map, self.widest
 
     def _maps(self, image: Tensor) -> list[Tensor]:
         """Return the tokens after the transformer layers 4, 7, 10 and 12 as maps [B, token_width, *S/16]."""

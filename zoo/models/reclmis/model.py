@@ -171,9 +171,8 @@ class RecLMIS(SegModule):
         deepest, words = self.vision.widths[-1], self.text.width
         self.exchange = Exchange(dims, deepest, words, places, heads, dropout)
         shares = (masked_words, masked_places)
-        layer = (layers, heads, dropout)
         self.reconstruction = TokenTerms(
-            deepest, words, shares, masks == "drawn", temperature, self.released.terms, *layer
+            deepest, words, shares, masks == "drawn", temperature, self.released.terms, layers, heads, dropout
         )
         self.decoder = PlaceAttentionDecoder(dims, self.vision, norm)
         self.head = (nn.Conv2d if dims == 2 else nn.Conv3d)(self.decoder.width, self.facts.labels.channels, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -169,7 +169,9 @@ class TokenTerms(nn.Module):
         drawn: The masked tokens are drawn; see `choose_tokens`.
         temperature: Divides the similarities of the contrast.
         released: The terms of the released code; see `RecLMISReleased`.
-        *layer: Layers, heads and dropout; see `Reconstructor`.
+        layers: See `Reconstructor`.
+        heads: See `Reconstructor`.
+        dropout: See `Reconstructor`.
     """
 
     def __init__(
@@ -180,13 +182,15 @@ class TokenTerms(nn.Module):
         drawn: bool,
         temperature: float,
         released: bool,
-        *layer: Any,
+        layers: int,
+        heads: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.shares, self.drawn, self.temperature, self.released = shares, drawn, temperature, released
         self.after = WordsAfterExchange(width, released)
         self.weigh_words, self.weigh_places = Weigher(width), Weigher(width)
-        self.words, self.places = (Reconstructor(width, *layer, released) for _ in range(2))
+        self.words, self.places = (Reconstructor(width, layers, heads, dropout, released) for _ in range(2))
         self.restore = nn.Identity() if text_width == width else nn.Linear(width, text_width)
 
     def forward(
@@ -243,5 +247,4 @@ class TokenTerms(nn.Module):
 def _error(found: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Average the squared error over the channels and real tokens of a sample, and over the samples of all devices."""
     each = (found.float() - target.float()).square().mean(2)
-    per_sample = (each * mask).sum(1) / mask.sum(1)
-    return gather_rows(per_sample)[0].mean()
+    return gather_rows((each * mask).sum(1) / mask.sum(1))[0].mean()
