@@ -40,6 +40,7 @@ class Convention:
         score: Computes the score of one row; None where counts are pooled.
         pooled: Computes the score of a class from tp, fp and fn summed over its cases; None where each row has a score.
         distance: Whether the score is a distance.
+        per_case: Whether the mean is over the classes of a case, then over the cases; else over cases, then classes.
     """
 
     about: str
@@ -47,6 +48,7 @@ class Convention:
     score: Score | None = None
     pooled: Callable[[int, int, int], float | None] | None = None
     distance: bool = False
+    per_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ def _foreground(row: CaseScore, _: Sequence[float] | None) -> float | None:
 
 def _empty_is_one(row: CaseScore, _: Sequence[float] | None) -> float | None:
     return 1.0 if row.status == "absent" else row.dice
+
+
+def _hit(threshold: float) -> Score:
+    return lambda row, _: float(row.status == "absent" or row.dice >= threshold)
 
 
 def _iou(row: CaseScore, _: Sequence[float] | None) -> float | None:
@@ -149,6 +155,22 @@ CONVENTIONS: Mapping[str, Convention] = {
     "dice-empty-is-one": Convention(
         "mean Dice of all cases: 1 where the class is neither in the label nor in the prediction", "Dice", _empty_is_one
     ),
+    "dice-per-case-foreground-only": Convention(
+        "mean Dice over the classes in the label of a case, then over the cases (CVPR25-BiomedSegFM)",
+        "Dice",
+        _foreground,
+        per_case=True,
+    ),
+    "hit-0.1": Convention(
+        "share of the queries with a Dice of 0.1 or more, or without object and prediction (ReXGroundingCT)",
+        "Hit rate",
+        _hit(0.1),
+    ),
+    "hit-0.05": Convention(
+        "share of the queries with a Dice of 0.05 or more, or without object and prediction (VoxTell)",
+        "Hit rate",
+        _hit(0.05),
+    ),
     "iou-per-image": Convention(
         "mean Jaccard index of the cases with the class in the label or in the prediction", "IoU", _iou
     ),
@@ -205,17 +227,17 @@ def rescore(convention: Convention, test: TestScores) -> tuple[float | None, int
         test: The rows, and in `about` the spacing.
 
     Returns:
-        The mean over cases, then classes (None where nothing is scored), pairs scored, pairs left out.
+        The mean in the order of the convention (None where nothing is scored), pairs scored, pairs left out.
 
     Raises:
         RunError: The rows do not hold what the convention needs; the message is the reason, without a file.
     """
-    by_class: dict[str, list[CaseScore]] = {}
+    groups: dict[str, list[CaseScore]] = {}
     for row in test.rows:
-        by_class.setdefault(row.label, []).append(row)
+        groups.setdefault(row.case_id if convention.per_case else row.label, []).append(row)
     spacing = test.about.get("spacing", {})
     means, scored = [], 0
-    for rows in by_class.values():
+    for rows in groups.values():
         if convention.pooled is not None:
             value = convention.pooled(*(sum(getattr(row, key) for row in rows) for key in ("tp", "fp", "fn")))
             known = [row for row in rows if row.status != "absent"]

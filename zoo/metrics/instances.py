@@ -138,11 +138,6 @@ def count_instances(
     return InstanceCounts(tp, len(sizes) - tp, len(true_sizes) - tp, float(dice[rows, columns][kept].sum()))
 
 
-def is_hit(dice: float, threshold: float) -> bool:
-    """Return whether a Dice counts as a hit: ReXGroundingCT has the threshold 0.1, the paper of VoxTell 0.05."""
-    return dice >= threshold
-
-
 def _components(mask: NDArray[np.generic], steps: int, smallest: int) -> NDArray[np.int32]:
     """Number the connected components of a mask from 1; small ones become background."""
     structure = generate_binary_structure(mask.ndim, min(steps, mask.ndim))

@@ -35,6 +35,7 @@ from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
 Masks = NDArray[np.uint8]
+FOREGROUND = ("dice-per-image-foreground-only", "dice-per-case-foreground-only")
 LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)
 VOXEL = 2.0
 
@@ -83,6 +84,29 @@ def test_dice_over_labelled_and_over_all_images_agrees_with_monai() -> None:
         assert value(name) == pytest.approx(float(metric.aggregate()), abs=1e-6)
 
 
+def counted(tp: int, fn: int, **names: str) -> CaseScore:
+    """Return a row whose Dice is 2 tp / (2 tp + fn)."""
+    return replace(scored().rows[0], tp=tp, fp=0, fn=fn, dice=2 * tp / (2 * tp + fn), **names)
+
+
+def test_a_hit_is_a_dice_at_the_threshold_or_two_empty_masks() -> None:
+    absent = scored().rows[5]
+    assert absent.status == "absent"
+    test = TestScores((counted(1, 18), counted(1, 19), counted(1, 38), absent))
+    assert rescore(find_convention("hit-0.1"), test)[0] == pytest.approx(2 / 4)
+    assert rescore(find_convention("hit-0.05"), test)[0] == pytest.approx(4 / 4)
+
+
+def test_a_mean_per_case_weighs_cases_and_not_classes() -> None:
+    rows = (
+        counted(1, 0, case_id="a", label="liver"),
+        counted(1, 8, case_id="a", label="spleen"),
+        counted(1, 3, case_id="b", label="liver"),
+    )
+    assert rescore(find_convention("dice-per-case-foreground-only"), TestScores(rows))[0] == pytest.approx(0.5)
+    assert rescore(find_convention("dice-per-image-foreground-only"), TestScores(rows))[0] == pytest.approx(0.45)
+
+
 def test_global_scores_agree_with_torchmetrics_over_all_pixels() -> None:
     guess, truth = stacked()
     assert value("dice-global") == pytest.approx(float(binary_f1_score(guess.flatten(), truth.flatten())), abs=1e-6)
@@ -129,7 +153,8 @@ def test_rows_that_were_not_scored_by_surface_distance_say_how_to_get_it() -> No
 @pytest.mark.parametrize("name", sorted(CONVENTIONS))
 def test_the_scored_and_the_dropped_pairs_are_counted(name: str) -> None:
     _, kept, left_out = rescore(CONVENTIONS[name], scored())
-    expected = {"dice-per-image-foreground-only": 4, "dice-empty-is-one": 6}.get(name, 3 if "hd95" in name else 5)
+    labelled, every = dict.fromkeys(FOREGROUND, 4), dict.fromkeys(("dice-empty-is-one", "hit-0.1", "hit-0.05"), 6)
+    expected = (labelled | every).get(name, 3 if "hd95" in name else 5)
     assert (kept, left_out) == (expected, 6 - expected)
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
-from zoo.metrics.instances import ASSD, DICE, IOU, RULES, InstanceCounts, InstanceRule, count_instances, is_hit
+from zoo.metrics.instances import ASSD, DICE, IOU, RULES, InstanceCounts, InstanceRule, count_instances
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
@@ -117,8 +117,3 @@ def test_the_matching_has_the_most_pairs_and_of_these_the_largest_overlap(seed: 
 def test_masks_of_two_shapes_are_refused() -> None:
     with pytest.raises(DataError, match="a prediction of shape"):
         count_instances(np.zeros((2, 2)), np.zeros((3, 2)), RULES["rex"], (1.0, 1.0))
-
-
-def test_a_hit_is_a_dice_at_the_threshold() -> None:
-    assert is_hit(0.1, 0.1)
-    assert not is_hit(0.0999, 0.1)
