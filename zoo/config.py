@@ -10,25 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
-from zoo.planner.blueprint import Plan
-from zoo.planner.presets import PRESETS as PRESETS_OF_PLANS
 from zoo.publishing import Publish, read_terms
 from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
 from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
+from zoo.sizes import PLANNED as PLANNED  # noqa: PLC0414 - others import the sizes from here
+from zoo.sizes import PLANNED_SIZES as PLANNED_SIZES  # noqa: PLC0414
+from zoo.sizes import SIZES as SIZES  # noqa: PLC0414
 from zoo.utils.config_files import check_config
 from zoo.utils.config_values import list_leaves
 from zoo.utils.hashing import hash_json
 
-SIZES = ("tiny", "published")
-"""The sizes of a card."""
-
-PLANNED = "planned"
-PLANNED_SIZES = (PLANNED, *(f"{PLANNED}-{preset}" for preset in PRESETS_OF_PLANS))
-"""The sizes that the planner makes of the training cases: of the preset of the card, or of a named one."""
+if TYPE_CHECKING:
+    from zoo.planner.blueprint import Plan
 
 PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
 """The trainer presets; `zoo.cards.PresetCard` is their `about`."""
@@ -87,7 +84,7 @@ class Composed:
     publish: Publish = field(default_factory=Publish)
 
 
-Planner = Callable[[Config, ModelCard, str], tuple[Plan, Mapping[str, Any]]]
+Planner: TypeAlias = "Callable[[Config, ModelCard, str], tuple[Plan, Mapping[str, Any]]]"
 """Makes the plan of a planned size and its layer: from all layers without it, the card of the model, and the size."""
 
 

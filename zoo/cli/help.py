@@ -10,7 +10,6 @@ from rich.markup import escape
 
 from zoo import __version__
 from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
-from zoo.config import compose
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
 from zoo.utils.terminal import SafeConsole
 
@@ -92,6 +91,8 @@ def _sections(request: Request) -> Iterable[tuple[str, list[tuple[str, str]]]]:
     wanted = [*named, *(["trainer"] if request.help == "all" else [])]
     if not wanted:
         return
+    from zoo.config import compose
+
     composed = compose(request.model, request.data, size=request.size, preset=request.preset, files=request.files)
     from lightning.pytorch import Trainer
 

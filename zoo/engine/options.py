@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoo.config import PLANNED_SIZES, SIZES
 from zoo.metrics.definitions import CONVENTIONS
+from zoo.sizes import PLANNED_SIZES, SIZES
 
 RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
 _RUN = RUN_VERBS[:-1]

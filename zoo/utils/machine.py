@@ -10,8 +10,10 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 DISTRIBUTION = "textseg-zoo"
 
@@ -90,6 +92,8 @@ def memory_bytes() -> int:
 
 def list_extras() -> dict[str, list[str]]:
     """List the extras of this installation, each with the packages that are missing; empty where none is missing."""
+    from packaging.requirements import Requirement  # its parser takes as long as a listing, which needs none
+
     try:
         wanted = [Requirement(line) for line in requires(DISTRIBUTION) or []]
     except PackageNotFoundError:  # a folder on the path, which is not installed

@@ -153,6 +153,29 @@ def test_listing_commands_load_no_torch(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_help_reads_no_card_and_a_listing_loads_no_planner() -> None:
+    code = (
+        "import sys; from zoo.cli.main import main; main(['--help']);"
+        "help = {'yaml', 'zoo.registry', 'zoo.config', 'rich.table'} & set(sys.modules);"
+        "main(['list']); listing = {'packaging.requirements', 'zoo.planner.blueprint'} & set(sys.modules);"
+        "sys.exit(', '.join(help | listing) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_training_loads_monai_only_for_a_model_that_uses_it() -> None:
+    code = (
+        "import sys; from zoo.cli.process import load_lightning; load_lightning();"
+        "import datamodules.sets.phantom_chest, zoo.models.nnunet, zoo.callbacks.scores;"
+        "without = {'monai'} & set(sys.modules); import zoo.models.unet;"
+        "heavy = {'timm', 'open_clip', 'numba', 'statsmodels', 'SimpleITK', 'tensorboard'} & set(sys.modules);"
+        "sys.exit(', '.join(without | heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_six_files_of_a_training_are_those_of_the_list_for_contributors() -> None:
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     listed = text.partition("**From `zoo fit` to `trainer.fit`**")[2].partition("\n**")[0]

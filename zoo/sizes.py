@@ -1,0 +1,12 @@
+"""The sizes of models and data, in a module of their own: the help of a command needs no cards."""
+
+from __future__ import annotations
+
+from zoo.planner.presets import PRESETS
+
+SIZES = ("tiny", "published")
+"""The sizes of a card."""
+
+PLANNED = "planned"
+PLANNED_SIZES = (PLANNED, *(f"{PLANNED}-{preset}" for preset in PRESETS))
+"""The sizes that the planner makes of the training cases: of the preset of the card, or of a named one."""
