@@ -16,6 +16,7 @@ from zoo.engine.arguments import Flag, Request
 from zoo.engine.key_checks import SectionNames, check_keys
 from zoo.errors import CheckpointError, ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import DATA, ENCODERS, Card
+from zoo.text.text_losses import read_text_loss
 from zoo.utils.config_values import find_value, plain_key, without_refused
 from zoo.utils.static_arguments import StaticArguments, read_arguments
 
@@ -74,17 +75,19 @@ def check_early_keys(composed: Composed, flags: Iterable[Flag], sources: Mapping
 
 
 def check_encoders(config: Config, flags: Iterable[Flag], model: StaticArguments | None) -> None:
-    """Check the text encoder and the vision encoder of a model of the zoo; other classes may mean something else.
+    """Check the encoders and the text loss of a model of the zoo; other classes may mean something else.
 
     Raises:
         UnknownNameError: The text encoder is neither a name nor a folder.
-        ConfigError: There is no such vision encoder.
+        ConfigError: There is no such vision encoder or text loss.
     """
     if model is None or not str((config.get("model") or {}).get("class_path")).startswith("zoo."):
         return
     text, vision = (_value(config, flags, f"model.{key}") for key in ("encoder", "vision"))
-    if "encoder" in model.names and text and text not in ENCODERS and not Path(text).expanduser().is_dir():
-        raise UnknownNameError(ENCODERS.kind, text, ENCODERS.names(), ENCODERS.listing)
+    loss = read_text_loss(_value(config, flags, "model.text_loss")) if "text_loss" in model.names else None
+    for name in ({text} if "encoder" in model.names else set()) | ({loss.encoder} if loss else set()):
+        if name and name not in ENCODERS and not Path(name).expanduser().is_dir():
+            raise UnknownNameError(ENCODERS.kind, name, ENCODERS.names(), ENCODERS.listing)
     family, colon, network = vision.partition(":")
     known = family + colon in VISION_ENCODERS and bool(colon) == bool(network)
     if "vision" in model.names and vision and not known and vision != model.defaults.get("vision"):

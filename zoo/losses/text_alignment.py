@@ -28,7 +28,9 @@ def find_present(masks: Tensor, size: Sequence[int]) -> Tensor:
     return pool(masks.float(), list(size)).flatten(2).transpose(1, 2) > 0
 
 
-def centre_classes(vectors: Tensor, present: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
+def centre_classes(
+    vectors: Tensor, present: Tensor, absent: Tensor, background: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Add the class "background", and subtract the mean of the classes.
 
     Text vectors of classes are nearly parallel. Without their mean, a cosine of 1 with one class and of -1 with all
@@ -37,30 +39,31 @@ def centre_classes(vectors: Tensor, present: Tensor, background: Tensor) -> tupl
     Args:
         vectors: Text vectors of K classes, [B, K, W].
         present: As of `find_present`.
+        absent: The class has no voxel in the cell. A class may be neither: nobody knows.
         background: Text vector of the background, [1, W].
 
     Returns:
-        Vectors [B, K + 1, W], and present [B, N, K + 1]: the background is where no class is.
+        Vectors [B, K + 1, W], present and absent [B, N, K + 1]: the background is where all classes are absent.
     """
     every = torch.cat([vectors, background.expand(len(vectors), 1, -1)], dim=1)
-    empty = ~present.any(2, keepdim=True)
-    return every - every.mean(1, keepdim=True), torch.cat([present, empty], dim=2)
+    empty, some = absent.all(2, keepdim=True), present.any(2, keepdim=True)
+    return every - every.mean(1, keepdim=True), torch.cat([present, empty], dim=2), torch.cat([absent, some], dim=2)
 
 
-def align_places(places: Tensor, vectors: Tensor, present: Tensor, total: bool = False) -> Tensor:
+def align_places(places: Tensor, vectors: Tensor, present: Tensor, absent: Tensor, total: bool = False) -> Tensor:
     """Compute the mean of 1 - cosine over present classes, plus the mean of 1 + cosine over absent classes.
 
     Args:
         places: Projected places of a map, [B, N, W].
         vectors: Text vectors of K classes, [B, K, W].
         present: As of `find_present`.
+        absent: As in `centre_classes`.
         total: As released: the sum over places, divided by the samples. False: the mean over places.
 
     Returns:
         The mean over the samples of all devices.
     """
     cosine = F.normalize(places.float(), dim=2) @ F.normalize(vectors.float(), dim=2).transpose(1, 2)
-    absent = ~present
     near = ((1 - cosine) * present).sum(2) / present.sum(2).clamp(min=1)
     far = ((1 + cosine) * absent).sum(2) / absent.sum(2).clamp(min=1)
     each = near + far

@@ -17,7 +17,7 @@ from zoo.models.output import Output
 from zoo.models.read_text import not_compiled, read_prompts
 from zoo.registry import ENCODERS
 from zoo.text.text_losses import LG_SDG, TextLoss, read_text_loss
-from zoo.types import Batch, Text
+from zoo.types import UNKNOWN, Batch, Text
 
 BACKGROUND = "Background."
 
@@ -54,13 +54,21 @@ class TextAlignment(nn.Module):
         """The version of the text encoder, once it is built, for the manifest."""
         return self._encoder[0].revision if self._encoder else ""
 
-    def forward(self, deepest: Tensor, text: Text, masks: Tensor) -> Tensor:
-        """Compute the loss of the deepest maps [B, C, *S'] and the padded masks [B, K, *S] of the classes."""
+    def forward(self, deepest: Tensor, text: Text, masks: Tensor, unknown: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            deepest: The deepest maps, [B, C, *S'].
+            text: The text of the batch.
+            masks: Padded masks of the classes, [B, K, *S].
+            unknown: Padded masks of what partial labels do not say, [B, K, *S] or [B, 1, *S].
+        """
         vectors, background = self._read(text, deepest)
-        present = find_present(masks, deepest.shape[2:])
+        present, open_ = (find_present(one, deepest.shape[2:]) for one in (masks, unknown))
+        absent = ~(present | open_)
         if not self.released:
-            vectors, present = centre_classes(vectors, present, background)
-        return align_places(self.project(to_tokens(deepest)), vectors, present, total=self.released)
+            vectors, present, absent = centre_classes(vectors, present, absent, background)
+        return align_places(self.project(to_tokens(deepest)), vectors, present, absent, total=self.released)
 
     @not_compiled
     def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,4 +176,5 @@ class VisionOnly(SegModule):
         labels, text = self.facts.labels, self.readable(text_of(batch))
         masks = masks_of(batch["label"], len(labels.names), labels.exclusive)
         deepest, self._deepest = self._deepest, None
-        return {**losses, LG_SDG: self.alignment(deepest, text, self.pad(masks.float()))}
+        padded = [self.pad(one.float()) for one in (masks, batch["label"] == UNKNOWN)]
+        return {**losses, LG_SDG: self.alignment(deepest, text, *padded)}

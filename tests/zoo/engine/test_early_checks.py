@@ -25,6 +25,8 @@ MISTAKES = [
     (["--model", "tevia", *UNET[2:], "--model.tokens", "24"], "has a new name: --model.released.tokens."),
     (["--model", "film", *UNET[2:], "--model.encoder", "brt"], "Unknown text encoder 'brt'. Did you mean bert"),
     ([*UNET, "--model.vision", "unett"], "No vision encoder 'unett'. Did you mean unet"),
+    ([*UNET, "--model.text_loss", "lg_sgd"], "--model.text_loss lg_sgd: there is no such loss. There is lg_sdg"),
+    ([*UNET, "--model.text_loss", "lg_sdg:tinny"], "Unknown text encoder 'tinny'. Did you mean tiny"),
     ([*UNET, "--model.vision", "timm:"], "No vision encoder 'timm:'."),
     ([*UNET, "--data.protocol", "lvit"], "Unknown protocol 'lvit'. Known: generated."),
     ([*CT, "--data.root", "nowhere"], "nowhere: no such folder for 'btcv'. Run `zoo data prepare btcv --steps`"),
