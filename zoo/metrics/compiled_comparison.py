@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from zoo.compiled import compile_function
 from zoo.metrics import distance_kernels, scoring_kernels
 from zoo.metrics.comparison import Comparison
-from zoo.metrics.far_search import Borders, FarDistances, search_far
+from zoo.metrics.far_search import Borders, FarDistances, add_far, search_far
+from zoo.metrics.image_comparison import compare_image
 from zoo.metrics.offset_tables import OffsetTables, make_tables
 from zoo.metrics.surface import gather_scores, is_isotropic
 from zoo.types import LabelSpace
@@ -54,9 +55,10 @@ def compare_compiled(
     tolerance: float,
 ) -> list[Comparison]:
     """Do what `zoo.metrics.comparison.compare_masks` does, for images of two or three dimensions."""
+    compare = _compare if len(spacing) == 3 else partial(compare_image, score=_score_distances)
     if labels.exclusive:
-        return _compare(mask, label, len(labels.names), spacing, tolerance)
-    return [one for pair in zip(mask, label, strict=True) for one in _compare(*pair, 1, spacing, tolerance)]
+        return compare(mask, label, len(labels.names), spacing, tolerance)
+    return [one for pair in zip(mask, label, strict=True) for one in compare(*pair, 1, spacing, tolerance)]
 
 
 def _compare(
@@ -65,14 +67,11 @@ def _compare(
     if first.flags.f_contiguous and second.flags.f_contiguous:  # as files of NIfTI are read
         first, second, spacing = first.T, second.T, tuple(spacing)[::-1]
     first, second = (np.require(one, requirements=("C", "W")) for one in (first, second))  # one kernel for all
-    flat = first.ndim == 2
-    if flat:
-        first, second = first[None], second[None]
-    scale = (*([1.0] if flat else []), *map(float, spacing))
+    scale = tuple(map(float, spacing))
     units = [scale] if is_isotropic(spacing) else [scale, (1.0, 1.0, 1.0)]
     borders = Borders.allocate(*first.shape)
-    tables = make_tables(tuple(units), flat, *borders.shape[1:])
-    counts, found = _search(first, second, borders, classes, units, tables, flat)
+    tables = make_tables(tuple(units), False, *borders.shape[1:])
+    counts, found = _search(first, second, borders, classes, units, tables)
     compared = []
     for value in range(1, classes + 1):
         tp = int(counts[2, value])
@@ -95,7 +94,6 @@ def _search(
     classes: int,
     units: Sequence[tuple[float, ...]],
     tables: OffsetTables,
-    flat: bool,
 ) -> tuple[NDArray[np.int64], _Found]:
     """Count the voxels of each class [3, 256] (first, second, both), and its border voxels by their distance."""
     depth, height, width = first.shape
@@ -107,7 +105,7 @@ def _search(
     def mark(slab: tuple[int, int]) -> NDArray[np.int64]:
         counts = np.zeros((3, 256), np.int64)
         scoring_kernels.mark_borders(
-            *slab, shape, flat, one, other, borders.shape[2], borders.maps[0], borders.maps[1], borders.filled, counts
+            *slab, shape, one, other, borders.shape[2], borders.maps[0], borders.maps[1], borders.filled, counts
         )
         return counts
 
@@ -156,14 +154,7 @@ def _gather_distances(
     far = [found.far.get((unit, own, value), _NONE) for own in range(2)]
     if far[0].size + far[1].size == 0:
         return lengths, there, back
-    distances = np.concatenate(far)
-    order = np.argsort(distances, kind="stable")
-    first = order < far[0].size
-    return (
-        np.concatenate([lengths, distances[order]]),
-        np.concatenate([there, first.astype(np.int64)]),
-        np.concatenate([back, (~first).astype(np.int64)]),
-    )
+    return add_far(lengths, found.counts[unit, value, :, : lengths.size], *far)
 
 
 def _count_threads() -> int:

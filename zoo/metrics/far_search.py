@@ -128,6 +128,30 @@ def measure_distances(
     return np.sqrt(squares)
 
 
+def add_far(
+    lengths: NDArray[np.float64], near: NDArray[np.int64], there: NDArray[np.float64], back: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Append long distances to those of a table.
+
+    Args:
+        lengths: The distances of the table, in ascending order; no long distance is shorter.
+        near: Number of border voxels of both maps [2, N] at each of them.
+        there: The long distances of the first map.
+        back: Those of the second map.
+
+    Returns:
+        All distances in ascending order, and their counts of both maps.
+    """
+    distances = np.concatenate([there, back])
+    order = np.argsort(distances, kind="stable")
+    first = order < there.size
+    return (
+        np.concatenate([lengths, distances[order]]),
+        np.concatenate([near[0], first.astype(np.int64)]),
+        np.concatenate([near[1], (~first).astype(np.int64)]),
+    )
+
+
 def _number_cells(goals: NDArray[np.int32], scale: NDArray[np.float64]) -> NDArray[np.uint16]:
     """Return the number of the cell of each goal. A cell has about as many goals as there are cells with goals."""
     low = goals.min(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def score_case(
     _check(case_id, query, mask, label, labels, spacing, tolerance)
     image = mask.shape if labels.exclusive else mask.shape[1:]
     found = compare_masks(mask, label, labels, spacing, tolerance)
-    longest = diagonal(image, spacing), diagonal(image, [1.0] * len(image))
+    longest = _find_diagonals(image, tuple(spacing))
     rows = [
         _score(case_id, query, name, index, compared, longest, unit)
         for index, (name, compared) in enumerate(zip(labels.names, found, strict=True), start=1)
@@ -79,6 +80,12 @@ def score_case(
     surfels = compare_surfels(mask, label, labels, spacing, tolerance)
     farthest = diagonal([size + 1 for size in image], spacing)  # between the outer corners of the image
     return [_add_surfels(row, one, farthest) for row, one in zip(rows, surfels, strict=True)]
+
+
+@lru_cache(64)
+def _find_diagonals(image: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[float, float]:
+    """Return the diagonal of an image in the unit of the spacing and in voxels; most images of a data set share it."""
+    return diagonal(image, spacing), diagonal(image, [1.0] * len(image))
 
 
 def check_convention(name: str) -> None:

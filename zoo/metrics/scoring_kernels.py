@@ -1,10 +1,10 @@
 """Compiled loops over two label maps: border voxels of all classes, and the distance of each to the other border.
 
-All kernels are in this file, because the stored machine code of a kernel is renewed by changes of its own file alone.
-They release the GIL and start no threads of their own: threads of numba do not survive a fork.
+All kernels of volumes are in this file, because the stored machine code of a kernel is renewed by changes of its own
+file alone. They release the GIL and start no threads of their own: threads of numba do not survive a fork.
 
-A map has the shape [X, Y, Z]. Where `flat` is set, each X is an image of shape [Y, Z]. A map of borders has the value
-of the class at its border voxels, else 0. Its rows are padded to words of 8 voxels, so that 8 are skipped at once.
+A map has the shape [X, Y, Z]. A map of borders has the value of the class at its border voxels, else 0. Its rows are
+padded to words of 8 voxels, so that 8 are skipped at once.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ def mark_borders(
     start: int,
     stop: int,
     shape: tuple[int, int, int],
-    flat: bool,
     first: Voxels,
     second: Voxels,
     padded: int,
@@ -74,7 +73,6 @@ def mark_borders(
         start: First slab.
         stop: Slab after the last one.
         shape: X, Y and Z.
-        flat: Whether each slab is an image of its own.
         first: One map [X * Y * Z].
         second: The other map [X * Y * Z].
         padded: Length of a row of borders.
@@ -102,12 +100,12 @@ def mark_borders(
                     if one == other:
                         counts[2, np.uint64(one)] += 1
             neighbours = (
-                row if flat or x == 0 else row - slab,
-                row if flat or x == depth - 1 else row + slab,
+                row if x == 0 else row - slab,
+                row if x == depth - 1 else row + slab,
                 row if y == 0 else row - width,
                 row if y == height - 1 else row + width,
             )
-            at_edge = y in (0, height - 1) or (not flat and x in (0, depth - 1))
+            at_edge = y in (0, height - 1) or x in (0, depth - 1)
             into = np.uint64(x * height + y) * np.uint64(padded)
             mark_row(first, row, neighbours, width, at_edge, first_border, into)
             mark_row(second, row, neighbours, width, at_edge, second_border, into)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.helpers.random_masks import draw_label_space, draw_pair, draw_spacing
-from zoo.metrics import comparison, compiled_comparison, far_search, offset_tables
+from zoo.metrics import comparison, compiled_comparison, far_search, image_comparison, offset_tables
 from zoo.metrics.compiled_comparison import compare_compiled
 from zoo.metrics.distance_kernels import find_percentile
 from zoo.metrics.scipy_comparison import compare_with_scipy
@@ -71,12 +71,33 @@ def test_islands_far_from_everything_have_exact_distances(monkeypatch: pytest.Mo
     """With few offsets and many cells, nearly each voxel needs the search among all border voxels."""
     monkeypatch.setattr(offset_tables, "_OFFSETS", 10)
     monkeypatch.setattr(far_search, "_FEW", 3)
+    monkeypatch.setattr(image_comparison, "_PIXELS", 2)
     offset_tables.make_tables.cache_clear()
+    image_comparison.rank_lengths.cache_clear()
     rng = np.random.default_rng(4)
     for axes in (2, 3) * 6:
         shape = tuple(rng.integers(8, 40, axes).tolist())
         check(*draw_pair(rng, shape, 2), LabelSpace(("a", "b"), ((1,), (2,))), draw_spacing(rng, axes))
     offset_tables.make_tables.cache_clear()
+    image_comparison.rank_lengths.cache_clear()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.7, 0.7), (0.02, 5.0)])
+def test_objects_at_opposite_edges_of_an_image_have_exact_distances(spacing: tuple[float, float]) -> None:
+    first, second = np.zeros((2, 150, 203), np.uint8)
+    first[:3, :2], second[-1, -4:], second[70, 0] = 1, 1, 1
+    check(first, second, ONE, spacing)
+    check(first.T, second.T, ONE, spacing)
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 16])
+def test_pixels_in_each_place_of_a_word_are_counted_and_compared(width: int) -> None:
+    """Words with one class, with another one than the word before, with two classes, and with values beyond them."""
+    rng = np.random.default_rng(width)
+    labels = LabelSpace(("a", "b", "c"), ((1,), (2,), (3,)))
+    for values in ([0, 1], [0, 3], [1, 2], [0, 1, 2, 3]):
+        first, second = rng.choice(np.array(values, np.uint8), (2, 6, width))
+        check(first, second, labels, (1.0, 1.5))
 
 
 def test_threads_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
