@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from datamodules.index.findings import Finding
@@ -66,7 +67,7 @@ def join_paths(paths: Sequence[str]) -> list[str]:
 
 def find_unusable_name(case: Case) -> Finding | None:
     """Find a name that no file can have, before a run has trained for hours; None where all names are usable."""
-    problem, fix = _name_problem(str(case.key)) or _file_problem(case) or ("", "")
+    problem, fix = _name_problem(str(case.key)) or _file_problem(case.images, case.label) or ("", "")
     if not problem:
         return None
     where = to_printable(str(case.images[0])) if case.images else to_printable(case.case_id)
@@ -85,8 +86,9 @@ def _name_problem(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _file_problem(case: Case) -> tuple[str, str] | None:
-    for path in (*case.images, *([case.label] if case.label else [])):
+@lru_cache(maxsize=1)  # the queries of an image follow each other
+def _file_problem(images: tuple[Path, ...], label: Path | None) -> tuple[str, str] | None:
+    for path in (*images, *([label] if label else [])):
         if not _is_utf8(str(path)):
             return f"the path {to_printable(str(path))} is not in UTF-8", _RENAME
         longest = max((len(part.encode()) for part in path.parts), default=0)

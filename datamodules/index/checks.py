@@ -24,8 +24,9 @@ def without_absent(cases: Sequence[Case]) -> tuple[list[Case], str]:
     """
     existing: list[Case] = []
     missing: list[str] = []
+    exists = _Existence()
     for case in cases:
-        if _has_file(case):
+        if exists.of_any(case):
             existing.append(case)
         else:
             missing.append(str(case.key))
@@ -50,7 +51,8 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
     unusable = {id(case): finding for case in cases if (finding := find_unusable_name(case))}
     findings = list(unusable.values())
     cases = [case for case in cases if id(case) not in unusable]
-    caption_only = {id(case) for case in cases if reports and case.report is not None and not _has_file(case)}
+    exists = _Existence()
+    caption_only = {id(case) for case in cases if reports and case.report is not None and not exists.of_any(case)}
     times = Counter(case.key for case in cases if id(case) not in caption_only)
     for case in {case.key: case for case in cases}.values():
         if times[case.key] > 1:
@@ -64,7 +66,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
             fix = "Get the file again, or remove the caption."
             findings.append(Finding(case.case_id, _name(case), "caption_without_image", problem, fix))
         else:
-            findings += _missing_files(case)
+            findings += _missing_files(case, exists)
             findings += _caption(case) if reports else []
     return findings
 
@@ -122,29 +124,40 @@ def _several_subjects(cases: Sequence[Case]) -> list[Finding]:
     ]
 
 
-def _has_file(case: Case) -> bool:
-    """Whether any file of a case exists; true for a generated case, which needs none."""
-    return not case.images or any(_is_file(path) for path in (*case.images, *([case.label] if case.label else [])))
+class _Existence:
+    """Whether files exist. Each file is looked up once, although many queries may have it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, bool] = {}
+
+    def of_any(self, case: Case) -> bool:
+        """Whether any file of a case exists; true for a generated case, which needs none."""
+        return not case.images or any(self.of_file(path) for path in _files(case))
+
+    def of_file(self, path: Path) -> bool:
+        """Whether a file exists; false for a path that no file can have."""
+        if path not in self._known:
+            try:
+                self._known[path] = path.is_file()
+            except (OSError, ValueError):
+                self._known[path] = False
+        return self._known[path]
 
 
-def _is_file(path: Path) -> bool:
-    """Whether a file exists; false for a path that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+def _files(case: Case) -> tuple[Path, ...]:
+    return case.images if case.label is None else (*case.images, case.label)
 
 
 def _name(case: Case) -> str:
     return str(case.images[0]) if case.images else case.case_id
 
 
-def _missing_files(case: Case) -> list[Finding]:
+def _missing_files(case: Case, exists: _Existence) -> list[Finding]:
     fix = "Get it again, or give the right folder with --data.root."
     return [
         Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix)
-        for path in (*case.images, *([case.label] if case.label else []))
-        if not path.is_file()
+        for path in _files(case)
+        if not exists.of_file(path)
     ]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.find_files import path_exists
-from datamodules.files.nifti_layout import find_volume, nifti_stem
+from datamodules.files.nifti_layout import SUFFIXES, find_volume, nifti_stem
 from datamodules.index.splits import Split, hold_out_val
 from datamodules.loading.last_used import LastUsed
 from zoo.errors import DataError
@@ -120,8 +120,8 @@ class RexGroundingCT(VolumeDataModule):
         folder = Path("_".join(parts[:2])) / "_".join(parts[:3])
         root = self.folder if self.ct is None else Path(self.ct).expanduser()
         places = [root / "dataset" / part / folder, root / part / folder, root, root / "ct"]
-        found = [find_volume(place, stem) for place in places]
-        return next((path for path in found if path_exists(path)), found[0])
+        names = [place / f"{stem}{end}" for place in places for end in SUFFIXES]
+        return next((path for path in names if path_exists(path)), None) or find_volume(places[0], stem)
 
     @cached_property
     def _train(self) -> list[Mapping[str, Any]]:
