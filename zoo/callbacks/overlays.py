@@ -250,10 +250,10 @@ def _draw(folder: Path, case: ScoredCase, labels: LabelSpace) -> dict[str, Any]:
 def _picture(case: ScoredCase, labels: LabelSpace) -> Image.Image:
     with np.load(case.file, allow_pickle=False) as planes:
         image, truth, prediction, extent = (planes[f"{to_file_name(str(case.key))}/{name}"] for name in ARRAYS)
-    return draw_overlay(image, _masks(truth, labels), _masks(prediction, labels), extent.tolist())
+    return draw_overlay(image, masks_by_class(truth, labels), masks_by_class(prediction, labels), extent.tolist())
 
 
-def _masks(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:
+def masks_by_class(plane: NDArray[np.uint8], labels: LabelSpace) -> NDArray[np.bool_]:
     """Return [K, H, W] for a plane with the layout of `Native.label`."""
     if not labels.exclusive:
         return plane > 0

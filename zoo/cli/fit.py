@@ -179,7 +179,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
     from zoo.callbacks.manifest import RunRecord
     from zoo.callbacks.progress import ProgressLines
     from zoo.callbacks.random_state import RandomState
-    from zoo.engine.loggers import make_loggers
+    from zoo.engine.loggers import make_loggers, make_overlays
 
     known = {
         "model": composed.model,
@@ -208,6 +208,7 @@ def _build_for_fit(cli: ZooCLI, composed: Composed, request: Request, config: Co
             LearningRate(),
             Interruption(folder.last, random),
             *checkpoints(folder.checkpoints),
+            *make_overlays(request.overlays, request.loggers, composed),
         ],
         logger=[History(folder.path), *make_loggers(request.loggers, folder.path, composed)],
         default_root_dir=str(folder.path),

@@ -43,6 +43,7 @@ class Request:
         freeze: What keeps its weights: "encoder", the vision encoder; empty for nothing.
         early_stopping: Validations without a better score after which training stops; None without.
         loggers: Values of `--logger`.
+        overlays: Epochs between two pictures of a case in the loggers; 0 for none, None if it is not given.
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
         conventions: Values of `--convention`.
@@ -66,6 +67,7 @@ class Request:
     freeze: str = ""
     early_stopping: int | None = None
     loggers: tuple[str, ...] = ()
+    overlays: int | None = None
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
     conventions: tuple[str, ...] = ()
@@ -254,6 +256,7 @@ def _with_option(request: Request, option: Option, value: str) -> Request:
 _NUMBERS: dict[str, tuple[type[int] | type[float], float, str, str]] = {
     "accumulate": (int, 1, "the number of batches is a whole number from 1", "4"),
     "ema": (float, 0, "a decay is a number between 0 and 1", "0.999"),
+    "overlays": (int, 0, "the number of epochs is a whole number from 0", "5"),
     "early_stopping": (int, 1, "the number of validations is a whole number from 1", "10"),
 }
 """Options with a number: its type, its least value, what it is, and an example."""

@@ -152,6 +152,15 @@ OPTIONS = (
         choices=LOGGERS,
     ),
     Option(
+        "--overlays",
+        "overlays",
+        "[N]",
+        "pictures of three validation cases in the loggers, every N epochs (default: 5 with a logger); 0 draws none",
+        GROUPS[1],
+        verbs=_FIT,
+        default="5",
+    ),
+    Option(
         "--init-from",
         "init_from",
         "RUN|FILE|hub:NAME",

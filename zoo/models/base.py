@@ -10,6 +10,7 @@ import logging
 import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar
 
@@ -125,6 +126,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         for name, value in self.hparams.items():
             if is_dataclass(value) and not isinstance(value, type):
                 self.hparams[name] = asdict(value)  # a checkpoint holds plain data only
+        self._hparams_initial = deepcopy(self._hparams)  # a logger too
         self.facts = DataFacts.from_dict(facts)
         self.lr = lr
         self.weight_decay = weight_decay
