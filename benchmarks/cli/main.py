@@ -10,11 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks.cli import cite, compare, costs, plan, report, run, status, table, tune
+from benchmarks.cli import check, cite, compare, costs, plan, report, run, site, status, submit, table, tune
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 
-VERBS = (plan, run, status, table, report, compare, cite, costs, tune)
+VERBS = (plan, run, status, table, report, compare, cite, costs, tune, submit, check, site)
 """The verbs, in the order of the help."""
 
 

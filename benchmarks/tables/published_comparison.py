@@ -122,12 +122,17 @@ def _say_folds(folds: int | None) -> str:
     return f"{folds} folds" if folds else "one split"
 
 
+HEAD = (
+    *("data", "method", "published", "convention", "split", "source", "read in", "IoU", "HD95", "NSD"),
+    *("ours", "our HD95", "row", "difference", "not comparable"),
+)
+"""The columns of the comparison."""
+
+
 def to_markdown(comparison: Comparison) -> str:
     """Return the comparison as a Markdown table with its sources."""
-    head = ["data", "method", "published", "convention", "split", "source", "read in", "IoU", "HD95", "NSD"]
-    head += ["ours", "our HD95", "row", "difference", "not comparable"]
-    lines = [f"| {' | '.join(map(escape_markdown, _cells(line)))} |" for line in comparison.lines]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines, ""] if lines else []
+    lines = [f"| {' | '.join(map(escape_markdown, list_cells(line)))} |" for line in comparison.lines]
+    lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *lines, ""] if lines else []
     notes = list(dict.fromkeys(_cite(line.published) for line in comparison.lines))
     notes += [f"No published number is readable for {known}." for known in comparison.silent]
     notes += [f"No published number is listed for {data}." for data in comparison.unknown]
@@ -139,7 +144,8 @@ def to_markdown(comparison: Comparison) -> str:
     return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
 
 
-def _cells(line: Line) -> list[str]:
+def list_cells(line: Line) -> list[str]:
+    """Return the cells of a line, below `HEAD`."""
     number = line.published
     return [
         number.data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,12 @@ from typing import Any
 import pytest
 
 from benchmarks.report import write_report
+from tests.helpers.chromium import open_browser
 from tests.helpers.made_up_benchmark import benchmark
 from tests.helpers.sample_benchmark import job
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-)
 LABELS = ("aorta", "gallbladder", "left_kidney", "liver", "right_kidney", "spleen", "stomach")
 MODELS = ("unet", "bipvl", "tmca")
 
@@ -44,18 +37,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start headless Chromium with a profile of its own."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("no chromium and chromedriver here: `apt-get install chromium chromium-driver`")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
-    yield driver
-    driver.quit()
+    with open_browser(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 def opened(browser: Any, report: Path, width: int = 1280, theme: str = "light", *, script: bool = True) -> Any:
