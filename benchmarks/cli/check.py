@@ -72,7 +72,7 @@ def _score_again(known: argparse.Namespace, entries: Sequence[Submission]) -> li
     names = sorted({entry.data for entry in chosen})
     if known.root and len(names) > 1:
         raise ConfigError(f"--data.root {known.root}: entries of {', '.join(names)}.", "Choose one: --data NAME.")
-    findings = []
+    findings, commit = [], git_commit()  # before a record changes the checkout
     for entry in chosen:
         try:
             found = score_again(entry, known.root)
@@ -85,5 +85,5 @@ def _score_again(known: argparse.Namespace, entries: Sequence[Submission]) -> li
         write_output(f"{entry.folder}: {format_quantity(found.rows, 'row')} scored again, all equal\n")
         if known.record:
             date = datetime.now(UTC).date().isoformat()
-            entry.record_again({"date": date, "commit": git_commit(), "zoo": __version__, "rows": found.rows})
+            entry.record_again({"date": date, "commit": commit, "zoo": __version__, "rows": found.rows})
     return findings
