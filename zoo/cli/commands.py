@@ -15,6 +15,7 @@ RUN = {
 COST = {"profile": "measure parameters, operations, time and memory"}
 USE = {
     "segment": "segment new images with a trained model and a text",
+    "app": "a local page: drop an image, type a sentence, see the mask",
     "export": "write a trained model as ONNX, an exported program or safetensors",
 }
 SHARE = {

@@ -99,7 +99,7 @@ class PlainViT(VisionEncoder):
         place = self.pos_embed[:, 1:].transpose(1, 2).unflatten(2, self.grid)
         if place.shape[2:] != x.shape[2:]:
             place = F.interpolate(place, size=x.shape[2:], mode="bicubic" if x.ndim == 4 else "trilinear")
-        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(image), -1, -1)
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(image.shape[0], -1, -1)
         normed: Tensor = self.norm_pre(torch.cat([first, (x + place).flatten(2).transpose(1, 2)], dim=1))
         return normed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,19 @@ import torch
 from torch import Tensor
 
 from zoo import __version__
-from zoo.errors import RunError
+from zoo.errors import ConfigError, RunError
 from zoo.export.graph import NetworkGraph, trace_network
-from zoo.export.graph_files import GRAPH_FILES, GraphFile, Run, find_failure
+from zoo.export.graph_files import GRAPH_FILES, KEY, GraphFile, Run, find_failure
 from zoo.export.parity import Case, Parity, compare, largest_difference
 from zoo.export.reading import Reading, find_reading
 from zoo.export.texts import TextGraph, TextTable
-from zoo.export.weights import describe_model, read_weights, same_weights, write_weights
 from zoo.layers.tokens import crop_to
 from zoo.models.base import SegModule
+from zoo.segment.model_file import read_model, write_model
 from zoo.segment.segmenter import Segmenter
 from zoo.types import Text
 from zoo.utils.atomic_files import write_text
+from zoo.utils.lazy import public_path
 from zoo.utils.seals import hash_file
 
 FORMATS = (*GRAPH_FILES, "safetensors")
@@ -86,7 +87,7 @@ def export_model(segmenter: Segmenter, format_name: str, out: Path, case: Case) 
     try:
         description = _describe(segmenter, format_name)
         if format_name == "safetensors":
-            _write_weights(scratch, segmenter.model, description, case)
+            _write_weights(scratch, segmenter, description, case)
         else:
             _write_graphs(scratch, segmenter.model, GRAPH_FILES[format_name], description, case)
         files = sorted(scratch.iterdir())
@@ -117,7 +118,7 @@ def _describe(segmenter: Segmenter, format_name: str) -> dict[str, Any]:
     return {
         "format": format_name,
         "zoo": __version__,
-        "model": describe_model(model),
+        "model": public_path(type(model), f"{type(model).__module__}.{type(model).__qualname__}"),
         "checkpoint": list(segmenter.weights),
         "data": facts.name,
         "track": segmenter.track,
@@ -131,14 +132,12 @@ def _describe(segmenter: Segmenter, format_name: str) -> dict[str, Any]:
     }
 
 
-def _write_weights(folder: Path, model: SegModule, description: dict[str, Any], case: Case) -> None:
-    path = folder / f"{NETWORK}.safetensors"
-    write_weights(path, model, description)
-    loaded, _ = read_weights(path)
-    if not same_weights(model, loaded):
-        raise RunError("The weights of the written file are not those of the run.", "Train with the zoo's own models.")
+def _write_weights(folder: Path, segmenter: Segmenter, description: dict[str, Any], case: Case) -> None:
+    path, model = folder / f"{NETWORK}.safetensors", segmenter.model
+    write_model(path, model, segmenter.images, segmenter.precision)
+    loaded, _, _ = read_model(path)
     description["parity"] = compare(model, loaded.predict_window, case).describe()
-    write_weights(path, model, description)
+    write_model(path, model, segmenter.images, segmenter.precision, {KEY: json.dumps(description)})
 
 
 def _write_graphs(
@@ -146,12 +145,11 @@ def _write_graphs(
 ) -> None:
     example = torch.zeros(1, model.facts.in_channels, *model.facts.patch).normal_(generator=_noise())
     reading, rows = find_reading(model, example, case.text)
-    graph = trace_network(model, reading, rows)
+    graph, network = _convert(trace_network(model, reading, rows), kind, reading)
     texts: TextTable | TextGraph | None = None
     if reading is not None and rows is not None and len(graph.names) > 1:
         texts = TextGraph(reading, kind, case.text) if reading.per_image else TextTable(reading, rows, case.text)
     path = folder / f"{NETWORK}{kind.suffix}"
-    network = kind(graph.program, graph.names, ["logits"], _named_axes(graph, reading))
     description["versions"] = kind.versions()
     description["inputs"] = _describe_inputs(graph, reading)
     description["text"] = None if texts is None else texts.describe()
@@ -166,6 +164,24 @@ def _write_graphs(
         raise find_failure(error) from error
     description["parity"] = parity.describe()
     network.write(path, description)
+
+
+def _convert(
+    graphs: Iterable[NetworkGraph], kind: type[GraphFile], reading: Reading | None
+) -> tuple[NetworkGraph, GraphFile]:
+    """Return the first graph of which the format has a form, and this form.
+
+    Raises:
+        ConfigError: It has none of any.
+    """
+    refused: ConfigError | None = None
+    for graph in graphs:
+        try:
+            return graph, kind(graph.program, graph.names, ["logits"], _named_axes(graph, reading))
+        except ConfigError as error:
+            refused = error
+    assert refused is not None  # noqa: S101 - without a graph the first step raises
+    raise refused
 
 
 def _compare_other_shape(model: SegModule, exported: ExportedNetwork, case: Case, parity: Parity) -> Parity:

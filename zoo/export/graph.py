@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,15 +158,19 @@ class EncoderNetwork(nn.Module):
         return tuple(rows[place] for place in self.places)
 
 
-def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | None) -> NetworkGraph:
-    """Make the graph of a network.
+def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | None) -> Iterator[NetworkGraph]:
+    """Make graphs of a network, as many axes of any size as possible first.
 
-    First all axes may have any size; where the network does not allow that, its patch, and then a batch of one.
+    First all axes may have any size; then the size is the patch; then there is one image. A format that has no form of
+    the first graph may have one of the next.
 
     Args:
         model: The model, in evaluation mode.
         reading: How it reads a text, as `find_reading` returns it.
         rows: The n rows of a text.
+
+    Yields:
+        A graph that takes the patch.
 
     Raises:
         ConfigError: The network cannot be a graph.
@@ -178,7 +182,9 @@ def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | 
     patch = tuple(model.facts.patch)
     enlarged = tuple(-(-size // _STEP) * _STEP + _STEP * place for place, size in enumerate(patch))
     reason: Exception | None = None
-    for sizes, batch, axes_free in ((enlarged, 2, True), (patch, 2, True), (patch, 2, False), (patch, 1, False)):
+    made: list[tuple[Axis, ...]] = []
+    attempts = ((enlarged, 2, True), (patch, 2, True), (patch, 2, False), (patch, 1, True), (patch, 1, False))
+    for sizes, batch, axes_free in attempts:
         image = torch.zeros(batch, model.facts.in_channels, *sizes)
         given = tuple(part[None].repeat(batch, *[1] * part.ndim) if per_image else part for part in inputs.values())
         free = [0] if batch > 1 else []
@@ -190,14 +196,18 @@ def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | 
             reason = error
             continue
         graph = NetworkGraph(program, _read_axes(program, image, len(given)), ("image", *inputs), given)
-        reason = graph.find_refusal(patch, per_image)
-        if reason is None:
-            return graph
-    said = str(reason).strip().splitlines() or [type(reason).__name__]
-    raise ConfigError(
-        f"{type(model).__name__} cannot be exported as a graph: {said[0][:200]}",
-        "Use `--format safetensors`, which has the weights alone.",
-    ) from reason
+        refusal = graph.find_refusal(patch, per_image)
+        if refusal is not None:
+            reason = refusal
+        elif graph.axes not in made:
+            made.append(graph.axes)
+            yield graph
+    if not made:
+        said = str(reason).strip().splitlines() or [type(reason).__name__]
+        raise ConfigError(
+            f"{type(model).__name__} cannot be exported as a graph: {said[0][:200]}",
+            "Use `--format safetensors`, which has the weights alone.",
+        ) from reason
 
 
 def trace_encoder(reading: Reading) -> ExportedProgram:

@@ -127,7 +127,7 @@ class CLIPSeg(SegModule):
         for layer, state in zip(self.layers[1:], read[1:], strict=True):
             x = layer(state + x)
         logits = self.head(to_map(x[:, 1:], [size // self.stride for size in padded.shape[2:]]))
-        logits = crop_to(logits.view(len(image), classes, *logits.shape[2:]), image.shape[2:])
+        logits = crop_to(logits.view(image.shape[0], classes, *logits.shape[2:]), image.shape[2:])
         if self.facts.labels.exclusive:
             logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
         return Output(logits)

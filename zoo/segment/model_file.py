@@ -40,7 +40,9 @@ _PARSED = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
 _FIX = "Name a run folder of `zoo fit`, or a file that `zoo push` or `Segmenter.save` wrote."
 
 
-def write_model(path: Path, model: SegModule, images: TrainingInput, precision: str) -> None:
+def write_model(
+    path: Path, model: SegModule, images: TrainingInput, precision: str, further: Mapping[str, str] | None = None
+) -> None:
     """Write a model in one file, completely or not at all.
 
     Pre-trained weights of the vision encoder are not named: those of the file replace them. A frozen text encoder is
@@ -51,6 +53,7 @@ def write_model(path: Path, model: SegModule, images: TrainingInput, precision: 
         model: The model.
         images: What the model must know of its images.
         precision: The precision of the training.
+        further: Further metadata of the file, which `read_model` does not read.
 
     Raises:
         CheckpointError: An argument of the model is no plain data.
@@ -80,7 +83,7 @@ def write_model(path: Path, model: SegModule, images: TrainingInput, precision: 
     tensors = {
         name: value.detach().cpu().clone().contiguous() for name, value in state.items() if isinstance(value, Tensor)
     }
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, {METADATA: text}))
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, {**(further or {}), METADATA: text}))
 
 
 def read_model(path: Path) -> tuple[SegModule, TrainingInput, str]:

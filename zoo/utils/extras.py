@@ -8,6 +8,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[2]
 
 _EXTRAS = {
+    "app": ("starlette", "uvicorn"),
     "dicom": ("SimpleITK", "highdicom"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "loggers": ("tensorboard", "wandb", "mlflow"),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
-import yaml
 
+from tests.helpers.untrained_runs import write_run
 from zoo.models.base import SegModule
 from zoo.preprocessing import PreprocessingSpec
-from zoo.preprocessing.training_input import KEY, TrainingInput
 
 MakeRun = Callable[[SegModule, PreprocessingSpec], Path]
 
@@ -19,20 +18,4 @@ MakeRun = Callable[[SegModule, PreprocessingSpec], Path]
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
     """Return a function that writes the run folder of a model, without a training."""
-
-    def write(model: SegModule, spec: PreprocessingSpec) -> Path:
-        run = tmp_path / "run"
-        (run / "checkpoints").mkdir(parents=True)
-        unit = "mm" if model.facts.spatial_dims == 3 else "px"
-        checkpoint = {
-            "state_dict": model.state_dict(),
-            "hyper_parameters": dict(model.hparams),
-            "pytorch-lightning_version": "2.6.4",
-            KEY: TrainingInput({"": spec}, unit).to_dict(),
-        }
-        torch.save(checkpoint, run / "checkpoints" / "last.ckpt")
-        config = {"model": {"class_path": f"zoo.models.{type(model).__name__}", "init_args": {}}, "data": {}}
-        (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        return run
-
-    return write
+    return partial(write_run, tmp_path / "run")

@@ -64,13 +64,13 @@ class LooksAtValues(OneConvolution):
 def test_an_axis_may_have_any_size_where_the_network_allows_it(kind: type[SegModule], axes: list[Axis]) -> None:
     model = kind(FACTS).eval()
     assert find_reading(model, torch.zeros(1, 1, 16, 24), Text(model.facts.prompts)) == (None, None)
-    graph = trace_network(model, None, None)
+    graph = next(trace_network(model, None, None))
     assert list(graph.axes) == axes
 
 
 def test_a_network_that_looks_at_values_is_refused_with_the_reason() -> None:
     with pytest.raises(ConfigError, match=r"LooksAtValues cannot be exported as a graph: .*--format safetensors"):
-        trace_network(LooksAtValues(FACTS).eval(), None, None)
+        next(trace_network(LooksAtValues(FACTS).eval(), None, None))
 
 
 def test_only_labels_that_rounding_decides_may_differ() -> None:
