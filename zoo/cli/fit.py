@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from zoo.cli.process import load_lightning, prepared_process, print_config
 from zoo.config import Composed, Config, config_hash
 from zoo.engine.arguments import Request, compose_request, parse
 from zoo.engine.early_checks import check_early
+from zoo.engine.options import find_option
 from zoo.engine.refusals import explain_errors
 from zoo.engine.run_folder import RunFolder, State, default_folder
 from zoo.engine.run_seals import check_run, seal_files
@@ -55,6 +57,9 @@ def main(argv: list[str]) -> int:
         if request.print_config:
             print_config(cli)
             return 0
+        if request.find_lr:
+            _print_rate(cli, request, weights)
+            return 0
         folder = request.run_folder or default_folder(composed, cli.resolved())
         if folder.state(cli.resolved()) is State.NEW:
             from zoo.engine.cost_gate import check_costs
@@ -63,6 +68,17 @@ def main(argv: list[str]) -> int:
         if _fit(cli, composed, request, folder, weights):
             _run_next_steps(composed, request, folder)
     return 0
+
+
+def _print_rate(cli: ZooCLI, request: Request, weights: InitialWeights | None) -> None:
+    """Look for a learning rate, and print the command that trains with it: so the rate is part of the identity."""
+    from zoo.engine.learning_rate import find_rate
+
+    set_activity("looking for a learning rate")
+    rate = find_rate(cli, weights)
+    kept = [word for word in request.words if find_option(word) != find_option("--find-lr")]
+    console.print(f"The loss falls fastest at a learning rate of {rate:g}. Train with it:", soft_wrap=True)
+    console.print(f"zoo fit {shlex.join(kept)} --model.lr {rate:g}", soft_wrap=True, markup=False)
 
 
 def _fit(cli: ZooCLI, composed: Composed, request: Request, folder: RunFolder, weights: InitialWeights | None) -> bool:

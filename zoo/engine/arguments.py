@@ -47,6 +47,7 @@ class Request:
         files: The `-c` files, in the order of the command.
         flags: Dotted flags, in an order that does not depend on the order of the command.
         conventions: Values of `--convention`.
+        find_lr: Whether the command only looks for a learning rate.
         yes: Whether a training of more than a day may start.
         print_config: Whether the command only prints the resolved configuration.
         help: What the command only prints: "options", "all" for those of Lightning too, or nothing.
@@ -71,6 +72,7 @@ class Request:
     files: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
     conventions: tuple[str, ...] = ()
+    find_lr: bool = False
     yes: bool = False
     print_config: bool = False
     help: str = ""

@@ -152,6 +152,14 @@ OPTIONS = (
         choices=LOGGERS,
     ),
     Option(
+        "--find-lr",
+        "find_lr",
+        "",
+        "print the learning rate at which the loss falls fastest, after 100 steps of a range test, and train nothing",
+        GROUPS[1],
+        verbs=_FIT,
+    ),
+    Option(
         "--overlays",
         "overlays",
         "[N]",
