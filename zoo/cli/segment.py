@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
     parser = Parser(prog="zoo segment", description=USE["segment"], allow_abbrev=False)
     add_arguments(parser)
     known = parser.parse_args(argv)
+    known.mirror = known.mirror or known.tta == "mirror"
     _check(known)
     with prepared_process():
         _segment(known)
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind", default="", metavar="KIND", help="kind of image (ct, mr) where the training had several"
     )
     parser.add_argument("--mirror", action="store_true", help="average over mirrored images, where training mirrored")
+    parser.add_argument("--tta", choices=("mirror",), help="mirror: another spelling of --mirror")
     parser.add_argument("--probabilities", action="store_true", help="write the probability of each class")
     parser.add_argument("--overlay", action="store_true", help="write a picture with the outlines of the classes")
     parser.add_argument("--csv", action="store_true", help="write volumes.csv: voxels, volume and box of each class")

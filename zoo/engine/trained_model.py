@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo.callbacks.checkpoints import explain_load_errors, load
 from zoo.engine.lightning_cli import import_class
@@ -41,6 +44,14 @@ def load_run(folder: str | Path, checkpoint: str | Path | None = None) -> SegMod
     file = choose_checkpoint(run, Path(checkpoint).expanduser() if checkpoint else None, manifest)
     if not is_sealed(manifest):
         load(file)  # which refuses a damaged file, and the file of another run
+    # The checkpoint has all weights: those with which the vision encoder started need not be on this machine.
+    replaced = {"vision_weights": ""} if _lacks_file(config, "vision_weights") else {}
     with explain_load_errors(file):
-        model = kind.load_from_checkpoint(file, map_location="cpu", weights_only=True)
+        model = kind.load_from_checkpoint(file, map_location="cpu", weights_only=True, **replaced)
     return model.eval()
+
+
+def _lacks_file(config: Mapping[str, Any], name: str) -> bool:
+    """Return whether an argument of the model is the path of a file or folder that is not on this machine."""
+    value = str((config["model"].get("init_args") or {}).get(name) or "")
+    return os.sep in value and not Path(value).expanduser().exists()

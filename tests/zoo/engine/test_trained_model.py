@@ -55,6 +55,18 @@ def test_the_best_checkpoint_is_loaded_and_else_the_last_or_the_one_that_is_give
     assert torch.equal(zoo.load_run(run)(image, text), last(image, text))
 
 
+def test_weights_with_which_an_encoder_started_need_not_be_on_this_machine(tmp_path: Path) -> None:
+    model = UNet(build_datamodule("phantom_chest", "tiny").facts, vision="timm:mobilenetv3_small_050", stages=2)
+    content, gone = checkpoint_of(model), str(tmp_path / "gone.safetensors")
+    content["hyper_parameters"] = {**dict(model.hparams), "vision_weights": gone}
+    run = write_run(tmp_path / "run", "zoo.models.UNet", {"last.ckpt": content})
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    config["model"]["init_args"] = {"vision_weights": gone}
+    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    image, text = torch.rand(1, 1, 32, 32), zoo.Text(model.facts.prompts)
+    assert torch.equal(zoo.load_run(run)(image, text), model.eval()(image, text))
+
+
 def test_what_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run is here"):
         zoo.load_run(tmp_path)

@@ -103,6 +103,20 @@ def read_label_like(mask: Any, affine: Any, folder: Path) -> Any:
     return read_label(folder / "due.nii.gz")[0]
 
 
+def test_mirroring_has_two_spellings(reports: Reports, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = (
+        write_png(tmp_path / "a.png", np.eye(40, dtype=np.uint8)),
+        "--run",
+        reports[0],
+        "--text",
+        "Left.",
+        "--out",
+    )
+    assert segment(*command, tmp_path / "out", "--mirror") == 0
+    assert segment(*command, tmp_path / "out", "--tta", "mirror") == 0
+    assert "1 of 1 images are done already" in capsys.readouterr().out
+
+
 def test_a_command_that_was_killed_goes_on_and_repeats_nothing(
     volumes: Volumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
