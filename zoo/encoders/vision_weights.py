@@ -47,7 +47,10 @@ def find_weights(weights: str, repo: str = "") -> tuple[Path, str]:
     source, _, commit = weights.partition("@")
     if source == "hub":
         if not repo:
-            raise ConfigError("--model.vision_weights hub: this network has no weights on the hub.", "Give a folder.")
+            raise ConfigError(
+                "--model.vision_weights hub: this network has no weights on the hub.",
+                "Give a folder, or the name of a repository where the network takes one.",
+            )
         folder = fetch({"repo": repo, "revision": commit or "main"}, *HUB_FILES, what="vision encoder")
         return next(folder / name for name in HUB_FILES if (folder / name).is_file()), folder.name
     if weights.startswith(PACKAGE):
@@ -72,9 +75,9 @@ def find_published(weights: str) -> tuple[Path, str]:
         ConfigError: A folder or a package has no file of weights, or several.
         TextError: There is no such file, and the hub does not give such a repository.
     """
-    if weights.startswith(PACKAGE) or Path(weights).expanduser().exists():
-        return find_weights(weights)
     repo, _, commit = weights.partition("@")
+    if weights.startswith(PACKAGE) or Path(weights).expanduser().exists() or repo == "hub":
+        return find_weights(weights)
     return find_weights(f"hub@{commit}" if commit else "hub", repo)
 
 

@@ -88,6 +88,8 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path: Path, monkeypatch: pytes
         PlainViT(3, in_channels=1, weights=str(tmp_path), **SIZES)
     with pytest.raises(ConfigError, match="not a multiple of --model"):
         PlainViT(2, in_channels=1, **{**SIZES, "heads": 3})
+    with pytest.raises(ConfigError, match="hub: this network has no weights on the hub"):
+        PlainViT(2, in_channels=1, weights="hub", **SIZES)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     with pytest.raises(TextError, match=r"'some/repository' is not on this machine.*trains from scratch"):
         PlainViT(2, in_channels=1, weights="some/repository@" + "a" * 40, **SIZES)
