@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -21,6 +22,7 @@ from zoo.engine.arguments import Flag, Request
 from zoo.engine.check_arguments import check_trainer, check_types, names_of, set_texts
 from zoo.engine.cpu_allocator import keep_freed_memory
 from zoo.engine.key_checks import EVERY_KEY, check_keys
+from zoo.engine.known_faults import describe_cudnn_fault
 from zoo.engine.refusals import explain_construction
 from zoo.engine.training_options import divide_batch
 from zoo.errors import ConfigError
@@ -34,6 +36,8 @@ from zoo.utils.plugins import import_object
 
 _BASES = {"model": LightningModule, "data": LightningDataModule}
 _MAX_MESSAGE = 500
+
+log = logging.getLogger(__name__)
 
 
 class Parser(LightningArgumentParser):
@@ -197,6 +201,11 @@ class ZooCLI(LightningCLI):
         self._trainer_arguments = trainer
         with explain_construction(self.flags):
             super().instantiate_classes()
+        if self.trainer.strategy.root_device.type == "cuda":
+            dims = getattr(getattr(self.model, "facts", None), "spatial_dims", 0)
+            fault = describe_cudnn_fault(torch.backends.cudnn.version(), str(self.trainer.precision), dims)
+            if fault:
+                log.warning(fault)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the configured trainer with the arguments that every run has."""

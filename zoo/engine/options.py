@@ -70,8 +70,8 @@ OPTIONS = (
         "--trainer",
         "preset",
         "PRESET",
-        "cpu, gpu, ddp, debug or a file (default: auto, the choice of Lightning); debug runs a few steps of fit, "
-        "validate and test",
+        "cpu, gpu, gpu_fast, ddp, debug or a file (default: auto, the choice of Lightning); debug runs a few steps of "
+        "fit, validate and test",
         GROUPS[0],
     ),
     Option(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar
@@ -74,6 +74,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
         text_path: Attributes of the class that would be absent without text; see `count_parameters`.
         renamed_arguments: Former name of an argument -> its name now. The command line refuses a former name.
         training_input: The preprocessing of the images of the training, in a model that a checkpoint was loaded into.
+        training_features: What a training step calls in place of `forward_features`: the same, compiled.
 
     Example:
         >>> from torch import nn
@@ -94,6 +95,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     text_path: ClassVar[tuple[str, ...]] = ()
     renamed_arguments: ClassVar[Mapping[str, str]] = {}
     training_input: TrainingInput | None = None
+    training_features: Callable[[Tensor, Text], Output] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Reject a model that still defines a method under its old name."""
@@ -217,7 +219,8 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Run the network, compute the named losses, log each loss, and return the total loss."""
         self._watched.clear()
-        output = self.forward_features(batch["image"], self.readable(text_of(batch)))
+        network = self.training_features or self.forward_features
+        output = network(batch["image"], self.readable(text_of(batch)))
         losses = self.compute_losses(batch, output)
         total = self.total_loss(losses)
         check_loss(self, total, losses, batch["case_id"], lambda: self(batch["image"], text_of(batch)))

@@ -91,7 +91,7 @@ def test_layers_reach_the_parser_and_print_config_round_trips(
     assert resolved(["fit", "-c", str(tmp_path / "again.yaml")], capsys) == config
 
 
-@pytest.mark.parametrize("preset", ["cpu", "gpu", "ddp", "debug"])
+@pytest.mark.parametrize("preset", ["cpu", "gpu", "gpu_fast", "ddp", "debug"])
 def test_every_preset_is_accepted_by_the_parser(preset: str, capsys: pytest.CaptureFixture[str]) -> None:
     config = resolved(["fit", *STUB[:4], "--trainer", preset], capsys)
     if preset == "ddp":
