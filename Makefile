@@ -10,7 +10,7 @@ PERF := metrics loop_dice export windows
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index perf clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index perf perf-gpu clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -60,6 +60,9 @@ model-index: setup-test  ## docs/models/index.md from the cards, the published s
 perf: setup-test  ## timings against other packages, for two cores (half an hour); ends with an error where one is missed
 	@failed=0; for script in $(PERF); do \
 	  OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.perf.$$script || failed=1; done; exit $$failed
+
+perf-gpu: setup-test  ## training step, loader, windows, scores and text on a GPU (minutes); exit code 2 without one
+	@$(BIN)/python -m benchmarks.perf.gpu
 
 clean:  ## what the commands above made, results in demo/ and runs/ excepted
 	rm -rf $(VENV) build *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
