@@ -45,7 +45,7 @@ def load_run(folder: str | Path, checkpoint: str | Path | None = None) -> SegMod
     if not is_sealed(manifest):
         load(file)  # which refuses a damaged file, and the file of another run
     # The checkpoint has all weights: those with which the vision encoder started need not be on this machine.
-    replaced = {"vision_weights": ""} if _lacks_file(config, "vision_weights") else {}
+    replaced: dict[str, Any] = {"vision_weights": ""} if _lacks_file(config, "vision_weights") else {}
     with explain_load_errors(file):
         model = kind.load_from_checkpoint(file, map_location="cpu", weights_only=True, **replaced)
     return model.eval()
