@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from zoo.models.segresnet import SegResNet as SegResNet
     from zoo.models.seqca import SeqCA as SeqCA
     from zoo.models.seqca import SeqCAReleased as SeqCAReleased
+    from zoo.models.sgseg import SGSeg as SGSeg
     from zoo.models.swin_unetr import SwinUNETR as SwinUNETR
     from zoo.models.tevia.model import TeViA as TeViA
     from zoo.models.tevia.released import TeViAReleased as TeViAReleased
@@ -80,6 +81,7 @@ __all__ = [
     "RecLMISReleased",
     "ResEncUNet",
     "SATReleased",
+    "SGSeg",
     "SegModule",
     "SegResNet",
     "SeqCA",
@@ -122,6 +124,7 @@ __getattr__, __dir__ = lazy_exports(
         "ResEncUNet": "zoo.models.nnunet",
         "RecLMIS": "zoo.models.reclmis.model",
         "RecLMISReleased": "zoo.models.reclmis.model",
+        "SGSeg": "zoo.models.sgseg",
         "SAT": "zoo.models.sat",
         "SATReleased": "zoo.models.sat",
         "SeqCA": "zoo.models.seqca",

@@ -1,4 +1,4 @@
-"""What a caption of lung findings says: its zones.
+"""What a caption of lung findings says, its zones, and a caption of given zones.
 
 The captions are those of QaTa-COV19, MosMedData+ and the chest phantom. No torch here.
 """
@@ -13,6 +13,9 @@ from typing import Literal
 from zoo.text.lung_zones import LEVELS, SIDES, ZONES, zone_bits
 
 Kind = Literal["infection", "lesions"]
+KINDS: tuple[Kind, ...] = ("infection", "lesions")
+
+COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 
 _LEVELS = r"(?:(?:all|upper|middle|lower)\b[\s,]*(?:and\s+)?)*"
 _LUNG = rf"{_LEVELS}\b(?:left|right|both)\s+lungs?"
@@ -61,3 +64,33 @@ def _group_zones(bits: tuple[int, ...]) -> Zones:
     named = {zone for zone, bit in zip(ZONES, bits, strict=True) if bit}
     levels = {side: tuple(level for level in LEVELS if (side, level) in named) for side in SIDES}
     return {side: ones for side, ones in levels.items() if ones}
+
+
+def write_caption(bits: tuple[int, ...], kind: Kind = "infection") -> str:
+    """Write the caption of the zones with a bit of 1, in the order of `ZONES`; `read_caption` reads it.
+
+    Example:
+        >>> write_caption((1, 0, 0, 0, 1, 1))
+        'Bilateral pulmonary infection, three infected areas, upper left lung and middle lower right lung.'
+        >>> write_caption((0, 0, 0, 0, 0, 0))
+        'No pulmonary infection, zero infected areas.'
+    """
+    zones = _group_zones(bits)
+    if not zones:
+        return "No target lesions." if kind == "lesions" else "No pulmonary infection, zero infected areas."
+    return write_zones(zones, kind)
+
+
+def write_zones(zones: Zones, kind: Kind) -> str:
+    """Write zones, of which there is at least one, in the words of the data set."""
+    if kind == "lesions":
+        named = [f"the {side} {level} zone" for side, levels in zones.items() for level in levels]
+        return f"Target lesions in {' and '.join(named)}."
+    extent = "Bilateral" if len(zones) > 1 else "Unilateral"
+    lungs = " and ".join(f"{' '.join(levels)} {side} lung" for side, levels in zones.items())
+    return f"{extent} pulmonary infection, {count_areas(sum(map(len, zones.values())))}, {lungs}."
+
+
+def count_areas(count: int) -> str:
+    """Write a number of areas: "two infected areas"."""
+    return f"{COUNTS[count]} infected area{'s' if count > 1 else ''}"

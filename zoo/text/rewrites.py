@@ -11,10 +11,8 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from zoo.errors import NotApplicableError
-from zoo.text.captions import Finding, Zones, read_caption
+from zoo.text.captions import COUNTS, Finding, count_areas, read_caption, write_zones
 from zoo.text.lung_zones import LEVELS, SIDES
-
-_COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 
 _SYNONYMS = {
     "infection": {
@@ -76,7 +74,7 @@ def _paraphrase(caption: str, finding: Finding, seed: int) -> str:
         return "Neither lung is infected."
     places = [f"the {_name_levels(side, levels)}" for side, levels in finding.zones.items()]
     count = sum(map(len, finding.zones.values()))
-    areas = f"{_COUNTS[count]} area{'s' if count > 1 else ''}"
+    areas = f"{COUNTS[count]} area{'s' if count > 1 else ''}"
     where = _join(places)
     forms = {
         "infection": (
@@ -113,7 +111,7 @@ def _leave_out_sides(caption: str, finding: Finding, seed: int) -> str:
     if finding.kind == "lesions":
         return f"Target lesions in {' and '.join(f'the {level} zone' for level in levels)}."
     count = sum(map(len, finding.zones.values()))
-    return f"Pulmonary infection, {_count_areas(count)}, {' '.join(levels)} lung."
+    return f"Pulmonary infection, {count_areas(count)}, {' '.join(levels)} lung."
 
 
 def _contradict_side(caption: str, finding: Finding, seed: int) -> str:
@@ -124,7 +122,7 @@ def _contradict_side(caption: str, finding: Finding, seed: int) -> str:
     """
     zones = finding.zones or {"right": ("lower",)}
     denied = max(zones, key=lambda side: len(zones[side]))  # the first of equal ones: SIDES has the left first
-    return _write({_opposite(denied): zones[denied]}, finding)
+    return write_zones({_opposite(denied): zones[denied]}, finding.kind)
 
 
 def _describe_more(caption: str, finding: Finding, seed: int) -> str:
@@ -151,20 +149,6 @@ _RULES: dict[str, Callable[[str, Finding, int], str]] = {
 
 REWRITES = tuple(_RULES)
 """The names of the rules."""
-
-
-def _write(zones: Zones, finding: Finding) -> str:
-    """Write zones in the words of the data set."""
-    if finding.kind == "lesions":
-        named = [f"the {side} {level} zone" for side, levels in zones.items() for level in levels]
-        return f"Target lesions in {' and '.join(named)}."
-    extent = "Bilateral" if len(zones) > 1 else "Unilateral"
-    lungs = " and ".join(f"{' '.join(levels)} {side} lung" for side, levels in zones.items())
-    return f"{extent} pulmonary infection, {_count_areas(sum(map(len, zones.values())))}, {lungs}."
-
-
-def _count_areas(count: int) -> str:
-    return f"{_COUNTS[count]} infected area{'s' if count > 1 else ''}"
 
 
 def _name_levels(side: str, levels: Sequence[str]) -> str:
