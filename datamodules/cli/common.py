@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
+from datamodules.acquire.sources import find_folder
+from datamodules.index.card import DataCard
 from zoo.registry import DATA
 from zoo.utils.flags import Parser
 from zoo.utils.terminal import SafeConsole
@@ -34,11 +36,19 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def open_data(arguments: argparse.Namespace, options: Mapping[str, Any]) -> SegDataModule:
-    """Make the data module of the arguments. An unknown name is refused before torch is loaded."""
-    DATA.get(arguments.name)
+    """Make the data module of the arguments. An unknown name and a missing folder are told before torch is loaded.
+
+    Raises:
+        UnknownNameError: There is no such data set.
+        DataError: It has no folder.
+    """
+    card = DATA.get(arguments.name)
+    given = {key: getattr(arguments, key) for key in ("root", "protocol") if getattr(arguments, key)}
+    facts = DataCard.of(card)
+    if card.origin == "zoo" and not facts.embedded:  # data sets of other packages may find their files themselves
+        find_folder(facts, given.get("root") or options.get("root"))
     from datamodules.build import build_datamodule
 
-    given = {key: getattr(arguments, key) for key in ("root", "protocol") if getattr(arguments, key)}
     return build_datamodule(arguments.name, arguments.size, **{**options, **given})
 
 

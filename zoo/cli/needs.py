@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from zoo.config import PLANNED, Composed
 from zoo.engine.arguments import Flag, compose_request, parse
 from zoo.engine.cost_estimate import DAY, PROBE_LIMIT, find_needs, format_hours, measure_steps, total_seconds
+from zoo.engine.early_checks import check_early
 from zoo.engine.planned_size import plan_size
 from zoo.errors import ConfigError, DataError, RunError
 from zoo.utils.config_values import with_values
@@ -31,6 +32,8 @@ def show_needs(model: str, arguments: argparse.Namespace) -> None:
     words += arguments.further
     request = parse("fit", words)
     composed = compose_request(request)
+    if arguments.probe:
+        check_early(request, composed)
     needs = find_needs(composed, with_values(composed.config, request.flags))
     lines = {f"{composed.model} ({composed.size})": f"on {composed.data}", **needs.lines()}
     plan = describe_plan(composed, request.flags)

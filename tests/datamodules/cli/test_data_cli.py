@@ -42,6 +42,7 @@ def test_a_mistyped_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
 def test_help_and_mistakes_load_no_torch() -> None:
     code = (
         "import sys; from datamodules.cli import main; assert main(['stats', 'btcvv']) == 2; "
+        "assert main(['verify', 'btcv', '--root', 'nowhere']) == 2; "
         "assert 'torch' not in sys.modules; main(['--help'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -60,6 +60,12 @@ def test_the_other_commands_of_a_run_check_the_same(capsys: pytest.CaptureFixtur
         assert "Unknown option '--model.lrr'" in error_line([verb, *UNET, "--model.lrr", "1"], capsys)
 
 
+def test_a_measurement_checks_the_same_before_it_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["show", "unet", "--data", "btcv", "--size", "tiny"]
+    assert "no folder is known for 'btcv'" in error_line([*words, "--probe"], capsys)
+    assert main(words) == 0, "what cards tell needs no data"
+
+
 def test_the_check_of_a_mistake_loads_no_torch() -> None:
     code = (
         "import sys; from zoo.cli.main import main; code = main(sys.argv[1:]);"
