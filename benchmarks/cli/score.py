@@ -88,6 +88,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="also score by the convention of surface-distance (DeepMind), for tables with --protocol",
     )
     parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        default=1,
+        help="processes that read and score cases (default: 1); each takes seconds to start and memory for a case",
+    )
+    parser.add_argument(
         "--size", metavar="NAME", help="size of the data card (default: that of the benchmark, or published)"
     )
     parser.epilog = "Further --data.KEY VALUE are options of the data set, as in `zoo fit`."
@@ -101,6 +108,8 @@ def _score(argv: Sequence[str]) -> int:
         hint = "See `zoo score --help`." if further[0].startswith("-") else "Write a path with blanks in quotes."
         raise ConfigError(f"zoo score: unknown argument '{further[0]}'.", hint)
     options = parse_options(dotted, "data", "zoo score") | ({"root": known.root} if known.root else {})
+    if known.workers < 1:
+        raise ConfigError(f"--workers {known.workers} is too few.", "Give 1 or more.")
     name = _check_name(known.name)
     DATA.get(known.data)  # an unknown name is refused before torch is loaded
     from benchmarks.scoring.score import Method
@@ -109,7 +118,9 @@ def _score(argv: Sequence[str]) -> int:
 
     check_target(known.out)
     stated = read_stated(known.stated) if known.stated else {}
-    method = Method(name, known.predictions, known.values, known.missing_as_empty, stated, known.convention)
+    method = Method(
+        name, known.predictions, known.values, known.missing_as_empty, stated, known.convention, known.workers
+    )
     size, defaults, folds = _read_benchmark_options(known.out, DATA.get(known.data).name)
     options = _with_fold({**defaults, **options}, known.fold, folds, known.out)
     return _score_and_store(known, method, known.size or size, options)

@@ -1,11 +1,12 @@
 """Time to score label maps: ours, and the same scores by MONAI, medpy or surface-distance, on the same masks.
 
-python benchmarks/perf/metrics.py [--claim ct|ct-all|images|images-all] [--small] [--repeats 3]
+python benchmarks/perf/metrics.py [--claim NAME] [--small] [--repeats 3]
 
 The claims `ct` and `ct-all` are about a CT of 512x512x150 with 13 organs, `images` and `images-all` about 32 images of
 224x224 with one class. Ours always computes all scores: Dice, both HD95 in mm and in voxels, HD, NSD and ASSD.
 MONAI computes Dice and HD95, and with `-all` NSD and ASSD too; `images-deepmind` compares HD95 and NSD of
-surface-distance, whose convention is another, so its numbers are not compared. Each side has one thread.
+surface-distance, whose convention is another, so its numbers are not compared. `ct-surfels` and `images-surfels`
+compute HD95 and NSD in the convention of surface-distance on both sides. Each side has one thread.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from surface_distance import metrics as deepmind
 
 from benchmarks.perf.harness import Bars, Side, compare
 from zoo.metrics.scoring import score_case
+from zoo.metrics.surfels import compare_surfels
 from zoo.types import LabelSpace
 
 SHAPE, SMALL, SPACING = (512, 512, 150), (96, 96, 40), (0.76, 0.76, 3.0)
@@ -41,6 +43,8 @@ BARS = {
     "images": Bars(speed=40, difference=1e-4),
     "images-all": Bars(speed=40, difference=1e-4),
     "images-deepmind": Bars(speed=12, difference=float("inf")),
+    "ct-surfels": Bars(speed=10, memory=0.5, difference=1e-9),
+    "images-surfels": Bars(speed=4, difference=1e-9),
 }
 
 
@@ -61,11 +65,14 @@ def main() -> int:
         else:
             pairs, classes, spacing = make_images(IMAGES, 64 if arguments.small else PIXELS), 1, (1.0, 1.0)
             about = f"{IMAGES} images of {pairs[0][0].shape}"
-        if claim.endswith("deepmind"):
+        if claim.endswith(("deepmind", "surfels")):
             peer: Side[Values] = Side("surface-distance", partial(by_surface_distance, pairs, classes, spacing))
         else:
             peer = Side("MONAI", partial(by_monai, pairs, classes, spacing, claim.endswith("all")))
-        ours = Side("zoo", partial(by_zoo, pairs, classes, spacing, claim.endswith("all")))
+        if claim.endswith("surfels"):
+            ours = Side("zoo", partial(by_surfels, pairs, classes, spacing))
+        else:
+            ours = Side("zoo", partial(by_zoo, pairs, classes, spacing, claim.endswith("all")))
         title = f"{claim}: scores of {about}"
         failed |= compare(title, ours, peer, largest_difference, BARS[claim], arguments.repeats)
     return failed
@@ -108,6 +115,13 @@ def by_zoo(pairs: Pairs, classes: int, spacing: Sequence[float], whole: bool) ->
     labels = LabelSpace(tuple(f"organ {n}" for n in range(classes)), tuple((n + 1,) for n in range(classes)))
     rows = [row for pair in pairs for row in score_case("case", *pair, labels, spacing, "mm", TOLERANCE)]
     return np.array([(row.dice, row.hd95, *((row.nsd, row.assd) if whole else ())) for row in rows])
+
+
+def by_surfels(pairs: Pairs, classes: int, spacing: Sequence[float]) -> Values:
+    """Compute NSD and HD95 in the convention of surface-distance."""
+    labels = LabelSpace(tuple(f"organ {n}" for n in range(classes)), tuple((n + 1,) for n in range(classes)))
+    scores = [one for pair in pairs for one in compare_surfels(*pair, labels, spacing, TOLERANCE)]
+    return np.array([(one.nsd, one.hd95) for one in scores])
 
 
 def by_monai(pairs: Pairs, classes: int, spacing: Sequence[float], whole: bool) -> Values:

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scoring.cases import CaseScorer, score_cases
 from benchmarks.scoring.files import FoundFiles, find_files, stem_of
-from benchmarks.scoring.masks import MaskReader, read_truth
+from benchmarks.scoring.masks import MaskReader
 from benchmarks.scoring.values import ClassValues, choose_values
 from benchmarks.storage.scored import SCORED, ScoredPart
 from datamodules.bases.base import SegDataModule
 from zoo import __version__
 from zoo.callbacks.manifest import git_commit
-from zoo.callbacks.scores import check_once, describe, describe_image
-from zoo.errors import DataError, RunError
-from zoo.metrics.case_scores import LEAK, CaseScore
-from zoo.metrics.scoring import score_case
-from zoo.types import Case, Native
+from zoo.callbacks.scores import check_once, describe
+from zoo.errors import RunError
+from zoo.metrics.case_scores import LEAK
+from zoo.types import Case
 from zoo.utils.format import list_some
 from zoo.utils.hashing import hash_json
 from zoo.utils.seals import hash_file
@@ -38,6 +38,7 @@ class Method:
         missing_as_empty: Whether a case without a file counts as a prediction without any object.
         stated: What its authors state: key -> text.
         conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
+        processes: Number of processes that read and score cases.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Method:
     missing_as_empty: bool = False
     stated: Mapping[str, str] = field(default_factory=dict)
     conventions: Collection[str] = ()
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def score_label_images(data: SegDataModule, method: Method, progress: Progress =
     missing = [case for case in cases if case.key not in found.of_case]
     _check_missing(method, missing, found, len(cases))
     reader = MaskReader(data.labels, values, data.reader)
-    rows, images = _score_cases(data, progress(cases), found, reader, float(facts["tolerance"]), method.conventions)
+    scorer = CaseScorer(data, found, reader, float(facts["tolerance"]), method.conventions)
+    rows, images = score_cases(scorer, progress(cases), min(method.processes, len(cases)))
     if data.leak_declared:
         rows = [replace(row, mark=LEAK) for row in rows]
     check_once(rows, len(cases))
@@ -133,51 +136,6 @@ def _check_missing(method: Method, missing: list[Case], found: FoundFiles, count
     else:
         fix = "Add the files, or count these cases as empty: --missing-as-empty."
     raise RunError(f"{method.folder}: no file of {len(missing)} of {count} test cases: {named}.", fix)
-
-
-def _score_cases(
-    data: SegDataModule,
-    cases: Iterable[Case],
-    found: FoundFiles,
-    reader: MaskReader,
-    tolerance: float,
-    conventions: Collection[str],
-) -> tuple[list[CaseScore], dict[str, dict[str, list[Any]]]]:
-    """Score each case; after a file that cannot be scored, the others are only read, so that all are named.
-
-    Raises:
-        DataError: Files cannot be scored.
-    """
-    rows: list[CaseScore] = []
-    images: dict[str, dict[str, list[Any]]] = {}
-    faults: list[DataError] = []
-    for case in cases:
-        truth = read_truth(data, case)
-        try:
-            mask = reader.read(found.of_case.get(case.key, {}), case, truth)
-        except DataError as error:
-            faults.append(error)
-            continue
-        images[case.case_id] = describe_image(Native(truth.geometry, truth.label))
-        if not faults:
-            grid = truth.geometry
-            rows += score_case(
-                case.case_id,
-                mask,
-                truth.label,
-                data.labels,
-                grid.spacing,
-                grid.unit,
-                tolerance,
-                query=case.query,
-                conventions=conventions,
-            )
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        problems = list_some([error.problem.rstrip(".") for error in faults], "; ")
-        raise DataError(f"{len(faults)} label images cannot be scored: {problems}.", faults[0].fix, faults[0].kind)
-    return rows, images
 
 
 def _describe_values(values: ClassValues) -> dict[str, Any]:

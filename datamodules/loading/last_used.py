@@ -30,6 +30,10 @@ class LastUsed(Generic[T]):
         self._found: OrderedDict[Hashable, T] = OrderedDict()
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[LastUsed[T]], tuple[()]]:
+        """Give another process an empty one: a lock cannot be sent, and the images are large."""
+        return type(self), ()
+
     def get(self, name: Hashable, make: Callable[[], T]) -> T:
         """Return the thing of a name; it is made unless it is one of the last `KEPT`.
 

@@ -143,6 +143,8 @@ def test_a_benchmark_of_folds_asks_for_a_fold(
         (["--name", "a\x1b[31m"], r"is unusable. Give 1 to 100 printable letters"),
         (["--fold", "two"], "--fold two is no fold"),
         (["--fold", "9"], "fold 9"),
+        (["--workers", "0"], "--workers 0 is too few. Give 1 or more"),
+        (["--workers", "two"], "--workers: invalid int value: 'two'"),
         (["--values", "1=anterior"], "no value for posterior"),
         (["--stated", "no.yaml"], "no.yaml: No such file or directory. Give the YAML file"),
         (["--data.rot", "x"], "--data.rot"),
