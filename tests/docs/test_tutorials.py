@@ -7,44 +7,18 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from tests.helpers.doc_blocks import blocks, commands
 from tests.helpers.made_up_benchmark import benchmark
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.sample_benchmark import job
 from zoo.cli.main import main
 
 PAGES = REPOSITORY / "docs"
-
-
-class Block(NamedTuple):
-    """A fenced block of a page.
-
-    Attributes:
-        kind: The word behind the fence: "python", "bash", "yaml", ...
-        content: The lines between the fences.
-        line: The number of the first line of the content.
-    """
-
-    kind: str
-    content: str
-    line: int
-
-
-def blocks(page: Path) -> list[Block]:
-    text = page.read_text(encoding="utf-8")
-    found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [Block(match[1], match[2], text.count("\n", 0, match.start()) + 2) for match in found]
-
-
-def commands(block: Block) -> list[list[str]]:
-    """The words of each command of a bash block, without comments."""
-    lines = block.content.replace("\\\n", " ").splitlines()
-    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def run_command(words: list[str]) -> None:
