@@ -18,6 +18,9 @@ CONTROLS = ("film",)
 
 WITH_TEXT = [card.name for card in MODELS if not card.broken and card.about["text"] != "none"]
 METHODS = [name for name in WITH_TEXT if name not in CONTROLS]
+OPTIONS = {"sgseg": ["--model.written", "false"]}
+"""A method that writes the reports of its evaluation itself is held to the bound with those of the data set."""
+
 ALIGNED = ("bipvl", "tevia", "tmca")
 """Models with an alignment loss, which log how often an image finds its text."""
 
@@ -34,7 +37,23 @@ def dice(out: Path, text: str) -> float:
 @pytest.mark.parametrize("name", METHODS)
 def test_text_is_used_on_the_chest_phantom(name: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert main(["fit", "--model", name, "--data", "phantom_chest", "--trainer", "cpu", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                "--model",
+                name,
+                "--data",
+                "phantom_chest",
+                "--trainer",
+                "cpu",
+                "--out",
+                str(out),
+                *OPTIONS.get(name, []),
+            ]
+        )
+        == 0
+    )
     bound = build_datamodule("phantom_chest", "tiny").controls()["text-free bound"]
     score = dice(out, "true")
     assert score >= bound + 0.15
