@@ -24,7 +24,7 @@ RELATIVE = 1e-6
 _OPTIONAL = ("_voxels", "_surfels")
 """Ends of the columns that a test may leave out."""
 
-_OF_TEST = ("protocol", "fold", "folds", "pixels", "counts")
+OF_TEST = ("protocol", "fold", "folds", "pixels", "shape", "counts")
 """Options of a data set that say which cases are tested. No other value of an entry reaches the code."""
 
 
@@ -74,7 +74,7 @@ def build_data(result: JobResult, root: str) -> SegDataModule:
     job: Job = result.job
     config: Mapping[str, Any] = RunFolder(job_folder(result.folder.parents[1], job.id)).read_config()
     given = (config.get("data") or {}).get("init_args") or {}
-    chosen = {key: given[key] for key in _OF_TEST if given.get(key) is not None}
+    chosen = {key: given[key] for key in OF_TEST if given.get(key) is not None}
     if root:
         chosen["root"] = root
     return build_datamodule(job.data, job.settings.size or "tiny", **chosen)

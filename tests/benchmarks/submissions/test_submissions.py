@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from benchmarks.cli.main import main
 from benchmarks.storage.layout import write_sealed
 from benchmarks.submissions.checking import check_board
 from benchmarks.submissions.folder import AGAIN, IMAGES, SUBMISSION, read_submission
-from benchmarks.submissions.rescoring import find_difference, score_again
+from benchmarks.submissions.rescoring import OF_TEST, find_difference, score_again
 from tests.benchmarks.submissions.conftest import GROUP, OURS, TMCA
 from tests.helpers.sample_rows import absent, row
 from zoo.errors import RunError
 from zoo.registry import DATA
+from zoo.utils.plugins import import_object
 from zoo.utils.seals import FILES, hash_file
 
 
@@ -58,6 +60,15 @@ def test_an_entry_is_scored_again_row_by_row(entry: Path) -> None:
     reseal(entry)
     with pytest.raises(RunError, match=r"Case '.*', lesion: \w+ is .* and was scored again as"):
         score_again(read_submission(entry))
+
+
+def test_every_option_that_says_what_is_generated_reaches_the_second_scoring() -> None:
+    embedded = [card for card in DATA if card.about.get("embedded")]
+    assert len(embedded) > 1
+    for card in embedded:
+        maker = import_object(card.config["data"]["class_path"])
+        own = set(inspect.signature(maker).parameters) - {"kwargs"}
+        assert own <= set(OF_TEST), card.name
 
 
 def break_row(entry: Path) -> None:
