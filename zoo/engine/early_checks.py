@@ -33,7 +33,7 @@ def check_early(request: Request, composed: Composed) -> None:
     Raises:
         ConfigError: A key, an encoder or a protocol is unknown.
         DataError: The data set has no folder.
-        CheckpointError: There is no file to start from.
+        CheckpointError: There is no file to start from, or no checkpoint of the name that is asked for.
     """
     sources = read_sources(composed.config)
     config = check_early_keys(composed, request.flags, sources)
@@ -43,6 +43,8 @@ def check_early(request: Request, composed: Composed) -> None:
         raise CheckpointError(f"--init-from {request.init_from}: no such file or folder.", "Name a run or a file.")
     check_encoders(config, request.flags, sources.get("model"))
     folder = request.run_folder
+    if folder and request.ckpt:
+        folder.checkpoint(request.ckpt)
     manifest = folder.read_manifest() if folder else {}
     if request.verb == "fit" and manifest.get("finished"):
         return  # nothing is trained, so no data is read

@@ -166,3 +166,15 @@ def test_the_last_finding_is_raised_and_the_others_are_reported() -> None:
     with pytest.raises(ZooError, match="nowhere: no such folder"):
         check_plan(jobs, Conditions(), said.append)
     assert [line.partition("zoo: error: ")[2][:12] for line in said] == ["nifti_folder", "2 jobs asked"]
+
+
+def test_what_needs_torch_is_checked_only_where_nothing_else_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(preflight, "check_index", asked.append)
+    monkeypatch.setattr("zoo.engine.lightning_cli.ZooCLI.from_request", lambda *given: asked.append(given))
+    settings = Settings("tiny", "cpu", overrides=(("model.widht", "3"),))
+    found = problems(jobs_of(["unet"], {"btcv": DataEntry()}, settings))
+    assert len(found) == 2, found
+    assert "Unknown option '--model.widht'. Did you mean --model.width?" in found[0]
+    assert "no folder is known for 'btcv'" in found[1]
+    assert not asked

@@ -102,7 +102,7 @@ def test_a_finished_run_needs_no_data(tmp_path: Path) -> None:
     check_early(request, compose_request(request))
 
 
-def test_a_run_is_evaluated_on_the_data_that_its_manifest_names(
+def test_an_evaluation_names_the_data_of_the_manifest_and_a_missing_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.yaml").write_text(
@@ -112,3 +112,4 @@ def test_a_run_is_evaluated_on_the_data_that_its_manifest_names(
     (tmp_path / "manifest.json").write_text(json.dumps({"data": "msd_spleen"}), encoding="utf-8")
     assert main(["test", "--out", str(tmp_path), "--data.root", "nowhere"]) == 2
     assert "nowhere: no such folder for 'msd_spleen'" in capsys.readouterr().err
+    assert "absent.ckpt" in error_line(["test", "--out", str(tmp_path), "--ckpt", "absent.ckpt"], capsys)
