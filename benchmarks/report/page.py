@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from benchmarks.report.templating import render_page
 from benchmarks.report.typography import shorten_hashes, typeset
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.extras import advise_extra
-from zoo.utils.hashing import hash_text
 
 if TYPE_CHECKING:
     from benchmarks.report.sections import Report
@@ -50,23 +49,5 @@ def write_report(benchmark: Benchmark | Path, out: Path, share: bool = False) ->
 
 def render(report: Report) -> str:
     """Return the page. It escapes every text of the results, and allows no other script and no request."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"short": shorten_hashes, "typeset": typeset}
-    script, style = (_own(name) for name in ("report.js", "report.css"))
-    digest = base64.b64encode(bytes.fromhex(hash_text(script))).decode()
-    values: dict[str, Any] = {"report": report, "digest": digest}
-    files = {"script": Markup(script), "style": Markup(style)}  # noqa: S704 - our own files
-    return environment.get_template("report.html").render(**values, **files)
-
-
-def _own(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    filters = {"short": shorten_hashes, "typeset": typeset}
+    return render_page(TEMPLATES / "report.html", "report.js", "report.css", {"report": report}, filters)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.leaderboard.row import LeaderboardRow
+from benchmarks.report.templating import render_page
 from benchmarks.submissions.checking import Board, Compared, compare_entries
 from benchmarks.submissions.folder import Submission
 from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.extras import advise_extra
-from zoo.utils.hashing import hash_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -162,17 +161,4 @@ def _list_cells(row: LeaderboardRow) -> tuple[str, ...]:
 
 
 def _render(template: str, **values: Any) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script, style = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("site.js", "site.css"))
-    digest = base64.b64encode(bytes.fromhex(hash_text(script))).decode()
-    files = {"script": Markup(script), "style": Markup(style)}  # noqa: S704 - our own files
-    return environment.get_template(template).render(**values, **files, digest=digest)
+    return render_page(TEMPLATES / template, "site.js", "site.css", values)
