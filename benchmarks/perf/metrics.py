@@ -43,7 +43,7 @@ BARS = {
     "images": Bars(speed=40, difference=1e-4),
     "images-all": Bars(speed=40, difference=1e-4),
     "images-deepmind": Bars(speed=12, difference=float("inf")),
-    "ct-surfels": Bars(speed=10, memory=0.5, difference=1e-9),
+    "ct-surfels": Bars(speed=30, memory=0.5, difference=1e-9),
     "images-surfels": Bars(speed=4, difference=1e-9),
 }
 
