@@ -24,6 +24,9 @@ PHANTOMS = {
 }
 """An embedded data set per number of dimensions, as small as every model can use it."""
 
+EXPORT_FORMAT = "safetensors"
+"""The format that every model has: some networks are no graph, which is no fault of a machine."""
+
 _SHORT = ("--data.batch_size", "2", "--data.epoch_samples", "2", "--trainer.max_epochs", "1")
 _SHAPES = {2: (32, 32), 3: (32, 32, 32)}
 _TEXT = "Unilateral pulmonary infection, one infected area, upper left lung."
@@ -70,7 +73,7 @@ def try_model(name: str, dims: int, folder: Path) -> Finding:
     run = folder / "run"
     steps = [("fit", [*words, "--out", str(run)]), ("test", [*words, "--out", str(run)])]
     if "export" in {**USE, **SHARE}:
-        steps.append(("export", ["--run", str(run), "--format", "torch_export", "--out", str(folder / "export")]))
+        steps.append(("export", ["--run", str(run), "--format", EXPORT_FORMAT, "--out", str(folder / "export")]))
     for verb, arguments in steps:
         if (problem := _run(verb, arguments)) is not None:
             said = f"`zoo {verb}` failed: {problem}"
