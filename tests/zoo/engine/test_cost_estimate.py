@@ -95,7 +95,9 @@ def test_show_prints_what_a_training_needs(capsys: pytest.CaptureFixture[str]) -
     assert "Did you mean hippocampus" in capsys.readouterr().err
 
 
-def test_show_measures_steps_when_asked(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_measures_steps_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[list[str]] = []
     measured = {"step_seconds": 2.0, "peak_bytes": 3e9, "device": "processor", "steps_planned": 90_000}
 
@@ -104,11 +106,11 @@ def test_show_measures_steps_when_asked(capsys: pytest.CaptureFixture[str], monk
         return measured
 
     monkeypatch.setattr("zoo.cli.needs.measure_steps", measure)
-    assert main(["show", "unet", "--data", "btcv", "--probe", "--data.root", "d"]) == 0
+    assert main(["show", "unet", "--data", "btcv", "--probe", "--data.root", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     for part in ("2.000 s on processor", "3.0 GB", "2.1 days, more than a day"):
         assert part in shown
-    assert asked == [["--model", "unet", "--data", "btcv", "--data.root", "d"]]
+    assert asked == [["--model", "unet", "--data", "btcv", "--data.root", str(tmp_path)]]
     measured.clear()
     measured["note"] = "no probe: d: no such folder."
     assert main(["show", "unet", "--data", "btcv", "--probe"]) == 2
