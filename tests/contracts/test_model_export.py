@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.exported_models import export_smallest
 from tests.helpers.model_cases import ModelCase, model_cases
+from zoo.errors import ZooError
 from zoo.export.parity import TOLERANCE
+
+REFUSED = ("seqca", "cris", "medclipseg")
+"""Models whose export as ONNX may be refused, as `docs/export.md` says; a file that is written must agree."""
 
 
 def first_of_kinds() -> set[ModelCase]:
@@ -29,7 +34,11 @@ def test_one_model_of_each_kind_is_exported_and_agrees_with_the_original(case: M
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [pytest.param(case, id=str(case)) for case in model_cases()])
-def test_every_model_runs_in_onnx_runtime_and_agrees_with_the_original(case: ModelCase, tmp_path: Path) -> None:
+def test_every_model_runs_in_onnx_runtime_and_agrees_or_is_refused(case: ModelCase, tmp_path: Path) -> None:
+    if case.card.name in REFUSED:
+        with suppress(ZooError):
+            agrees(export_smallest(case, "onnx", tmp_path / "out"))
+        return
     agrees(export_smallest(case, "onnx", tmp_path / "out"))
 
 

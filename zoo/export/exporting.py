@@ -145,7 +145,7 @@ def _write_graphs(
 ) -> None:
     example = torch.zeros(1, model.facts.in_channels, *model.facts.patch).normal_(generator=_noise())
     reading, rows = find_reading(model, example, case.text)
-    graph, network = _convert(trace_network(model, reading, rows), kind, reading)
+    graph, network = _convert(trace_network(model, reading, rows, kind.guarded), kind, reading)
     texts: TextTable | TextGraph | None = None
     if reading is not None and rows is not None and len(graph.names) > 1:
         texts = TextGraph(reading, kind, case.text) if reading.per_image else TextTable(reading, rows, case.text)

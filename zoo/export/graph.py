@@ -97,21 +97,31 @@ class NetworkGraph:
         sizes = (axis.fit(max(size - axis.multiple, 1)) for axis, size in zip(axes, patch, strict=True))
         return (3 if batch.size is None else 1, *sizes)
 
-    def find_refusal(self, patch: Sequence[int], per_image: bool) -> Exception | None:
-        """Return why the graph does not take a patch or its `other_shape`; None if it does.
+    def find_refusal(
+        self, original: nn.Module, patch: Sequence[int], per_image: bool, guarded: bool
+    ) -> Exception | None:
+        """Return why the graph does not compute a patch or its `other_shape` as the original; None if it does.
 
         A graph may be made for one size only, although none of its axes says so.
+
+        Args:
+            original: The function that was traced.
+            patch: The patch of the network.
+            per_image: Whether each image has a text of its own.
+            guarded: Whether the guards of the graph count. They are in an exported program and not in an ONNX file, and
+                may refuse more than the graph does.
         """
-        module = self.program.module()
+        module = self.program.module(check_guards=guarded)
         fitted = [axis.fit(size) for axis, size in zip(self.axes[1:], patch, strict=True)]
         if any(axis.pad(size) != axis.fit(size) for axis, size in zip(self.axes[1:], patch, strict=True)):
             return ValueError(f"the graph takes no image of the patch {tuple(patch)}")
         channels = self.program.example_inputs[0][0].shape[1]
         for count, *sizes in ((1, *fitted), self.other_shape(patch)):
             texts = [part[:1].expand(count, *part.shape[1:]) if per_image else part for part in self.given]
+            noise = torch.zeros(count, channels, *sizes).normal_(generator=torch.Generator().manual_seed(0))
             try:
                 with torch.no_grad():
-                    module(torch.zeros(count, channels, *sizes), *texts)
+                    torch.testing.assert_close(module(noise, *texts), original(noise, *texts), atol=1e-4, rtol=0)
             except Exception as error:  # noqa: BLE001 - a guard of the graph, or an operation that fits no other size
                 return error
         return None
@@ -158,7 +168,9 @@ class EncoderNetwork(nn.Module):
         return tuple(rows[place] for place in self.places)
 
 
-def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | None) -> Iterator[NetworkGraph]:
+def trace_network(
+    model: SegModule, reading: Reading | None, rows: TextTokens | None, guarded: bool = True
+) -> Iterator[NetworkGraph]:
     """Make graphs of a network, as many axes of any size as possible first.
 
     First all axes may have any size; then the size is the patch; then there is one image. A format that has no form of
@@ -168,6 +180,7 @@ def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | 
         model: The model, in evaluation mode.
         reading: How it reads a text, as `find_reading` returns it.
         rows: The n rows of a text.
+        guarded: See `NetworkGraph.find_refusal`.
 
     Yields:
         A graph that takes the patch.
@@ -196,7 +209,7 @@ def trace_network(model: SegModule, reading: Reading | None, rows: TextTokens | 
             reason = error
             continue
         graph = NetworkGraph(program, _read_axes(program, image, len(given)), ("image", *inputs), given)
-        refusal = graph.find_refusal(patch, per_image)
+        refusal = graph.find_refusal(network, patch, per_image, guarded)
         if refusal is not None:
             reason = refusal
         elif graph.axes not in made:

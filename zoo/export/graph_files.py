@@ -40,6 +40,8 @@ class GraphFile(ABC):
     """
 
     suffix: str
+    guarded: bool
+    """Whether the file has the guards of the graph."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class OnnxFile(GraphFile):
     """An ONNX file."""
 
     suffix = ".onnx"
+    guarded = False
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -126,6 +129,7 @@ class ProgramFile(GraphFile):
     """An exported program of PyTorch, which `torch.export.load` reads."""
 
     suffix = ".pt2"
+    guarded = True
 
     def write(self, path: Path, description: Mapping[str, Any]) -> None:
         """See `GraphFile.write`."""

@@ -26,7 +26,7 @@ from zoo.losses.distributed import gather_rows
 from zoo.models.base import SegModule, text_of
 from zoo.models.medclipseg.layers import Adapter, soft_contrast, up_step
 from zoo.models.output import Output
-from zoo.models.read_text import not_compiled
+from zoo.models.read_text import not_compiled, prompt_strings, read_rows
 from zoo.text.model_inputs import class_prompts
 from zoo.types import Batch, Text
 from zoo.utils.class_args import as_group
@@ -163,9 +163,8 @@ class MedCLIPSeg(SegModule):
     @not_compiled
     def _read(self, text: Text, image: Tensor) -> Embedded:
         """Return the tokens of the sentences [B * K, L, W] before the first adapter, and their mask."""
-        prompts = class_prompts(text, len(image))
-        sentences = [prompt.sentence for prompt in chain(*prompts)]
-        return self.text.embed_and_run(sentences, self.text_layers[self.first], image.device)
+        hidden, mask, _ = read_rows(self.text, text, image, prompt_strings, self.text_layers[self.first])
+        return Embedded(hidden, mask)
 
     def _segment(self, image: Tensor, hidden: Tensor, mask: Tensor) -> Output:
         """Run both encoders in step, and the head. K classes of an image are K rows."""
@@ -173,7 +172,7 @@ class MedCLIPSeg(SegModule):
         tokens = self.vision.embed(padded)
         for block in self.vision.blocks[: self.first]:
             tokens = block(tokens)
-        tokens = tokens.repeat_interleave(len(hidden) // len(image), dim=0)
+        tokens = tokens.repeat_interleave(hidden.shape[0] // image.shape[0], dim=0)
         seen = mask if self.released.tokens is None else None
         for number, block in enumerate(self.vision.blocks[self.first :], self.first):
             if str(number) in self.adapters:
@@ -184,7 +183,7 @@ class MedCLIPSeg(SegModule):
         sentence = self.sentence(self.text.finish(hidden, mask).pooled)
         feature = self.up(to_map(features, [size // self.stride for size in padded.shape[2:]]))
         logits = torch.einsum("bc,bc...->b...", self.kernel(F.normalize(sentence, dim=-1)), feature)
-        logits = logits.unflatten(0, (len(image), -1))
+        logits = logits.unflatten(0, (image.shape[0], -1))
         mode = "bilinear" if image.ndim == 4 else "trilinear"
         logits = crop_to(F.interpolate(logits, padded.shape[2:], mode=mode), image.shape[2:])
         if self.facts.labels.exclusive:
