@@ -33,7 +33,7 @@ class PhantomFindings(PhantomDataModule):
     Example:
         >>> data = PhantomFindings(counts=[4, 2, 2], patch=[48, 48, 32])
         >>> [case.report for case in data.index.cases_of("train")][0]
-        'A small nodule in the left middle zone.'
+        'A small nodule in the right upper zone.'
     """
 
     name = "phantom_findings"

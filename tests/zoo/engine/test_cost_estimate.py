@@ -113,7 +113,7 @@ def test_show_measures_steps_when_asked(
     assert asked == [["--model", "unet", "--data", "btcv", "--data.root", str(tmp_path)]]
     measured.clear()
     measured["note"] = "no probe: d: no such folder."
-    assert main(["show", "unet", "--data", "btcv", "--probe"]) == 2
+    assert main(["show", "unet", "--data", "btcv", "--probe", "--data.root", str(tmp_path)]) == 2
     assert "no such folder" in capsys.readouterr().err
 
 
