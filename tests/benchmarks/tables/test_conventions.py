@@ -84,7 +84,7 @@ def test_dice_over_labelled_and_over_all_images_agrees_with_monai() -> None:
         assert value(name) == pytest.approx(float(metric.aggregate()), abs=1e-6)
 
 
-def counted(tp: int, fn: int, case_id: str = "a", label: str = "liver") -> CaseScore:
+def counted(tp: int, fn: int, case_id: str = "a", label: str = "lesion") -> CaseScore:
     """Return a row whose Dice is 2 tp / (2 tp + fn)."""
     return replace(scored().rows[0], tp=tp, fp=0, fn=fn, dice=2 * tp / (2 * tp + fn), case_id=case_id, label=label)
 

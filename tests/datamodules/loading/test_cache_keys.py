@@ -62,7 +62,7 @@ def test_the_key_depends_on_a_change_that_keeps_size_and_time(tmp_path: Path) ->
         ("zoo.preprocessing.apply._CHUNK", 10),
         ("zoo.io.image._NOISE", 0.1),
         ("zoo.io.same_grid.TOLERANCE", 0.5),
-        ("zoo.io.image.to_ras", lambda array, affine, path: array),
+        ("zoo.io.image._voxels", lambda image, path, dtype: image),
     ],
 )
 def test_a_changed_constant_or_function_makes_entries_outdated(
