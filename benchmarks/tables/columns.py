@@ -226,7 +226,9 @@ def shown_columns(group: RankingGroup, report: bool = False) -> list[Column[Lead
     ordered = [column for column in chosen if not column.after]
     for column in chosen:
         if column.after:
-            place = next(count for count, other in enumerate(ordered) if other.key == column.after)
+            others = [] if column.high else [one.key for one in chosen if one.after == column.after]
+            behind = (column.after, *others)  # an interval is next to its value; the others keep their order
+            place = max(count for count, other in enumerate(ordered) if other.key in behind)
             ordered.insert(place + 1, column)
     return ordered
 

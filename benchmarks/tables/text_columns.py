@@ -20,7 +20,7 @@ TITLES = {
 """Each rule, with the title of its column and what the model reads."""
 
 
-def _gain(rule: str, title: str, note: str, after: str) -> Column[Any]:
+def _gain(rule: str, title: str, note: str) -> Column[Any]:
     key = f"text_gain_{rule}"
 
     def has_values(group: RankingGroup) -> bool:
@@ -33,7 +33,7 @@ def _gain(rule: str, title: str, note: str, after: str) -> Column[Any]:
         digits=3,
         sign="+",
         shown="table",
-        after=after,
+        after="text_gain_blank",
         get=attrgetter(key),
         when=has_values,
     )
@@ -44,11 +44,7 @@ def _dice(rule: str, title: str, note: str) -> Column[Any]:
     return Column(key=key, title=title, note=f"`dice` with {note}", digits=3, better="higher", get=attrgetter(key))
 
 
-_BEFORE = ("text_gain_names", *(f"text_gain_{rule}" for rule in TITLES))
-
-REWRITE_GAINS: tuple[Column[Any], ...] = tuple(
-    _gain(rule, *words, after) for (rule, words), after in zip(TITLES.items(), _BEFORE, strict=False)
-)
+REWRITE_GAINS: tuple[Column[Any], ...] = tuple(_gain(rule, *words) for rule, words in TITLES.items())
 """What the true text gains over each rewritten text."""
 
 REWRITE_DICES: tuple[Column[Any], ...] = tuple(_dice(rule, *words) for rule, words in TITLES.items())
