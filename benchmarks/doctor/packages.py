@@ -30,7 +30,7 @@ def check_packages() -> Iterator[Finding]:
     if not faults:
         yield Finding("packages", f"{len(wanted)} as asked for, torch {version('torch')}")
     for extra, missing in list_extras().items():
-        what = f"without {', '.join(missing)}: needed only for what it is for" if missing else "installed"
+        what = f"without {', '.join(missing)}, which only their own options need" if missing else "installed"
         yield Finding(f"extra {extra}", f"{what}. {advise_extra(extra)}" if missing else what)
 
 
