@@ -6,7 +6,7 @@ image. No torch here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,15 +29,13 @@ def from_other_images(reports: Mapping[CaseKey, str], seed: int = 0) -> dict[Cas
         >>> from_other_images({one: "Left nodule.", two: "Right nodule."})[one]
         'Right nodule.'
     """
-    own = _of_images(reports)
+    own, distinct = _of_images(reports), len(set(reports.values()))
 
-    def is_new(key: CaseKey, other: CaseKey) -> bool:
-        return reports[other] not in own[key.case_id]
+    def fits(key: CaseKey, other: CaseKey) -> bool:
+        known = own[key.case_id]
+        return reports[other] not in known if len(known) < distinct else reports[other] != reports[key]
 
-    def differs(key: CaseKey, other: CaseKey) -> bool:
-        return reports[other] != reports[key]
-
-    return _exchange(reports, seed, (is_new, differs), "shuffled")
+    return _exchange(reports, [_shuffle(reports, seed)], fits, "shuffled")
 
 
 def within_images(reports: Mapping[CaseKey, str], seed: int = 0) -> dict[CaseKey, str]:
@@ -62,10 +60,10 @@ def within_images(reports: Mapping[CaseKey, str], seed: int = 0) -> dict[CaseKey
             "text 'exchanged': no image has two queries with different reports.", "Use --data.text shuffled instead."
         )
 
-    def fits(key: CaseKey, other: CaseKey) -> bool:
-        return other.case_id == key.case_id and reports[other] != reports[key]
-
-    inside = _exchange(several, seed, (fits,), "exchanged")
+    of_image: dict[str, list[CaseKey]] = {}
+    for key in _shuffle(several, seed):
+        of_image.setdefault(key.case_id, []).append(key)
+    inside = _exchange(several, of_image.values(), lambda key, other: reports[other] != reports[key], "exchanged")
     alone = reports if len(inside) < len(reports) else {}
     return {**(from_other_images(alone, seed) if alone else {}), **inside}
 
@@ -78,17 +76,36 @@ def _of_images(reports: Mapping[CaseKey, str]) -> dict[str, set[str]]:
     return found
 
 
-def _exchange(
-    reports: Mapping[CaseKey, str], seed: int, rules: Sequence[Callable[[CaseKey, CaseKey], bool]], control: str
-) -> dict[CaseKey, str]:
-    """Give every query the report of the next query that fits, in one seeded order; the first rule comes first."""
+def _shuffle(reports: Mapping[CaseKey, str], seed: int) -> list[CaseKey]:
+    """The queries in a seeded order, whatever their order was."""
     keys = sorted(reports)
-    order = [keys[place] for place in np.random.default_rng((seed, 0x7E47)).permutation(len(keys)).tolist()]
+    return [keys[place] for place in np.random.default_rng((seed, 0x7E47)).permutation(len(keys)).tolist()]
+
+
+def _exchange(
+    reports: Mapping[CaseKey, str],
+    rings: Iterable[Sequence[CaseKey]],
+    fits: Callable[[CaseKey, CaseKey], bool],
+    control: str,
+) -> dict[CaseKey, str]:
+    """Give every query the report of the next query that fits, in the ring that it is in.
+
+    Args:
+        reports: The report of each query.
+        rings: Queries in their order. The first of a ring follows the last.
+        fits: Whether a query may get the report of another one.
+        control: Name of the text control, for messages.
+
+    Raises:
+        NotApplicableError: No query of a ring fits.
+    """
     exchanged = {}
-    for place, key in enumerate(order):
-        following = [*order[place + 1 :], *order[:place]]
-        other = next((one for rule in rules for one in following if rule(key, one)), None)
-        if other is None:
-            raise NotApplicableError(f"text '{control}': there is no other report for {key}.", "Use --data.text blank.")
-        exchanged[key] = reports[other]
+    for ring in rings:
+        for place, key in enumerate(ring):
+            following = (ring[(place + step) % len(ring)] for step in range(1, len(ring)))
+            other = next((one for one in following if fits(key, one)), None)
+            if other is None:
+                problem = f"text '{control}': there is no other report for {key}."
+                raise NotApplicableError(problem, "Use --data.text blank.")
+            exchanged[key] = reports[other]
     return exchanged
