@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +25,7 @@ from zoo.metrics.score_files import write_scores
 from zoo.publishing import Publish, find_terms
 from zoo.registry import DATA
 from zoo.sharing.facts import publish_manifest, without_machine
-from zoo.utils.atomic_files import UNFINISHED, write_text
+from zoo.utils.atomic_files import new_folder, write_text
 from zoo.utils.safe_text import to_file_name
 from zoo.utils.seals import FILES, SEAL, add_seal, hash_file
 
@@ -108,9 +107,7 @@ def _write_entry(results: Sequence[JobResult], board: Path, wish: Wish) -> tuple
     target = board / job.data / protocol / name
     if target.exists():
         raise RunError(f"{target}: an entry of this name is there already.", "Choose another --name.")
-    unfinished = target.with_name(f"{UNFINISHED}{os.getpid()}-{name}")
-    try:
-        unfinished.mkdir(parents=True)
+    with new_folder(target, "Choose another --to.") as unfinished:
         notes, images = _fill(unfinished, results, terms, wish)
         facts: dict[str, Any] = {
             "name": name,
@@ -128,11 +125,6 @@ def _write_entry(results: Sequence[JobResult], board: Path, wish: Wish) -> tuple
         }
         content = {"version": VERSION, "zoo": __version__, **facts, "publish": terms.to_dict(), FILES: files}
         write_sealed(unfinished / SUBMISSION, content)
-        unfinished.rename(target)
-    except OSError as error:
-        raise RunError(f"{target}: cannot be written: {error.strerror}.", "Choose another --to.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return target, notes
 
 

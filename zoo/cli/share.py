@@ -14,6 +14,7 @@ from zoo.hub.names import HubName, is_hub_name
 from zoo.hub.package import Package, is_package, read_package
 from zoo.publishing import KINDS
 from zoo.utils.activity import set_activity
+from zoo.utils.atomic_files import new_folder
 from zoo.utils.flags import Parser
 from zoo.utils.format import format_bytes
 
@@ -60,7 +61,7 @@ def _push(known: argparse.Namespace) -> None:
         raise ConfigError(f"{name}: a push makes its own revision.", f"Write {HubName(name.repo)}.")
     permitted = [word.strip() for word in known.permit.split(",") if word.strip()]
     set_activity("loading PyTorch")
-    from zoo.hub.places import find_hub, placed
+    from zoo.hub.places import find_hub
     from zoo.sharing.pack import pack_run
 
     set_activity("packing the run")
@@ -80,7 +81,7 @@ def _push(known: argparse.Namespace) -> None:
             _describe(package)
         print_text(f"{target} has this package already")
         return
-    with placed(target) as staging:
+    with new_folder(target) as staging:
         package = pack_run(known.run, staging, _HERE, known.ckpt, known.licence, permitted)
         _describe(package)
     print_text(f"pushed into {target}")

@@ -161,7 +161,8 @@ class RunFolder:
         """Remove the unfinished files of an interrupted training; the caller holds the lock of the folder."""
         for folder in (self.path, self.checkpoints):
             for left in folder.glob(f"{UNFINISHED}*"):
-                left.unlink(missing_ok=True)
+                if not left.is_dir():  # of another command, such as a package that is written into the run folder
+                    left.unlink(missing_ok=True)
 
     @contextmanager
     def restored_if_refused(self) -> Iterator[None]:

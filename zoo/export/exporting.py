@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +23,7 @@ from zoo.models.base import SegModule
 from zoo.segment.model_file import read_model, write_model
 from zoo.segment.segmenter import Segmenter
 from zoo.types import Text
-from zoo.utils.atomic_files import write_text
+from zoo.utils.atomic_files import new_folder, write_text
 from zoo.utils.lazy import public_path
 from zoo.utils.seals import hash_file
 
@@ -82,9 +80,7 @@ def export_model(segmenter: Segmenter, format_name: str, out: Path, case: Case) 
         ConfigError: The model cannot be exported in this format.
     """
     check_folder(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with new_folder(out, "Name another --out.") as scratch:
         description = _describe(segmenter, format_name)
         if format_name == "safetensors":
             _write_weights(scratch, segmenter, description, case)
@@ -93,13 +89,7 @@ def export_model(segmenter: Segmenter, format_name: str, out: Path, case: Case) 
         files = sorted(scratch.iterdir())
         description["files"] = {file.name: hash_file(file) for file in files}
         write_text(scratch / DESCRIPTION, json.dumps(description, indent=2) + "\n")
-        scratch.chmod(0o755)
-        if out.is_dir():
-            out.rmdir()
-        scratch.replace(out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return description, [out / file.name for file in (*files, scratch / DESCRIPTION)]
+    return description, [out / name for name in (*description["files"], DESCRIPTION)]
 
 
 def check_folder(out: Path) -> None:

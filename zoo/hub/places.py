@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +10,7 @@ from zoo.errors import RunError
 from zoo.hub.names import HubName
 from zoo.hub.package import RECORD, find_revision, is_package, read_package
 from zoo.settings import hub_root
-from zoo.utils.atomic_files import UNFINISHED, write_text
+from zoo.utils.atomic_files import new_folder, write_text
 
 _NEWEST = "newest"
 
@@ -63,7 +60,7 @@ class FolderHub:
         revision = find_revision(folder)
         target = self.root / name.repo / revision
         if not is_package(target):
-            with placed(target) as staging:
+            with new_folder(target) as staging:
                 copy_package(folder, staging)
         write_text(self.root / name.repo / _NEWEST, f"{revision}\n")
         return revision
@@ -95,26 +92,3 @@ def copy_package(source: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / name)
         except OSError as error:
             raise RunError(f"{folder}: cannot be written: {error.strerror}.", "Name another folder.") from error
-
-
-@contextmanager
-def placed(target: Path) -> Iterator[Path]:
-    """Make a folder completely or not at all: yields a hidden folder beside it, which gets its name at the end.
-
-    Raises:
-        RunError: The folder has files already, or cannot be made.
-    """
-    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
-        raise RunError(f"{target}: there is something already.", "Name a new folder.")
-    staging = target.with_name(f"{UNFINISHED}{os.getpid()}-{target.name}")
-    try:
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        yield staging
-        if target.is_dir():
-            target.rmdir()
-        staging.rename(target)
-    except OSError as error:
-        raise RunError(f"{target}: cannot be written: {error.strerror or error}.", "Name another folder.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

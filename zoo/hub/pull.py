@@ -8,8 +8,9 @@ from pathlib import Path
 from zoo.errors import RunError
 from zoo.hub.names import HubName, is_hub_name
 from zoo.hub.package import Package, is_package, read_package
-from zoo.hub.places import copy_package, find_hub, placed
+from zoo.hub.places import copy_package, find_hub
 from zoo.settings import cache_root, hub_root, offline
+from zoo.utils.atomic_files import new_folder
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def pull(source: str, target: Path) -> tuple[Package, str]:
         name = asked.at(hub.resolve(asked))
     if is_package(target):
         return _keep(source, name, target), str(name or source)
-    with placed(target) as staging:
+    with new_folder(target) as staging:
         if name is not None:
             hub.fetch(name, staging)
         else:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo.engine.run_folder import RunFolder
 from zoo.errors import RunError
-from zoo.utils.atomic_files import UNFINISHED, remove_unfinished, write_atomically, write_text
+from zoo.utils.atomic_files import UNFINISHED, new_folder, remove_unfinished, write_atomically, write_text
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
@@ -84,3 +85,35 @@ def test_the_hidden_file_of_a_killed_writer_is_removed(tmp_path: Path) -> None:
     assert path.read_text() == "whole"
     remove_unfinished(tmp_path)
     assert list(path.parent.iterdir()) == [path]
+
+
+def write_half(folder: Path) -> None:
+    (folder / "half.txt").write_text("half")
+    raise OSError(28, "No space left on device")
+
+
+def test_a_folder_appears_with_all_its_files_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a" / "packed"
+    said = r"packed: cannot be written: No space left on device\. Choose another --to\."
+    with pytest.raises(RunError, match=said), new_folder(target, "Choose another --to.") as folder:
+        write_half(folder)
+    assert list(target.parent.iterdir()) == []
+    target.mkdir()
+    with new_folder(target) as folder:
+        (folder / "whole.txt").write_text("whole")
+        assert list(target.iterdir()) == []
+    assert [path.name for path in target.iterdir()] == ["whole.txt"]
+    with pytest.raises(RunError, match="there is something already"), new_folder(target):
+        pass
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with new_folder(Path("b")) as folder:
+        assert folder.parent == tmp_path / "here"
+
+
+def test_the_unfinished_folder_of_another_command_stays(tmp_path: Path) -> None:
+    left = tmp_path / f"{UNFINISHED}1-packed"
+    left.mkdir()
+    remove_unfinished(tmp_path)
+    RunFolder(tmp_path).remove_unfinished()
+    assert left.is_dir()
