@@ -96,7 +96,8 @@ def build_app(session: Session, secret: str) -> Starlette:
     async def probability(request: Request) -> Response:
         asked = request.query_params
         panel, axis, place = (int(asked[key]) for key in ("panel", "axis", "slice"))
-        return _json(session.probability(panel, axis, place, float(asked["across"]), float(asked["down"])))
+        point = float(asked["across"]), float(asked["down"])
+        return _json(await run_in_threadpool(session.probability, panel, axis, place, *point))
 
     async def refuse(_: Request, error: Exception) -> Response:
         text = to_one_line(error) if isinstance(error, ZooError) else f"not understood: {error}"
