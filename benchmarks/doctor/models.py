@@ -13,7 +13,6 @@ from pathlib import Path
 
 from benchmarks.doctor.finding import Finding
 from zoo.cards import ModelCard
-from zoo.cli.commands import SHARE, USE
 from zoo.errors import ZooError, to_one_line
 from zoo.registry import MODELS
 from zoo.utils.format import format_duration
@@ -71,9 +70,11 @@ def try_model(name: str, dims: int, folder: Path) -> Finding:
     data, *options = PHANTOMS[dims]
     words = ["--model", name, "--data", data, *options, *_SHORT, "--size", "tiny", "--trainer", "cpu"]
     run = folder / "run"
-    steps = [("fit", [*words, "--out", str(run)]), ("test", [*words, "--out", str(run)])]
-    if "export" in {**USE, **SHARE}:
-        steps.append(("export", ["--run", str(run), "--format", EXPORT_FORMAT, "--out", str(folder / "export")]))
+    steps = [
+        ("fit", [*words, "--out", str(run)]),
+        ("test", [*words, "--out", str(run)]),
+        ("export", ["--run", str(run), "--format", EXPORT_FORMAT, "--out", str(folder / "export")]),
+    ]
     for verb, arguments in steps:
         if (problem := _run(verb, arguments)) is not None:
             said = f"`zoo {verb}` failed: {problem}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchmarks.report.gallery import Gallery
 from benchmarks.storage.results import JobResult
-from zoo.publishing import Publish, find_run_terms
+from zoo.publishing import KINDS, Publish, find_run_terms
 
 SHOWN = ("images", "rows")
 """The kinds of content that a report can have: pictures of cases, and scores of single cases."""
@@ -24,11 +24,8 @@ def find_common_terms(results: Iterable[JobResult]) -> Publish:
     """
     every = [find_run_terms({"data": one.job.data, **one.manifest}) for one in results]
 
-    def strictest(kind: str) -> str:
-        refusing = [getattr(terms, kind) for terms in every if not terms.allows(kind)]
-        return refusing[0] if refusing else str(getattr(every[0], kind)) if every else "unknown"
-
-    return Publish(**{kind: strictest(kind) for kind in ("images", "weights", "rows")})
+    strictest = {kind: min(every, key=lambda terms: terms.allows(kind), default=Publish()) for kind in KINDS}
+    return Publish(**{kind: getattr(terms, kind) for kind, terms in strictest.items()})
 
 
 def explain_left_out(terms: Publish, data: str) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo.encoders.text_backbone import TextTokens
 from zoo.export.graph import trace_encoder
 from zoo.export.graph_files import GraphFile, Run
-from zoo.export.reading import PARTS, Reading
+from zoo.export.reading import Reading
 from zoo.types import Text
 
 TABLE = "text.safetensors"
@@ -114,8 +114,3 @@ def _save_tokeniser(reading: Reading, path: Path) -> bool:
         return False
     found.save(str(path))
     return True
-
-
-def all_parts(parts: Mapping[str, Tensor]) -> list[Tensor]:
-    """Return the parts of a text in the order of `PARTS`."""
-    return [parts[name] for name in PARTS if name in parts]
