@@ -85,5 +85,5 @@ def _score_again(known: argparse.Namespace, entries: Sequence[Submission]) -> li
         write_output(f"{entry.folder}: {format_quantity(found.rows, 'row')} scored again, all equal\n")
         if known.record:
             date = datetime.now(UTC).date().isoformat()
-            entry.record_again({"date": date, "commit": commit, "zoo": __version__, "rows": found.rows})
+            entry.record_rescoring({"date": date, "commit": commit, "zoo": __version__, "rows": found.rows})
     return findings

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import add_folders, read_results, refuse_further
+from zoo.utils.flags import split_names
 from zoo.utils.terminal import write_output
 
 
@@ -22,7 +23,8 @@ def add(verbs: Any) -> None:
     submit.add_argument("--images-at", default="", metavar="URL", help="where the label images lie, instead of a copy")
     submit.add_argument(
         "--permit",
-        default="",
+        type=split_names,
+        default=[],
         metavar="KIND,...",
         help="you state that the terms of the data allow it, where its card does not know: images, rows",
     )
@@ -31,11 +33,10 @@ def add(verbs: Any) -> None:
 
 def _submit(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
-    from benchmarks.submissions.writing import Wish, write_entries
+    from benchmarks.submissions.writing import EntryOptions, write_entries
 
-    permitted = [kind.strip() for kind in known.permit.split(",") if kind.strip()]
-    wish = Wish(known.name, known.images_at, permitted)
-    written, notes = write_entries(read_results(known.folders), known.to, wish)
+    options = EntryOptions(known.name, known.images_at, known.permit)
+    written, notes = write_entries(read_results(known.folders), known.to, options)
     for folder in written:
         write_output(f"{folder}\n")
     for note in notes:

@@ -14,14 +14,14 @@ from zoo.utils.extras import advise_extra
 from zoo.utils.machine import DISTRIBUTION, list_extras
 
 _BOUND = ("torch", "torchvision", "lightning", "monai", "transformers", "numpy", "numba")
-"""Packages whose wishes are checked too: most broken installations have a torch that does not fit to one of them."""
+"""Packages whose requirements are checked too: most broken installations have a torch that does not fit one of them."""
 
 
 def check_packages() -> Iterator[Finding]:
     """Compare the installed versions with those that this package, and the packages below it, ask for."""
     yield Finding("zoo", f"{__version__}, Python {platform.python_version()}")
     try:
-        wanted = _wishes(DISTRIBUTION)
+        wanted = _list_requirements(DISTRIBUTION)
     except PackageNotFoundError:
         yield Finding("packages", f"{DISTRIBUTION} is not installed", "Run `pip install -e .` in the checkout.")
         return
@@ -36,21 +36,21 @@ def check_packages() -> Iterator[Finding]:
 
 def _find_faults(name: str) -> Iterator[Finding]:
     try:
-        wishes = _wishes(name)
-    except PackageNotFoundError:  # reported as a wish of this package
+        requirements = _list_requirements(name)
+    except PackageNotFoundError:  # reported as a requirement of this package
         return
-    for wish in wishes:
+    for one in requirements:
         try:
-            found = version(wish.name)
+            found = version(one.name)
         except PackageNotFoundError:
-            yield Finding(wish.name, f"not installed, but {name} needs it", f"Run `pip install '{wish}'`.")
+            yield Finding(one.name, f"not installed, but {name} needs it", f"Run `pip install '{one}'`.")
             continue
-        if not wish.specifier.contains(found, prereleases=True):
-            wanted = f"{wish.name}{wish.specifier}"
-            yield Finding(wish.name, f"{found}, but {name} needs {wanted}", f"Run `pip install '{wanted}'`.")
+        if not one.specifier.contains(found, prereleases=True):
+            wanted = f"{one.name}{one.specifier}"
+            yield Finding(one.name, f"{found}, but {name} needs {wanted}", f"Run `pip install '{wanted}'`.")
 
 
-def _wishes(name: str) -> list[Requirement]:
+def _list_requirements(name: str) -> list[Requirement]:
     """List the requirements of a package on this machine, without those of its extras."""
     every = [Requirement(line) for line in requires(name) or []]
     return [one for one in every if one.marker is None or one.marker.evaluate({"extra": ""})]

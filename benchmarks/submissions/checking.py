@@ -65,7 +65,7 @@ def check_board(folder: Path) -> Board:
     for path in list_entries(folder):
         try:
             entry = read_submission(path)
-            entry.read_again()
+            entry.read_rescoring()
             findings += [f"{path}: {problem}" for problem in _check_alone(entry)]
             entries.append(entry)
         except ZooError as error:

@@ -23,7 +23,7 @@ from zoo.utils.format import list_some
 from zoo.utils.seals import FILES, SEAL, hash_file
 
 VERSION = 1
-SUBMISSION, AGAIN, IMAGES = "submission.json", "scored_again.json", "label_images"
+SUBMISSION, RESCORED, IMAGES = "submission.json", "scored_again.json", "label_images"
 
 _FIX = "Write the entry again with `zoo bench submit`."
 _KEYS = ("version", "name", "data", "protocol", "metric_version", "model", "text_track", FILES, IMAGES, SEAL)
@@ -67,13 +67,13 @@ class Submission:
         images: Mapping[str, Mapping[str, str]] = self.content[IMAGES].get("files", {})
         return images
 
-    def read_again(self) -> Mapping[str, Any]:
+    def read_rescoring(self) -> Mapping[str, Any]:
         """Return when and with which commit the maintainers have scored these label images again; empty if never.
 
         Raises:
             RunError: The file is damaged, or is about other scores.
         """
-        path = self.folder / AGAIN
+        path = self.folder / RESCORED
         if not path.is_file():
             return {}
         fix = "Remove it, and score again with `zoo bench check --record`."
@@ -82,9 +82,9 @@ class Submission:
             raise RunError(f"{path}: it is about another state of this entry.", fix)
         return content
 
-    def record_again(self, facts: Mapping[str, Any]) -> None:
+    def record_rescoring(self, facts: Mapping[str, Any]) -> None:
         """Write `scored_again.json`."""
-        write_sealed(self.folder / AGAIN, {"submission": self.content[SEAL], **facts})
+        write_sealed(self.folder / RESCORED, {"submission": self.content[SEAL], **facts})
 
 
 def read_submission(folder: Path) -> Submission:
@@ -103,7 +103,7 @@ def read_submission(folder: Path) -> Submission:
     links = [one.name for one in folder.rglob("*") if one.is_symlink()]
     if links:
         raise RunError(f"{folder}: links: {list_some(sorted(links))}.", "Put the files themselves into the entry.")
-    present = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()} - {SUBMISSION, AGAIN}
+    present = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()} - {SUBMISSION, RESCORED}
     files: Mapping[str, str] = content[FILES]
     for problem, names in (("missing", files.keys() - present), ("not of the entry", present - files.keys())):
         if names:

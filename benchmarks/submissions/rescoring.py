@@ -29,7 +29,7 @@ OF_TEST = ("protocol", "fold", "folds", "pixels", "shape", "counts")
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Rescoring:
     """The outcome for one entry.
 
     Attributes:
@@ -41,7 +41,7 @@ class Again:
     note: str = ""
 
 
-def score_again(entry: Submission, root: str = "") -> Again:
+def score_again(entry: Submission, root: str = "") -> Rescoring:
     """Score the label images of an entry, and compare every row.
 
     Args:
@@ -53,10 +53,10 @@ def score_again(entry: Submission, root: str = "") -> Again:
         DataError: A label image or the data cannot be read.
     """
     if not entry.has_rows:
-        return Again(note="it has no rows")
+        return Rescoring(note="it has no rows")
     if entry.content[IMAGES].get("place") != IMAGES:
         place = entry.content[IMAGES].get("place")
-        return Again(note=f"its label images lie at {place}" if place else "it has no label images")
+        return Rescoring(note=f"its label images lie at {place}" if place else "it has no label images")
     count = 0
     for result in read_benchmark(entry.folder).results:
         data = build_data(result, root)
@@ -66,7 +66,7 @@ def score_again(entry: Submission, root: str = "") -> Again:
         if problem:
             raise RunError(f"{entry.folder}: {result.job.id}: {problem}", "The rows are not those of the label images.")
         count += len(found)
-    return Again(count)
+    return Rescoring(count)
 
 
 def build_data(result: JobResult, root: str) -> SegDataModule:

@@ -73,7 +73,7 @@ def write_site(board: Board, out: Path) -> list[Path]:
     index = out / "index.html"
     shown = [
         {"address": f"{data}/{protocol}.html", "title": f"{data}, {protocol}", "entries": len(entries),
-         "again": sum(bool(entry.read_again()) for entry in entries)}
+         "again": sum(bool(entry.read_rescoring()) for entry in entries)}
         for (data, protocol), entries in groups
     ]  # fmt: skip
     write_text(index, _render("index.html", title="Leaderboard", groups=shown))
@@ -87,7 +87,7 @@ def _describe_group(entries: Sequence[Submission]) -> dict[str, Any]:
     from benchmarks.tables.published_comparison import HEAD, compare_with_published, list_cells
 
     with_rows = [entry for entry in entries if entry.has_rows]
-    again = [entry for entry in with_rows if entry.read_again()]
+    again = [entry for entry in with_rows if entry.read_rescoring()]
     every = compare_entries(with_rows) if with_rows else None
     ranked = compare_entries(again) if again else None
     lines = [_make_line(entry, every, ranked) for entry in entries]
@@ -111,7 +111,7 @@ def _describe_group(entries: Sequence[Submission]) -> dict[str, Any]:
 
 
 def _make_line(entry: Submission, every: Compared | None, ranked: Compared | None) -> Line:
-    again = entry.read_again()
+    again = entry.read_rescoring()
     status = f"scored again by us ({again['date']}, {str(again['commit'])[:10]})" if again else "as submitted"
     row = every.rows.get(entry.name) if every else None
     content = entry.content

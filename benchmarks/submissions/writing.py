@@ -31,8 +31,8 @@ from zoo.utils.seals import FILES, SEAL, add_seal, hash_file
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user wants to submit.
+class EntryOptions:
+    """The options of `zoo bench submit`.
 
     Attributes:
         name: The name of the entry; empty for that of the method.
@@ -45,13 +45,13 @@ class Wish:
     permitted: Collection[str] = ()
 
 
-def write_entries(benchmark: Benchmark, board: Path, wish: Wish) -> tuple[list[Path], list[str]]:
+def write_entries(benchmark: Benchmark, board: Path, options: EntryOptions) -> tuple[list[Path], list[str]]:
     """Write one entry per row of a benchmark.
 
     Args:
         benchmark: The benchmark.
         board: The folder of the leaderboard.
-        wish: What the user wants.
+        options: The options of the command.
 
     Returns:
         The folders, and notes on what was left out, one line each.
@@ -63,13 +63,13 @@ def write_entries(benchmark: Benchmark, board: Path, wish: Wish) -> tuple[list[P
     groups, notes = _group_results(benchmark.results)
     if not groups:
         raise RunError("No row of the benchmark is complete.", "Run `zoo bench run` to its end first.")
-    if wish.name and len(groups) > 1:
+    if options.name and len(groups) > 1:
         raise ConfigError(
-            f"--name {wish.name}: there are {len(groups)} rows.", "Leave out --name, or submit one model."
+            f"--name {options.name}: there are {len(groups)} rows.", "Leave out --name, or submit one model."
         )
     written = []
     for results in groups:
-        folder, left_out = _write_entry(results, board, wish)
+        folder, left_out = _write_entry(results, board, options)
         written.append(folder)
         notes += [f"{folder.name}: {line}" for line in left_out]
     return written, notes
@@ -98,17 +98,17 @@ def _group_results(results: Iterable[JobResult]) -> tuple[list[list[JobResult]],
     return complete, notes
 
 
-def _write_entry(results: Sequence[JobResult], board: Path, wish: Wish) -> tuple[Path, list[str]]:
+def _write_entry(results: Sequence[JobResult], board: Path, options: EntryOptions) -> tuple[Path, list[str]]:
     job = results[0].job
-    terms = _find_terms(results, wish)
+    terms = _find_terms(results, options)
     method = "-".join(filter(None, [job.model, job.settings.size, job.encoder, job.settings.recipe, job.digest]))
-    name = to_file_name(wish.name or method)
+    name = to_file_name(options.name or method)
     protocol = _name_protocol(results)
     target = board / job.data / protocol / name
     if target.exists():
         raise RunError(f"{target}: an entry of this name is there already.", "Choose another --name.")
     with new_folder(target, "Choose another --to.") as unfinished:
-        notes, images = _fill(unfinished, results, terms, wish)
+        notes, images = _fill(unfinished, results, terms, options)
         facts: dict[str, Any] = {
             "name": name,
             "data": job.data,
@@ -128,7 +128,7 @@ def _write_entry(results: Sequence[JobResult], board: Path, wish: Wish) -> tuple
     return target, notes
 
 
-def _find_terms(results: Sequence[JobResult], wish: Wish) -> Publish:
+def _find_terms(results: Sequence[JobResult], options: EntryOptions) -> Publish:
     """Return what may be published.
 
     Raises:
@@ -137,7 +137,7 @@ def _find_terms(results: Sequence[JobResult], wish: Wish) -> Publish:
     data = results[0].job.data
     if data not in DATA or results[0].manifest.get("data_hash"):
         raise ConfigError(f"{data}: your own data.", "Submit results on a data set with a protocol: `zoo list data`.")
-    return find_terms(data).permit(wish.permitted, data)
+    return find_terms(data).permit(options.permitted, data)
 
 
 def _name_protocol(results: Sequence[JobResult]) -> str:
@@ -152,7 +152,9 @@ def _name_protocol(results: Sequence[JobResult]) -> str:
     return f"{protocol}-{folds}fold" if folds else protocol
 
 
-def _fill(folder: Path, results: Sequence[JobResult], terms: Publish, wish: Wish) -> tuple[list[str], dict[str, Any]]:
+def _fill(
+    folder: Path, results: Sequence[JobResult], terms: Publish, options: EntryOptions
+) -> tuple[list[str], dict[str, Any]]:
     """Write the jobs and label images of an entry; return notes, and what is known of the label images."""
     data = results[0].job.data
     jobs = tuple(_without_paths(result.job) for result in results)
@@ -173,8 +175,8 @@ def _fill(folder: Path, results: Sequence[JobResult], terms: Publish, wish: Wish
         notes.append("label images are left out: not every job has any; `zoo predict --out RUN` writes those of a run.")
         return notes, {}
     hashes = {job: {path.name: hash_file(path) for path in paths} for job, paths in found.items()}
-    if wish.images_at:
-        return notes, {"place": wish.images_at, FILES: hashes}
+    if options.images_at:
+        return notes, {"place": options.images_at, FILES: hashes}
     if not terms.allows("images"):
         notes.append(f"label {terms.explain('images', data)}")
         return notes, {"place": "", FILES: hashes}

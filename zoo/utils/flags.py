@@ -48,6 +48,16 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{self.prog}: {message}.", f"See `{self.prog} --help`.")
 
 
+def split_names(text: str) -> list[str]:
+    """Split names that are separated by commas, for argparse; each is kept once.
+
+    Example:
+        >>> split_names("film, unet,,film")
+        ['film', 'unet']
+    """
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def parse_pairs(words: Sequence[str], sections: Sequence[str], command: str, manual: str = "") -> dict[str, str]:
     """Read options of the forms `--section.key value` and `--section.key=value`.
 

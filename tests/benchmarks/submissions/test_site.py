@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.main import main
-from benchmarks.submissions.folder import AGAIN, SUBMISSION
+from benchmarks.submissions.folder import RESCORED, SUBMISSION
 from tests.benchmarks.submissions.conftest import GROUP, OURS, TMCA
 from tests.helpers.chromium import open_browser
 
@@ -19,7 +19,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the pages of the entries of the project, of which `tmca` was not scored again."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(OURS, folder / "board")
-    (folder / "board" / GROUP / TMCA / AGAIN).unlink()
+    (folder / "board" / GROUP / TMCA / RESCORED).unlink()
     assert main(["site", str(folder / "board"), "--out", str(folder / "out")]) == 0
     return folder / "out"
 
@@ -44,7 +44,7 @@ def test_only_what_was_scored_again_has_a_rank(site: Path) -> None:
 def test_the_name_of_an_entry_cannot_bring_markup_into_a_page(tmp_path: Path) -> None:
     folder = tmp_path / "board" / GROUP / TMCA
     shutil.copytree(OURS / GROUP / TMCA, folder)
-    (folder / AGAIN).unlink()
+    (folder / RESCORED).unlink()
     from benchmarks.storage.layout import write_sealed
 
     content = json.loads((folder / SUBMISSION).read_text())

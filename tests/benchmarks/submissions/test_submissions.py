@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.cli.main import main
 from benchmarks.storage.layout import write_sealed
 from benchmarks.submissions.checking import check_board
-from benchmarks.submissions.folder import AGAIN, IMAGES, SUBMISSION, read_submission
+from benchmarks.submissions.folder import IMAGES, RESCORED, SUBMISSION, read_submission
 from benchmarks.submissions.rescoring import OF_TEST, find_difference, score_again
 from tests.benchmarks.submissions.conftest import GROUP, OURS, TMCA
 from tests.helpers.sample_rows import absent, row
@@ -48,7 +48,7 @@ def job_of(entry: Path) -> Path:
 def test_the_leaderboard_of_the_project_has_no_finding() -> None:
     board = check_board(OURS)
     assert board.findings == ()
-    assert all(entry.read_again() for entry in board.entries)
+    assert all(entry.read_rescoring() for entry in board.entries)
 
 
 def test_an_entry_is_scored_again_row_by_row(entry: Path) -> None:
@@ -107,7 +107,7 @@ def edit_facts(entry: Path) -> None:
         (add_file, "not of the entry: run.sh"),
         (link_file, "links: README.md"),
         (edit_facts, "does not match its seal"),
-        (lambda entry: (entry / AGAIN).write_text("{}"), "it is about another state of this entry"),
+        (lambda entry: (entry / RESCORED).write_text("{}"), "it is about another state of this entry"),
         (lambda entry: reseal(entry, metric_version="0"), "scored by version 0 of the metrics"),
         (lambda entry: reseal(entry, data="btcv"), "this is an entry for btcv/generated. Move it"),
         (break_row_and_reseal, "cases.csv"),
@@ -116,8 +116,8 @@ def edit_facts(entry: Path) -> None:
 def test_a_damaged_entry_is_a_finding_with_its_place(
     damage: Callable[[Path], object], told: str, board: Path, entry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if (entry / AGAIN).is_file():
-        (entry / AGAIN).unlink()
+    if (entry / RESCORED).is_file():
+        (entry / RESCORED).unlink()
     damage(entry)
     assert main(["check", str(board)]) == 2
     printed = capsys.readouterr().err
@@ -132,7 +132,7 @@ def test_the_same_training_twice_is_a_finding(board: Path, entry: Path) -> None:
 
 
 def test_a_changed_entry_is_no_longer_scored_again_by_us(board: Path, entry: Path) -> None:
-    assert read_submission(entry).read_again()
+    assert read_submission(entry).read_rescoring()
     reseal(entry, name="other")
     assert "it is about another state of this entry" in findings_of(board)
 
