@@ -14,7 +14,7 @@ from benchmarks.plan.models import expand_kinds
 from benchmarks.plan.plan_file import OWN, SECTIONS, read_budget, read_plan, read_texts
 from zoo.config import check_seed
 from zoo.errors import ConfigError
-from zoo.utils.flags import Parser, parse_pairs
+from zoo.utils.flags import Parser, parse_pairs, split_names
 
 FLAGS = {"data": None, "size": "", "ablations": False, "trainer": "", "devices": None}
 """The flags that the file of a plan replaces -> default. The other flags take the place of a key of the file."""
@@ -44,10 +44,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         parser.sections = SECTIONS
     parser.add_argument(
         "--models",
-        type=_names,
+        type=split_names,
         help="names of `zoo list models`, classes (mynet.MyNet) and card files; all, vision or text for a kind",
     )
-    parser.add_argument("--data", type=_names, help="names of `zoo list data`, separated by commas")
+    parser.add_argument("--data", type=split_names, help="names of `zoo list data`, separated by commas")
     parser.add_argument("--data.root", dest="root", default="", help="folder of the data set that is not embedded")
     parser.add_argument("--seeds", type=parse_seeds, help="seeds, separated by commas (default: 0)")
     parser.add_argument(
@@ -58,12 +58,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
     parser.add_argument(
-        "--texts", type=_names, help=f"also test with these texts: {', '.join(TEXTS[len(DEFAULT_TEXTS) :])}"
+        "--texts", type=split_names, help=f"also test with these texts: {', '.join(TEXTS[len(DEFAULT_TEXTS) :])}"
     )
-    parser.add_argument("--budget", type=_names, help="equal (default), published, matched, or several with commas")
+    parser.add_argument(
+        "--budget", type=split_names, help="equal (default), published, matched, or several with commas"
+    )
     parser.add_argument(
         "--no-text",
-        type=_names,
+        type=split_names,
         help="also train these models with a learned vector in place of the text: all, or names",
     )
     parser.add_argument(
@@ -196,12 +198,8 @@ def split_further(further: Sequence[str], section: str) -> tuple[dict[str, str],
     }, others
 
 
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _variants(text: str) -> list[str]:
-    names = _names(text)
+    names = split_names(text)
     if not names:
         raise argparse.ArgumentTypeError(f"'{text}' names no variant")
     return names

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.cli.common import add_folders, read_results, refuse_further
 from zoo.errors import ConfigError
 from zoo.utils.atomic_files import write_text
+from zoo.utils.flags import split_names
 from zoo.utils.terminal import write_output
 
 
@@ -22,7 +23,7 @@ def add(verbs: Any) -> None:
     table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")
     table.add_argument("--per-class", action="store_true", help="the scores of each class")
     table.add_argument(
-        "--columns", type=_names, default=(), help="keys of columns (those of --format csv), separated by commas"
+        "--columns", type=split_names, default=(), help="keys of columns (those of --format csv), separated by commas"
     )
     table.add_argument(
         "--controls", choices=("rows", "note"), default="rows", help="controls as rows, or their scores in a note"
@@ -40,15 +41,11 @@ def add(verbs: Any) -> None:
     table.set_defaults(action=_table)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
 def _table(known: argparse.Namespace, further: Sequence[str]) -> int:
     refuse_further(further)
     from benchmarks.tables.choice import Choice
 
-    choice = Choice(known.stats, known.per_class, known.columns, known.controls)
+    choice = Choice(known.stats, known.per_class, tuple(known.columns), known.controls)
     if (known.protocol or known.costs) and choice != Choice():
         alone = "--protocol" if known.protocol else "--costs"
         others = "--stats, --per-class, --columns and --controls"

@@ -15,7 +15,7 @@ from zoo.hub.package import Package, is_package, read_package
 from zoo.publishing import KINDS
 from zoo.utils.activity import set_activity
 from zoo.utils.atomic_files import new_folder
-from zoo.utils.flags import Parser
+from zoo.utils.flags import Parser, split_names
 from zoo.utils.format import format_bytes
 
 _HERE = "PATH/TO/THIS/FOLDER"
@@ -44,7 +44,8 @@ def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--licence", default="", metavar="NAME", help="licence (default: that of the data)")
         parser.add_argument(
             "--permit",
-            default="",
+            type=split_names,
+            default=[],
             metavar="KINDS",
             help=f"you state that the terms allow it, where the card of the data does not know: {', '.join(KINDS[1:])}",
         )
@@ -59,7 +60,6 @@ def _push(known: argparse.Namespace) -> None:
     name = HubName.parse(known.target) if is_hub_name(known.target) else None
     if name is not None and name.revision:
         raise ConfigError(f"{name}: a push makes its own revision.", f"Write {HubName(name.repo)}.")
-    permitted = [word.strip() for word in known.permit.split(",") if word.strip()]
     set_activity("loading PyTorch")
     from zoo.hub.places import find_hub
     from zoo.sharing.pack import pack_run
@@ -67,7 +67,7 @@ def _push(known: argparse.Namespace) -> None:
     set_activity("packing the run")
     if name is not None:
         with tempfile.TemporaryDirectory() as scratch:
-            package = pack_run(known.run, Path(scratch), str(name), known.ckpt, known.licence, permitted)
+            package = pack_run(known.run, Path(scratch), str(name), known.ckpt, known.licence, known.permit)
             _describe(package)
             set_activity("sending the package")
             print_text(f"pushed {name.at(find_hub().publish(Path(scratch), name, known.public))}")
@@ -75,14 +75,14 @@ def _push(known: argparse.Namespace) -> None:
     target = Path(known.target).expanduser()
     if is_package(target):
         with tempfile.TemporaryDirectory() as scratch:
-            package = pack_run(known.run, Path(scratch), _HERE, known.ckpt, known.licence, permitted)
+            package = pack_run(known.run, Path(scratch), _HERE, known.ckpt, known.licence, known.permit)
             if package.content != read_package(target).content:
                 raise RunError(f"{target}: another package is there already.", "Name a new folder.")
             _describe(package)
         print_text(f"{target} has this package already")
         return
     with new_folder(target) as staging:
-        package = pack_run(known.run, staging, _HERE, known.ckpt, known.licence, permitted)
+        package = pack_run(known.run, staging, _HERE, known.ckpt, known.licence, known.permit)
         _describe(package)
     print_text(f"pushed into {target}")
 
