@@ -149,6 +149,16 @@ class UnknownNameError(ConfigError):
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
 
 
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what a library said of an error; the name of the error where it said nothing.
+
+    Example:
+        >>> first_line(RuntimeError("\nNo such file.\nThe stack is long.")), first_line(ValueError())
+        ('No such file.', 'ValueError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def to_one_line(error: ZooError) -> str:
     """Return the message of an error as one line.
 

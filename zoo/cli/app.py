@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.cli.commands import USE
 from zoo.cli.console import print_text
+from zoo.cli.device import add_device, move_to_device
 from zoo.cli.process import prepared_process
 from zoo.errors import ConfigError
 from zoo.utils.activity import set_activity
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run", action="append", required=True, metavar="DIR", help="run folder; several are compared on the page"
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port on this machine (default: a free one)")
-    parser.add_argument("--device", default="auto", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: auto)")
+    add_device(parser)
 
 
 def _serve(known: argparse.Namespace) -> None:
@@ -51,22 +52,14 @@ def _serve(known: argparse.Namespace) -> None:
     except ImportError as error:
         raise ConfigError(f"zoo app: {error}.", advise_extra("app")) from error
     set_activity("loading PyTorch")
-    import torch
-
     from zoo.app.server import Server
     from zoo.app.session import Session
     from zoo.segment.segmenter import load
 
-    device = known.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     set_activity("loading the model")
     segmenters = {str(run): load(run) for run in dict.fromkeys(known.run)}
     for segmenter in segmenters.values():
-        try:
-            segmenter.to(device)
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"--device {device}: {str(error).splitlines()[0]}.", "Use --device cpu.") from error
+        move_to_device(segmenter, known.device)
     with tempfile.TemporaryDirectory(prefix="zoo-app-") as folder:
         try:
             server = Server(Session(segmenters, Path(folder)), known.port)

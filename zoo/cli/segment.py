@@ -8,10 +8,11 @@ from pathlib import Path
 
 from zoo.cli.commands import USE
 from zoo.cli.console import print_text
+from zoo.cli.device import add_device, move_to_device
 from zoo.cli.process import prepared_process
 from zoo.errors import ConfigError, DataError
 from zoo.utils.activity import set_activity
-from zoo.utils.flags import Parser
+from zoo.utils.flags import Parser, split_names
 from zoo.utils.format import format_quantity
 from zoo.utils.hashing import hash_json
 
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the sentence of a class, once per class",
     )
     parser.add_argument("--text-csv", type=Path, metavar="FILE", help="table with the columns file and text")
-    parser.add_argument("--classes", type=_split, metavar="CLASS,...", help="only these classes (default: all)")
+    parser.add_argument("--classes", type=split_names, metavar="CLASS,...", help="only these classes (default: all)")
     parser.add_argument("--ckpt", type=Path, metavar="FILE", help="checkpoint of the only run (default: the best)")
     parser.add_argument(
         "--kind", default="", metavar="KIND", help="kind of image (ct, mr) where the training had several"
@@ -70,11 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=FORMATS[0],
         help="form of the masks: that of the image (DICOM SEG for a DICOM series), or nifti for every volume",
     )
-    parser.add_argument("--device", default="auto", metavar="DEVICE", help="cpu, cuda, cuda:1, ... (default: auto)")
-
-
-def _split(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    add_device(parser)
 
 
 def _check(known: argparse.Namespace) -> None:
@@ -104,21 +101,13 @@ def _segment(known: argparse.Namespace) -> None:
     else:
         texts = [parse_class_texts(known.class_text) or known.text] * len(scans)
     set_activity("loading PyTorch")
-    import torch
-
     from zoo.segment.batch import Outputs, segment_all
     from zoo.segment.record import Record
     from zoo.segment.segmenter import load
 
-    device = known.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     set_activity("loading the model")
     segmenter = load(known.run, known.ckpt, mirror=known.mirror)
-    try:
-        segmenter.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"--device {device}: {str(error).splitlines()[0]}.", "Use --device cpu.") from error
+    move_to_device(segmenter, known.device)
     outputs = Outputs(known.probabilities, known.overlay)
     segmenter.choose_classes(known.classes)
     made_by = [*segmenter.weights, known.kind, known.mirror, known.probabilities, known.overlay]

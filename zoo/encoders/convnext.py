@@ -12,7 +12,7 @@ from transformers import ConvNextConfig, ConvNextModel
 from zoo.encoders.huggingface import BROKEN, fetch, is_commit, quiet
 from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.encoders.vision_weights import HUB_FILES, PACKAGE, find_weights
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, first_line
 
 DEPTHS = (3, 3, 9, 3)
 """Blocks per stage of ConvNeXt-T."""
@@ -114,8 +114,9 @@ def _load(weights: str, sizes: dict[str, Any]) -> Any:
         with quiet():
             result: Any = ConvNextModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except BROKEN as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"{folder}: not a readable ConvNeXt: {line[:200]}.", "Download the folder again.") from error
+        raise ConfigError(
+            f"{folder}: not a readable ConvNeXt: {first_line(error)[:200]}.", "Download the folder again."
+        ) from error
     model, info = result
     loaded = {key: getattr(model.config, key) for key in sizes}
     if loaded != sizes:

@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, BertModel, BertTokenizer
 from transformers.utils import logging as transformers_logging
 
 from zoo.encoders.text_backbone import TextBackbone, TextTokens, Tokenise, mean_of_real
-from zoo.errors import TextError
+from zoo.errors import TextError, first_line
 from zoo.settings import offline
 from zoo.utils.plugins import find_folder
 
@@ -215,10 +215,9 @@ def is_commit(revision: str) -> bool:
 def unreadable(folder: Path, error: BaseException) -> TextError:
     """Make a one-line error of the text that a library wrote."""
     pickled = isinstance(error, UnpicklingError)  # whose text tells how to run the code of the file
-    said = "its weights are a pickle with other objects than tensors" if pickled else str(error)
-    lines = said.strip().splitlines() or [type(error).__name__]
+    said = "its weights are a pickle with other objects than tensors" if pickled else first_line(error)
     return TextError(
-        f"{folder}: not a readable text encoder: {lines[0][:200]}",
+        f"{folder}: not a readable text encoder: {said[:200]}",
         "Save it again with `save_pretrained`, or download it.",
     )
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zoo.encoders.staged_encoder import StagedEncoder
 from zoo.encoders.vision_weights import assign_tensors, find_weights, read_tensors
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, first_line
 
 COLOURS = 3
 """Channels of the images that timm's networks were made for."""
@@ -110,7 +110,7 @@ class TimmEncoder(StagedEncoder):
             forward: Any = model.forward_intermediates
             whole: Sequence[Tensor] = forward(self._normalise(image), intermediates_only=True)
         except (AttributeError, AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise _unusable(network, (str(error).splitlines() or [type(error).__name__])[0][:120]) from error
+            raise _unusable(network, first_line(error)[:120]) from error
         finally:
             self.train(training)
         for level, (width, one) in enumerate(zip(self.widths, maps, strict=True)):
@@ -128,7 +128,7 @@ def _create(network: str, channels: int) -> Any:
     try:
         return timm.create_model(network, pretrained=False, in_chans=channels)
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        raise _unusable(network, (str(error).splitlines() or [type(error).__name__])[0][:120]) from error
+        raise _unusable(network, first_line(error)[:120]) from error
 
 
 def _load(model: nn.Module, config: dict[str, Any], weights: str, channels: int) -> str:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from zoo.encoders.huggingface import BROKEN, fetch
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, first_line
 from zoo.utils.plugins import find_folder
 from zoo.utils.seals import hash_file
 
@@ -124,9 +124,8 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         safe = file.suffix == ".safetensors"
         content = load_file(file) if safe else torch.load(file, map_location="cpu", weights_only=True)
     except BROKEN as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         fix = "Give a file of tensors: safetensors, or a state dictionary of torch."
-        raise ConfigError(f"{file}: not readable as weights: {line[:200]}.", fix) from error
+        raise ConfigError(f"{file}: not readable as weights: {first_line(error)[:200]}.", fix) from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

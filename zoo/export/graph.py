@@ -14,7 +14,7 @@ from torch.export import Dim, ExportedProgram
 from torch.nn import functional as F
 
 from zoo.encoders.text_backbone import TextTokens
-from zoo.errors import ConfigError, RunError
+from zoo.errors import ConfigError, RunError, first_line
 from zoo.export.reading import PARTS, Reading, rows_from
 from zoo.models.base import SegModule
 from zoo.types import Text
@@ -216,11 +216,8 @@ def trace_network(
             made.append(graph.axes)
             yield graph
     if not made:
-        said = str(reason).strip().splitlines() or [type(reason).__name__]
-        raise ConfigError(
-            f"{type(model).__name__} cannot be exported as a graph: {said[0][:200]}",
-            "Use `--format safetensors`, which has the weights alone.",
-        ) from reason
+        assert reason is not None  # noqa: S101 - each attempt makes a graph or a reason
+        raise _refuse(type(model).__name__, reason) from reason
 
 
 def trace_encoder(reading: Reading) -> ExportedProgram:
@@ -234,11 +231,14 @@ def trace_encoder(reading: Reading) -> ExportedProgram:
     try:
         return trace(EncoderNetwork(reading).eval(), (ids, mask), (free, free))
     except Exception as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConfigError(
-            f"The text encoder '{reading.encoder.name}' cannot be exported as a graph: {said[0][:200]}",
-            "Use `--format safetensors`, which has the weights alone.",
-        ) from error
+        raise _refuse(f"The text encoder '{reading.encoder.name}'", error) from error
+
+
+def _refuse(what: str, reason: Exception) -> ConfigError:
+    return ConfigError(
+        f"{what} cannot be exported as a graph: {first_line(reason)[:200]}",
+        "Use `--format safetensors`, which has the weights alone.",
+    )
 
 
 def trace(module: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> ExportedProgram:

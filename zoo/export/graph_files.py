@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from zoo.errors import ConfigError, RunError
+from zoo.errors import ConfigError, RunError, first_line
 from zoo.utils.extras import advise_extra
 
 KEY = "zoo"
@@ -90,7 +90,7 @@ class OnnxFile(GraphFile):
         except ImportError as error:
             raise ConfigError(f"--format onnx: {error}.", advise_extra("export")) from error
         except Exception as error:
-            reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error.__cause__ or error)
             raise ConfigError(
                 f"ONNX has no form of this network: {reason[:200]}", "Use `--format torch_export`."
             ) from error
@@ -211,5 +211,4 @@ def _quiet() -> Iterator[None]:
 
 def find_failure(error: BaseException) -> RunError:
     """Make one line of what a runtime said of a file that it cannot run."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return RunError(f"The exported file does not run: {reason[:200]}", "Use another --format.")
+    return RunError(f"The exported file does not run: {first_line(error)[:200]}", "Use another --format.")

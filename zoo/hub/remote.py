@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import RunError, ZooError
+from zoo.errors import RunError, ZooError, first_line
 from zoo.hub.names import HubName
 from zoo.hub.package import RECORD, read_package
 from zoo.settings import offline
@@ -79,8 +79,7 @@ def _explained(name: HubName) -> Iterator[None]:
         raise
     except Exception as error:
         # The library and its client have many classes of errors; their first line says what the server answered.
-        lines = str(error).strip().splitlines() or [""]
-        reason = f"{type(error).__name__}: {lines[0][:200]}".rstrip(": ")
+        reason = f"{type(error).__name__}: {first_line(error)[:200]}" if str(error).strip() else type(error).__name__
         raise RunError(
             f"{name}: the hub does not answer as expected ({reason}).",
             "Check the name, the network and `hf auth whoami`; or set ZOO_HUB to a folder.",

@@ -81,7 +81,7 @@ def read_headers(source: Path) -> list[Any]:
                 header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
                 header.decode()
         except _REFUSALS as error:
-            raise _refusal(file, f"its header is not readable ({_first_line(error)})") from error
+            raise _refusal(file, f"its header is not readable ({_describe_error(error)})") from error
         lacking = [name for name in _NEEDED if not header.get(name)]
         if lacking:
             raise _refusal(file, f"its header lacks {', '.join(lacking)}")
@@ -124,7 +124,7 @@ def write_dicom_seg(
             made = _build(headers, frames, labels, texts, algorithm)
             write_atomically(path, made.save_as)
     except _REFUSALS as error:
-        raise _refusal(source, f"highdicom cannot use its header ({_first_line(error)})") from error
+        raise _refusal(source, f"highdicom cannot use its header ({_describe_error(error)})") from error
     return (path,)
 
 
@@ -225,5 +225,5 @@ def _refusal(file: Path, problem: str) -> DataError:
     return DataError(f"{file}: no DICOM SEG for this series: {problem}.", _FIX)
 
 
-def _first_line(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
