@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tests.helpers.formula_weights import fill, formula
 from zoo import make_facts
 from zoo.models import ClipUniversal
-from zoo.models.read_text import ReadPrompts
 from zoo.types import ClassPrompt, Text
 
 ORGANS = ["liver", "spleen", "colon"]
@@ -42,7 +41,7 @@ def test_the_logits_of_the_head_are_those_of_the_release(monkeypatch: pytest.Mon
     model.background = None  # the release has none
     fill(model)
     pooled = formula("text", 3, model.text.width).expand(2, -1, -1)
-    monkeypatch.setattr("zoo.models.clip_universal.read_prompts", lambda *_: ReadPrompts(pooled))
+    monkeypatch.setattr("zoo.models.clip_universal.read_prompts", lambda *_: pooled)
     model.vision, model.decoder = Maps(), Finest()  # type: ignore[assignment]
     with torch.no_grad():
         logits = model(torch.zeros(2, 1, 4, 4, 4), Text(model.facts.prompts))

@@ -14,7 +14,6 @@ from tests.helpers.formula_weights import fill, formula
 from tests.helpers.no_weights import no_weights
 from zoo import make_facts
 from zoo.models import CLIPSeg
-from zoo.models.read_text import ReadPrompts
 from zoo.types import Text
 
 TEXT, LEVELS = 64, (1, 2, 4)
@@ -86,7 +85,7 @@ def test_the_logits_are_those_of_transformers(size: tuple[int, int], monkeypatch
     assert not [name for name in found.missing_keys if not name.startswith("text.")]
     assert not found.unexpected_keys
     sentence, image = formula("sentence", 2, TEXT), formula("image", 2, 3, *size)
-    monkeypatch.setattr("zoo.models.clipseg.read_prompts", lambda *_: ReadPrompts(sentence[:, None]))
+    monkeypatch.setattr("zoo.models.clipseg.read_prompts", lambda *_: sentence[:, None])
     with torch.no_grad():
         expected = theirs(pixel_values=image, conditional_embeddings=sentence).logits
         logits = model(image, Text(model.facts.prompts))[:, 0]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo import __version__
 from zoo.errors import ConfigError, RunError
-from zoo.export.graph import NetworkGraph, trace_network
+from zoo.export.graph import NetworkGraph, make_noise, trace_network
 from zoo.export.graph_files import GRAPH_FILES, KEY, GraphFile, Run, find_failure
 from zoo.export.parity import Case, Parity, compare, largest_difference
 from zoo.export.reading import Reading, find_reading
@@ -26,9 +26,6 @@ from zoo.types import Text
 from zoo.utils.atomic_files import new_folder, write_text
 from zoo.utils.lazy import public_path
 from zoo.utils.seals import hash_file
-
-FORMATS = (*GRAPH_FILES, "safetensors")
-"""The values of `--format`."""
 
 DESCRIPTION = "export.json"
 NETWORK = "model"
@@ -68,7 +65,7 @@ def export_model(segmenter: Segmenter, format_name: str, out: Path, case: Case) 
 
     Args:
         segmenter: The model, on the CPU.
-        format_name: One of `FORMATS`.
+        format_name: A key of `GRAPH_FILES`, or "safetensors".
         out: The new folder.
         case: The case.
 
@@ -133,7 +130,7 @@ def _write_weights(folder: Path, segmenter: Segmenter, description: dict[str, An
 def _write_graphs(
     folder: Path, model: SegModule, kind: type[GraphFile], description: dict[str, Any], case: Case
 ) -> None:
-    example = torch.zeros(1, model.facts.in_channels, *model.facts.patch).normal_(generator=_noise())
+    example = make_noise(1, model.facts.in_channels, *model.facts.patch)
     reading, rows = find_reading(model, example, case.text)
     graph, network = _convert(trace_network(model, reading, rows, kind.guarded), kind, reading)
     texts: TextTable | TextGraph | None = None
@@ -179,7 +176,7 @@ def _compare_other_shape(model: SegModule, exported: ExportedNetwork, case: Case
     count, *sizes = exported.graph.other_shape(model.facts.patch)
     if count == 1 and sizes == list(model.facts.patch):
         return parity
-    image = torch.zeros(count, model.facts.in_channels, *sizes).normal_(generator=_noise())
+    image = make_noise(count, model.facts.in_channels, *sizes)
     reports = case.text.reports
     text = case.text if reports is None else case.text._replace(reports=(reports[0], "", *reports)[:count])
     with torch.no_grad():
@@ -187,10 +184,6 @@ def _compare_other_shape(model: SegModule, exported: ExportedNetwork, case: Case
     name = f"Noise of the shape {tuple(image.shape)}"
     difference = largest_difference(original, exported(image, text), name)
     return replace(parity, other_shape=tuple(image.shape), other_difference=difference)
-
-
-def _noise() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 def _named_axes(graph: NetworkGraph, reading: Reading | None) -> dict[str, dict[int, str]]:

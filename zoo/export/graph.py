@@ -17,6 +17,7 @@ from zoo.encoders.text_backbone import TextTokens
 from zoo.errors import ConfigError, RunError, first_line
 from zoo.export.reading import PARTS, Reading, rows_from
 from zoo.models.base import SegModule
+from zoo.models.read_text import without_pooled
 from zoo.types import Text
 
 SPATIAL = {2: ("height", "width"), 3: ("x", "y", "z")}
@@ -118,7 +119,7 @@ class NetworkGraph:
         channels = self.program.example_inputs[0][0].shape[1]
         for count, *sizes in ((1, *fitted), self.other_shape(patch)):
             texts = [part[:1].expand(count, *part.shape[1:]) if per_image else part for part in self.given]
-            noise = torch.zeros(count, channels, *sizes).normal_(generator=torch.Generator().manual_seed(0))
+            noise = make_noise(count, channels, *sizes)
             try:
                 with torch.no_grad():
                     torch.testing.assert_close(module(noise, *texts), original(noise, *texts), atol=1e-4, rtol=0)
@@ -164,7 +165,7 @@ class EncoderNetwork(nn.Module):
         """Compute the parts of the text that the network reads, without the mask, which is that of the tokens."""
         hidden = self.backbone.embed(ids)
         hidden = self.backbone.run(hidden, mask, 0, self.backbone.depth if self.stop is None else self.stop)
-        rows = self.backbone.finish(hidden, mask) if self.stop is None else TextTokens(hidden, mask, hidden[:, 0, :0])
+        rows = self.backbone.finish(hidden, mask) if self.stop is None else without_pooled(hidden, mask)
         return tuple(rows[place] for place in self.places)
 
 
@@ -245,6 +246,11 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...], shapes: Any) -> Exporte
     """Trace a module without gradients; `shapes` are those of `torch.export.export`."""
     with torch.no_grad():
         return torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
+
+
+def make_noise(*shape: int) -> Tensor:
+    """Draw normal noise, the same at every call."""
+    return torch.zeros(shape).normal_(generator=torch.Generator().manual_seed(0))
 
 
 def _text_axes(name: str, per_image: bool, free_batch: bool) -> dict[int, Any]:

@@ -13,7 +13,7 @@ from zoo.encoders.text import TextEncoder
 from zoo.encoders.text_backbone import TextTokens
 from zoo.errors import ConfigError
 from zoo.models.base import SegModule
-from zoo.models.read_text import MakeStrings, given_rows
+from zoo.models.read_text import MakeStrings, encode_strings, given_rows
 from zoo.types import Text
 
 PARTS = ("text_tokens", "text_mask", "text_pooled")
@@ -47,11 +47,7 @@ class Reading:
 
     def encode(self, strings: Sequence[str]) -> TextTokens:
         """Encode strings as the network would."""
-        if self.stop is None:
-            found: TextTokens = self.encoder(strings)
-            return found
-        hidden, mask = self.encoder.embed_and_run(strings, self.stop)
-        return TextTokens(hidden, mask, hidden[:, 0, :0])
+        return encode_strings(self.encoder, strings, self.stop)
 
     def inputs(self, encoded: TextTokens) -> dict[str, Tensor]:
         """Return the encoded rows of the used parts, [B, n, ...], or [n, ...] where all images share them.

@@ -83,6 +83,11 @@ def prepend_background(background: Tensor | None, vectors: Tensor) -> Tensor:
     return vectors if background is None else torch.cat([background.expand(vectors.shape[0], 1, -1), vectors], dim=1)
 
 
+def add_zero_background(logits: Tensor, exclusive: bool) -> Tensor:
+    """Put the logit 0 of the background before the logits [B, K, *S] of the classes, where these are exclusive."""
+    return torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1) if exclusive else logits
+
+
 def pool_to_deepest(maps: Sequence[Tensor]) -> list[Tensor]:
     """Average each map [B, C, *S] of a staged encoder, finest first, over the grid of the last one."""
     pool = F.avg_pool2d if maps[-1].ndim == 4 else F.avg_pool3d

@@ -102,8 +102,13 @@ def index_positions(size: Sequence[int], width: int, device: torch.device) -> Te
     return F.pad(place, (0, width - place.shape[1]))[None]
 
 
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Resample a map [B, C, *S] linearly to another size."""
+    return F.interpolate(x, size=tuple(size), mode="bilinear" if len(size) == 2 else "trilinear")
+
+
 def resample_places(learned: Tensor, size: Sequence[int]) -> Tensor:
     """Resample a learned map [B, C, *places] to the grid of the tokens; unchanged where the grids are equal."""
     if list(learned.shape[2:]) == list(size):
         return learned
-    return F.interpolate(learned, size=tuple(size), mode="bilinear" if len(size) == 2 else "trilinear")
+    return resize(learned, size)

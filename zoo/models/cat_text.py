@@ -124,7 +124,7 @@ class CATText(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, and `cosines`: of each query and text, [B, N, N]; None for one class."""
-        texts = read_prompts(self.text, text, image).pooled
+        texts = read_prompts(self.text, text, image)
         texts = prepend_background(self.background, texts)
         queries = self.queries.repeat(image.shape[0], 1, 1)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))

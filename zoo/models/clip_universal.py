@@ -87,7 +87,7 @@ class ClipUniversal(TextUNet):
         if isinstance(self.classes, nn.Embedding):
             codes = self.classes.weight.expand(image.shape[0], -1, -1)
         else:
-            codes = self.classes(read_prompts(self.text, text, image).pooled)
+            codes = self.classes(read_prompts(self.text, text, image))
         return prepend_background(self.background, codes)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from zoo.encoders.plain_vit import PlainViT
 from zoo.encoders.text import build_text_encoder
 from zoo.errors import ConfigError
+from zoo.layers.query import add_zero_background
 from zoo.layers.tokens import crop_to, pad_to_two_places, to_map
 from zoo.models.base import SegModule
 from zoo.models.output import Output
@@ -51,6 +51,7 @@ class CLIPSeg(SegModule):
             there are pre-trained weights in 3D.
 
     Example:
+        >>> import torch
         >>> from zoo import make_facts
         >>> small = {"width": 16, "heads": 2, "patch": 8, "levels": [0, 1], "reduce_width": 8, "hidden": 16}
         >>> model = CLIPSeg(make_facts(["lesion"], patch=[32, 32]), encoder="tiny", **small)
@@ -114,7 +115,7 @@ class CLIPSeg(SegModule):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        sentences = read_prompts(self.text, text, image).pooled
+        sentences = read_prompts(self.text, text, image)
         classes = sentences.shape[1]
         padded = pad_to_two_places(image, self.stride)
         states = self.vision(padded)
@@ -128,6 +129,4 @@ class CLIPSeg(SegModule):
             x = layer(state + x)
         logits = self.head(to_map(x[:, 1:], [size // self.stride for size in padded.shape[2:]]))
         logits = crop_to(logits.view(image.shape[0], classes, *logits.shape[2:]), image.shape[2:])
-        if self.facts.labels.exclusive:
-            logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
-        return Output(logits)
+        return Output(add_zero_background(logits, self.facts.labels.exclusive))

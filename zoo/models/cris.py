@@ -20,7 +20,17 @@ from zoo.encoders.vision import build_vision_encoder
 from zoo.errors import ConfigError
 from zoo.layers.attention import Attention
 from zoo.layers.convolutions import conv_norm_relu
-from zoo.layers.tokens import crop_to, index_positions, pad_to_two_places, sequence_positions, spaced, to_map, to_tokens
+from zoo.layers.query import add_zero_background
+from zoo.layers.tokens import (
+    crop_to,
+    index_positions,
+    pad_to_two_places,
+    resize,
+    sequence_positions,
+    spaced,
+    to_map,
+    to_tokens,
+)
 from zoo.models.base import SegModule
 from zoo.models.output import Output
 from zoo.models.read_text import read_prompt_tokens
@@ -243,9 +253,6 @@ class CRIS(SegModule):
             places = layer(places, place, words, order, read.mask)
         logits = self.head(to_map(self.norm(places), size), read.pooled)
         if logits.shape[2:] != padded.shape[2:]:
-            mode = "bilinear" if len(size) == 2 else "trilinear"
-            logits = F.interpolate(logits, size=padded.shape[2:], mode=mode)
+            logits = resize(logits, padded.shape[2:])
         logits = crop_to(logits.view(image.shape[0], classes, *logits.shape[2:]), image.shape[2:])
-        if self.facts.labels.exclusive:
-            logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
-        return Output(logits)
+        return Output(add_zero_background(logits, self.facts.labels.exclusive))

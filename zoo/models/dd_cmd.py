@@ -22,7 +22,15 @@ from zoo.encoders.text_backbone import mean_of_real
 from zoo.encoders.vision import build_vision_encoder
 from zoo.layers.attention import Attention, mlp
 from zoo.layers.guided_decoder import RELEASED_LENGTHS
-from zoo.layers.tokens import crop_to, pad_to_two_places, positions, sequence_positions, to_map, to_tokens
+from zoo.layers.tokens import (
+    crop_to,
+    pad_to_two_places,
+    positions,
+    resample_places,
+    sequence_positions,
+    to_map,
+    to_tokens,
+)
 from zoo.models.base import SegModule
 from zoo.models.guided import GuidedReleased
 from zoo.models.output import Output
@@ -116,9 +124,7 @@ class Modulate(nn.Module):
     def forward(self, x: Tensor, sentence: Tensor) -> Tensor:
         """Change a map [B, C, *S] by the mean of the text [B, W]."""
         size = x.shape[2:]
-        weight: Tensor = self.weight
-        if weight.shape[2:] != size:
-            weight = F.interpolate(weight, size=size, mode="bilinear" if len(size) == 2 else "trilinear")
+        weight = resample_places(self.weight, size)
         frequencies = cosine_transform(x).float()  # squares of half precision overflow
         energy = (frequencies.square() * weight.sigmoid()).flatten(2).mean(2)
         x = scale_and_shift(x, self.mlp(torch.cat([energy, self.project(sentence)], dim=1)))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from zoo.encoders.staged_encoder import ATTENTION_STRIDE, StagedEncoder
 from zoo.encoders.vision import build_vision_encoder
-from zoo.layers.tokens import crop_to
+from zoo.layers.tokens import crop_to, resize
 from zoo.models.output import Output
 from zoo.models.vision_only import VisionOnly
 from zoo.types import Text
@@ -70,7 +70,7 @@ class FPN(VisionOnly):
         """Compute the logits. The losses need no other value."""
         padded = self.pad(image)
         logits = self.head(self.decoder(self.vision(padded)))
-        return Output(crop_to(_resize(logits, padded.shape[2:]), image.shape[2:]))
+        return Output(crop_to(resize(logits, padded.shape[2:]), image.shape[2:]))
 
 
 class PyramidDecoder(nn.Module):
@@ -109,7 +109,7 @@ class PyramidDecoder(nn.Module):
             for step, block in enumerate(branch.children(), start=1):
                 x = block(x)
                 if level:
-                    x = _resize(x, kept[level - step].shape[2:])
+                    x = resize(x, kept[level - step].shape[2:])
             total = total + x
         return total
 
@@ -122,7 +122,3 @@ def _conv(spatial_dims: int, channels: int, out: int, size: int) -> nn.Module:
 def _block(spatial_dims: int, channels: int, out: int) -> nn.Module:
     norm = nn.GroupNorm(math.gcd(GROUPS, out), out)
     return nn.Sequential(_conv(spatial_dims, channels, out, 3), norm, nn.ReLU(inplace=True))
-
-
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(x, size=tuple(size), mode="bilinear" if x.ndim == 4 else "trilinear", align_corners=False)

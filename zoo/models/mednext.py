@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.encoders.mednext import build_mednext
-from zoo.layers.tokens import crop_to
+from zoo.layers.tokens import crop_to, resize
 from zoo.losses.deep_supervision import supervise_deeply
 from zoo.models.output import Output
 from zoo.models.vision_only import VisionOnly
@@ -73,5 +72,4 @@ class MedNeXt(VisionOnly):
         depthwise = weight.ndim == len(shape) >= 4 and tuple(weight.shape[:2]) == tuple(shape[:2]) == (shape[0], 1)
         if not depthwise:
             return None
-        mode = "bilinear" if weight.ndim == 4 else "trilinear"
-        return F.interpolate(weight, size=tuple(shape[2:]), mode=mode)
+        return resize(weight, shape[2:])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,16 +28,6 @@ def not_compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a function that reads strings, so that `torch.compile` calls it as it is."""
     untraced: Callable[P, R] = torch.compiler.disable(function)
     return untraced
-
-
-class ReadPrompts(NamedTuple):
-    """The encoded class prompts of a batch.
-
-    Attributes:
-        pooled: One vector per prompt, [B, K, W].
-    """
-
-    pooled: Tensor
 
 
 MakeStrings = Callable[[Text, int], Sequence[str]]
@@ -83,10 +73,27 @@ def read_rows(
     give = _given.get()
     if give is not None:
         return give(encoder, image, make_strings, stop)
-    strings = make_strings(text, len(image))
+    return encode_strings(encoder, make_strings(text, len(image)), stop, image.device)
+
+
+def encode_strings(
+    encoder: TextEncoder, strings: Sequence[str], stop: int | None = None, device: torch.device | None = None
+) -> TextTokens:
+    """Encode N strings by all layers of an encoder, or by the first ones, which give no pooled vector.
+
+    Args:
+        encoder: The text encoder.
+        strings: The strings.
+        stop: The layer after the last one that is run; None: all layers and `finish`.
+        device: Device of the result; None: that of the encoder.
+    """
     if stop is None:
-        return encoder(strings, image.device)  # type: ignore[no-any-return]
-    hidden, mask = encoder.embed_and_run(strings, stop, image.device)
+        return encoder(strings, device)  # type: ignore[no-any-return]
+    return without_pooled(*encoder.embed_and_run(strings, stop, device))
+
+
+def without_pooled(hidden: Tensor, mask: Tensor) -> TextTokens:
+    """Return tokens [N, L, W] and their mask [N, L] with a pooled vector of no channel."""
     return TextTokens(hidden, mask, hidden[:, 0, :0])
 
 
@@ -97,10 +104,11 @@ def read_reports(encoder: TextEncoder, text: Text, image: Tensor) -> TextTokens:
 
 
 @not_compiled
-def read_prompts(encoder: TextEncoder, text: Text, image: Tensor) -> ReadPrompts:
-    """Encode the sentence of each class and image; see `class_prompts`."""
-    read = read_rows(encoder, text, image, prompt_strings)
-    return ReadPrompts(read.pooled.unflatten(0, (image.shape[0], -1)))
+def read_prompts(encoder: TextEncoder, text: Text, image: Tensor) -> Tensor:
+    """Encode the sentence of each class and image as one vector, [B, K, W]; see `class_prompts`."""
+    pooled = read_rows(encoder, text, image, prompt_strings).pooled
+    sentences: Tensor = pooled.unflatten(0, (image.shape[0], -1))
+    return sentences
 
 
 @not_compiled

@@ -119,7 +119,7 @@ class SAT(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, and those of the coarser maps: `sides`, stride -> logits."""
-        queries = self.query(read_prompts(self.text, text, image).pooled)
+        queries = self.query(read_prompts(self.text, text, image))
         queries = prepend_background(self.background, queries)
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         queries = self._read_image(queries, maps)

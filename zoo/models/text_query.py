@@ -50,7 +50,7 @@ class TextQuery(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits. The losses need no other value."""
-        queries = self.query(read_prompts(self.text, text, image).pooled)
+        queries = self.query(read_prompts(self.text, text, image))
         queries = prepend_background(self.background, queries)
         feature = self.decoder(self.vision(pad_to_two_places(image, self.vision.stride)))
         feature = crop_to(feature, image.shape[2:])

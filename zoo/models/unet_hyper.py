@@ -79,5 +79,5 @@ class UNetHyper(TextUNet):
         if self.code == "one_hot":
             codes = torch.eye(len(self.facts.labels.names), device=image.device).expand(len(image), -1, -1)
         else:
-            codes = read_prompts(self.text, text, image).pooled
+            codes = read_prompts(self.text, text, image)
         return prepend_background(self.background, codes)

@@ -7,9 +7,8 @@ from typing import Any
 
 from monai.networks import nets
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from zoo.layers.tokens import crop_to, to_map, to_tokens
+from zoo.layers.tokens import crop_to, resize, to_map, to_tokens
 from zoo.models.output import Output
 from zoo.models.vision_only import VisionOnly
 from zoo.types import Text
@@ -94,5 +93,4 @@ class UNETR(VisionOnly):
         codes: Tensor = self.net.vit.patch_embedding.position_embeddings
         if tuple(size) == self.grid:
             return codes
-        mode = "bilinear" if len(size) == 2 else "trilinear"
-        return to_tokens(F.interpolate(to_map(codes, self.grid), size=tuple(size), mode=mode))
+        return to_tokens(resize(to_map(codes, self.grid), size))

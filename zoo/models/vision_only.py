@@ -72,7 +72,7 @@ class TextAlignment(nn.Module):
 
     @not_compiled
     def _read(self, text: Text, image: Tensor) -> tuple[Tensor, Tensor]:
-        read = read_prompts(self.encoder, text, image).pooled
+        read = read_prompts(self.encoder, text, image)
         return read, self.encoder([BACKGROUND], image.device).pooled
 
 

@@ -104,7 +104,7 @@ class VoxTell(TextUNet):
 
     def forward_features(self, image: Tensor, text: Text) -> Output:
         """Compute the logits, and those of the coarser steps: `sides`, stride -> logits."""
-        queries = self.query(read_prompts(self.text, text, image).pooled)
+        queries = self.query(read_prompts(self.text, text, image))
         maps = self.vision(pad_to_two_places(image, self.vision.stride))
         if self.memory is None:
             queries = self.transformer.norm(queries)

@@ -20,7 +20,8 @@ from zoo.encoders.text import build_text_encoder
 from zoo.encoders.text_backbone import Embedded
 from zoo.errors import ConfigError
 from zoo.layers.noise import seed_noise
-from zoo.layers.tokens import crop_to, pad_to_two_places, to_map
+from zoo.layers.query import add_zero_background
+from zoo.layers.tokens import crop_to, pad_to_two_places, resize, to_map
 from zoo.losses.contrastive import EmbeddingPairs, text_ids
 from zoo.losses.distributed import gather_rows
 from zoo.models.base import SegModule, text_of
@@ -184,10 +185,8 @@ class MedCLIPSeg(SegModule):
         feature = self.up(to_map(features, [size // self.stride for size in padded.shape[2:]]))
         logits = torch.einsum("bc,bc...->b...", self.kernel(F.normalize(sentence, dim=-1)), feature)
         logits = logits.unflatten(0, (image.shape[0], -1))
-        mode = "bilinear" if image.ndim == 4 else "trilinear"
-        logits = crop_to(F.interpolate(logits, padded.shape[2:], mode=mode), image.shape[2:])
-        if self.facts.labels.exclusive:
-            logits = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+        logits = crop_to(resize(logits, padded.shape[2:]), image.shape[2:])
+        logits = add_zero_background(logits, self.facts.labels.exclusive)
         return Output(logits, {"visual": features.mean(dim=1), "textual": sentence})
 
     def compute_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
