@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.storage.layout import write_sealed
-from datamodules.analysis.mean_shape import TEXT_ONLY, fit_mean_shapes, load_native_labels
+from datamodules.analysis.mean_shape import TEXT_ONLY, Mask, fit_mean_shapes, load_native_labels
 from datamodules.analysis.union import UNION, answer_with_unions
 from datamodules.bases.base import SegDataModule
 from datamodules.build import build_datamodule
@@ -33,6 +33,7 @@ from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, format_rows, write_rows
 from zoo.metrics.definitions import CONVENTIONS
 from zoo.metrics.scoring import score_case
+from zoo.types import Case, Geometry
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import parse_options
 from zoo.utils.hashing import hash_text
@@ -121,29 +122,27 @@ def score_controls(data: SegDataModule) -> dict[str, list[CaseScore]]:
         shape = mask.shape if data.labels.exclusive else mask.shape[1:]
         guesses = {name: prior.predict(shape, case.report or "") for name, prior in priors.items()}
         for name, guess in {"all-background": np.zeros_like(mask), **guesses}.items():
-            rows[name] += score_case(
-                case.case_id,
-                guess,
-                mask,
-                data.labels,
-                geometry.spacing,
-                geometry.unit,
-                data.card.tolerance,
-                query=case.query,
-                conventions=CONVENTIONS,
-            )
+            rows[name] += _score(data, case, guess, mask, geometry)
     if data.card.queries and not data.labels.exclusive:
-        rows[UNION] = _score_unions(data)
+        rows[UNION] = []
+        for case, union, mask, geometry in answer_with_unions(data, "test"):
+            rows[UNION] += _score(data, case, union, mask, geometry)
     return rows
 
 
-def _score_unions(data: SegDataModule) -> list[CaseScore]:
-    """Score the union of all masks of an image as the answer to each of its queries."""
-    scored: list[CaseScore] = []
-    for case, union, mask, geometry in answer_with_unions(data, "test"):
-        how = (data.labels, geometry.spacing, geometry.unit, data.card.tolerance, case.query)
-        scored += score_case(case.case_id, union, mask, *how)
-    return scored
+def _score(data: SegDataModule, case: Case, guess: Mask, mask: Mask, geometry: Geometry) -> list[CaseScore]:
+    """Score what a control predicts for a case, by all conventions."""
+    return score_case(
+        case.case_id,
+        guess,
+        mask,
+        data.labels,
+        geometry.spacing,
+        geometry.unit,
+        data.card.tolerance,
+        query=case.query,
+        conventions=CONVENTIONS,
+    )
 
 
 if __name__ == "__main__":

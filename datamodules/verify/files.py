@@ -97,7 +97,7 @@ class _CaseInspector:
             if self.data.labels.exclusive:
                 self.classes = frozenset(np.flatnonzero(np.bincount(classes.ravel())[1:]).tolist())
             else:
-                self.classes = frozenset(np.flatnonzero(classes.reshape(len(classes), -1).any(axis=1)).tolist())
+                self.classes = _list_present(classes > 0)
 
     def _has_own_labels(self) -> bool:
         """Whether the data set reads labels in a way of its own, such as one channel of a file per query."""
@@ -114,7 +114,7 @@ class _CaseInspector:
         self.files += 1
         if native is not None:
             mask = native == 1
-            self.classes = frozenset(np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1)).tolist())
+            self.classes = _list_present(mask)
             self._inspect_mask(path, mask.any(axis=0))
 
     def _inspect_image(self, path: Path) -> ImageSignature | None:
@@ -157,3 +157,8 @@ class _CaseInspector:
 
     def _add(self, path: Path, kind: Fault, problem: str, fix: str) -> None:
         self.findings.append(Finding(self.case.case_id, str(path), kind, f"{path}: {problem}.", fix))
+
+
+def _list_present(masks: NDArray[np.bool_]) -> frozenset[int]:
+    """Return the numbers, from 0, of the masks [K, *S] with a voxel."""
+    return frozenset(np.flatnonzero(masks.reshape(len(masks), -1).any(axis=1)).tolist())

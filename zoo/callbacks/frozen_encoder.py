@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
 
-from zoo.encoders.staged_encoder import VisionEncoder
+from zoo.encoders.staged_encoder import find_vision_encoders
 from zoo.errors import ConfigError
 
 
@@ -33,7 +32,7 @@ class FrozenEncoder(Callback):
         """
         if stage != "fit":
             return
-        encoders = find_encoders(pl_module)
+        encoders = find_vision_encoders(pl_module)
         if not encoders:
             raise ConfigError(
                 f"--freeze encoder: {type(pl_module).__name__} has no vision encoder of its own.", "Leave out --freeze."
@@ -47,13 +46,8 @@ class FrozenEncoder(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the encoder into evaluation mode; Lightning has put the whole model into training mode."""
-        for encoder in find_encoders(pl_module):
+        for encoder in find_vision_encoders(pl_module):
             encoder.eval()
-
-
-def find_encoders(module: nn.Module) -> list[VisionEncoder]:
-    """Return the vision encoders of a model."""
-    return [part for part in module.modules() if isinstance(part, VisionEncoder)]
 
 
 def is_frozen(callbacks: Iterable[object]) -> bool:

@@ -22,7 +22,7 @@ from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.callbacks.frozen_encoder import is_frozen
 from zoo.config import config_hash
-from zoo.encoders.staged_encoder import VisionEncoder
+from zoo.encoders.staged_encoder import find_vision_encoders
 from zoo.errors import RunError
 from zoo.losses.segmentation import LossOptions
 from zoo.metrics.case_scores import METRIC_VERSION
@@ -138,7 +138,7 @@ def encoder_versions(module: nn.Module) -> dict[str, str]:
 
 def describe_pretraining(module: nn.Module) -> str:
     """Return the pre-trained weights of the vision encoder with their version; empty for random weights."""
-    encoders = [part for part in module.modules() if isinstance(part, VisionEncoder)]
+    encoders = find_vision_encoders(module)
     found = {name: version for encoder in encoders for name, version in encoder_versions(encoder).items()}
     return "; ".join(f"{name} ({version})" for name, version in found.items())
 

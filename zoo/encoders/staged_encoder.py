@@ -21,6 +21,11 @@ class VisionEncoder(nn.Module):
     """A vision network. Tables count its parameters apart, and a run records its pre-trained weights."""
 
 
+def find_vision_encoders(module: nn.Module) -> list[VisionEncoder]:
+    """Return the vision encoders of a model; empty where its network has no encoder of its own."""
+    return [part for part in module.modules() if isinstance(part, VisionEncoder)]
+
+
 class StagedEncoder(VisionEncoder, ABC):
     """A stem and stages. Each stage halves the grid.
 

@@ -226,7 +226,7 @@ def list_borders(
     words: NDArray[np.uint64],
     filled: Voxels,
     wanted: NDArray[np.bool_],
-    ends: Whole,
+    starts: Whole,
     places: Coordinates,
 ) -> None:
     """List the border voxels of some classes of one map, class by class.
@@ -237,7 +237,7 @@ def list_borders(
         words: The same memory as words [X * Y * Z / 8].
         filled: Which rows [X * Y] have a voxel of a class.
         wanted: Which values [256] are listed; 0 is not.
-        ends: Where the list of each value [256] begins; increased by the number of its voxels.
+        starts: Where the list of each value [256] begins; increased by the number of its voxels.
         places: Receives the coordinates [3, M].
     """
     for line in range(shape[0] * shape[1]):
@@ -250,10 +250,10 @@ def list_borders(
             for place in range(word * WORD, word * WORD + WORD):
                 value = np.uint64(border[np.uint64(place)])
                 if wanted[value]:
-                    index = np.uint64(ends[value])
+                    index = np.uint64(starts[value])
                     places[0, index], places[1, index] = line // shape[1], line % shape[1]
                     places[2, index] = place - row
-                    ends[value] += 1
+                    starts[value] += 1
 
 
 @compile_function

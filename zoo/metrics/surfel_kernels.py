@@ -184,7 +184,7 @@ def list_surfels(
     words: NDArray[np.uint64],
     jumps: Whole,
     wanted: NDArray[np.bool_],
-    ends: Whole,
+    starts: Whole,
     places: Whole,
 ) -> None:
     """List the corners on the surfaces of some classes of one map, class by class.
@@ -195,7 +195,7 @@ def list_surfels(
         words: The same memory as words of 8.
         jumps: Differences of indices [8] to the voxels of a corner.
         wanted: Which values [256] are listed.
-        ends: Where the list of each value [256] begins; increased by the number of its corners.
+        starts: Where the list of each value [256] begins; increased by the number of its corners.
         places: Receives the indices [M].
     """
     for word in range(words.size):
@@ -207,5 +207,5 @@ def list_surfels(
             for bit in range(MEETING):
                 value = map_[place + jumps[bit]]
                 if wanted[value] and is_new(map_, place, jumps, bit):
-                    places[ends[value]] = place
-                    ends[value] += 1
+                    places[starts[value]] = place
+                    starts[value] += 1

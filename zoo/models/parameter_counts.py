@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from zoo.encoders.staged_encoder import VisionEncoder
+from zoo.encoders.staged_encoder import find_vision_encoders
 from zoo.encoders.text import TextEncoder
 
 
@@ -39,12 +39,7 @@ def count_parameters(model: nn.Module) -> dict[str, int | None]:
     encoders = [part for part in model.modules() if isinstance(part, TextEncoder)]
     frozen = sum(encoder.parameter_count() for encoder in encoders if encoder.frozen)
     of_encoders = {id(weight): weight for encoder in encoders for weight in encoder.parameters()}
-    of_vision = {
-        id(weight): weight
-        for part in model.modules()
-        if isinstance(part, VisionEncoder)
-        for weight in part.parameters()
-    }
+    of_vision = {id(weight): weight for part in find_vision_encoders(model) for weight in part.parameters()}
     declared = [(part, name) for part in model.modules() for name in getattr(type(part), "text_path", ())]
     of_text = {
         id(weight): weight

@@ -192,4 +192,5 @@ def test_an_image_with_several_queries_has_the_union_of_its_masks_as_a_control(t
             assert rows[case.key].dice == pytest.approx(2 * mine.sum() / (mine.sum() + union.sum()))
         else:
             assert rows[case.key].status == "spurious"
+    assert all(0 <= row.nsd_surfels <= 1 for row in rows.values() if row.status != "absent")
     assert summary(found(tmp_path, "phantom_findings")["union"]).cases == len(rows)
