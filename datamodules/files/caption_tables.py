@@ -56,23 +56,29 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
         DataError: As `read_table`, or the table lacks a column or names a file twice. Inside of `caption_faults`,
             faults are collected and not raised.
     """
-    faults = _collected.get()
     try:
         captions = _rows(path)
     except DataError as error:
-        if faults is None:
-            raise
-        faults.append(error)
+        collect_or_raise(error)
         return []
     first: dict[str, str] = {}
     for name, text in captions:
         if name in first:
-            doubled = DataError(f"{path}: '{name}' comes twice.", "Keep one of the rows.", "caption_doubled")
-            if faults is None:
-                raise doubled
-            faults.append(doubled)
+            collect_or_raise(DataError(f"{path}: '{name}' comes twice.", "Keep one of the rows.", "caption_doubled"))
         first.setdefault(name, text)
     return list(first.items())
+
+
+def collect_or_raise(error: DataError) -> None:
+    """Keep a fault of captions inside of `caption_faults`; else raise it.
+
+    Raises:
+        DataError: No `caption_faults` collects.
+    """
+    faults = _collected.get()
+    if faults is None:
+        raise error
+    faults.append(error)
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:

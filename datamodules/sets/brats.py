@@ -14,15 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule
+from datamodules.files import textbrats
 from datamodules.files.nifti_layout import find_volume, list_volumes
-from datamodules.index.splits import Split, cut_by_subject
-from zoo.errors import DataError
+from datamodules.index.splits import Split, cut_by_subject, make_split
+from zoo.errors import DataError, UnknownNameError
 from zoo.io.readers import Reader
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
 
 OLD, NEW = ("t1", "t1ce", "t2", "flair"), ("t1n", "t1c", "t2w", "t2f")
 """The endings of the files of the channels, in their order: up to 2021, and from 2023."""
+
+REPORTS = {"none": "brats", "textbrats": "textbrats"}
+"""The registered name by the value of `--data.reports`."""
 
 CAVITY = 4
 """The label value of the resection cavity in the post-operative releases from 2024."""
@@ -75,16 +79,25 @@ class BraTS(VolumeDataModule):
     Volumes are skull-stripped at 1 mm. They are cropped to the head, and each channel is normalised alone over the box
     of the head, with the zeros around the brain.
 
+    With `reports` "textbrats", each visit of BraTS 2020 has the text of TextBraTS (`datamodules.files.textbrats`):
+    `<visit>_flair_text.txt` anywhere in `root`. The channels stay in our order; the release has FLAIR first. The
+    protocol `official` has the visits of `Train.json` and `Test.json`, `by_subject` all labelled visits.
+
     Args:
         cavity: Whether the label value 4 of the layout from 2023, the resection cavity, is read as background.
+        reports: "none", or "textbrats", which is the same as `--data textbrats`.
         **kwargs: See `VolumeDataModule`.
     """
 
     name = "brats"
 
-    def __init__(self, cavity: bool = False, **kwargs: Any) -> None:
+    def __init__(self, cavity: bool = False, reports: str = "none", **kwargs: Any) -> None:
+        if reports not in REPORTS:
+            raise UnknownNameError("--data.reports", reports, REPORTS, "zoo show textbrats")
+        self.name = REPORTS[reports]
         super().__init__(**kwargs)
-        self.cavity = cavity
+        self.cavity, self.reports = cavity, reports
+        self.listed = reports != "none" and self.protocol == "official"
 
     def preprocessing(self) -> PreprocessingSpec:
         """Cropped to the head, each channel normalised."""
@@ -113,11 +126,21 @@ class BraTS(VolumeDataModule):
             raise DataError(
                 f"{self.folder}: no subject with a seg file in it.", "Give the folder of the training data."
             )
-        return cases
+        if self.reports == "none":
+            return cases
+        return textbrats.add_texts(self.folder, cases, self._lists if self.listed else None)
 
     def split_cases(self, cases: list[Case]) -> Split:
-        """72 % train, 8 % val, 20 % test of the subjects, shuffled once; a subject's visits stay together."""
-        return cut_by_subject(self.protocol, cases)
+        """The lists of TextBraTS, or 72 % train, 8 % val, 20 % test of the subjects; their visits stay together."""
+        if not self.listed:
+            return cut_by_subject(self.protocol, cases)
+        existing = {case.case_id for case in cases}
+        case_ids = {split: [name for name in names if name in existing] for split, names in self._lists.items()}
+        return make_split(self.protocol, case_ids, cases)
+
+    @cached_property
+    def _lists(self) -> dict[str, list[str]]:
+        return textbrats.read_lists(self.folder)
 
     @cached_property
     def _visits(self) -> dict[str, list[Path]]:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
+from tests.helpers.textbrats_set import make_textbrats
 from tests.helpers.volume_sets import VOLUME_REPLICAS
 
 BTCV_IDS = tuple(f"{number:04d}" for number in [*range(1, 11), *range(21, 41)])
@@ -150,6 +151,7 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,
     "rexgroundingct": make_rexgroundingct,
+    "textbrats": make_textbrats,
 }
 """The function that writes the layout of each data set on disk; it returns the root. The contract tests use all."""
 

@@ -117,7 +117,7 @@ def wrap(path: Path, inner: str) -> None:
     nib.save(nib.Nifti1Image(array, affine), home / inner)
 
 
-def make_brats(folder: Path, layout: str = "new", subjects: int = 6) -> Path:
+def make_brats(folder: Path, layout: str = "new", subjects: int = 6, old_name: str = "BraTS2021_{:05d}") -> Path:
     """Write a training split (the first subject of "new" has two visits) and a validation split without labels."""
     new = layout == "new"
     ends, dash, enhancing = (("t1n", "t1c", "t2w", "t2f"), "-", 3) if new else (("t1", "t1ce", "t2", "flair"), "_", 4)
@@ -125,13 +125,13 @@ def make_brats(folder: Path, layout: str = "new", subjects: int = 6) -> Path:
     train, val = root / "TrainingData", root / "ValidationData"
     visits = [(number, 0) for number in range(subjects)] + ([(0, 1)] if new else [])
     for number, visit in visits:
-        name = f"BraTS-GLI-{number:05d}-{visit:03d}" if new else f"BraTS2021_{number:05d}"
+        name = f"BraTS-GLI-{number:05d}-{visit:03d}" if new else old_name.format(number)
         image, label = labelled((22, 24, 20), (1, 2, enhancing), number * 10 + visit, channels=4)
         image[image == -900] = 0
         for channel, end in enumerate(ends):
             save(train / name / f"{name}{dash}{end}.nii.gz", image[..., channel])
         save(train / name / f"{name}{dash}seg.nii.gz", label)
-    bare = "BraTS-GLI-00900-000" if new else "BraTS2021_00900"
+    bare = "BraTS-GLI-00900-000" if new else old_name.format(900)
     for channel, end in enumerate(ends):
         save(val / bare / f"{bare}{dash}{end}.nii.gz", image[..., channel])
     return root
