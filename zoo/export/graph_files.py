@@ -106,11 +106,7 @@ class OnnxFile(GraphFile):
 
     def open(self, path: Path) -> Run:
         """See `GraphFile.open`."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = self.open_session(path)
         names = [one.name for one in session.get_inputs()]
 
         def run(*tensors: Tensor) -> list[Tensor]:
@@ -118,6 +114,15 @@ class OnnxFile(GraphFile):
             return [torch.from_numpy(one) for one in session.run(None, {name: given[name] for name in names})]
 
         return run
+
+    @staticmethod
+    def open_session(path: Path) -> Any:
+        """Open a file in ONNX Runtime, with as many threads as PyTorch has."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     @staticmethod
     def versions() -> dict[str, str]:

@@ -73,10 +73,8 @@ class SequentialCrossAttention(nn.Module):
         """
         image = to_tokens(x)
         query = self.text_query(self.text(text))
-        read = F.scaled_dot_product_attention(query, self.image_key(image), self.image_value(image))
-        seen = F.scaled_dot_product_attention(
-            self.image_query(image), self.read_key(read), self.read_value(read), attn_mask=mask[:, None]
-        )
+        read = _attend(query, self.image_key(image), self.image_value(image))
+        seen = _attend(self.image_query(image), self.read_key(read), self.read_value(read), mask)
         new = self._norm(self.out(self._norm(seen, 0)).relu(), 1)
         return to_map(new if self.released.no_residual else image + new, x.shape[2:])
 
@@ -85,6 +83,12 @@ class SequentialCrossAttention(nn.Module):
             return F.instance_norm(tokens.mT).mT
         normed: Tensor = self.norms[index](tokens)
         return normed
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attend with one head, whose axis ONNX asks for: [B, N, C] x [B, M, C] -> [B, N, C]; `mask` is bool [B, M]."""
+    q, k, v = (x.unsqueeze(1) for x in (query, key, value))
+    return F.scaled_dot_product_attention(q, k, v, None if mask is None else mask[:, None, None]).squeeze(1)
 
 
 class SeqCA(TextUNet):
