@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,14 @@ FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
+
+DROP = """
+const bytes = Uint8Array.from(atob(arguments[0]), (one) => one.charCodeAt(0));
+const data = new DataTransfer();
+data.items.add(new File([bytes], arguments[1]));
+document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+"""
+"""A script that drops a file on the page of `zoo app`: its bytes in base64, and its name."""
 
 
 @contextmanager
@@ -36,3 +45,12 @@ def open_browser(profile: Path) -> Iterator[Any]:
         yield driver
     finally:
         driver.quit()
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait for a value that is not empty."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.05)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.helpers.served_app import serve
 from tests.helpers.untrained_runs import write_run
 from zoo import load, make_facts
 from zoo.app.server import Server
@@ -41,10 +41,5 @@ def session(report_run: Path, tmp_path: Path) -> Session:
 @pytest.fixture
 def server(session: Session) -> Iterator[Server]:
     """A server in a thread of its own."""
-    running = Server(session)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    yield running
-    running.stop()
-    thread.join(30)
-    assert not thread.is_alive()
+    with serve(session) as running:
+        yield running

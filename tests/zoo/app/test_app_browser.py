@@ -5,25 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.chromium import open_browser
+from tests.helpers.chromium import DROP, open_browser, wait_until
 from zoo.app.server import Server
 
 pytestmark = pytest.mark.browser
 
-DROP = """
-const bytes = Uint8Array.from(atob(arguments[0]), (one) => one.charCodeAt(0));
-const data = new DataTransfer();
-data.items.add(new File([bytes], arguments[1]));
-document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
-"""
 PIXELS = """
 const image = arguments[0], canvas = document.createElement("canvas");
 canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
@@ -38,24 +31,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield driver
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait for a value that is not empty."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "nothing came"
-        time.sleep(0.05)
-    return found
-
-
 def segmented(browser: Any, panel: Any, sentence: str) -> str:
     """Type a sentence into a panel, and return the pixels of the picture that comes."""
     panel.find_element("tag name", "textarea").send_keys(sentence)
     panel.find_element("css selector", ".go").click()
     said = panel.find_element("css selector", ".said")
-    until(lambda: sentence in said.text)
+    wait_until(lambda: sentence in said.text)
     picture = panel.find_element("css selector", ".picture")
-    until(lambda: "version=2" in picture.get_attribute("src"))
-    until(lambda: picture.get_property("complete") and picture.get_property("naturalWidth"))
+    wait_until(lambda: "version=2" in picture.get_attribute("src"))
+    wait_until(lambda: picture.get_property("complete") and picture.get_property("naturalWidth"))
     assert "lesion: " in panel.find_element("css selector", ".classes").text
     pixels: str = browser.execute_script(PIXELS, picture)
     return pixels
@@ -65,14 +49,14 @@ def test_a_dropped_picture_gets_a_mask_per_sentence_and_nothing_leaves_the_machi
     browser: Any, server: Server
 ) -> None:
     browser.get(server.address)
-    panels = until(lambda: browser.find_elements("css selector", "section.panel:has(textarea)"))
+    panels = wait_until(lambda: browser.find_elements("css selector", "section.panel:has(textarea)"))
     assert len(panels) == 2
     pixels = np.random.default_rng(0).integers(0, 255, (40, 60)).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     browser.execute_script(DROP, base64.b64encode(file.getvalue()).decode(), "chest.png")
     status = browser.find_element("id", "status")
-    until(lambda: status.text == "chest.png: 40 x 60")
+    wait_until(lambda: status.text == "chest.png: 40 x 60")
     sentences = ("Left lung.", "Both lungs, four infected areas.")
     seen = [segmented(browser, panel, sentence) for panel, sentence in zip(panels, sentences, strict=True)]
     assert seen[0] != seen[1], "another sentence, another mask"
@@ -80,12 +64,12 @@ def test_a_dropped_picture_gets_a_mask_per_sentence_and_nothing_leaves_the_machi
 
     ActionChains(browser).move_to_element(panels[0].find_element("css selector", ".picture")).perform()
     pointer = panels[0].find_element("css selector", ".pointer")
-    until(lambda: pointer.text.startswith("lesion "))
+    wait_until(lambda: pointer.text.startswith("lesion "))
     assert 0 <= float(pointer.text.removeprefix("lesion ")) <= 1
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith((server.address, "data:", "chrome:"))] == []
     assert browser.get_log("browser") == []
     browser.execute_script(DROP, base64.b64encode(b"no picture").decode(), "broken.png")
-    until(lambda: status.text.startswith("broken.png: "))
+    wait_until(lambda: status.text.startswith("broken.png: "))
     assert "/" not in status.text, "no path of this machine"
