@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.files.find_files import find_file, path_exists
-from datamodules.index.case_names import normalise_name
+from datamodules.index.case_names import nifti_stem
 from zoo.errors import DataError
 from zoo.utils.text_files import read_json
 
@@ -18,11 +18,6 @@ SUFFIXES = (".nii.gz", ".nii")
 def is_volume(path: Path) -> bool:
     """Return whether the name of a file is that of a NIfTI file, also in capitals. Files `._*` of macOS are none."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
-
-
-def nifti_stem(path: Path) -> str:
-    """Return the name of a NIfTI file without its suffix, with composed characters."""
-    return normalise_name(re.sub(r"(\.nii)?(\.gz)?$", "", path.name, flags=re.IGNORECASE))
 
 
 def list_volumes(folder: Path) -> dict[str, Path]:

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from datamodules.files.dataset_json import DatasetJson
-from datamodules.files.nifti_layout import find_volume, is_volume, list_volumes, nifti_stem
+from datamodules.files.nifti_layout import find_volume, is_volume, list_volumes
+from datamodules.index.case_names import nifti_stem
 from zoo.errors import DataError
 
 _CHANNEL = re.compile(r"_(\d{4})$")

@@ -26,6 +26,11 @@ def normalise_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def nifti_stem(path: Path) -> str:
+    """Return the name of a NIfTI file without its suffix, with composed characters."""
+    return normalise_name(re.sub(r"(\.nii)?(\.gz)?$", "", path.name, flags=re.IGNORECASE))
+
+
 def join_path(path: str) -> str:
     """Return the name of a case from its whole path without suffix: "a/b.png" becomes "a-b".
 

@@ -13,7 +13,8 @@ In place of the three keys, the file may have `"folds": [{"train": [...], "val":
 checked where the file has them.
 
 nnU-Net's `splits_final.json`, a list of {"train", "val"}, is read too: a fold's `val` is its test split, because the
-scores of nnU-Net's cross-validation are those of `val`. Our val split is a tenth of the other subjects.
+scores of nnU-Net's cross-validation are those of `val`. Our val split is a tenth of the other subjects. The split lists
+of SAT-DS are read too (`datamodules.index.sat_splits`); their val split is empty, so that a tenth of train is val.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from datamodules.index import sat_splits
 from datamodules.index.case_names import normalise_name
 from datamodules.index.splits import SPLITS, Split, cut_fold, fold_name, hold_out_val, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.registry import CONFIGS
 from zoo.types import Case
-from zoo.utils.text_files import read_json
+from zoo.utils.text_files import read_json, read_text
 
 CaseIds = Mapping[str, Sequence[str]]
 """The case ids of train, val and test."""
@@ -45,10 +47,12 @@ class SplitFile:
     Attributes:
         path: The file.
         content: The content of the file, whose form is checked.
+        of_sat: Whether the lists have the names of SAT-DS in place of case ids.
     """
 
     path: Path
     content: Mapping[str, Any]
+    of_sat: bool = False
 
     @property
     def protocol(self) -> str:
@@ -84,6 +88,9 @@ class SplitFile:
             DataError: The file belongs to another data set, names an unknown case or a case twice, has an empty split
                 or another subject for a case, or was changed after it was written.
         """
+        if self.of_sat:
+            content = sat_splits.to_case_ids(self.path, self.content, cases)
+            return replace(self, content=content, of_sat=False).split_cases(data, cases, fold)
         self._check_cases(data, cases)
         folds = self.content.get("folds")
         if (folds is None) != (fold is None) or (folds is not None and not 0 <= (fold or 0) < len(folds)):
@@ -131,13 +138,18 @@ def read_split_file(path: Path) -> SplitFile:
         ConfigError: The file cannot be read, or it has another form than the docstring of this module describes.
     """
     path = path.expanduser()
+    samples = path.suffix.lower() == sat_splits.JSONL
     try:
-        content = read_json(path)
+        content = read_text(path) if samples else read_json(path)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--data.split {path}: not a readable JSON file: {error}.", _FIX) from error
     content = _with_plain_names(content)
+    if samples:
+        return SplitFile(path, sat_splits.read_samples(path, content), of_sat=True)
     if isinstance(content, list):
         return SplitFile(path, _from_nnunet(path, content))
+    if sat_splits.is_list(content):
+        return SplitFile(path, sat_splits.to_content(path, content), of_sat=True)
     has_name = isinstance(content, dict) and isinstance(content.get("protocol"), str) and content["protocol"].strip()
     folds = content.get("folds", [content]) if has_name else None
     if not has_name or not isinstance(folds, list) or not folds or not all(_has_case_ids(one) for one in folds):

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import check_labels, list_volumes, nifti_stem, read_listing
+from datamodules.files.nifti_layout import check_labels, list_volumes, read_listing
+from datamodules.index.case_names import nifti_stem
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec

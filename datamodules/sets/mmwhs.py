@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import is_volume, nifti_stem, unwrap_folder
+from datamodules.files.nifti_layout import is_volume, unwrap_folder
+from datamodules.index.case_names import nifti_stem
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.io.readers import Reader

@@ -14,7 +14,8 @@ from typing import Any
 
 from datamodules.bases.base import SegDataModule
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import check_labels, find_volume, nifti_stem, read_listing
+from datamodules.files.nifti_layout import check_labels, find_volume, read_listing
+from datamodules.index.case_names import nifti_stem
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import ChannelsReader, Reader

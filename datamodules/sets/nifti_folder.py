@@ -13,9 +13,9 @@ from datamodules.files.class_values import have_common_value
 from datamodules.files.dataset_json import DatasetJson, read_dataset_json
 from datamodules.files.find_files import FileFinder, path_exists
 from datamodules.files.listed_cases import Entry
-from datamodules.files.nifti_layout import find_volume, list_volumes, nifti_stem
+from datamodules.files.nifti_layout import find_volume, list_volumes
 from datamodules.files.nnunet_folders import channel_files, check_endings, group_by_case
-from datamodules.index.case_names import name_by_path
+from datamodules.index.case_names import name_by_path, nifti_stem
 from datamodules.index.cases import CaseIndex
 from datamodules.index.split_files import SplitFile
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val, make_split

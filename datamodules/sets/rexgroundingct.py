@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.find_files import path_exists
-from datamodules.files.nifti_layout import SUFFIXES, find_volume, nifti_stem
+from datamodules.files.nifti_layout import SUFFIXES, find_volume
+from datamodules.index.case_names import nifti_stem
 from datamodules.index.splits import Split, hold_out_val
 from datamodules.loading.last_used import LastUsed
 from zoo.errors import DataError

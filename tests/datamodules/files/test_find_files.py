@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from datamodules.files.find_files import FileFinder, find_file
-from datamodules.files.nifti_layout import find_volume, list_volumes, nifti_stem
+from datamodules.files.nifti_layout import find_volume, list_volumes
+from datamodules.index.case_names import nifti_stem
 
 
 @pytest.mark.parametrize(
