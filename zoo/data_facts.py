@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.types import ClassPrompt, LabelSpace
+from zoo.types import REPORT_TRACKS, ClassPrompt, LabelSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class DataFacts:
         prompt_version: Version of the texts of `prompts`; 0 where they are only the names of the classes.
         flips: The axes along which training may mirror an image.
         partial: Whether a label may have voxels of which nobody has said what they are (`zoo.types.UNKNOWN`).
+        queries: Whether an image has several queries, each with a text of its own.
 
     Example:
         >>> facts = DataFacts.from_dict(make_facts(["liver", "spleen"], patch=[96, 96, 96]))
@@ -43,6 +44,12 @@ class DataFacts:
     prompt_version: int = 0
     flips: tuple[int, ...] = ()
     partial: bool = False
+    queries: bool = False
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether each image, or each query of an image, has a text of its own."""
+        return self.queries or self.track in REPORT_TRACKS
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, which the command line links from the data to the model."""
@@ -59,6 +66,7 @@ class DataFacts:
             "prompt_version": self.prompt_version,
             "flips": list(self.flips),
             **({"partial": True} if self.partial else {}),  # absent in the facts of runs before partial labels
+            **({"queries": True} if self.queries else {}),
         }
 
     @classmethod
@@ -76,6 +84,7 @@ class DataFacts:
             prompt_version=int(facts.get("prompt_version", 0)),
             flips=tuple(int(axis) for axis in facts.get("flips", ())),
             partial=bool(facts.get("partial", False)),
+            queries=bool(facts.get("queries", False)),
         )
 
 

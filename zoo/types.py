@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TRACKS = ("none", "class", "report", "mask-derived")
 """Where the text of a data set comes from. Two text tracks are never ranked together."""
 
+REPORT_TRACKS = ("report", "mask-derived")
+"""The text tracks whose images each have a text of their own."""
+
 UNKNOWN = 255
 """Value of a label where nobody has said whether the voxel belongs to the object (partial labels). Losses leave such
 voxels out; a test refuses them."""
@@ -129,6 +132,7 @@ class Case:
         subject: The person that the image shows; splits are made by subject.
         report: The report of the case; None where the data set has no reports.
         query: Name of the query, unique within the image and safe as a file name; empty where the image has one query.
+        wordings: Further texts that ask for the same object. Training draws among the report and these.
 
     Example:
         >>> Case("scan7", (Path("scan7.png"),), Path("mask7.png"), subject="patient3", report="Left lung.").key
@@ -141,6 +145,7 @@ class Case:
     subject: str
     report: str | None = None
     query: str = ""
+    wordings: tuple[str, ...] = ()
 
     @property
     def key(self) -> CaseKey:

@@ -107,5 +107,5 @@ def _segment(run: Path, dims: int) -> None:
     from zoo.segment.segmenter import load
 
     segmenter = load(run)
-    text = _TEXT if segmenter.reads_text and segmenter.track != "class" else None
+    text = _TEXT if segmenter.reads_reports else None
     segmenter(np.zeros((*_SHAPES[dims],), np.float32), text)

@@ -17,6 +17,7 @@ from benchmarks.storage.results import Benchmark, JobResult
 from benchmarks.storage.stored_plan import plan_path
 from benchmarks.submissions.card import write_card
 from benchmarks.submissions.folder import IMAGES, SUBMISSION, VERSION
+from datamodules.acquire.sources import load_source
 from datamodules.index.card import DataCard
 from zoo import __version__
 from zoo.engine.run_folder import RunFolder
@@ -135,7 +136,8 @@ def _find_terms(results: Sequence[JobResult], options: EntryOptions) -> Publish:
         ConfigError: The data set is the user's own, so that nobody else can compare with it; or a kind is forbidden.
     """
     data = results[0].job.data
-    if data not in DATA or results[0].manifest.get("data_hash"):
+    hashed = results[0].manifest.get("data_hash")  # a published set may have one as well, of its list of classes
+    if data not in DATA or (hashed and load_source(DataCard.of(DATA.get(data))) is None):
         raise ConfigError(f"{data}: your own data.", "Submit results on a data set with a protocol: `zoo list data`.")
     return find_terms(data).permit(options.permitted, data)
 

@@ -171,7 +171,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("cases_hash", "hash of the ids of the test cases"),
     _field("label_hash", "hash of the number of true voxels of each test case and class"),
     _field("spacing_hash", "hash of the voxel sizes of the test cases"),
-    _field("data_hash", "hash of the files of own data; empty for data sets with a protocol"),
+    _field("data_hash", "hash of the files of own data, or of the class list of `biomedsegfm`; else empty"),
     _field("weights", "the weights that were tested: `trained`, or their average"),
     _field("loss", "the segmentation loss of the training; empty for a run of an older version"),
     _field("validation", "which val cases choose the checkpoint, and how often"),

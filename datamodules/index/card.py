@@ -10,7 +10,7 @@ from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
 from zoo.publishing import Publish
 from zoo.registry import Card
-from zoo.types import TRACKS, UNKNOWN, ClassPrompt, LabelSpace
+from zoo.types import REPORT_TRACKS, TRACKS, UNKNOWN, ClassPrompt, LabelSpace
 from zoo.utils.typed_content import read_content
 
 LATERALITIES = ("", "image", "patient")
@@ -149,8 +149,8 @@ class DataCard:
 
     @property
     def has_reports(self) -> bool:
-        """Whether every case has a report."""
-        return self.track in ("report", "mask-derived")
+        """Whether every case has a text of its own: a report, or that of its query."""
+        return self.queries or self.track in REPORT_TRACKS
 
     @property
     def sides_known(self) -> bool:
@@ -203,6 +203,7 @@ class DataCard:
             prompt_version=prompt_version,
             flips=flips,
             partial=self.labelled == "partial",
+            queries=self.queries,
         )
 
     def _kept_classes(self, protocol: str) -> dict[str, tuple[int, ...]]:

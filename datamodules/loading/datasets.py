@@ -97,6 +97,9 @@ class TrainingSet(Dataset[Batch]):
         if "label" in buffer:
             batch["label"] = buffer["label"]
         batch["draw"] = [draw for _, draw in draws]
+        reports = self.text.draw_reports([item["key"] for item in items], batch["draw"], self.seed)
+        if reports is not None:
+            batch["reports"] = reports
         return batch
 
     @cached_property

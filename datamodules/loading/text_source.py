@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections import ChainMap
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from zoo.text.controls import BLANK, EXCHANGED, NAMES, SHUFFLED, TRUE, control_classes, control_reports
+import numpy as np
+
+from zoo.text.controls import BLANK, EXCHANGED, NAMES, PARAPHRASE, SHUFFLED, TRUE, control_classes, control_reports
 from zoo.text.exchanges import from_other_images, within_images
 from zoo.types import Case, CaseKey, ClassPrompt
 from zoo.utils.hashing import hash_json
+
+_STREAM = 0x7E87
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +25,30 @@ class SplitText:
     Attributes:
         classes: One class prompt per class, the same for all samples.
         reports: The report of each case; None where the data set has no reports.
+        wordings: The further texts of cases that have some, for training.
     """
 
     classes: tuple[ClassPrompt, ...]
     reports: Mapping[CaseKey, str] | None = None
+    wordings: Mapping[CaseKey, tuple[str, ...]] = field(default_factory=dict)
 
     def reports_of(self, keys: Sequence[CaseKey]) -> list[str] | None:
         """The reports of these cases, in their order; None where the data set has no reports."""
         return None if self.reports is None else [self.reports[key] for key in keys]
+
+    def draw_reports(self, keys: Sequence[CaseKey], draws: Sequence[int], seed: int) -> list[str] | None:
+        """One text of each case: its report or one of its wordings, a pure function of draw number and seed.
+
+        Args:
+            keys: The cases.
+            draws: The draw number of each case.
+            seed: Seed of the draws.
+        """
+        reports = self.reports_of(keys)
+        if reports is None or not self.wordings:
+            return reports
+        texts = [(report, *self.wordings.get(key, ())) for report, key in zip(reports, keys, strict=True)]
+        return [own[_choose(len(own), draw, seed)] for own, draw in zip(texts, draws, strict=True)]
 
 
 class TextSource:
@@ -83,6 +105,9 @@ class TextSource:
             return SplitText(control_classes(self.prompts, control, self.seed, self._wordings()))
         cases = list(cases)
         reports = {case.key: case.report or "" for case in cases}
+        wordings = {case.key: case.wordings for case in cases if case.wordings}
+        if control == PARAPHRASE and wordings:
+            return SplitText(self.prompts, self._reword(reports, wordings))
         if control in (SHUFFLED, EXCHANGED) and any(key.query for key in reports):
             exchange = from_other_images if control == SHUFFLED else within_images
             return SplitText(self.prompts, exchange(reports, self.seed))
@@ -90,9 +115,26 @@ class TextSource:
         classes = control_classes(self.prompts, control) if without_text else self.prompts
         names = [prompt.name for prompt in self.prompts]
         contradicting = frozenset(case.key for case in cases if case.case_id in self._contradicting)
-        return SplitText(classes, control_reports(reports, control, self.seed, names, contradicting))
+        return SplitText(classes, control_reports(reports, control, self.seed, names, contradicting), wordings)
+
+    def _reword(self, reports: dict[CaseKey, str], wordings: Mapping[CaseKey, Sequence[str]]) -> dict[CaseKey, str]:
+        """One of the wordings of each case, by the seed; a case without wordings keeps its report."""
+        if len(wordings) < len(reports):
+            count = len(reports) - len(wordings)
+            log.warning("text '%s': %d of %d cases have no other wording.", PARAPHRASE, count, len(reports))
+        return reports | {key: own[self.seed % len(own)] for key, own in wordings.items()}
 
     def hash_of(self, cases: Iterable[Case]) -> str:
-        """SHA-256 of the true class prompts and, where the data set has reports, of the report of each case."""
-        reports = {str(case.key): case.report for case in cases} if self.has_reports else {}
-        return hash_json({"classes": [list(prompt) for prompt in self.prompts], "reports": reports})
+        """SHA-256 of the true class prompts and, where the data set has reports, of all texts of each case."""
+        cases = list(cases) if self.has_reports else []
+        content = {
+            "classes": [list(prompt) for prompt in self.prompts],
+            "reports": {str(case.key): case.report for case in cases},
+        }
+        wordings = {str(case.key): list(case.wordings) for case in cases if case.wordings}
+        return hash_json(content | ({"wordings": wordings} if wordings else {}))
+
+
+def _choose(count: int, draw: int, seed: int) -> int:
+    """A number below `count`. The stream is another one than that of the patches."""
+    return int(np.random.default_rng((seed, draw, _STREAM)).integers(count))

@@ -9,6 +9,7 @@ from zoo.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from datamodules.sets.acdc import ACDC as ACDC
     from datamodules.sets.amos22 import Amos22 as Amos22
+    from datamodules.sets.biomedsegfm import BiomedSegFM as BiomedSegFM
     from datamodules.sets.brats import BraTS as BraTS
     from datamodules.sets.btcv import BTCV as BTCV
     from datamodules.sets.chaos import Chaos as Chaos
@@ -47,6 +48,7 @@ __all__ = [
     "MMWHS",
     "MSD",
     "Amos22",
+    "BiomedSegFM",
     "BraTS",
     "Chaos",
     "ClinicDB",
@@ -70,6 +72,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "ACDC": "datamodules.sets.acdc",
         "Amos22": "datamodules.sets.amos22",
+        "BiomedSegFM": "datamodules.sets.biomedsegfm",
         "BraTS": "datamodules.sets.brats",
         "BTCV": "datamodules.sets.btcv",
         "Chaos": "datamodules.sets.chaos",

@@ -53,7 +53,7 @@ class Session:
     def _describe(self, name: str, segmenter: Segmenter) -> dict[str, Any]:
         facts = segmenter.model.facts
         colours = [pair[1] for pair in class_colours(len(facts.labels.names))]
-        text = "none" if not segmenter.reads_text else "class" if segmenter.track == "class" else "report"
+        text = "none" if not segmenter.reads_text else "report" if segmenter.reads_reports else "class"
         prompts = {prompt.name: prompt.sentence for prompt in facts.prompts}
         classes = [
             {"name": one, "colour": colour, "sentence": prompts.get(one, "")}

@@ -77,6 +77,11 @@ class Segmenter:
         """Where the text of the training came from; "none" if the network reads none."""
         return self.model.facts.track if self.reads_text else "none"
 
+    @property
+    def reads_reports(self) -> bool:
+        """Whether the network was trained with a text per image, and not with one text per class."""
+        return self.reads_text and self.model.facts.has_reports
+
     def to(self, device: str | torch.device) -> Segmenter:
         """Move the models to a device, and return the segmenter."""
         for model in self.models:
@@ -210,7 +215,7 @@ class Segmenter:
             if text is not None:
                 raise TextError("This model reads no text.", "Leave out the text.")
             return Text(prompts), ()
-        if self.track != "class":
+        if self.reads_reports:
             if not isinstance(text, str):
                 raise TextError("This model was trained with a report per image.", 'Give a report, or "" for none.')
             return Text(prompts, (text,)), () if text.strip() else (NO_TEXT,)

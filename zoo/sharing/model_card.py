@@ -131,7 +131,7 @@ def _use(facts: RunFacts, name: str) -> Iterator[str]:
     if not facts.terms.publish.allows("weights"):
         yield "The package has no weights. Its `config.yaml` trains the model again.\n"
         return
-    text = ', "THE REPORT"' if facts.track in ("report", "mask-derived") else ""
+    text = ', "THE REPORT"' if facts.data.has_reports and facts.track != "none" else ""
     yield f'```python\nimport zoo\n\nsegmenter = zoo.load("{name}")\nfound = segmenter("IMAGE"{text})\n```\n'
     words = ' --text "THE REPORT"' if text else ""
     yield f"```bash\nzoo segment IMAGES --run {name}{words} --out masks\n```\n"

@@ -71,3 +71,32 @@ def test_the_hash_follows_the_true_texts_and_their_queries() -> None:
     asked = [Case("c", (), None, "c", "Three.", query="left"), *cases[1:]]
     assert source().hash_of(asked) != first
     assert str(CaseKey("c", "left")) == "c__left"
+
+
+def worded(control: str = "true") -> TextSource:
+    texts = [("a", "One.", ("Uno.", "Eins.")), ("b", "Two.", ())]
+    cases = [Case(name, (), None, name, report, "0", wordings) for name, report, wordings in texts]
+    return TextSource(PROMPTS, True, lambda split: cases, control, seed=3)
+
+
+def test_training_draws_among_the_report_and_the_wordings_of_a_case() -> None:
+    text, keys = worded().for_split("train"), [CaseKey("a", "0"), CaseKey("b", "0")]
+    drawn = [text.draw_reports(keys, [draw, draw], seed=1) or [] for draw in range(30)]
+    assert {first for first, _ in drawn} == {"One.", "Uno.", "Eins."}
+    assert {second for _, second in drawn} == {"Two."}
+    assert drawn == [text.draw_reports(keys, [draw, draw], seed=1) for draw in range(30)]
+    assert drawn != [text.draw_reports(keys, [draw, draw], seed=2) for draw in range(30)]
+    assert text.reports_of(keys) == ["One.", "Two."], "an evaluation has the reports"
+
+
+def test_a_paraphrase_is_a_wording_of_the_case(caplog: pytest.LogCaptureFixture) -> None:
+    keys = [CaseKey("a", "0"), CaseKey("b", "0")]
+    assert worded("paraphrase").for_split("test").reports_of(keys) == ["Eins.", "Two."]
+    assert "1 of 2 cases have no other wording" in caplog.text
+    assert worded("paraphrase").for_split("train") == worded().for_split("train")
+
+
+def test_the_hash_follows_the_wordings() -> None:
+    cases = list(worded()._cases_of("train"))
+    plain = [Case(case.case_id, (), None, case.subject, case.report, case.query) for case in cases]
+    assert source().hash_of(cases) != source().hash_of(plain)

@@ -121,6 +121,16 @@ def test_prompts_of_classes_are_replaced_one_by_one() -> None:
     assert of_classes(names=("liver",))(image, "An organ.").text.classes[0].sentence == "An organ."
 
 
+def test_a_model_of_queries_needs_a_text_for_each_image() -> None:
+    segmenter = of_classes(names=("target",))
+    facts = {**segmenter.model.facts.to_dict(), "queries": True}
+    asked = zoo.Segmenter(TextQuery(facts, encoder="tiny", **SMALL).eval(), segmenter.images)
+    assert (asked.track, asked.reads_reports, segmenter.reads_reports) == ("class", True, False)
+    with pytest.raises(TextError, match="trained with a report per image"):
+        asked(np.zeros((16, 16)))
+    assert asked(np.zeros((16, 16)), "The liver.").text.reports == ("The liver.",)
+
+
 def test_a_class_left_out_of_the_request_is_background_and_changes_no_other() -> None:
     segmenter, image = of_classes(), np.random.default_rng(0).random((16, 16))
     whole = segmenter(image, {"spleen": "Lien."})
