@@ -194,6 +194,19 @@ class Native(NamedTuple):
         return self
 
 
+class InstanceFacts(NamedTuple):
+    """What a scorer of instances needs beside the label of a query.
+
+    Attributes:
+        numbers: Number of the instance of each voxel from 1, 0 outside, [*S] on the grid of the label; None where
+            nobody has numbered the instances, so that the components of the label count.
+        focal: Whether the finding is focal, or not; None where nobody says it.
+    """
+
+    numbers: NDArray[np.uint8] | None = None
+    focal: bool | None = None
+
+
 class Batch(TypedDict):
     """What every data module gives and every model takes. `S` is (H, W) or the three RAS axes.
 

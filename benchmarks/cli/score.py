@@ -85,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         choices=CONVENTIONS,
-        help="also score by the convention of surface-distance (DeepMind), for tables with --protocol",
+        help="also score by the convention of surface-distance (DeepMind) or of the scorer of a challenge; repeatable",
     )
     parser.add_argument(
         "--workers",

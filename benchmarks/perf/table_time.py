@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,7 @@ def write(folder: Path, shape: Shape) -> int:
 def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
     tp, fp, fn = (int(n) for n in rng.integers(1, 1000, 3))
     dice = 2 * tp / (2 * tp + fp + fn)
+    values: dict[str, Any] = {metric.key: 3.0 if metric.unit == "distance" else dice for metric in METRICS}
     return CaseScore(
         case_id=f"case{case}",
         query="",
@@ -78,7 +80,7 @@ def _row(rng: np.random.Generator, case: int, index: int) -> CaseScore:
         unit="mm",
         status="ok",
         mark="",
-        **{metric.key: 3.0 if metric.unit == "distance" else dice for metric in METRICS},
+        **values,
     )
 
 

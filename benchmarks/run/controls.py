@@ -142,6 +142,7 @@ def _score(data: SegDataModule, case: Case, guess: Mask, mask: Mask, geometry: G
         data.card.tolerance,
         query=case.query,
         conventions=CONVENTIONS,
+        instances=data.describe_instances(case, geometry),
     )
 
 

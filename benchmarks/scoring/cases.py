@@ -82,6 +82,7 @@ class CaseScorer:
             self.tolerance,
             query=case.query,
             conventions=self.conventions,
+            instances=self.data.describe_instances(case, grid) if self.conventions else None,
         )
         return ScoredCase(case.case_id, rows, describe_image(Native(truth.geometry, truth.label)))
 

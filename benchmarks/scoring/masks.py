@@ -21,8 +21,6 @@ from zoo.io.nifti_header import open_nifti
 from zoo.io.pictures import is_coloured
 from zoo.io.readers import Reader
 from zoo.io.same_grid import check_same_grid
-from zoo.preprocessing.apply import load_case
-from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.preprocessing.undo import ras_shape
 from zoo.types import Case, Geometry, LabelSpace
 
@@ -51,13 +49,15 @@ def read_truth(data: SegDataModule, case: Case) -> Truth:
     Raises:
         DataError: The case has no label, or a file is not as the card says.
     """
-    embedded = type(data).load is not SegDataModule.load
-    prepared = data.load(case) if embedded else load_case(case, PreprocessingSpec(), data.labels, data.reader)
-    native = native_of(prepared, data.labels.exclusive)
-    if native.label is None:
+    if type(data).load is not SegDataModule.load:
+        geometry, label = native_of(data.load(case), data.labels.exclusive)
+        geometry = replace(geometry, crop=tuple((0, size) for size in ras_shape(geometry)))
+    else:
+        geometry = data.native_geometry(case)
+        label = data.load_label(case, geometry)
+    if label is None:
         raise DataError(f"Case {case.key} has no label.", "Only cases with a label are scored.")
-    full = tuple((0, size) for size in ras_shape(native.geometry))
-    return Truth(replace(native.geometry, crop=full), native.label)
+    return Truth(geometry, label)
 
 
 class MaskReader:

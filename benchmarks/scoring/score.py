@@ -85,7 +85,8 @@ def score_label_images(data: SegDataModule, method: Method, progress: Progress =
     missing = [case for case in cases if case.key not in found.of_case]
     _check_missing(method, missing, found, len(cases))
     reader = MaskReader(data.labels, values, data.reader)
-    scorer = CaseScorer(data, found, reader, float(facts["tolerance"]), method.conventions)
+    conventions = tuple(dict.fromkeys((*method.conventions, *data.card.conventions)))
+    scorer = CaseScorer(data, found, reader, float(facts["tolerance"]), conventions)
     rows, images = score_cases(scorer, progress(cases), min(method.processes, len(cases)))
     if data.leak_declared:
         rows = [replace(row, mark=LEAK) for row in rows]

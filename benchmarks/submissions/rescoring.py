@@ -17,12 +17,14 @@ from datamodules.build import build_datamodule
 from zoo.engine.run_folder import RunFolder
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore, describe_case
+from zoo.metrics.definitions import SURFELS, VOXELS
+from zoo.metrics.scorer_fields import CVPR25_FIELDS, REX_FIELDS
 
 RELATIVE = 1e-6
 """Largest relative difference of two scores that are called equal: files have rounded digits."""
 
-_OPTIONAL = ("_voxels", "_surfels")
-"""Ends of the columns that a test may leave out."""
+_OPTIONAL = frozenset({*VOXELS, *SURFELS, *REX_FIELDS, *CVPR25_FIELDS})
+"""The columns that a test may leave out."""
 
 OF_TEST = ("protocol", "fold", "folds", "pixels", "shape", "counts")
 """Options of a data set that say which cases are tested. No other value of an entry reaches the code."""
@@ -89,13 +91,15 @@ def find_difference(submitted: Iterable[CaseScore], found: Iterable[CaseScore]) 
     for key, row in mine.items():
         for field in fields(row):
             one, other = getattr(row, field.name), getattr(theirs[key], field.name)
-            optional = field.name.endswith(_OPTIONAL)
+            optional = field.name in _OPTIONAL
             if field.name not in ("mark", "index") and not _are_equal(one, other, optional):
                 return f"{describe_case(*key[0])}, {key[1]}: {field.name} is {one} and was scored again as {other}"
     return ""
 
 
 def _are_equal(one: object, other: object, optional: bool) -> bool:
+    if optional and (one is None or other is None):
+        return True
     if not (isinstance(one, float) and isinstance(other, float)):
         return one == other
     if math.isnan(one) or math.isnan(other):

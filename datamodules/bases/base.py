@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -36,9 +37,11 @@ from datamodules.loading.text_source import SplitText
 from zoo.errors import ConfigError
 from zoo.planner.summary import DatasetSummary
 from zoo.preprocessing.apply import PreparedCase, add_label, load_image, load_label
+from zoo.preprocessing.spec import PreprocessingSpec
+from zoo.preprocessing.undo import ras_shape
 from zoo.registry import DATA
 from zoo.settings import cache_root
-from zoo.types import Batch, Case, Geometry
+from zoo.types import Batch, Case, Geometry, InstanceFacts
 from zoo.utils.activity import track
 from zoo.utils.renamed import reject_old_names
 
@@ -119,6 +122,7 @@ class SegDataModule(DescribedData):
         check_options(self.card, tuple(patch), *given)
         self.foreground_share = foreground_share
         self.query_images: LastUsed[PreparedCase] = LastUsed()
+        self._geometries: LastUsed[Geometry] = LastUsed()
 
     def load(self, case: Case) -> PreparedCase:
         """Read and prepare a case without the cache. The queries of an image share its array.
@@ -143,6 +147,26 @@ class SegDataModule(DescribedData):
             geometry: The geometry of its image.
         """
         return None if case.label is None else load_label(case, geometry, self.labels, self.reader)
+
+    def native_geometry(self, case: Case) -> Geometry:
+        """The geometry of the image of a case on the grid of its file. The queries of an image share it."""
+
+        def read() -> Geometry:
+            generated = type(self).load_image is not SegDataModule.load_image
+            image = self.load_image(case) if generated else load_image(case, PreprocessingSpec(), self.reader)
+            full = tuple((0, size) for size in ras_shape(image.geometry))
+            return replace(image.geometry, crop=full)
+
+        return self._geometries.get(case.case_id, read) if case.query else read()
+
+    def describe_instances(self, case: Case, geometry: Geometry) -> InstanceFacts:
+        """What is known of the instances of a label, for the conventions that count them; by default nothing.
+
+        Args:
+            case: The case.
+            geometry: The geometry of its image.
+        """
+        return InstanceFacts()
 
     def training_summary(self) -> DatasetSummary:
         """What `zoo data stats` has measured of the training cases of the protocol and fold, for the planner.

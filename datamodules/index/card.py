@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
+from zoo.metrics.definitions import CONVENTIONS
 from zoo.publishing import Publish
 from zoo.registry import Card
 from zoo.types import REPORT_TRACKS, TRACKS, UNKNOWN, ClassPrompt, LabelSpace
@@ -74,6 +75,7 @@ class DataCard:
         source: Where the data set is available (`datamodules.acquire.sources.Source`), for a card of another
             package; None where `configs/sources` says it.
         publish: What the terms of the data set allow to publish.
+        conventions: Further conventions by which each test is scored, of `zoo.metrics.definitions.CONVENTIONS`.
     """
 
     name: str
@@ -104,6 +106,7 @@ class DataCard:
     listing: Mapping[int, str] = field(default_factory=dict)
     source: Mapping[str, Any] | None = None
     publish: Publish = field(default_factory=Publish)
+    conventions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values that a type cannot check.
@@ -126,6 +129,9 @@ class DataCard:
             raise ValueError(f"classes has {len(self.classes)} exclusive classes, more than {MOST_CLASSES}")
         if self.labelled == "partial" and not self.exclusive and len(self.classes) > 1:
             raise ValueError("labelled is partial, but several overlapping classes have no value for unknown voxels")
+        unknown_names = [name for name in self.conventions if name not in CONVENTIONS]
+        if unknown_names:
+            raise ValueError(f"conventions has '{unknown_names[0]}', not one of {', '.join(CONVENTIONS)}")
         if not self.protocols:
             raise ValueError("protocols is empty; name one protocol or more")
         for name, protocol in self.protocols.items():

@@ -14,7 +14,7 @@ from datamodules.phantoms.findings import EXTENT, FindingsCase, draw_findings, l
 from zoo.errors import ConfigError
 from zoo.preprocessing.apply import PreparedCase, preprocess
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import UNKNOWN, Case, Geometry
+from zoo.types import UNKNOWN, Case, Geometry, InstanceFacts
 
 _draw = lru_cache(maxsize=1)(draw_findings)  # the queries of a volume follow each other
 
@@ -66,6 +66,10 @@ class PhantomFindings(PhantomDataModule):
         drawn, index = self.draw(case), int(case.query)
         background = UNKNOWN if drawn.findings[index].partial else 0
         return np.where(drawn.labelled(index), np.uint8(1), np.uint8(background))[None]
+
+    def describe_instances(self, case: Case, geometry: Geometry) -> InstanceFacts:
+        """Nodules are focal."""
+        return InstanceFacts(focal=True)
 
     def draw(self, case: Case) -> FindingsCase:
         """The volume of a case with all its findings, also those that are not labelled."""

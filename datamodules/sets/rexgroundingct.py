@@ -21,7 +21,7 @@ from zoo.errors import DataError
 from zoo.io.axes import to_ras
 from zoo.io.channel_masks import ChannelMasks, read_channel_masks
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import UNKNOWN, Case, Geometry
+from zoo.types import UNKNOWN, Case, Geometry, InstanceFacts
 from zoo.utils.text_files import read_json
 
 BASE, CHALLENGE = "dataset.json", "MICCAI_challenge_dataset.json"
@@ -32,6 +32,9 @@ EXAMPLES = 3
 
 NO_CHEST = ("train_11755_a_3", "train_11755_a_4")
 """Volumes of CT-RATE that show no chest."""
+
+_FOCAL = {"1": False, "2": True}
+"""First sign of a category to whether its findings are focal, as the challenge groups them."""
 
 _WINDOW = (-1000.0, 1000.0)  # also cuts the padding of -8192 and single voxels above 16,000
 log = logging.getLogger(__name__)
@@ -96,10 +99,8 @@ class RexGroundingCT(VolumeDataModule):
         if tuple(entry["shape"]) != geometry.shape:
             problem = f"{case.images[0]}: shape {geometry.shape}, but the listing says {tuple(entry['shape'])}."
             raise DataError(problem, "Get the CT of CT-RATE's `fixed` folders, unchanged.", "shape_mismatch")
-        count = len(entry["findings"])
-        masks = self._masks.get(path, lambda: read_channel_masks(path, count, geometry.shape))
-        order = sorted(entry["findings"], key=int)
-        mask = masks.mask(order.index(case.query))
+        masks, index = self._find_mask(case, path, geometry)
+        mask = masks.mask(index)
         listed, found = entry.get("pixels", {}).get(case.query), int(mask.sum())
         if listed is not None and int(listed) != found:
             problem = f"{path}: finding {case.query} has {found} voxels, but the listing says {listed}."
@@ -108,6 +109,21 @@ class RexGroundingCT(VolumeDataModule):
         if self._is_partial(case):
             ras = np.where(ras == 1, np.uint8(1), np.uint8(UNKNOWN))
         return ras[None]
+
+    def describe_instances(self, case: Case, geometry: Geometry) -> InstanceFacts:
+        """The entities of a finding, which the mask numbers, and whether its category is a focal one: 2a to 2h."""
+        if case.label is None or geometry.affine is None:
+            return InstanceFacts()
+        masks, index = self._find_mask(case, case.label, geometry)
+        numbers, _ = to_ras(masks.values(index), np.asarray(geometry.affine), case.images[0])
+        category = str(self._entries[case.case_id].get("categories", {}).get(case.query, ""))
+        return InstanceFacts(numbers, _FOCAL.get(category[:1]))
+
+    def _find_mask(self, case: Case, path: Path, geometry: Geometry) -> tuple[ChannelMasks, int]:
+        """The masks of the file of a case, and the number of its finding among them."""
+        findings = self._entries[case.case_id]["findings"]
+        masks = self._masks.get(path, lambda: read_channel_masks(path, len(findings), geometry.shape))
+        return masks, sorted(findings, key=int).index(case.query)
 
     def _is_partial(self, case: Case) -> bool:
         """Whether the label of a query may lack entities: a training label with the most entities that one shows."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from scipy.ndimage import label
 
 from datamodules.phantoms.findings import draw_findings
 
@@ -21,9 +22,9 @@ CHALLENGE = "MICCAI_challenge_dataset.json"
 def make_rexgroundingct(folder: Path, train: int = 12, base: int = 2, added: int = 3) -> Path:
     """Write listings, masks and CTs; return the folder of the listings.
 
-    The findings are the first axis of a mask file, and its affine is the identity. `train_5_b_1` shows the subject of
-    `train_5_a_1`, which is reported. The first finding of a training volume has as many entities as a label shows at
-    most. Test masks are withheld.
+    The findings are the first axis of a mask file, which numbers their nodules, and its affine is the identity.
+    `train_5_b_1` shows the subject of `train_5_a_1`, which is reported. The first finding of a training volume has as
+    many entities as a label shows at most. Test masks are withheld.
     """
     root = folder / "ReXGroundingCT"
     listings: dict[str, dict[str, list[Any]]] = {
@@ -47,7 +48,7 @@ def _write_volume(root: Path, name: str, number: int, split: str) -> dict[str, A
     """Write the CT and the masks of a volume; return its entry. The sentences are those of the phantom's findings."""
     drawn = draw_findings(0, split, number, SHAPE)
     there = [index for index, finding in enumerate(drawn.findings) if finding.present]
-    masks = np.stack([np.flip(drawn.labelled(index), (0, 1)) for index in there]).astype(np.uint8)
+    masks = np.stack([label(np.flip(drawn.labelled(index), (0, 1)))[0] for index in there]).astype(np.uint8)
     ct = np.rint(drawn.image * 1400 - 1000).astype(np.int16)
     ct[0, 0] = -8192  # padding
     parts = name.split("_")
@@ -61,7 +62,7 @@ def _write_volume(root: Path, name: str, number: int, split: str) -> dict[str, A
         "findings": {str(place): drawn.findings[index].sentence for place, index in enumerate(there)},
         "entity_counts": shown | ({"0": 3} if split == "train" else {}),
         "shape": [*SHAPE],
-        "pixels": {str(place): int(mask.sum()) for place, mask in enumerate(masks)},
+        "pixels": {str(place): int((mask > 0).sum()) for place, mask in enumerate(masks)},
         "categories": {str(place): "2b" for place in range(len(there))},
         "protocol": "protocol1",
     }

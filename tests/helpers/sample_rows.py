@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.definitions import METRICS, absent_values
 
@@ -10,6 +12,7 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
     """Return a row whose counts have the given Dice."""
     tp = round(dice * 1000)
     fp, fn = (0 if status == other else 1000 - tp for other in ("missed", "spurious"))
+    values: dict[str, Any] = {metric.key: hd95 if metric.unit == "distance" else dice for metric in METRICS}
     return CaseScore(
         case_id=case,
         query="",
@@ -21,12 +24,13 @@ def row(case: str, label: str, dice: float, hd95: float = 2.0, status: str = "ok
         status=status,
         index=1,
         mark="",
-        **{metric.key: hd95 if metric.unit == "distance" else dice for metric in METRICS},
+        **values,
     )
 
 
 def absent(case: str, label: str) -> CaseScore:
     """Return a row of an object that neither mask contains."""
+    values: dict[str, Any] = absent_values()
     return CaseScore(
         case_id=case,
         query="",
@@ -38,5 +42,5 @@ def absent(case: str, label: str) -> CaseScore:
         status="absent",
         index=1,
         mark="",
-        **absent_values(),
+        **values,
     )

@@ -95,7 +95,7 @@ OPTIONS = (
         "--convention",
         "conventions",
         "NAME",
-        "also score by the convention of surface-distance (DeepMind), for tables with --protocol",
+        "also score by the convention of surface-distance (DeepMind) or of the scorer of a challenge; repeatable",
         GROUPS[0],
         verbs=("test",),
         choices=CONVENTIONS,

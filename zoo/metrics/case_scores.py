@@ -12,11 +12,13 @@ import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from itertools import product
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.metrics.definitions import METRIC_KEYS, SURFELS, VOXELS, MetricValues
+from zoo.metrics.definitions import METRIC_KEYS, SURFELS, VOXELS
 from zoo.metrics.row_checks import check_values
+from zoo.metrics.scorer_fields import CVPR25_FIELDS, REX_FIELDS, SCORER_FLOATS, ScorerFields, check_scorer_fields
 from zoo.utils.atomic_files import write_text
 from zoo.utils.csv_text import format_csv, parse_csv
 from zoo.utils.hashing import hash_bytes, hash_lines
@@ -33,19 +35,25 @@ COUNTS = ("tp", "fp", "fn")
 COLUMNS = ("case_id", "query", "label", *COUNTS, *METRIC_KEYS, "unit", "status", "index", *VOXELS)
 """The columns of every file, in their order."""
 
-_FURTHER = ((), SURFELS, ("mark",), (*SURFELS, "mark"))
-"""Columns that a file has behind them only where a row has a value."""
+_FURTHER = (SURFELS, REX_FIELDS, CVPR25_FIELDS, ("mark",))
+"""Groups of columns that a file has behind them, in this order, only where a row has a value."""
+
+_FLOATS = (*METRIC_KEYS, *VOXELS, *SURFELS, *SCORER_FLOATS)
+
+_INSTANCES = tuple(name for name in (*REX_FIELDS, *CVPR25_FIELDS) if name not in SCORER_FLOATS)
 
 _OPTIONAL = ((), ("query",), VOXELS, ("query", *VOXELS))
 """Groups of columns that a file of an older version may lack."""
 
 _HEADS = {
-    (*(name for name in COLUMNS if name not in lacking), *further) for further in _FURTHER for lacking in _OPTIONAL
+    (*(name for name in COLUMNS if name not in lacking), *(name for group in further for name in group))
+    for further in product(*(((), group) for group in _FURTHER))
+    for lacking in _OPTIONAL
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseScore(MetricValues[float]):
+class CaseScore(ScorerFields):
     """The scores of one class in one case, on the native grid.
 
     A missed or spurious object has the worst value of each metric (`zoo.metrics.definitions`): Dice and
@@ -109,6 +117,7 @@ class CaseScore(MetricValues[float]):
             if math.isinf(value) or math.isnan(value) != (self.status == "absent"):
                 raise ValueError(f"{name} is {value} although the object is {self.status}")
         check_values(self)
+        check_scorer_fields(self)
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields; NaN counts as equal to NaN, so two rows of an absent object can be equal."""
@@ -147,8 +156,8 @@ def write_rows(path: Path, rows: Iterable[CaseScore]) -> None:
     """Write rows as CSV, sorted by case, query and class.
 
     The order of `rows` does not change the file. NaN becomes an empty cell; `read_rows` restores every
-    other number exactly. Only a file with marked rows has the column `mark`, and only one with scores by
-    surface-distance has the columns `SURFELS`.
+    other number exactly. Only a file with marked rows has the column `mark`, and only one with scores by a
+    further convention has its columns.
 
     Args:
         path: The file; the new file replaces it in one step.
@@ -176,8 +185,8 @@ def format_rows(rows: Iterable[CaseScore]) -> str:
         RunError: Two rows have the same case, query and class.
     """
     ordered = sort_rows(rows)
-    surfels = SURFELS if any(not math.isnan(row.nsd_surfels) for row in ordered) else ()
-    columns = (*COLUMNS, *surfels, *(("mark",) if any(row.mark for row in ordered) else ()))
+    used = [group for group in _FURTHER if any(_cell(getattr(row, name)) for row in ordered for name in group)]
+    columns = (*COLUMNS, *(name for group in used for name in group))
     lines = ([_cell(getattr(row, name)) for name in columns] for row in ordered)
     return format_csv([columns, *lines])
 
@@ -264,8 +273,10 @@ def describe_case(case_id: str, query: str = "") -> str:
     return f"Case '{case_id}', query '{query}'," if query else f"Case '{case_id}'"
 
 
-def _cell(value: str | float) -> str:
+def _cell(value: str | float | None) -> str:
     """Return the text of a cell; `repr` gives the shortest digits that restore the same float."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value))  # the `repr` of a NumPy float contains its type
     return str(value)
@@ -276,5 +287,6 @@ def _row(columns: Sequence[str], line: Sequence[str]) -> CaseScore:
         raise ValueError(f"it has {len(line)} cells, but the first line names {len(columns)} columns")
     cells = dict(zip(columns, line, strict=True))
     counts = {name: int(cells.pop(name)) for name in (*COUNTS, "index")}
-    scores = {name: float(cells.pop(name) or math.nan) for name in (*METRIC_KEYS, *VOXELS, *SURFELS) if name in cells}
-    return CaseScore(**cells, **counts, **scores)  # type: ignore[arg-type]
+    scores = {name: float(cells.pop(name) or math.nan) for name in _FLOATS if name in cells}
+    instances = {name: int(cell) if (cell := cells.pop(name)) else None for name in _INSTANCES if name in cells}
+    return CaseScore(**cells, **counts, **scores, **instances)  # type: ignore[arg-type]

@@ -1,55 +1,36 @@
-"""Instance scores: connected components of prediction and label are matched one to one, and counted.
-
-A rule says what a component is, how two of them are compared, and when they match. The rules of published scorers have
-names. The scorers themselves were not at hand: the rules follow the descriptions that `docs/metrics.md` cites.
-"""
+"""Instance scores: the instances of prediction and label are matched one to one, and counted (`instance_rules`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import generate_binary_structure, label
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from zoo.errors import DataError
+from zoo.metrics.instance_matching import match_best, match_greedily
+from zoo.metrics.instance_pairs import InstancePairs, find_close_pairs, find_instances, pair_instances
+from zoo.metrics.instance_rules import ASSD, CENTROID, DICE, IOU, RULES, InstanceRule
 
-DICE, IOU, CENTROID, ASSD = "dice", "iou", "centroid", "assd"
-"""How two components are compared: two overlaps, of which more is better, and two distances."""
+__all__ = [
+    "ASSD",
+    "CENTROID",
+    "DICE",
+    "IOU",
+    "RULES",
+    "InstanceCounts",
+    "InstanceRule",
+    "count_instances",
+    "count_matches",
+    "pair_masks",
+]
 
+_ROUNDING = 1e-9
+"""Relative margin of a threshold, because sums of decimal spacings are not exact."""
 
-@dataclass(frozen=True, slots=True)
-class InstanceRule:
-    """What an instance is, and when two instances match.
-
-    Attributes:
-        about: Where the rule is from.
-        steps: Most axes along which two neighbouring voxels differ: 1 is 6 neighbours in 3D, 2 is 18, and 3 is 26.
-        smallest: Fewest voxels of a predicted component; smaller ones are dropped.
-        measure: One of `DICE`, `IOU`, `CENTROID`, `ASSD`.
-        threshold: Lowest overlap, or largest distance in units of the largest voxel edge.
-        above: Whether an overlap must be above the threshold, and not equal to it.
-    """
-
-    about: str
-    steps: int
-    smallest: int
-    measure: str
-    threshold: float
-    above: bool = False
-
-
-RULES = {
-    "rex": InstanceRule("ReXGroundingCT: components that overlap by Dice of 0.2 or more", 2, 10, DICE, 0.2),
-    "rex-focal": InstanceRule("ReXGroundingCT: centroids within two voxels", 2, 10, CENTROID, 2.0),
-    "rex-diffuse": InstanceRule("ReXGroundingCT: surfaces within two voxels on average", 2, 10, ASSD, 2.0),
-    "cvpr25": InstanceRule("CVPR25-BiomedSegFM: components that overlap by IoU above 0.5", 1, 1, IOU, 0.5, above=True),
-}
-"""The rules of published scorers, by name."""
+_EPSILON = 1e-6
+"""Added to both terms of a Dice by the scorer of ReXGroundingCT; it orders pairs of equal Dice."""
 
 
 class InstanceCounts(NamedTuple):
@@ -94,110 +75,70 @@ class InstanceCounts(NamedTuple):
 
 
 def count_instances(
-    prediction: NDArray[np.generic], truth: NDArray[np.generic], rule: InstanceRule, spacing: Sequence[float]
+    prediction: NDArray[np.generic],
+    truth: NDArray[np.generic],
+    rule: InstanceRule,
+    spacing: Sequence[float],
+    numbered: bool = False,
 ) -> InstanceCounts:
-    """Match the components of two masks one to one, with the best sum of overlaps or distances, and count them.
+    """Match the instances of two masks one to one by a rule, and count them.
 
     Args:
         prediction: Mask of 0 and 1, [*S].
         truth: Mask of the label, [*S].
         rule: What an instance is, and when two match.
         spacing: Size of a voxel along each axis of S.
+        numbered: Whether each value of `truth` above 0 is one instance; else its components are the instances.
 
     Raises:
         DataError: The shapes differ.
 
     Example:
+        >>> from zoo.metrics.instance_rules import RULES
         >>> truth = np.array([1, 1, 0, 0, 0, 1, 1, 0])
         >>> guess = np.array([1, 1, 0, 1, 0, 0, 0, 0])
         >>> tuple(count_instances(guess, truth, RULES["cvpr25"], (1.0,)))
         (1, 1, 1, 1.0)
     """
+    return count_matches(pair_masks(prediction, truth, rule, numbered), rule, spacing)
+
+
+def pair_masks(
+    prediction: NDArray[np.generic], truth: NDArray[np.generic], rule: InstanceRule, numbered: bool = False
+) -> InstancePairs:
+    """Find the instances of two masks and their overlaps; rules that differ in the matching alone can share them.
+
+    Raises:
+        DataError: The shapes differ.
+    """
     if prediction.shape != truth.shape:
         raise DataError(f"instances of a prediction of shape {prediction.shape} and a label of shape {truth.shape}.")
-    guessed, true = _components(prediction, rule.steps, rule.smallest), _components(truth, rule.steps, 1)
-    sizes, true_sizes = np.bincount(guessed.ravel())[1:], np.bincount(true.ravel())[1:]
-    if not (len(sizes) and len(true_sizes)):
-        return InstanceCounts(0, len(sizes), len(true_sizes), 0.0)
-    joint = np.zeros((len(sizes) + 1, len(true_sizes) + 1), np.int64)
-    np.add.at(joint, (guessed.ravel(), true.ravel()), 1)
-    shared = joint[1:, 1:]
-    both = sizes[:, None] + true_sizes[None, :]
-    dice = 2 * shared / both
+    return pair_instances(*find_instances(prediction, truth, rule, numbered))
+
+
+def count_matches(pairs: InstancePairs, rule: InstanceRule, spacing: Sequence[float]) -> InstanceCounts:
+    """Match the instances of two masks by a rule, and count them.
+
+    Args:
+        pairs: The instances.
+        rule: When two of them match.
+        spacing: Size of a voxel along each axis.
+    """
+    sizes, true_sizes = pairs.sizes, pairs.true_sizes
     if rule.measure in (DICE, IOU):
-        values, sign = (dice if rule.measure == DICE else shared / (both - shared)), 1
+        first, second, shared = pairs.first, pairs.second, pairs.shared
+        both = sizes[first] + true_sizes[second]
+        values = 2 * shared / both if rule.measure == DICE else shared / (both - shared)
+        matches = values >= rule.threshold * (1 - _ROUNDING)
+        order = (2 * shared + _EPSILON) / (both + _EPSILON) if rule.measure == DICE else values
     else:
-        values, sign = _distances(rule.measure, guessed, true, dice.shape, spacing), -1
-    limit = rule.threshold * (max(spacing) if sign < 0 else 1.0)
-    matches = sign * values > sign * limit if rule.above else sign * values >= sign * limit
-    # A pair that may not match costs more than all pairs that may, so that as many as possible match.
-    worst = 1.0 + np.abs(values[matches]).sum() if matches.any() else 1.0
-    rows, columns = linear_sum_assignment(np.where(matches, -sign * values, worst))
-    kept = matches[rows, columns]
-    tp = int(kept.sum())
-    return InstanceCounts(tp, len(sizes) - tp, len(true_sizes) - tp, float(dice[rows, columns][kept].sum()))
-
-
-def _components(mask: NDArray[np.generic], steps: int, smallest: int) -> NDArray[np.int32]:
-    """Number the connected components of a mask from 1; small ones become background."""
-    structure = generate_binary_structure(mask.ndim, min(steps, mask.ndim))
-    numbers, count = label(mask != 0, structure)
-    if smallest > 1 and count:
-        sizes = np.bincount(numbers.ravel())
-        kept = sizes >= smallest
-        kept[0] = False
-        table = np.zeros(count + 1, np.int32)
-        table[kept] = np.arange(1, kept.sum() + 1)
-        numbers = table[numbers]
-    return np.asarray(numbers, np.int32)
-
-
-def _distances(
-    measure: str,
-    guessed: NDArray[np.int32],
-    true: NDArray[np.int32],
-    counts: tuple[int, ...],
-    spacing: Sequence[float],
-) -> NDArray[np.float64]:
-    """The distance of each predicted component to each true one, in the unit of the spacing."""
-    if measure == ASSD:
-        return _surface_distances(guessed, counts[0], true, counts[1], spacing)
-    first, second = (_centroids(numbers, n, spacing) for numbers, n in zip((guessed, true), counts, strict=True))
-    return np.asarray(np.linalg.norm(first[:, None] - second[None, :], axis=2))
-
-
-def _centroids(numbers: NDArray[np.int32], count: int, spacing: Sequence[float]) -> NDArray[np.float64]:
-    """The centroid of each component, [count, D] in the unit of the spacing."""
-    voxels = np.nonzero(numbers)
-    owner = numbers[voxels] - 1
-    sizes = np.bincount(owner, minlength=count)
-    sums = [np.bincount(owner, weights=axis, minlength=count) for axis in voxels]
-    return np.asarray(np.stack(sums, axis=1) / sizes[:, None] * np.asarray(spacing))
-
-
-def _surface_distances(
-    guessed: NDArray[np.int32], count: int, true: NDArray[np.int32], true_count: int, spacing: Sequence[float]
-) -> NDArray[np.float64]:
-    """The average symmetric surface distance of each pair of components, [count, true_count]."""
-    first, second = _border_points(guessed, count, spacing), _border_points(true, true_count, spacing)
-    trees = [cKDTree(points) for points in second]
-    distances = np.empty((count, true_count))
-    for row, points in enumerate(first):
-        tree = cKDTree(points)
-        for column, others in enumerate(second):
-            both = np.sum(trees[column].query(points)[0]) + np.sum(tree.query(others)[0])
-            distances[row, column] = both / (len(points) + len(others))
-    return distances
-
-
-def _border_points(numbers: NDArray[np.int32], count: int, spacing: Sequence[float]) -> list[NDArray[np.float64]]:
-    """The voxels of each component that have a neighbour outside of it across a face, [n, D] in the unit of spacing."""
-    padded = np.pad(numbers, 1)
-    inside = tuple(slice(1, -1) for _ in numbers.shape)
-    border = np.zeros(numbers.shape, bool)
-    for axis in range(numbers.ndim):
-        for shift in (1, -1):
-            border |= np.roll(padded, shift, axis)[inside] != numbers
-    voxels = np.argwhere(border & (numbers > 0))
-    owner = numbers[tuple(voxels.T)]
-    return [voxels[owner == number] * np.asarray(spacing, np.float64) for number in range(1, count + 1)]
+        limit = rule.threshold * max(spacing) * (1 + _ROUNDING)
+        first, second, distances = find_close_pairs(pairs, rule.measure, spacing, limit)
+        matches, order = np.ones(len(first), bool), -distances
+    match = match_greedily if rule.greedy else match_best
+    kept = match(first[matches], second[matches], order[matches])
+    matched = list(zip(first[matches][kept].tolist(), second[matches][kept].tolist(), strict=True))
+    overlaps = pairs.overlaps()
+    dice = [2 * overlaps.get((g, t), 0) / int(sizes[g] + true_sizes[t]) for g, t in matched]
+    tp = len(matched)
+    return InstanceCounts(tp, len(sizes) - tp, len(true_sizes) - tp, float(sum(dice)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 
@@ -11,7 +12,7 @@ from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.definitions import METRIC_KEYS
 from zoo.metrics.scoring import score_case
 from zoo.metrics.summary import summarise
-from zoo.types import LabelSpace, Native, Prediction
+from zoo.types import CaseKey, InstanceFacts, LabelSpace, Native, Prediction
 
 MEANS = (*METRIC_KEYS, "dice_global", "missed", "spurious")
 
@@ -24,7 +25,9 @@ class ScoredCases:
         tolerance: Tolerance of NSD.
 
     Attributes:
-        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
+        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`, beside those that the
+            card of the data set names.
+        data: The data module of the test, which knows its card and the instances of a label; None without one.
         rows: One row per case, query and class, of this process.
     """
 
@@ -32,11 +35,12 @@ class ScoredCases:
         self.labels = labels
         self.tolerance = tolerance
         self.conventions: Collection[str] = ()
+        self.data: Any = None
         self.rows: list[CaseScore] = []
 
-    def reset(self) -> None:
-        """Forget the rows of an earlier test."""
-        self.rows = []
+    def reset(self, data: Any = None) -> None:
+        """Forget the rows of an earlier test, and remember the data module of the next one."""
+        self.rows, self.data = [], data
 
     def score(self, predictions: Sequence[Prediction], natives: Sequence[Native]) -> list[CaseScore]:
         """Score the predictions of a batch and keep their rows.
@@ -45,6 +49,8 @@ class ScoredCases:
             RunError: A case has no label.
         """
         rows: list[CaseScore] = []
+        named = getattr(getattr(self.data, "card", None), "conventions", ())
+        conventions = (*self.conventions, *named)
         for prediction, native in zip(predictions, natives, strict=True):
             if native.label is None:
                 raise RunError(f"Case {prediction.key} has no label.", "Use `zoo predict` for unlabelled cases.")
@@ -57,10 +63,16 @@ class ScoredCases:
                 native.geometry.unit,
                 self.tolerance,
                 query=prediction.query,
-                conventions=self.conventions,
+                conventions=conventions,
+                instances=self._describe_instances(prediction.key, native) if conventions else None,
             )
         self.rows += rows
         return rows
+
+    def _describe_instances(self, key: CaseKey, native: Native) -> InstanceFacts | None:
+        """Return what the data module knows of the instances of a label; a data module of another package may not."""
+        describe = getattr(self.data, "describe_instances", None)
+        return describe(self.data.cases[key], native.geometry) if describe else None
 
     def compute(self, processes: int = 1) -> dict[str, float]:
         """Return the means over the cases of all processes: "test/dice", "test/dice/liver", "test/hd95", ...

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from zoo.metrics.case_scores import CaseScore, describe_case, status_of
 from zoo.metrics.comparison import Comparison, compare_masks
 from zoo.metrics.definitions import (
     CONVENTIONS,
+    CVPR25,
     METRICS,
+    REX,
     SURFACE_DISTANCE,
     VOXELS,
     absent_values,
@@ -24,7 +27,7 @@ from zoo.metrics.definitions import (
 )
 from zoo.metrics.surface import diagonal
 from zoo.metrics.surfels import SurfelScores, compare_surfels
-from zoo.types import UNKNOWN, LabelSpace
+from zoo.types import UNKNOWN, InstanceFacts, LabelSpace
 
 
 def score_case(
@@ -37,6 +40,7 @@ def score_case(
     tolerance: float,
     query: str = "",
     conventions: Collection[str] = (),
+    instances: InstanceFacts | None = None,
 ) -> list[CaseScore]:
     """Compare a prediction with its label: one row per class, in the order of the label space.
 
@@ -50,7 +54,9 @@ def score_case(
         unit: Unit of the spacing: "mm" or "px".
         tolerance: Tolerance of the metric `nsd`, in the unit of the spacing.
         query: The query of the case; empty where a case has one query.
-        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
+        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`. `CVPR25` includes
+            `SURFACE_DISTANCE`, because its NSD is that one.
+        instances: What is known of the instances of the label, for the conventions that count them.
 
     Raises:
         UnknownNameError: There is no such convention.
@@ -75,11 +81,15 @@ def score_case(
     ]
     for convention in conventions:
         check_convention(convention)
-    if SURFACE_DISTANCE not in conventions:
-        return rows
-    surfels = compare_surfels(mask, label, labels, spacing, tolerance)
-    farthest = diagonal([size + 1 for size in image], spacing)  # between the outer corners of the image
-    return [_add_surfels(row, one, farthest) for row, one in zip(rows, surfels, strict=True)]
+    if SURFACE_DISTANCE in conventions or CVPR25 in conventions:
+        surfels = compare_surfels(mask, label, labels, spacing, tolerance)
+        farthest = diagonal([size + 1 for size in image], spacing)  # between the outer corners of the image
+        rows = [_add_surfels(row, one, farthest) for row, one in zip(rows, surfels, strict=True)]
+    if REX in conventions or CVPR25 in conventions:
+        from zoo.metrics.scorers import add_scorers  # with parts of SciPy that most tests do not need
+
+        rows = add_scorers(rows, mask, label, labels, spacing, conventions, instances)
+    return rows
 
 
 @lru_cache(64)
@@ -117,6 +127,8 @@ def _score(
     tp, fp, fn, surface = compared
     status = status_of(tp, fp, fn)
     longest, longest_voxels = diagonals
+    values: dict[str, Any]
+    in_voxels: dict[str, Any]
     if status == "absent":
         values, in_voxels = absent_values(), dict.fromkeys(VOXELS, math.nan)
     elif surface is not None:

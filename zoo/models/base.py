@@ -266,7 +266,7 @@ class SegModule(FiniteModule, metaclass=_FinishedMeta):
 
     def on_test_epoch_start(self) -> None:
         """Forget the scores of an earlier test."""
-        self.test_scores.reset()
+        self.test_scores.reset(getattr(self.trainer, "datamodule", None))
 
     def on_test_epoch_end(self) -> None:
         """Log the mean scores over all cases, for `trainer.test` of a Python user."""

@@ -36,6 +36,7 @@ def scores_of(data: SegDataModule, folder: Path, **more: Any) -> list[CaseScore]
 def predict(data: SegDataModule, folder: Path) -> list[CaseScore]:
     """Write label images with mistakes as `zoo predict` does, and return their rows as `zoo test` makes them."""
     scored = ScoredCases(data.labels, float(data.facts["tolerance"]))
+    scored.reset(data)
     for case in data.index.cases_of("test"):
         truth = read_truth(data, case)
         mask = np.roll(truth.label, 1, axis=-1)
@@ -46,7 +47,18 @@ def predict(data: SegDataModule, folder: Path) -> list[CaseScore]:
 
 
 @pytest.mark.parametrize(
-    "name", ["phantom_chest", "phantom_abdomen", "hippocampus", "mmwhs_ct", "brats", "kvasir", "chaos"]
+    "name",
+    [
+        "phantom_chest",
+        "phantom_abdomen",
+        "phantom_findings",
+        "hippocampus",
+        "mmwhs_ct",
+        "brats",
+        "kvasir",
+        "chaos",
+        "rexgroundingct",
+    ],
 )
 def test_the_label_images_of_the_zoo_have_the_scores_of_its_test(name: str, tmp_path: Path) -> None:
     make = REPLICAS.get(name)

@@ -54,6 +54,20 @@ def test_a_finding_is_the_first_axis_of_its_file_and_follows_the_axes_of_the_ct(
             np.testing.assert_array_equal(label[0] == 1, masks[str(case.report)])
 
 
+def test_the_entities_of_a_finding_are_those_that_its_mask_numbers(clean: Path) -> None:
+    data = rex(clean)
+    reported = [case for case in data.cases.values() if case.case_id in data.split.test]
+    for case in reported:
+        geometry = data.native_geometry(case)
+        label, (numbers, focal) = data.load_label(case, geometry), data.describe_instances(case, geometry)
+        assert label is not None
+        assert numbers is not None
+        np.testing.assert_array_equal(numbers > 0, label[0] > 0)
+        assert numbers.max() == (2 if "Two" in str(case.report) else 1), case.report
+        assert focal is True, "the category is 2b"
+    assert any("Two" in str(case.report) for case in reported)
+
+
 def test_reported_cases_and_their_subjects_are_in_no_other_split(clean: Path) -> None:
     for protocol, count in (("miccai26", 5), ("base50", 2), ("added150", 3)):
         data = rex(clean, protocol=protocol)

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
-from zoo.metrics.instances import ASSD, DICE, IOU, RULES, InstanceCounts, InstanceRule, count_instances
+from zoo.metrics.instance_rules import ASSD, DICE, IOU, RULES, InstanceRule
+from zoo.metrics.instances import InstanceCounts, count_instances
 from zoo.metrics.scoring import score_case
 from zoo.types import LabelSpace
 
@@ -56,13 +57,13 @@ def test_objects_that_touch_at_an_edge_are_one_with_18_neighbours_and_two_with_6
     assert counts(corner, corner, "rex") == (2, 0, 0), "26 neighbours would join them"
 
 
-def test_an_overlap_at_the_threshold_matches_where_the_rule_says_so() -> None:
+def test_an_overlap_at_the_threshold_matches() -> None:
     truth = np.zeros((1, 1, 8), np.uint8)
     truth[..., :4] = 1
     half = np.zeros_like(truth)
     half[..., :2] = 1  # IoU 1/2, Dice 2/3
-    for rule, matched in ((InstanceRule("", 1, 1, IOU, 0.5), 1), (InstanceRule("", 1, 1, IOU, 0.5, above=True), 0)):
-        assert count_instances(half, truth, rule, ONE).tp == matched
+    assert count_instances(half, truth, RULES["cvpr25"], ONE).tp == 1, "the scorer compares with >="
+    assert count_instances(half, truth, InstanceRule("", 1, 1, IOU, 0.51), ONE).tp == 0
     assert count_instances(half, truth, InstanceRule("", 1, 1, DICE, 2 / 3), ONE).tp == 1
 
 

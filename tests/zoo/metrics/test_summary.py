@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1
     far = distance if status == "ok" else WORST
     known = {"dice": 2 * tp / max(2 * tp + fp + fn, 1), "hd95": far, "hd95_pooled": far / 2, "assd": far / 4}
     known["nsd"] = 0.5 * (status == "ok")
+    values: dict[str, Any] = absent_values() if status == "absent" else worst_values(WORST) | known
     return CaseScore(
         case_id=case_id,
         query="",
@@ -39,7 +41,7 @@ def row(case_id: str, label: str, tp: int, fp: int, fn: int, distance: float = 1
         status=status,
         index={"big": 1, "small": 2}[label],
         mark="",
-        **(absent_values() if status == "absent" else worst_values(WORST) | known),
+        **values,
     )
 
 
