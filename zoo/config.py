@@ -20,6 +20,7 @@ from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_
 from zoo.sizes import PLANNED as PLANNED  # noqa: PLC0414 - others import the sizes from here
 from zoo.sizes import PLANNED_SIZES as PLANNED_SIZES  # noqa: PLC0414
 from zoo.sizes import SIZES as SIZES  # noqa: PLC0414
+from zoo.sizes import card_size
 from zoo.utils.config_files import check_config
 from zoo.utils.config_values import list_leaves
 from zoo.utils.hashing import hash_json
@@ -197,7 +198,7 @@ def compose(
     chosen = size or preset_facts.size or "published"
     if chosen not in (*SIZES, *PLANNED_SIZES):
         raise ConfigError(f"Unknown size '{chosen}'.", f"Choose --size {' or --size '.join((*SIZES, PLANNED))}.")
-    of_card = chosen if chosen in SIZES else "published"
+    of_card = card_size(chosen)
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if base is None:
         layers += [(f"model {model_card.name}", model_card.config), (f"data {data_card.name}", data_card.config)]

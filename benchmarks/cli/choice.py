@@ -14,6 +14,7 @@ from benchmarks.plan.models import expand_kinds
 from benchmarks.plan.plan_file import OWN, SECTIONS, read_budget, read_plan, read_texts
 from zoo.config import check_seed
 from zoo.errors import ConfigError
+from zoo.sizes import PLANNED_SIZES, SIZES
 from zoo.utils.flags import Parser, parse_pairs, split_names
 
 FLAGS = {"data": None, "size": "", "ablations": False, "trainer": "", "devices": None}
@@ -52,9 +53,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=parse_seeds, help="seeds, separated by commas (default: 0)")
     parser.add_argument(
         "--size",
-        choices=("tiny", "published"),
+        choices=(*SIZES, *PLANNED_SIZES),
+        metavar="SIZE",
         default="",
-        help="size of the models (default: that of the trainer preset)",
+        help="tiny, published or planned (default: that of the trainer preset)",
     )
     parser.add_argument("--model.encoder", dest="encoder", default="", help="text encoder of the models that read text")
     parser.add_argument(

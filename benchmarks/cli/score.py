@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ConfigError
 from zoo.metrics.definitions import CONVENTIONS
 from zoo.registry import DATA
+from zoo.sizes import card_size
 from zoo.utils.config_values import section_keys
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser, parse_options
@@ -192,7 +193,7 @@ def _read_benchmark_options(out: Path, name: str) -> tuple[str, dict[str, str], 
     jobs = [job for job in load_plan(out).jobs if job.data == name] if plan_path(out).is_file() else []
     if not jobs:
         return "published", {}, set()
-    return jobs[0].settings.size or "published", _data_options(jobs[0]), {job.fold for job in jobs}
+    return card_size(jobs[0].settings.size) or "published", _data_options(jobs[0]), {job.fold for job in jobs}
 
 
 def _data_options(job: Job) -> dict[str, str]:

@@ -10,13 +10,14 @@ from typing import Any
 
 from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
 from benchmarks.plan.folds import check_folds
-from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, MATCHED, Job, KeyValues, Plan, Settings
+from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, MATCHED, PUBLISHED, Job, KeyValues, Plan, Settings
 from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values, read_common
 from benchmarks.plan.models import PlanModel, expand_kinds, find_model, find_obstacle, refuse_equal_names
 from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
-from zoo.config import Config, compose, config_hash, identity
+from zoo.config import PLANNED_SIZES, Config, compose, config_hash, identity
+from zoo.engine.arguments import compose_request, parse
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
 from zoo.text.controls import EXCHANGED
@@ -94,6 +95,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     """
     choice = expand_kinds(matrix.models)
     found, cards = _find_all(choice.names, list(matrix.data))
+    _refuse_shared_budgets(matrix)
     if not (found and matrix.data and matrix.seeds):
         raise ConfigError("An empty plan.", "Name at least one model, one data set and one seed.")
     refuse_equal_names(found)
@@ -138,6 +140,21 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
     check_folds(jobs.values())
     check_recipes(jobs.values(), matrix.matched.recipes)
     return Plan(tuple(jobs.values()), configs, dict(written or {}), notes)
+
+
+def _refuse_shared_budgets(matrix: Matrix) -> None:
+    """Refuse a planned size where models share a budget, because the plan gives each network a batch of its own.
+
+    Raises:
+        ConfigError: The size is planned, and a budget is not that of the cards.
+    """
+    shared = [recipe for recipe in matrix.recipes if recipe != PUBLISHED]
+    if matrix.settings.size in PLANNED_SIZES and shared:
+        raise ConfigError(
+            f"--size {matrix.settings.size} with the budget {', '.join(shared)}: the plan of a model has a patch and a "
+            "batch of its own.",
+            "Add --budget published.",
+        )
 
 
 def _with_no_text(
@@ -197,6 +214,18 @@ def resolve_config(job: Job) -> Config:
     composed = compose(job.model_option, job.data, size=job.settings.size, preset=job.settings.trainer or None)
     config: Config = _portable(with_values(composed.config, job.argument_pairs()))
     return config | {"size": job.settings.size}
+
+
+def plan_config(job: Job) -> Config:
+    """Compose the configuration of a job as `resolve_config` does, and with the plan of a planned size.
+
+    Raises:
+        DataError: There is no summary of the training cases.
+    """
+    if job.settings.size not in PLANNED_SIZES:
+        return resolve_config(job)
+    request = parse("fit", job.flags())
+    return with_values(compose_request(request).config, request.flags)
 
 
 def _portable(value: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.plan.job import Job
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
-from zoo.config import find_card
+from zoo.config import PLANNED_SIZES, find_card
+from zoo.engine.planned_size import choose_preset
 from zoo.errors import ConfigError
 from zoo.registry import MODELS, Card
 from zoo.utils.plugins import import_object
@@ -101,12 +102,17 @@ def find_obstacle(model: PlanModel, data: Card, size: str, changed: bool) -> str
     Args:
         model: The model.
         data: The card of the data set.
-        size: "tiny" or "published"; empty where only the dimensions are asked.
+        size: A size; empty where only the dimensions are asked.
         changed: Whether options of the model are typed or matched, so that the network is not that of the card.
     """
     card, dims = ModelCard.of(model.card), DataCard.of(data).spatial_dims
     if card.spatial_dims and dims not in card.spatial_dims:
         return f"takes no {dims}-dimensional images, which '{data.name}' has"
+    if size in PLANNED_SIZES:
+        try:
+            choose_preset(card, size)
+        except ConfigError as error:
+            return f"takes no --size {size}: {error.problem.partition(': ')[2].rstrip('.')}"
     if size == "published" and not changed and card.parameters and dims not in card.parameters:
         return f"has no published network for the {dims}-dimensional images of '{data.name}'"
     return ""

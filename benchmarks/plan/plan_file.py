@@ -24,7 +24,7 @@ from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, RECIPES, TEXTS, KeyValues,
 from benchmarks.plan.matched import RATES, MatchedOptions
 from datamodules.acquire.sources import load_source
 from datamodules.index.card import DataCard
-from zoo.config import SIZES, check_seed
+from zoo.config import PLANNED_SIZES, SIZES, check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, Card, read_yaml
 from zoo.utils.config_files import check_overrides
@@ -127,7 +127,7 @@ def parse_matrix(content: Mapping[str, Any], where: str) -> Matrix:
             raise ConfigError(f"{where}: no `{key}`.", f"Write `{key}: [name, ...]`.")
     budget = read_budget(content.get("budget", EQUAL), f"{where}: budget")
     settings = Settings(
-        size=_word(content.get("size", ""), f"{where}: size", ("", *SIZES)),
+        size=_word(content.get("size", ""), f"{where}: size", ("", *SIZES, *PLANNED_SIZES)),
         trainer=_word(content.get("trainer", ""), f"{where}: trainer"),
         devices=_count(content.get("devices"), f"{where}: devices"),
         overrides=_overrides(content.get("overrides", {}), where),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.plan.expand import resolve_config
+from benchmarks.plan.expand import plan_config
 from benchmarks.plan.job import Job, Plan
 from zoo.engine.cost_estimate import PROBE_LIMIT, count_training_steps, measure_steps
+from zoo.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,20 @@ def estimate_costs(plan: Plan, probe: bool = False, say: Callable[[str], None] =
     found = []
     for method, jobs in methods.items():
         job = jobs[0]
-        cost = Cost(method, len(jobs), count_training_steps(resolve_config(job)), len(job.steps) - 1)
+        cost = Cost(method, len(jobs), count_steps(job), len(job.steps) - 1)
         if probe and job.cost_key not in probed:
             say(f"probing {method}")
             probed[job.cost_key] = run_probe(job)
         found.append(_with_probe(cost, probed.get(job.cost_key, {})))
     return found
+
+
+def count_steps(job: Job) -> int | None:
+    """Count the training steps of a job. None where only the classes know it, or where there is no plan yet."""
+    try:
+        return count_training_steps(plan_config(job))
+    except DataError:  # the checks before the first job report it, where the data are on this machine
+        return None
 
 
 def _with_probe(cost: Cost, seen: Mapping[str, Any]) -> Cost:

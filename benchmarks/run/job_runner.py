@@ -22,6 +22,7 @@ from benchmarks.run.process_group import Stop, run_group
 from benchmarks.storage import layout
 from benchmarks.storage.locks import claim
 from benchmarks.storage.sealed_tests import find_damage, is_done_and_intact
+from zoo.sizes import card_size
 from zoo.utils.atomic_files import remove_unfinished
 
 ZOO = (sys.executable, "-P", "-m", "zoo")
@@ -120,7 +121,7 @@ def build_arguments(job: Job, step: str, run: Path) -> list[str]:
 def _controls_task(folder: Path, job: Job, command: Sequence[str]) -> Task:
     """Make the task of the controls of one data set, with the configuration of its jobs."""
     target = layout.controls_folder(folder, job.data, job.fold)
-    arguments = ["--data", job.data, "--size", job.settings.size, "--out", str(target)]
+    arguments = ["--data", job.data, "--size", card_size(job.settings.size), "--out", str(target)]
     arguments += [f"--data.root={job.root}"] if job.root else []
     arguments += [f"--{key}={value}" for key, value in job.argument_pairs() if key.startswith("data.")]
     name = target.name if job.fold is not None else job.data

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.plan.expand import resolve_config
+from benchmarks.plan.expand import plan_config, resolve_config
 from benchmarks.plan.job import MATCHED, Job, Plan
+from benchmarks.run.cost_estimate import count_steps
 from benchmarks.run.gpu_pool import Pool, visible_gpus
 from benchmarks.run.missing_weights import find_missing_weights
 from benchmarks.storage.layout import job_folder
@@ -24,11 +25,11 @@ from benchmarks.storage.sealed_tests import check_job_state
 from datamodules.acquire.sources import find_folder
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
+from zoo.config import PLANNED_SIZES
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.cost_estimate import (
     DAY,
     FEW_STEPS,
-    count_training_steps,
     find_text_encoders,
     format_hours,
     is_published,
@@ -37,6 +38,7 @@ from zoo.engine.early_checks import check_early_keys, read_sources
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, ENCODERS, MODELS
 from zoo.settings import assume_yes
+from zoo.sizes import card_size
 from zoo.utils.config_values import find_value
 from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options
@@ -100,6 +102,7 @@ def find_problems(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
             _find_endless(jobs, conditions),
             find_missing_weights(_one_per_method(jobs)),
             _find_missing_folders(jobs),
+            _find_unplanned(jobs),
             _find_full_disk(jobs, conditions),
         ]
         late.append(_find_missing_cases(jobs))
@@ -205,13 +208,13 @@ def _find_endless(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
         config = resolve_config(job)
         if find_value(config, "trainer.accelerator") in ("gpu", "cuda"):
             continue
-        steps, seconds = count_training_steps(config), measured.get(job.cost_key)
+        steps, seconds = count_steps(job), measured.get(job.cost_key)
         if (steps is not None and steps <= FEW_STEPS) or (seconds is not None and seconds <= DAY):
             continue
         takes = "an unknown number of steps" if steps is None else format_quantity(steps, "step")
         takes += "" if seconds is None else f", {format_hours(seconds)} per job"
         yield ConfigError(
-            f"{job.method}: the published size without a GPU, {takes}.",
+            f"{job.method}: the {job.settings.size} size without a GPU, {takes}.",
             "Measure it with --probe, add --yes to run it anyway, or use --trainer cpu (the tiny size) or a GPU.",
         )
 
@@ -226,6 +229,15 @@ def _find_missing_folders(jobs: Iterable[Job]) -> Iterator[ZooError]:
                 find_folder(facts, job.root)
             except ZooError as error:
                 yield error
+
+
+def _find_unplanned(jobs: Iterable[Job]) -> Iterator[ZooError]:
+    """Make the plan of each job of a planned size, which needs a summary of the training cases of its fold."""
+    for job in {job.method: job for job in jobs if job.settings.size in PLANNED_SIZES}.values():
+        try:
+            plan_config(job)
+        except ZooError as error:
+            yield error
 
 
 def _find_missing_cases(jobs: Iterable[Job]) -> Iterator[ZooError]:
@@ -257,7 +269,9 @@ def check_index(job: Job) -> None:
 
     words = [f"--{key}={value}" for key, value in job.argument_pairs() if key.startswith("data.")]
     options = parse_options(words, "data", "zoo bench")
-    data = build_datamodule(job.data, job.settings.size, **({"root": job.root} if job.root else {}), **options)
+    data = build_datamodule(
+        job.data, card_size(job.settings.size), **({"root": job.root} if job.root else {}), **options
+    )
     if isinstance(data.reader, SeriesReader) and find_spec("SimpleITK") is None:
         raise ConfigError(f"{job.data}: reading DICOM needs SimpleITK.", advise_extra("dicom"))
     log.debug("%s: split %s", job.data, data.split_hash)

@@ -19,6 +19,7 @@ from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore, describe_case
 from zoo.metrics.definitions import SURFELS, VOXELS
 from zoo.metrics.scorer_fields import CVPR25_FIELDS, REX_FIELDS
+from zoo.sizes import card_size
 
 RELATIVE = 1e-6
 """Largest relative difference of two scores that are called equal: files have rounded digits."""
@@ -79,7 +80,7 @@ def build_data(result: JobResult, root: str) -> SegDataModule:
     chosen = {key: given[key] for key in OF_TEST if given.get(key) is not None}
     if root:
         chosen["root"] = root
-    return build_datamodule(job.data, job.settings.size or "tiny", **chosen)
+    return build_datamodule(job.data, card_size(job.settings.size) or "tiny", **chosen)
 
 
 def find_difference(submitted: Iterable[CaseScore], found: Iterable[CaseScore]) -> str:
