@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from datamodules.sets.qata_cov19 import QataCov19 as QataCov19
     from datamodules.sets.rexgroundingct import RexGroundingCT as RexGroundingCT
+    from datamodules.sets.totalseg import TotalSegmentator as TotalSegmentator
 
 __all__ = [
     "ACDC",
@@ -65,6 +66,7 @@ __all__ = [
     "PhantomFindings",
     "QataCov19",
     "RexGroundingCT",
+    "TotalSegmentator",
 ]
 
 __getattr__, __dir__ = lazy_exports(
@@ -93,5 +95,6 @@ __getattr__, __dir__ = lazy_exports(
         "Etis": "datamodules.sets.polyps",
         "QataCov19": "datamodules.sets.qata_cov19",
         "RexGroundingCT": "datamodules.sets.rexgroundingct",
+        "TotalSegmentator": "datamodules.sets.totalseg",
     },
 )

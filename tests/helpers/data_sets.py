@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
+from tests.helpers.mask_sets import MASK_REPLICAS
 from tests.helpers.segfm_set import make_biomedsegfm
 from tests.helpers.textbrats_set import make_textbrats
 from tests.helpers.volume_sets import VOLUME_REPLICAS
@@ -147,6 +148,7 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
 
 REPLICAS: dict[str, Callable[[Path], Path]] = {
     **VOLUME_REPLICAS,
+    **MASK_REPLICAS,
     **SLICE_REPLICAS,
     "biomedsegfm": make_biomedsegfm,
     "btcv": make_btcv,

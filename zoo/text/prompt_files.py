@@ -44,8 +44,7 @@ def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassP
         One prompt per class in the order of `names`, with the five `CONCEPTS` in their order.
 
     Raises:
-        TextError: There is no such file or no version, the classes or their order differ from `names`, or a class has
-            no sentence or lacks a concept.
+        TextError: See `read_classes`; there is no such file, or a class has no sentence or lacks a concept.
         ConfigError: The file is not YAML.
     """
     path = prompt_file(stem_or_path)
@@ -56,13 +55,16 @@ def load_prompts(stem_or_path: str | Path, names: Sequence[str]) -> tuple[ClassP
 def read_classes(path: Path, names: Sequence[str], entry: str) -> dict[str, Any]:
     """Read the entry of each class from a file of prompts or wordings, with a version and the classes of the card.
 
+    A bundled file may serve several cards, such as those of the groups of one archive: then it has the classes of all.
+
     Args:
         path: The file.
         names: The class names of the card, in label order.
         entry: What an entry looks like, for the message.
 
     Raises:
-        TextError: There is no version or class, or the classes or their order differ from `names`.
+        TextError: There is no version, a class is missing, or a file that is not bundled has other classes or another
+            order than `names`.
         ConfigError: The file is not YAML.
     """
     content = read_yaml(path)
@@ -70,7 +72,8 @@ def read_classes(path: Path, names: Sequence[str], entry: str) -> dict[str, Any]
     classes = content.get("classes")
     if not isinstance(classes, dict):
         raise TextError(f"{path}: `classes` is missing.", f"Write `classes: {{name: {entry}}}`.")
-    _check_names(path, list(classes), list(names))
+    shared = path.is_relative_to(CONFIGS)
+    _check_names(path, [name for name in names if name in classes] if shared else list(classes), list(names))
     return classes
 
 

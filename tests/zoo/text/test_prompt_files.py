@@ -70,6 +70,12 @@ def test_every_card_finds_its_prompts(card: Card) -> None:
     assert [prompt.name for prompt in load_prompts(card.about["prompts"], names)] == names
 
 
+def test_every_class_of_a_bundled_file_is_on_a_card() -> None:
+    """A file may serve several cards, so that a class of no card is no error when the prompts are loaded."""
+    used = {(card.about["prompts"], name) for card in CARDS for name in card.about["classes"]}
+    assert {(stem, name) for stem in BUNDLED for name in read_yaml(prompt_file(stem))["classes"]} == used
+
+
 def test_label_order_of_btcv() -> None:
     prompts = load_prompts("btcv", BTCV)
     assert [prompt.name for prompt in prompts] == list(BTCV)
