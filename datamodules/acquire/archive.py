@@ -146,7 +146,7 @@ def _tar(archive: Path, stack: ExitStack) -> Iterator[tuple[str, Entry]]:
         headers.read_bytes = 0
         if not (member.isreg() or member.isdir()):
             raise DataError(f"{archive}: '{member.name}' is a link or a device.", _UNPACK)
-        _place(archive, member.name)  # before the filter, which would drop a leading slash silently
+        check_place(archive, member.name)  # before the filter, which would drop a leading slash silently
         tarfile.data_filter(member, str(archive.parent))
         if member.isreg():
             yield member.name, Entry((), member.size, partial(_open_member, opened, member))
@@ -207,7 +207,7 @@ def _checked(archive: Path, found: Iterable[tuple[str, Entry]]) -> list[Entry]:
     files: dict[tuple[str, ...], Entry] = {}
     total = count = 0
     for name, entry in found:
-        place = _place(archive, name)
+        place = check_place(archive, name)
         total, count = total + entry.size, count + 1
         if total > most:
             fix = raise_limit("archive_ratio", total // max(size, 1) + 1)
@@ -226,8 +226,8 @@ def _checked(archive: Path, found: Iterable[tuple[str, Entry]]) -> list[Entry]:
     return list(files.values())
 
 
-def _place(archive: Path, name: str) -> tuple[str, ...]:
-    """The components of a path below the folder.
+def check_place(archive: Path | str, name: str) -> tuple[str, ...]:
+    """Return the components of a path below a folder, as an archive or a host names it.
 
     Raises:
         DataError: The path leads out of the folder or has unprintable characters.

@@ -7,6 +7,7 @@ A file with its full name was checked. A killed process leaves only `.part`, fro
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,22 @@ from zoo.utils.format import format_bytes
 _AGAIN = "Run the same command again: it continues where it stopped."
 
 
-def download_file(file: File, folder: Path, progress: ProgressCallback = ignore_progress) -> tuple[Path, Fingerprint]:
+def download_file(
+    file: File,
+    folder: Path,
+    progress: ProgressCallback = ignore_progress,
+    *,
+    headers: Mapping[str, str] | None = None,
+    login: str = "",
+) -> tuple[Path, Fingerprint]:
     """Download a file into a folder and check it. A file that is there already is only checked.
 
     Args:
-        file: The published file, with a url and a checksum.
+        file: The published file, with a url, and with a checksum unless the caller checks the content.
         folder: The folder to write to; it is made if needed.
         progress: Called after each received chunk.
+        headers: Headers of the request, such as a token. A redirect to another server gets no token.
+        login: What to do if the server asks for an account.
 
     Returns:
         The path of the file and its fingerprint.
@@ -57,7 +67,7 @@ def download_file(file: File, folder: Path, progress: ProgressCallback = ignore_
             f"{file.url} is not downloaded: ZOO_OFFLINE is set.", "Unset it, or download the file and give --from."
         )
     if not part.exists() or part.stat().st_size != (file.size or _read_note(part).get("size")):
-        _receive(file, part, progress)  # otherwise only the check is missing
+        _receive(file, part, progress, headers or {}, login)  # otherwise only the check is missing
     found = compute_fingerprint(part, progress)
     if problem := describe_difference(file, found):
         _remove_part(part)
@@ -77,15 +87,17 @@ def count_missing_bytes(file: File, folder: Path) -> int:
     return max(0, (file.size or 0) - existing)
 
 
-def _receive(file: File, part: Path, progress: ProgressCallback) -> None:
+def _receive(file: File, part: Path, progress: ProgressCallback, extra: Mapping[str, str], login: str) -> None:
     """Append the missing bytes to `part`."""
-    part.parent.mkdir(parents=True, exist_ok=True)
     begun, headers = _resume_headers(file, part)
     client = httpx2.Client(
         follow_redirects=True, max_redirects=10, timeout=60.0, event_hooks={"request": [_only_https]}
     )
     try:
-        with client, client.stream("GET", file.url, headers=headers) as response:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with client, client.stream("GET", file.url, headers={**extra, **headers}) as response:
+            if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) and login:
+                raise DataError(f"{file.url}: refused to this account ({response.status_code}).", login)
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and begun:
                 _remove_part(part)
                 raise DataError(

@@ -1,7 +1,8 @@
 """Sources of the data sets: licence, archives, checksums and the steps to get them. Read from `configs/sources`.
 
 `zoo data prepare --download` downloads a file only if its publisher offers it to everybody over https and a checksum
-is known. For all other files, the source lists steps that a person follows. This module does not load torch.
+is known, or, after `--accept-unverified`, from a repository of a host. For all other files, the source lists steps that
+a person follows. This module does not load torch.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from datamodules.acquire.repositories import LOGINS, Repository, parse_repository
 from datamodules.index.card import DataCard
 from zoo.data_folders import SOURCES, find_data_folder
 from zoo.errors import ConfigError
@@ -62,8 +64,6 @@ class File:
             value = getattr(self, kind)
             if value and not re.fullmatch(f"[0-9a-f]{{{length}}}", str(value)):
                 raise ValueError(f"{self.name}: {kind} is not {length} hex digits")
-        if self.url and not self.has_checksum:
-            raise ValueError(f"{self.name}: a url needs a sha256 or the publisher's md5")
 
     @property
     def has_checksum(self) -> bool:
@@ -86,6 +86,8 @@ class Source:
         steps: Steps for a person; "{name}" is replaced by the name of the data set.
         source: Where this information was read.
         cite: Keys of `configs/citations.yaml`, or whole BibTeX entries; `zoo bench cite` writes them.
+        repositories: Repositories of hosts that have the data set. `--download` takes all of them, and asks for no file
+            of `files` that a person must download.
     """
 
     licence: str
@@ -98,6 +100,7 @@ class Source:
     also: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     cite: tuple[str, ...] = ()
+    repositories: tuple[Repository, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the attributes are complete and consistent.
@@ -115,14 +118,16 @@ class Source:
             raise ValueError(f"access '{self.access}' is not one of {', '.join(ACCESS)}")
         if not self.source:
             raise ValueError("source is missing: name where this information was read")
-        if self.access == "download" and not (self.files and all(file.url for file in self.files)):
+        if unchecked := [file.name for file in self.downloads if not file.has_checksum]:
+            raise ValueError(f"{unchecked[0]}: a url needs a sha256 or the publisher's md5")
+        if self.access == "download" and not (self.repositories or (self.files and not self.by_hand)):
             raise ValueError("access is download, but a file has no url")
         if self.access != "download" and not self.steps:
             raise ValueError("steps are missing")
 
     @property
     def by_hand(self) -> tuple[File, ...]:
-        """Files that a person must download."""
+        """Files that a person must download, unless a repository has them."""
         return tuple(file for file in self.files if not file.url)
 
     @property
@@ -140,10 +145,11 @@ def parse_source(content: Mapping[str, Any], where: str) -> Source:
     rest = dict(content)
     try:
         files = tuple(File(**entry) for entry in rest.pop("files", []))
+        repositories = tuple(parse_repository(entry) for entry in rest.pop("repositories", []))
         lists: dict[str, Any] = {
             key: tuple(rest.pop(key)) for key in ("also", "steps", "source", "cite") if key in rest
         }
-        return Source(files=files, **lists, **rest)
+        return Source(files=files, repositories=repositories, **lists, **rest)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"{where}: {error}.", "See datamodules/acquire/sources.py for the keys of a source."
@@ -187,7 +193,12 @@ def list_steps(card: DataCard) -> list[str]:
             f"Run `zoo data prepare {name} --from FOLDER`, or --from ARCHIVE.",
         ]
     steps = [step.replace("{name}", name) for step in source.steps]
-    if source.access == "download":
+    told = any("--download" in step for step in steps)
+    if source.repositories and not told:
+        labels = " and ".join(repository.label for repository in source.repositories)
+        logins = dict.fromkeys(LOGINS[repository.host] for repository in source.repositories if repository.gated)
+        steps += [*logins, f"Run `zoo data prepare {name} --download --accept-unverified`: it downloads from {labels}."]
+    elif source.access == "download" and not told:
         files = " and ".join(f"{file.name} ({format_bytes(file.size)})" for file in source.files)
         steps += [f"Run `zoo data prepare {name} --download`: it downloads and checks {files}."]
     return steps

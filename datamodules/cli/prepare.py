@@ -31,6 +31,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--download", action="store_true", help="download the missing files that a command may download"
     )
+    parser.add_argument(
+        "--accept-unverified",
+        action="store_true",
+        help="download from a host although no checksum is known; the SHA-256 of what comes is stored and enforced",
+    )
+    parser.add_argument(
+        "--cases", type=int, metavar="N", help="download N cases only, of a data set whose files can be got one by one"
+    )
     parser.add_argument("--steps", action="store_true", help="print how to get the data set, and do nothing else")
     parser.add_argument(
         "--workers",
@@ -45,6 +53,9 @@ def run(arguments: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Run the command."""
     if arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers} is too few.", "Give 1 or more.")
+    if arguments.cases is not None and arguments.cases < 1:
+        raise ConfigError(f"--cases {arguments.cases} is too few.", "Give 1 or more.")
+    arguments.download |= arguments.accept_unverified or arguments.cases is not None  # both say what to download
     if arguments.steps:
         return _print_steps(arguments)
     arguments.root = arguments.root or options.get("root")
@@ -69,15 +80,28 @@ def _get(arguments: argparse.Namespace) -> dict[str, Any]:
         return {}
     if any(path.is_dir() for path in given):
         return _use_folder(arguments)
-    from datamodules.acquire.acquire import acquire_data_set, describe_files, has_content, target_folder
-    from datamodules.acquire.sources import format_steps
+    from datamodules.acquire.acquire import acquire_data_set, has_content, is_divisible, target_folder
+    from datamodules.acquire.receipt import describe_files
+    from datamodules.acquire.sources import format_steps, load_source
+    from datamodules.files.case_choice import find_choice
 
     target = target_folder(card, arguments.root)
-    if not given and target is not None and has_content(target):
+    choice = find_choice(card, arguments.protocol)
+    whole = not (arguments.download and is_divisible(load_source(card), choice))
+    if not given and target is not None and has_content(target) and whole and arguments.cases is None:
         return {}
     if given or arguments.download:
         with bytes_bar() as report:
-            receipt = acquire_data_set(card, given, arguments.download, arguments.root, report)
+            receipt = acquire_data_set(
+                card,
+                given,
+                arguments.download,
+                arguments.root,
+                report,
+                accept=arguments.accept_unverified,
+                cases=arguments.cases,
+                choice=choice,
+            )
         return {"folder": str(target), "unpacked": describe_files(receipt)}
     where = f"{target}: '{card.name}' is missing." if target else f"'{card.name}' is missing, and ZOO_DATA is not set."
     raise DataError(where, f"{format_steps(card)} If it is elsewhere, give --from FOLDER.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.find_files import path_exists
 from datamodules.files.nifti_layout import SUFFIXES, find_volume
+from datamodules.files.rex_listing import RexListing, subject_of
 from datamodules.index.case_names import nifti_stem
 from datamodules.index.splits import Split, hold_out_val
 from datamodules.loading.last_used import LastUsed
@@ -22,22 +22,14 @@ from zoo.io.axes import to_ras
 from zoo.io.channel_masks import ChannelMasks, read_channel_masks
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import UNKNOWN, Case, Geometry, InstanceFacts
-from zoo.utils.text_files import read_json
-
-BASE, CHALLENGE = "dataset.json", "MICCAI_challenge_dataset.json"
-"""The listings: of the base release with 50 val cases, and of the challenge of 2026 with 200."""
 
 EXAMPLES = 3
 """Most entities of a finding that a training label shows. A label with fewer shows all of them."""
-
-NO_CHEST = ("train_11755_a_3", "train_11755_a_4")
-"""Volumes of CT-RATE that show no chest."""
 
 _FOCAL = {"1": False, "2": True}
 """First sign of a category to whether its findings are focal, as the challenge groups them."""
 
 _WINDOW = (-1000.0, 1000.0)  # also cuts the padding of -8192 and single voxels above 16,000
-log = logging.getLogger(__name__)
 
 
 class RexGroundingCT(VolumeDataModule):
@@ -74,17 +66,17 @@ class RexGroundingCT(VolumeDataModule):
     def list_cases(self) -> list[Case]:
         """One case per finding of the training entries and of the reported entries."""
         cases = []
-        for entry in [*self._train, *self._reported]:
+        for entry in [*self._listing.train, *self._listing.reported]:
             stem = nifti_stem(Path(entry["name"]))
             image, label = self._find_ct(stem), find_volume(self.folder / "segmentations", stem)
-            subject = _subject_of(stem)
+            subject = subject_of(stem)
             findings = sorted(entry["findings"].items(), key=lambda one: int(one[0]))
             cases += [Case(stem, (image,), label, subject, str(text).strip(), key) for key, text in findings]
         return cases
 
     def split_cases(self, cases: list[Case]) -> Split:
         """The reported cases of the protocol, and the train cases of other subjects, of which a tenth is val."""
-        reported = {nifti_stem(Path(entry["name"])) for entry in self._reported}
+        reported = {nifti_stem(Path(entry["name"])) for entry in self._listing.reported}
         return hold_out_val(self.protocol, cases, reported)
 
     def load_label(self, case: Case, geometry: Geometry) -> NDArray[np.uint8] | None:
@@ -141,82 +133,13 @@ class RexGroundingCT(VolumeDataModule):
         return next((path for path in names if path_exists(path)), None) or find_volume(places[0], stem)
 
     @cached_property
-    def _train(self) -> list[Mapping[str, Any]]:
-        """The training entries, without volumes that show no chest and without subjects of the reported cases."""
-        reported = {_subject_of(entry["name"]) for entry in self._reported}
-        kept: list[Mapping[str, Any]] = []
-        left: list[Mapping[str, Any]] = []
-        for entry in self._listing(BASE if self.protocol == "base50" else CHALLENGE)["train"]:
-            stem = nifti_stem(Path(entry["name"]))
-            (left if stem in NO_CHEST or _subject_of(stem) in reported else kept).append(entry)
-        if left:
-            names = ", ".join(entry["name"] for entry in left[:5])
-            log.info(
-                "%s: %d training volumes are left out (no chest, or a reported subject): %s",
-                self.name,
-                len(left),
-                names,
-            )
-        return kept
-
-    @cached_property
-    def _reported(self) -> list[Mapping[str, Any]]:
-        """The entries that the protocol reports."""
-        if self.protocol == "base50":
-            return self._listing(BASE)["val"]
-        reported = self._listing(CHALLENGE)["val"]
-        if self.protocol == "added150":
-            base = {entry["name"] for entry in self._listing(BASE)["val"]}
-            return [entry for entry in reported if entry["name"] not in base]
-        return reported
+    def _listing(self) -> RexListing:
+        return RexListing(lambda name: self.folder / name, self.protocol)
 
     @cached_property
     def _entries(self) -> dict[str, Mapping[str, Any]]:
-        return {nifti_stem(Path(entry["name"])): entry for entry in [*self._train, *self._reported]}
+        return {nifti_stem(Path(entry["name"])): entry for entry in [*self._listing.train, *self._listing.reported]}
 
     @cached_property
     def _trained(self) -> frozenset[str]:
-        return frozenset(nifti_stem(Path(entry["name"])) for entry in self._train)
-
-    def _listing(self, name: str) -> dict[str, list[Mapping[str, Any]]]:
-        """Read a listing and check what is relied on.
-
-        Raises:
-            DataError: The file is missing, or an entry lacks a key.
-        """
-        path = self.folder / name
-        if not path.is_file():
-            raise DataError(f"{path}: no such file.", "Get the listings of the release.", "missing_file")
-        try:
-            content = read_json(path)
-        except ValueError as error:
-            raise DataError(f"{path}: {error}.", "Download the file again.", "unreadable") from error
-        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in ("train", "val")):
-            raise DataError(f"{path}: no lists `train` and `val`.", "Download the file again.", "unreadable")
-        for part in ("train", "val"):
-            for number, entry in enumerate(content[part]):
-                _check_entry(f"{path}: {part}[{number}]", entry)
-        return content
-
-
-def _check_entry(place: str, entry: Any) -> None:
-    """Check the keys of an entry that are relied on."""
-    given = entry if isinstance(entry, dict) else {}
-    findings, shape = given.get("findings"), given.get("shape")
-    fix = "Download the file again; a later release needs a new reader."
-    if not isinstance(given.get("name"), str) or not isinstance(findings, dict) or not findings:
-        raise DataError(f"{place} has no `name` or no `findings`.", fix, "unreadable")
-    if not all(key.isdigit() and isinstance(text, str) for key, text in findings.items()):
-        raise DataError(f"{place}: `findings` is not {{number: text}}.", fix, "unreadable")
-    if not (isinstance(shape, list) and len(shape) == 3 and all(type(size) is int for size in shape)):
-        raise DataError(f"{place}: `shape` is not three numbers.", fix, "unreadable")
-
-
-def _subject_of(name: str) -> str:
-    """The subject of a volume: the first two parts of its name.
-
-    Example:
-        >>> _subject_of("train_1741_b_2.nii.gz")
-        'train_1741'
-    """
-    return "_".join(name.split("_")[:2])
+        return frozenset(nifti_stem(Path(entry["name"])) for entry in self._listing.train)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import trustme
 
@@ -23,9 +25,11 @@ class Shelf:
         redirects: Path to address.
         etag: The version of all files; empty for none.
         ranges: Whether the server answers requests for a range.
-        cut_after: Bytes after which the connection is closed, once; None for never.
+        cut_after: Bytes after which the connection is closed, once, at the next longer file; None for never.
         said: What the next requests get word for word, before the connection is closed.
         asked: (path, Range, If-Range) of each request.
+        posts: Path to function, which gets the form of a POST and returns what can be written as JSON.
+        token: What `Authorization` must be for paths below `/datasets/`; empty for nothing.
     """
 
     base: str = ""
@@ -36,6 +40,8 @@ class Shelf:
     cut_after: int | None = None
     said: list[bytes] = field(default_factory=list)
     asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    posts: dict[str, Callable[[dict[str, list[str]]], Any]] = field(default_factory=dict)
+    token: str = ""
 
 
 @contextmanager
@@ -71,7 +77,12 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             wanted, condition = self.headers.get("Range"), self.headers.get("If-Range")
+            self.path = self.path.partition("?")[0]
             shelf.asked.append((self.path, wanted, condition))
+            if shelf.token and self.path.startswith("/datasets/"):
+                allowed = self.headers.get("Authorization") == f"Bearer {shelf.token}"
+                if not allowed:
+                    return self._head(403 if "Authorization" in self.headers else 401, {"Content-Length": "0"})
             if shelf.said:
                 self.close_connection = True
                 self.wfile.write(shelf.said.pop(0))
@@ -82,6 +93,13 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             else:
                 self._body(shelf.files[self.path], wanted, condition)
 
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            shelf.asked.append((self.path, None, None))
+            answer = json.dumps(shelf.posts[self.path](form)).encode()
+            self._head(200, {"Content-Length": str(len(answer)), "Content-Type": "application/json"})
+            self.wfile.write(answer)
+
         def _body(self, content: bytes, wanted: str | None, condition: str | None) -> None:
             start, status, headers = 0, 200, {"ETag": shelf.etag} if shelf.etag else {}
             if wanted and shelf.ranges and condition in (None, shelf.etag):
@@ -89,7 +107,7 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             rest = content[start:]
             self._head(status, {**headers, "Content-Length": str(len(rest))})
-            if shelf.cut_after is not None:
+            if shelf.cut_after is not None and len(rest) > shelf.cut_after:
                 rest, shelf.cut_after = rest[: shelf.cut_after], None
                 self.close_connection = True
             self.wfile.write(rest)

@@ -11,9 +11,12 @@ _EXTRAS = {
     "app": ("starlette", "uvicorn"),
     "dicom": ("SimpleITK", "highdicom"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
+    "huggingface": ("huggingface_hub",),
+    "kaggle": ("kagglehub",),
     "loggers": ("tensorboard", "wandb", "mlflow"),
     "report": ("jinja2", "matplotlib"),
     "slurm": ("submitit",),
+    "synapse": ("synapseclient",),
     "xlsx": ("openpyxl",),
 }
 """Extra of pyproject.toml -> the modules of its packages, as messages about a missing package name them."""

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +17,10 @@ import pytest
 
 from datamodules.acquire.download import download_file
 from datamodules.acquire.sources import File
-from tests.helpers.https_server import Shelf, https_shelf
+from tests.helpers.https_server import Shelf
 from zoo.errors import ConfigError, DataError
 
 CONTENT = random.Random(0).randbytes(3_000_000)  # noqa: S311  (no secret)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shelf, Path]]:
-    with https_shelf(tmp_path_factory.mktemp("authority")) as shelf_and_authority:
-        yield shelf_and_authority
 
 
 @pytest.fixture

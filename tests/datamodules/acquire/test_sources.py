@@ -84,6 +84,36 @@ def test_an_invalid_source_is_refused(change: dict[str, Any], says: str) -> None
     assert str(error.value).startswith("mine.yaml: ")
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"host": "dropbox"}, "host 'dropbox' is not one of huggingface, kaggle, synapse, zenodo"),
+        ({"repository": "no owner"}, "'no owner' is no repository of huggingface"),
+        ({"repository": "../set"}, "is no repository of huggingface"),
+        ({"host": "kaggle"}, "kaggle lab/set: '' is no revision of kaggle"),
+        ({"host": "zenodo", "repository": "7", "revision": "v2"}, "'v2' is no revision of zenodo"),
+        ({"patterns": "*.zip"}, "patterns is not a list"),
+        ({"patterns": [1]}, "patterns and cases are lists of texts"),
+        ({"gated": "yes"}, "gated is true or false"),
+        ({"pattern": ["*"]}, "an entry has host and repository, and may have cases, gated"),
+    ],
+)
+def test_an_invalid_repository_is_refused(change: dict[str, Any], says: str) -> None:
+    entry = {"host": "huggingface", "repository": "lab/set", "patterns": ["*.zip"]}
+    assert parse_source({**GOOD, "files": [], "repositories": [entry]}, "here").repositories[0].label
+    with pytest.raises(ConfigError, match=says):
+        parse_source({**GOOD, "repositories": [{**entry, **change}]}, "mine.yaml")
+
+
+def test_a_repository_adds_its_steps_unless_the_source_has_them() -> None:
+    entry = {"host": "huggingface", "repository": "lab/set", "patterns": ["*.zip"], "gated": True}
+    about = {**GOOD, "files": [], "repositories": [entry]}
+    steps = list_steps(data_card(source=about))
+    assert steps[0] == "Run `hf auth login`, or set HF_TOKEN."
+    assert steps[1].startswith("Run `zoo data prepare mine --download --accept-unverified`")
+    assert list_steps(data_card(source={**about, "steps": ["Run it with --download."]})) == ["Run it with --download."]
+
+
 def test_a_card_may_contain_its_own_source() -> None:
     card = data_card(source={**GOOD, "steps": ["Nod at {name}."]})
     assert access_kind(card) == "download"

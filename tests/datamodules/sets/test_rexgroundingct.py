@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 
 from datamodules.build import build_datamodule
+from datamodules.cli import main
+from datamodules.files.rex_listing import RexListing, choose_files, subject_of
 from datamodules.phantoms.findings import draw_findings
 from datamodules.sets import RexGroundingCT
 from datamodules.verify import verify
 from tests.helpers.findings_set import CHALLENGE, SHAPE, make_rexgroundingct
+from tests.helpers.https_server import Shelf
+from tests.helpers.hub_shelf import put_repository
 from zoo.errors import ConfigError, DataError
 from zoo.types import UNKNOWN, Case
 
@@ -146,3 +150,46 @@ def test_the_cts_may_lie_in_one_folder_elsewhere(root: Path, tmp_path: Path) -> 
         path.rename(elsewhere / path.name)
     data = rex(root, ct=str(elsewhere))
     assert all(case.images[0].parent == elsewhere for case in data.cases.values())
+
+
+REPOSITORIES = ("rajpurkarlab/ReXGroundingCT", "ibrahimhamamci/CT-RATE")
+
+
+def test_some_cases_are_got_from_both_repositories_and_prepared(
+    clean: Path, tmp_path: Path, hub: Shelf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {path.relative_to(clean).as_posix(): path.read_bytes() for path in clean.rglob("*") if path.is_file()}
+    for repository, of_ct in zip(REPOSITORIES, (False, True), strict=True):
+        part = {path: content for path, content in files.items() if path.startswith("dataset/") == of_ct}
+        put_repository(hub, repository, part)
+    monkeypatch.setenv("HF_TOKEN", "mine")
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    words = ["prepare", "rexgroundingct", "--size", "tiny", "--json", "--cases"]
+    assert main([*words, "2", "--accept-unverified"]) == 2
+    assert "--cases 2 is too few" in capsys.readouterr().err
+    assert main([*words, "4"]) == 0
+    data = rex(tmp_path / "rexgroundingct")
+    volumes = {case.case_id for case in data.cases.values()}
+    assert len(volumes) == 4
+    assert len(set(data.split.test)) == 1
+    assert len(list((tmp_path / "rexgroundingct" / "segmentations").iterdir())) == 4
+    assert len(list((tmp_path / "rexgroundingct" / "dataset").rglob("*.nii.gz"))) == 4
+    asked = len(hub.asked)
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    capsys.readouterr()
+    assert main([*words, "4"]) == 0, "nothing is asked about files that are here"
+    assert json.loads(capsys.readouterr().out)["split_hash"] == data.split.hash
+    assert len(hub.asked) == asked
+
+
+@pytest.mark.parametrize("protocol", ["miccai26", "base50", "added150"])
+def test_the_drawn_volumes_are_of_the_protocol_and_of_many_subjects(clean: Path, protocol: str) -> None:
+    drawn = [choose_files(lambda name: clean / name, cases, protocol) for cases in (6, 12, None)]
+    for chosen in drawn:
+        masks, cts = (chosen[repository] for repository in REPOSITORIES)
+        assert [Path(path).name for path in masks] == [Path(path).name for path in cts]
+        assert all((clean / path).is_file() for path in (*masks, *cts))
+    listed = RexListing(lambda name: clean / name, protocol)
+    assert len(drawn[2][REPOSITORIES[0]]) == len(listed.train) + len(listed.reported)
+    assert len({subject_of(Path(path).name) for path in drawn[0][REPOSITORIES[0]]}) == 6
+    assert set(drawn[0][REPOSITORIES[1]]) <= set(drawn[1][REPOSITORIES[1]]) <= set(drawn[2][REPOSITORIES[1]])

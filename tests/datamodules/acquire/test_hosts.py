@@ -1,0 +1,392 @@
+"""Files from hosts: asked for once, checked by what the host says, enforced by the SHA-256 of the first download."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from datamodules.acquire.acquire import acquire_data_set
+from datamodules.index.card import DataCard
+from tests.helpers.acquired_folders import left
+from tests.helpers.data_cards import data_card
+from tests.helpers.https_server import Shelf
+from tests.helpers.hub_shelf import COMMIT, put_record, put_repository
+from zoo.errors import ConfigError, DataError, ZooError
+
+LARGE = random.Random(0).randbytes(300_000)  # noqa: S311  (no secret)
+FILES = {"list.json": b"{}", "ct/a.nii.gz": LARGE, "ct/b.nii.gz": LARGE[:9], "other/c.nii.gz": b"c"}
+
+
+@pytest.fixture(autouse=True)
+def online(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZOO_OFFLINE", raising=False)
+
+
+def card_of(*repositories: dict[str, Any], **source: Any) -> DataCard:
+    about: dict[str, Any] = {"licence": "CC0", "homepage": "x", "citation": "x", "layout": "x", "source": ["a test"]}
+    return data_card(source={**about, "access": "download", "repositories": list(repositories), **source})
+
+
+def hub_card(**keys: Any) -> DataCard:
+    return card_of({"host": "huggingface", "repository": "lab/set", "patterns": ["list.json", "ct/*"], **keys})
+
+
+def get(card: DataCard, root: Path, **options: Any) -> dict[str, Any]:
+    return acquire_data_set(card, [], True, str(root / "mine"), **{"accept": True, **options})
+
+
+def refuse(card: DataCard, root: Path, kind: type[ZooError] = DataError, **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        get(card, root, **options)
+    assert "\n" not in str(caught.value)
+    assert "mine" not in left(root), "nothing half-written has the name of the data set"
+    return str(caught.value)
+
+
+def stored(root: Path, label: str = "huggingface lab/set") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / "checksums" / "mine.json").read_text())
+    entry: dict[str, Any] = content[label]
+    return entry
+
+
+def test_files_without_a_known_checksum_are_accepted_once_and_enforced_from_then_on(hub: Shelf, tmp_path: Path) -> None:
+    put_repository(hub, "lab/set", FILES)
+    said = refuse(hub_card(), tmp_path, ConfigError, accept=False)
+    assert said.startswith(
+        "'mine': no checksum of the files of https://huggingface.co/datasets/lab/set is known. Add --acc"
+    )
+    assert not hub.asked
+    receipt = get(hub_card(), tmp_path)
+    assert {path: (tmp_path / "mine" / path).read_bytes() for path in ("list.json", "ct/a.nii.gz", "ct/b.nii.gz")} == {
+        path: content for path, content in FILES.items() if not path.startswith("other")
+    }
+    assert left(tmp_path) == ["checksums", "downloads", "mine"]
+    assert [(entry["name"], entry["checked"]) for entry in receipt["files"]] == [
+        ("list.json", "the host's git object"),
+        ("ct/a.nii.gz", "the host's sha256"),
+        ("ct/b.nii.gz", "the host's sha256"),
+    ]
+    assert stored(tmp_path)["revision"] == COMMIT
+    assert stored(tmp_path)["files"]["ct/a.nii.gz"]["sha256"] == hashlib.sha256(LARGE).hexdigest()
+    shutil.rmtree(tmp_path / "mine")
+    get(hub_card(), tmp_path, accept=False)
+
+    shutil.rmtree(tmp_path / "mine")
+    put_repository(hub, "lab/set", {**FILES, "ct/a.nii.gz": LARGE[::-1]})
+    said = refuse(hub_card(), tmp_path, accept=False)
+    assert "'ct/a.nii.gz' has changed: sha256" in said
+    assert f"remove {tmp_path / 'checksums' / 'mine.json'} and run this again with --accept-unverified" in said
+    put_repository(hub, "lab/set", {**FILES, "ct/b.nii.gz": b"longer than before"})
+    assert "'ct/b.nii.gz' has changed: size 18, but size 9 came" in refuse(hub_card(), tmp_path)
+
+
+def test_other_bytes_under_the_same_description_are_refused_and_removed(hub: Shelf, tmp_path: Path) -> None:
+    put_repository(hub, "lab/set", FILES)
+    for path, what in (("list.json", "git object"), ("ct/b.nii.gz", "sha256")):
+        address = f"/datasets/lab/set/resolve/{COMMIT}/{path}"
+        before, hub.files[address] = hub.files[address], bytes(len(FILES[path]))
+        assert what in refuse(hub_card(), tmp_path)
+        assert not list(tmp_path.rglob(f"{Path(path).name}*"))
+        hub.files[address] = before
+    get(hub_card(), tmp_path)
+
+
+def test_a_stored_sha256_is_enforced_where_the_host_gives_none(hub: Shelf, tmp_path: Path) -> None:
+    card = card_of({"host": "zenodo", "repository": "7", "patterns": ["a.csv"]})
+    put_record(hub, "7", {"a.csv": b"one"})
+    get(card, tmp_path)
+    shutil.rmtree(tmp_path / "mine")
+    entry = json.loads((tmp_path / "checksums" / "mine.json").read_text())
+    entry["zenodo 7"]["files"]["a.csv"]["sha256"] = "0" * 64
+    (tmp_path / "checksums" / "mine.json").write_text(json.dumps(entry))
+    assert "'a.csv' differs (sha256" in refuse(card, tmp_path)
+    (tmp_path / "checksums" / "mine.json").write_text("{")
+    assert "mine.json: not readable checksums" in refuse(card, tmp_path)
+
+
+def test_a_cut_download_continues_and_needs_no_second_acceptance(hub: Shelf, tmp_path: Path) -> None:
+    put_repository(hub, "lab/set", FILES)
+    card = hub_card(patterns=["ct/a.nii.gz"])
+    hub.cut_after = 100_000
+    assert "continues where it stopped" in refuse(card, tmp_path)
+    get(card, tmp_path, accept=False)
+    ranges = [wanted for path, wanted, _ in hub.asked if path.endswith("a.nii.gz")]
+    assert ranges == [None, "bytes=100000-"]
+    assert (tmp_path / "mine" / "ct" / "a.nii.gz").read_bytes() == LARGE
+
+
+def test_a_full_disk_and_an_interruption_leave_nothing_half_written(
+    hub: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_repository(hub, "lab/set", FILES)
+
+    def stop(what: str, done: int, total: int | None) -> None:
+        if what.startswith("Downloading b"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as small:
+        small.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+        assert "'mine' needs 300 kB, but 1.0 kB are free on its disk" in refuse(hub_card(), tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        get(hub_card(), tmp_path, progress=stop)
+    assert left(tmp_path) == ["checksums", "downloads"]
+    complete = {path.name for path in (tmp_path / "downloads").rglob("*") if path.is_file()}
+    assert complete == {"list.json", "a.nii.gz", "b.nii.gz.part", "b.nii.gz.part.json"}
+    get(hub_card(), tmp_path, accept=False)
+    assert len([path for path, *_ in hub.asked if path.endswith("a.nii.gz")]) == 1
+    assert not any(path.is_file() for path in (tmp_path / "downloads").rglob("*"))
+
+
+def test_a_token_is_asked_for_before_anything_is_requested_and_sent_to_the_host_alone(
+    hub: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_repository(hub, "lab/set", FILES)
+    hub.token = "mine"
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    said = refuse(hub_card(gated=True), tmp_path)
+    assert (
+        "no token was found. Accept the terms at https://huggingface.co/datasets/lab/set. Run `hf auth login`" in said
+    )
+    assert not hub.asked
+    assert "refused to this account (401). Run `hf auth login`, or set HF_TOKEN." in refuse(hub_card(), tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "of somebody else")
+    assert "refused to this account (403). Accept the terms" in refuse(hub_card(gated=True), tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "mine")
+    get(hub_card(gated=True), tmp_path)
+
+
+def test_a_name_that_the_host_does_not_have_is_one_line(hub: Shelf, tmp_path: Path) -> None:
+    put_repository(hub, "lab/set", FILES)
+    put_record(hub, "7", {"a.csv": b"one"})
+    put_record(hub, "8", {"a.csv": b"one"})
+    hub.files["/api/records/9"] = hub.files["/api/records/8"]
+    for card, says in (
+        (hub_card(patterns=["lost.json"]), "has no file 'lost.json' at revision cccccccccccc"),
+        (hub_card(patterns=["ct/*.npz"]), "has no file 'ct/*.npz'"),
+        (hub_card(repository="lab/lost"), "huggingface lab/lost: "),
+        (hub_card(revision="v2"), "huggingface lab/set: "),
+        (card_of({"host": "zenodo", "repository": "7", "patterns": ["b.csv"]}), "the record has no file 'b.csv'"),
+        (card_of({"host": "zenodo", "repository": "6", "patterns": ["b.csv"]}), "/api/records/6: answered 404"),
+        (card_of({"host": "zenodo", "repository": "9", "patterns": ["*"]}), "describes another record"),
+    ):
+        shutil.rmtree(tmp_path / "checksums", ignore_errors=True)
+        assert says in refuse(card, tmp_path)
+
+
+def test_a_path_out_of_the_folder_is_refused(hub: Shelf, tmp_path: Path) -> None:
+    put_record(hub, "7", {"../a.csv": b"one"})
+    card = card_of({"host": "zenodo", "repository": "7", "patterns": ["*"]})
+    assert "'../a.csv' leads out of the folder" in refuse(card, tmp_path)
+
+
+def test_archives_of_a_host_are_unpacked_beside_its_other_files(hub: Shelf, tmp_path: Path) -> None:
+    packed = tmp_path / "set.zip"
+    with zipfile.ZipFile(packed, "w") as out:
+        out.writestr("Set/s1/ct.nii.gz", "one")
+    put_record(hub, "7", {"set.zip": packed.read_bytes(), "list.csv": b"a"})
+    get(card_of({"host": "zenodo", "repository": 7, "patterns": ["*"]}), tmp_path)
+    assert (tmp_path / "mine" / "Set" / "s1" / "ct.nii.gz").read_text() == "one"
+    assert (tmp_path / "mine" / "list.csv").read_bytes() == b"a"
+    assert (tmp_path / "downloads" / "mine" / "set.zip").is_file(), "archives stay until the user removes them"
+    asked = len([path for path, *_ in hub.asked if "files" in path])
+    shutil.rmtree(tmp_path / "mine")
+    get(card_of({"host": "zenodo", "repository": 7, "patterns": ["*.zip"]}), tmp_path)
+    assert len([path for path, *_ in hub.asked if "files" in path]) == asked
+    assert (tmp_path / "mine" / "s1" / "ct.nii.gz").is_file()
+
+
+def test_some_cases_are_drawn_and_a_larger_number_adds_to_them(hub: Shelf, tmp_path: Path) -> None:
+    put_repository(hub, "lab/set", {"list.json": b"{}", **{f"npz/{one}.npz": b"%d" % one for one in range(9)}})
+    card = hub_card(patterns=["list.json"], cases=["npz/*"])
+
+    def here() -> set[str]:
+        return {path.name for path in (tmp_path / "mine" / "npz").iterdir()}
+
+    get(card, tmp_path, cases=2)
+    few = here()
+    assert len(few) == 2
+    (tmp_path / "mine" / "notes.txt").write_text("of the user")
+    get(card, tmp_path, cases=4)
+    assert few < here()
+    assert len(here()) == 4
+    receipt = get(card, tmp_path)
+    assert len(here()) == 9
+    assert len(receipt["files"]) == 10
+    assert json.loads((tmp_path / "mine" / "source.json").read_text()) == receipt
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "of the user"
+    (tmp_path / "mine" / "list.json").write_text("[]")
+    with pytest.raises(DataError, match=r"'list.json' differs .* Remove .*list.json"):
+        get(card, tmp_path)
+    assert (tmp_path / "mine" / "list.json").read_text() == "[]", "what a user wrote is not removed"
+
+
+def test_cases_of_a_data_set_that_comes_as_a_whole_are_refused(hub: Shelf, tmp_path: Path) -> None:
+    assert "comes as a whole: no command can download 3 cases" in refuse(hub_card(), tmp_path, ConfigError, cases=3)
+
+
+def test_a_folder_that_no_command_made_is_not_extended(hub: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a").write_text("of the user")
+    with pytest.raises(DataError, match="has content already, and nothing is overwritten"):
+        get(hub_card(cases=["npz/*"]), tmp_path)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("host", "library", "repository"),
+    [
+        ("huggingface", "huggingface_hub", "lab/set"),
+        ("kaggle", "kagglehub", "lab/set"),
+        ("synapse", "synapseclient", "syn7"),
+    ],
+)
+def test_a_missing_library_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, library: str, repository: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    revision = {"revision": 1} if host == "kaggle" else {}
+    card = card_of({"host": host, "repository": repository, "patterns": ["*"], **revision})
+    said = refuse(card, tmp_path, ConfigError)
+    assert f"{host} {repository}: the package {library} is not installed. Run `pip install " in said
+    assert f"[{host}]" in said
+
+
+def test_nothing_is_asked_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert "ZOO_OFFLINE is set" in refuse(hub_card(), tmp_path, ConfigError)
+
+
+class _Kaggle(ModuleType):
+    """The one call of `kagglehub` that we make, with the cache of the library and its mark of completeness."""
+
+    def __init__(self, files: dict[str, bytes], fail: Callable[[], None] = lambda: None) -> None:
+        super().__init__("kagglehub")
+        self.files, self.fail = files, fail
+        self.asked: list[str] = []
+
+    def dataset_download(self, handle: str, path: str | None = None) -> str:
+        folder = Path(os.environ["KAGGLEHUB_CACHE"]) / "datasets" / handle
+        done = folder.with_name("done")
+        if not done.exists():
+            self.asked.append(handle)
+            for name, content in self.files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+                self.fail()
+            done.touch()
+        return str(folder / path if path else folder)
+
+
+KAGGLE = {"host": "kaggle", "repository": "lab/set", "revision": 3, "patterns": ["*.png"]}
+
+
+def test_a_version_of_kaggle_comes_as_a_folder_and_is_fetched_again_after_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = _Kaggle({"images/a.png": b"a", "b.txt": b"b"})
+    monkeypatch.setitem(sys.modules, "kagglehub", library)
+    monkeypatch.delenv("KAGGLEHUB_CACHE", raising=False)
+    receipt = get(card_of(KAGGLE), tmp_path)
+    assert library.asked == ["lab/set/versions/3"]
+    assert [entry["name"] for entry in receipt["files"]] == ["images/a.png"]
+    assert (tmp_path / "mine" / "images" / "a.png").exists()
+    shutil.rmtree(tmp_path / "mine")
+    library.files["images/a.png"] = b"other"
+    said = refuse(card_of(KAGGLE), tmp_path)
+    assert "kaggle lab/set: 'images/a.png' differs (sha256" in said
+    library.files["images/a.png"] = b"a"
+    get(card_of(KAGGLE), tmp_path)
+    assert len(library.asked) == 3, "a refused file is not taken from the cache"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (type("UnauthenticatedError", (Exception,), {})("no user"), "refused the request .* set KAGGLE_API_TOKEN"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (ConnectionError("cut\nhere"), "ConnectionError: cut. Check network and disk"),
+    ],
+)
+def test_an_error_of_a_library_is_one_line_and_the_next_call_completes_the_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    library = _Kaggle({"a.png": b"a", "b.png": b"b"}, fail)
+    monkeypatch.setitem(sys.modules, "kagglehub", library)
+    with pytest.raises(DataError, match=says):
+        get(card_of(KAGGLE), tmp_path)
+    assert "mine" not in left(tmp_path)
+    library.fail = lambda: None
+    get(card_of(KAGGLE), tmp_path)
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["a.png", "b.png", "source.json"]
+
+
+class _Synapse(ModuleType):
+    """The calls of `synapseclient` that we make, for a folder with one file."""
+
+    def __init__(self, content: bytes, version: int = 2) -> None:
+        super().__init__("synapseclient")
+        self.content, self.version = content, version
+        self.login_error: Exception | None = None
+        self.asked: list[dict[str, Any]] = []
+
+    def Synapse(self, **_: Any) -> _Synapse:  # noqa: N802
+        return self
+
+    def login(self, silent: bool) -> None:
+        if self.login_error is not None:
+            raise self.login_error
+
+    def getChildren(self, entity: str, includeTypes: list[str]) -> list[dict[str, str]]:  # noqa: N802, N803
+        kind = "org.sagebionetworks.repo.model."
+        if entity == "syn7":
+            return [{"id": "syn8", "name": "Abdomen", "type": f"{kind}Folder"}]
+        return [{"id": "syn9", "name": "a.csv", "type": f"{kind}FileEntity"}]
+
+    def get(self, entity: str, version: int | None = None, **options: Any) -> Any:
+        if entity == "syn7":
+            return _Entity(name="folder")
+        self.asked.append({"version": version, **options})
+        digest = hashlib.md5(self.content, usedforsecurity=False).hexdigest()
+        handle = {"fileName": "a.csv", "contentSize": len(self.content), "contentMd5": digest}
+        found = _Entity(name="a.csv", _file_handle=handle, versionNumber=self.version)
+        if options.get("downloadFile", True):
+            found.path = Path(options["downloadLocation"]) / "a.csv"
+            found.path.write_bytes(self.content)
+        return found
+
+
+class _Entity(SimpleNamespace):
+    def get(self, key: str, default: Any = None) -> Any:
+        return getattr(self, key, default)
+
+
+def test_a_file_of_synapse_is_found_in_its_folder_and_its_version_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = _Synapse(b"one")
+    monkeypatch.setitem(sys.modules, "synapseclient", library)
+    card = card_of({"host": "synapse", "repository": "syn7", "patterns": ["Abdomen/*.csv"]})
+    library.login_error = type("SynapseNoCredentialsError", (Exception,), {})("no\ncredentials")
+    assert "no valid token was found. Make a token" in refuse(card, tmp_path)
+    assert "set SYNAPSE_AUTH_TOKEN" in refuse(card, tmp_path)
+    library.login_error = None
+    receipt = get(card, tmp_path)
+    assert [(entry["name"], entry["checked"]) for entry in receipt["files"]] == [("Abdomen/a.csv", "the host's md5")]
+    assert library.asked[-1]["version"] == 2
+    shutil.rmtree(tmp_path / "mine")
+    library.content, library.version = b"two", 3
+    assert "'Abdomen/a.csv' has changed: version 3, md5" in refuse(card, tmp_path)
