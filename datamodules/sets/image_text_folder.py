@@ -19,7 +19,7 @@ from zoo.io.pictures import PictureReader
 from zoo.io.tables import read_table
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.registry import read_yaml
-from zoo.types import Case
+from zoo.types import REPORT_TRACKS, TRACKS, Case
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +77,21 @@ class ImageTextFolder(OwnDataModule):
             problem = f"{self.folder / DESCRIPTION}: `track` is given, but the table has no text."
             raise DataError(problem, "Remove it, or add the column `text`.")
         track = described.get("track", "report") if has_text else "class"
+        queries = "query" in header
+        if queries and not has_text:
+            problem = f"{self._table_path}: a column `query`, but no column `text` that says what each query asks for."
+            raise DataError(problem, "Add it, or remove `query`.")
+        fitting = (*REPORT_TRACKS, "class") if queries else REPORT_TRACKS
+        if has_text and track in TRACKS and track not in fitting:
+            problem = f"{self.folder / DESCRIPTION}: `track` is {track}, but the table has a text per "
+            problem += "query." if queries else "image."
+            raise DataError(problem, f"Write {' or '.join(fitting)}, or remove the column.")
         count = channels or described.get("channels", 1)
         if count not in (1, 3):
             raise DataError(f"{self.folder}: channels are {count!r}.", "Set --data.channels 1 or 3.")
         kept = {key: described[key] for key in ("laterality", "flips", "tolerance", "empty_masks") if key in described}
         exclusive = described.get("exclusive", len(found) > 1 and not have_common_value(found))
-        self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, **kept)
+        self.describe(classes=found, in_channels=count, exclusive=exclusive, track=track, queries=queries, **kept)
 
     def preprocessing(self) -> PreprocessingSpec:
         """Resized to the patch."""

@@ -133,6 +133,7 @@ def test_a_table_may_have_several_queries_per_image(tmp_path: Path) -> None:
     table.write_text("\n".join(",".join(row) for row in both) + "\n")
     with pytest.raises(DataError, match=r"cases\.csv: pictures-p0 is in the splits 'test' and 'train'"):
         _ = pictures(root).split
-    table.write_text("image,mask,query\npictures/p0.jpg,masks/p0.png,a\npictures/p0.jpg,masks/p0.png,a\n")
+    twice = "pictures/p0.jpg,masks/p0.png,a,Left.\n"
+    table.write_text(f"image,mask,query,text\n{twice}{twice}")
     with pytest.raises(DataError, match="'pictures-p0__a' occurs 2 times"):
         _ = pictures(root).cases

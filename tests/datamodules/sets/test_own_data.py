@@ -80,6 +80,8 @@ def test_prompts_beside_the_data_are_used(tmp_path: Path) -> None:
         ({"dataset.yaml": "classes: {a: 1}\ncolour: yes"}, "unknown key 'colour'"),
         ({"dataset.yaml": "classes: {a: 1}\nchannels: 4"}, "channels are 4"),
         ({"dataset.yaml": "classes: {a: 1}\ntrack: reports"}, "track 'reports'"),
+        ({"dataset.yaml": "classes: {a: 1}\ntrack: class"}, "`track` is class, but the table has a text per image"),
+        ({"cases.csv": "image,mask,query\na,b,c"}, "a column `query`, but no column `text`"),
         ({"cases.csv": "picture,mask\na,b"}, r"cases\.csv: columns \['picture', 'mask'\] lack image"),
         ({"cases.csv": "image,mask\na.png,\nb.png,c.png"}, "without image or mask"),
         ({"cases.csv": "image,mask\na.png,b.png"}, r"a\.png: no such file"),
