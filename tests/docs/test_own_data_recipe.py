@@ -19,7 +19,7 @@ def make_biomedparse(root: Path, subjects: int = 10) -> Path:
     """Write a set in the layout of BiomedParseData: two targets per slice, two slices per subject."""
     rng = np.random.default_rng(0)
     for part, names in (("train", range(subjects - 3)), ("test", range(subjects - 3, subjects))):
-        annotations = []
+        annotations: list[dict[str, object]] = []
         for subject in names:
             for number in range(2):
                 stem = f"amos_{subject:04d}-{number}_CT_abdomen"
