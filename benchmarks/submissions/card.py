@@ -10,6 +10,7 @@ from benchmarks.storage.results import JobResult
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.metrics.definitions import METRICS
 from zoo.registry import DATA, MODELS
+from zoo.sharing.card_tables import format_score, format_table, name_text
 
 
 def write_card(facts: Mapping[str, Any], results: Sequence[JobResult]) -> str:
@@ -36,24 +37,23 @@ def write_card(facts: Mapping[str, Any], results: Sequence[JobResult]) -> str:
         "seeds": ", ".join(str(seed) for seed in sorted({result.job.seed for result in results})),
         "zoo": f"{manifest.get('zoo')}, commit {manifest.get('git_commit')}",
     }
-    lines = [f"# {model} on {data}", "", "| what | value |", "| --- | --- |"]
-    lines += [f"| {key} | {_plain(value)} |" for key, value in rows.items() if value not in (None, "")]
-    lines += [
-        "",
-        "## Scores",
-        "",
-        "| job | text | cases | Dice | HD95 | NSD |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
-    for result in results:
-        for step, test in result.tests.items():
-            text = step.partition("-")[2] or "true"
-            values = " | ".join(_number(getattr(test.summary, key)) for key in ("dice", "hd95", "nsd"))
-            lines.append(f"| {result.job.id} | {text} | {test.summary.cases} | {values} |")
+    known = ((key, value) for key, value in rows.items() if value not in (None, ""))
+    shown = [metric for metric in METRICS if metric.key in ("dice", "hd95", "nsd")]
+    scores = (
+        (
+            result.job.id,
+            name_text(step),
+            test.summary.cases,
+            *(format_score(getattr(test.summary, m.key)) for m in shown),
+        )
+        for result in results
+        for step, test in result.tests.items()
+    )
+    lines = [f"# {model} on {data}", "", *format_table(("what", "value"), known), "## Scores", ""]
+    lines += format_table(("job", "text", "cases", *(metric.title for metric in shown)), scores)
     unit = results[0].tests[TRUE_TEXT_STEP].summary.unit
-    told = "; ".join(f"{metric.title}: {metric.doc}" for metric in METRICS if metric.key in ("dice", "hd95", "nsd"))
+    told = "; ".join(f"{metric.title}: {metric.doc}" for metric in shown)
     lines += [
-        "",
         f"Means over the cases of a class, then over the classes, on the native grid. Distances in {unit}. Version "
         f"{METRIC_VERSION} of the definitions of textseg-zoo. {told}.",
         "",
@@ -63,11 +63,3 @@ def write_card(facts: Mapping[str, Any], results: Sequence[JobResult]) -> str:
     ]
     lines += [f"- {line}" for line in facts["left_out"]]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _plain(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -64,8 +64,8 @@ class TextAlignment(nn.Module):
             unknown: Padded masks of what partial labels do not say, [B, K, *S] or [B, 1, *S].
         """
         vectors, background = self._read(text, deepest)
-        present, open_ = (find_present(one, deepest.shape[2:]) for one in (masks, unknown))
-        absent = ~(present | open_)
+        present, undecided = (find_present(one, deepest.shape[2:]) for one in (masks, unknown))
+        absent = ~(present | undecided)
         if not self.released:
             vectors, present, absent = centre_classes(vectors, present, absent, background)
         return align_places(self.project(to_tokens(deepest)), vectors, present, absent, total=self.released)

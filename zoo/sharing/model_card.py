@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -10,6 +10,7 @@ import yaml
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.metrics.definitions import METRICS
 from zoo.registry import MODELS
+from zoo.sharing.card_tables import format_cell, format_score, format_table, name_text
 from zoo.sharing.facts import RunFacts, ScoredTest
 
 _TRACKS = {
@@ -57,7 +58,7 @@ def _title(facts: RunFacts) -> str:
     title = str(MODELS.get(model).about.get("title") or "") if model in MODELS else ""
     size = facts.manifest.get("size")
     described = f"{title}. Size: {size}." if title else f"Size: {size}."
-    return f"# {_plain(model)} on {_plain(facts.terms.data)}\n\n{described}\n"
+    return f"# {format_cell(model)} on {format_cell(facts.terms.data)}\n\n{described}\n"
 
 
 def _training(facts: RunFacts) -> Iterator[str]:
@@ -80,7 +81,7 @@ def _training(facts: RunFacts) -> Iterator[str]:
         "zoo": f"{manifest.get('zoo')}, commit {manifest.get('git_commit')}",
         "configuration": manifest.get("config_hash"),
     }
-    yield from _table(("what", "value"), ((key, value) for key, value in rows.items() if value not in (None, "")))
+    yield from format_table(("what", "value"), ((key, value) for key, value in rows.items() if value not in (None, "")))
     if manifest.get("leak_declared"):
         yield "The protocol declares subjects in several splits: the scores are too high.\n"
 
@@ -91,10 +92,10 @@ def _scores(facts: RunFacts) -> Iterator[str]:
         yield "The run has no test with this checkpoint.\n"
         return
     shown = [metric for metric in METRICS if metric.key in ("dice", "hd95", "nsd")]
-    yield from _table(
+    yield from format_table(
         ("text", "cases", *(_column(metric.title, metric.unit, facts.tests[0]) for metric in shown)),
         (
-            (_name_text(test.step), test.summary.cases, *(_number(getattr(test.summary, one.key)) for one in shown))
+            (name_text(test.step), test.summary.cases, *(format_score(getattr(test.summary, one.key)) for one in shown))
             for test in facts.tests
         ),
     )
@@ -105,10 +106,10 @@ def _scores(facts: RunFacts) -> Iterator[str]:
     yield from (f"- {metric.title}: {metric.doc}." for metric in shown)
     yield f"- The tolerance of NSD is {facts.data.tolerance:g} {facts.tests[0].summary.unit}."
     yield "- A class that is missed, or that is found where there is none, counts with the worst value.\n"
-    yield from _table(
+    yield from format_table(
         ("class", *(_column(metric.title, metric.unit, facts.tests[0]) for metric in shown)),
         (
-            (name, *(_number(getattr(means, metric.key)) for metric in shown))
+            (name, *(format_score(getattr(means, metric.key)) for metric in shown))
             for name, means in facts.tests[0].summary.per_class.items()
         ),
     )
@@ -147,28 +148,5 @@ def _licence(facts: RunFacts) -> Iterator[str]:
     yield from (f"- {line[:1].upper()}{line[1:]}" for line in facts.left_out)
 
 
-def _table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    cells = [_plain(one) for one in head]
-    yield f"| {' | '.join(cells)} |"
-    yield f"|{'---|' * len(cells)}"
-    for row in rows:
-        yield f"| {' | '.join(_plain(cell) for cell in row)} |"
-    yield ""
-
-
-def _plain(value: Any) -> str:
-    """Return a value as one cell: no line ends, no marks of Markdown or HTML."""
-    text = " ".join(str(value).split())
-    return "".join(f"\\{letter}" if letter in "|<>[]*_" else letter for letter in text)
-
-
 def _column(title: str, unit: str, test: ScoredTest) -> str:
     return f"{title} ({test.summary.unit})" if unit else title
-
-
-def _name_text(step: str) -> str:
-    return step.partition("-")[2] or "true"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -132,6 +132,12 @@ def test_an_error_of_a_worker_is_one_line() -> None:
     assert errors.to_one_line(wrapped) == "a.nii: bad."
 
 
+def run_code(code: str, *words: str) -> None:
+    """Run code in a process of its own, which ends with a reason where something is wrong."""
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -149,8 +155,7 @@ def test_listing_commands_load_no_torch(words: list[str]) -> None:
         "heavy = {'torch', 'lightning', 'monai', 'omegaconf', 'numpy', 'jsonargparse', 'numba'} & set(sys.modules);"
         "sys.exit(code or ', '.join(heavy) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_code(code, *words)
 
 
 def test_the_help_reads_no_card_and_a_listing_loads_no_planner() -> None:
@@ -160,8 +165,7 @@ def test_the_help_reads_no_card_and_a_listing_loads_no_planner() -> None:
         "main(['list']); listing = {'packaging.requirements', 'zoo.planner.blueprint'} & set(sys.modules);"
         "sys.exit(', '.join(help | listing) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_code(code)
 
 
 def test_a_training_loads_monai_only_for_a_model_that_uses_it() -> None:
@@ -172,8 +176,7 @@ def test_a_training_loads_monai_only_for_a_model_that_uses_it() -> None:
         "heavy = {'timm', 'open_clip', 'numba', 'statsmodels', 'SimpleITK'} & set(sys.modules);"
         "sys.exit(', '.join(without | heavy) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_code(code)
 
 
 def test_the_six_files_of_a_training_are_those_of_the_list_for_contributors() -> None:
