@@ -49,7 +49,7 @@ class DataFacts:
     @property
     def has_reports(self) -> bool:
         """Whether each image, or each query of an image, has a text of its own."""
-        return self.queries or self.track in REPORT_TRACKS
+        return self.track != "none" and (self.queries or self.track in REPORT_TRACKS)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, which the command line links from the data to the model."""

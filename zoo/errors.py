@@ -36,6 +36,8 @@ Fault = Literal[
     "caption_empty",
     "caption_doubled",
     "caption_without_image",
+    "captions_of_others",
+    "absence_contradiction",
     "side_contradiction",
     "duplicate",
     "near_duplicate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,8 @@ from zoo.io.tables import read_table
 COLUMNS = ("description", "text", "caption")
 
 _collected: ContextVar[list[DataError] | None] = ContextVar("_collected", default=None)
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -43,11 +46,12 @@ def text_column(header: list[str], path: Path) -> str | None:
     return found[0] if found else None
 
 
-def read_captions(path: Path) -> list[tuple[str, str]]:
+def read_captions(path: Path, keep_first: bool = False) -> list[tuple[str, str]]:
     """Read a caption table.
 
     Args:
         path: As in `read_table`.
+        keep_first: Use the first of two rows for one file, with a warning, because the published table has such rows.
 
     Returns:
         (file name, caption) in the order of the file. An empty caption is "".
@@ -64,7 +68,8 @@ def read_captions(path: Path) -> list[tuple[str, str]]:
     first: dict[str, str] = {}
     for name, text in captions:
         if name in first:
-            collect_or_raise(DataError(f"{path}: '{name}' comes twice.", "Keep one of the rows.", "caption_doubled"))
+            doubled = DataError(f"{path}: '{name}' comes twice.", "Keep one of the rows.", "caption_doubled")
+            (collect_or_warn if keep_first else collect_or_raise)(doubled)
         first.setdefault(name, text)
     return list(first.items())
 
@@ -79,6 +84,20 @@ def collect_or_raise(error: DataError) -> None:
     if faults is None:
         raise error
     faults.append(error)
+
+
+def collect_or_warn(error: DataError) -> None:
+    """Keep a fault that training can continue with inside of `caption_faults`; else warn of it."""
+    faults = _collected.get()
+    if faults is None:
+        log.warning("%s", error)
+    else:
+        faults.append(error)
+
+
+def collects_faults() -> bool:
+    """Whether faults are kept, so that a reader can look for those that only `zoo data verify` reports."""
+    return _collected.get() is not None
 
 
 def _rows(path: Path) -> list[tuple[str, str]]:

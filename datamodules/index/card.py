@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.data_facts import DataFacts
@@ -76,6 +76,8 @@ class DataCard:
             package; None where `configs/sources` says it.
         publish: What the terms of the data set allow to publish.
         conventions: Further conventions by which each test is scored, of `zoo.metrics.definitions.CONVENTIONS`.
+        prompt_tracks: The text track of each value of the option `prompt`, where the texts of a data set come in
+            levels; `track` is that of the default level.
     """
 
     name: str
@@ -107,6 +109,7 @@ class DataCard:
     source: Mapping[str, Any] | None = None
     publish: Publish = field(default_factory=Publish)
     conventions: tuple[str, ...] = ()
+    prompt_tracks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the values that a type cannot check.
@@ -114,11 +117,17 @@ class DataCard:
         Raises:
             ValueError: A value is not one of those that are known; the message begins with the key.
         """
-        choices = (("spatial_dims", (2, 3)), ("track", TRACKS), ("laterality", LATERALITIES), ("labelled", LABELS))
-        for key, known in choices:
-            if getattr(self, key) not in known:
-                listed = ", ".join(str(value) for value in known if value != "")
-                raise ValueError(f"{key} is '{getattr(self, key)}', not one of {listed}")
+        choices: list[tuple[str, int | str, tuple[int | str, ...]]] = [
+            ("spatial_dims", self.spatial_dims, (2, 3)),
+            ("track", self.track, TRACKS),
+            ("laterality", self.laterality, LATERALITIES),
+            ("labelled", self.labelled, LABELS),
+            *((f"prompt_tracks.{level}", track, TRACKS) for level, track in self.prompt_tracks.items()),
+        ]
+        for key, value, known in choices:
+            if value not in known:
+                listed = ", ".join(str(one) for one in known if one != "")
+                raise ValueError(f"{key} is '{value}', not one of {listed}")
         if self.in_channels < 1:
             raise ValueError(f"in_channels is {self.in_channels}, not 1 or more")
         if self.tolerance <= 0:
@@ -156,7 +165,17 @@ class DataCard:
     @property
     def has_reports(self) -> bool:
         """Whether every case has a text of its own: a report, or that of its query."""
-        return self.queries or self.track in REPORT_TRACKS
+        return self.track != "none" and (self.queries or self.track in REPORT_TRACKS)
+
+    def at_level(self, prompt: str) -> DataCard:
+        """The card with the text track of a value of the option `prompt`.
+
+        Raises:
+            UnknownNameError: The texts of the data set have no such level.
+        """
+        if prompt not in self.prompt_tracks:
+            raise UnknownNameError("--data.prompt", prompt, self.prompt_tracks, f"zoo show {self.name}")
+        return replace(self, track=self.prompt_tracks[prompt])
 
     @property
     def sides_known(self) -> bool:

@@ -37,6 +37,8 @@ KINDS: dict[Fault, str] = {
     "caption_empty": "a caption is empty",
     "caption_doubled": "a caption table names a file twice",
     "caption_without_image": "a caption names a file that is missing",
+    "captions_of_others": "the captions are those of another data set",
+    "absence_contradiction": "the caption says that there is nothing, but mask or box shows something",
     SIDE_CONTRADICTION: "left and right in the caption differ from the mask",
     "duplicate": "the same image is in one split twice",
     "near_duplicate": "nearly the same image is in one split twice, with two subjects",

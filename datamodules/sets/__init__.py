@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datamodules.sets.btcv import BTCV as BTCV
     from datamodules.sets.chaos import Chaos as Chaos
     from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
+    from datamodules.sets.medvlsm import MedVLSM as MedVLSM
     from datamodules.sets.mmwhs import MMWHS as MMWHS
     from datamodules.sets.monuseg import MoNuSeg as MoNuSeg
     from datamodules.sets.mosmed_plus import MosMedPlus as MosMedPlus
@@ -58,6 +59,7 @@ __all__ = [
     "Hippocampus",
     "ImageTextFolder",
     "Kvasir",
+    "MedVLSM",
     "MoNuSeg",
     "MosMedPlus",
     "NiftiFolder",
@@ -80,6 +82,7 @@ __getattr__, __dir__ = lazy_exports(
         "Chaos": "datamodules.sets.chaos",
         "Hippocampus": "datamodules.sets.msd",
         "ImageTextFolder": "datamodules.sets.image_text_folder",
+        "MedVLSM": "datamodules.sets.medvlsm",
         "MMWHS": "datamodules.sets.mmwhs",
         "MoNuSeg": "datamodules.sets.monuseg",
         "MosMedPlus": "datamodules.sets.mosmed_plus",

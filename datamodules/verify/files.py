@@ -14,6 +14,7 @@ from datamodules.verify.duplicates import ImageSignature, compute_signature
 from datamodules.verify.laterality_check import find_contradiction, low_is_left
 from zoo.errors import DataError, Fault
 from zoo.io.same_grid import check_same_grid
+from zoo.text.absence import says_nothing_is_there
 from zoo.types import Case, Geometry
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ class _CaseInspector:
             fix = "Correct or remove the case; where empty masks are right, write `empty_masks: true` on the data card."
             self._add(path, "empty_mask", "the mask is empty", fix)
         report = self.case.report
+        if report and mask.any() and self.data.card.track == "mask-derived" and says_nothing_is_there(report):
+            problem = f"the caption says '{report}', but the mask is not empty"
+            self._add(path, "absence_contradiction", problem, "Correct the caption or the mask.")
         if report and self.data.card.has_reports and low_is_left(self.data.card) is not None:
             problem = find_contradiction(report, mask, self.data.card)
             if problem:

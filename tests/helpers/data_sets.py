@@ -16,6 +16,7 @@ from PIL import Image
 from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
 from tests.helpers.mask_sets import MASK_REPLICAS
+from tests.helpers.prompt_lists import MEDVLSM_REPLICAS
 from tests.helpers.segfm_set import make_biomedsegfm
 from tests.helpers.textbrats_set import make_textbrats
 from tests.helpers.volume_sets import VOLUME_REPLICAS
@@ -151,6 +152,7 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     **MASK_REPLICAS,
     **SLICE_REPLICAS,
     "biomedsegfm": make_biomedsegfm,
+    **MEDVLSM_REPLICAS,
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,
     "qata_cov19": make_qata,

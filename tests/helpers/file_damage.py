@@ -116,6 +116,12 @@ def opposite(root: Path) -> str:
     return "right" if mask[:, : mask.shape[1] // 2].sum() > mask.sum() / 2 else "left"
 
 
+def copy_list(of: Path, to: Path) -> None:
+    """Copy the test list of a set of MedVLSM to another set."""
+    (to / "anns").mkdir(parents=True)
+    shutil.copyfile(of / "anns" / "test.json", to / "anns" / "test.json")
+
+
 def copy_picture(root: Path, source: str, target: str, change: Callable[[Array], Array] = lambda a: a) -> None:
     """Copy an image with its mask; the captions lose left and right."""
     for part in ("train", "test"):

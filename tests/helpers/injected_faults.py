@@ -20,6 +20,7 @@ from tests.helpers.file_damage import (
     SCAN,
     TABLE,
     brighter,
+    copy_list,
     copy_picture,
     copy_within_train,
     double_row,
@@ -161,6 +162,20 @@ INJECTED: dict[str, Injected] = {
         QATA, lambda r: say(r, f"One infected area, {opposite(r)} lung."), "side_contradiction", CHEST
     ),
     "not bilateral": Injected(QATA, lambda r: say(r, "Bilateral infection."), "side_contradiction", CHEST),
+    "caption of nothing beside a mask": Injected(
+        QATA,
+        lambda r: say(r, "No pulmonary infection, zero infected areas."),
+        "absence_contradiction",
+        MASK,
+        "not empty",
+    ),
+    "list of another set": Injected(
+        "medvlsm_cvc300",
+        lambda r: copy_list(r / "cvc300_polyp", r / "colondb_polyp"),
+        "captions_of_others",
+        "cvc300_polyp/anns/test.json",
+        "CVC-ColonDB",
+    ),
     "picture of test in train": Injected(
         QATA,
         lambda r: copy_picture(r, TRAIN_CHEST, TEST_CHEST),
