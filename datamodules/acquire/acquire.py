@@ -111,7 +111,7 @@ def acquire_data_set(
         own = downloads / card.folder_name
         if download and source is not None and source.repositories:
             checksums = Checksums(target.parent / "checksums" / f"{card.folder_name}.json")
-            collector = Collector(name, target, own, checksums, progress)
+            collector = Collector(name, target, own, checksums, progress, source.files)
             names = {path.name for path in given}
             for one in collector.collect(source.repositories, accept, cases, choice, names):
                 files.append(CheckedFile(one.path, one.found, one.checked, one.origin, one.place))
@@ -215,7 +215,8 @@ def _link_file(file: CheckedFile, folder: Path) -> None:
     try:
         place.hardlink_to(file.path)
     except OSError:
-        write_atomically(place, lambda temporary: shutil.copyfile(file.path, temporary))
+        fix = "Free some space and run this again."
+        write_atomically(place, lambda temporary: shutil.copyfile(file.path, temporary), fix=fix)
 
 
 def _copy_table(path: Path, building: Path) -> None:

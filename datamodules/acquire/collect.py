@@ -48,13 +48,21 @@ class Collector:
         downloads: Folder for what comes.
         checksums: The stored checksums.
         progress: Called while files are downloaded and checked.
+        published: Files of the source; a checksum of one is enforced for the file of its name.
     """
 
     def __init__(
-        self, name: str, target: Path, downloads: Path, checksums: Checksums, progress: ProgressCallback
+        self,
+        name: str,
+        target: Path,
+        downloads: Path,
+        checksums: Checksums,
+        progress: ProgressCallback,
+        published: Sequence[File] = (),
     ) -> None:
         self.name, self.target, self.downloads = name, target, downloads
         self.checksums, self.progress = checksums, progress
+        self._published = {file.name: file for file in published}
         self._hosts: dict[Repository, Host] = {}
 
     def collect(
@@ -148,7 +156,8 @@ class Collector:
         found = found or compute_fingerprint(path, self.progress)
         described = File(path.name, size=file.size or None, sha256=file.sha256, md5=file.md5)
         stored = self.checksums.check_content(repository, file.path, found)
-        if difference := stored or describe_difference(described, found):
+        published = self._published.get(PurePosixPath(file.path).name, described)
+        if difference := stored or describe_difference(described, found) or describe_difference(published, found):
             remove_downloads(self.downloads, [path])
             fix = f"Remove {path} if it is there, and run this again. If the error stays, report it to the publisher."
             raise DataError(f"{repository.label}: '{file.path}' differs ({difference}).", fix)

@@ -49,7 +49,8 @@ class Repository:
         revision: Branch, tag or commit (huggingface), number of the version (kaggle, synapse). Empty: the newest of the
             day of the first download, which is kept from then on.
         patterns: The files to get, as patterns of paths, in which `*` also matches `/`. Empty for `kaggle`: all files.
-        cases: Further patterns, each of whose files is one case: `--cases N` gets N of them.
+        cases: Further patterns, each of whose files is one case: `--cases N` gets N of each pattern, and of several
+            patterns those of the same names.
         gated: Whether an account must accept terms. Then a missing token is an error before anything is requested.
 
     Example:
@@ -163,6 +164,9 @@ def choose_cases(files: Sequence[RemoteFile], repository: Repository, cases: int
     """Keep the files of `patterns`, and of those of `cases` the given number; None for all."""
     if cases is None or not repository.cases:
         return list(files)
-    drawn = draw_order(file.path for file in files if matches(file.path, repository.cases))[:cases]
-    kept = {*drawn, *(file.path for file in files if matches(file.path, repository.patterns))}
+    kept = {file.path for file in files if matches(file.path, repository.patterns)}
+    for pattern in repository.cases:
+        paths = [file.path for file in files if matches(file.path, [pattern])]
+        names = draw_order({path.rpartition("/")[2] for path in paths})[:cases]
+        kept |= {path for path in paths if path.rpartition("/")[2] in names}
     return [file for file in files if file.path in kept]

@@ -13,7 +13,10 @@ _CHOICES = {"rexgroundingct": rex_listing.choose_files}
 
 
 def find_choice(card: DataCard, protocol: str | None) -> Choice | None:
-    """Return the function that chooses the files of a data set; None where its files are not chosen case by case."""
+    """Return the function that chooses the files of a data set; None where its files are not chosen case by case.
+
+    Raises:
+        UnknownNameError: The data set has no such protocol.
+    """
     choose = _CHOICES.get(card.folder_name)
-    chosen = protocol or next(iter(card.protocols))
-    return partial(choose, protocol=chosen) if choose else None
+    return partial(choose, protocol=card.known_protocol(protocol)) if choose else None

@@ -115,6 +115,15 @@ def test_a_stored_sha256_is_enforced_where_the_host_gives_none(hub: Shelf, tmp_p
     assert "mine.json: not readable checksums" in refuse(card, tmp_path)
 
 
+def test_a_checksum_of_the_source_is_enforced_for_the_file_of_its_name(hub: Shelf, tmp_path: Path) -> None:
+    put_record(hub, "7", {"a.csv": b"one"})
+    repository = {"host": "zenodo", "repository": "7", "patterns": ["a.csv"]}
+    card = card_of(repository, files=[{"name": "a.csv", "md5": "0" * 32}])
+    assert "'a.csv' differs (md5" in refuse(card, tmp_path)
+    digest = hashlib.md5(b"one", usedforsecurity=False).hexdigest()
+    get(card_of(repository, files=[{"name": "a.csv", "md5": digest}]), tmp_path)
+
+
 def test_a_cut_download_continues_and_needs_no_second_acceptance(hub: Shelf, tmp_path: Path) -> None:
     put_repository(hub, "lab/set", FILES)
     card = hub_card(patterns=["ct/a.nii.gz"])
@@ -207,8 +216,9 @@ def test_archives_of_a_host_are_unpacked_beside_its_other_files(hub: Shelf, tmp_
 
 
 def test_some_cases_are_drawn_and_a_larger_number_adds_to_them(hub: Shelf, tmp_path: Path) -> None:
-    put_repository(hub, "lab/set", {"list.json": b"{}", **{f"npz/{one}.npz": b"%d" % one for one in range(9)}})
-    card = hub_card(patterns=["list.json"], cases=["npz/*"])
+    pairs = {f"{folder}/{one}.npz": b"%d" % one for folder in ("npz", "truth") for one in range(9)}
+    put_repository(hub, "lab/set", {"list.json": b"{}", **pairs})
+    card = hub_card(patterns=["list.json"], cases=["npz/*", "truth/*"])
 
     def here() -> set[str]:
         return {path.name for path in (tmp_path / "mine" / "npz").iterdir()}
@@ -216,13 +226,14 @@ def test_some_cases_are_drawn_and_a_larger_number_adds_to_them(hub: Shelf, tmp_p
     get(card, tmp_path, cases=2)
     few = here()
     assert len(few) == 2
+    assert few == {path.name for path in (tmp_path / "mine" / "truth").iterdir()}, "pairs have one name"
     (tmp_path / "mine" / "notes.txt").write_text("of the user")
     get(card, tmp_path, cases=4)
     assert few < here()
     assert len(here()) == 4
     receipt = get(card, tmp_path)
     assert len(here()) == 9
-    assert len(receipt["files"]) == 10
+    assert len(receipt["files"]) == 19
     assert json.loads((tmp_path / "mine" / "source.json").read_text()) == receipt
     assert (tmp_path / "mine" / "notes.txt").read_text() == "of the user"
     (tmp_path / "mine" / "list.json").write_text("[]")

@@ -167,6 +167,8 @@ def test_some_cases_are_got_from_both_repositories_and_prepared(
     words = ["prepare", "rexgroundingct", "--size", "tiny", "--json", "--cases"]
     assert main([*words, "2", "--accept-unverified"]) == 2
     assert "--cases 2 is too few" in capsys.readouterr().err
+    assert main([*words, "4", "--protocol", "miccai25"]) == 2
+    assert "Did you mean miccai26" in capsys.readouterr().err
     assert main([*words, "4"]) == 0
     data = rex(tmp_path / "rexgroundingct")
     volumes = {case.case_id for case in data.cases.values()}
