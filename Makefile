@@ -10,7 +10,7 @@ PERF := metrics loop_dice export windows
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index docs perf perf-gpu clean
+.PHONY: help setup setup-test demo lint format type layers test test-slow test-kills test-mutants model-index data-index docs perf perf-gpu clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -56,6 +56,9 @@ test-mutants: setup-test  ## 300 changed places of the modules that make numbers
 
 model-index: setup-test  ## docs/models/index.md from the cards, the published scores and docs/results.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.helpers.model_index
+
+data-index: setup-test  ## docs/data_sets.md from the cards and the published scores
+	$(BIN)/python -m tests.helpers.data_index
 
 docs: setup-test  ## the documentation as a site in build/docs; ends with an error at any warning
 	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -66,6 +66,7 @@ class DataCard:
         embedded: Whether the data set is generated, so that it has no files.
         empty_masks: Whether a mask may be background alone.
         labelled: One of `LABELS`.
+        cases: Number of images with a public label in the release; 0 where it is not known.
         queries: Whether an image has several queries, each with a text and a mask of its own.
         video: Whether neighbouring images are frames of one video, so that near duplicates are no findings.
         folder: Name of the folder in `ZOO_DATA` and in the cache; empty for the registered name.
@@ -100,6 +101,7 @@ class DataCard:
     embedded: bool = False
     empty_masks: bool = False
     labelled: str = "complete"
+    cases: int = 0
     queries: bool = False
     video: bool = False
     folder: str = ""

@@ -73,13 +73,13 @@ def make_index() -> str:
     parts = [_HEAD]
     for title, wanted in (("Text-guided", True), ("Vision-only", False)):
         mine = [about for _, about in cards if about.reads_text == wanted]
-        parts.append(f"## {title}\n\n{_table(_FACTS, [_facts(one, costs, ours) for one in mine])}")
+        parts.append(f"## {title}\n\n{format_table(_FACTS, [_facts(one, costs, ours) for one in mine])}")
     known = {about.name for _, about in cards}
     numbers = [one for one in all_published() if one.model in known]
     rows = [_number(one) for one in sorted(numbers, key=lambda one: (one.model, one.data))]
     parts.append(
         "## Published numbers\n\nDice and IoU in percent. `zoo bench compare` prints them beside your own runs, and a\n"
-        "difference where convention, test images, folds and size agree.\n\n" + _table(_NUMBERS, rows)
+        "difference where convention, test images, folds and size agree.\n\n" + format_table(_NUMBERS, rows)
     )
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
@@ -132,7 +132,8 @@ def _number(one: PublishedScore) -> list[str]:
     ]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
