@@ -19,6 +19,7 @@ from benchmarks.leaderboard.statistics import FEWEST
 from benchmarks.plan.job import MATCHED
 from benchmarks.storage.sealed_tests import NO_SEALS, UNSEALED
 from benchmarks.storage.seeds import ALIKE, MACHINE, RECORDED
+from zoo.contamination import MARK
 from zoo.metrics.case_scores import LEAK, METRIC_VERSION
 from zoo.utils.format import list_some
 
@@ -141,6 +142,7 @@ def find_warnings(
         *(_warn_of_machine(key, with_scores) for key in MACHINE),
         _warn("a training ended before its budget", [row for row in with_scores if EARLY in row.mark]),
         _warn("an average of the weights was tested", [row for row in with_scores if AVERAGED in row.mark]),
+        *_warn_of_contamination(with_scores),
         _warn(NO_SEALS, [row for row in with_scores if UNSEALED in row.mark]),
         _warn("other class prompts than the other rows", [row for row in ranked if PROMPTS in row.mark]),
         _warn(
@@ -171,6 +173,14 @@ def _warn_of_leaks(rows: Sequence[LeaderboardRow]) -> str:
     subjects = [f"{subject} ({' and '.join(splits)})" for subject, splits in sorted(leaks.items())]
     text = "the protocol has subjects in two or more splits, as its card declares"
     return _warn(text + (f": {list_some(subjects, most=_SHOWN)}" if leaks else ""), marked)
+
+
+def _warn_of_contamination(rows: Sequence[LeaderboardRow]) -> list[str]:
+    """Say which rows began with weights that have seen cases of the data set, and of which data sets these were."""
+    marked = [row for row in rows if MARK in row.mark]
+    named = sorted({row.pretrained_on for row in marked})
+    text = "the initial weights have seen cases of the data set, so that the scores are too high; their cards name"
+    return [_warn(f"{text} {seen}", [row for row in marked if row.pretrained_on == seen]) for seen in named]
 
 
 def _warn_of_recipe(key: str, rows: Sequence[LeaderboardRow]) -> str:

@@ -97,6 +97,7 @@ class LeaderboardRow(MetricValues[float | None]):
     options: str = ""
     encoder: str = ""
     pretrained_vision: str = ""
+    pretrained_on: str = ""
     data: str = ""
     text_track: str = "none"
     variant: str = ""

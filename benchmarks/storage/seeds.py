@@ -12,6 +12,7 @@ from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult, TestScores, pool_hashes
 from benchmarks.storage.sealed_tests import has_case_twice
 from benchmarks.storage.training_conditions import TRAINING, describe_loss, describe_training, describe_validation
+from zoo.contamination import MANIFEST_KEY, MARK, name_data, sets_shared
 from zoo.errors import RunError
 from zoo.metrics.case_scores import LEAK, CaseScore, case_name, cases_hash
 from zoo.utils.format import format_quantity
@@ -44,6 +45,7 @@ _SEEDS = (
     "params",
     "params_trainable",
     "pretrained_vision",
+    "pretrained_on",
     "mark",
     *TRAINING,
 )
@@ -202,6 +204,8 @@ def _pool(tests: Sequence[TestScores]) -> TestScores:
 def _conditions(result: JobResult) -> dict[str, Any]:
     test, manifest = result.tests[TRUE_TEXT_STEP], result.manifest
     budget = manifest.get("budget") or {}
+    seen = manifest.get(MANIFEST_KEY) or ()
+    contaminated = [MARK] if sets_shared(seen, name_data({"data": result.job.data, **manifest})) else []
     ordered = sorted({(row.index, row.label) for row in test.rows})
     return {
         "budget": " ".join(f"{key}={_as_text(budget[key])}" for key in sorted(budget)),
@@ -223,7 +227,8 @@ def _conditions(result: JobResult) -> dict[str, Any]:
         "validation": describe_validation(manifest.get("validation")),
         "pretrained_vision": str(manifest.get("pretrained_vision") or ""),
         **_find_ending(manifest),
-        "mark": LEAK if manifest.get("leak_declared") else "",
+        "pretrained_on": ", ".join(seen),
+        "mark": ", ".join([*contaminated, *([LEAK] if manifest.get("leak_declared") else [])]),
         "leaks": test.about.get("leaks") or {},
         "n": len({row.key for row in test.rows}),
         "hd95_unit": test.summary.unit,

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.storage.layout import TRUE_TEXT_STEP
 from benchmarks.storage.results import JobResult
+from zoo.contamination import MANIFEST_KEY
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.metrics.definitions import METRICS
 from zoo.registry import DATA, MODELS
@@ -31,6 +32,7 @@ def write_card(facts: Mapping[str, Any], results: Sequence[JobResult]) -> str:
         "text track": facts["text_track"],
         "text encoder": manifest.get("encoder") or "none",
         "pre-trained vision": facts["pretrained_vision"] or "none",
+        "initial weights have seen": ", ".join(manifest.get(MANIFEST_KEY) or ()),
         "budget": ", ".join(f"{key} {value}" for key, value in budget.items()),
         "recipe": job.settings.recipe,
         "parameters": manifest.get("params"),

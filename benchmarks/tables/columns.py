@@ -126,13 +126,16 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
            title="Pre-trained vision", shown="table", after="encoder", words=True,
            text=_pretrained,
            when=_has_pretrained_vision),
+    _field("pretrained_on", "the data sets that the cards of the initial weights name: text encoder, vision encoder, "
+           "`--init-from`"),
     _field("status", "`ok`, `failed`, `incomplete`, `refused`, `variant`, `stated` or `control`"),
     _field("reason", "why the row is not ranked, or a remark"),
     _field(
         "mark",
         "`leak`: subjects in two or more splits; `prompts`: other class prompts than most rows; "
         "`unsealed`: scores of an older version, without seals; `early-stopped`: a training ended before its budget; "
-        "`averaged`: an average of the weights was tested; `stated`: a method outside the zoo; "
+        "`averaged`: an average of the weights was tested; `contaminated`: the initial weights have seen cases of the "
+        "data set; `stated`: a method outside the zoo; "
         "`other-size`: of a matched comparison, not equal in size",
     ),
     _field("variant", "the variant of an ablation; empty for the full method"),

@@ -79,6 +79,7 @@ class DataCard:
         conventions: Further conventions by which each test is scored, of `zoo.metrics.definitions.CONVENTIONS`.
         prompt_tracks: The text track of each value of the option `prompt`, where the texts of a data set come in
             levels; `track` is that of the default level.
+        contains: The data sets whose cases are inside this one (`zoo.contamination`).
     """
 
     name: str
@@ -112,6 +113,7 @@ class DataCard:
     publish: Publish = field(default_factory=Publish)
     conventions: tuple[str, ...] = ()
     prompt_tracks: Mapping[str, str] = field(default_factory=dict)
+    contains: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the values that a type cannot check.

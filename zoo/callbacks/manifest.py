@@ -21,7 +21,9 @@ from torch import nn
 from zoo import __version__
 from zoo.callbacks.averaged_weights import AveragedWeights
 from zoo.callbacks.frozen_encoder import is_frozen
+from zoo.callbacks.pretraining_data import find_pretraining_data
 from zoo.config import config_hash
+from zoo.contamination import MANIFEST_KEY
 from zoo.encoders.staged_encoder import find_vision_encoders
 from zoo.errors import RunError
 from zoo.losses.segmentation import LossOptions
@@ -94,7 +96,7 @@ class RunRecord(Callback):
         data: Any = getattr(trainer, "datamodule", None)
         facts = getattr(data, "facts", None) or {}
         weights = list(module.parameters())
-        return {
+        described = {
             "zoo": __version__,
             "git_commit": git_commit(),
             "versions": {"python": platform.python_version()} | {name: _version(name) for name in VERSIONS},
@@ -128,6 +130,7 @@ class RunRecord(Callback):
             "finished": None,
             "best_val_dice": None,
         }
+        return described | {MANIFEST_KEY: find_pretraining_data(module, described)}
 
 
 def encoder_versions(module: nn.Module) -> dict[str, str]:

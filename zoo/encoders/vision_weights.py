@@ -65,6 +65,12 @@ def find_weights(weights: str, repo: str = "") -> tuple[Path, str]:
     return file, f"local, SHA-256 {hash_file(file)[:12]}"
 
 
+def is_local(weights: str) -> bool:
+    """Whether `--model.vision_weights` names a file or folder of this machine."""
+    elsewhere = weights.startswith(PACKAGE) or weights.partition("@")[0] == "hub"
+    return not elsewhere and Path(weights).expanduser().exists()
+
+
 def find_published(weights: str) -> tuple[Path, str]:
     """Find weights as `find_weights` does, or those of any hub repository, `REPO` or `REPO@COMMIT`.
 
@@ -76,7 +82,7 @@ def find_published(weights: str) -> tuple[Path, str]:
         TextError: There is no such file, and the hub does not give such a repository.
     """
     repo, _, commit = weights.partition("@")
-    if weights.startswith(PACKAGE) or Path(weights).expanduser().exists() or repo == "hub":
+    if weights.startswith(PACKAGE) or is_local(weights) or repo == "hub":
         return find_weights(weights)
     return find_weights(f"hub@{commit}" if commit else "hub", repo)
 

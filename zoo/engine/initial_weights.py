@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from zoo.callbacks.checkpoints import load
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.run_seals import check_run, choose_checkpoint
+from zoo.engine.seen_data import find_seen_data
 from zoo.errors import CheckpointError
 from zoo.hub.names import is_hub_name
 from zoo.hub.package import is_package, read_package
@@ -48,11 +49,13 @@ class InitialWeights:
         source: The file.
         tensors: The tensors by name.
         sha256: Hash of names, types, shapes and values. It does not depend on the format of the file.
+        trained_on: What the weights have seen (`zoo.contamination.sets_of_run`).
     """
 
     source: Path
     tensors: Mapping[str, Tensor]
     sha256: str
+    trained_on: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class LoadedWeights:
         sha256: Hash of the content of the file.
         loaded: Names of the tensors of the model that have the values of the file.
         resized: Those of `loaded` that the model resized: name -> (shape in the file, shape in the model).
+        trained_on: What the weights have seen (`zoo.contamination.sets_of_run`).
         new: Names of the tensors of the model that the file lacks.
         reshaped: Names in both with different shapes: (in the file, in the model). The model keeps its own values.
         unused: Names in the file that the model lacks.
@@ -78,6 +82,7 @@ class LoadedWeights:
     unused: tuple[str, ...]
     sizes: Mapping[str, int] = field(repr=False)
     resized: Mapping[str, Shapes] = field(default_factory=dict)
+    trained_on: tuple[Mapping[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python, for the manifest."""
@@ -89,6 +94,7 @@ class LoadedWeights:
             "new": list(self.new),
             "other_shape": _as_lists(self.reshaped),
             "left_out": list(self.unused),
+            "trained_on": [dict(one) for one in self.trained_on],
         }
 
     def rows(self) -> Iterator[tuple[str, int, int, str]]:
@@ -124,6 +130,7 @@ def read_weights(source: str | Path) -> InitialWeights:
         CheckpointError: The file cannot be read, has no weights, or has weights that are not finite.
     """
     path = fetch(str(source)) if is_hub_name(str(source)) else Path(source).expanduser()
+    trained_on = find_seen_data(path)
     if path.is_dir() and is_package(path):
         path = read_package(path).find_weights()
     elif path.is_dir():
@@ -136,7 +143,7 @@ def read_weights(source: str | Path) -> InitialWeights:
     if not tensors:
         raise CheckpointError(f"{path}: no weights are in this file.", "Name a run folder or a state dictionary.")
     check_weights(tensors, str(path))
-    return InitialWeights(path, tensors, _hash_tensors(tensors))
+    return InitialWeights(path, tensors, _hash_tensors(tensors), trained_on)
 
 
 def load_weights(model: nn.Module, source: str | Path | InitialWeights) -> LoadedWeights:
@@ -211,6 +218,7 @@ def match_weights(model: nn.Module, weights: InitialWeights) -> tuple[LoadedWeig
         unused=unused,
         sizes={name: value.numel() for name, value in here.items()} | {name: there[name].numel() for name in unused},
         resized={name: shapes[name] for name in resized},
+        trained_on=weights.trained_on,
     )
     return report, fitting
 

@@ -22,6 +22,9 @@ RECORD = "zoo.json"
 WEIGHTS = "model.safetensors"
 """The file of the weights. A package whose data allow no weights has none."""
 
+RUN = "run.json"
+"""The file of the manifest of the run, without what says where it was."""
+
 FORMAT = 1
 """Version of `zoo.json`."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from zoo.contamination import MANIFEST_KEY
 from zoo.metrics.case_scores import METRIC_VERSION
 from zoo.metrics.definitions import METRICS
 from zoo.registry import MODELS
@@ -76,6 +77,7 @@ def _training(facts: RunFacts) -> Iterator[str]:
         "epochs": manifest.get("epochs_trained"),
         "seed": manifest.get("seed"),
         "initial weights": (manifest.get("init_from") or {}).get("sha256"),
+        "initial weights have seen": ", ".join(manifest.get(MANIFEST_KEY) or ()),
         "pre-trained vision encoder": manifest.get("pretrained_vision"),
         "text encoder": ", ".join(f"{name} ({about})" for name, about in facts.encoders.items()),
         "zoo": f"{manifest.get('zoo')}, commit {manifest.get('git_commit')}",

@@ -16,7 +16,7 @@ from zoo.encoders.text import TextEncoder
 from zoo.engine.run_folder import RunFolder
 from zoo.engine.run_seals import check_run, choose_checkpoint, file_name, is_sealed
 from zoo.errors import RunError
-from zoo.hub.package import WEIGHTS, Package, seal_package
+from zoo.hub.package import RUN, WEIGHTS, Package, seal_package
 from zoo.metrics.score_files import about_path, read_scores
 from zoo.metrics.summary import summarise
 from zoo.publishing import KINDS
@@ -84,7 +84,7 @@ def pack_run(
     _write_yaml(folder / "config.yaml", without_machine(config))
     _write_yaml(folder / "prompts.yaml", prompts)
     _write_yaml(folder / "preprocessing.yaml", loaded.images.to_dict())
-    _write_json(folder / "run.json", dict(facts.manifest))
+    _write_json(folder / RUN, dict(facts.manifest))
     _write_json(folder / "metrics.json", {test.step: asdict(test.summary) for test in tests})
     if terms.publish.allows("rows"):
         for test in tests:

@@ -276,3 +276,16 @@ def test_a_row_has_the_dice_of_each_size_tercile_as_a_mean_over_the_seeds() -> N
     text = to_markdown(board, columns=("model", "dice_small", "dice_medium", "dice_large"))
     assert "| unet (tiny) | 0.300 | 0.500 | 0.900 |" in text
     assert "Dice small" not in to_markdown(board)
+
+
+def test_a_row_says_that_its_initial_weights_have_seen_cases_of_the_data_set() -> None:
+    seen = result(job("film", 0, "class"), [0.5, 0.5], pretrained_on=["amos22", "msd_hippocampus"])
+    other = result(job("tevia", 0, "class"), [0.5, 0.5], pretrained_on=["amos22"])
+    found = leaderboard_of([*results(), seen, other], [])
+    rows = {row.model: row for row in found.rows}
+    assert (rows["film"].mark, rows["film"].pretrained_on) == ("contaminated", "amos22, msd_hippocampus")
+    assert (rows["tevia"].mark, rows["tevia"].pretrained_on) == ("", "amos22")
+    assert "film (tiny) [contaminated]" in to_markdown(found)
+    (warning,) = [line for line in group(found).warnings if "have seen cases of the data set" in line]
+    assert "amos22, msd_hippocampus" in warning
+    assert "tevia" not in warning
