@@ -201,10 +201,12 @@ class InstanceFacts(NamedTuple):
         numbers: Number of the instance of each voxel from 1, 0 outside, [*S] on the grid of the label; None where
             nobody has numbered the instances, so that the components of the label count.
         focal: Whether the finding is focal, or not; None where nobody says it.
+        objects: Whether the label counts objects and shows no structure; None where nobody says it.
     """
 
-    numbers: NDArray[np.uint8] | None = None
+    numbers: NDArray[np.integer] | None = None
     focal: bool | None = None
+    objects: bool | None = None
 
 
 class Batch(TypedDict):

@@ -26,6 +26,7 @@ from benchmarks.storage.seeds import (
 from zoo.errors import RunError
 from zoo.metrics.case_scores import cases_hash
 from zoo.metrics.definitions import METRIC_KEYS, MetricValues
+from zoo.metrics.scorer_means import scorer_means
 from zoo.metrics.size_terciles import SizeDice, dice_by_size
 from zoo.metrics.summary import MeanScores, Summary
 from zoo.text.controls import CONTROLS, SHUFFLED, TRUE
@@ -203,8 +204,15 @@ def _scores(done: Sequence[SeedResult]) -> dict[str, Any]:
             replace(_class_row(label, summaries), **_size_means([classes[label] for _, classes in sizes]))
             for label in summaries[0].per_class
         ),
+        "scorers": _scorer_means(true),
         "tests": tests,
     }
+
+
+def _scorer_means(tests: Sequence[TestScores]) -> dict[str, float]:
+    """Return the means by the scorers of challenges that every seed has, over the seeds."""
+    found = [scorer_means(test.rows, test.about) for test in tests]
+    return {key: fmean(one[key] for one in found) for key in found[0] if all(key in one for one in found)}
 
 
 def _size_means(seeds: Sequence[SizeDice]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class LeaderboardRow(MetricValues[float | None]):
         leaks: Subject in more than one split to its splits.
         shared_images: Of a control: the images that two splits of its data share, one sentence per pair.
         per_class: The scores per class, in the order of the label space.
+        scorers: Means by the scorers of challenges (`zoo.metrics.scorer_means`) over the seeds, by their keys.
         tests: Step ("test", "test-shuffled", ...) to its scores, one test per seed.
         samples: Step to the scores by seed, case and class.
         draws: The Dice under the bootstrap; draw b has the same subjects in every row of a cohort.
@@ -192,6 +193,7 @@ class LeaderboardRow(MetricValues[float | None]):
     leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     shared_images: tuple[str, ...] = field(default=(), compare=False, repr=False)
     per_class: tuple[ClassRow, ...] = field(default=(), compare=False, repr=False)
+    scorers: Mapping[str, float] = field(default_factory=dict, compare=False, repr=False)
     tests: Mapping[str, tuple[TestScores, ...]] = field(default_factory=dict, compare=False, repr=False)
     samples: Mapping[str, Sample] = field(default_factory=dict, compare=False, repr=False)
     draws: Floats | None = field(default=None, compare=False, repr=False)

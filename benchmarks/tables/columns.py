@@ -23,6 +23,7 @@ from benchmarks.tables.matched_columns import (
     is_matched,
 )
 from benchmarks.tables.numbers import format_count
+from benchmarks.tables.scorer_columns import SCORER_COLUMNS
 from benchmarks.tables.size_columns import SIZE_COLUMNS
 from benchmarks.tables.text_columns import REWRITE_DICES, REWRITE_GAINS
 from zoo.metrics.definitions import METRICS, Metric
@@ -188,6 +189,7 @@ ROW_COLUMNS: tuple[Column[LeaderboardRow], ...] = (
     _field("options", "where single runs are joined, the options in which the rows of this model differ; the loss by "
            "which text entered the training of a model that reads none (`--model.text_loss`)"),
     *SIZE_COLUMNS,
+    *SCORER_COLUMNS,
 )  # fmt: skip
 """The columns of a leaderboard row, in the order of CSV and JSON."""
 

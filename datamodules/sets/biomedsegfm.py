@@ -21,7 +21,7 @@ from zoo.errors import DataError, UnknownNameError
 from zoo.io.readers import Reader
 from zoo.preprocessing.apply import PreparedCase
 from zoo.preprocessing.spec import PreprocessingSpec
-from zoo.types import Case, Geometry
+from zoo.types import Case, Geometry, InstanceFacts
 
 FOLDERS = {"coreset": "3D_train_npz_random_10percent_16G", "all": "3D_train_npz_all"}
 """The training images of each protocol."""
@@ -166,6 +166,13 @@ class BiomedSegFM(VolumeDataModule):
             raise DataError(problem, "Get image and label of one release.", "shape_mismatch")
         mask = values > 0 if case.query == INSTANCES else values == int(case.query)
         return mask.astype(np.uint8)[None]
+
+    def describe_instances(self, case: Case, geometry: Geometry) -> InstanceFacts:
+        """The objects that a label counts; other labels show a structure."""
+        if case.query != INSTANCES or case.label is None:
+            return InstanceFacts(objects=False)
+        path = case.label
+        return InstanceFacts(self._values.get(path, lambda: self._read_values(case, path)), objects=True)
 
     def _read_values(self, case: Case, path: Path) -> NDArray[Any]:
         """Read a label, and compare the values of a training label with the class list."""

@@ -10,6 +10,7 @@ import torch
 from zoo.errors import RunError
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.definitions import METRIC_KEYS
+from zoo.metrics.scorer_means import scorer_means
 from zoo.metrics.scoring import score_case
 from zoo.metrics.summary import summarise
 from zoo.types import CaseKey, InstanceFacts, LabelSpace, Native, Prediction
@@ -91,5 +92,6 @@ class ScoredCases:
             return {}
         summary = summarise(rows)
         means = {f"test/{key}": getattr(summary, key) for key in MEANS}
+        means |= {f"test/{key}": value for key, value in scorer_means(rows, {"tolerance": self.tolerance}).items()}
         means |= {f"test/dice/{name}": one.dice for name, one in summary.per_class.items()}
         return {name: float(value) for name, value in means.items() if value is not None}

@@ -38,7 +38,7 @@ class ScorerFields(MetricValues[float]):
         rex_distance_tp: Instances that it matches by distance; None where nobody says whether the finding is focal.
         rex_distance_fp: Predicted instances without a match by distance.
         rex_distance_fn: Instances of the label without a match by distance.
-        cvpr25_tp: Matched instances by CVPR25-BiomedSegFM.
+        cvpr25_tp: Matched instances by CVPR25-BiomedSegFM; None also where a label shows a structure, no objects.
         cvpr25_fp: Its predicted instances without a match.
         cvpr25_fn: Its instances of the label without a match.
         cvpr25_dice_tp: Sum of the Dice of its matched instances.

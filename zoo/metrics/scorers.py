@@ -60,7 +60,7 @@ def add_scorers(
         fields: dict[str, Any] = {}
         if REX in conventions:
             fields |= score_by_rex(prediction, truth, spacing, numbered, None if facts is None else facts.focal)
-        if CVPR25 in conventions:
+        if CVPR25 in conventions and (facts is None or facts.objects is not False):
             counts = count_instances(prediction, truth, RULES["cvpr25"], spacing, numbered)
             fields |= dict(zip(CVPR25_FIELDS, counts, strict=True))
         found.append(replace(row, **fields))

@@ -55,7 +55,7 @@ def score_case(
         tolerance: Tolerance of the metric `nsd`, in the unit of the spacing.
         query: The query of the case; empty where a case has one query.
         conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`. `CVPR25` includes
-            `SURFACE_DISTANCE`, because its NSD is that one.
+            `SURFACE_DISTANCE`, because its NSD is that one, except where a label counts objects.
         instances: What is known of the instances of the label, for the conventions that count them.
 
     Raises:
@@ -81,7 +81,8 @@ def score_case(
     ]
     for convention in conventions:
         check_convention(convention)
-    if SURFACE_DISTANCE in conventions or CVPR25 in conventions:
+    objects = instances is not None and bool(instances.objects)
+    if SURFACE_DISTANCE in conventions or (CVPR25 in conventions and not objects):
         surfels = compare_surfels(mask, label, labels, spacing, tolerance)
         farthest = diagonal([size + 1 for size in image], spacing)  # between the outer corners of the image
         rows = [_add_surfels(row, one, farthest) for row, one in zip(rows, surfels, strict=True)]

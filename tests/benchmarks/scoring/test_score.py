@@ -58,6 +58,7 @@ def predict(data: SegDataModule, folder: Path) -> list[CaseScore]:
         "kvasir",
         "chaos",
         "rexgroundingct",
+        "biomedsegfm",
     ],
 )
 def test_the_label_images_of_the_zoo_have_the_scores_of_its_test(name: str, tmp_path: Path) -> None:

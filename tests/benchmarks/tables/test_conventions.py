@@ -26,16 +26,18 @@ from benchmarks.plan.job import Plan
 from benchmarks.storage import layout
 from benchmarks.storage.results import Control, TestScores
 from benchmarks.storage.stored_plan import store_plan
+from benchmarks.tables.columns import rows_as_dicts
 from benchmarks.tables.conventions import CONVENTIONS, find_convention, rescore, write_convention
 from benchmarks.tables.writers import FORMATS
 from tests.helpers.sample_benchmark import FACTS, job, leaderboard_of, result
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore, write_rows
+from zoo.metrics.definitions import CONVENTIONS as SCORERS
 from zoo.metrics.scoring import score_case
-from zoo.types import LabelSpace
+from zoo.types import InstanceFacts, LabelSpace
 
 Masks = NDArray[np.uint8]
-FOREGROUND = ("dice-per-image-foreground-only", "dice-per-case-foreground-only")
+FOREGROUND = ("dice-per-image-foreground-only", "dice-per-case-foreground-only", "cvpr25-dice", "cvpr25-nsd")
 LABELS = LabelSpace(("lesion",), ((1,),), exclusive=False)
 VOXEL = 2.0
 
@@ -55,12 +57,11 @@ def masks() -> list[tuple[Masks, Masks]]:
     return [*found, (empty, full), (full, empty), (empty, empty)]
 
 
-def scored(
-    spacing: tuple[float, ...] = (VOXEL, VOXEL), conventions: Sequence[str] = ("surface-distance",)
-) -> TestScores:
+def scored(spacing: tuple[float, ...] = (VOXEL, VOXEL), conventions: Sequence[str] = SCORERS) -> TestScores:
     rows: list[CaseScore] = []
     for number, (guess, truth) in enumerate(masks()):
-        rows += score_case(f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0, conventions=conventions)
+        case = (f"c{number}", guess[None], truth[None], LABELS, spacing, "mm", 2.0)
+        rows += score_case(*case, conventions=conventions, instances=InstanceFacts(focal=True))
     return TestScores(tuple(rows), {"spacing": {row.case_id: list(spacing) for row in rows}})
 
 
@@ -144,16 +145,29 @@ def test_scores_by_surface_distance_agree_with_the_package() -> None:
     assert value("nsd-surface-distance") == pytest.approx(nsd / 5)  # the missed and the spurious object have 0
 
 
-def test_rows_that_were_not_scored_by_surface_distance_say_how_to_get_it() -> None:
-    for name in ("hd95-surface-distance-drop-missed", "nsd-surface-distance"):
-        with pytest.raises(RunError, match=r"case c0 was not scored by surface-distance; .*--convention surface-d"):
+def test_rows_that_were_not_scored_by_a_convention_say_how_to_get_it() -> None:
+    for name, scorer in (
+        ("hd95-surface-distance-drop-missed", "surface-distance"),
+        ("nsd-surface-distance", "surface-distance"),
+        ("rex-f1", "rexgroundingct"),
+        ("cvpr25-dice", "cvpr25"),
+    ):
+        with pytest.raises(RunError, match=rf"case c0 was not scored by {scorer}; .*--convention {scorer}"):
             value(name, scored(conventions=()))
+
+
+def test_the_nsd_of_a_challenge_is_the_surface_dice_of_the_objects_in_the_label() -> None:
+    [*found, missed, _, _] = scored().rows
+    assert value("cvpr25-nsd") == pytest.approx(sum(row.nsd_surfels for row in (*found, missed)) / 4)
+    assert value("cvpr25-dice") == value("dice-per-case-foreground-only")
 
 
 @pytest.mark.parametrize("name", sorted(CONVENTIONS))
 def test_the_scored_and_the_dropped_pairs_are_counted(name: str) -> None:
     _, kept, left_out = rescore(CONVENTIONS[name], scored())
-    labelled, every = dict.fromkeys(FOREGROUND, 4), dict.fromkeys(("dice-empty-is-one", "hit-0.1", "hit-0.05"), 6)
+    by_scorers = [one for one in CONVENTIONS if one.startswith(("rex-", "cvpr25-")) and one not in FOREGROUND]
+    labelled = dict.fromkeys(FOREGROUND, 4)
+    every = dict.fromkeys(("dice-empty-is-one", "hit-0.1", "hit-0.05", *by_scorers), 6)
     expected = (labelled | every).get(name, 3 if "hd95" in name else 5)
     assert (kept, left_out) == (expected, 6 - expected)
 
@@ -205,6 +219,18 @@ def test_a_table_in_another_convention_names_it_in_every_format() -> None:
     loaded = json.loads(write_convention(table, "json", "dice-global"))
     assert loaded["rows"][0]["value"] == pytest.approx(float(rows[0]["value"]))
     assert "not comparable with the leaderboard" in write_convention(table, "latex", "dice-global")
+
+
+def test_the_leaderboard_has_the_means_of_a_scorer_where_models_were_scored_by_it() -> None:
+    runs = [replace(result(job("unet", seed), [0.5]), tests={"test": scored()}) for seed in (0, 1)]
+    control = Control("empty", "hippocampus", split_hash="abc", metric_version="1", scores=TestScores(scored().rows))
+    table = leaderboard_of(runs, [control])
+    [row, of_control] = rows_as_dicts(table)
+    for key in ("rex_hit", "rex_distance_f1", "cvpr25_nsd", "cvpr25_f1"):
+        assert row[key] == of_control[key] == pytest.approx(value(key.replace("_", "-")))
+    assert "| ReX F1 |" in FORMATS["md"](table)
+    table = leaderboard_of([result(job("unet", 0), [0.5])], [control])
+    assert "ReX" not in FORMATS["md"](table), "a control has the scores of every convention"
 
 
 def test_the_command_writes_each_table_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

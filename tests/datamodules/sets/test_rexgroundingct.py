@@ -63,7 +63,7 @@ def test_the_entities_of_a_finding_are_those_that_its_mask_numbers(clean: Path) 
     reported = [case for case in data.cases.values() if case.case_id in data.split.test]
     for case in reported:
         geometry = data.native_geometry(case)
-        label, (numbers, focal) = data.load_label(case, geometry), data.describe_instances(case, geometry)
+        label, (numbers, focal, _) = data.load_label(case, geometry), data.describe_instances(case, geometry)
         assert label is not None
         assert numbers is not None
         np.testing.assert_array_equal(numbers > 0, label[0] > 0)

@@ -172,6 +172,13 @@ def test_numbered_entities_count_and_not_the_components_of_the_label() -> None:
         score(TOUCHING, CUBE, InstanceFacts(numbers=numbers))
 
 
+def test_a_label_of_objects_has_no_surface_dice_and_a_structure_no_instances() -> None:
+    objects = score(CUBE, CUBE, InstanceFacts(objects=True), CVPR25)
+    assert (objects.cvpr25_tp, math.isnan(objects.nsd_surfels)) == (1, True)
+    structure = score(CUBE, CUBE, InstanceFacts(objects=False), CVPR25)
+    assert (structure.cvpr25_tp, structure.nsd_surfels) == (None, 1.0)
+
+
 def test_distances_are_left_out_where_nobody_says_whether_a_finding_is_focal() -> None:
     assert [getattr(score(CUBE, CUBE), name) for name in REX_DISTANCE] == [None, None, None]
 
