@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datamodules.sets.btcv import BTCV as BTCV
     from datamodules.sets.chaos import Chaos as Chaos
     from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
+    from datamodules.sets.m3d_refseg import M3DRefSeg as M3DRefSeg
     from datamodules.sets.medvlsm import MedVLSM as MedVLSM
     from datamodules.sets.mmwhs import MMWHS as MMWHS
     from datamodules.sets.monuseg import MoNuSeg as MoNuSeg
@@ -59,6 +60,7 @@ __all__ = [
     "Hippocampus",
     "ImageTextFolder",
     "Kvasir",
+    "M3DRefSeg",
     "MedVLSM",
     "MoNuSeg",
     "MosMedPlus",
@@ -83,6 +85,7 @@ __getattr__, __dir__ = lazy_exports(
         "Hippocampus": "datamodules.sets.msd",
         "ImageTextFolder": "datamodules.sets.image_text_folder",
         "MedVLSM": "datamodules.sets.medvlsm",
+        "M3DRefSeg": "datamodules.sets.m3d_refseg",
         "MMWHS": "datamodules.sets.mmwhs",
         "MoNuSeg": "datamodules.sets.monuseg",
         "MosMedPlus": "datamodules.sets.mosmed_plus",

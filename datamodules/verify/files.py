@@ -147,7 +147,8 @@ class _CaseInspector:
     def _inspect_mask(self, path: Path, mask: NDArray[np.bool_]) -> None:
         if not mask.any() and not self.data.card.empty_masks:
             fix = "Correct or remove the case; where empty masks are right, write `empty_masks: true` on the data card."
-            self._add(path, "empty_mask", "the mask is empty", fix)
+            which = f" of query {self.case.query}" if self.case.query else ""
+            self._add(path, "empty_mask", f"the mask{which} is empty", fix)
         report = self.case.report
         if report and mask.any() and self.data.card.track == "mask-derived" and says_nothing_is_there(report):
             problem = f"the caption says '{report}', but the mask is not empty"

@@ -17,6 +17,7 @@ from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
 from tests.helpers.mask_sets import MASK_REPLICAS
 from tests.helpers.prompt_lists import MEDVLSM_REPLICAS
+from tests.helpers.refseg_set import make_m3d_refseg
 from tests.helpers.segfm_set import make_biomedsegfm
 from tests.helpers.textbrats_set import make_textbrats
 from tests.helpers.volume_sets import VOLUME_REPLICAS
@@ -155,6 +156,7 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     **MEDVLSM_REPLICAS,
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,
+    "m3d_refseg": make_m3d_refseg,
     "qata_cov19": make_qata,
     "rexgroundingct": make_rexgroundingct,
     "textbrats": make_textbrats,

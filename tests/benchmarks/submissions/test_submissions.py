@@ -15,12 +15,14 @@ from PIL import Image
 
 from benchmarks.cli.main import main
 from benchmarks.storage.layout import write_sealed
+from benchmarks.storage.results import read_benchmark
+from benchmarks.submissions import writing
 from benchmarks.submissions.checking import check_board
 from benchmarks.submissions.folder import IMAGES, RESCORED, SUBMISSION, read_submission
 from benchmarks.submissions.rescoring import OF_TEST, find_difference, score_again
 from tests.benchmarks.submissions.conftest import GROUP, OURS, TMCA
 from tests.helpers.sample_rows import absent, row
-from zoo.errors import RunError
+from zoo.errors import ConfigError, RunError
 from zoo.registry import DATA
 from zoo.utils.plugins import import_object
 from zoo.utils.seals import FILES, hash_file
@@ -190,6 +192,17 @@ def test_what_the_terms_forbid_is_left_out_and_said(
     assert not written.has_rows
     assert json.loads((folder / "means.json").read_text())[job.name]["test"]["dice"] > 0.9
     assert check_board(tmp_path / "new").findings == ()
+
+
+def test_the_hash_of_a_list_of_classes_does_not_make_a_published_set_own_data(entry: Path) -> None:
+    first = read_benchmark(entry).results[0]
+    for data, own in (("biomedsegfm", False), ("nifti_folder", True)):
+        result = replace(first, job=replace(first.job, data=data), manifest={"data_hash": "a"})
+        if own:
+            with pytest.raises(ConfigError, match="nifti_folder: your own data"):
+                writing._find_terms([result], writing.EntryOptions())
+        else:
+            assert writing._find_terms([result], writing.EntryOptions()).allows("rows")
 
 
 def test_recording_needs_scoring_again(board: Path, capsys: pytest.CaptureFixture[str]) -> None:
