@@ -57,6 +57,12 @@ class Checksums:
         }
         self._write()
 
+    def settle(self, repository: Repository, revision: str) -> None:
+        """Keep the revision that came, where the host told it only with the files."""
+        if self._content[repository.label]["revision"] != revision:
+            self._content[repository.label]["revision"] = revision
+            self._write()
+
     def files(self, repository: Repository) -> Mapping[str, Mapping[str, Any]]:
         """Return the stored files of a repository: path -> size, tag and SHA-256."""
         entry = self._content.get(repository.label)

@@ -141,7 +141,11 @@ class Collector:
         """Get one entry of a listing: a file, or a folder with several."""
         path, found = self.target / file.path, None
         if not file.path or not path.is_file():
-            path, found = self._host(repository).fetch(file, self._revision(repository), self.downloads, self.progress)
+            host, revision = self._host(repository), self._revision(repository)
+            path, found, told = host.fetch(file, revision, self.downloads, self.progress)
+            if told:
+                self.checksums.settle(repository, told)
+                file = file._replace(tag=f"version {told}")
         if not path.is_dir():
             yield self._check(repository, file, path, found)
             return

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 _NAMED = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 _FORMS = {"huggingface": _NAMED, "kaggle": _NAMED, "synapse": r"syn\d+", "zenodo": r"\d+"}
-_REVISIONS = {"huggingface": r"[\w./-]*", "kaggle": r"[1-9]\d*", "synapse": r"\d*", "zenodo": ""}
+_REVISIONS = {"huggingface": r"[\w./-]*", "kaggle": r"\d*", "synapse": r"\d*", "zenodo": ""}
 _PAGES = {
     "huggingface": "https://huggingface.co/datasets/{}",
     "kaggle": "https://www.kaggle.com/datasets/{}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,9 @@ from zoo.utils.extras import advise_extra
 CACHE = ".cache"
 """Folder for the cache of a library, below the downloads of a data set."""
 
+NEWEST = "newest"
+"""Revision of a repository whose host tells the version of a file only with the file."""
+
 AGAIN = "Run the same command again: it continues where it stopped."
 
 
@@ -26,10 +30,12 @@ class Fetched(NamedTuple):
     Attributes:
         path: The file, or the folder of a whole repository.
         found: Size and hashes of the file, where they were computed on the way.
+        revision: The revision, where the host tells it only now; else empty.
     """
 
     path: Path
     found: Fingerprint | None = None
+    revision: str = ""
 
 
 class Host(Protocol):
@@ -42,7 +48,10 @@ class Host(Protocol):
     repository: Repository
 
     def find_revision(self) -> str:
-        """Return the revision that stands for the same files for ever: a commit, or the number of a version."""
+        """Return the revision that stands for the same files for ever: a commit, or the number of a version.
+
+        It is `NEWEST` where the host tells the version of a file only with the file.
+        """
 
     def list_files(self, revision: str, patterns: Sequence[str]) -> list[RemoteFile]:
         """List the files that match some patterns.
@@ -106,21 +115,27 @@ def explained(repository: Repository) -> Iterator[None]:
     except ZooError:
         raise
     except OSError as error:
-        status = _status(error)
-        if status in (401, 403):
-            raise refused(repository, f"the host refused the request ({status})") from error
+        _explain_status(repository, error)
         raise DataError(f"{repository.label}: {_reason(error)}.", f"Check network and disk. {AGAIN}") from error
     except Exception as error:
         # The libraries have many classes of errors. Those about the account have "auth" or "gated" in their name.
-        if _status(error) in (401, 403) or any(word in type(error).__name__.lower() for word in ("auth", "gated")):
+        _explain_status(repository, error)
+        if any(word in type(error).__name__.lower() for word in ("auth", "gated")):
             raise refused(repository, f"the host refused the request ({_reason(error)})") from error
         raise DataError(f"{repository.label}: {_reason(error)}.", AGAIN) from error
 
 
-def _status(error: BaseException) -> int | None:
-    """The status of the answer that a library did not expect; None where it had none."""
+def _explain_status(repository: Repository, error: BaseException) -> None:
+    """Raise what the status of an answer means, if a library has an answer that it did not expect."""
     status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise refused(repository, f"the host refused the request ({status:d})") from error
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        raise DataError(
+            f"{repository.label}: not found ({_reason(error)}).",
+            f"See {repository.page}. If the accepted revision is gone, remove the file of the data set in `checksums`, "
+            "and run this again with --accept-unverified.",
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.acquire.fingerprint import ProgressCallback
-from datamodules.acquire.hosts.host import Fetched, explained, import_library, refused
+from datamodules.acquire.hosts.host import NEWEST, Fetched, explained, import_library, refused
 from datamodules.acquire.repositories import RemoteFile, Repository, matches
 from zoo.errors import DataError
 
@@ -22,7 +22,7 @@ class Synapse:
 
     def find_revision(self) -> str:
         """The version that the source names, else "newest": the version of each file is in its tag."""
-        return self.repository.revision or "newest"
+        return self.repository.revision or NEWEST
 
     def list_files(self, revision: str, patterns: Sequence[str]) -> list[RemoteFile]:
         """The file itself, or the files of the folder, whose paths begin below it."""
@@ -84,4 +84,4 @@ class Synapse:
             if str(child.get("type", "")).endswith("Folder"):
                 yield from self._walk(child["id"], f"{parent}{child['name']}/", revision)
             else:
-                yield self._describe(child["id"], "newest", parent)
+                yield self._describe(child["id"], NEWEST, parent)

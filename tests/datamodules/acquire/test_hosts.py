@@ -183,8 +183,8 @@ def test_a_name_that_the_host_does_not_have_is_one_line(hub: Shelf, tmp_path: Pa
     for card, says in (
         (hub_card(patterns=["lost.json"]), "has no file 'lost.json' at revision cccccccccccc"),
         (hub_card(patterns=["ct/*.npz"]), "has no file 'ct/*.npz'"),
-        (hub_card(repository="lab/lost"), "huggingface lab/lost: "),
-        (hub_card(revision="v2"), "huggingface lab/set: "),
+        (hub_card(repository="lab/lost"), "huggingface lab/lost: not found ("),
+        (hub_card(revision="v2"), "huggingface lab/set: not found ("),
         (card_of({"host": "zenodo", "repository": "7", "patterns": ["b.csv"]}), "the record has no file 'b.csv'"),
         (card_of({"host": "zenodo", "repository": "6", "patterns": ["b.csv"]}), "/api/records/6: answered 404"),
         (card_of({"host": "zenodo", "repository": "9", "patterns": ["*"]}), "describes another record"),
@@ -287,7 +287,8 @@ class _Kaggle(ModuleType):
         self.asked: list[str] = []
 
     def dataset_download(self, handle: str, path: str | None = None) -> str:
-        folder = Path(os.environ["KAGGLEHUB_CACHE"]) / "datasets" / handle
+        whole = handle if "/versions/" in handle else f"{handle}/versions/4"
+        folder = Path(os.environ["KAGGLEHUB_CACHE"]) / "datasets" / whole
         done = folder.with_name("done")
         if not done.exists():
             self.asked.append(handle)
@@ -319,6 +320,19 @@ def test_a_version_of_kaggle_comes_as_a_folder_and_is_fetched_again_after_damage
     library.files["images/a.png"] = b"a"
     get(card_of(KAGGLE), tmp_path)
     assert len(library.asked) == 3, "a refused file is not taken from the cache"
+
+
+def test_the_newest_version_of_kaggle_is_kept_for_later_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = _Kaggle({"a.png": b"a"})
+    monkeypatch.setitem(sys.modules, "kagglehub", library)
+    card = card_of({**KAGGLE, "revision": ""})
+    for _ in range(2):
+        get(card, tmp_path)
+        shutil.rmtree(tmp_path / "mine")
+    assert library.asked == ["lab/set", "lab/set/versions/4"]
+    assert stored(tmp_path, "kaggle lab/set")["files"]["a.png"]["tag"] == "version 4"
 
 
 @pytest.mark.parametrize(

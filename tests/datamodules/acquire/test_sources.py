@@ -90,7 +90,7 @@ def test_an_invalid_source_is_refused(change: dict[str, Any], says: str) -> None
         ({"host": "dropbox"}, "host 'dropbox' is not one of huggingface, kaggle, synapse, zenodo"),
         ({"repository": "no owner"}, "'no owner' is no repository of huggingface"),
         ({"repository": "../set"}, "is no repository of huggingface"),
-        ({"host": "kaggle"}, "kaggle lab/set: '' is no revision of kaggle"),
+        ({"host": "kaggle", "revision": "v2"}, "kaggle lab/set: 'v2' is no revision of kaggle"),
         ({"host": "zenodo", "repository": "7", "revision": "v2"}, "'v2' is no revision of zenodo"),
         ({"patterns": "*.zip"}, "patterns is not a list"),
         ({"patterns": [1]}, "patterns and cases are lists of texts"),
