@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,25 @@ def list_volumes(folder: Path) -> dict[str, Path]:
     """List the NIfTI files of a folder by stem, sorted. Files `._*` of macOS are ignored."""
     found = sorted(path for path in folder.iterdir() if is_volume(path)) if folder.is_dir() else []
     return {nifti_stem(path): unwrap_folder(path) for path in found}
+
+
+def find_root(folder: Path, is_root: Callable[[Path], bool]) -> Path | None:
+    """Find the folder of a layout: the folder itself, or else the first folder in it; None where there is none."""
+    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
+    return next((one for one in (folder, *inside) if is_root(one)), None)
+
+
+def pair_volumes(images: Path, labels: Path, ending: str = "") -> dict[str, tuple[Path, Path]]:
+    """Pair the images and the labels of two folders by name, sorted; a missing file has the path that it should have.
+
+    Args:
+        images: The folder of the images.
+        labels: The folder of the labels.
+        ending: What the stem of an image has after the name, such as the number of the channel.
+    """
+    names = {name.removesuffix(ending) for name in list_volumes(images) if name.endswith(ending)}
+    names |= list_volumes(labels).keys()
+    return {name: (find_volume(images, f"{name}{ending}"), find_volume(labels, name)) for name in sorted(names)}
 
 
 def find_volume(folder: Path, name: str) -> Path:

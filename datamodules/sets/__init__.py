@@ -9,11 +9,14 @@ from zoo.utils.lazy import lazy_exports
 if TYPE_CHECKING:
     from datamodules.sets.acdc import ACDC as ACDC
     from datamodules.sets.amos22 import Amos22 as Amos22
+    from datamodules.sets.autopet import AutoPET as AutoPET
     from datamodules.sets.biomedsegfm import BiomedSegFM as BiomedSegFM
     from datamodules.sets.brats import BraTS as BraTS
     from datamodules.sets.btcv import BTCV as BTCV
     from datamodules.sets.chaos import Chaos as Chaos
+    from datamodules.sets.flare22 import FLARE22 as FLARE22
     from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
+    from datamodules.sets.kits23 import KiTS23 as KiTS23
     from datamodules.sets.m3d_refseg import M3DRefSeg as M3DRefSeg
     from datamodules.sets.medvlsm import MedVLSM as MedVLSM
     from datamodules.sets.mmwhs import MMWHS as MMWHS
@@ -43,14 +46,18 @@ if TYPE_CHECKING:
     from datamodules.sets.qata_cov19 import QataCov19 as QataCov19
     from datamodules.sets.rexgroundingct import RexGroundingCT as RexGroundingCT
     from datamodules.sets.totalseg import TotalSegmentator as TotalSegmentator
+    from datamodules.sets.word import WORD as WORD
 
 __all__ = [
     "ACDC",
     "BTCV",
     "CVC300",
+    "FLARE22",
     "MMWHS",
     "MSD",
+    "WORD",
     "Amos22",
+    "AutoPET",
     "BiomedSegFM",
     "BraTS",
     "Chaos",
@@ -59,6 +66,7 @@ __all__ = [
     "Etis",
     "Hippocampus",
     "ImageTextFolder",
+    "KiTS23",
     "Kvasir",
     "M3DRefSeg",
     "MedVLSM",
@@ -101,6 +109,10 @@ __getattr__, __dir__ = lazy_exports(
         "Etis": "datamodules.sets.polyps",
         "QataCov19": "datamodules.sets.qata_cov19",
         "RexGroundingCT": "datamodules.sets.rexgroundingct",
+        "AutoPET": "datamodules.sets.autopet",
+        "FLARE22": "datamodules.sets.flare22",
+        "KiTS23": "datamodules.sets.kits23",
+        "WORD": "datamodules.sets.word",
         "TotalSegmentator": "datamodules.sets.totalseg",
     },
 )

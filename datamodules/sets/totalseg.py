@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import find_volume, list_volumes
+from datamodules.files.nifti_layout import find_root, find_volume, list_volumes
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, hold_out_val, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import Reader
@@ -141,8 +141,7 @@ class TotalSegmentator(VolumeDataModule):
     @cached_property
     def _root(self) -> Path:
         """The folder of the cases: `root`, or a folder in it."""
-        folders = [self.folder, *sorted(path for path in self.folder.iterdir() if path.is_dir())]
-        root = next((one for one in folders if _case_folders(one)), None)
+        root = find_root(self.folder, lambda folder: bool(_case_folders(folder)))
         if root is None:
             problem = f"{self.folder}: no s0000/{MASKS} or other folder of a case in it."
             raise DataError(problem, "Give the folder that contains s0000.")

@@ -20,6 +20,7 @@ from tests.helpers.prompt_lists import MEDVLSM_REPLICAS
 from tests.helpers.refseg_set import make_m3d_refseg
 from tests.helpers.segfm_set import make_biomedsegfm
 from tests.helpers.textbrats_set import make_textbrats
+from tests.helpers.tomography_sets import TOMOGRAPHY_REPLICAS
 from tests.helpers.volume_sets import VOLUME_REPLICAS
 
 BTCV_IDS = tuple(f"{number:04d}" for number in [*range(1, 11), *range(21, 41)])
@@ -151,6 +152,7 @@ def make_btcv(folder: Path, ids: tuple[str, ...] = BTCV_IDS, shape: tuple[int, i
 REPLICAS: dict[str, Callable[[Path], Path]] = {
     **VOLUME_REPLICAS,
     **MASK_REPLICAS,
+    **TOMOGRAPHY_REPLICAS,
     **SLICE_REPLICAS,
     "biomedsegfm": make_biomedsegfm,
     **MEDVLSM_REPLICAS,
