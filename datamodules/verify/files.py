@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -39,25 +40,44 @@ class CaseInspection(NamedTuple):
     classes: frozenset[int] | None = None
 
 
-def inspect_case(case: Case, data: SegDataModule, tolerance: float) -> CaseInspection:
-    """Read the files of a case, or generate the case of an embedded data set.
+def inspect_image(queries: Sequence[Case], data: SegDataModule, tolerance: float) -> list[CaseInspection]:
+    """Read the files of an image with its queries, or generate them for an embedded data set.
 
-    A missing file is not reported here, because `index_findings` reports it.
+    The image is read once. A missing file is not reported here, because `index_findings` reports it.
+
+    Args:
+        queries: The cases of one image; mostly there is one.
+        data: The data set.
+        tolerance: See `datamodules.verify.inspect`.
+
+    Returns:
+        One result per case. The first has the findings about the image.
     """
-    inspector = _CaseInspector(case, data, tolerance)
-    if data.card.embedded:
-        inspector.attempt(lambda: data.load(case))
-    else:
-        inspector.inspect_images()
-        inspector.inspect_label()
-    return CaseInspection(inspector.findings, inspector.files, inspector.signature, inspector.classes)
+    found: list[CaseInspection] = []
+    inspector: _CaseInspector | None = None
+    for case in queries:
+        inspector = _CaseInspector(case, data, tolerance, inspector)
+        if data.card.embedded:
+            inspector.attempt(partial(data.load, case))
+        else:
+            inspector.inspect_images()
+            inspector.inspect_label()
+        found.append(CaseInspection(inspector.findings, inspector.files, inspector.signature, inspector.classes))
+    return found
 
 
 class _CaseInspector:
-    """Inspects one case. It holds one array at a time, and of earlier files only a geometry and the signatures."""
+    """Inspects one case. It holds one array at a time, and of earlier files only a geometry and the signatures.
 
-    def __init__(self, case: Case, data: SegDataModule, tolerance: float) -> None:
-        self.case, self.data, self.tolerance = case, data, tolerance
+    Args:
+        case: The case.
+        data: The data set.
+        tolerance: See `datamodules.verify.inspect`.
+        before: The inspector of the query before, of the same image, which is not read again; None for the first.
+    """
+
+    def __init__(self, case: Case, data: SegDataModule, tolerance: float, before: _CaseInspector | None = None) -> None:
+        self.case, self.data, self.tolerance, self.before = case, data, tolerance, before
         self.findings: list[Finding] = []
         self.files = 0
         self.signature: ImageSignature | None = None
@@ -74,6 +94,9 @@ class _CaseInspector:
 
     def inspect_images(self) -> None:
         """Check that each channel is readable, finite and not constant, and has the grid of the first channel."""
+        if self.before is not None and self.before.case.images == self.case.images:
+            self.signature, self._first = self.before.signature, self.before._first
+            return
         signatures = [self._inspect_image(path) for path in self.case.images if path.is_file()]
         readable = [signature for signature in signatures if signature is not None]
         if readable and len(readable) == len(self.case.images):
@@ -112,7 +135,7 @@ class _CaseInspector:
             return
         geometry = self._first[1]
         native = self.attempt(lambda: self.data.load_label(self.case, geometry))
-        self.files += 1
+        self.files += int(self.before is None or self.before.case.label != path)  # one file may hold all masks
         if native is not None:
             mask = native == 1
             self.classes = _list_present(mask)

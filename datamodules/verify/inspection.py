@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from datamodules.files.caption_tables import caption_faults
@@ -14,7 +15,7 @@ from datamodules.index.checks import ABSENT_CASES_FIX, index_findings
 from datamodules.index.findings import Finding, Report, ordered
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import ImageSignature, report_duplicates
-from datamodules.verify.files import CaseInspection, inspect_case
+from datamodules.verify.files import CaseInspection, inspect_image
 from datamodules.verify.split_check import inspect_split
 from zoo.types import Case
 
@@ -130,15 +131,20 @@ def _inspect_cases(
     workers: int,
     tolerance: float,
 ) -> Iterator[CaseInspection]:
-    """Inspect the cases in their order, in threads: decompression releases the interpreter lock."""
-    inspect = partial(inspect_case, data=data, tolerance=tolerance)
+    """Inspect the cases in their order, in threads: decompression releases the interpreter lock.
+
+    A thread inspects an image with all its queries, which follow each other in the index.
+    """
+    images = [list(queries) for _, queries in groupby(cases, lambda case: case.case_id)]
+    inspect = partial(inspect_image, data=data, tolerance=tolerance)
     if workers == 1:
-        yield from map(inspect, progress(cases))
+        results = chain.from_iterable(map(inspect, images))
+        yield from (next(results) for _ in progress(cases))
         return
     data.reader, data.labels  # noqa: B018  (made once, before the threads use them)
     pool = ThreadPoolExecutor(workers)
     try:
-        results = pool.map(inspect, cases)
+        results = chain.from_iterable(pool.map(inspect, images))
         for _ in progress(cases):
             yield next(results)
     finally:

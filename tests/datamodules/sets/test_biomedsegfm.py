@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
 
 from datamodules.build import build_datamodule
+from datamodules.files import npz_volumes
 from datamodules.files.npz_names import subject_of
+from datamodules.files.npz_volumes import read_member
 from datamodules.sets import BiomedSegFM
-from datamodules.verify import verify
+from datamodules.verify import inspect, verify
 from tests.helpers.all_sets import edit
 from tests.helpers.segfm_set import CLASSES, SPACING, make_biomedsegfm, write_npz
 from zoo.data_facts import DataFacts
@@ -207,3 +209,21 @@ def test_a_missing_folder_and_an_unknown_order_are_told(root: Path) -> None:
     (root / LIST).unlink()
     with pytest.raises(DataError, match=r"no such file\. .*--data\.classes"):
         _ = segfm(root).cases
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_verification_reads_each_file_once(clean: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    read: list[tuple[Path, str]] = []
+
+    def count(path: Path, name: str, reader: Callable[[IO[bytes]], Any]) -> Any:
+        read.append((path, name))
+        return read_member(path, name, reader)
+
+    data = segfm(clean)
+    monkeypatch.setattr(npz_volumes, "read_member", count)
+    report = inspect(data, workers=workers)
+    arrays = [one for one in read if one[1] in ("imgs", "gts")]
+    assert len(arrays) == len(set(arrays))
+    files = {path for case in data.cases.values() for path in (*case.images, case.label)}
+    assert len({path for path, _ in arrays}) == len(files)
+    assert not report.findings
