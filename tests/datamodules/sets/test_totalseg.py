@@ -11,7 +11,7 @@ import pytest
 from datamodules.build import build_datamodule
 from datamodules.index.card import DataCard
 from datamodules.sets.totalseg import GROUPS, mask_name
-from datamodules.verify import verify
+from datamodules.verify import inspect, verify
 from tests.helpers.all_sets import counts, stored
 from tests.helpers.mask_sets import make_totalseg
 from tests.helpers.volume_sets import save
@@ -135,6 +135,17 @@ def test_a_missing_mask_and_a_mask_on_another_grid_are_found(root: Path) -> None
     missing, moved = verify(build_datamodule(CT, root=str(root)))
     assert missing.problem.endswith("s0001/segmentations/aorta.nii.gz: no such file.")
     assert "iliac_vena_right.nii.gz: shape (12, 12, 11), but (12, 12, 12) in" in moved.problem
+
+
+def test_the_empty_masks_of_the_mr_data_are_known(tmp_path: Path) -> None:
+    root = make_totalseg(tmp_path, "totalseg_mr")
+    (root / "s0001").rename(root / "s0026")
+    edit_table(root, "s0001;", "s0026;")
+    for mask in (root / "s0026" / "segmentations").iterdir():
+        save(mask, np.zeros((12, 12, 12), np.uint8), (1.5, 1.5, 1.5))
+    report = inspect(build_datamodule("totalseg_mr", root=str(root)), workers=1)
+    assert report.findings == ()
+    assert [(finding.case_id, finding.kind) for finding in report.known] == [("s0026", "empty_mask")]
 
 
 def test_a_folder_without_a_case_is_refused(tmp_path: Path) -> None:
