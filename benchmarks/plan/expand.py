@@ -5,33 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from benchmarks.plan.ablations import FULL, NO_TEXT, Variant, choose_variants
+from benchmarks.plan.equal import equal_budget, with_equal_loss
 from benchmarks.plan.folds import check_folds
 from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, MATCHED, PUBLISHED, Job, KeyValues, Plan, Settings
-from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values, read_common
+from benchmarks.plan.job_config import resolve_config
+from benchmarks.plan.matched import MatchedOptions, check_encoders, leave_out, matched_values
 from benchmarks.plan.models import PlanModel, expand_kinds, find_model, find_obstacle, refuse_equal_names
 from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
-from zoo.config import PLANNED_SIZES, Config, compose, config_hash, identity
-from zoo.engine.arguments import compose_request, parse
+from zoo.config import PLANNED_SIZES, compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
 from zoo.text.controls import EXCHANGED
-from zoo.utils.config_values import find_value, section_keys, with_values
-
-_BUDGET = {  # the keys of a budget, each with the value that means "not set", or None without such a value
-    "trainer.max_epochs": "null",
-    "trainer.max_steps": "-1",
-    "trainer.accumulate_grad_batches": "1",
-    "data.batch_size": None,
-    "data.epoch_samples": None,
-    "data.val_cases": "null",
-    "trainer.check_val_every_n_epoch": "1",
-}
+from zoo.utils.config_values import section_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +115,7 @@ def make_plan(matrix: Matrix, written: Mapping[str, Any] | None = None) -> Plan:
             base = replace(base, model=model, fold=fold, folds=None if fold is None else entry.folds)
             base = replace(base, settings=replace(base.settings, recipe=recipe))
             base = _with_budget(replace(base, overrides=entry.overrides), matrix)
-            base = _with_equal_loss(apply_recipe(base, matrix.matched.recipes))
+            base = with_equal_loss(apply_recipe(base, matrix.matched.recipes))
             for variant in (FULL, *ablations.get(model, ())):
                 job = replace(base, variant=variant.name, changes=variant.changes, about=variant.about)
                 config = resolve_config(job)
@@ -182,7 +173,7 @@ def _with_budget(job: Job, matrix: Matrix) -> Job:
     if job.settings.recipe == MATCHED:
         pairs, rate = matched_values(job, matrix.matched)
         return replace(job, overrides=(*job.overrides, *pairs), rate=rate)
-    return replace(job, overrides=(*job.overrides, *_equal_budget(job))) if job.settings.recipe == EQUAL else job
+    return replace(job, overrides=(*job.overrides, *equal_budget(job))) if job.settings.recipe == EQUAL else job
 
 
 def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model: PlanModel) -> Job:
@@ -203,71 +194,6 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
         texts=(*matrix.texts, EXCHANGED) if facts.queries and matrix.texts == DEFAULT_TEXTS else matrix.texts,
         source=model.source,
     )
-
-
-def resolve_config(job: Job) -> Config:
-    """Compose the configuration of a job as far as possible without its classes: the layers and the overrides.
-
-    The configuration has no seed, and an absolute path is reduced to its last name. So a job has the same
-    configuration for every seed and on every machine.
-    """
-    composed = compose(job.model_option, job.data, size=job.settings.size, preset=job.settings.trainer or None)
-    config: Config = _portable(with_values(composed.config, job.argument_pairs()))
-    return config | {"size": job.settings.size}
-
-
-def plan_config(job: Job) -> Config:
-    """Compose the configuration of a job as `resolve_config` does, and with the plan of a planned size.
-
-    Raises:
-        DataError: There is no summary of the training cases.
-    """
-    if job.settings.size not in PLANNED_SIZES:
-        return resolve_config(job)
-    request = parse("fit", job.flags())
-    return with_values(compose_request(request).config, request.flags)
-
-
-def _portable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _portable(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_portable(entry) for entry in value]
-    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
-
-
-def _equal_budget(job: Job) -> KeyValues:
-    """Return overrides that give a job the budget of its data set where a model card or recipe sets another budget."""
-    shared = job.settings
-    own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
-    plain = compose(None, job.data, size=shared.size, preset=shared.trainer or None).config
-    typed = job.overridden
-    pairs = []
-    for key, unset in _BUDGET.items():
-        wanted, has = find_value(plain, key), find_value(own, key)
-        if key in typed or wanted == has or (wanted is None and unset is None):
-            continue
-        pairs.append((key, str(unset if wanted is None else wanted)))
-    return tuple(pairs)
-
-
-def _with_equal_loss(job: Job) -> Job:
-    """Return a job with the loss of its size, where its card has that of a release and its budget is equal.
-
-    A tuned job keeps the loss that its search has chosen.
-    """
-    if job.settings.recipe != EQUAL or job.tuned:
-        return job
-    shared = job.settings
-    own = compose(job.model_option, job.data, size=shared.size, preset=shared.trainer or None).config
-    typed = job.overridden
-    released = find_value(own, "model.loss") or {}
-    pairs = [
-        (key, value)
-        for key, value in read_common(shared.size, own)
-        if str(released.get(key.removeprefix("model.loss."), value)) != value and not typed & {key, "model.loss"}
-    ]
-    return replace(job, overrides=(*job.overrides, *pairs))
 
 
 def _find_obstacle(base: Job, data: Card, model: PlanModel, entry: DataEntry, matrix: Matrix, recipe: str) -> str:

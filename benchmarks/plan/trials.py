@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import MATCHED, Job, KeyValues, Plan
+from benchmarks.plan.job_config import resolve_config
 from benchmarks.plan.search_space import OWN_TERM, Space, Value
 from zoo.cards import ModelCard, PresetCard
 from zoo.config import PRESETS, config_hash, find_card, identity

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.plan.expand import plan_config
 from benchmarks.plan.job import Job, Plan
+from benchmarks.plan.job_config import plan_config
 from zoo.engine.cost_estimate import PROBE_LIMIT, count_training_steps, measure_steps
 from zoo.errors import DataError
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Job
+from benchmarks.plan.job_config import resolve_config
 from benchmarks.run.process_group import Stop
 from zoo.errors import ConfigError
 from zoo.utils.config_values import find_value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Job
+from benchmarks.plan.job_config import resolve_config
 from zoo.engine.cost_estimate import HubFiles, find_hub_files, has_local_vision_weights
 from zoo.errors import ConfigError, ZooError
 from zoo.settings import offline

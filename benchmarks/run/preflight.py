@@ -7,7 +7,6 @@ what depends on the machine is not checked: the nodes have other GPUs, folders a
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,16 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.plan.expand import plan_config, resolve_config
 from benchmarks.plan.job import MATCHED, Job, Plan
+from benchmarks.plan.job_config import plan_config, resolve_config
 from benchmarks.run.cost_estimate import count_steps
+from benchmarks.run.disk_needs import find_full_disk
 from benchmarks.run.gpu_pool import Pool, visible_gpus
 from benchmarks.run.missing_weights import find_missing_weights
 from benchmarks.storage.layout import job_folder
 from benchmarks.storage.sealed_tests import check_job_state
 from datamodules.acquire.sources import find_folder
 from datamodules.index.card import DataCard
-from zoo.cards import ModelCard
 from zoo.config import PLANNED_SIZES
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.cost_estimate import (
@@ -36,19 +35,16 @@ from zoo.engine.cost_estimate import (
 )
 from zoo.engine.early_checks import check_early_keys, read_sources
 from zoo.errors import ConfigError, ZooError
-from zoo.registry import DATA, ENCODERS, MODELS
+from zoo.registry import DATA, ENCODERS
 from zoo.settings import assume_yes
 from zoo.sizes import card_size
 from zoo.utils.config_values import find_value
 from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options
-from zoo.utils.format import format_bytes, format_quantity
+from zoo.utils.format import format_quantity
 from zoo.utils.plugins import import_object
 
 log = logging.getLogger(__name__)
-
-_RESERVE = 1 << 30  # bytes that stay free: score files, logs, pictures
-_CHECKPOINT_BYTES = 12  # per parameter: the weight and two moments of AdamW
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ def find_problems(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooEr
             find_missing_weights(_one_per_method(jobs)),
             _find_missing_folders(jobs),
             _find_unplanned(jobs),
-            _find_full_disk(jobs, conditions),
+            find_full_disk(jobs, conditions.out),
         ]
         late.append(_find_missing_cases(jobs))
     seen: set[str] = set()
@@ -280,28 +276,6 @@ def check_index(job: Job) -> None:
             f"{job.data}: the tuned recipes were selected on another split, which may validate on test cases.",
             "Tune on this split (`zoo bench tune` with the same --data options), or leave out --recipes.",
         )
-
-
-def _find_full_disk(jobs: Sequence[Job], conditions: Conditions) -> Iterator[ZooError]:
-    """Compare the checkpoints of all jobs, as far as cards tell their size, with the free space."""
-    if conditions.out is None:
-        return
-    needed = sum(2 * _CHECKPOINT_BYTES * _parameters(job) for job in jobs) + _RESERVE
-    existing = next(path for path in (conditions.out.absolute(), *conditions.out.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        yield ConfigError(
-            f"{conditions.out}: the checkpoints of {format_quantity(len(jobs), 'job')} need about "
-            f"{format_bytes(needed)}, and {format_bytes(free)} are free.",
-            "Free some space, or choose another --out.",
-        )
-
-
-def _parameters(job: Job) -> int:
-    if not is_published(job.model, job.settings.size):
-        return 0
-    facts = DataCard.of(DATA.get(job.data))
-    return int(ModelCard.of(MODELS.get(job.model)).parameters.get(facts.spatial_dims, 0))
 
 
 def _one_per_method(jobs: Iterable[Job]) -> list[Job]:

@@ -21,8 +21,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from benchmarks.plan.expand import resolve_config
 from benchmarks.plan.job import Plan
+from benchmarks.plan.job_config import resolve_config
 from benchmarks.run.gpu_pool import count_devices
 from benchmarks.run.job_runner import (
     CONTROLS,

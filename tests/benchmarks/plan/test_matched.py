@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.plan import expand as planning
-from benchmarks.plan.expand import DataEntry, Matrix, make_plan, resolve_config
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan
 from benchmarks.plan.job import Job, Plan, Settings
+from benchmarks.plan.job_config import resolve_config
 from benchmarks.plan.matched import COMMON, MatchedOptions
 from benchmarks.plan.models import PlanModel
 from benchmarks.plan.plan_file import read_matrix, read_plan

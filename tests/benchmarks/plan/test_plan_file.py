@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.plan import expand as planning
-from benchmarks.plan.expand import make_plan, resolve_config
+from benchmarks.plan import equal
+from benchmarks.plan.expand import make_plan
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan, Settings
+from benchmarks.plan.job_config import resolve_config
 from benchmarks.plan.models import PlanModel, expand_kinds
 from benchmarks.plan.plan_file import PLANS, describe_plan, list_plans, read_matrix, read_plan
 from benchmarks.storage.stored_plan import load_plan, store_plan
@@ -122,21 +123,21 @@ def test_the_budget_is_equal_or_each_models_own(monkeypatch: pytest.MonkeyPatch,
         config = composed.config | {"trainer": composed.config["trainer"] | own.get("trainer", {})}
         return replace(composed, config=config)
 
-    monkeypatch.setattr(planning, "compose", with_recipe)
+    monkeypatch.setattr(equal, "compose", with_recipe)
     text = "models: [unet, bipvl]\ndata: [phantom_chest]\ntrainer: cpu\nbudget: [equal, published]\n"
-    unet, _, equal, published = plan_in(tmp_path, text).jobs
+    unet, _, shared, published = plan_in(tmp_path, text).jobs
     assert unet.overrides == ()
-    assert equal.overrides == (("trainer.max_epochs", "5"), ("trainer.max_steps", "-1"))
+    assert shared.overrides == (("trainer.max_epochs", "5"), ("trainer.max_steps", "-1"))
     assert published.overrides == ()
-    assert [job.settings.recipe for job in (equal, published)] == ["equal", "published"]
+    assert [job.settings.recipe for job in (shared, published)] == ["equal", "published"]
     assert published.name == "phantom_chest-bipvl-tiny-tiny@published-s0"
 
 
 def test_with_an_equal_budget_every_model_has_the_loss_of_its_size(tmp_path: Path) -> None:
     text = "models: [unet, lan_guide]\ndata: [phantom_chest]\nsize: published\nbudget: [equal, published]\n"
-    unet, _, equal, published = plan_in(tmp_path, text).jobs
+    unet, _, shared, published = plan_in(tmp_path, text).jobs
     assert (unet.overrides, published.overrides) == ((), ())
-    assert equal.overrides == (("model.loss.cross_entropy", "1.0"),), "lan_guide's release has no cross entropy"
+    assert shared.overrides == (("model.loss.cross_entropy", "1.0"),), "lan_guide's release has no cross entropy"
     typed = plan_in(tmp_path, text + "overrides: {model.loss.cross_entropy: 0.5}\n").jobs
     assert [job.overrides for job in typed if job.settings.recipe == "equal"] == [(), ()]
 

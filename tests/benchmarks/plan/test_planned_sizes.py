@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.plan.expand import DataEntry, Matrix, make_plan, plan_config
+from benchmarks.plan.expand import DataEntry, Matrix, make_plan
 from benchmarks.plan.job import MATCHED, PUBLISHED, Plan, Settings
+from benchmarks.plan.job_config import plan_config
 from benchmarks.plan.plan_file import parse_matrix
 from benchmarks.run.cost_estimate import count_steps
 from benchmarks.run.job_runner import build_arguments, list_tasks
