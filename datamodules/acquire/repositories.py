@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -155,6 +155,18 @@ def matches(path: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
+def find_missing(patterns: Iterable[str], paths: Collection[str]) -> str:
+    """Return the first pattern that no path matches; empty where there is none. There may be thousands of exact paths.
+
+    Example:
+        >>> find_missing(["a.json", "ct/*"], {"a.json"})
+        'ct/*'
+    """
+    known = set(paths)
+    unmatched = (one for one in patterns if one not in known)
+    return next((one for one in unmatched if not any(matches(path, [one]) for path in known)), "")
+
+
 def draw_order(names: Iterable[str]) -> list[str]:
     """Sort names by their hash: the first N are a draw that stays part of the first N + 1, on every machine."""
     return sorted(names, key=lambda name: (hashlib.sha256(name.encode()).hexdigest(), name))
@@ -167,6 +179,6 @@ def choose_cases(files: Sequence[RemoteFile], repository: Repository, cases: int
     kept = {file.path for file in files if matches(file.path, repository.patterns)}
     for pattern in repository.cases:
         paths = [file.path for file in files if matches(file.path, [pattern])]
-        names = draw_order({path.rpartition("/")[2] for path in paths})[:cases]
+        names = set(draw_order({path.rpartition("/")[2] for path in paths})[:cases])
         kept |= {path for path in paths if path.rpartition("/")[2] in names}
     return [file for file in files if file.path in kept]

@@ -14,7 +14,7 @@ from typing import Any
 from datamodules.acquire.fingerprint import ProgressCallback
 from datamodules.acquire.hosts.host import Fetched, explained, import_library, refused
 from datamodules.acquire.hosts.https import fetch_https
-from datamodules.acquire.repositories import RemoteFile, Repository, is_exact, matches
+from datamodules.acquire.repositories import RemoteFile, Repository, find_missing, is_exact, matches
 from zoo.errors import DataError
 
 _KIND = "dataset"
@@ -56,9 +56,9 @@ class HuggingFace:
                 found.update(
                     {path: file for path, file in self._files(entries, revision).items() if matches(path, rest)}
                 )
-        if missing := [pattern for pattern in patterns if not any(matches(path, [pattern]) for path in found)]:
+        if missing := find_missing(patterns, found):
             raise DataError(
-                f"{self.repository.label}: has no file '{missing[0]}' at revision {revision[:12]}.",
+                f"{self.repository.label}: has no file '{missing}' at revision {revision[:12]}.",
                 f"Compare the names at {self.repository.page}, and report this.",
             )
         return list(found.values())

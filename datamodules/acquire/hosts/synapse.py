@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.acquire.fingerprint import ProgressCallback
 from datamodules.acquire.hosts.host import NEWEST, Fetched, explained, import_library, refused
-from datamodules.acquire.repositories import RemoteFile, Repository, matches
+from datamodules.acquire.repositories import RemoteFile, Repository, find_missing, matches
 from zoo.errors import DataError
 
 
@@ -30,8 +30,8 @@ class Synapse:
             top = self._describe(self.repository.repository, revision)
             files = [top] if top.size is not None else list(self._walk(self.repository.repository, "", revision))
         found = [file for file in files if not patterns or matches(file.path, patterns)]
-        if missing := [pattern for pattern in patterns if not any(matches(file.path, [pattern]) for file in found)]:
-            problem = f"{self.repository.label}: has no file '{missing[0]}' that this account sees."
+        if missing := find_missing(patterns, [file.path for file in found]):
+            problem = f"{self.repository.label}: has no file '{missing}' that this account sees."
             raise DataError(problem, f"Compare the names at {self.repository.page}. {self.repository.login}")
         return found
 

@@ -12,7 +12,7 @@ import httpx2
 from datamodules.acquire.fingerprint import ProgressCallback
 from datamodules.acquire.hosts.host import AGAIN, Fetched, explained, refused
 from datamodules.acquire.hosts.https import fetch_https
-from datamodules.acquire.repositories import RemoteFile, Repository, matches
+from datamodules.acquire.repositories import RemoteFile, Repository, find_missing, matches
 from zoo.errors import DataError
 
 SERVER = "https://zenodo.org"
@@ -33,8 +33,8 @@ class Zenodo:
         listed = self._read_record(revision).get("files")
         files = [_read_file(entry) for entry in listed] if isinstance(listed, list) else []
         found = [file for file in files if file is not None and matches(file.path, patterns)]
-        if missing := [pattern for pattern in patterns if not any(matches(file.path, [pattern]) for file in found)]:
-            problem = f"{self.repository.label}: the record has no file '{missing[0]}'."
+        if missing := find_missing(patterns, [file.path for file in found]):
+            problem = f"{self.repository.label}: the record has no file '{missing}'."
             raise DataError(problem, f"Compare the names at {self.repository.page}, and report this.")
         return found
 
