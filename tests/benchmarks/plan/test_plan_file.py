@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.plan import equal
+from benchmarks.plan import equal, expand
 from benchmarks.plan.expand import make_plan
 from benchmarks.plan.folds import describe_parts
 from benchmarks.plan.job import Plan, Settings
@@ -217,7 +217,7 @@ def test_a_model_that_cannot_take_the_images_is_refused(monkeypatch: pytest.Monk
         card = MODELS.get(name)
         return PlanModel(replace(card, about={**card.about, "spatial_dims": [2]}))
 
-    monkeypatch.setattr(planning, "find_model", flat)
+    monkeypatch.setattr(expand, "find_model", flat)
     with pytest.raises(ConfigError, match="takes no 3-dimensional images, which 'hippocampus' has"):
         plan_of(["unet"], ["hippocampus"], [0], settings=Settings())
 
