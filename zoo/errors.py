@@ -39,6 +39,7 @@ Fault = Literal[
     "captions_of_others",
     "absence_contradiction",
     "side_contradiction",
+    "shared_case",
     "duplicate",
     "near_duplicate",
 ]

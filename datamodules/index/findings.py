@@ -40,6 +40,7 @@ KINDS: dict[Fault, str] = {
     "captions_of_others": "the captions are those of another data set",
     "absence_contradiction": "the caption says that there is nothing, but mask or box shows something",
     SIDE_CONTRADICTION: "left and right in the caption differ from the mask",
+    "shared_case": "the same image is in another data set, and no card says so",
     "duplicate": "the same image is in one split twice",
     "near_duplicate": "nearly the same image is in one split twice, with two subjects",
 }
@@ -72,6 +73,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedCases:
+    """The cases that a data set shares with another one.
+
+    Attributes:
+        data: Name of the other data set.
+        folder: Its folder.
+        declared: Whether the cards say that both share cases.
+        pairs: The case of this data set and that of the other one.
+        unread: Number of images of the other data set that cannot be read.
+        findings: One per pair.
+        problem: Why the other data set cannot be compared; empty where it can.
+    """
+
+    data: str
+    folder: str
+    declared: bool
+    pairs: tuple[tuple[str, str], ...] = ()
+    unread: int = 0
+    findings: tuple[Finding, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What was checked and what was found.
 
@@ -82,6 +106,8 @@ class Report:
         files: Number of files that were read completely.
         findings: The findings, the most serious kind first, then in the order of the cases.
         known: Findings that the published data set is known to have (`known` on its card). A copy has no fault.
+        shared: The cases that other data sets have as well, one entry per compared data set. They are findings where
+            no card declares them.
     """
 
     data: str
@@ -90,6 +116,7 @@ class Report:
     files: int
     findings: tuple[Finding, ...]
     known: tuple[Finding, ...] = ()
+    shared: tuple[SharedCases, ...] = ()
 
     @property
     def kinds(self) -> dict[Fault, int]:
@@ -99,7 +126,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, for `--json`."""
-        return {**asdict(self), "kinds": self.kinds}
+        shared = [{key: value for key, value in asdict(one).items() if key != "findings"} for one in self.shared]
+        return {**asdict(self), "shared": shared, "kinds": self.kinds}
 
 
 def ordered(findings: Sequence[Finding], case_ids: Sequence[str]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ Training only calls `index_findings`, which opens no file. Code that reads files
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from datamodules.index.checks import index_findings
@@ -29,6 +29,7 @@ def inspect(
     progress: Callable[[Iterable[Case]], Iterable[Case]] = iter,
     workers: int | None = None,
     tolerance: float = TOLERANCE,
+    others: Sequence[SegDataModule] = (),
 ) -> Report:
     """Read every file of a data set and list its faults. Nothing is prepared or written.
 
@@ -38,10 +39,11 @@ def inspect(
         workers: Number of threads; each reads one case at a time. Default: one per processor, at most 8. The number
             changes neither the findings nor their order.
         tolerance: Largest distance between corresponding corners of two files of a case, in voxels.
+        others: Data sets whose images are compared with those of `data`.
 
     Raises:
         DataError: The layout of the folder is not the documented one, so that there is no index.
     """
     from datamodules.verify.inspection import inspect_data_set
 
-    return inspect_data_set(data, progress, workers, tolerance)
+    return inspect_data_set(data, progress, workers, tolerance, others)

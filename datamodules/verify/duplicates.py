@@ -112,6 +112,34 @@ def find_duplicates(signatures: Sequence[ImageSignature]) -> list[DuplicatePair]
     return pairs
 
 
+def find_pairs(ones: Sequence[ImageSignature], others: Sequence[ImageSignature]) -> list[DuplicatePair]:
+    """Find the images of one data set that are in another one: each with the first image that is the same.
+
+    Images of one name in two data sets may be of one person, and are compared all the same.
+
+    Args:
+        ones: The images of the data set.
+        others: The images of the other data set.
+
+    Returns:
+        Pairs of an image of `ones` (later) and an image of `others` (earlier), in the order of `ones`.
+    """
+    first: dict[bytes, ImageSignature] = {}
+    for other in others:
+        first.setdefault(other.digest, other)
+    known = [other for other in others if other.phash is not None]
+    hashes = np.array([other.phash for other in known], dtype=np.uint64)
+    pairs = []
+    for one in ones:
+        if one.digest in first:
+            pairs.append(DuplicatePair(one, first[one.digest], near=False))
+        elif one.phash is not None:
+            close = np.flatnonzero(np.bitwise_count(hashes ^ one.phash) <= BITS).tolist()
+            same = [known[place] for place in close if _are_similar(known[place].thumbnail, one.thumbnail)]
+            pairs += [DuplicatePair(one, other, near=True) for other in same[:1]]
+    return pairs
+
+
 def _finding(pair: DuplicatePair, split_of: Mapping[str, str]) -> Finding:
     """The finding about the later image of a pair."""
     later, earlier, near = pair

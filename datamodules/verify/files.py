@@ -14,7 +14,7 @@ from datamodules.index.findings import SIDE_CONTRADICTION, Finding
 from datamodules.verify.duplicates import ImageSignature, compute_signature
 from datamodules.verify.laterality_check import find_contradiction, low_is_left
 from zoo.errors import DataError, Fault
-from zoo.io.same_grid import check_same_grid
+from zoo.io.same_grid import TOLERANCE, check_same_grid
 from zoo.text.absence import says_nothing_is_there
 from zoo.types import Case, Geometry
 
@@ -64,6 +64,13 @@ def inspect_image(queries: Sequence[Case], data: SegDataModule, tolerance: float
             inspector.inspect_label()
         found.append(CaseInspection(inspector.findings, inspector.files, inspector.signature, inspector.classes))
     return found
+
+
+def sign_case(case: Case, data: SegDataModule) -> ImageSignature | None:
+    """Compute the signature of the image of a case on disk; None where a channel cannot be read."""
+    inspector = _CaseInspector(case, data, TOLERANCE)
+    inspector.inspect_images()
+    return inspector.signature
 
 
 class _CaseInspector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, groupby
@@ -16,6 +16,7 @@ from datamodules.index.findings import Finding, Report, ordered
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import ImageSignature, report_duplicates
 from datamodules.verify.files import CaseInspection, inspect_image
+from datamodules.verify.shared_cases import find_shared_cases
 from datamodules.verify.split_check import inspect_split
 from zoo.types import Case
 
@@ -30,6 +31,7 @@ def inspect_data_set(
     progress: Callable[[Iterable[Case]], Iterable[Case]],
     workers: int | None,
     tolerance: float,
+    others: Sequence[SegDataModule] = (),
 ) -> Report:
     """Find all faults of a data set; see `datamodules.verify.inspect`."""
     data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
@@ -63,6 +65,9 @@ def inspect_data_set(
     findings += _absent_classes(data, classes)
     duplicates = report_duplicates(list(signatures.values()), parts)
     findings += [finding for finding in duplicates if finding.kind != "near_duplicate" or not data.card.video]
+    own, count = list(signatures.values()), workers or default_workers()
+    shared = tuple(find_shared_cases(data, own, other, progress, count) for other in others)
+    findings += [finding for one in shared if not one.declared for finding in one.findings]
     unique = list(dict.fromkeys(findings))
     known = set(data.card.known.items())
     listed = ordered(unique, [case.case_id for case in every])
@@ -73,6 +78,7 @@ def inspect_data_set(
         files,
         tuple(finding for finding in listed if (finding.case_id, finding.kind) not in known),
         tuple(finding for finding in listed if (finding.case_id, finding.kind) in known),
+        shared,
     )
 
 
