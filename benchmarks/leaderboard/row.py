@@ -165,6 +165,7 @@ class LeaderboardRow(MetricValues[float | None]):
     dice_paraphrase: float | None = None
     dice_synonym: float | None = None
     dice_missing_side: float | None = None
+    dice_missing_location: float | None = None
     dice_contradict: float | None = None
     dice_over_description: float | None = None
     dice_under_description: float | None = None
@@ -177,6 +178,7 @@ class LeaderboardRow(MetricValues[float | None]):
     text_gain_paraphrase: float | None = None
     text_gain_synonym: float | None = None
     text_gain_missing_side: float | None = None
+    text_gain_missing_location: float | None = None
     text_gain_contradict: float | None = None
     text_gain_over_description: float | None = None
     text_gain_under_description: float | None = None

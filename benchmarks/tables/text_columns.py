@@ -13,7 +13,8 @@ TITLES = {
     "paraphrase": ("Paraphrase", "the text in other words"),
     "synonym": ("Synonym", "synonyms in the same sentence"),
     "missing_side": ("No side", "the text without left and right"),
-    "contradict": ("Contradict", "a text that names the wrong side"),
+    "missing_location": ("No place", "the text without any place"),
+    "contradict": ("Contradict", "a text that contradicts the mask"),
     "over_description": ("More words", "a text with further details"),
     "under_description": ("Fewer words", "a text without levels and number"),
 }

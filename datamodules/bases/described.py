@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,11 @@ class DescribedData(L.LightningDataModule):
 
     @property
     def leak_declared(self) -> bool:
-        """Whether a subject is in several splits, as the card declares; every result is then marked."""
-        return bool(self.split.leaks())
+        """Whether a subject is in several splits, as the card declares; every result is then marked.
+
+        Where no name tells the subject of a frame or slice (`video`), the card alone decides.
+        """
+        return bool(self.split.leaks()) or (self.card.video and self.index.declares_leak)
 
     @property
     def prompt_hash(self) -> str:
@@ -150,6 +154,13 @@ class DescribedData(L.LightningDataModule):
         """The version of the class prompts."""
         return prompt_version(self.card.prompts)
 
+    def written_texts(self, control: str) -> Mapping[CaseKey, str] | None:
+        """The texts that the files of the data set have for a text control; None where the rule of the control applies.
+
+        `zoo data verify` asks for each control, so that faults of the files are found.
+        """
+        return None
+
     @cached_property
     def text_source(self) -> TextSource:
         """The text of all batches."""
@@ -161,6 +172,7 @@ class DescribedData(L.LightningDataModule):
             self.seed,
             contradicting={case_id for case_id, finding in self.card.known.items() if finding == SIDE_CONTRADICTION},
             wordings=lambda: find_wordings(self.card.prompts, tuple(self.card.classes)),
+            written=self.written_texts,
         )
 
     @property

@@ -170,14 +170,15 @@ def paired_cases(
     images = [pictures_in(folder) for folder, _ in folders]
     masks = [pictures_in(folder) for _, folder in folders]
     known = {stem for pictures in images for stem in pictures}
-    rows: list[tuple[str, str | None]] = [(_stem_of(name, known), text) for name, text in captions]
+    rows: list[tuple[str, str | None]] = [(stem_of(name, known), text) for name, text in captions]
     with_row = {stem for stem, _ in rows}
     others = [stem for pictures in images for stem in pictures if extra is None or stem in extra]
     without_row = [(stem, None) for stem in dict.fromkeys(others) if stem not in with_row]
     cases = []
     for stem, report in [*rows, *without_row]:  # rows for both the image and its mask make two cases: checks find them
         number = next((index for index, pictures in enumerate(images) if stem in pictures), 0)
-        names = (stem, f"mask_{stem}", f"{stem}_mask", f"{stem}_segmentation", f"p{stem}")
+        ends = ("mask", "segmentation", "Segmentation")
+        names = (stem, f"mask_{stem}", *(f"{stem}_{end}" for end in ends), f"p{stem}")
         expected = folders[number][1] / f"{mask.format(stem)}{_suffix(masks[number])}"
         label = next((masks[number][name] for name in names if name in masks[number]), expected)
         image = images[number].get(stem, folders[number][0] / f"{stem}{_suffix(images[number])}")
@@ -194,6 +195,7 @@ def lvit_cases(
     layouts: Sequence[Layout] = (LVIT,),
     mask: str = "{}",
     tables: Path | None = None,
+    keep_first: bool = False,
 ) -> list[Case]:
     """The cases of one split in the layout of LViT.
 
@@ -205,14 +207,15 @@ def lvit_cases(
         layouts: The layouts of the data set, for the messages about a folder that has none of them.
         mask: See `paired_cases`.
         tables: A further folder that is searched for a caption table.
+        keep_first: See `read_captions`.
 
     Raises:
         DataError: The folders or the caption table are missing.
     """
     folders = split_folders(root, split, layouts)
+    if optional and (folders is None or not pictures_in(folders[0])):
+        return []
     if folders is None:
-        if optional:
-            return []
         names = [layout.images.format(part=split) for layout in layouts]
         lacks = f"neither {' nor '.join(names)}" if len(names) > 1 else f"no {names[0]}"
         raise DataError(f"{root}: {lacks} in it.", "Give the folder that contains the folders of the splits.")
@@ -220,12 +223,12 @@ def lvit_cases(
     if table is None:
         due = " or ".join(layout.captions.format(part=split, small=split.lower()) for layout in layouts)
         raise DataError(f"{root}: no captions for {split} ({due}).", "Get them where the card says.")
-    captions = read_captions(table)
+    captions = read_captions(table, keep_first)
     other = {"Train": "Val", "Val": "Train"}.get(split)
     beside = split_folders(root, other, layouts) if other else None
     if beside:  # both splits may have one table
         here, there = set(pictures_in(folders[0])), set(pictures_in(beside[0]))
-        captions = [row for row in captions if _stem_of(row[0], here | there) not in there - here]
+        captions = [row for row in captions if stem_of(row[0], here | there) not in there - here]
     return paired_cases([folders], captions, subject, mask=mask)
 
 
@@ -234,7 +237,7 @@ def _suffix(pictures: Mapping[str, Path]) -> str:
     return next((path.suffix for path in pictures.values()), ".png")
 
 
-def _stem_of(name: str, known: set[str]) -> str:
+def stem_of(name: str, known: set[str]) -> str:
     """The stem of the image that a row of a table names."""
     stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
     bare = re.sub(r"^mask_|_mask$", "", stem)

@@ -41,6 +41,10 @@ class PromptItem:
         choices = self.wordings[level]
         return choices[wording % len(choices)].strip()
 
+    def all_texts(self, level: str) -> tuple[str, ...]:
+        """All texts of a level, each once."""
+        return tuple(dict.fromkeys(text.strip() for text in self.wordings[level]))
+
 
 def read_prompt_list(path: Path, levels: Sequence[str]) -> list[PromptItem]:
     """Read and check a prompt list.

@@ -64,6 +64,7 @@ class TextSource:
         seed: Seed of the shuffled and the rewritten text.
         contradicting: Ids of the images whose report is known to name a side without a finding.
         wordings: Gives the further wordings of each class; None for a data set without.
+        written: Gives the texts that the data set itself has for a control; None for a control without.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class TextSource:
         seed: int = 0,
         contradicting: Container[str] = frozenset(),
         wordings: Callable[[], Mapping[str, Sequence[str]] | None] = lambda: None,
+        written: Callable[[str], Mapping[CaseKey, str] | None] = lambda control: None,
     ) -> None:
         self.prompts, self.has_reports, self.control, self.seed = prompts, has_reports, control, seed
         self._cases_of, self._contradicting, self._wordings = cases_of, contradicting, wordings
+        self._written = written
 
     def for_split(self, split: str) -> SplitText:
         """The text of a split.
@@ -115,7 +118,8 @@ class TextSource:
         classes = control_classes(self.prompts, control) if without_text else self.prompts
         names = [prompt.name for prompt in self.prompts]
         contradicting = frozenset(case.key for case in cases if case.case_id in self._contradicting)
-        return SplitText(classes, control_reports(reports, control, self.seed, names, contradicting), wordings)
+        texts = control_reports(reports, control, self.seed, names, contradicting, self._written(control))
+        return SplitText(classes, texts, wordings)
 
     def _reword(self, reports: dict[CaseKey, str], wordings: Mapping[CaseKey, Sequence[str]]) -> dict[CaseKey, str]:
         """One of the wordings of each case, by the seed; a case without wordings keeps its report."""

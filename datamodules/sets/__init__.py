@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datamodules.sets.image_text_folder import ImageTextFolder as ImageTextFolder
     from datamodules.sets.kits23 import KiTS23 as KiTS23
     from datamodules.sets.m3d_refseg import M3DRefSeg as M3DRefSeg
+    from datamodules.sets.medclipseg import MedCLIPSeg as MedCLIPSeg
     from datamodules.sets.medvlsm import MedVLSM as MedVLSM
     from datamodules.sets.mmwhs import MMWHS as MMWHS
     from datamodules.sets.monuseg import MoNuSeg as MoNuSeg
@@ -69,6 +70,7 @@ __all__ = [
     "KiTS23",
     "Kvasir",
     "M3DRefSeg",
+    "MedCLIPSeg",
     "MedVLSM",
     "MoNuSeg",
     "MosMedPlus",
@@ -92,6 +94,7 @@ __getattr__, __dir__ = lazy_exports(
         "Chaos": "datamodules.sets.chaos",
         "Hippocampus": "datamodules.sets.msd",
         "ImageTextFolder": "datamodules.sets.image_text_folder",
+        "MedCLIPSeg": "datamodules.sets.medclipseg",
         "MedVLSM": "datamodules.sets.medvlsm",
         "M3DRefSeg": "datamodules.sets.m3d_refseg",
         "MMWHS": "datamodules.sets.mmwhs",

@@ -71,7 +71,7 @@ class MedVLSM(SliceDataModule):
     Args:
         subset: Name of the set on its card.
         prompt: Level of the texts, "p0" to "p9"; the card has the levels of the set.
-        wording: Number of the wording, for a level with several wordings.
+        wording: Number of the wording that is tested, for a level with several wordings. Training draws among all.
         **kwargs: See `SegDataModule`.
     """
 
@@ -154,9 +154,11 @@ class MedVLSM(SliceDataModule):
         for item in self._lists[split]:
             stem = image_stem(item.image)
             report = item.text(self.prompt, self.wording) if self.card.has_reports else None
+            texts = item.all_texts(self.prompt) if self.card.has_reports else ()
             files = ((finders["images"].find(item.image),), finders["masks"].find(item.mask))
             query = query_of(item) if self.card.queries else ""
-            cases.append(Case(prefix + stem, *files, prefix + subject(stem), report, query))
+            others = tuple(text for text in texts if text != report)
+            cases.append(Case(prefix + stem, *files, prefix + subject(stem), report, query, others))
         return cases
 
     def _part(self, split: str) -> str:

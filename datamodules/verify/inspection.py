@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from datamodules.verify.duplicates import ImageSignature, report_duplicates
 from datamodules.verify.files import CaseInspection, inspect_image
 from datamodules.verify.shared_cases import find_shared_cases
 from datamodules.verify.split_check import inspect_split
+from zoo.text.rewrites import REWRITES
 from zoo.types import Case
 
 if TYPE_CHECKING:
@@ -35,9 +36,13 @@ def inspect_data_set(
 ) -> Report:
     """Find all faults of a data set; see `datamodules.verify.inspect`."""
     data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
+    for name in [name for name in vars(data) if isinstance(getattr(type(data), name, None), cached_property)]:
+        del data.__dict__[name]  # lists that were read before would hide their faults
     with caption_faults() as faults:
         unlabelled = data.list_unlabelled()
         cases = [] if unlabelled and _is_for_prediction(data) else data.list_cases()
+        for control in REWRITES:
+            data.written_texts(control)
     findings = [Finding.of(fault) for fault in faults]
     index = data.make_index()
     if data.card.has_reports:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.helpers.caption_sheets import MEDCLIPSEG_REPLICAS
 from tests.helpers.findings_set import make_rexgroundingct
 from tests.helpers.image_sets import SLICE_REPLICAS
 from tests.helpers.mask_sets import MASK_REPLICAS
@@ -155,6 +156,7 @@ REPLICAS: dict[str, Callable[[Path], Path]] = {
     **TOMOGRAPHY_REPLICAS,
     **SLICE_REPLICAS,
     "biomedsegfm": make_biomedsegfm,
+    **MEDCLIPSEG_REPLICAS,
     **MEDVLSM_REPLICAS,
     "btcv": make_btcv,
     "hippocampus": make_hippocampus,

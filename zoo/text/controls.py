@@ -47,6 +47,7 @@ def control_reports(
     seed: int = 0,
     names: Sequence[str] = (),
     contradicting: Container[K] = frozenset(),
+    written: Mapping[K, str] | None = None,
 ) -> dict[K, str]:
     """The reports of cases under a text control.
 
@@ -59,10 +60,11 @@ def control_reports(
         seed: Seed of the exchange.
         names: The names of the classes, which are the report of every case under "names".
         contradicting: The cases whose own report is known to name a side without a finding. "contradict" leaves it.
+        written: The texts that the data set has for this control, which take the place of the rule; None without.
 
     Raises:
         NotApplicableError: The control is "shuffled", and all reports are the same string; or a rule does not know the
-            form of a report.
+            form of a report; or the data set has no text of the control for a case.
     """
     if control == BLANK:
         return dict.fromkeys(reports, "")
@@ -72,6 +74,8 @@ def control_reports(
         return dict(reports)
     if control == EXCHANGED:
         raise NotApplicableError(f"text '{EXCHANGED}': {_ONE_QUERY}", "Use --data.text shuffled instead.")
+    if written is not None:
+        return _take_written(reports, control, written)
     if control in REWRITES:
         kept = contradicting if control == CONTRADICT else frozenset[K]()
         return {key: report if key in kept else rewrite(report, control, seed) for key, report in reports.items()}
@@ -117,6 +121,15 @@ def control_classes(
         )
     exchange = _cycle(classes, seed)
     return tuple(exchange[prompt] for prompt in classes)
+
+
+def _take_written(reports: Mapping[K, str], control: str, written: Mapping[K, str]) -> dict[K, str]:
+    """The texts that a data set has for a control."""
+    missing = [str(key) for key in reports if key not in written]
+    if missing:
+        problem = f"text '{control}': the data set has no such text for {len(missing)} cases, such as {missing[0]}."
+        raise NotApplicableError(problem, "Use it for the test split, and run `zoo data verify`.")
+    return {key: written[key] for key in reports}
 
 
 def _rewrite_classes(

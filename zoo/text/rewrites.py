@@ -114,6 +114,14 @@ def _leave_out_sides(caption: str, finding: Finding, seed: int) -> str:
     return f"Pulmonary infection, {count_areas(count)}, {' '.join(levels)} lung."
 
 
+def _leave_out_places(caption: str, finding: Finding, seed: int) -> str:
+    """What is there and how often, without a side and without a level."""
+    if finding.kind == "lesions":
+        return "Target lesions."
+    count = sum(map(len, finding.zones.values()))
+    return f"Pulmonary infection, {count_areas(count)}." if count else caption
+
+
 def _contradict_side(caption: str, finding: Finding, seed: int) -> str:
     """The zones of one side, said of the other side; nothing is said of the first.
 
@@ -142,6 +150,7 @@ _RULES: dict[str, Callable[[str, Finding, int], str]] = {
     "paraphrase": _paraphrase,
     "synonym": _exchange_words,
     "missing_side": _leave_out_sides,
+    "missing_location": _leave_out_places,
     "contradict": _contradict_side,
     "over_description": _describe_more,
     "under_description": _describe_less,

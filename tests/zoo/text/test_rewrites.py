@@ -37,10 +37,11 @@ def check_rules(caption: str) -> None:
     own = read_caption(caption)
     assert own is not None
     bits, new = zone_bits(caption), {rule: rewrite(caption, rule) for rule in REWRITES}
-    assert all(text != caption for rule, text in new.items() if own.zones or rule != "missing_side")
+    assert all(text != caption for rule, text in new.items() if own.zones or "missing" not in rule)
     assert zone_bits(new["paraphrase"]) == zone_bits(new["over_description"]) == bits
     assert new["over_description"].startswith(caption.rstrip(" ."))
-    assert not names_side(new["missing_side"])
+    assert not names_side(new["missing_side"] + new["missing_location"])
+    assert not any(level in new["missing_location"] for level in ("upper", "middle", "lower", "zone"))
     for side in ("left", "right"):
         assert (side in new["synonym"]) == (side in new["under_description"]) == (side in own.zones)
     assert not any(level in new["under_description"] for level in ("upper", "middle", "lower"))
