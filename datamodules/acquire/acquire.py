@@ -104,13 +104,14 @@ def acquire_data_set(
         if missing:  # the unpacked files need at least the size of the archive; the exact size is known later
             needed = sum(count_missing_bytes(file, downloads) + (file.size or 0) for file in missing)
             check_space(downloads, needed, f"'{name}'")
-        files = [_check_given(path, source, progress) for path in given]
+        checksums = Checksums(target.parent / "checksums" / f"{card.folder_name}.json")
+        known = checksums.add_to(source) if source else None
+        files = [_check_given(path, known, progress) for path in given]
         for file in missing:
             path, found = download_file(file, downloads, progress)
             files.append(CheckedFile(path, found, checksum_name(file), file.url))
         own = downloads / card.folder_name
         if download and source is not None and source.repositories:
-            checksums = Checksums(target.parent / "checksums" / f"{card.folder_name}.json")
             collector = Collector(name, target, own, checksums, progress, source.files)
             names = {path.name for path in given}
             for one in collector.collect(source.repositories, accept, cases, choice, names):

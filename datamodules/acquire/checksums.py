@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamodules.acquire.fingerprint import Fingerprint
-from datamodules.acquire.repositories import RemoteFile, Repository
+from datamodules.acquire.repositories import RemoteFile, Repository, is_archive
+from datamodules.acquire.sources import File, Source
 from zoo.errors import DataError
 from zoo.utils.atomic_files import write_text
 
@@ -67,6 +69,17 @@ class Checksums:
         """Return the stored files of a repository: path -> size, tag and SHA-256."""
         entry = self._content.get(repository.label)
         return entry["files"] if entry else {}
+
+    def add_to(self, source: Source) -> Source:
+        """Return a source whose archives have their stored SHA-256, so that a given archive is compared with it."""
+        files = {file.name: file for file in source.files}
+        for entry in self._content.values():
+            for path, known in entry["files"].items():
+                name = PurePosixPath(path).name
+                if is_archive(name) and not (name in files and files[name].has_checksum):
+                    files[name] = File(name, sha256=known["sha256"])
+        also = tuple(name for name in source.also if name not in files)
+        return replace(source, files=tuple(files.values()), also=also)
 
     def check_listed(self, repository: Repository, file: RemoteFile) -> None:
         """Compare what the host says of a file with what it said when the file came.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datamodules.acquire.fingerprint import Fingerprint
+from datamodules.acquire.repositories import is_archive
 from datamodules.acquire.sources import Source
 from datamodules.index.card import DataCard
 from zoo import __version__
 from zoo.utils.format import format_bytes
 
 RECEIPT = "source.json"
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 class CheckedFile(NamedTuple):
@@ -38,7 +38,7 @@ class CheckedFile(NamedTuple):
     @property
     def is_loose(self) -> bool:
         """Whether the file has a place in the folder as it is, and is no archive."""
-        return bool(self.place) and not self.place.lower().endswith(_ARCHIVES)
+        return bool(self.place) and not is_archive(self.place)
 
 
 def make_receipt(card: DataCard, source: Source | None, files: Sequence[CheckedFile]) -> dict[str, Any]:

@@ -145,6 +145,11 @@ def is_exact(pattern: str) -> bool:
     return not re.search(r"[*?\[]", pattern)
 
 
+def is_archive(path: str) -> bool:
+    """Return whether the name of a file is that of an archive, which is unpacked."""
+    return path.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
+
+
 def matches(path: str, patterns: Iterable[str]) -> bool:
     """Return whether a path matches one of some patterns.
 

@@ -204,7 +204,8 @@ def test_archives_of_a_host_are_unpacked_beside_its_other_files(hub: Shelf, tmp_
     with zipfile.ZipFile(packed, "w") as out:
         out.writestr("Set/s1/ct.nii.gz", "one")
     put_record(hub, "7", {"set.zip": packed.read_bytes(), "list.csv": b"a"})
-    get(card_of({"host": "zenodo", "repository": 7, "patterns": ["*"]}), tmp_path)
+    repository = {"host": "zenodo", "repository": 7, "patterns": ["*"]}
+    get(card_of(repository), tmp_path)
     assert (tmp_path / "mine" / "Set" / "s1" / "ct.nii.gz").read_text() == "one"
     assert (tmp_path / "mine" / "list.csv").read_bytes() == b"a"
     assert (tmp_path / "downloads" / "mine" / "set.zip").is_file(), "archives stay until the user removes them"
@@ -213,10 +214,16 @@ def test_archives_of_a_host_are_unpacked_beside_its_other_files(hub: Shelf, tmp_
     get(card_of({"host": "zenodo", "repository": 7, "patterns": ["*.zip"]}), tmp_path)
     assert len([path for path, *_ in hub.asked if "files" in path]) == asked
     assert (tmp_path / "mine" / "s1" / "ct.nii.gz").is_file()
+    shutil.rmtree(tmp_path / "mine")
+    for name, content, checked in (("b.zip", b"", "sha256"), ("set.zip", b"#", "nothing: not the published set.zip")):
+        (tmp_path / name).write_bytes(hub.files["/api/records/7/files/set.zip/content"] + content)
+        given = acquire_data_set(card_of(repository), [tmp_path / name], False, str(tmp_path / "mine"))
+        assert given["files"][0]["checked"].startswith(checked), "a given archive is compared with what was downloaded"
+        shutil.rmtree(tmp_path / "mine")
 
 
 def test_some_cases_are_drawn_and_a_larger_number_adds_to_them(hub: Shelf, tmp_path: Path) -> None:
-    pairs = {f"{folder}/{one}.npz": b"%d" % one for folder in ("npz", "truth") for one in range(9)}
+    pairs = {f"{folder}/{one}.npz": b"%d" % one for folder in ("npz", "truth") for one in range(5)}
     put_repository(hub, "lab/set", {"list.json": b"{}", **pairs})
     card = hub_card(patterns=["list.json"], cases=["npz/*", "truth/*"])
 
@@ -232,8 +239,8 @@ def test_some_cases_are_drawn_and_a_larger_number_adds_to_them(hub: Shelf, tmp_p
     assert few < here()
     assert len(here()) == 4
     receipt = get(card, tmp_path)
-    assert len(here()) == 9
-    assert len(receipt["files"]) == 19
+    assert len(here()) == 5
+    assert len(receipt["files"]) == 11
     assert json.loads((tmp_path / "mine" / "source.json").read_text()) == receipt
     assert (tmp_path / "mine" / "notes.txt").read_text() == "of the user"
     (tmp_path / "mine" / "list.json").write_text("[]")
