@@ -209,14 +209,14 @@ def _variants(text: str) -> list[str]:
 
 def parse_seeds(text: str) -> list[int]:
     """Parse seeds separated by commas, for argparse."""
-    if not text.replace(",", "").isdigit():
+    if not text.replace(",", "").isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 0,1,2")
     return list(dict.fromkeys(check_seed(number, "--seeds") for number in text.split(",") if number))
 
 
 def parse_count(text: str) -> int:
     """Parse a number from 1, for argparse."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1")
     return int(text)
 

@@ -210,7 +210,7 @@ def _with_fold(options: Mapping[str, str], fold: str | None, planned: set[int | 
         ConfigError: The value is no fold, or the benchmark compares folds and the command names none.
     """
     chosen = fold if fold is not None else options.get("fold")
-    if chosen is not None and chosen != ALL and not chosen.isdigit():
+    if chosen is not None and chosen != ALL and not chosen.isdecimal():
         raise ConfigError(f"zoo score: --fold {chosen} is no fold.", f"Give a number from 0, or `{ALL}`.")
     if chosen is None and planned and None not in planned:
         raise ConfigError(

@@ -174,7 +174,7 @@ def _read_listing(path: Path) -> dict[str, list[int]]:
     labels: Any = content.get("labels") if isinstance(content, dict) else None
     found: dict[str, list[int]] = {}
     for key, value in labels.items() if isinstance(labels, dict) else ():
-        name, values = (value, [int(key)]) if isinstance(value, str) and key.isdigit() else (key, value)
+        name, values = (value, [int(key)]) if isinstance(value, str) and key.isdecimal() else (key, value)
         values = values if isinstance(values, list) else [values]
         if not all(isinstance(one, int) for one in values):
             raise RunError(f"{path}: labels.{key} is {value!r}.", "Correct it, or give --values.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from zoo.utils.seals import hash_file
 from zoo.utils.text_files import read_json
 
 INSTANCE_KEY = "instance_label"
+_VALUE = re.compile(r"[1-9][0-9]{0,8}")
 _FIX = "Get the list of the release that the images are of."
 
 
@@ -101,7 +103,7 @@ def parse_texts(place: str, entry: Any, fix: str = _FIX) -> tuple[dict[int, Any]
         raise DataError(f"{place} has no `{INSTANCE_KEY}` of 0 or 1.", fix, "unreadable")
     keys = [key for key in entry if key != INSTANCE_KEY]
     for key in keys:
-        if not (key.isascii() and key.isdigit()) or str(int(key)) != key or key == "0":
+        if not _VALUE.fullmatch(key):
             raise DataError(f"{place} has the key `{key[:40]}`, which is no label value from 1.", fix, "unreadable")
     if not keys:
         raise DataError(f"{place} has no class.", fix, "unreadable")

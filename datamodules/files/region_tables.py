@@ -79,6 +79,6 @@ def _split_path(where: str, column: str, given: str) -> tuple[str, str]:
 def _parse_value(where: str, given: str) -> int:
     """The value of a region; programs that know no whole numbers write 3.0."""
     text = given.removesuffix(".0")
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:12]) < 2**31:
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text[:12]) < 2**31:
         raise DataError(f"{where}: Mask_ID '{given[:40]}' is no whole number from 1.", _FIX, "caption_table")
     return int(text)

@@ -153,7 +153,7 @@ def _check_entry(place: str, entry: Any) -> None:
     fix = "Download the file again; a later release needs a new reader."
     if not isinstance(given.get("name"), str) or not isinstance(findings, dict) or not findings:
         raise DataError(f"{place} has no `name` or no `findings`.", fix, "unreadable")
-    if not all(key.isdigit() and isinstance(text, str) for key, text in findings.items()):
+    if not all(key.isdecimal() and isinstance(text, str) for key, text in findings.items()):
         raise DataError(f"{place}: `findings` is not {{number: text}}.", fix, "unreadable")
     if not (isinstance(shape, list) and len(shape) == 3 and all(type(size) is int for size in shape)):
         raise DataError(f"{place}: `shape` is not three numbers.", fix, "unreadable")

@@ -110,7 +110,7 @@ def read_info(path: Path) -> dict[str, int | str]:
         found[key] = value
     for phase in PHASES:
         value = str(found.get(phase, ""))
-        if not value.isdigit():
+        if not value.isdecimal():
             raise DataError(f"{path}: no frame number for {phase} ('{value}').", "Get the files of the patient again.")
         found[phase] = int(value)
     return found

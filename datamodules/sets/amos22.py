@@ -92,7 +92,7 @@ class Amos22(VolumeDataModule):
                 )
                 continue
             names = {nifti_stem(Path(name)) for name in listed}
-            for name in sorted(n for n in images.keys() | labels.keys() | names if n.removeprefix("amos_").isdigit()):
+            for name in sorted(n for n in images.keys() | labels.keys() | names if n.removeprefix("amos_").isdecimal()):
                 image = images.get(
                     name, root / f"images{ending}" / f"{name}.nii.gz"
                 )  # the checks report a missing file

@@ -62,7 +62,7 @@ class Chaos(VolumeDataModule):
             raise DataError(f"{self.folder}: no Train_Sets/{modality} in it.", "Give the folder of CHAOS_Train_Sets.")
         cases = []
         for patient in sorted(
-            (path for path in patients.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
+            (path for path in patients.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)
         ):
             folder = patient / inner if inner else patient
             images = tuple(self._first(folder / channel, ".dcm") for channel in channels)

@@ -20,6 +20,7 @@ _TRACKS = {
     "report": "a report per image, which people wrote",
     "mask-derived": "a report per image that was derived from its mask, so that it tells of the answer",
 }
+_QUERIES = "the name of a class or a paraphrase of it, one per query of an image"
 _HUB_LICENCES = ("apache-2.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "mit", "cc0-1.0")
 
 
@@ -62,6 +63,11 @@ def _title(facts: RunFacts) -> str:
     return f"# {format_cell(model)} on {format_cell(facts.terms.data)}\n\n{described}\n"
 
 
+def _describe_track(facts: RunFacts) -> str:
+    """Return who wrote the texts, and what each of them belongs to."""
+    return _QUERIES if facts.track == "class" and facts.data.queries else _TRACKS.get(facts.track, "unknown")
+
+
 def _training(facts: RunFacts) -> Iterator[str]:
     manifest, data = facts.manifest, facts.data
     sizes = manifest.get("split_sizes") or {}
@@ -71,7 +77,7 @@ def _training(facts: RunFacts) -> Iterator[str]:
         "data": f"{facts.terms.data}, {data.spatial_dims}D, {data.in_channels} channel(s)",
         "homepage": facts.terms.homepage,
         "classes": ", ".join(data.labels.names),
-        "text track": f"{facts.track}: {_TRACKS.get(facts.track, 'unknown')}",
+        "text track": f"{facts.track}: {_describe_track(facts)}",
         "cases": ", ".join(f"{count} {split}" for split, count in sizes.items()),
         "samples": budget.get("samples"),
         "epochs": manifest.get("epochs_trained"),

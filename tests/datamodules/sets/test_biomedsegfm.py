@@ -139,6 +139,8 @@ def test_a_label_with_a_value_that_the_list_lacks_is_refused_and_found(root: Pat
         ('{"A": {"1": ["x"]}}', "A has no `instance_label`"),
         ('{"A": {"0": ["x"], "instance_label": 0}}', "A has the key `0`, which is no label value"),
         ('{"A": {"01": ["x"], "instance_label": 0}}', "A has the key `01`"),
+        ('{"A": {"\u00b2": ["x"], "instance_label": 0}}', "A has the key `\u00b2`"),
+        (f'{{"A": {{"{"1" * 5000}": ["x"], "instance_label": 0}}}}', "A has the key `1{40}`"),
         ('{"A": {"1": "x", "instance_label": 0}}', "A, value 1: a list of texts is expected"),
         ('{"A": {"1": [" "], "instance_label": 0}}', "A, value 1: a list of texts is expected"),
         ('{"A": {"instance_label": 0}}', "A has no class"),

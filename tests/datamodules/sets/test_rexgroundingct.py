@@ -134,6 +134,7 @@ def test_a_truncated_mask_file_is_one_line(root: Path) -> None:
         ("[]", "no lists `train` and `val`"),
         ('{"train": [], "val": [{"name": "a"}]}', r"val\[0\] has no `name` or no `findings`"),
         ('{"train": [], "val": [{"name": "a", "findings": {"x": "y"}}]}', "is not {number: text}"),
+        ('{"train": [], "val": [{"name": "a", "findings": {"\u00b2": "y"}}]}', "is not {number: text}"),
         ('{"train": [], "val": [{"name": "a", "findings": {"0": "y"}, "shape": [1]}]}', "`shape` is not three numbers"),
     ],
 )
