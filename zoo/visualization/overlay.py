@@ -57,13 +57,16 @@ def draw_overlay(
     pixels = side / max(extent)
     height, width = (max(1, round(length * pixels)) for length in extent)
     colours = class_colours(len(truth))
-    picture = _tones(image, (width, height), [_BLACK, *(colour for pair in colours for colour in pair)])
+    # many classes share a colour, and a palette has 256 entries
+    lines = list(dict.fromkeys([_BLACK, *(colour for pair in colours for colour in pair)]))
+    entries = {colour: _TONES + place for place, colour in enumerate(lines)}
+    picture = _tones(image, (width, height), lines)
     draw = ImageDraw.Draw(picture)
     scale = np.array([width / truth.shape[2], height / truth.shape[1]])
-    for number, mask in enumerate(truth):
-        draw_outlines(draw, mask, scale, _TONES + 1 + 2 * number, _TRUTH)
-    for number, mask in enumerate(prediction):
-        draw_outlines(draw, mask, scale, _TONES + 2 + 2 * number, _PREDICTION, gap=_TONES)
+    for mask, (colour, _) in zip(truth, colours, strict=True):
+        draw_outlines(draw, mask, scale, entries[colour], _TRUTH)
+    for mask, (_, colour) in zip(prediction, colours, strict=True):
+        draw_outlines(draw, mask, scale, entries[colour], _PREDICTION, gap=entries[_BLACK])
     return picture
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from zoo.visualization.outline import COLOURS
+from zoo.visualization.outline import COLOURS, class_colours
 from zoo.visualization.overlay import draw_overlay, scale_to_bytes, turn_to_viewer
 
 
@@ -42,6 +42,15 @@ def test_where_truth_and_prediction_agree_both_lines_are_visible() -> None:
     mask[0, 4:12, 4:12] = True
     picture = draw_overlay(np.zeros((1, 16, 16), np.uint8) + 90, mask, mask, (16, 16), 160)
     assert all(pixels(picture, colour).sum() > 100 for colour in (*COLOURS[:2], "#000000"))
+
+
+def test_more_classes_than_half_a_palette_are_drawn_in_the_colours_that_they_share() -> None:
+    masks = np.zeros((120, 16, 16), bool)
+    masks[0, 2:6, 2:6] = masks[119, 9:13, 9:13] = True  # 119 has a lighter tint of the first colour
+    picture = draw_overlay(np.full((1, 16, 16), 90, np.uint8), masks, masks, (16, 16), 160)
+    assert pixels(picture, COLOURS[0])[:80, :80].sum() > 100
+    assert pixels(picture, COLOURS[0])[80:, 80:].sum() == 0
+    assert pixels(picture, class_colours(120)[119][0])[80:, 80:].sum() > 100
 
 
 def test_an_anisotropic_plane_keeps_its_aspect_ratio() -> None:
