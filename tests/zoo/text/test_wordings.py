@@ -15,9 +15,10 @@ from zoo.text.wordings import COUNT, find_wordings, load_wordings
 BUNDLED = sorted(path.stem for path in (CONFIGS / "wordings").glob("*.yaml"))
 
 
-def test_four_data_sets_have_wordings() -> None:
-    assert BUNDLED == ["btcv", "hippocampus", "phantom_abdomen", "phantom_chest"]
-    assert find_wordings("acdc", ["x"]) is None
+def test_class_sets_have_wordings() -> None:
+    wanted = "acdc amos22 brats btcv chaos chaos_ct chaos_t1dual hippocampus phantom_abdomen phantom_chest"
+    assert set(wanted.split()) <= set(BUNDLED)
+    assert find_wordings("mmwhs_ct", ["x"]) is None
 
 
 @pytest.mark.parametrize("stem", BUNDLED)
