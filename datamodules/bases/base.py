@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from datamodules.augment import augment, margin
 from datamodules.bases.described import DescribedData
 from datamodules.bases.memory import check_training_fits
-from datamodules.bases.options import check_options
+from datamodules.bases.options import check_options, check_wordings
 from datamodules.bases.stored_summary import load_summary
 from datamodules.index.card import DataCard
 from datamodules.index.cases import FOLDS, split_options
@@ -71,6 +71,8 @@ class SegDataModule(DescribedData):
         split: A JSON file with splits (`datamodules.index.split_files`); `fold` chooses one of its folds.
         val_cases: Most val cases that are validated, at even distances in the order of the ids; None for all.
         foreground_share: Share of the training patches around a foreground voxel, in [0, 1].
+        wordings: Number of further wordings of each class (`configs/wordings`) that training draws among, beside its
+            sentence; the text control "paraphrase" then reads the others. None for none.
 
     Example:
         >>> from datamodules.sets import PhantomChest
@@ -104,6 +106,7 @@ class SegDataModule(DescribedData):
         split: str | None = None,
         val_cases: int | None = None,
         foreground_share: float = FOREGROUND_SHARE,
+        wordings: int | None = None,
     ) -> None:
         super().__init__()
         self.root, self.patch, self.seed = root, tuple(patch), seed
@@ -120,7 +123,8 @@ class SegDataModule(DescribedData):
             raise ConfigError(problem, "Leave out --data.fold: the protocols report complete labels.")
         given = (batch_size, epoch_samples, augment, text, num_workers, val_cases, foreground_share)
         check_options(self.card, tuple(patch), *given)
-        self.foreground_share = foreground_share
+        check_wordings(self.card, wordings)
+        self.foreground_share, self.wordings = foreground_share, wordings
         self.query_images: LastUsed[PreparedCase] = LastUsed()
         self._geometries: LastUsed[Geometry] = LastUsed()
 

@@ -39,6 +39,8 @@ class DescribedData(L.LightningDataModule):
     val_cases: int | None
     text: str
     seed: int
+    batch_size: int
+    wordings: int | None
     split_options: SplitOptions
 
     listed = False
@@ -173,6 +175,8 @@ class DescribedData(L.LightningDataModule):
             contradicting={case_id for case_id, finding in self.card.known.items() if finding == SIDE_CONTRADICTION},
             wordings=lambda: find_wordings(self.card.prompts, tuple(self.card.classes)),
             written=self.written_texts,
+            drawn=self.wordings or 0,
+            batch_size=self.batch_size,
         )
 
     @property

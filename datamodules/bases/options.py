@@ -7,6 +7,7 @@ from datamodules.bases.memory import check_fits
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.text.controls import CONTROLS
+from zoo.text.wordings import COUNT, find_wordings
 
 MAX_WORKERS = 1024
 """More processes than this are a slip of the keyboard, and use up the memory before torch reports anything."""
@@ -57,3 +58,23 @@ def check_options(
         raise ConfigError(
             f"--data.epoch_samples {epoch_samples} holds no batch of {batch_size}.", "Raise it to one batch or more."
         )
+
+
+def check_wordings(card: DataCard, wordings: int | None) -> None:
+    """Check the number of wordings that a training draws among.
+
+    Raises:
+        ConfigError: The data set has reports or no wordings, or no wording would be left for the test.
+        TextError: The file of the wordings has a fault.
+    """
+    if wordings is None:
+        return
+    asked = f"--data.wordings {wordings}"
+    if not 1 <= wordings < COUNT:
+        fix = f"Give 1 to {COUNT - 1}, or null: the test reads the wordings that training does not draw."
+        raise ConfigError(f"{asked}: it is a number from 1 to {COUNT - 1}.", fix)
+    if card.has_reports:
+        raise ConfigError(f"{asked}: {card.name} has a report per case, and wordings are of classes.", "Leave it out.")
+    if find_wordings(card.prompts, tuple(card.classes)) is None:
+        problem = f"{asked}: there are no wordings for the prompts '{card.prompts}' of {card.name}."
+        raise ConfigError(problem, "Leave it out; `docs/open_text.md` lists the data sets that have some.")

@@ -97,6 +97,8 @@ class TrainingSet(Dataset[Batch]):
         if "label" in buffer:
             batch["label"] = buffer["label"]
         batch["draw"] = [draw for _, draw in draws]
+        if self.text.class_wordings:
+            batch["classes"] = self.text.draw_classes(batch["draw"][0], self.seed)
         reports = self.text.draw_reports([item["key"] for item in items], batch["draw"], self.seed)
         if reports is not None:
             batch["reports"] = reports

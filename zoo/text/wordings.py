@@ -1,7 +1,8 @@
 """Wordings: ten further sentences per class, in the words of other authors than that of the class prompts.
 
 They answer whether a trained model understands a prompt that it has not seen. `configs/wordings/<prompts>.yaml` lies
-beside `configs/prompts/<prompts>.yaml`, with the same classes in the same order. Training reads no wording.
+beside `configs/prompts/<prompts>.yaml`, with the same classes in the same order. Training reads a wording only with
+`--data.wordings N`, which leaves the others to the test.
 """
 
 from __future__ import annotations

@@ -100,3 +100,25 @@ def test_the_hash_follows_the_wordings() -> None:
     cases = list(worded()._cases_of("train"))
     plain = [Case(case.case_id, (), None, case.subject, case.report, case.query) for case in cases]
     assert source().hash_of(cases) != source().hash_of(plain)
+
+
+def test_training_draws_among_the_first_wordings_and_a_paraphrase_is_one_of_the_others() -> None:
+    wordings = {
+        "liver": ("Hepar.", "A big gland.", "Held out."),
+        "spleen": ("Lien.", "A small organ.", "Held out too."),
+    }
+    parts = {"wordings": lambda: wordings, "drawn": 2, "batch_size": 4}
+    text = TextSource(PROMPTS, False, CASES.__getitem__, "paraphrase", seed=3, **parts)  # type: ignore[arg-type]
+    train = text.for_split("train")
+    steps = [train.draw_classes(4 * step, seed=1) for step in range(40)]
+    assert steps == [
+        train.draw_classes(4 * step + 3, seed=1) for step in range(40)
+    ]  # all ranks of a step have the same
+    assert {prompts[0].sentence for prompts in steps} == {"The liver.", "Hepar.", "A big gland."}
+    assert {prompts[1] for prompts in steps} >= {PROMPTS[1], ClassPrompt("spleen", "Lien.", ("Lien.",))}
+    assert len({tuple(prompt.sentence for prompt in prompts) for prompts in steps}) > 3  # each class by itself
+    assert steps != [train.draw_classes(4 * step, seed=2) for step in range(40)]
+    assert [prompt.sentence for prompt in text.for_split("test").classes] == ["Held out.", "Held out too."]
+    plain = TextSource(PROMPTS, False, CASES.__getitem__, wordings=lambda: wordings)
+    assert plain.hash_of(CASES["test"]) == source(has_reports=False).hash_of(CASES["test"])
+    assert text.hash_of(CASES["test"]) != plain.hash_of(CASES["test"])
