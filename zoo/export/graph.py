@@ -19,11 +19,15 @@ from zoo.export.reading import PARTS, Reading, rows_from
 from zoo.models.base import SegModule
 from zoo.models.read_text import without_pooled
 from zoo.types import Text
+from zoo.utils.processor_time import OutOfTimeError, limit_processor_time
 
 SPATIAL = {2: ("height", "width"), 3: ("x", "y", "z")}
 """Names of the axes of an image; those of a volume point to the right, to the front and upwards."""
 
 _STEP = 32  # sizes of the example are multiples of it, so that no axis needs padding
+MOST_SECONDS = 120.0
+"""Processor time for the trace of a graph. Networks of this zoo need below 20 s where they have a graph of any size."""
+
 _DIVISIBLE = re.compile(r"size\(\)\[(\d)\]\)? % (\d+)\) == 0")
 
 
@@ -174,8 +178,9 @@ def trace_network(
 ) -> Iterator[NetworkGraph]:
     """Make graphs of a network, as many axes of any size as possible first.
 
-    First all axes may have any size; then the size is the patch; then there is one image. A format that has no form of
-    the first graph may have one of the next.
+    First all axes may have any size; then the size is the patch; then there is one image. The size is the patch, too,
+    where PyTorch computes for too long: in a network that pads to its windows, the conditions of sizes grow without
+    end. A format that has no form of the first graph may have one of the next.
 
     Args:
         model: The model, in evaluation mode.
@@ -195,18 +200,21 @@ def trace_network(
     per_image = reading is not None and reading.per_image
     patch = tuple(model.facts.patch)
     enlarged = tuple(-(-size // _STEP) * _STEP + _STEP * place for place, size in enumerate(patch))
-    reason: Exception | None = None
+    reason: BaseException | None = None
     made: list[tuple[Axis, ...]] = []
     attempts = ((enlarged, 2, True), (patch, 2, True), (patch, 2, False), (patch, 1, True), (patch, 1, False))
     for sizes, batch, axes_free in attempts:
+        if axes_free and isinstance(reason, OutOfTimeError):
+            continue
         image = torch.zeros(batch, model.facts.in_channels, *sizes)
         given = tuple(part[None].repeat(batch, *[1] * part.ndim) if per_image else part for part in inputs.values())
         free = [0] if batch > 1 else []
         shapes = dict.fromkeys((*free, *(range(2, image.ndim) if axes_free else ())), Dim.AUTO)
         texts = tuple(_text_axes(name, per_image, bool(free)) for name in inputs)
         try:
-            program = trace(network, (image, *given), (shapes, texts) if given else (shapes,))
-        except Exception as error:  # noqa: BLE001 - torch.export raises errors of many kinds for what it cannot trace
+            with limit_processor_time(MOST_SECONDS):
+                program = trace(network, (image, *given), (shapes, texts) if given else (shapes,))
+        except (Exception, OutOfTimeError) as error:  # noqa: BLE001 - torch.export raises errors of many kinds
             reason = error
             continue
         graph = NetworkGraph(program, _read_axes(program, image, len(given)), ("image", *inputs), given)
@@ -235,7 +243,7 @@ def trace_encoder(reading: Reading) -> ExportedProgram:
         raise _refuse(f"The text encoder '{reading.encoder.name}'", error) from error
 
 
-def _refuse(what: str, reason: Exception) -> ConfigError:
+def _refuse(what: str, reason: BaseException) -> ConfigError:
     return ConfigError(
         f"{what} cannot be exported as a graph: {first_line(reason)[:200]}",
         "Use `--format safetensors`, which has the weights alone.",
