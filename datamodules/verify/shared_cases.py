@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def names_at_hand(data: SegDataModule) -> Iterator[str]:
-    """The other data sets that share cases with one by their cards, and that are in another folder of `ZOO_DATA`."""
+    """The data sets of other archives that share cases with one by their cards, and that are in `ZOO_DATA`."""
     if data.card.embedded:
         return
     for card in DATA:
         if card.broken or card.name == data.name or not share_cases(card.name, data.name):
             continue
         facts = DataCard.of(card)
-        if facts.embedded:
+        if facts.embedded or facts.folder_name == data.card.folder_name:
             continue
         try:
             folder = find_folder(facts, None)
