@@ -182,7 +182,8 @@ def _full_method(matrix: Matrix, name: str, entry: DataEntry, data: Card, model:
     option = model.source or model.card.name
     composed = compose(option, name, size=settings.size or None, preset=settings.trainer or None)
     own = composed.config.get("model", {}).get("init_args", {}).get("encoder", "")
-    facts = DataCard.of(data)
+    level = section_keys((*settings.overrides, *entry.overrides), "data").get("prompt")
+    facts = DataCard.of(data) if level is None else DataCard.of(data).at_level(level)
     return Job(
         model=model.card.name,
         data=name,

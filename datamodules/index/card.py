@@ -174,6 +174,11 @@ class DataCard:
     def at_level(self, prompt: str) -> DataCard:
         """The card with the text track of a value of the option `prompt`.
 
+        Example:
+            >>> from zoo.registry import DATA
+            >>> DataCard.of(DATA.get("medvlsm_busi")).at_level("p1").track
+            'class'
+
         Raises:
             UnknownNameError: The texts of the data set have no such level.
         """

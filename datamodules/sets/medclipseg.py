@@ -90,6 +90,10 @@ class MedCLIPSeg(SliceDataModule):
         """`published`: the parts. Any other protocol keeps subjects together, and the test part where it can."""
         case_ids = existing_ids(self._splits, cases)
         test = frozenset(case_ids["test"])
+        if not case_ids["train"]:
+            problem = f"{self.home}: no image is left in train: those of Train_Folder are in Test_Folder too."
+            fix = "Train on another data set that tests on these images, such as cvc300"
+            raise DataError(problem, fix, "split")
         if self.protocol == "published" and case_ids["val"]:
             return make_split(self.protocol, case_ids, cases)
         tested = {case.subject for case in cases if case.case_id in test}

@@ -6,6 +6,7 @@ An embedded data set gets few cases. A data set on disk is tested on the replica
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,43 @@ from zoo.data_facts import DataFacts
 from zoo.registry import DATA
 from zoo.types import TRACKS, UNKNOWN
 
-DATA_SETS = [card.name for card in DATA if not card.broken]
+DESCRIPTIVE = {
+    "name",
+    "title",
+    "task",
+    "homepage",
+    "licence",
+    "cases",
+    "prompts",
+    "publish",
+    "source",
+    "contains",
+    "video",
+}
+"""Facts of a card that no code branches on, apart from findings and tables."""
+
+
+def list_parameters() -> list[Any]:
+    """Every data set; one that has the class and the facts of an earlier one runs in `make test-slow`."""
+    seen: list[Any] = []
+    found = []
+    for card in DATA:
+        if card.broken:
+            continue
+        facts = {key: value for key, value in asdict(DataCard.of(card)).items() if key not in DESCRIPTIVE}
+        facts["protocols"] = {name: one | {"about": ""} for name, one in facts["protocols"].items()}
+        kind = (card.config["data"]["class_path"], facts)
+        marks = [pytest.mark.xdist_group(card.name), *([pytest.mark.slow] if kind in seen else [])]
+        found.append(pytest.param(card.name, marks=marks))
+        seen.append(kind)
+    return found
+
+
 COUNTS = [6, 2, 3]
 """Cases of train, val and test of an embedded data set."""
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in DATA_SETS])
+@pytest.fixture(scope="module", params=list_parameters())
 def name_and_folder(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path | None]:

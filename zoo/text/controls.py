@@ -128,7 +128,8 @@ def _take_written(reports: Mapping[K, str], control: str, written: Mapping[K, st
     missing = [str(key) for key in reports if key not in written]
     if missing:
         problem = f"text '{control}': the data set has no such text for {len(missing)} cases, such as {missing[0]}."
-        raise NotApplicableError(problem, "Use it for the test split, and run `zoo data verify`.")
+        fix = "They exist for the published test split alone: choose --data.protocol published, or leave out this text."
+        raise NotApplicableError(problem, fix)
     return {key: written[key] for key in reports}
 
 

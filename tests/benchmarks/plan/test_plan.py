@@ -30,6 +30,17 @@ def test_a_plan_is_the_product_in_the_given_order() -> None:
     assert [len(job.steps) for job in plan.jobs] == [2, 2, 5, 5]
 
 
+def test_the_level_of_the_texts_sets_the_track_of_a_job() -> None:
+    def job(level: str) -> Job:
+        settings = replace(CPU, overrides=(("data.prompt", level),))
+        return plan_of(["bipvl"], ["medvlsm_chexlocalize"], [0], settings=settings, root="data").jobs[0]
+
+    assert [job(level).track for level in ("p0", "p1", "p2", "p5")] == ["none", "class", "report", "mask-derived"]
+    assert job("p0").steps == ("fit", "test")
+    with pytest.raises(ZooError, match=r"--data\.prompt"):
+        job("p7")
+
+
 def test_an_alias_is_planned_under_the_name_of_its_card() -> None:
     typed = ["msd_hippocampus", "hippocampus"]
     assert names(plan_of(["unet"], typed, [0], settings=CPU, root="data")) == ["hippocampus-unet-tiny-s0"]

@@ -15,7 +15,7 @@ from datamodules.sets.medclipseg import SHEETS
 from datamodules.verify import Finding, verify
 from tests.helpers.caption_sheets import HEADER, make_pack
 from tests.helpers.image_sets import write_table
-from zoo.errors import NotApplicableError
+from zoo.errors import DataError, NotApplicableError
 from zoo.io.tables import read_table
 
 
@@ -133,3 +133,11 @@ def test_slices_without_a_patient_are_marked(clean: Callable[[str], Path]) -> No
     assert data.leak_declared
     assert not data.split.leaks()
     assert not med("busi", clean("busi")).leak_declared
+
+
+def test_train_images_that_are_all_tested_on_are_refused(clean: Callable[[str], Path], tmp_path: Path) -> None:
+    root = Path(shutil.copytree(clean("cvc300"), tmp_path / "CVC300"))
+    shutil.rmtree(root / "Train_Folder")
+    shutil.copytree(root / "Test_Folder", root / "Train_Folder")
+    with pytest.raises(DataError, match=r"no image is left in train.* Train on another data set"):
+        _ = med("cvc300", root).split
