@@ -179,7 +179,7 @@ def _warn_of_contamination(rows: Sequence[LeaderboardRow]) -> list[str]:
     """Say which rows began with weights that have seen cases of the data set, and of which data sets these were."""
     marked = [row for row in rows if MARK in row.mark]
     named = sorted({row.pretrained_on for row in marked})
-    text = "the initial weights have seen cases of the data set, so that the scores are too high; their cards name"
+    text = "the initial weights have seen cases of the data set, so that the scores may be too high; seen:"
     return [_warn(f"{text} {seen}", [row for row in marked if row.pretrained_on == seen]) for seen in named]
 
 
