@@ -47,10 +47,11 @@ def pair_volumes(images: Path, labels: Path, ending: str = "") -> dict[str, tupl
 
 def find_volume(folder: Path, name: str) -> Path:
     """Find a NIfTI file, compressed or not. If there is none, return the compressed name, which the checks report."""
-    candidates = [unwrap_folder(folder / f"{name}{end}") for end in SUFFIXES]
+    candidates = (unwrap_folder(folder / f"{name}{end}") for end in SUFFIXES)
     found = next((path for path in candidates if path_exists(path) and path.is_file()), None)
     return found or next(
-        (path for end in SUFFIXES if path_exists(path := find_file(folder, f"{name}{end}"))), candidates[0]
+        (path for end in SUFFIXES if path_exists(path := find_file(folder, f"{name}{end}"))),
+        unwrap_folder(folder / f"{name}{SUFFIXES[0]}"),
     )
 
 

@@ -38,6 +38,7 @@ class RexListing:
 
     def __init__(self, find: Callable[[str], Path], protocol: str) -> None:
         self.find, self.protocol = find, protocol
+        self._contents: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
 
     @cached_property
     def train(self) -> list[Mapping[str, Any]]:
@@ -45,7 +46,7 @@ class RexListing:
         reported = {subject_of(entry["name"]) for entry in self.reported}
         kept: list[Mapping[str, Any]] = []
         left: list[Mapping[str, Any]] = []
-        for entry in _read(self.find(BASE if self.protocol == "base50" else CHALLENGE))["train"]:
+        for entry in self._read(BASE if self.protocol == "base50" else CHALLENGE)["train"]:
             stem = nifti_stem(Path(entry["name"]))
             (left if stem in NO_CHEST or subject_of(stem) in reported else kept).append(entry)
         if left:
@@ -58,12 +59,18 @@ class RexListing:
     def reported(self) -> list[Mapping[str, Any]]:
         """The entries that the protocol reports."""
         if self.protocol == "base50":
-            return _read(self.find(BASE))["val"]
-        reported = _read(self.find(CHALLENGE))["val"]
+            return self._read(BASE)["val"]
+        reported = self._read(CHALLENGE)["val"]
         if self.protocol == "added150":
-            base = {entry["name"] for entry in _read(self.find(BASE))["val"]}
+            base = {entry["name"] for entry in self._read(BASE)["val"]}
             return [entry for entry in reported if entry["name"] not in base]
         return reported
+
+    def _read(self, name: str) -> dict[str, list[Mapping[str, Any]]]:
+        """Read a listing once."""
+        if name not in self._contents:
+            self._contents[name] = _read(self.find(name))
+        return self._contents[name]
 
 
 def choose_files(find: Callable[[str], Path], cases: int | None, protocol: str) -> dict[str, list[str]]:

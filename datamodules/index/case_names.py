@@ -18,6 +18,7 @@ LONGEST = 200
 
 _LONGEST_FILE = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NO_FILE = re.compile(r"[/\\]|^\.?\.?$")
 _RENAME = "Rename the file, for example with `convmv -f ENCODING -t utf8 -r --notest FOLDER`."
 
 
@@ -83,7 +84,7 @@ def _name_problem(name: str) -> tuple[str, str] | None:
     """What is wrong with the name of a case, and what to do; None for a name that a file can have."""
     if not _is_utf8(name):
         return "the name is not in UTF-8", _RENAME
-    if _CONTROL.search(name) or re.search(r"[/\\]|^\.?\.?$", name):
+    if _CONTROL.search(name) or _NO_FILE.search(name):
         return (
             f"'{to_printable(name)}' cannot be the name of a file",
             "Rename it, without control characters and slashes.",

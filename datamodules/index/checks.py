@@ -52,10 +52,16 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
     findings = list(unusable.values())
     cases = [case for case in cases if id(case) not in unusable]
     exists = _Existence()
-    caption_only = {id(case) for case in cases if reports and case.report is not None and not exists.of_any(case)}
+    lacking = {id(case): exists.missing_of(case) for case in cases}
+    caption_only = {
+        id(case)
+        for case in cases
+        if reports and case.report is not None and case.images and len(lacking[id(case)]) == len(_files(case))
+    }
     times = Counter(case.key for case in cases if id(case) not in caption_only)
-    for case in {case.key: case for case in cases}.values():
-        if times[case.key] > 1:
+    twice = {key for key, count in times.items() if count > 1}
+    for case in {case.key: case for case in cases}.values() if twice else ():
+        if case.key in twice:
             problem = f"{_name(case)}: the case id '{case.key}' occurs {times[case.key]} times."
             findings.append(Finding(case.case_id, _name(case), "case_twice", problem, "Rename or remove one."))
     findings += _several_subjects(cases)
@@ -66,7 +72,7 @@ def index_findings(cases: Sequence[Case], reports: bool) -> list[Finding]:
             fix = "Get the file again, or remove the caption."
             findings.append(Finding(case.case_id, _name(case), "caption_without_image", problem, fix))
         else:
-            findings += _missing_files(case, exists)
+            findings += _missing_files(case, lacking[id(case)])
             findings += _caption(case) if reports else []
     return findings
 
@@ -134,14 +140,20 @@ class _Existence:
         """Whether any file of a case exists; true for a generated case, which needs none."""
         return not case.images or any(self.of_file(path) for path in _files(case))
 
+    def missing_of(self, case: Case) -> list[Path]:
+        """The files of a case that do not exist."""
+        return [path for path in _files(case) if not self.of_file(path)]
+
     def of_file(self, path: Path) -> bool:
         """Whether a file exists; false for a path that no file can have."""
-        if path not in self._known:
+        known = self._known.get(path)
+        if known is None:
             try:
-                self._known[path] = path.is_file()
+                known = path.is_file()
             except (OSError, ValueError):
-                self._known[path] = False
-        return self._known[path]
+                known = False
+            self._known[path] = known
+        return known
 
 
 def _files(case: Case) -> tuple[Path, ...]:
@@ -152,13 +164,9 @@ def _name(case: Case) -> str:
     return str(case.images[0]) if case.images else case.case_id
 
 
-def _missing_files(case: Case, exists: _Existence) -> list[Finding]:
+def _missing_files(case: Case, missing: Sequence[Path]) -> list[Finding]:
     fix = "Get it again, or give the right folder with --data.root."
-    return [
-        Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix)
-        for path in _files(case)
-        if not exists.of_file(path)
-    ]
+    return [Finding(case.case_id, str(path), "missing_file", f"{path}: no such file.", fix) for path in missing]
 
 
 def _caption(case: Case) -> list[Finding]:

@@ -126,11 +126,16 @@ class RexGroundingCT(VolumeDataModule):
         """The CT of an entry: in CT-RATE's layout, or in one folder."""
         parts = stem.split("_")
         part = {"train": "train_fixed", "valid": "valid_fixed"}.get(parts[0], parts[0])
-        folder = Path("_".join(parts[:2])) / "_".join(parts[:3])
-        root = self.folder if self.ct is None else Path(self.ct).expanduser()
-        places = [root / "dataset" / part / folder, root / part / folder, root, root / "ct"]
-        names = [place / f"{stem}{end}" for place in places for end in SUFFIXES]
-        return next((path for path in names if path_exists(path)), None) or find_volume(places[0], stem)
+        inner = f"{part}/{'_'.join(parts[:2])}/{'_'.join(parts[:3])}"
+        root = self._ct_folder
+        places = (f"{root}/dataset/{inner}", f"{root}/{inner}", root, f"{root}/ct")  # text, for many thousand volumes
+        names = (Path(f"{place}/{stem}{end}") for place in places for end in SUFFIXES)
+        return next((path for path in names if path_exists(path)), None) or find_volume(Path(places[0]), stem)
+
+    @cached_property
+    def _ct_folder(self) -> str:
+        """The folder in which the CTs are looked for."""
+        return str(self.folder if self.ct is None else Path(self.ct).expanduser())
 
     @cached_property
     def _listing(self) -> RexListing:
