@@ -25,7 +25,10 @@ from zoo import load
 from zoo.app.session import Session
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-WIDTH, HEIGHT = 1280, 860
+WIDTH = 1280
+HEIGHTS = {"report": 1500, "leaderboard": 860, "app": 1060}
+"""Size of the window for each picture."""
+
 COLOURS = 64
 """Colours of a picture: a fifth of the bytes, and no difference that a reader sees."""
 
@@ -36,7 +39,6 @@ def main(benchmark: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with open_browser(folder / "profile") as browser:
-            browser.set_window_size(WIDTH, HEIGHT)
             run_bench(["report", str(benchmark), "--out", str(folder / "report.html")])
             _take(browser, folder / "report.html", "report")
             run_bench(["site", "leaderboard", "--out", str(folder / "site")])
@@ -50,12 +52,13 @@ def _take_app(browser: Any, benchmark: Path, folder: Path) -> None:
     data = build_datamodule("phantom_chest", "tiny")
     case, *others = data.cases_of("test")
     other = next(one for one in others if one.report != case.report)
-    pixels = np.asarray(data.load_image(case).image[0], dtype=np.float32)
+    pixels = np.asarray(data.prepared(case).image[0], dtype=np.float32)
     grey = (255 * (pixels - pixels.min()) / np.ptp(pixels)).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(grey).save(file, "PNG")
     run = next(path for path in sorted((benchmark / "results").iterdir()) if "bipvl" in path.name)
     with serve(Session({run.name: load(run)}, folder)) as server:
+        browser.set_window_size(WIDTH, HEIGHTS["app"])
         browser.get(server.address)
         panels = wait_until(lambda: browser.find_elements("css selector", "section.panel:has(textarea)"))
         browser.execute_script(DROP, base64.b64encode(file.getvalue()).decode(), "chest.png")
@@ -73,6 +76,7 @@ def _has_said(panel: Any, report: str) -> bool:
 
 
 def _take(browser: Any, page: Path, name: str) -> None:
+    browser.set_window_size(WIDTH, HEIGHTS[name])
     browser.get(page.as_uri())
     _save(browser, name)
 
