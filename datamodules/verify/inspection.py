@@ -36,7 +36,8 @@ def inspect_data_set(
 ) -> Report:
     """Find all faults of a data set; see `datamodules.verify.inspect`."""
     data = copy.copy(data)  # the lenient index stays in this copy and is never trained on
-    for name in [name for name in vars(data) if isinstance(getattr(type(data), name, None), cached_property)]:
+    cached = [name for name in vars(data) if isinstance(getattr(type(data), name, None), cached_property)]
+    for name in set(cached) - {"reader"}:
         del data.__dict__[name]  # lists that were read before would hide their faults
     with caption_faults() as faults:
         unlabelled = data.list_unlabelled()
