@@ -12,7 +12,7 @@ from tests.helpers.model_cases import ModelCase, model_cases
 from zoo.errors import ZooError
 from zoo.export.parity import TOLERANCE
 
-REFUSED = ("cris", "medclipseg")
+REFUSED = ("cris",)
 """Models whose export as ONNX may be refused, as `docs/export.md` says; a file that is written must agree."""
 
 
