@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datamodules.files.json_files import load_json
 from zoo.errors import DataError, did_you_mean
 from zoo.utils.seals import hash_file
-from zoo.utils.text_files import read_json
 
 INSTANCE_KEY = "instance_label"
 _VALUE = re.compile(r"[1-9][0-9]{0,8}")
@@ -72,12 +72,7 @@ def read_class_list(path: Path) -> ClassList:
     Raises:
         DataError: There is no such file, or it has another form.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.", f"{_FIX} Give another place with --data.classes.", "missing_file")
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}.", _FIX, "unreadable") from error
+    content = load_json(path, f"{_FIX} Give another place with --data.classes.", _FIX)
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path}: no `{{data set: {{value: [text, ...]}}}}` in it.", _FIX, "unreadable")
     return ClassList(

@@ -26,10 +26,29 @@ def list_volumes(folder: Path) -> dict[str, Path]:
     return {nifti_stem(path): unwrap_folder(path) for path in found}
 
 
-def find_root(folder: Path, is_root: Callable[[Path], bool]) -> Path | None:
-    """Find the folder of a layout: the folder itself, or else the first folder in it; None where there is none."""
+def find_root(folder: Path, is_root: Callable[[Path], bool], lacks: str, fix: str) -> Path:
+    """Find the folder of a layout: the folder itself, or else the first folder in it.
+
+    Args:
+        folder: The folder of the data set.
+        is_root: Whether a folder has the layout.
+        lacks: What a folder without the layout lacks, for the message.
+        fix: What to do then.
+
+    Raises:
+        DataError: Neither the folder nor one in it has the layout.
+    """
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return next((one for one in (folder, *inside) if is_root(one)), None)
+    root = next((one for one in (folder, *inside) if is_root(one)), None)
+    if root is None:
+        raise DataError(f"{folder}: no {lacks} in it.", fix)
+    return root
+
+
+def list_folders(folder: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    """List the folders in a folder whose whole names fit a pattern, by name, sorted."""
+    found = sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+    return {path.name: path for path in found if path.is_dir()}
 
 
 def pair_volumes(images: Path, labels: Path, ending: str = "") -> dict[str, tuple[Path, Path]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.acquire.repositories import draw_order
+from datamodules.files.json_files import load_json
 from datamodules.index.case_names import nifti_stem
 from zoo.errors import ConfigError, DataError
-from zoo.utils.text_files import read_json
 
 BASE, CHALLENGE = "dataset.json", "MICCAI_challenge_dataset.json"
 """The listings: of the base release with 50 val cases, and of the challenge of 2026 with 200."""
@@ -139,12 +139,7 @@ def _read(path: Path) -> dict[str, list[Mapping[str, Any]]]:
     Raises:
         DataError: The file is missing, or an entry lacks a key.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.", "Get the listings of the release.", "missing_file")
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}.", "Download the file again.", "unreadable") from error
+    content = load_json(path, "Get the listings of the release.", "Download the file again.")
     if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in ("train", "val")):
         raise DataError(f"{path}: no lists `train` and `val`.", "Download the file again.", "unreadable")
     for part in ("train", "val"):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import find_root, find_volume
+from datamodules.files.nifti_layout import find_root, find_volume, list_folders
 from datamodules.index.splits import Split, cut_by_subject
-from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
 CHANNELS = ("CTres", "SUV")
 """The files of the channels, in their order: the CT on the grid of the PET, and the PET in SUV."""
+
+_PATIENT = re.compile("PETCT_.*", re.DOTALL)
 
 
 class AutoPET(VolumeDataModule):
@@ -36,11 +36,10 @@ class AutoPET(VolumeDataModule):
         Raises:
             DataError: There is no folder of a patient.
         """
-        root = find_root(self.folder, lambda folder: bool(_patients(folder)))
-        if root is None:
-            raise DataError(f"{self.folder}: no PETCT_* in it.", "Give the folder FDG-PET-CT-Lesions.")
+        fix = "Give the folder FDG-PET-CT-Lesions."
+        root = find_root(self.folder, lambda folder: bool(list_folders(folder, _PATIENT)), "PETCT_*", fix)
         cases = []
-        for patient in _patients(root):
+        for patient in list_folders(root, _PATIENT).values():
             for study in sorted(path for path in patient.iterdir() if path.is_dir()):
                 images = tuple(find_volume(study, channel) for channel in CHANNELS)
                 name = re.sub(r"\s+", "_", f"{patient.name}_{study.name}")
@@ -50,8 +49,3 @@ class AutoPET(VolumeDataModule):
     def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test of the patients, shuffled once."""
         return cut_by_subject(self.protocol, cases)
-
-
-def _patients(folder: Path) -> list[Path]:
-    """The folders of patients in a folder, sorted."""
-    return [path for path in sorted(folder.iterdir()) if path.name.startswith("PETCT_") and path.is_dir()]

@@ -7,7 +7,6 @@ from pathlib import Path
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import find_root, pair_volumes
 from datamodules.index.splits import Split, cut_by_subject
-from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
@@ -37,11 +36,10 @@ class FLARE22(VolumeDataModule):
         Raises:
             DataError: There is no folder of images with a folder of labels.
         """
-        root = find_root(self.folder, lambda folder: _layout_of(folder) is not None)
-        layout = None if root is None else _layout_of(root)
-        if root is None or layout is None:
-            raise DataError(f"{self.folder}: no images with labels in it.", "Give the folder FLARE22Train.")
-        pairs = pair_volumes(root / layout[0], root / layout[1], "_0000")
+        fix = "Give the folder FLARE22Train."
+        root = find_root(self.folder, lambda folder: bool(_layout_of(folder)), "images with labels", fix)
+        images, labels = _layout_of(root)
+        pairs = pair_volumes(root / images, root / labels, "_0000")
         return [Case(name, (image,), label, subject=name) for name, (image, label) in pairs.items()]
 
     def split_cases(self, cases: list[Case]) -> Split:
@@ -49,6 +47,6 @@ class FLARE22(VolumeDataModule):
         return cut_by_subject(self.protocol, cases)
 
 
-def _layout_of(folder: Path) -> tuple[str, str] | None:
-    """The names of the folders of images and labels in a folder; None where it has no such pair."""
-    return next((names for names in LAYOUTS if all((folder / name).is_dir() for name in names)), None)
+def _layout_of(folder: Path) -> tuple[str, ...]:
+    """The names of the folders of images and labels in a folder; empty where it has no such pair."""
+    return next((names for names in LAYOUTS if all((folder / name).is_dir() for name in names)), ())

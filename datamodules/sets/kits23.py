@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 
 from datamodules.bases.volume import VolumeDataModule
-from datamodules.files.nifti_layout import find_root, find_volume
+from datamodules.files.nifti_layout import find_root, find_volume, list_folders
 from datamodules.index.splits import Split, cut_by_subject
 from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
@@ -39,12 +38,11 @@ class KiTS23(VolumeDataModule):
         Raises:
             DataError: There is no folder of a case, or no case has an image.
         """
-        root = find_root(self.folder, lambda folder: bool(_case_folders(folder)))
-        if root is None:
-            raise DataError(f"{self.folder}: no case_00000 in it.", "Give the folder that contains case_00000.")
+        fix = "Give the folder that contains case_00000."
+        root = find_root(self.folder, lambda folder: bool(list_folders(folder, _CASE)), "case_00000", fix)
         cases: list[Case] = []
         without: list[Case] = []
-        for folder in _case_folders(root):
+        for folder in list_folders(root, _CASE).values():
             image, label = find_volume(folder, "imaging"), find_volume(folder, "segmentation")
             (cases if image.is_file() else without).append(Case(folder.name, (image,), label, subject=folder.name))
         if without and cases:
@@ -58,8 +56,3 @@ class KiTS23(VolumeDataModule):
     def split_cases(self, cases: list[Case]) -> Split:
         """72 % train, 8 % val, 20 % test, shuffled once."""
         return cut_by_subject(self.protocol, cases)
-
-
-def _case_folders(folder: Path) -> list[Path]:
-    """The folders of cases in a folder, sorted."""
-    return [path for path in sorted(folder.iterdir()) if _CASE.fullmatch(path.name) and path.is_dir()]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule
+from datamodules.files.json_files import load_json
 from datamodules.files.region_tables import Region, read_regions
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val
 from datamodules.loading.last_used import LastUsed
@@ -19,7 +20,6 @@ from zoo.errors import DataError, UnknownNameError
 from zoo.io.same_grid import check_same_voxels
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case, Geometry
-from zoo.utils.text_files import read_json
 
 TRAIN, TEST, ALL = ("M3D_RefSeg_train.csv", "M3D_RefSeg.csv"), "M3D_RefSeg_test.csv", "M3D_RefSeg_all.csv"
 """The tables. The program of the authors names that of the training without `_train`."""
@@ -147,12 +147,7 @@ def _read_notes(path: Path) -> dict[str, str]:
         DataError: The file is missing, or has another form.
     """
     fix = "Get it again, or give --data.texts question, which reads the tables alone."
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.", fix, "missing_file")
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}.", fix, "unreadable") from error
+    content = load_json(path, fix, fix)
     if not isinstance(content, dict) or not all(isinstance(text, str) for text in content.values()):
         raise DataError(f"{path}: no `{{mask: text}}` in it.", fix, "unreadable")
     return {key: text.strip() for key, text in content.items()}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.bases.volume import VolumeDataModule, registered_name
-from datamodules.files.nifti_layout import find_root, find_volume, list_volumes
+from datamodules.files.nifti_layout import find_root, find_volume, list_folders, list_volumes
 from datamodules.index.splits import SPLITS, Split, cut_by_subject, hold_out_val, make_split
 from zoo.errors import ConfigError, DataError
 from zoo.io.readers import Reader
@@ -112,7 +112,7 @@ class TotalSegmentator(VolumeDataModule):
         Raises:
             DataError: There is no folder of a case, the folders are of another release, or `meta.csv` cannot be used.
         """
-        found = _case_folders(self._root)
+        found = list_folders(self._root, _CASE)
         self._check_release(next(iter(found.values())))
         names = sorted(self._parts if self.protocol == "official" else found)
         strange = sorted(found.keys() - set(names))
@@ -141,11 +141,8 @@ class TotalSegmentator(VolumeDataModule):
     @cached_property
     def _root(self) -> Path:
         """The folder of the cases: `root`, or a folder in it."""
-        root = find_root(self.folder, lambda folder: bool(_case_folders(folder)))
-        if root is None:
-            problem = f"{self.folder}: no s0000/{MASKS} or other folder of a case in it."
-            raise DataError(problem, "Give the folder that contains s0000.")
-        return root
+        lacks, fix = f"s0000/{MASKS} or other folder of a case", "Give the folder that contains s0000."
+        return find_root(self.folder, lambda folder: bool(list_folders(folder, _CASE)), lacks, fix)
 
     def _check_release(self, folder: Path) -> None:
         """Refuse another release of the CT data, whose masks have other names.
@@ -186,12 +183,6 @@ class TotalSegmentator(VolumeDataModule):
                 raise DataError(problem, fix, "case_twice" if row[name] in parts else "split")
             parts[row[name]] = row[part]
         return parts
-
-
-def _case_folders(folder: Path) -> dict[str, Path]:
-    """The folders of cases in a folder, by name."""
-    found = sorted(path for path in folder.iterdir() if _CASE.fullmatch(path.name))
-    return {path.name: path for path in found if path.is_dir()}
 
 
 def mask_name(name: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from datamodules.bases.volume import VolumeDataModule
 from datamodules.files.nifti_layout import find_root, list_volumes, pair_volumes
 from datamodules.index.splits import Split, cut_by_subject, hold_out_val, make_split
-from zoo.errors import DataError
 from zoo.preprocessing.spec import PreprocessingSpec
 from zoo.types import Case
 
@@ -60,9 +59,8 @@ class WORD(VolumeDataModule):
         Raises:
             DataError: There is no folder `imagesTr`.
         """
-        root = find_root(self.folder, lambda folder: (folder / "imagesTr").is_dir())
-        if root is None:
-            raise DataError(f"{self.folder}: no imagesTr in it.", "Give the folder that contains imagesTr.")
+        fix = "Give the folder that contains imagesTr."
+        root = find_root(self.folder, lambda folder: (folder / "imagesTr").is_dir(), "imagesTr", fix)
         return {part: _cases_of(root / f"images{end}", root / f"labels{end}") for part, end in ENDINGS.items()}
 
 
