@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.types import REPORT_TRACKS, ClassPrompt, LabelSpace
+from zoo.types import ClassPrompt, LabelSpace, has_own_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class DataFacts:
     @property
     def has_reports(self) -> bool:
         """Whether each image, or each query of an image, has a text of its own."""
-        return self.track != "none" and (self.queries or self.track in REPORT_TRACKS)
+        return has_own_texts(self.track, self.queries)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python, which the command line links from the data to the model."""

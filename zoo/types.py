@@ -22,6 +22,21 @@ TRACKS = ("none", "class", "report", "mask-derived")
 REPORT_TRACKS = ("report", "mask-derived")
 """The text tracks whose images each have a text of their own."""
 
+
+def has_own_texts(track: str, queries: bool) -> bool:
+    """Return whether each image, or each query of an image, has a text of its own.
+
+    Args:
+        track: The text track.
+        queries: Whether an image has several queries.
+
+    Example:
+        >>> has_own_texts("report", False), has_own_texts("class", False), has_own_texts("class", True)
+        (True, False, True)
+    """
+    return track != "none" and (queries or track in REPORT_TRACKS)
+
+
 UNKNOWN = 255
 """Value of a label where nobody has said whether the voxel belongs to the object (partial labels). Losses leave such
 voxels out; a test refuses them."""

@@ -27,7 +27,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.settings import offline
 from zoo.utils.format import format_bytes
 
-_AGAIN = "Run the same command again: it continues where it stopped."
+AGAIN = "Run the same command again: it continues where it stopped."
 
 
 def download_file(
@@ -108,9 +108,9 @@ def _receive(file: File, part: Path, progress: ProgressCallback, extra: Mapping[
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         size = format_bytes(part.stat().st_size if part.exists() else 0)
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise DataError(f"{file.url}: the connection failed ({reason}) after {size}.", _AGAIN) from error
+        raise DataError(f"{file.url}: the connection failed ({reason}) after {size}.", AGAIN) from error
     except OSError as error:
-        raise DataError(f"{part}: cannot be written ({error.strerror}).", f"Free some space. {_AGAIN}") from error
+        raise DataError(f"{part}: cannot be written ({error.strerror}).", f"Free some space. {AGAIN}") from error
 
 
 def _append(file: File, part: Path, response: httpx2.Response, begun: int, progress: ProgressCallback) -> None:
@@ -143,7 +143,7 @@ def _append(file: File, part: Path, response: httpx2.Response, begun: int, progr
             out.write(chunk)
             progress(f"Downloading {file.name}", done, total)
     if total and done < total:  # a shorter range than requested, or a cut without an announced length
-        raise DataError(f"{file.url}: the response ended after {done} of {total} bytes.", _AGAIN)
+        raise DataError(f"{file.url}: the response ended after {done} of {total} bytes.", AGAIN)
 
 
 def _announced_size(response: httpx2.Response) -> int | None:

@@ -11,7 +11,7 @@ from zoo.errors import UnknownNameError
 from zoo.metrics.definitions import CONVENTIONS
 from zoo.publishing import Publish
 from zoo.registry import Card
-from zoo.types import REPORT_TRACKS, TRACKS, UNKNOWN, ClassPrompt, LabelSpace
+from zoo.types import TRACKS, UNKNOWN, ClassPrompt, LabelSpace, has_own_texts
 from zoo.utils.typed_content import read_content
 
 LATERALITIES = ("", "image", "patient")
@@ -169,7 +169,7 @@ class DataCard:
     @property
     def has_reports(self) -> bool:
         """Whether every case has a text of its own: a report, or that of its query."""
-        return self.track != "none" and (self.queries or self.track in REPORT_TRACKS)
+        return has_own_texts(self.track, self.queries)
 
     def at_level(self, prompt: str) -> DataCard:
         """The card with the text track of a value of the option `prompt`.

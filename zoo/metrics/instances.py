@@ -11,20 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 from zoo.metrics.instance_matching import match_best, match_greedily
 from zoo.metrics.instance_pairs import InstancePairs, find_close_pairs, find_instances, pair_instances
-from zoo.metrics.instance_rules import ASSD, CENTROID, DICE, IOU, RULES, InstanceRule
-
-__all__ = [
-    "ASSD",
-    "CENTROID",
-    "DICE",
-    "IOU",
-    "RULES",
-    "InstanceCounts",
-    "InstanceRule",
-    "count_instances",
-    "count_matches",
-    "pair_masks",
-]
+from zoo.metrics.instance_rules import DICE, IOU, InstanceRule
 
 _ROUNDING = 1e-9
 """Relative margin of a threshold, because sums of decimal spacings are not exact."""

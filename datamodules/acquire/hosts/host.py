@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from datamodules.acquire.download import AGAIN
 from datamodules.acquire.fingerprint import Fingerprint, ProgressCallback
 from datamodules.acquire.repositories import RemoteFile, Repository
 from zoo.errors import ConfigError, DataError, ZooError, first_line
@@ -20,8 +21,6 @@ CACHE = ".cache"
 
 NEWEST = "newest"
 """Revision of a repository whose host tells the version of a file only with the file."""
-
-AGAIN = "Run the same command again: it continues where it stopped."
 
 
 class Fetched(NamedTuple):

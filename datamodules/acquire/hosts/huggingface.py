@@ -30,7 +30,8 @@ class HuggingFace:
         self._token: str | None = library.get_token()
         if repository.gated and not self._token:
             raise refused(repository, "its files need an account, and no token was found")
-        self._api: Any = library.HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+        self._endpoint = os.environ.get("HF_ENDPOINT") or None
+        self._api: Any = library.HfApi(endpoint=self._endpoint)
         self._address: Any = library.hf_hub_url
 
     def find_revision(self) -> str:
@@ -80,7 +81,7 @@ class HuggingFace:
                 entry.path,
                 repo_type=_KIND,
                 revision=revision,
-                endpoint=os.environ.get("HF_ENDPOINT") or None,
+                endpoint=self._endpoint,
             )
             sha256, git = (str(lfs.sha256), "") if lfs else ("", str(entry.blob_id))
             tag = f"sha256 {sha256}" if sha256 else f"git {git}"

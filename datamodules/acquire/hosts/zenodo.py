@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx2
 
+from datamodules.acquire.download import AGAIN
 from datamodules.acquire.fingerprint import ProgressCallback
-from datamodules.acquire.hosts.host import AGAIN, Fetched, explained, refused
+from datamodules.acquire.hosts.host import Fetched, explained, refused
 from datamodules.acquire.hosts.https import fetch_https
 from datamodules.acquire.repositories import RemoteFile, Repository, find_missing, matches
 from zoo.errors import DataError
