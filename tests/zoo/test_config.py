@@ -71,6 +71,16 @@ def test_a_recipe_overrides_the_size_and_a_preset_overrides_the_recipe(
     assert compose("unet", "set", size="tiny").config["trainer"]["max_epochs"] == 3
 
 
+@pytest.mark.parametrize("path", sorted((zoo.config.CONFIGS / "recipe").glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_each_recipe_of_the_zoo_names_a_model_and_a_data_set_and_is_applied(path: Path) -> None:
+    content = zoo.config.read_yaml(path)
+    for size, layer in content["sizes"].items():
+        composed = compose(path.stem, path.parent.name, size=size)
+        values = composed.config["model"]["init_args"]
+        assert layer["model"]["init_args"].items() <= values.items()
+        assert f"recipe {path.parent.name}/{path.stem}" in composed.layers
+
+
 def test_a_user_card_with_our_name_gets_no_recipe(tmp_path: Path) -> None:
     write(tmp_path / "unet.yaml", {"config": {"model": {"class_path": "my.Net"}}})
     composed = compose(str(tmp_path / "unet.yaml"), None)
