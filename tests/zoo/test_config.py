@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import zoo.config
 from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.registry import MODELS, Card
+from zoo.registry import CONFIGS, MODELS, Card, read_yaml
 from zoo.utils.config_values import without_refused
 
 
@@ -71,9 +71,9 @@ def test_a_recipe_overrides_the_size_and_a_preset_overrides_the_recipe(
     assert compose("unet", "set", size="tiny").config["trainer"]["max_epochs"] == 3
 
 
-@pytest.mark.parametrize("path", sorted((zoo.config.CONFIGS / "recipe").glob("*/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((CONFIGS / "recipe").glob("*/*.yaml")), ids=lambda path: path.stem)
 def test_each_recipe_of_the_zoo_names_a_model_and_a_data_set_and_is_applied(path: Path) -> None:
-    content = zoo.config.read_yaml(path)
+    content = read_yaml(path)
     for size, layer in content["sizes"].items():
         composed = compose(path.stem, path.parent.name, size=size)
         values = composed.config["model"]["init_args"]

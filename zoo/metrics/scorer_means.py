@@ -160,8 +160,29 @@ def _dice_of_matched(rows: Rows) -> float:
     return math.fsum(row.cvpr25_dice_tp for row in rows) / matched if matched else 0.0
 
 
-_POOLED = "over the instances of all queries"
-_DISTANCE = "matched by the distance of centroids (focal findings) or of surfaces"
+def _of_instances(prefix: str, title: str, matched: str = "") -> tuple[ScorerMean, ScorerMean, ScorerMean]:
+    """Return precision, recall and F1 over the instances of all queries, from the counts of a prefix."""
+
+    def mean(name: str, empty: str, of: Callable[[Counts], float], shown: bool = False) -> ScorerMean:
+        doc = f"{name} over the instances of all queries{matched}; 1 where {empty}"
+        return ScorerMean(
+            f"{prefix}_{name.lower()}",
+            f"{title} {name}",
+            REX,
+            doc,
+            lambda rows: of(_pool(rows, prefix)),
+            prefix=prefix,
+            shown=shown,
+        )
+
+    return (
+        mean("precision", "none is predicted", precision),
+        mean("recall", "none is labelled", recall),
+        mean("F1", "there is none", f1, shown=True),
+    )
+
+
+_DISTANCE = ", matched by the distance of centroids (focal findings) or of surfaces"
 
 SCORER_MEANS = (
     ScorerMean(
@@ -186,23 +207,7 @@ SCORER_MEANS = (
         lambda rows: _mean(float(row.rex_dice >= _HIT) for row in rows),
         shown=True,
     ),
-    ScorerMean(
-        "rex_precision",
-        "ReX precision",
-        REX,
-        f"precision {_POOLED}; 1 where nothing is predicted",
-        lambda rows: precision(_pool(rows, "rex")),
-    ),
-    ScorerMean(
-        "rex_recall",
-        "ReX recall",
-        REX,
-        f"recall {_POOLED}; 1 where there is none",
-        lambda rows: recall(_pool(rows, "rex")),
-    ),
-    ScorerMean(
-        "rex_f1", "ReX F1", REX, f"F1 {_POOLED}; 1 where there is none", lambda rows: f1(_pool(rows, "rex")), shown=True
-    ),
+    *_of_instances("rex", "ReX"),
     ScorerMean(
         "rex_f1_query",
         "ReX F1 per query",
@@ -210,31 +215,7 @@ SCORER_MEANS = (
         "mean over the queries of the F1 of their instances, 1 where label and prediction are empty",
         lambda rows: _mean(f1(_pool([row], "rex")) for row in rows),
     ),
-    ScorerMean(
-        "rex_distance_precision",
-        "ReX distance precision",
-        REX,
-        f"precision {_POOLED}, {_DISTANCE}",
-        lambda rows: precision(_pool(rows, "rex_distance")),
-        prefix="rex_distance",
-    ),
-    ScorerMean(
-        "rex_distance_recall",
-        "ReX distance recall",
-        REX,
-        f"recall {_POOLED}, {_DISTANCE}",
-        lambda rows: recall(_pool(rows, "rex_distance")),
-        prefix="rex_distance",
-    ),
-    ScorerMean(
-        "rex_distance_f1",
-        "ReX distance F1",
-        REX,
-        f"F1 {_POOLED}, {_DISTANCE}",
-        lambda rows: f1(_pool(rows, "rex_distance")),
-        prefix="rex_distance",
-        shown=True,
-    ),
+    *_of_instances("rex_distance", "ReX distance", _DISTANCE),
     ScorerMean(
         "cvpr25_dice",
         "CVPR25 DSC",
