@@ -44,8 +44,8 @@ class BidirectionalFusion(nn.Module):
     * The result is added to the text through a layer that starts at zero, so that pre-trained text layers
       first read their own hidden states.
     * Padding tokens are masked.
-    * Keys are normed, and so is what the image has read. Else, what the text adds to the image tokens varies over places
-      by 1/400 of their own variation at first, and most trainings never use it.
+    * Keys are normed, and so is what the image has read. Else, what the text adds to the image varies over places by
+      1/400 of the image's own variation at first, and most trainings never use it.
     * What returns into the text stream is normed. Else the alignment falls to chance at a rate of 3e-3.
 
     Args:
