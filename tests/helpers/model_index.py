@@ -46,7 +46,7 @@ _COSTS_HEAD = (
 )
 
 _SECTION = re.compile(r"^## `(\w+)`.*$", re.MULTILINE)
-_ROW = re.compile(r"^\| (\w+) \((\w+)\)[^|]*\|")
+_ROW = re.compile(r"^\| (\w+) \((\w+)\)(?!, before)[^|]*\|")  # no row of an earlier form of a model
 
 Costs = dict[str, dict[int, dict[str, float]]]
 
