@@ -46,7 +46,8 @@ class BidirectionalFusion(nn.Module):
     * Padding tokens are masked.
     * Keys are normed, and so is what the image has read. Else, what the text adds to the image varies over places by
       1/400 of the image's own variation at first, and most trainings never use it.
-    * What returns into the text stream is normed. Else the alignment falls to chance at a rate of 3e-3.
+    * What returns into the text stream is normed. Else the alignment falls to chance at a rate of 3e-3 (measured on
+      `phantom_chest`).
 
     Args:
         vision_width: Channels d of the image tokens and of the attention.
