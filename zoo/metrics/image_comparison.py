@@ -69,7 +69,7 @@ def _measure(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the distances of a class in ascending order, and their counts in both directions."""
     lengths, ranks = rank_lengths(spacing)
-    near, far = np.zeros((2, lengths.size), np.int64), np.empty((2, totals[:, value].max()))
+    near, far = np.zeros((2, lengths.size), np.int64), np.empty((2, max(totals[0, value], totals[1, value])))
     there, back = measure_class(maps, places, totals, value, width, spacing, ranks, near, far)
     if there or back:
         return add_far(lengths, near, far[0, :there], far[1, :back])

@@ -174,10 +174,10 @@ def _check(
         problem = f"there are {len(mask)} masks for {classes} classes"
     elif mask.dtype != np.uint8 or label.dtype != np.uint8:
         problem = f"masks must be uint8, but these are {mask.dtype} and {label.dtype}"
-    elif label.max() == UNKNOWN:
+    elif (largest := label.max()) == UNKNOWN:
         problem = "its label is partial: some voxels are unknown, and a score needs all of them"
-    elif max(mask.max(), label.max()) > highest:
-        problem = f"a mask has the value {max(mask.max(), label.max())}, but the highest valid value is {highest}"
+    elif (largest := max(mask.max(), largest)) > highest:
+        problem = f"a mask has the value {largest}, but the highest valid value is {highest}"
     elif len(spacing) != axes or not all(0 < float(size) < math.inf for size in spacing):
         problem = f"the spacing {tuple(spacing)} is invalid for {axes} axes"
     elif not 0 <= tolerance < math.inf:

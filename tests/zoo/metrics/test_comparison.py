@@ -90,6 +90,13 @@ def test_objects_at_opposite_edges_of_an_image_have_exact_distances(spacing: tup
     check(first.T, second.T, ONE, spacing)
 
 
+@pytest.mark.parametrize("rows", [(1 << 14) - 6, 1 << 14])  # the box has five columns
+def test_a_tall_image_has_exact_distances_below_and_above_the_range_of_16_bits(rows: int) -> None:
+    first, second = np.zeros((2, rows + 2, 5), np.uint8)
+    first[1, 0], second[rows, 4], second[rows, 1] = 1, 1, 1
+    check(first, second, ONE, (1.0, 1.0))
+
+
 @pytest.mark.parametrize("width", [1, 7, 8, 9, 16])
 def test_pixels_in_each_place_of_a_word_are_counted_and_compared(width: int) -> None:
     """Words with one class, with another one than the word before, with two classes, and with values beyond them."""
