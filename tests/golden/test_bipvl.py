@@ -36,13 +36,13 @@ FROZEN: dict[str, Any] = {"released": BiPVLReleased(freeze_fusion=True)}
 
 
 def module(facts: DataFacts = REPORTS, **changes: Any) -> BiPVL:
-    """Return a very small model whose text reads the image: the weight of that path starts at zero and is set here."""
+    """Return a very small model whose text reads the image: the gate of that path starts at zero and is set here."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"vision": "conv", "width": 8, "stages": 2, "heads": 2, "embedding": 16}
     model = BiPVL(facts.to_dict(), **{"encoder": "tiny", **sizes, **changes})
     for name, weight in model.named_parameters():
-        if name.endswith("text_out.weight"):
-            nn.init.normal_(weight, std=0.1)
+        if name.endswith(".gate"):
+            nn.init.ones_(weight)
     return model
 
 
@@ -203,7 +203,7 @@ def test_a_batch_of_one_trains(released: bool) -> None:
 def test_frozen_fusion_stays_random_and_is_in_the_checkpoint(tmp_path: Path) -> None:
     model, other = module(**FROZEN).train(), module(**FROZEN, lr=0.1)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    assert all(bool(p.abs().sum() > 0) for name, p in before.items() if name.endswith("text_out.bias"))
+    assert all(bool(p.abs().sum() > 0) for name, p in before.items() if name.endswith(".gate"))
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
     model.total_loss(losses(model, batch())).backward()
     optimiser.step()

@@ -68,7 +68,7 @@ def test_unknown_encoder_is_refused() -> None:
 def test_fusion_ignores_padding_and_reads_text_and_place() -> None:
     torch.manual_seed(0)
     block = BidirectionalFusion(16, 24, heads=4).eval()
-    torch.nn.init.normal_(block.text_out.weight, std=0.1)
+    torch.nn.init.ones_(block.gate)
     vision, size = torch.randn(2, 12, 16), (3, 4)
     text, mask = torch.randn(2, 6, 24), torch.ones(2, 6, dtype=torch.bool)
     mask[:, 4:] = False

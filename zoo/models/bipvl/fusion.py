@@ -6,7 +6,10 @@ The block follows the figure of the authors. The formulas are from a secondary s
     T^ = T' + MLP_T(CA(q=T', kv=V'))
     V^ = V' + MLP_V(CA(q=V', kv=T^))        (T^ is the updated text)
 
-Here each attention reads normed tokens. What the image has read is normed, and so is what returns into the text stream.
+Here each attention reads normed tokens. What the image has read is normed. What returns into the text stream is normed
+and passes a gate, as in Flamingo (Alayrac et al., 2022):
+
+    T = T + tanh(g) LN(W LN(T^))            (g starts at 0)
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from zoo.layers.attention import Attention, mlp
@@ -41,13 +45,13 @@ class BidirectionalFusion(nn.Module):
 
     * The self-attentions have a residual. Without it the block would lose the features of the encoder at first.
     * Image tokens have a position. Without it "left" would have no meaning.
-    * The result is added to the text through a layer that starts at zero, so that pre-trained text layers
+    * The result is added to the text through a gate that starts at zero, so that pre-trained text layers
       first read their own hidden states.
     * Padding tokens are masked.
     * Keys are normed, and so is what the image has read. Else, what the text adds to the image varies over places by
       1/400 of the image's own variation at first, and most trainings never use it.
-    * What returns into the text stream is normed. Else the alignment falls to chance at a rate of 3e-3 (measured on
-      `phantom_chest`).
+    * What returns into the text stream is bounded by norms and gate. Else the alignment falls to chance at a rate of
+      3e-3 (measured on `phantom_chest` and QaTa-COV19).
 
     Args:
         vision_width: Channels d of the image tokens and of the attention.
@@ -66,9 +70,8 @@ class BidirectionalFusion(nn.Module):
         self.text_keys, self.vision_keys = nn.LayerNorm(vision_width), nn.LayerNorm(vision_width)
         self.text_read, self.vision_read = nn.LayerNorm(vision_width), nn.LayerNorm(vision_width)
         self.text_mlp, self.vision_mlp = mlp(vision_width), mlp(vision_width)
-        self.text_out = nn.Linear(vision_width, text_width)
-        nn.init.zeros_(self.text_out.weight)
-        nn.init.zeros_(self.text_out.bias)
+        self.text_out = nn.Sequential(nn.Linear(vision_width, text_width), nn.LayerNorm(text_width))
+        self.gate = nn.Parameter(torch.zeros(1))
 
     def forward(self, text: Tensor, mask: Tensor, vision: Tensor, size: Sequence[int]) -> Fused:
         """Fuse text and image.
@@ -97,7 +100,7 @@ class BidirectionalFusion(nn.Module):
         inner = inner + self.text_self(normed, normed, normed, mask)
         keys = self.vision_keys(seen)
         read = inner + self.text_mlp(self.text_cross(self.text_query(inner), keys, keys))
-        return text + self.text_out(self.text_read(read)), read
+        return text + self.gate.tanh() * self.text_out(self.text_read(read)), read
 
     def write(self, seen: Tensor, read: Tensor, mask: Tensor) -> Tensor:
         """Let V' attend to T^; return the fused image tokens V^ [B, N, d]."""

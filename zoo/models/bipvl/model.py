@@ -134,7 +134,7 @@ class BiPVL(SegModule):
         if self.released.freeze_fusion:
             for fusion_block in self.fusions:
                 if isinstance(fusion_block, BidirectionalFusion):
-                    fusion_block.text_out.reset_parameters()  # zero would never let the image through
+                    nn.init.ones_(fusion_block.gate)  # zero would never let the image through
             self.fusions.requires_grad_(False)
         # Half of the text layers run before the first fusion, the others evenly between the fusions. With 12
         # layers and four stages these are 6, 8, 10 and 12 layers, as in the release.
