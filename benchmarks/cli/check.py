@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cli.common import refuse_further
 from zoo.errors import ConfigError, RunError, ZooError
 from zoo.utils.format import format_quantity
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 if TYPE_CHECKING:
     from benchmarks.submissions.folder import Submission
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    check = verbs.add_parser("check", help="check the entries of a leaderboard", allow_abbrev=False)
+    check = verbs.add_parser("check", help=about, allow_abbrev=False)
     check.add_argument("board", type=Path, metavar="DIR", help="the leaderboard")
     check.add_argument("--data", default="", metavar="NAME", help="only score the entries of this data set again")
     check.add_argument(

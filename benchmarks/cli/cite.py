@@ -13,16 +13,14 @@ from zoo.errors import RunError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.format import format_quantity
 from zoo.utils.hashing import hash_text
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 _SEAL = "% written by `zoo bench cite`, seal "
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    cite = verbs.add_parser(
-        "cite", help="write the references as BibTeX, print the paragraph on the methods", allow_abbrev=False
-    )
+    cite = verbs.add_parser("cite", help=about, allow_abbrev=False)
     add_folders(cite)
     cite.add_argument(
         "--out", type=Path, help="the file (default: references.bib in the folder, or beside the folders)"

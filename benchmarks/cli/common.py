@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError
-from zoo.utils.terminal import write_error
+from zoo.utils.printing import write_error
 
 if TYPE_CHECKING:
     from benchmarks.storage.results import Benchmark

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.cli.common import add_folders, read_results, refuse_further
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    compare = verbs.add_parser("compare", help="published numbers beside ours, each in its convention")
+    compare = verbs.add_parser("compare", help=about)
     add_folders(compare)
     compare.add_argument("--format", choices=("md", "json"), default="md")
     compare.set_defaults(action=_compare)

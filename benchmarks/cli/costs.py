@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    costs = verbs.add_parser("costs", help="measure operations, time and memory of each model, one after the other")
+    costs = verbs.add_parser("costs", help=about)
     costs.add_argument("folder", type=Path)
     costs.add_argument("--repeats", type=int, default=5, help="number of timed steps and predictions per model (5)")
     costs.set_defaults(action=_costs)

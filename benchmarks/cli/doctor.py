@@ -11,7 +11,7 @@ from benchmarks.doctor.finding import Finding
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 from zoo.utils.format import format_quantity
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 _SUBJECT = 18  # letters of the first column
 

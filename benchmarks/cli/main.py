@@ -1,7 +1,8 @@
 """Entry of `zoo bench VERB`: one command turns a matrix of models, data sets and seeds into a leaderboard.
 
-A verb is a module with `add(verbs)`. It adds a parser and sets `action`, a function of the known and the further
-arguments. A verb imports its implementation when it is called, so that the help needs no torch.
+A verb is a module with `add(verbs, about)`. It adds a parser and sets `action`, a function of the known and the further
+arguments. Only the module of the command's verb is imported, and it imports its implementation when it is called, so
+that the help needs no torch.
 """
 
 from __future__ import annotations
@@ -9,13 +10,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from benchmarks.cli import check, cite, compare, costs, plan, report, run, site, status, submit, table, tune
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser
 
-VERBS = (plan, run, status, table, report, compare, cite, costs, tune, submit, check, site)
-"""The verbs, in the order of the help."""
+VERBS = {
+    "plan": "list the jobs of a plan and their costs",
+    "run": "train and test the jobs that are not done",
+    "status": "one line per job",
+    "table": "write the leaderboard",
+    "report": "write one HTML file with tables, figures and cases",
+    "compare": "published numbers beside ours, each in its convention",
+    "cite": "write the references as BibTeX, print the paragraph on the methods",
+    "costs": "measure operations, time and memory of each model, one after the other",
+    "tune": "give every model of a plan the same trials, and write tuned recipes",
+    "submit": "write results as entries of a leaderboard",
+    "check": "check the entries of a leaderboard",
+    "site": "write the pages of a leaderboard",
+}
+"""The verbs, in the order of the help, and a line about each."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,16 +49,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words[:1] in (["plan"], ["tune"]) and words[1:] and not words[1].startswith("-"):
         words.insert(1, "--plan")  # argparse would take the value of a further option as the plan
-    known, further = make_parser().parse_known_args(words)
+    known, further = make_parser(words[0] if words else "--help").parse_known_args(words)
     return int(known.action(known, further))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; `zoo completion` reads it too."""
+def make_parser(verb: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the verbs; `zoo completion` reads it too.
+
+    Args:
+        verb: The only verb whose flags are needed; of another name: no flags; empty: those of all verbs.
+    """
     about = "One command turns a matrix of models, data sets and seeds into a leaderboard."
     parser = Parser(prog="zoo bench", description=about, allow_abbrev=False)
-    names = "|".join(verb.__name__.rpartition(".")[2] for verb in VERBS)
-    verbs = parser.add_subparsers(required=True, metavar=names)
-    for verb in VERBS:
-        verb.add(verbs)
+    verbs = parser.add_subparsers(required=True, metavar="|".join(VERBS))
+    for name, line in VERBS.items():
+        if verb in ("", name):
+            import_module(f"benchmarks.cli.{name}").add(verbs, line)
+        else:
+            verbs.add_parser(name, help=line)
     return parser

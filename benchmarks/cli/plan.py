@@ -18,12 +18,12 @@ from benchmarks.plan.tuned import describe_untuned
 from benchmarks.run.cost_estimate import Cost, estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan
 from zoo.utils.format import format_duration, format_quantity
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    plan = add_to(verbs, "plan", "list the jobs of a plan and their costs")
+    plan = add_to(verbs, "plan", about)
     plan.usage = "zoo bench plan [NAME|FILE] [options]; without a name and flags, the names"
     plan.add_argument("--plan", default="", help=argparse.SUPPRESS)  # the first argument, which has no flag
     plan.add_argument("--probe", action="store_true", help="train a few steps of each method: time and memory")

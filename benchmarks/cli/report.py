@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import add_folders, find_place, read_results, refuse_further
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    report = verbs.add_parser("report", help="write one HTML file with tables, figures and cases", allow_abbrev=False)
+    report = verbs.add_parser("report", help=about, allow_abbrev=False)
     add_folders(report)
     report.add_argument("--out", type=Path, help="the file (default: report.html in the folder, or beside the folders)")
     report.add_argument(

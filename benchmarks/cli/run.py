@@ -19,7 +19,7 @@ from benchmarks.run.cost_estimate import estimate_costs
 from benchmarks.run.preflight import Conditions, check_plan, list_open_jobs
 from benchmarks.storage.stored_plan import store_plan, with_stored_folders
 from zoo.errors import ConfigError
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 if TYPE_CHECKING:
     from benchmarks.run.job_runner import Limits
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    run = add_to(verbs, "run", "train and test the jobs that are not done")
+    run = add_to(verbs, "run", about)
     run.add_argument("--plan", default="", help="name or YAML file of a plan, instead of the flags")
     run.add_argument("--extend", action="store_true", help="let a plan add jobs to those of --out")
     run.add_argument("--out", required=True, type=Path, help="folder of the benchmark")

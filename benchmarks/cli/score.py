@@ -15,8 +15,8 @@ from zoo.utils.config_values import section_keys
 from zoo.utils.exit_codes import run_command
 from zoo.utils.flags import Parser, parse_options
 from zoo.utils.format import list_some
+from zoo.utils.printing import write_error, write_output
 from zoo.utils.safe_text import is_printable
-from zoo.utils.terminal import write_error, write_output
 
 if TYPE_CHECKING:
     from benchmarks.plan.job import Job

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cli.common import refuse_further
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    site = verbs.add_parser("site", help="write the pages of a leaderboard", allow_abbrev=False)
+    site = verbs.add_parser("site", help=about, allow_abbrev=False)
     site.add_argument("board", type=Path, metavar="DIR", help="the leaderboard")
     site.add_argument(
         "--out", type=Path, default=Path("site"), metavar="DIR", help="folder of the pages (default: site)"

@@ -20,12 +20,12 @@ from benchmarks.run.progress import (
     read_progress,
 )
 from benchmarks.storage.stored_plan import load_plan
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    status = verbs.add_parser("status", help="one line per job", allow_abbrev=False)
+    status = verbs.add_parser("status", help=about, allow_abbrev=False)
     status.add_argument("folder", type=Path)
     status.add_argument("--json", action="store_true", help="the same facts as JSON")
     status.set_defaults(action=_status)

@@ -9,12 +9,12 @@ from typing import Any
 
 from benchmarks.cli.common import add_folders, read_results, refuse_further
 from zoo.utils.flags import split_names
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    submit = verbs.add_parser("submit", help="write results as entries of a leaderboard", allow_abbrev=False)
+    submit = verbs.add_parser("submit", help=about, allow_abbrev=False)
     add_folders(submit)
     submit.add_argument(
         "--to", type=Path, default=Path("leaderboard"), metavar="DIR", help="the leaderboard (default: leaderboard)"

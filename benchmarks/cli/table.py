@@ -12,12 +12,12 @@ from benchmarks.cli.common import add_folders, read_results, refuse_further
 from zoo.errors import ConfigError
 from zoo.utils.atomic_files import write_text
 from zoo.utils.flags import split_names
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    table = verbs.add_parser("table", help="write the leaderboard", allow_abbrev=False)
+    table = verbs.add_parser("table", help=about, allow_abbrev=False)
     add_folders(table)
     table.add_argument("--format", choices=("md", "csv", "latex", "json"), default="md")
     table.add_argument("--stats", action="store_true", help="intervals, tests, effect sizes and rank stability")

@@ -17,12 +17,12 @@ from benchmarks.run.preflight import Conditions, check_plan, list_open_jobs
 from benchmarks.storage.stored_plan import load_plan, plan_path, store_plan, with_stored_folders
 from zoo.config import check_seed
 from zoo.errors import ConfigError
-from zoo.utils.terminal import write_error, write_output
+from zoo.utils.printing import write_error, write_output
 
 
-def add(verbs: Any) -> None:
+def add(verbs: Any, about: str) -> None:
     """Add the parser of the verb."""
-    tune = add_to(verbs, "tune", "give every model of a plan the same trials, and write tuned recipes")
+    tune = add_to(verbs, "tune", about)
     tune.usage = "zoo bench tune [PLAN] --trials N --out OUT [options]; without a plan, --models and --data"
     tune.add_argument("--plan", default="", help=argparse.SUPPRESS)  # the first argument, which has no flag
     tune.add_argument("--trials", required=True, type=parse_count, help="trials per model, for example 8 or 16")

@@ -11,7 +11,7 @@ from datamodules.cli.common import add_data_arguments, bytes_bar, console, open_
 from datamodules.index.card import DataCard
 from zoo.errors import ConfigError, DataError
 from zoo.registry import DATA
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 HELP = "get the data set if needed, check every case and write its arrays to the cache"
 

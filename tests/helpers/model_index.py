@@ -19,7 +19,7 @@ from benchmarks.tables.writers import escape_markdown
 from tests.helpers.paths import REPOSITORY
 from zoo.cards import ModelCard
 from zoo.registry import MODELS
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 PAGES = REPOSITORY / "docs" / "models"
 PAGE = PAGES / "index.md"

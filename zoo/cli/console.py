@@ -8,7 +8,8 @@ import warnings
 
 from rich.table import Table
 
-from zoo.utils.terminal import PrintableFormatter, SafeConsole
+from zoo.utils.printing import PrintableFormatter
+from zoo.utils.terminal import SafeConsole
 
 console = SafeConsole(soft_wrap=False)
 """The console for results, on standard output; log lines go to standard error."""

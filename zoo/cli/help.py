@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
-
-from rich.markup import escape
 
 from zoo import __version__
 from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
 from zoo.engine.options import DOTTED, GROUPS, Option, options_of
-from zoo.utils.terminal import SafeConsole
+from zoo.utils.printing import write_output
 
 if TYPE_CHECKING:
     from zoo.engine.arguments import Request
@@ -38,13 +37,11 @@ _NAMES = 28
 
 def print_usage() -> None:
     """Print the help of `zoo`: the commands, and the options of `zoo fit`."""
-    console = _console()
-    console.print(f"zoo {__version__}: compare text-guided medical image segmentation models\n")
+    write_output(f"zoo {__version__}: compare text-guided medical image segmentation models\n\n")
     commands = RUN | USE | SHARE | COST | INFO | {name: f"`zoo {name} --help`" for name in plugin_points()}
-    console.print("[bold]Commands[/bold]")
-    _print_rows(console, commands.items())
-    _print_options(console, "fit")
-    console.print("Each command has its own help: `zoo fit --help`, `zoo data --help`, `zoo list --help`.")
+    _print_rows("Commands", commands.items())
+    _print_options("fit")
+    write_output("Each command has its own help: `zoo fit --help`, `zoo data --help`, `zoo list --help`.\n")
 
 
 def print_help(request: Request) -> None:
@@ -59,24 +56,20 @@ def print_help(request: Request) -> None:
     Raises:
         ConfigError: A name is unknown, or a class cannot be imported.
     """
-    console = _console()
     verb = request.verb
     about = (RUN | COST)[verb]
-    console.print(escape(f"usage: {_USAGE[verb]}"))
-    console.print(f"\n{about[0].upper()}{about[1:]}. {escape(_NOTES[verb])}\n")
-    _print_options(console, verb)
+    write_output(f"usage: {_USAGE[verb]}\n\n{about[0].upper()}{about[1:]}. {_NOTES[verb]}\n\n")
+    _print_options(verb)
     for title, rows in _sections(request):
-        console.print(f"[bold]{escape(title)}[/bold]")
-        _print_rows(console, rows)
+        _print_rows(title, rows)
 
 
-def _print_options(console: SafeConsole, verb: str) -> None:
+def _print_options(verb: str) -> None:
     options = options_of(verb)
     for group in GROUPS:
         rows = [(_form(option), option.text) for option in options if option.group == group]
         if rows:
-            console.print(f"[bold]{group}[/bold]")
-            _print_rows(console, [*rows, *(DOTTED.items() if group == "Configuration" else ())])
+            _print_rows(group, [*rows, *(DOTTED.items() if group == "Configuration" else ())])
 
 
 def _form(option: Option) -> str:
@@ -117,17 +110,13 @@ def _shown(value: Any) -> str:
     return "default: none" if value is None else f"default: {value}"
 
 
-def _console() -> SafeConsole:
-    console = SafeConsole(markup=True)
-    return SafeConsole(markup=True, width=min(console.width, _WIDTH) if console.is_terminal else _WIDTH)
-
-
-def _print_rows(console: SafeConsole, rows: Iterable[tuple[str, str]]) -> None:
-    """Print names and texts in two columns; a long name stands on a line of its own."""
+def _print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print a title, and names and texts in two columns; a long name stands on a line of its own."""
+    width = min(get_terminal_size((_WIDTH, 0)).columns, _WIDTH)
+    lines = [title]
     for name, text in rows:
-        first, *more = wrap(text, max(console.width - _NAMES, 30)) or [""]
+        first, *more = wrap(text, max(width - _NAMES, 30)) or [""]
         beside = f"  {name:<{_NAMES - 2}}"
         above = [] if len(beside) == _NAMES and name else [beside]
-        lines = [*above, f"{'' if above else beside:<{_NAMES}}{first}", *(f"{'':<{_NAMES}}{line}" for line in more)]
-        console.print(escape("\n".join(line.rstrip() for line in lines)), soft_wrap=True)
-    console.print()
+        lines += [*above, f"{'' if above else beside:<{_NAMES}}{first}", *(f"{'':<{_NAMES}}{line}" for line in more)]
+    write_output("".join(f"{line.rstrip()}\n" for line in [*lines, ""]))

@@ -25,8 +25,8 @@ from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_y
 from zoo.utils.flags import Parser
 from zoo.utils.format import format_bytes
 from zoo.utils.machine import count_cores, list_extras, list_gpus, memory_bytes
+from zoo.utils.printing import write_output
 from zoo.utils.safe_text import to_printable
-from zoo.utils.terminal import write_output
 
 KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
 VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")

@@ -14,7 +14,7 @@ from zoo.engine.planned_size import plan_size
 from zoo.errors import ConfigError, DataError, RunError
 from zoo.utils.config_values import with_values
 from zoo.utils.format import format_bytes
-from zoo.utils.terminal import write_output
+from zoo.utils.printing import write_output
 
 
 def show_needs(model: str, arguments: argparse.Namespace) -> None:

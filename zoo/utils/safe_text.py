@@ -1,7 +1,7 @@
 """Foreign text, made safe for a terminal and for a file name.
 
 Titles, case ids, captions and file names come from data sets, cards and configurations. They may contain escape
-sequences of a terminal and line ends. `zoo.utils.terminal` prints text, `zoo.utils.csv_text` writes cells.
+sequences of a terminal and line ends. `zoo.utils.printing` prints text, `zoo.utils.csv_text` writes cells.
 """
 
 from __future__ import annotations

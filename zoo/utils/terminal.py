@@ -1,9 +1,7 @@
-"""Output to a terminal. Text of data sets, cards and configurations cannot change the terminal or its markup."""
+"""A console for tables and colours. Text of data sets, cards and configurations cannot change its markup."""
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,9 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from zoo.utils.printing import KEPT
 from zoo.utils.safe_text import to_printable
-
-_KEPT = "\n\t"
 
 
 class SafeConsole(Console):
@@ -30,28 +27,10 @@ class SafeConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Convert text; the width of a column is measured after it."""
-        return super().render_str(to_printable(text, _KEPT), **options)
+        return super().render_str(to_printable(text, KEPT), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render anything; the control codes of rich itself stay."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control else Segment(to_printable(text, _KEPT), style)
-
-
-class PrintableFormatter(logging.Formatter):
-    """Formats a log record with escapes in place of control characters; line ends stay."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record."""
-        return to_printable(super().format(record), _KEPT)
-
-
-def write_output(text: str) -> None:
-    """Write text to standard output with escapes in place of control characters; line ends stay."""
-    sys.stdout.write(to_printable(text, _KEPT))
-
-
-def write_error(line: str) -> None:
-    """Write one line to standard error with escapes in place of control characters."""
-    sys.stderr.write(f"{to_printable(line, _KEPT)}\n")
+            yield segment if control else Segment(to_printable(text, KEPT), style)

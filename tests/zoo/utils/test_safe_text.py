@@ -11,8 +11,9 @@ from rich.table import Table
 from zoo.cli.console import set_up_logging
 from zoo.errors import ConfigError
 from zoo.utils.exit_codes import run_command
+from zoo.utils.printing import write_output
 from zoo.utils.safe_text import LONGEST_NAME, is_printable, to_file_name, to_printable
-from zoo.utils.terminal import SafeConsole, write_output
+from zoo.utils.terminal import SafeConsole
 
 ESC = "\x1b"
 HOSTILE = [f"a{ESC}]0;title\x07", "a\rb", "a\x9bb", "a\u202eb", "a\u2028b", "a\x00b", "a\ud800b", "a\x7fb"]
