@@ -8,6 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from datamodules.bases.phantom import SET_SEED
 from datamodules.phantoms.findings import FindingsCase, draw_findings, list_findings
 
 SENTENCE = re.compile(r"(A|Two) (small|large) nodules? in the (left|right) (upper|middle|lower) zone\.")
@@ -70,3 +71,32 @@ def test_only_training_labels_lack_nodules(cases: list[FindingsCase]) -> None:
 def test_the_list_of_findings_is_that_of_the_volume(cases: list[FindingsCase]) -> None:
     for number, case in enumerate(cases):
         assert list_findings(0, "train", number) == case.findings
+
+
+@pytest.mark.parametrize(
+    ("known", "dice"),
+    [
+        (["size"], 0.626),
+        (["side"], 0.611),
+        (["level"], 0.690),
+        (["side", "size"], 0.813),
+        (["level", "size"], 0.895),
+        (["side", "level"], 0.895),
+    ],
+    ids=["size", "side", "zone", "side and size", "zone and size", "side and zone"],
+)
+def test_a_part_of_a_sentence_allows_this_dice(known: list[str], dice: float) -> None:
+    """Each answer has all nodules that agree with the words known; `docs/results.md` compares models with these."""
+    found = []
+    for number in range(24):
+        case = draw_findings(SET_SEED, "test", number)
+        for index, asked in enumerate(case.findings):
+            agree = [
+                case.mask(place)
+                for place, one in enumerate(case.findings)
+                if all(getattr(one, key) == getattr(asked, key) for key in known)
+            ]
+            answer, truth = np.any(agree, axis=0), case.mask(index)
+            if answer.any() or truth.any():
+                found.append(2 * (answer & truth).sum() / (answer.sum() + truth.sum()))
+    assert np.mean(found) == pytest.approx(dice, abs=5e-4)
