@@ -21,7 +21,7 @@ from zoo.errors import CheckpointError
 from zoo.models.finite_values import check_weights
 from zoo.utils.atomic_files import write_atomically
 from zoo.utils.json_objects import read_object
-from zoo.utils.termination import termination_held
+from zoo.utils.termination import interrupt_kept, termination_held
 
 MONITOR = "val/dice"
 
@@ -47,7 +47,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         def write(temporary: Path) -> None:
             try:
-                with temporary.open("wb") as file:  # opened here, so that the temporary name is not stored in it
+                # opened here, so that the temporary name is not stored in it
+                with interrupt_kept(), temporary.open("wb") as file:
                     hashing = _HashingFile(file)
                     torch.save(checkpoint, hashing)  # type: ignore[arg-type]  # it needs `write` and `flush` alone
                     self.digests[target.resolve()] = hashing.digest

@@ -29,6 +29,7 @@ from zoo.registry import MODELS
 from zoo.utils.atomic_files import write_atomically
 from zoo.utils.config_files import allowed_classes, check_no_resolvers
 from zoo.utils.lazy import public_path
+from zoo.utils.termination import interrupt_kept
 
 METADATA = "textseg_zoo"
 """Key of the metadata of a safetensors file for the content of this module, as JSON."""
@@ -112,7 +113,8 @@ def read_model(path: Path) -> tuple[SegModule, TrainingInput, str]:
         TRAINING_INPUT: content["input"],
     }
     packed = io.BytesIO()
-    torch.save(checkpoint, packed)
+    with interrupt_kept():
+        torch.save(checkpoint, packed)
     packed.seek(0)
     with explain_load_errors(path):
         model = kind.load_from_checkpoint(packed, map_location="cpu", weights_only=True)

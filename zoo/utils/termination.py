@@ -108,6 +108,20 @@ def termination_held() -> Iterator[None]:
         allow_termination()
 
 
+@contextmanager
+def interrupt_kept() -> Iterator[None]:
+    """Raise Ctrl-C as such where a library makes another error of it; torch does while it writes an archive."""
+    try:
+        yield
+    except RuntimeError as error:
+        behind: BaseException | None = error
+        while behind is not None and not isinstance(behind, KeyboardInterrupt):
+            behind = behind.__context__
+        if behind is None:
+            raise
+        raise behind from None
+
+
 def was_terminated() -> bool:
     """Return whether this process got SIGTERM."""
     return _state.asked

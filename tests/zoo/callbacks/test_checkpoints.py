@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.helpers.hostile_files import save_with_code
+from zoo.callbacks import checkpoints
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, load
 from zoo.callbacks.manifest import RUN_KEY
 from zoo.errors import CheckpointError
@@ -25,6 +26,23 @@ def saved(run: Path, owner: str = "a" * 64) -> Path:
 
 def test_a_saved_checkpoint_is_loaded_and_its_hash_is_known(tmp_path: Path) -> None:
     assert torch.equal(load(saved(tmp_path))["state_dict"]["weight"], torch.arange(4000.0))
+
+
+def test_ctrl_c_while_a_checkpoint_is_written_stays_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch closes its archive and reports an unexpected position."""
+    path = saved(tmp_path)
+    before, write, pressed = path.read_bytes(), checkpoints._HashingFile.write, iter([False, False, True])
+
+    def interrupt_once(file: checkpoints._HashingFile, content: bytes) -> int:
+        if next(pressed, False):
+            raise KeyboardInterrupt
+        return write(file, content)
+
+    monkeypatch.setattr(checkpoints._HashingFile, "write", interrupt_once)
+    with pytest.raises(KeyboardInterrupt):
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"weight": torch.zeros(4000)}}, path)
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_flipped_exponents_of_weights_are_found_without_a_seal(tmp_path: Path) -> None:
