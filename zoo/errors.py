@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
+
+E = TypeVar("E", bound=BaseException)
 
 Fault = Literal[
     "subject_leak",
@@ -150,6 +152,20 @@ class UnknownNameError(ConfigError):
         names = sorted(known)
         hint = did_you_mean(name, names, f"Known: {', '.join(names)}.", most=3)
         super().__init__(f"Unknown {kind} '{name}'.", f"{hint} Run `{listing}`.")
+
+
+def find_behind(error: BaseException | None, kind: type[E]) -> E | None:
+    """Return the first error of a kind among an error and those that were handled when it was raised.
+
+    Example:
+        >>> error = RuntimeError("unexpected position")
+        >>> error.__context__ = KeyboardInterrupt()
+        >>> find_behind(error, KeyboardInterrupt), find_behind(error, OSError)
+        (KeyboardInterrupt(), None)
+    """
+    while error is not None and not isinstance(error, kind):
+        error = error.__context__
+    return error
 
 
 def first_line(error: BaseException) -> str:

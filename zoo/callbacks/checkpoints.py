@@ -17,7 +17,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from zoo.callbacks.manifest import RUN_KEY
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, find_behind
 from zoo.models.finite_values import check_weights
 from zoo.utils.atomic_files import write_atomically
 from zoo.utils.json_objects import read_object
@@ -53,7 +53,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     torch.save(checkpoint, hashing)  # type: ignore[arg-type]  # it needs `write` and `flush` alone
                     self.digests[target.resolve()] = hashing.digest
             except RuntimeError as error:
-                refusal = _find_os_error(error)
+                refusal = find_behind(error, OSError)  # torch reports only a truncated archive
                 if refusal is None:
                     raise
                 raise OSError(refusal.errno, refusal.strerror) from error
@@ -89,13 +89,6 @@ class _HashingFile:
     def digest(self) -> str:
         """The SHA-256 of all bytes so far, in hex."""
         return self._hash.hexdigest()
-
-
-def _find_os_error(error: BaseException | None) -> OSError | None:
-    """Return the error of the system behind an error of torch, which reports only a truncated archive."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__context__
-    return error
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from zoo.errors import find_behind
+
 EXIT_CODE = 128 + signal.SIGTERM
 
 INTERRUPTED = "zoo: interrupted; the same command continues where it stopped"
@@ -114,12 +116,10 @@ def interrupt_kept() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        behind: BaseException | None = error
-        while behind is not None and not isinstance(behind, KeyboardInterrupt):
-            behind = behind.__context__
-        if behind is None:
+        interrupt = find_behind(error, KeyboardInterrupt)
+        if interrupt is None:
             raise
-        raise behind from None
+        raise interrupt from None
 
 
 def was_terminated() -> bool:
