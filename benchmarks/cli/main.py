@@ -49,21 +49,21 @@ def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words[:1] in (["plan"], ["tune"]) and words[1:] and not words[1].startswith("-"):
         words.insert(1, "--plan")  # argparse would take the value of a further option as the plan
-    known, further = make_parser(words[0] if words else "--help").parse_known_args(words)
+    known, further = make_parser(words[0] if words else "").parse_known_args(words)
     return int(known.action(known, further))
 
 
-def make_parser(verb: str = "") -> argparse.ArgumentParser:
+def make_parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of the verbs; `zoo completion` reads it too.
 
     Args:
-        verb: The only verb whose flags are needed; of another name: no flags; empty: those of all verbs.
+        verb: Add the flags of this verb only, and none if it is no verb. None: add those of all verbs.
     """
     about = "One command turns a matrix of models, data sets and seeds into a leaderboard."
     parser = Parser(prog="zoo bench", description=about, allow_abbrev=False)
     verbs = parser.add_subparsers(required=True, metavar="|".join(VERBS))
     for name, line in VERBS.items():
-        if verb in ("", name):
+        if verb in (None, name):
             import_module(f"benchmarks.cli.{name}").add(verbs, line)
         else:
             verbs.add_parser(name, help=line)

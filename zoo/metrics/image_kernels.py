@@ -27,7 +27,7 @@ FAR = 1 << 29
 """A number of rows that no image has."""
 
 SHORT = np.int16(1 << 14)
-"""The same of most boxes: their rows are counted in 16 bits, which takes half the time."""
+"""As `FAR`, for a box whose rows are counted in 16 bits, which takes half the time."""
 
 SAME, LOW = np.uint64(0x0101010101010101), np.uint64(0x7F7F7F7F7F7F7F7F)
 """The lowest bit of each pixel of a word, and all bits but the highest."""
@@ -128,7 +128,7 @@ def find_depths(goals: Places, top: int, left: int, far: Count, depths: Depths) 
         goals: Row and column of the goals [2, N], row by row.
         top: First row of the box.
         left: First column of the box.
-        far: The number of rows where there is no goal, at least; of the type of `depths`.
+        far: Least number of rows in a column without a goal: `SHORT` or `FAR`, of the type of `depths`.
         depths: Receives the numbers [rows, columns].
     """
     goal, number = 0, depths.dtype.type
@@ -238,6 +238,6 @@ def measure_class(
         for index in range(border.shape[1]):
             left, right = min(left, border[1, index]), max(right, border[1, index])
     box = bottom - top + 1, right - left + 1
-    if box[0] * spacing[0] + box[1] * spacing[1] < SHORT * spacing[0]:  # so it is longer than each distance
+    if box[0] * spacing[0] + box[1] * spacing[1] < SHORT * spacing[0]:  # no distance in the box is longer
         return measure_both(first, second, top, left, np.empty(box, np.int16), SHORT, spacing, ranks, near, far)
     return measure_both(first, second, top, left, np.empty(box, np.int32), np.int32(FAR), spacing, ranks, near, far)
