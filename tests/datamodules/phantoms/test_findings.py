@@ -85,7 +85,7 @@ def test_the_list_of_findings_is_that_of_the_volume(cases: list[FindingsCase]) -
     ],
     ids=["size", "side", "zone", "side and size", "zone and size", "side and zone"],
 )
-def test_a_part_of_a_sentence_allows_this_dice(known: list[str], dice: float) -> None:
+def test_an_answer_by_a_part_of_the_sentence_has_this_dice(known: list[str], dice: float) -> None:
     """Each answer has all nodules that agree with the words known; `docs/results.md` compares models with these."""
     found = []
     for number in range(24):
