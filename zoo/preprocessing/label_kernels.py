@@ -49,16 +49,19 @@ def code_rows(values: Real, start: int, stop: int, floor: int, codes: Labels) ->
                 low[z] = _LOWEST
                 check[z] = np.float32(0)
                 label[z] = 0
-            for c in range(channels):
-                line = values[c, x % ring, begin:end]
-                number = np.uint8(c + floor)
+            for c in range(0, channels, 2):  # in pairs, so that the running values are read and written half as often
+                second = min(c + 1, channels - 1)  # the last channel once more changes nothing
+                lines = values[c, x % ring, begin:end], values[second, x % ring, begin:end]
+                numbers = np.uint8(c + floor), np.uint8(second + floor)
                 for z in range(size):
-                    value = line[z]
-                    more = value > best[z]
-                    low[z] = best[z] if more else low[z]
-                    label[z] = number if more else label[z]
-                    best[z] = value if more else best[z]
-                    check[z] += value * np.float32(0)  # not a number where the value is not finite
+                    one, two = lines[0][z], lines[1][z]
+                    more = one > best[z]
+                    lower, top, chosen = (best[z], one, numbers[0]) if more else (low[z], best[z], label[z])
+                    more = two > top
+                    low[z] = top if more else lower
+                    label[z] = numbers[1] if more else chosen
+                    best[z] = two if more else top
+                    check[z] += one * np.float32(0) + two * np.float32(0)  # not a number where a value is not finite
             for z in range(size):
                 below = low[z] + _MARGIN * abs(low[z]) + _TINY
                 label[z] = label[z] if below < best[z] - _MARGIN * abs(best[z]) else _NUMBER_UNSURE
@@ -97,6 +100,7 @@ def label_rows(
     _, height, width = codes.shape
     ring = values.shape[1] // (height * width)
     same = np.empty(width, np.uint8)
+    row_start, row_weight = np.empty(4, np.int64), np.empty(4, np.float64)  # of the input rows beside an output row
     place, coefficient = np.empty(8, np.int64), np.empty(8, np.float64)
     mean, size = np.empty(channels, np.float64), np.empty(channels, np.float64)
     rows, columns, length = labels.shape
@@ -108,6 +112,8 @@ def label_rows(
             if combine_rows(codes[x0, y0], codes[x0, y1], codes[x1, y0], codes[x1, y1], same):
                 out[:] = same[0]
                 continue
+            beside = (int(x0 % ring), int(x1 % ring)), (int(y0), int(y1))
+            count = weigh_rows(beside, (up, right), height, width, row_start, row_weight)
             for k in range(length):
                 z0, z1 = low[2][k], high[2][k]
                 label = same[z0]
@@ -116,16 +122,15 @@ def label_rows(
                     continue
                 ahead = share[2][k]
                 corners = 0
-                for corner in range(8):
-                    x, wx = (x1, up) if corner & 4 else (x0, np.float32(1) - up)
-                    y, wy = (y1, right) if corner & 2 else (y0, np.float32(1) - right)
-                    z, wz = (z1, ahead) if corner & 1 else (z0, np.float32(1) - ahead)
-                    if wx > 0 and wy > 0 and wz > 0:
-                        where = (np.int64(x % ring) * height + y) * width + z
-                        total = weights[where] if weights.size else np.float32(1)
-                        place[corners] = where
-                        coefficient[corners] = np.float64(wx) * wy * wz / (total if total > 0 else np.float32(1))
-                        corners += 1
+                for row in range(count):
+                    for upper in range(2):
+                        z, wz = (z1, ahead) if upper else (z0, np.float32(1) - ahead)
+                        if wz > 0:
+                            where = row_start[row] + z
+                            total = weights[where] if weights.size else np.float32(1)
+                            place[corners] = where
+                            coefficient[corners] = row_weight[row] * wz / (total if total > 0 else np.float32(1))
+                            corners += 1
                 top, chosen = (0.0, 0) if floor else (-np.inf, 0)
                 for c in range(channels):
                     one, magnitude = 0.0, 0.0
@@ -139,6 +144,40 @@ def label_rows(
                 out[k] = chosen
                 if is_close(values, place[:corners], mean, size, chosen, floor):
                     unsure[i, j] = 1
+
+
+@compile_function
+def weigh_rows(
+    rows: tuple[tuple[int, int], tuple[int, int]],
+    share: tuple[float, float],
+    height: int,
+    width: int,
+    row_start: NDArray[np.int64],
+    row_weight: NDArray[np.float64],
+) -> int:
+    """Find the input rows beside an output row whose weight is not 0, at most four.
+
+    Args:
+        rows: The lower and the upper input row of the first axis and of the second axis.
+        share: Per axis, the weight of the upper one.
+        height: Input rows of the second axis.
+        width: Voxels of a row.
+        row_start: Receives the index of the first voxel of each row, [4].
+        row_weight: Receives the weight of each row, [4].
+
+    Returns:
+        The number of rows.
+    """
+    found = 0
+    for corner in range(4):
+        first, second = corner >> 1, corner & 1
+        wx = share[0] if first else np.float32(1) - share[0]
+        wy = share[1] if second else np.float32(1) - share[1]
+        if wx > 0 and wy > 0:
+            row_start[found] = (rows[0][first] * height + rows[1][second]) * width
+            row_weight[found] = np.float64(wx) * wy
+            found += 1
+    return found
 
 
 @compile_function
