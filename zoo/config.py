@@ -16,20 +16,14 @@ from zoo.cards import ModelCard, PresetCard
 from zoo.errors import ConfigError
 from zoo.publishing import Publish, read_terms
 from zoo.recipes import TunedRecipe, check_names, read_tuned, without_about
-from zoo.registry import CONFIGS, DATA, MODELS, Card, Registry, card_from, read_recipe, read_yaml
-from zoo.sizes import PLANNED as PLANNED  # noqa: PLC0414 - others import the sizes from here
-from zoo.sizes import PLANNED_SIZES as PLANNED_SIZES  # noqa: PLC0414
-from zoo.sizes import SIZES as SIZES  # noqa: PLC0414
-from zoo.sizes import card_size
+from zoo.registry import CONFIGS, DATA, MODELS, TRAINERS, Card, Registry, card_from, read_recipe, read_yaml
+from zoo.sizes import PLANNED, PLANNED_SIZES, SIZES, card_size
 from zoo.utils.config_files import check_config
 from zoo.utils.config_values import list_leaves
 from zoo.utils.hashing import hash_json
 
 if TYPE_CHECKING:
     from zoo.planner.blueprint import Plan
-
-PRESETS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")
-"""The trainer presets; `zoo.cards.PresetCard` is their `about`."""
 
 Config = dict[str, Any]
 
@@ -191,7 +185,7 @@ def compose(
     looked_up: list[Callable[[], Card]] = [
         lambda: find_card(MODELS, model, "model") if model else Card(""),
         lambda: find_card(DATA, data, "data") if data else Card(""),
-        lambda: find_card(PRESETS, preset, "trainer") if preset not in (None, "", "auto") else Card("auto"),
+        lambda: find_card(TRAINERS, preset, "trainer") if preset not in (None, "", "auto") else Card("auto"),
     ]
     model_card, data_card, preset_card = _all_or_every_mistake(looked_up)
     preset_facts = PresetCard.of(preset_card)

@@ -7,7 +7,6 @@ The command line prints such an error as one line and exits with its code, which
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Literal, TypeVar, get_args
 
 E = TypeVar("E", bound=BaseException)
@@ -74,6 +73,8 @@ def did_you_mean(
         >>> did_you_mean("unett", ["unet", "film"])
         'Did you mean unet?'
     """
+    from difflib import get_close_matches  # only a mistake needs it
+
     near = get_close_matches(typed, list(known), n=most, cutoff=cutoff)
     return f"Did you mean {' or '.join(f'{prefix}{name}{suffix}' for name in near)}?" if near else otherwise
 

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ConfigError, UnknownNameError
 from zoo.utils.config_files import check_form, check_keys, check_mapping
-from zoo.utils.plugins import find_folder, list_points
+from zoo.utils.entry_points import EntryPoint, list_points
+from zoo.utils.plugins import find_folder
 from zoo.utils.text_files import parse_yaml, read_text
 
 _BUNDLED = Path(__file__).parent / "configs"
@@ -185,12 +185,12 @@ class Registry:
             sources: dict[str, Callable[[], Card]] = {}
             for path in sorted((CONFIGS / self.folder).glob("*.yaml")):
                 sources[path.stem] = _lazily(card_from, path.stem, path)
-            points, broken = list_points(self.group, entry_points)
+            points, broken = list_points(self.group)
             for name, reason in broken.items():
                 sources[name] = _lazily(_unreadable, self.kind, name, reason)
             for point in points:
                 if point.name in sources:  # the first keeps the name; the other is listed as broken
-                    sources[f"{point.name}@{_origin(point)}"] = _lazily(_clash, self.kind, point)
+                    sources[f"{point.name}@{point.origin}"] = _lazily(_clash, self.kind, point)
                 else:
                     sources[point.name] = _lazily(_plugin_card, self.kind, point)
             self._sources = sources
@@ -201,14 +201,10 @@ def _lazily(make: Callable[..., Card], *args: Any) -> Callable[[], Card]:
     return cache(lambda: make(*args))
 
 
-def _origin(point: EntryPoint) -> str:
-    """The distribution that declares an entry point."""
-    return point.dist.name if point.dist else point.value
-
-
 def _clash(kind: str, point: EntryPoint) -> Card:
-    origin = _origin(point)
-    raise ConfigError(f"The {kind} name '{point.name}' of {origin} is taken.", f"Rename it or uninstall {origin}.")
+    raise ConfigError(
+        f"The {kind} name '{point.name}' of {point.origin} is taken.", f"Rename it or uninstall {point.origin}."
+    )
 
 
 def _unreadable(kind: str, name: str, reason: str) -> Card:
@@ -217,7 +213,7 @@ def _unreadable(kind: str, name: str, reason: str) -> Card:
 
 def _plugin_card(kind: str, point: EntryPoint) -> Card:
     """The card of an entry point `module:file.yaml`. The package of the module is found and not imported."""
-    origin = _origin(point)
+    origin = point.origin
     module, _, file = point.value.partition(":")
     try:
         folder = find_folder(module.strip())
@@ -231,3 +227,4 @@ def _plugin_card(kind: str, point: EntryPoint) -> Card:
 MODELS = Registry("model", "model", "zoo.models", "zoo list models")
 DATA = Registry("data set", "data", "zoo.data", "zoo list data")
 ENCODERS = Registry("text encoder", "encoder", "zoo.encoders", "zoo list encoders")
+TRAINERS = Registry("trainer preset", "trainer", "zoo.trainers", "zoo list trainers")

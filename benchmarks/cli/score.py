@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
-from zoo.metrics.definitions import CONVENTIONS
+from zoo.metrics.conventions import CONVENTIONS
 from zoo.registry import DATA
 from zoo.sizes import card_size
 from zoo.utils.config_values import section_keys

@@ -18,9 +18,10 @@ from benchmarks.plan.models import PlanModel, expand_kinds, find_model, find_obs
 from benchmarks.plan.tuned import apply_recipe, check_recipes
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
-from zoo.config import PLANNED_SIZES, compose, config_hash, identity
+from zoo.config import compose, config_hash, identity
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, Card
+from zoo.sizes import PLANNED_SIZES
 from zoo.text.controls import EXCHANGED
 from zoo.utils.config_values import section_keys
 

@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import Any
 
 from benchmarks.plan.job import Job
-from zoo.config import PLANNED_SIZES, Config, compose
+from zoo.config import Config, compose
 from zoo.engine.arguments import compose_request, parse
+from zoo.sizes import PLANNED_SIZES
 from zoo.utils.config_values import with_values
 
 

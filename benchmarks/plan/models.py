@@ -13,10 +13,11 @@ from typing import Any
 from benchmarks.plan.job import Job
 from datamodules.index.card import DataCard
 from zoo.cards import ModelCard
-from zoo.config import PLANNED_SIZES, find_card
+from zoo.config import find_card
 from zoo.engine.planned_size import choose_preset
 from zoo.errors import ConfigError
 from zoo.registry import MODELS, Card
+from zoo.sizes import PLANNED_SIZES
 from zoo.utils.plugins import import_object
 
 _FIX = "Put its folder on the path, as in `PYTHONPATH=. zoo bench ...`, or correct the name."

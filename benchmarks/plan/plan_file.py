@@ -24,9 +24,10 @@ from benchmarks.plan.job import DEFAULT_TEXTS, EQUAL, RECIPES, TEXTS, KeyValues,
 from benchmarks.plan.matched import RATES, MatchedOptions
 from datamodules.acquire.sources import load_source
 from datamodules.index.card import DataCard
-from zoo.config import PLANNED_SIZES, SIZES, check_seed
+from zoo.config import check_seed
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
 from zoo.registry import CONFIGS, DATA, Card, read_yaml
+from zoo.sizes import PLANNED_SIZES, SIZES
 from zoo.utils.config_files import check_overrides
 from zoo.utils.config_values import value_to_text
 

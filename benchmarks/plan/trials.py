@@ -12,10 +12,10 @@ from benchmarks.plan.job import MATCHED, Job, KeyValues, Plan
 from benchmarks.plan.job_config import resolve_config
 from benchmarks.plan.search_space import OWN_TERM, Space, Value
 from zoo.cards import ModelCard, PresetCard
-from zoo.config import PRESETS, config_hash, find_card, identity
+from zoo.config import config_hash, find_card, identity
 from zoo.errors import ConfigError
 from zoo.recipes import recipe_name
-from zoo.registry import MODELS
+from zoo.registry import MODELS, TRAINERS
 from zoo.utils.config_values import section_keys, value_to_text
 
 NO_TEST_CASES = ("trainer.limit_test_batches", "0")
@@ -142,7 +142,7 @@ def _refuse_two_recipes(jobs: Iterable[Job]) -> None:
 
 def _refuse_tests(jobs: Iterable[Job]) -> None:
     for preset in {job.settings.trainer for job in jobs} - {""}:
-        then = PresetCard.of(find_card(PRESETS, preset, "trainer")).then
+        then = PresetCard.of(find_card(TRAINERS, preset, "trainer")).then
         tests = [step for step in then if step.startswith("test")]
         if tests:
             raise ConfigError(

@@ -31,7 +31,7 @@ from datamodules.build import build_datamodule
 from datamodules.index.splits import SPLITS
 from datamodules.verify.duplicates import compute_signature, find_duplicates
 from zoo.metrics.case_scores import METRIC_VERSION, CaseScore, format_rows, write_rows
-from zoo.metrics.definitions import CONVENTIONS
+from zoo.metrics.conventions import CONVENTIONS
 from zoo.metrics.scoring import score_case
 from zoo.types import Case, Geometry
 from zoo.utils.exit_codes import run_command

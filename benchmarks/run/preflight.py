@@ -24,7 +24,6 @@ from benchmarks.storage.layout import job_folder
 from benchmarks.storage.sealed_tests import check_job_state
 from datamodules.acquire.sources import find_folder
 from datamodules.index.card import DataCard
-from zoo.config import PLANNED_SIZES
 from zoo.engine.arguments import compose_request, parse
 from zoo.engine.cost_estimate import (
     DAY,
@@ -37,7 +36,7 @@ from zoo.engine.early_checks import check_early_keys, read_sources
 from zoo.errors import ConfigError, ZooError
 from zoo.registry import DATA, ENCODERS
 from zoo.settings import assume_yes
-from zoo.sizes import card_size
+from zoo.sizes import PLANNED_SIZES, card_size
 from zoo.utils.config_values import find_value
 from zoo.utils.extras import advise_extra
 from zoo.utils.flags import parse_options

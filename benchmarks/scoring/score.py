@@ -37,7 +37,7 @@ class Method:
         values: `--values`; empty to find it out.
         missing_as_empty: Whether a case without a file counts as a prediction without any object.
         stated: What its authors state: key -> text.
-        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`.
+        conventions: Further conventions to score by, of `zoo.metrics.conventions.CONVENTIONS`.
         processes: Number of processes that read and score cases.
     """
 

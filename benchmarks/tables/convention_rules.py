@@ -12,7 +12,8 @@ from statistics import fmean
 
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import SURFACE_DISTANCE, dice_of_counts, iou_of_counts
+from zoo.metrics.conventions import SURFACE_DISTANCE
+from zoo.metrics.definitions import dice_of_counts, iou_of_counts
 from zoo.metrics.scorer_means import SCORER_MEANS, ScorerMean
 
 Score = Callable[[CaseScore, Sequence[float] | None], float | None]

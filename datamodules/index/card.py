@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.data_facts import DataFacts
 from zoo.errors import UnknownNameError
-from zoo.metrics.definitions import CONVENTIONS
+from zoo.metrics.conventions import CONVENTIONS
 from zoo.publishing import Publish
 from zoo.registry import Card
 from zoo.types import TRACKS, UNKNOWN, ClassPrompt, LabelSpace, has_own_texts
@@ -76,7 +76,7 @@ class DataCard:
         source: Where the data set is available (`datamodules.acquire.sources.Source`), for a card of another
             package; None where `configs/sources` says it.
         publish: What the terms of the data set allow to publish.
-        conventions: Further conventions by which each test is scored, of `zoo.metrics.definitions.CONVENTIONS`.
+        conventions: Further conventions by which each test is scored, of `zoo.metrics.conventions.CONVENTIONS`.
         prompt_tracks: The text track of each value of the option `prompt`, where the texts of a data set come in
             levels; `track` is that of the default level.
         contains: The data sets whose cases are inside this one (`zoo.contamination`).

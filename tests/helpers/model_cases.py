@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +21,7 @@ from zoo.engine.lightning_cli import ZooCLI
 from zoo.errors import ConfigError
 from zoo.models.base import SegModule
 from zoo.registry import MODELS, Card, Registry
+from zoo.utils.entry_points import EntryPoint
 
 # An image of the chest phantom is two cases; the one val and three test volumes do not divide by two ranks.
 PHANTOMS = {
@@ -90,8 +90,8 @@ def model_cases() -> list[ModelCase]:
 @cache
 def third_party_card() -> Card:
     """Return the card of `tests.helpers.third_party`, found as the registry finds the cards of other distributions."""
-    point = EntryPoint("example_net", "tests.helpers.third_party:example_net.yaml", "zoo.models")
-    with patch("zoo.registry.entry_points", lambda group: [point]):
+    point = EntryPoint("example_net", "tests.helpers.third_party:example_net.yaml", "example-net")
+    with patch("zoo.registry.list_points", lambda group: ([point], {})):
         return Registry("model", "model", "zoo.models", "zoo list models").get("example_net")
 
 

@@ -8,16 +8,15 @@ import pytest
 import yaml
 
 from zoo.cards import CardSummary, ModelCard, PresetCard
-from zoo.config import PRESETS
 from zoo.encoders.vision_names import VISION_ENCODERS
 from zoo.errors import ConfigError
-from zoo.registry import DATA, ENCODERS, MODELS, Card, card_from
+from zoo.registry import DATA, ENCODERS, MODELS, TRAINERS, Card, card_from
 
 
 def test_every_registered_model_and_preset_has_a_correct_card() -> None:
     cards = [ModelCard.of(card) for card in MODELS if not card.broken]
     assert all(card.title and card.licence and card.text and card.spatial_dims for card in cards)
-    assert "tiny" in [PresetCard.of(card).size for card in PRESETS]
+    assert "tiny" in [PresetCard.of(card).size for card in TRAINERS]
 
 
 def test_every_vision_only_model_names_its_host_or_says_why_it_has_none() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import zoo.config
-from zoo.config import PRESETS, Config, compose, config_hash, differing_keys, merge
+from zoo.config import Config, compose, config_hash, differing_keys, merge
 from zoo.errors import ConfigError, UnknownNameError
-from zoo.registry import CONFIGS, MODELS, Card, read_yaml
+from zoo.registry import CONFIGS, MODELS, TRAINERS, Card, read_yaml
 from zoo.utils.config_values import without_refused
 
 
@@ -96,7 +96,7 @@ def test_the_default_size_is_that_of_the_preset(cards: tuple[str, str], preset: 
     assert compose(*cards, preset=preset, size="tiny").size == "tiny"
 
 
-@pytest.mark.parametrize("preset", PRESETS.names())
+@pytest.mark.parametrize("preset", TRAINERS.names())
 def test_every_preset_composes(cards: tuple[str, str], preset: str) -> None:
     config = compose(*cards, preset=preset).config
     assert set(config) == {"model", "data", "trainer"}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-
-from zoo.utils.plugins import list_points
+from zoo.utils.entry_points import EntryPoint, list_points
 
 RUN = {
     "fit": "train a model on a data set, or continue an interrupted run",
@@ -32,5 +30,5 @@ INFO = {
 
 def plugin_points() -> dict[str, EntryPoint]:
     """Return the commands that installed packages declare in the entry point group `zoo.commands`, by name."""
-    points, _ = list_points("zoo.commands", entry_points)
+    points, _ = list_points("zoo.commands")
     return {point.name: point for point in points}

@@ -15,9 +15,8 @@ import shtab
 
 from zoo.cli import info, share
 from zoo.cli.commands import COST, INFO, RUN, SHARE, USE, plugin_points
-from zoo.config import PRESETS
 from zoo.engine.options import Option, options_of
-from zoo.registry import DATA, MODELS, Registry
+from zoo.registry import DATA, MODELS, TRAINERS, Registry
 from zoo.utils.flags import Parser
 from zoo.utils.foreign_names import FOREIGN_OPTIONS
 from zoo.utils.plugins import import_object
@@ -32,7 +31,7 @@ INSTALL = (
 
 _FILES = {"files": shtab.FILE, "ckpt": shtab.FILE, "out": shtab.DIRECTORY}
 _CHOICES = {("list", "kind"): list(info.KINDS), ("show", "name"): info.all_names()}
-_NAMES = {"model": MODELS, "data": DATA, "preset": PRESETS}
+_NAMES = {"model": MODELS, "data": DATA, "preset": TRAINERS}
 
 
 def main(argv: list[str]) -> int:

@@ -8,7 +8,8 @@ import warnings
 
 from rich.table import Table
 
-from zoo.utils.printing import PrintableFormatter
+from zoo.utils.printing import KEPT
+from zoo.utils.safe_text import to_printable
 from zoo.utils.terminal import SafeConsole
 
 console = SafeConsole(soft_wrap=False)
@@ -35,6 +36,13 @@ _IGNORED_WARNINGS = (
 )
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Formats a log record with escapes in place of control characters; line ends stay."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return to_printable(super().format(record), KEPT)
+
+
 def print_table(table: Table) -> None:
     """Print a table as wide as the terminal; in a file or pipe no cell is wrapped, so that `grep` finds it."""
     wide = console if console.is_terminal else SafeConsole(width=_WIDE)
@@ -54,7 +62,7 @@ def set_up_logging() -> None:
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(PrintableFormatter("%(message)s"))
+        handler.setFormatter(_PrintableFormatter("%(message)s"))
         root.addHandler(handler)
     for name in ("zoo", "datamodules", "benchmarks"):
         logging.getLogger(name).setLevel(logging.INFO)

@@ -8,7 +8,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import yaml
@@ -19,16 +18,15 @@ from zoo import __version__, settings
 from zoo.cards import CardSummary
 from zoo.cli.commands import INFO
 from zoo.cli.console import print_table, print_text
-from zoo.config import PLANNED_SIZES, PRESETS, SIZES
 from zoo.errors import ConfigError, UnknownNameError, did_you_mean
-from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, Card, Registry, read_yaml
+from zoo.registry import CONFIGS, DATA, ENCODERS, MODELS, TRAINERS, Card, Registry, read_yaml
+from zoo.sizes import PLANNED_SIZES, SIZES
 from zoo.utils.flags import Parser
 from zoo.utils.format import format_bytes
-from zoo.utils.machine import count_cores, list_extras, list_gpus, memory_bytes
 from zoo.utils.printing import write_output
 from zoo.utils.safe_text import to_printable
 
-KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": PRESETS}
+KINDS = {"models": MODELS, "data": DATA, "encoders": ENCODERS, "trainers": TRAINERS}
 VERSIONS = ("torch", "lightning", "monai", "transformers", "open_clip_torch", "numpy", "jsonargparse")
 
 
@@ -152,6 +150,8 @@ def environment(arguments: argparse.Namespace) -> None:
 
 def _machine() -> dict[str, str]:
     """Return GPUs, cores, memory and extras as text."""
+    from zoo.utils.machine import count_cores, list_extras, list_gpus, memory_bytes  # a listing needs none of them
+
     gpus = list_gpus()
     shown = {f"gpu {n}": f"{gpu.name}, {format_bytes(gpu.memory)}, driver {gpu.driver}" for n, gpu in enumerate(gpus)}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -166,6 +166,8 @@ def _machine() -> dict[str, str]:
 
 
 def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # takes as long as a listing
+
     try:
         return version(name)
     except PackageNotFoundError:

@@ -6,12 +6,13 @@ import argparse
 import subprocess
 from collections.abc import Sequence
 
-from zoo.config import PLANNED, Composed
+from zoo.config import Composed
 from zoo.engine.arguments import Flag, compose_request, parse
 from zoo.engine.cost_estimate import DAY, PROBE_LIMIT, find_needs, format_hours, measure_steps, total_seconds
 from zoo.engine.early_checks import check_early
 from zoo.engine.planned_size import plan_size
 from zoo.errors import ConfigError, DataError, RunError
+from zoo.sizes import PLANNED
 from zoo.utils.config_values import with_values
 from zoo.utils.format import format_bytes
 from zoo.utils.printing import write_output

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from zoo.cli.console import console
 from zoo.metrics.case_scores import CaseScore, read_rows
-from zoo.metrics.definitions import CONVENTIONS
+from zoo.metrics.conventions import CONVENTIONS
 from zoo.metrics.score_files import about_path
 from zoo.metrics.scorer_means import SCORER_MEANS, scorer_means
 from zoo.metrics.summary import MeanScores, summarise

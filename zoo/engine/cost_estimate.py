@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cards import ModelCard
-from zoo.config import PLANNED_SIZES, Composed, find_card
+from zoo.config import Composed, find_card
 from zoo.registry import DATA, ENCODERS, MODELS
+from zoo.sizes import PLANNED_SIZES
 from zoo.text.text_losses import read_text_loss
 from zoo.utils.batch_limits import limit_batches
 from zoo.utils.config_values import find_value

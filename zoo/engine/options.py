@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from zoo.metrics.definitions import CONVENTIONS
+from zoo.metrics.conventions import CONVENTIONS
 from zoo.sizes import PLANNED_SIZES, SIZES
 
 RUN_VERBS = ("fit", "validate", "test", "predict", "profile")
@@ -19,8 +19,7 @@ LOGGERS = ("csv", "tensorboard", "wandb", "mlflow")
 """The values of `--logger`; `csv` is the file `metrics.csv`, which every run has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option.
 
     Attributes:

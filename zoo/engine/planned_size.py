@@ -6,10 +6,11 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from zoo.cards import ModelCard
-from zoo.config import PLANNED, Config
+from zoo.config import Config
 from zoo.errors import ConfigError
 from zoo.planner.blueprint import Plan
 from zoo.planner.presets import PRESETS
+from zoo.sizes import PLANNED
 from zoo.utils.config_values import with_values
 from zoo.utils.plugins import import_object
 

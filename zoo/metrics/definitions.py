@@ -104,12 +104,6 @@ METRICS = (
 )
 """All metrics, in the order of the columns of `cases.csv`."""
 
-SURFACE_DISTANCE, REX, CVPR25 = "surface-distance", "rexgroundingct", "cvpr25"
-
-CONVENTIONS = (SURFACE_DISTANCE, REX, CVPR25)
-"""Further conventions by name, whose scores are computed on request, or where the card of the data set names them:
-`zoo.metrics.surfels` and `zoo.metrics.scorers`."""
-
 VOXELS = ("hd95_voxels", "hd95_pooled_voxels")
 """Fields of a row that the conventions of other papers need. No leaderboard shows them; older files lack them."""
 

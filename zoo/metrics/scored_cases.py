@@ -26,7 +26,7 @@ class ScoredCases:
         tolerance: Tolerance of NSD.
 
     Attributes:
-        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`, beside those that the
+        conventions: Further conventions to score by, of `zoo.metrics.conventions.CONVENTIONS`, beside those that the
             card of the data set names.
         data: The data module of the test, which knows its card and the instances of a label; None without one.
         rows: One row per case, query and class, of this process.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zoo.metrics.case_scores import CaseScore
-from zoo.metrics.definitions import CVPR25, REX
+from zoo.metrics.conventions import CVPR25, REX
 
 _HIT = 0.1
 """Lowest Dice of a hit of ReXGroundingCT."""

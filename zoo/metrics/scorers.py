@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 from zoo.metrics.case_scores import CaseScore
 from zoo.metrics.class_masks import objects
-from zoo.metrics.definitions import CVPR25, REX
+from zoo.metrics.conventions import CVPR25, REX
 from zoo.metrics.instance_rules import RULES
 from zoo.metrics.instances import count_instances, count_matches, pair_masks
 from zoo.metrics.scorer_fields import CVPR25_FIELDS, REX_DISTANCE, REX_FIELDS

@@ -14,17 +14,8 @@ from numpy.typing import NDArray
 from zoo.errors import DataError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore, describe_case, status_of
 from zoo.metrics.comparison import Comparison, compare_masks
-from zoo.metrics.definitions import (
-    CONVENTIONS,
-    CVPR25,
-    METRICS,
-    REX,
-    SURFACE_DISTANCE,
-    VOXELS,
-    absent_values,
-    dice_of_counts,
-    worst_values,
-)
+from zoo.metrics.conventions import CONVENTIONS, CVPR25, REX, SURFACE_DISTANCE
+from zoo.metrics.definitions import METRICS, VOXELS, absent_values, dice_of_counts, worst_values
 from zoo.metrics.surface import diagonal
 from zoo.metrics.surfels import SurfelScores, compare_surfels
 from zoo.types import UNKNOWN, InstanceFacts, LabelSpace
@@ -54,7 +45,7 @@ def score_case(
         unit: Unit of the spacing: "mm" or "px".
         tolerance: Tolerance of the metric `nsd`, in the unit of the spacing.
         query: The query of the case; empty where a case has one query.
-        conventions: Further conventions to score by, of `zoo.metrics.definitions.CONVENTIONS`. `CVPR25` includes
+        conventions: Further conventions to score by, of `zoo.metrics.conventions.CONVENTIONS`. `CVPR25` includes
             `SURFACE_DISTANCE`, because its NSD is that one, except where a label counts objects.
         instances: What is known of the instances of the label, for the conventions that count them.
 

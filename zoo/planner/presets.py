@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FEATURES = 32
 """Features of the first stage; each further stage has twice as many."""
@@ -24,8 +24,7 @@ MAX_BATCH_2D = 128
 """Cap of this planner: most images of a 2D batch. nnU-Net has none, and plans thousands of small slices."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(NamedTuple):
     """A kind of network and the memory it may fill.
 
     Attributes:

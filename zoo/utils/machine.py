@@ -8,7 +8,6 @@ import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +91,9 @@ def memory_bytes() -> int:
 
 def list_extras() -> dict[str, list[str]]:
     """List the extras of this installation, each with the packages that are missing; empty where none is missing."""
-    from packaging.requirements import Requirement  # its parser takes as long as a listing, which needs none
+    from importlib.metadata import PackageNotFoundError, requires  # these two take as long as a listing
+
+    from packaging.requirements import Requirement
 
     try:
         wanted = [Requirement(line) for line in requires(DISTRIBUTION) or []]
@@ -108,6 +109,8 @@ def list_extras() -> dict[str, list[str]]:
 
 
 def _fits(wanted: Requirement) -> bool:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return wanted.specifier.contains(version(wanted.name), prereleases=True)
     except PackageNotFoundError:

@@ -7,48 +7,15 @@ The code of another package may raise anything when it is imported, and may end 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import EntryPoint, distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 OURS = ("zoo", "datamodules", "benchmarks")
 """The packages of this project; an error in their code is a bug and keeps its traceback."""
-
-
-def list_points(group: str, find: Callable[..., Iterable[EntryPoint]]) -> tuple[list[EntryPoint], dict[str, str]]:
-    """List the entry points of a group.
-
-    Args:
-        group: The group: "zoo.models".
-        find: `importlib.metadata.entry_points`.
-
-    Returns:
-        The entry points, and the reason for each installed distribution whose entry points cannot be read.
-    """
-    try:
-        return list(find(group=group)), {}
-    except Exception:  # noqa: BLE001 - the metadata of one distribution is broken, and it is found below
-        return _list_one_by_one(group)
-
-
-def _list_one_by_one(group: str) -> tuple[list[EntryPoint], dict[str, str]]:
-    points: dict[tuple[str, str], EntryPoint] = {}
-    broken: dict[str, str] = {}
-    for place, one in enumerate(distributions()):
-        try:
-            name = str(one.name)
-            found = [point for point in one.entry_points if point.group == group]
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it is the reason
-            name = str(getattr(one, "_path", f"distribution-{place}")).rpartition(os.sep)[2]
-            broken[name] = f"{type(error).__name__}: {error}"
-            continue
-        for point in found:
-            points.setdefault((name, point.name), point)  # an earlier folder of the path hides a later one
-    return list(points.values()), broken
 
 
 def find_folder(module: str) -> Path | None:

@@ -6,7 +6,6 @@ sequences of a terminal and line ends. `zoo.utils.printing` prints text, `zoo.ut
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 
 LONGEST_NAME = 200
@@ -66,6 +65,8 @@ def to_file_name(text: str) -> str:
     encoded = safe.encode("utf-8", errors="replace")
     if safe == text and len(encoded) <= LONGEST_NAME:
         return text
+    import hashlib  # the help of a command needs no hash
+
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:8]
     kept = encoded[: LONGEST_NAME - len(digest) - 1].decode("utf-8", errors="ignore")
     return f"{kept}-{digest}"

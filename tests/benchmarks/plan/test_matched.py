@@ -22,9 +22,9 @@ from datamodules.index.card import DataCard
 from tests.helpers.sample_benchmark import names
 from tests.helpers.tuned_recipes import write_tuned
 from zoo.cards import ModelCard
-from zoo.config import SIZES
 from zoo.errors import ConfigError
 from zoo.registry import DATA, MODELS, read_yaml
+from zoo.sizes import SIZES
 from zoo.utils.config_values import find_value
 
 NINE = ("unet", "film", "unet_concat", "text_query", "lan_guide", "tmca", "tevia", "bipvl", "unet_hyper")

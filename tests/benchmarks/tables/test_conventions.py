@@ -32,7 +32,7 @@ from benchmarks.tables.writers import FORMATS
 from tests.helpers.sample_benchmark import FACTS, job, leaderboard_of, result
 from zoo.errors import RunError, UnknownNameError
 from zoo.metrics.case_scores import CaseScore, write_rows
-from zoo.metrics.definitions import CONVENTIONS as SCORERS
+from zoo.metrics.conventions import CONVENTIONS as SCORERS
 from zoo.metrics.scoring import score_case
 from zoo.types import InstanceFacts, LabelSpace
 

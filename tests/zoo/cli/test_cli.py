@@ -6,7 +6,6 @@ import itertools
 import re
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.helpers.paths import REPOSITORY
 from zoo import errors
 from zoo.engine.arguments import parse
 from zoo.errors import ConfigError, DataError
+from zoo.utils.entry_points import EntryPoint
 
 
 def failed(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -117,9 +117,9 @@ def test_help_and_version_are_printed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_commands_of_other_packages_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    broken = EntryPoint("broken", "no_such_module:main", "zoo.commands")
-    echo = EntryPoint("echo", "builtins:len", "zoo.commands")
-    monkeypatch.setattr("zoo.cli.commands.entry_points", lambda group: [broken, echo])
+    broken = EntryPoint("broken", "no_such_module:main", "theirs")
+    echo = EntryPoint("echo", "builtins:len", "theirs")
+    monkeypatch.setattr("zoo.cli.commands.list_points", lambda group: ([broken, echo], {}))
     assert cli.main(["echo", "a", "b"]) == 2, "its exit code is ours"
     assert "no_such_module" in failed(["broken"], capsys)
     assert cli.main(["--help"]) == 0, "a broken one breaks nothing else"
@@ -160,10 +160,11 @@ def test_listing_commands_load_no_torch(words: list[str]) -> None:
 
 def test_the_help_reads_no_card_and_a_listing_loads_no_planner() -> None:
     code = (
-        "import sys; from zoo.cli.main import main; main(['--help']);"
-        "help = {'yaml', 'zoo.registry', 'zoo.config', 'rich.table'} & set(sys.modules);"
-        "main(['list']); listing = {'packaging.requirements', 'zoo.planner.blueprint'} & set(sys.modules);"
-        "sys.exit(', '.join(help | listing) or 0)"
+        "import sys; before = set(sys.modules); from zoo.cli.main import main; main(['--help']);"
+        "new = set(sys.modules) - before; slow = {'importlib.metadata', 'dataclasses', 'logging', 'hashlib'} & new;"
+        "slow |= {'yaml', 'zoo.registry', 'rich.table'} & new; main(['list']); new = set(sys.modules) - before;"
+        "slow |= {'packaging.requirements', 'zoo.planner.blueprint', 'zoo.config', 'zoo.utils.machine'} & new;"
+        "sys.exit(', '.join(slow) or 0)"
     )
     run_code(code)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from zoo.cli.main import main
 from zoo.config import compose
 from zoo.errors import ConfigError
 from zoo.registry import DATA, MODELS, Registry
+from zoo.utils.entry_points import EntryPoint
 
 
 def test_list_prints_the_cards_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,8 +44,8 @@ def test_list_prints_every_card(kind: str, capsys: pytest.CaptureFixture[str]) -
 def test_a_broken_card_is_listed_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    point = EntryPoint("lost", "no_such_package:card.yaml", "zoo.models")
-    monkeypatch.setattr(zoo.registry, "entry_points", lambda group: [point])
+    point = EntryPoint("lost", "no_such_package:card.yaml", "theirs")
+    monkeypatch.setattr(zoo.registry, "list_points", lambda group: ([point], {}))
     registry = Registry("model", "model", "zoo.models", "zoo list models")
     monkeypatch.setitem(__import__("zoo.cli.info", fromlist=["KINDS"]).KINDS, "models", registry)
     assert main(["list", "models", "--json"]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,7 @@ from zoo.callbacks.scores import Scores, describe
 from zoo.cli.main import main
 from zoo.metrics.case_scores import LEAK, read_rows
 from zoo.registry import Registry
+from zoo.utils.entry_points import EntryPoint
 
 CHEST = ["fit", "--model", "bipvl", "--data", "phantom_chest", "--trainer", "debug"]
 
@@ -102,12 +102,12 @@ def test_sigterm_ends_a_run_with_its_own_code(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_in_use_keeps_its_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("unet", "theirs:unet.yaml", "zoo.models")
-    monkeypatch.setattr(zoo.registry, "entry_points", lambda group: [point] if group == "zoo.models" else [])
+    point = EntryPoint("unet", "theirs:unet.yaml", "theirs")
+    monkeypatch.setattr(zoo.registry, "list_points", lambda group: ([point] if group == "zoo.models" else [], {}))
     models = Registry("model", "model", "zoo.models", "zoo list models")
     assert models.get("unet").origin == "zoo"
     [broken] = [card for card in models if card.broken]
-    assert broken.name == "unet@theirs:unet.yaml"
+    assert broken.name == "unet@theirs"
     assert "is taken" in broken.broken
 
 

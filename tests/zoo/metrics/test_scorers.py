@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo.metrics.case_scores import CaseScore, read_rows, write_rows
-from zoo.metrics.definitions import CVPR25, REX
+from zoo.metrics.conventions import CVPR25, REX
 from zoo.metrics.scorer_fields import CVPR25_FIELDS, REX_DISTANCE, REX_FIELDS
 from zoo.metrics.scoring import score_case
 from zoo.types import InstanceFacts, LabelSpace

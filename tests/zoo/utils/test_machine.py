@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import zoo.utils.machine
 from zoo.utils.machine import Gpu, count_cores, list_extras, list_gpus, memory_bytes, parse_gpus
 
 
@@ -43,5 +42,5 @@ def test_extras_name_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
         "no-such-package; extra == 'gone'",
         'pytest; extra == "test"',
     ]
-    monkeypatch.setattr(zoo.utils.machine, "requires", lambda _: lines)
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: lines)
     assert list_extras() == {"here": [], "old": ["numpy"], "gone": ["no-such-package"]}
