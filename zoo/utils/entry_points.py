@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from configparser import ConfigParser, Error
 from contextlib import suppress
 from importlib.machinery import PathFinder
@@ -68,21 +68,22 @@ def _may_lie_elsewhere() -> bool:
 
 
 def _find_in_folders(mark: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and entry points of the distributions whose entry points have the mark.
+    """Yield the name and the entry points of each distribution whose entry points have the mark."""
+    for folder in _list_distributions():
+        with suppress(OSError):  # most distributions have no such file
+            content = Path(folder, _FILE).read_bytes()
+            if mark in content:
+                yield _read_name(folder), content
 
-    An earlier folder of `sys.path` hides a distribution of the same name in a later one.
-    """
-    seen: set[str] = set()
-    for path in dict.fromkeys(sys.path):
+
+def _list_distributions() -> Iterable[str]:
+    """List the folder of each distribution. An earlier folder of `sys.path` hides the distribution in a later one."""
+    found: dict[str, str] = {}
+    for path in sys.path:
         with suppress(OSError), os.scandir(path or os.curdir) as entries:  # a folder of the path need not exist
             for folder in sorted(entry.path for entry in entries if entry.name.endswith(_FOLDERS)):
-                key = _name_of_folder(folder).lower()
-                if key not in seen:
-                    seen.add(key)
-                    with suppress(OSError):  # most distributions have no such file
-                        content = Path(folder, _FILE).read_bytes()
-                        if mark in content:
-                            yield _read_name(folder), content
+                found.setdefault(_name_of_folder(folder).lower(), folder)
+    return found.values()
 
 
 def _name_of_folder(folder: str) -> str:
