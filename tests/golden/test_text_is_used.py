@@ -13,14 +13,25 @@ from zoo.metrics.case_scores import read_rows
 from zoo.metrics.summary import summarise
 from zoo.registry import MODELS
 
-PLACELESS = ("film", "unet_concat", "text_query", "unet_hyper", "clip_universal", "seqca", "cat_text")
-"""They have no notion of place, which the reports of this data set ask for, and are not held to the bound."""
+CONTROLS = ("film",)
+"""Read the text in the least possible way, and are not held to the bound."""
 
-MISSING = ("lvit", "reclmis", "voxtell", "medclipseg")
-"""They miss the bound with the budget of the card; docs/results.md has their scores and the reasons."""
+NO_PLACE = "it has no notion of place, which the reports ask for"
+BUDGET = "it misses the bound with the budget of the card (docs/results.md)"
+MISSES = {
+    **dict.fromkeys(("unet_concat", "text_query", "unet_hyper", "clip_universal", "seqca", "cat_text"), NO_PLACE),
+    **dict.fromkeys(("lvit", "reclmis", "voxtell", "medclipseg"), BUDGET),
+}
+"""Why a model misses the bound, as measured; the test says so where such a model reaches the bound."""
 
 WITH_TEXT = [card.name for card in MODELS if not card.broken and card.about["text"] != "none"]
-METHODS = [name for name in WITH_TEXT if name not in (*PLACELESS, *MISSING)]
+METHODS = [
+    pytest.param(name, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=MISSES[name]))
+    if name in MISSES
+    else name
+    for name in WITH_TEXT
+    if name not in CONTROLS
+]
 OPTIONS = {"sgseg": ["--model.written", "false"]}
 """A method that writes the reports of its evaluation itself is held to the bound with those of the data set."""
 
@@ -28,9 +39,16 @@ ALIGNED = ("bipvl", "tevia", "tmca")
 """Models with an alignment loss, which log how often an image finds its text."""
 
 
+def run(*words: str) -> None:
+    """Run a command; a command that fails is no Dice below the bound."""
+    code = main([*words])
+    if code != 0:
+        pytest.fail(f"`zoo {' '.join(words)}` ended with {code}")
+
+
 def dice(out: Path, text: str) -> float:
     """Return the mean Dice of the test images with a text control."""
-    assert main(["test", "--out", str(out), "--data.text", text]) == 0
+    run("test", "--out", str(out), "--data.text", text)
     score = summarise(read_rows(out / ("test" if text == "true" else f"test-{text}") / "cases.csv")).dice
     assert score is not None
     return score
@@ -40,23 +58,8 @@ def dice(out: Path, text: str) -> float:
 @pytest.mark.parametrize("name", METHODS)
 def test_text_is_used_on_the_chest_phantom(name: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert (
-        main(
-            [
-                "fit",
-                "--model",
-                name,
-                "--data",
-                "phantom_chest",
-                "--trainer",
-                "cpu",
-                "--out",
-                str(out),
-                *OPTIONS.get(name, []),
-            ]
-        )
-        == 0
-    )
+    training = ("--data", "phantom_chest", "--trainer", "cpu", "--out", str(out), *OPTIONS.get(name, []))
+    run("fit", "--model", name, *training)
     bound = build_datamodule("phantom_chest", "tiny").controls()["text-free bound"]
     score = dice(out, "true")
     assert score >= bound + 0.15
